@@ -1,0 +1,3 @@
+module github.com/gorewind/gorewind
+
+go 1.25.0

@@ -1,0 +1,78 @@
+package pgdata
+
+import (
+	"iter"
+	"math/bits"
+)
+
+// BlockSet is a set of block numbers within one relation segment: a bitmap that
+// grows to the highest block, so its size does not depend on how often blocks
+// are added. The zero value is empty.
+type BlockSet struct{ words []uint64 }
+
+// Add puts a block into the set.
+func (s *BlockSet) Add(b BlockNumber) {
+	w := int(b / 64)
+	if w >= len(s.words) {
+		s.words = append(s.words, make([]uint64, w+1-len(s.words))...)
+	}
+	s.words[w] |= 1 << (b % 64)
+}
+
+// Union adds all blocks of o.
+func (s *BlockSet) Union(o *BlockSet) {
+	if len(o.words) > len(s.words) {
+		s.words = append(s.words, make([]uint64, len(o.words)-len(s.words))...)
+	}
+	for i, w := range o.words {
+		s.words[i] |= w
+	}
+}
+
+// Len counts the blocks.
+func (s *BlockSet) Len() int {
+	n := 0
+	for _, w := range s.words {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
+// All yields the blocks in ascending order.
+func (s *BlockSet) All() iter.Seq[BlockNumber] {
+	return func(yield func(BlockNumber) bool) {
+		for i, w := range s.words {
+			for ; w != 0; w &= w - 1 {
+				if !yield(BlockNumber(64*i + bits.TrailingZeros64(w))) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// ChangedBlocks maps each file to the blocks that WAL records changed, numbered
+// from the start of the file.
+type ChangedBlocks map[RelSegment]*BlockSet
+
+// Add records a change of block b, numbered over the whole fork.
+func (c ChangedBlocks) Add(g Geometry, l RelFileLocator, b BlockNumber) {
+	s := RelSegment{l, uint32(b) / g.RelSegBlocks}
+	set := c[s]
+	if set == nil {
+		set = new(BlockSet)
+		c[s] = set
+	}
+	set.Add(b % BlockNumber(g.RelSegBlocks))
+}
+
+// Merge adds all of o's blocks; o must not be used afterwards.
+func (c ChangedBlocks) Merge(o ChangedBlocks) {
+	for s, blocks := range o {
+		if have := c[s]; have != nil {
+			have.Union(blocks)
+		} else {
+			c[s] = blocks
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package pgdata
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// OIDs of the two tablespaces that every cluster has (catalog/pg_tablespace.dat).
+const (
+	DefaultTablespace = 1663
+	GlobalTablespace  = 1664
+)
+
+// RelFileLocator names the files of a relation: relfilenode before 16,
+// relfilelocator since (storage/relfilelocator.h).
+type RelFileLocator struct {
+	Tablespace uint32
+	Database   uint32 // zero for relations that all databases share
+	Relation   uint32
+}
+
+func (r RelFileLocator) String() string {
+	return fmt.Sprintf("%d/%d/%d", r.Tablespace, r.Database, r.Relation)
+}
+
+// Fork is one of a relation's files (common/relpath.h).
+type Fork uint8
+
+// The forks in the order of their numbers.
+const (
+	MainFork Fork = iota
+	FSMFork
+	VisibilityMapFork
+	InitFork
+)
+
+// BlockNumber counts a fork's blocks from zero, over all its segment files.
+type BlockNumber uint32
+
+// RelSegment is one file of a relation's main fork.
+type RelSegment struct {
+	Locator RelFileLocator
+	Segment uint32
+}
+
+// Path is the file's path relative to the data directory, as in
+// base/16384/16390.1.
+func (s RelSegment) Path(v *Version) string {
+	l := s.Locator
+	var p string
+	switch l.Tablespace {
+	case GlobalTablespace:
+		p = fmt.Sprintf("global/%d", l.Relation)
+	case DefaultTablespace:
+		p = fmt.Sprintf("base/%d/%d", l.Database, l.Relation)
+	default:
+		p = fmt.Sprintf("pg_tblspc/%d/%s/%d/%d", l.Tablespace, v.TablespaceDir(), l.Database, l.Relation)
+	}
+	if s.Segment > 0 {
+		p += fmt.Sprintf(".%d", s.Segment)
+	}
+	return p
+}
+
+// ParseRelPath undoes [RelSegment.Path]. Other forks, temporary relations, files
+// of another version's tablespace directory and numbers that PostgreSQL would
+// not write so are not recognized: such files are copied whole.
+func ParseRelPath(v *Version, p string) (RelSegment, bool) {
+	var s RelSegment
+	dir, file := path.Split(p)
+	rel, seg, segmented := strings.Cut(file, ".")
+	ok := parseOID(rel, &s.Locator.Relation)
+	if segmented {
+		ok = ok && parseOID(seg, &s.Segment)
+	}
+	part := strings.Split(strings.TrimSuffix(dir, "/"), "/")
+	switch {
+	case len(part) == 1 && part[0] == "global":
+		s.Locator.Tablespace = GlobalTablespace
+	case len(part) == 2 && part[0] == "base":
+		s.Locator.Tablespace = DefaultTablespace
+		ok = ok && parseOID(part[1], &s.Locator.Database)
+	case len(part) == 4 && part[0] == "pg_tblspc" && part[2] == v.TablespaceDir():
+		ok = ok && parseOID(part[1], &s.Locator.Tablespace) && parseOID(part[3], &s.Locator.Database)
+	default:
+		ok = false
+	}
+	return s, ok
+}
+
+// parseOID reads a positive decimal number without leading zeros.
+func parseOID(s string, n *uint32) bool {
+	v, err := strconv.ParseUint(s, 10, 32)
+	*n = uint32(v)
+	return err == nil && v > 0 && s[0] != '0' && s[0] != '+'
+}

@@ -1,0 +1,58 @@
+// Package source is where a rewind reads from: a stopped data directory (this
+// package) or a live server (package pgsource).
+package source
+
+import (
+	"context"
+	"iter"
+
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// Range is a piece of a file to fetch.
+type Range struct {
+	Path   string // relative to the data directory
+	Offset int64
+	Length int64 // bytes wanted; a source that has fewer gives those
+}
+
+// Sink takes what Fetch reads. Its methods may be called from several
+// goroutines at once, and an error from one of them ends the Fetch.
+type Sink interface {
+	// WriteAt takes bytes of a file. data is valid during the call only.
+	WriteAt(path string, data []byte, offset int64) error
+	// Vanished says that the source no longer has the file.
+	Vanished(path string) error
+}
+
+// Source is a cluster to rewind to. Paths that it yields are not to be trusted;
+// paths that it is given are those that it yielded.
+type Source interface {
+	// String names the source for messages, without secrets.
+	String() string
+	// Files lists the whole data directory, directories before what they
+	// contain. The first error ends the sequence.
+	Files(ctx context.Context) iter.Seq2[pgdata.FileInfo, error]
+	// ReadFile reads a small file whole. The error wraps fs.ErrNotExist where
+	// there is none.
+	ReadFile(ctx context.Context, path string) ([]byte, error)
+	// Fetch gives every range to dst, in any order, in pieces of any size. A
+	// file that ends early gives fewer bytes; one that is gone is Vanished.
+	Fetch(ctx context.Context, ranges iter.Seq[Range], dst Sink) error
+	Close() error
+}
+
+// Live is a source that is a running server.
+type Live interface {
+	Source
+	// State asks the server where it is now.
+	State(ctx context.Context) (State, error)
+}
+
+// State is what only a running server knows.
+type State struct {
+	InRecovery     bool              // a standby
+	FullPageWrites bool              // the setting full_page_writes
+	Timeline       pgdata.TimelineID // where it writes WAL; zero in recovery
+	FlushLSN       pgdata.LSN        // up to where its WAL is on disk; zero in recovery
+}
