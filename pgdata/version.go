@@ -37,15 +37,18 @@ type WALFormat struct {
 	TransactionSpecial bool   // commits and aborts that drop relations are marked as special
 }
 
-// SQLNames are the names of server functions that changed with "xlog" → "wal".
+// SQLNames is what differs between majors for a client: the functions that were
+// renamed with "xlog" → "wal", and who may call those that read files.
 type SQLNames struct {
-	FlushLSN    string // end of the WAL known to be on disk; a primary only
-	WALFileName string // name of the segment that holds an LSN; a primary only
+	FlushLSN      string // end of the WAL known to be on disk; a primary only
+	WALFileName   string // name of the segment that holds an LSN; a primary only
+	SuperuserOnly bool   // the file functions ask for a superuser, whatever was granted
 }
 
 var (
-	sqlXlog = SQLNames{FlushLSN: "pg_current_xlog_flush_location", WALFileName: "pg_xlogfile_name"}
-	sqlWAL  = SQLNames{FlushLSN: "pg_current_wal_flush_lsn", WALFileName: "pg_walfile_name"}
+	sql96 = SQLNames{FlushLSN: "pg_current_xlog_flush_location", WALFileName: "pg_xlogfile_name", SuperuserOnly: true}
+	sql10 = SQLNames{FlushLSN: "pg_current_wal_flush_lsn", WALFileName: "pg_walfile_name", SuperuserOnly: true}
+	sql11 = SQLNames{FlushLSN: "pg_current_wal_flush_lsn", WALFileName: "pg_walfile_name"}
 
 	// The WAL formats, each with the first major that writes it. Magic is per major.
 	wal96 = WALFormat{
@@ -70,17 +73,17 @@ func (f WALFormat) magic(m uint16) WALFormat { f.Magic = m; return f }
 // versions is sorted by age. The rows were checked against clusters of every
 // major; 19 is that of its first release candidate.
 var versions = []*Version{
-	{Name: "9.6", ServerNum: 906, ControlVersion: 960, CatalogVersion: 201608131, WALDir: "pg_xlog", WAL: wal96.magic(0xD093), SQL: sqlXlog, RecoveryConf: true},
-	{Name: "10", ServerNum: 1000, ControlVersion: 1002, CatalogVersion: 201707211, WALDir: "pg_wal", WAL: wal10.magic(0xD097), SQL: sqlWAL, RecoveryConf: true},
-	{Name: "11", ServerNum: 1100, ControlVersion: 1100, CatalogVersion: 201809051, WALDir: "pg_wal", WAL: wal10.magic(0xD098), SQL: sqlWAL, RecoveryConf: true},
-	{Name: "12", ServerNum: 1200, ControlVersion: 1201, CatalogVersion: 201909212, WALDir: "pg_wal", WAL: wal12.magic(0xD101), SQL: sqlWAL},
-	{Name: "13", ServerNum: 1300, ControlVersion: 1300, CatalogVersion: 202007201, WALDir: "pg_wal", WAL: wal12.magic(0xD106), SQL: sqlWAL},
-	{Name: "14", ServerNum: 1400, ControlVersion: 1300, CatalogVersion: 202107181, WALDir: "pg_wal", WAL: wal14.magic(0xD10D), SQL: sqlWAL},
-	{Name: "15", ServerNum: 1500, ControlVersion: 1300, CatalogVersion: 202209061, WALDir: "pg_wal", WAL: wal15.magic(0xD110), SQL: sqlWAL, StampsControl: true},
-	{Name: "16", ServerNum: 1600, ControlVersion: 1300, CatalogVersion: 202307071, WALDir: "pg_wal", WAL: wal15.magic(0xD113), SQL: sqlWAL, StampsControl: true},
-	{Name: "17", ServerNum: 1700, ControlVersion: 1700, CatalogVersion: 202406281, WALDir: "pg_wal", WAL: wal15.magic(0xD116), SQL: sqlWAL, StampsControl: true},
-	{Name: "18", ServerNum: 1800, ControlVersion: 1800, CatalogVersion: 202506291, WALDir: "pg_wal", WAL: wal15.magic(0xD118), SQL: sqlWAL, StampsControl: true},
-	{Name: "19", ServerNum: 1900, ControlVersion: 1905, CatalogVersion: 202610061, WALDir: "pg_wal", WAL: wal19.magic(0xD122), SQL: sqlWAL, StampsControl: true, PaddedLSN: true},
+	{Name: "9.6", ServerNum: 906, ControlVersion: 960, CatalogVersion: 201608131, WALDir: "pg_xlog", WAL: wal96.magic(0xD093), SQL: sql96, RecoveryConf: true},
+	{Name: "10", ServerNum: 1000, ControlVersion: 1002, CatalogVersion: 201707211, WALDir: "pg_wal", WAL: wal10.magic(0xD097), SQL: sql10, RecoveryConf: true},
+	{Name: "11", ServerNum: 1100, ControlVersion: 1100, CatalogVersion: 201809051, WALDir: "pg_wal", WAL: wal10.magic(0xD098), SQL: sql11, RecoveryConf: true},
+	{Name: "12", ServerNum: 1200, ControlVersion: 1201, CatalogVersion: 201909212, WALDir: "pg_wal", WAL: wal12.magic(0xD101), SQL: sql11},
+	{Name: "13", ServerNum: 1300, ControlVersion: 1300, CatalogVersion: 202007201, WALDir: "pg_wal", WAL: wal12.magic(0xD106), SQL: sql11},
+	{Name: "14", ServerNum: 1400, ControlVersion: 1300, CatalogVersion: 202107181, WALDir: "pg_wal", WAL: wal14.magic(0xD10D), SQL: sql11},
+	{Name: "15", ServerNum: 1500, ControlVersion: 1300, CatalogVersion: 202209061, WALDir: "pg_wal", WAL: wal15.magic(0xD110), SQL: sql11, StampsControl: true},
+	{Name: "16", ServerNum: 1600, ControlVersion: 1300, CatalogVersion: 202307071, WALDir: "pg_wal", WAL: wal15.magic(0xD113), SQL: sql11, StampsControl: true},
+	{Name: "17", ServerNum: 1700, ControlVersion: 1700, CatalogVersion: 202406281, WALDir: "pg_wal", WAL: wal15.magic(0xD116), SQL: sql11, StampsControl: true},
+	{Name: "18", ServerNum: 1800, ControlVersion: 1800, CatalogVersion: 202506291, WALDir: "pg_wal", WAL: wal15.magic(0xD118), SQL: sql11, StampsControl: true},
+	{Name: "19", ServerNum: 1900, ControlVersion: 1905, CatalogVersion: 202610061, WALDir: "pg_wal", WAL: wal19.magic(0xD122), SQL: sql11, StampsControl: true, PaddedLSN: true},
 }
 
 // Versions lists the supported majors, oldest first. The rows are shared: do

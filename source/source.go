@@ -4,7 +4,10 @@ package source
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 	"iter"
+	"sync"
 
 	"github.com/gorewind/gorewind/pgdata"
 )
@@ -37,7 +40,8 @@ type Source interface {
 	// there is none.
 	ReadFile(ctx context.Context, path string) ([]byte, error)
 	// Fetch gives every range to dst, in any order, in pieces of any size. A
-	// file that ends early gives fewer bytes; one that is gone is Vanished.
+	// file that ends early gives fewer bytes, and one WriteAt without data where
+	// it has none; a file that is gone is Vanished.
 	Fetch(ctx context.Context, ranges iter.Seq[Range], dst Sink) error
 	Close() error
 }
@@ -47,6 +51,44 @@ type Live interface {
 	Source
 	// State asks the server where it is now.
 	State(ctx context.Context) (State, error)
+}
+
+// ReadRange reads one range into memory, for those who need bytes and not a
+// copy. It returns fewer bytes where the file is shorter; the error wraps
+// fs.ErrNotExist where it does not exist.
+func ReadRange(ctx context.Context, src Source, r Range) ([]byte, error) {
+	m := memory{r: r, data: make([]byte, r.Length)}
+	err := src.Fetch(ctx, func(yield func(Range) bool) { yield(r) }, &m)
+	if err == nil && m.gone {
+		err = fmt.Errorf("file %q does not exist on the source: %w", r.Path, fs.ErrNotExist)
+	}
+	return m.data[:m.end], err
+}
+
+type memory struct {
+	r    Range
+	mu   sync.Mutex
+	data []byte
+	end  int
+	gone bool
+}
+
+func (m *memory) WriteAt(path string, data []byte, offset int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at := offset - m.r.Offset
+	if path != m.r.Path || at < 0 || at+int64(len(data)) > m.r.Length {
+		return fmt.Errorf("the source answered with %d bytes of %q at offset %d, which were not asked for", len(data), path, offset)
+	}
+	m.end = max(m.end, int(at)+copy(m.data[at:], data))
+	return nil
+}
+
+func (m *memory) Vanished(string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.gone = true
+	return nil
 }
 
 // State is what only a running server knows.

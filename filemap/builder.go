@@ -1,0 +1,144 @@
+package filemap
+
+import (
+	"fmt"
+	"path"
+
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// Rules is what the decisions depend on besides the files.
+type Rules struct {
+	Version  *pgdata.Version
+	Geometry pgdata.Geometry
+	// Divergence is where the two histories part. WAL of whole segments before
+	// it is the same on both sides.
+	Divergence pgdata.LSN
+	// NeededWAL holds the names of the target's own WAL segments that its
+	// recovery reads; they are not removed.
+	NeededWAL map[string]bool
+}
+
+// Builder collects the two listings. It is not safe for concurrent use.
+type Builder struct {
+	rules  Rules
+	source map[string]pgdata.FileInfo
+	plan   *Plan
+}
+
+// NewBuilder begins a plan.
+func NewBuilder(rules Rules) *Builder {
+	return &Builder{
+		rules:  rules,
+		source: map[string]pgdata.FileInfo{},
+		plan:   &Plan{Geometry: rules.Geometry, WALDir: rules.Version.WALDir},
+	}
+}
+
+// AddSource takes one entry of the source's listing. All of them come before
+// the target's.
+func (b *Builder) AddSource(f pgdata.FileInfo) error {
+	if f.Path == pgdata.ControlFilePath || invisible(b.rules.Version, f.Path) || excluded(f.Path) {
+		return nil
+	}
+	if _, ok := pgdata.ParseRelPath(b.rules.Version, f.Path); ok && f.Type != pgdata.Regular {
+		return fmt.Errorf("data file %q of the source is not a regular file but a %s", f.Path, f.Type)
+	}
+	if _, twice := b.source[f.Path]; twice {
+		return nil // a directory may be read twice while it changes
+	}
+	b.source[f.Path] = f
+	b.plan.SourceBytes += f.Size
+	return nil
+}
+
+// AddTarget takes one entry of the target's listing and decides what becomes of
+// it. changed holds the blocks that the target changed since the last common
+// checkpoint.
+func (b *Builder) AddTarget(f pgdata.FileInfo, changed pgdata.ChangedBlocks) error {
+	if f.Path == pgdata.ControlFilePath || invisible(b.rules.Version, f.Path) {
+		return nil
+	}
+	src, both := b.source[f.Path]
+	if !both {
+		e := Entry{Path: f.Path, Type: f.Type, Action: Remove, Reason: OnlyOnTarget, TargetSize: f.Size}
+		if name, ok := b.rules.Version.InWALDir(f.Path); ok && b.rules.NeededWAL[name] {
+			e.Action, e.Reason = None, NeededRecovery
+		}
+		b.plan.Entries = append(b.plan.Entries, e)
+		return nil
+	}
+	delete(b.source, f.Path)
+	if src.Type != f.Type {
+		return fmt.Errorf("file %q is a %s on the source and a %s on the target: make them the same", f.Path, src.Type, f.Type)
+	}
+	e := Entry{Path: f.Path, Type: f.Type, Action: None, SourceSize: src.Size, TargetSize: f.Size}
+	if f.Type == pgdata.Regular && path.Base(f.Path) != pgdata.VersionPath {
+		b.decide(&e, changed)
+	}
+	if e.Action != None || e.Blocks != nil {
+		b.plan.Entries = append(b.plan.Entries, e)
+	}
+	return nil
+}
+
+// decide chooses the action for a regular file that both sides have.
+func (b *Builder) decide(e *Entry, changed pgdata.ChangedBlocks) {
+	seg, isRelation := pgdata.ParseRelPath(b.rules.Version, e.Path)
+	switch {
+	case isRelation && e.TargetSize < e.SourceSize:
+		e.Action, e.Reason = CopyTail, Grown
+	case isRelation && e.TargetSize > e.SourceSize:
+		e.Action, e.Reason = Truncate, Shrunk
+	case !isRelation && !b.isCommonWAL(e):
+		e.Action, e.Reason = Copy, NotARelation
+	}
+	if blocks := changed[seg]; isRelation && blocks != nil {
+		e.Blocks = b.blocksOnBoth(blocks, min(e.SourceSize, e.TargetSize))
+		if e.Blocks != nil && e.Reason == "" {
+			e.Reason = ChangedBlocks
+		}
+	}
+}
+
+// blocksOnBoth drops the blocks that end beyond size: those the tail brings, or
+// the truncation takes away.
+func (b *Builder) blocksOnBoth(blocks *pgdata.BlockSet, size int64) *pgdata.BlockSet {
+	whole := size / int64(b.rules.Geometry.BlockSize)
+	var kept *pgdata.BlockSet
+	for block := range blocks.All() {
+		if int64(block) >= whole {
+			break
+		}
+		if kept == nil {
+			kept = new(pgdata.BlockSet)
+		}
+		kept.Add(block)
+	}
+	return kept
+}
+
+// isCommonWAL reports whether a file is a WAL segment that ends before the
+// divergence: both sides have its content from the same server.
+func (b *Builder) isCommonWAL(e *Entry) bool {
+	name, ok := b.rules.Version.InWALDir(e.Path)
+	if !ok {
+		return false
+	}
+	_, segno, ok := b.rules.Geometry.ParseWALFileName(name)
+	return ok && segno < b.rules.Geometry.SegNo(b.rules.Divergence) && e.SourceSize == e.TargetSize
+}
+
+// Plan ends the listings: what is left of the source's is new to the target.
+func (b *Builder) Plan() *Plan {
+	for _, f := range b.source {
+		e := Entry{Path: f.Path, Type: f.Type, Action: Create, Reason: OnlyOnSource, SourceSize: f.Size, Link: f.Link}
+		if f.Type == pgdata.Regular {
+			e.Action = Copy
+		}
+		b.plan.Entries = append(b.plan.Entries, e)
+	}
+	b.source = nil
+	b.plan.sort()
+	return b.plan
+}

@@ -1,0 +1,49 @@
+package filemap
+
+import (
+	"path"
+	"strings"
+
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// OwnPrefix begins the names of what gorewind itself leaves in a data directory
+// while it works. It is one that base backups, pg_checksums and pg_rewind skip.
+const OwnPrefix = "pgsql_tmp_gorewind"
+
+// excludedContents are directories whose contents are of no use to another
+// server: it makes them anew when it starts (basebackup.c has the same list).
+var excludedContents = []string{
+	"pg_dynshmem/", "pg_notify/", "pg_replslot/", "pg_serial/", "pg_snapshots/", "pg_stat_tmp/", "pg_subtrans/",
+}
+
+// excludedNames are files, in any directory, that belong to one server only.
+var excludedNames = map[string]bool{
+	"backup_label": true, "backup_manifest": true, "current_logfiles.tmp": true, "postgresql.auto.conf.tmp": true,
+	"postmaster.opts": true, "postmaster.pid": true, "tablespace_map": true,
+}
+
+const relcacheInit = "pg_internal.init" // with a process's number behind it while it is written
+
+// excluded reports whether a file of the source is treated as if it were not
+// there, so that it is not copied, and removed where the target has it.
+func excluded(p string) bool {
+	for _, dir := range excludedContents {
+		if strings.HasPrefix(p, dir) {
+			return true
+		}
+	}
+	name := path.Base(p)
+	return excludedNames[name] || strings.HasPrefix(name, relcacheInit) || strings.Contains(p, "/pgsql_tmp")
+}
+
+// invisible reports whether a file is left alone on both sides: what gorewind
+// itself keeps there, what macOS drops everywhere, and what lies in a tablespace
+// beside this version's directory, such as lost+found.
+func invisible(v *pgdata.Version, p string) bool {
+	if strings.Contains(p, ".DS_Store") || strings.Contains("/"+p, "/"+OwnPrefix) {
+		return true
+	}
+	part := strings.SplitN(p, "/", 4)
+	return part[0] == pgdata.TablespaceRoot && len(part) > 2 && part[2] != v.TablespaceDir()
+}

@@ -1,0 +1,124 @@
+package filemap
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// Action is what happens to a file as a whole. Changed blocks are overwritten in
+// addition to it.
+type Action uint8
+
+// The actions in the order in which they are carried out.
+const (
+	Create   Action = iota + 1 // make a directory or a symbolic link
+	Copy                       // replace or make a file
+	CopyTail                   // append what the source has beyond the target's end
+	None                       // nothing, but perhaps for changed blocks
+	Truncate                   // cut to the source's size
+	Remove
+)
+
+var actionNames = [...]string{Create: "CREATE", Copy: "COPY", CopyTail: "COPY_TAIL", None: "NONE", Truncate: "TRUNCATE", Remove: "REMOVE"}
+
+// String gives pg_rewind's word for the action.
+func (a Action) String() string {
+	if int(a) < len(actionNames) && actionNames[a] != "" {
+		return actionNames[a]
+	}
+	return fmt.Sprintf("Action(%d)", uint8(a))
+}
+
+// Reason says why an entry is in the plan, in words for people.
+type Reason string
+
+// The reasons.
+const (
+	OnlyOnSource   Reason = "not on the target"
+	OnlyOnTarget   Reason = "not on the source"
+	NotARelation   Reason = "not described by WAL"
+	Grown          Reason = "longer on the source"
+	Shrunk         Reason = "shorter on the source"
+	ChangedBlocks  Reason = "changed on the target"
+	NeededRecovery Reason = "required for recovery"
+)
+
+// Entry is one file, directory or symbolic link that the plan says something
+// about.
+type Entry struct {
+	Path       string
+	Type       pgdata.FileType
+	Action     Action
+	Reason     Reason
+	SourceSize int64            // bytes as listed; zero where the source has none
+	TargetSize int64            // bytes as listed; zero where the target has none
+	Link       string           // where a symbolic link to create leads
+	Blocks     *pgdata.BlockSet // blocks of a relation segment to overwrite, or nil
+}
+
+// Plan is what a rewind does, in order. Files that stay as they are and have no
+// reason to be mentioned are not in it.
+type Plan struct {
+	Geometry pgdata.Geometry
+	WALDir   string
+	Entries  []Entry
+	// SourceBytes is the size of all of the source's files that were considered.
+	SourceBytes int64
+}
+
+// FetchBytes is how much is read from the source, going by the listed sizes.
+func (p *Plan) FetchBytes() int64 {
+	var n int64
+	for i := range p.Entries {
+		n += p.Entries[i].FetchBytes(p.Geometry)
+	}
+	return n
+}
+
+// FetchBytes is how much of this file is read from the source.
+func (e *Entry) FetchBytes(g pgdata.Geometry) int64 {
+	var n int64
+	switch e.Action {
+	case Copy:
+		n = e.SourceSize
+	case CopyTail:
+		n = e.SourceSize - e.TargetSize
+	}
+	if e.Blocks != nil {
+		n += int64(e.Blocks.Len()) * int64(g.BlockSize)
+	}
+	return n
+}
+
+// minCopy is how much of a file is asked for at least: small ones that grew since
+// they were listed arrive whole.
+const minCopy = 1 << 20
+
+// Limit is the offset up to which the source may be asked for bytes of the file.
+func (e *Entry) Limit() int64 {
+	if e.Action == Copy {
+		return max(e.SourceSize, minCopy)
+	}
+	return e.SourceSize
+}
+
+// IsWAL reports whether the entry lies in the WAL directory.
+func (p *Plan) IsWAL(e *Entry) bool { return strings.HasPrefix(e.Path, p.WALDir+"/") }
+
+// sort puts entries into the order in which they can be carried out: parents are
+// made before and removed after what they contain.
+func (p *Plan) sort() {
+	slices.SortFunc(p.Entries, func(a, b Entry) int {
+		if a.Action != b.Action {
+			return cmp.Compare(a.Action, b.Action)
+		}
+		if a.Action == Remove {
+			a, b = b, a
+		}
+		return strings.Compare(a.Path, b.Path)
+	})
+}

@@ -1,0 +1,306 @@
+// Package datadir opens a data directory so that nothing outside of it can be
+// reached by a path: not outside the directory itself, its WAL directory and its
+// tablespaces, wherever those two lie (invariant I5).
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// ErrUnsafePath marks a path that could lead out of the data directory.
+var ErrUnsafePath = errors.New("path is unsafe")
+
+// Dir is an open data directory. Its methods may be used concurrently.
+type Dir struct {
+	name  string
+	root  *os.Root
+	mode  fs.FileMode
+	mu    sync.Mutex
+	links map[string]*os.Root // where the followed symbolic links lead, by their path
+}
+
+// Open opens a directory that holds a cluster, running or not.
+func Open(name string) (*Dir, error) {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(abs)
+	if err != nil {
+		return nil, fmt.Errorf("could not read permissions of directory %q: %w", name, Reason(err))
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%q is not a directory: give the data directory of a PostgreSQL cluster", name)
+	}
+	root, err := os.OpenRoot(abs)
+	if err != nil {
+		return nil, fmt.Errorf("could not open directory %q: %w", name, Reason(err))
+	}
+	d := &Dir{name: abs, root: root, mode: info.Mode(), links: map[string]*os.Root{}}
+	if _, err := root.Lstat(pgdata.ControlFilePath); err != nil {
+		root.Close()
+		return nil, fmt.Errorf("could not open file %q for reading: %w; is %q the data directory of a PostgreSQL cluster?",
+			filepath.Join(name, filepath.FromSlash(pgdata.ControlFilePath)), Reason(err), name)
+	}
+	return d, nil
+}
+
+// Close gives back the directory handles.
+func (d *Dir) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	errs := []error{d.root.Close()}
+	for _, r := range d.links {
+		errs = append(errs, r.Close())
+	}
+	d.links = map[string]*os.Root{}
+	return errors.Join(errs...)
+}
+
+// Name is the directory's absolute path.
+func (d *Dir) Name() string { return d.name }
+
+// Join makes a path within the directory into one for messages.
+func (d *Dir) Join(p string) string { return filepath.Join(d.name, filepath.FromSlash(p)) }
+
+// GroupAccess reports whether the group may read the directory, as initdb
+// --allow-group-access makes it (11 and later).
+func (d *Dir) GroupAccess() bool { return d.mode.Perm()&0o050 == 0o050 }
+
+// Resolve gives the confined root in which a path lies, and the path in there.
+// Symbolic links are followed where PostgreSQL makes them, and nowhere else: the
+// WAL directory and the entries of pg_tblspc.
+func (d *Dir) Resolve(p string) (*os.Root, string, error) {
+	if p != path.Clean(p) || !filepath.IsLocal(filepath.FromSlash(p)) || strings.ContainsRune(p, 0) {
+		return nil, "", fmt.Errorf("%w: %q", ErrUnsafePath, p)
+	}
+	link, rest := followed(p)
+	if rest == "" {
+		return d.root, p, nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if r := d.links[link]; r != nil {
+		return r, rest, nil
+	}
+	info, err := d.root.Lstat(link)
+	if err != nil || info.Mode().Type() != fs.ModeSymlink {
+		return d.root, p, nil // a plain directory, or the caller's own "does not exist"
+	}
+	to, err := d.root.Readlink(link)
+	if err != nil {
+		return nil, "", err
+	}
+	if !filepath.IsAbs(to) {
+		to = filepath.Join(filepath.Dir(d.Join(link)), to)
+	}
+	r, err := os.OpenRoot(to)
+	if err != nil {
+		return nil, "", fmt.Errorf("could not open directory %q, where %q leads: %w", to, d.Join(link), Reason(err))
+	}
+	d.links[link] = r
+	return r, rest, nil
+}
+
+// Forget drops what is known of a link, which is about to change.
+func (d *Dir) Forget(link string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if r := d.links[link]; r != nil {
+		r.Close()
+		delete(d.links, link)
+	}
+}
+
+// followed splits a path after the component that may be a followed link.
+func followed(p string) (link, rest string) {
+	first, rest, _ := strings.Cut(p, "/")
+	switch first {
+	case "pg_wal", "pg_xlog":
+		return first, rest
+	case pgdata.TablespaceRoot:
+		spc, rest, _ := strings.Cut(rest, "/")
+		return first + "/" + spc, rest
+	}
+	return "", ""
+}
+
+// isLinkPoint reports whether p itself is such a component.
+func isLinkPoint(p string) bool {
+	link, rest := followed(p + "/.")
+	return link == p && rest == "."
+}
+
+// Open opens a file for reading.
+func (d *Dir) Open(p string) (*os.File, error) {
+	root, rest, err := d.Resolve(p)
+	if err != nil {
+		return nil, err
+	}
+	f, err := root.Open(rest)
+	if err != nil {
+		return nil, fmt.Errorf("could not open file %q: %w", d.Join(p), Reason(err))
+	}
+	return f, nil
+}
+
+// Lstat describes a file without following it.
+func (d *Dir) Lstat(p string) (fs.FileInfo, error) {
+	root, rest, err := d.Resolve(p)
+	if err != nil {
+		return nil, err
+	}
+	return root.Lstat(rest)
+}
+
+// maxSmallFile bounds what ReadFile reads: control files, timeline histories.
+const maxSmallFile = 16 << 20
+
+// ReadFile reads a small file whole.
+func (d *Dir) ReadFile(p string) ([]byte, error) {
+	f, err := d.Open(p)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSmallFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("could not read file %q: %w", d.Join(p), Reason(err))
+	}
+	if len(b) > maxSmallFile {
+		return nil, fmt.Errorf("file %q is larger than %d bytes, which is not what it should be", d.Join(p), maxSmallFile)
+	}
+	return b, nil
+}
+
+// Files lists everything below the directory, directories before what they
+// contain, in no other order. Entries that vanish meanwhile are left out;
+// sockets and the like are, too.
+func (d *Dir) Files() iter.Seq2[pgdata.FileInfo, error] {
+	return func(yield func(pgdata.FileInfo, error) bool) { d.list(".", yield) }
+}
+
+// readDirBatch is how many entries of one directory are held in memory at once.
+const readDirBatch = 1024
+
+func (d *Dir) list(dir string, yield func(pgdata.FileInfo, error) bool) bool {
+	f, err := d.openDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true
+	case err != nil:
+		yield(pgdata.FileInfo{}, err)
+		return false
+	}
+	defer f.Close()
+	for {
+		entries, err := f.ReadDir(readDirBatch)
+		for _, e := range entries {
+			if !d.listEntry(path.Join(dir, e.Name()), e, yield) {
+				return false
+			}
+		}
+		switch {
+		case err == io.EOF:
+			return true
+		case err != nil:
+			yield(pgdata.FileInfo{}, fmt.Errorf("could not read directory %q: %w", d.Join(dir), Reason(err)))
+			return false
+		}
+	}
+}
+
+func (d *Dir) openDir(dir string) (*os.File, error) {
+	root, rest, err := d.Resolve(dir)
+	if err != nil {
+		return nil, err
+	}
+	if isLinkPoint(dir) {
+		if root, rest, err = d.Resolve(dir + "/x"); err != nil {
+			return nil, err
+		}
+		rest = path.Dir(rest)
+	}
+	f, err := root.Open(rest)
+	if err != nil {
+		return nil, fmt.Errorf("could not open directory %q: %w", d.Join(dir), Reason(err))
+	}
+	return f, nil
+}
+
+func (d *Dir) listEntry(p string, e fs.DirEntry, yield func(pgdata.FileInfo, error) bool) bool {
+	info, err := e.Info()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true
+	case err != nil:
+		yield(pgdata.FileInfo{}, fmt.Errorf("could not stat file %q: %w", d.Join(p), Reason(err)))
+		return false
+	}
+	if inTablespaceRoot(p) && !strings.HasPrefix(e.Name(), "PG_") {
+		return true
+	}
+	fi := pgdata.FileInfo{Path: p}
+	enter := false
+	switch info.Mode().Type() {
+	case 0:
+		fi.Type, fi.Size = pgdata.Regular, info.Size()
+	case fs.ModeDir:
+		fi.Type, enter = pgdata.Directory, true
+	case fs.ModeSymlink:
+		fi.Type = pgdata.Symlink
+		if fi.Link, err = d.readlink(p); errors.Is(err, fs.ErrNotExist) {
+			return true
+		} else if err != nil {
+			yield(pgdata.FileInfo{}, err)
+			return false
+		}
+		enter = isLinkPoint(p)
+		if enter && !strings.HasPrefix(p, pgdata.TablespaceRoot+"/") {
+			fi.Type, fi.Link = pgdata.Directory, ""
+		}
+	default:
+		return true
+	}
+	return yield(fi, nil) && (!enter || d.list(p, yield))
+}
+
+// inTablespaceRoot reports whether p lies in a tablespace beside the directories
+// of PostgreSQL versions. What else is there, lost+found as a rule, is nothing of
+// PostgreSQL's and often unreadable.
+func inTablespaceRoot(p string) bool {
+	return strings.HasPrefix(p, pgdata.TablespaceRoot+"/") && strings.Count(p, "/") == 2
+}
+
+func (d *Dir) readlink(p string) (string, error) {
+	root, rest, err := d.Resolve(p)
+	if err != nil {
+		return "", err
+	}
+	to, err := root.Readlink(rest)
+	if err != nil {
+		return "", fmt.Errorf("could not read symbolic link %q: %w", d.Join(p), Reason(err))
+	}
+	return to, nil
+}
+
+// Reason strips the operation and path that os puts before an error's reason,
+// for messages that name the path themselves.
+func Reason(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}

@@ -1,0 +1,293 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// Changes carries out a plan: Begin, then everything that the source sends to
+// WriteAt and Vanished, RemoveOutdated, and Finish. It is a source.Sink.
+type Changes struct {
+	t     *Target
+	plan  *filemap.Plan
+	sync  bool
+	files map[string]*fileState // what the source may send
+	open  handles
+
+	mu   sync.Mutex
+	dirs map[string]bool // directories in which an entry was made or removed
+}
+
+// fileState is what became of a file that takes data from the source.
+type fileState struct {
+	entry *filemap.Entry
+	mu    sync.Mutex
+	begun bool // opened, and emptied if all of it is copied
+	gone  bool // the source has it no more
+}
+
+// Begin makes the target unusable for a server until Finish, puts its control
+// file aside, and makes the new directories and links. analyzed is the control
+// file that the plan was made from.
+func (t *Target) Begin(ctx context.Context, plan *filemap.Plan, analyzed []byte, sync bool) (*Changes, error) {
+	if err := t.CheckLinks(plan); err != nil {
+		return nil, err
+	}
+	if err := t.checkUnchanged(analyzed); err != nil {
+		return nil, err
+	}
+	c := &Changes{t: t, plan: plan, sync: sync, files: map[string]*fileState{}, dirs: map[string]bool{}}
+	for i := range plan.Entries {
+		if e := &plan.Entries[i]; e.Blocks != nil || e.Action == filemap.Copy || e.Action == filemap.CopyTail {
+			c.files[e.Path] = &fileState{entry: e}
+		}
+	}
+	data, err := controlfile.Parse(analyzed)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.mkdir(stagingDir); err != nil {
+		return nil, err
+	}
+	if err := t.replaceFile(savedControl, analyzed, sync); err != nil {
+		return nil, err
+	}
+	if sync {
+		if err := t.syncAll(ctx, []string{"."}); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.replaceFile(pgdata.ControlFilePath, data.Poisoned(), sync); err != nil {
+		return nil, err
+	}
+	for i := range plan.Entries {
+		if e := &plan.Entries[i]; e.Action == filemap.Create {
+			if err := errors.Join(ctx.Err(), c.create(e)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return c, nil
+}
+
+// CheckLinks refuses new tablespaces whose directory is missing or in use: on
+// the source's own host it would be the source's.
+func (t *Target) CheckLinks(plan *filemap.Plan) error {
+	var errs []error
+	for i := range plan.Entries {
+		e := &plan.Entries[i]
+		if dir := path.Dir(e.Path); e.Action != filemap.Create || e.Type != pgdata.Symlink || dir != pgdata.TablespaceRoot {
+			continue
+		}
+		if !filepath.IsAbs(e.Link) {
+			continue // leads to beside the data directory, as on the source
+		}
+		entries, err := os.ReadDir(e.Link)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("the directory %q of the source's new tablespace %q: %w: create it", e.Link, e.Path, datadir.Reason(err)))
+			continue
+		}
+		for _, in := range entries {
+			if strings.HasPrefix(in.Name(), "PG_") {
+				errs = append(errs, fmt.Errorf("the directory %q of the source's new tablespace %q is in use by another cluster (it contains %q); "+
+					"gorewind on the source's own host would overwrite the source", e.Link, e.Path, in.Name()))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Changes) create(e *filemap.Entry) error {
+	c.changedDir(e.Path)
+	if e.Type == pgdata.Directory {
+		return c.t.mkdir(e.Path)
+	}
+	root, rest, err := c.t.Resolve(e.Path)
+	if err != nil {
+		return err
+	}
+	if have, err := root.Readlink(rest); err == nil && have == e.Link {
+		return nil // made by an earlier run
+	}
+	if err := root.Symlink(e.Link, rest); err != nil {
+		return fmt.Errorf("could not create symbolic link %q: %w", c.t.Join(e.Path), datadir.Reason(err))
+	}
+	c.t.Forget(e.Path)
+	return nil
+}
+
+func (c *Changes) changedDir(p string) {
+	c.mu.Lock()
+	c.dirs[path.Dir(p)] = true
+	c.mu.Unlock()
+}
+
+// WriteAt writes what the source sent of a file.
+func (c *Changes) WriteAt(p string, data []byte, offset int64) error {
+	f := c.files[p]
+	if f == nil || offset < 0 || offset+int64(len(data)) > f.entry.Limit() {
+		return fmt.Errorf("the source sent %d bytes of file %q at offset %d, which were not asked for", len(data), p, offset)
+	}
+	return c.open.use(p, func() (*os.File, error) { return c.openFile(f) }, func(out *os.File) error {
+		f.mu.Lock()
+		gone := f.gone
+		f.mu.Unlock()
+		if gone || len(data) == 0 {
+			return nil
+		}
+		if _, err := out.WriteAt(data, offset); err != nil {
+			return fmt.Errorf("could not write file %q at offset %d: %w", c.t.Join(p), offset, datadir.Reason(err))
+		}
+		return nil
+	})
+}
+
+// openFile opens a file for writing; one that is copied whole is emptied the
+// first time.
+func (c *Changes) openFile(f *fileState) (*os.File, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	root, rest, err := c.t.Resolve(f.entry.Path)
+	if err != nil {
+		return nil, err
+	}
+	flags := os.O_WRONLY
+	if f.entry.Action == filemap.Copy && !f.begun {
+		flags |= os.O_TRUNC
+	}
+	out, err := root.OpenFile(rest, flags, 0)
+	if errors.Is(err, fs.ErrNotExist) && f.entry.Action == filemap.Copy {
+		mode, _ := c.t.modes()
+		c.changedDir(f.entry.Path)
+		if out, err = root.OpenFile(rest, flags|os.O_CREATE|os.O_EXCL, mode); err == nil {
+			err = out.Chmod(mode) // gives back what the umask took away
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("could not open file %q for writing: %w", c.t.Join(f.entry.Path), datadir.Reason(err))
+	}
+	f.begun = true
+	return out, nil
+}
+
+// Vanished removes a file that the source dropped while it was being read: what
+// the source's WAL says of it makes do without.
+func (c *Changes) Vanished(p string) error {
+	f := c.files[p]
+	if f == nil {
+		return fmt.Errorf("the source says that file %q is gone, which was not asked for", p)
+	}
+	f.mu.Lock()
+	f.gone = true
+	f.mu.Unlock()
+	c.changedDir(p)
+	return c.t.remove(p)
+}
+
+// RemoveOutdated truncates and removes what the plan says, but for WAL.
+func (c *Changes) RemoveOutdated(ctx context.Context) error { return c.cut(ctx, false) }
+
+func (c *Changes) cut(ctx context.Context, wal bool) error {
+	for i := range c.plan.Entries {
+		e := &c.plan.Entries[i]
+		if c.plan.IsWAL(e) != wal {
+			continue
+		}
+		err := ctx.Err()
+		switch e.Action {
+		case filemap.Truncate:
+			err = errors.Join(err, c.truncate(e))
+		case filemap.Remove:
+			c.changedDir(e.Path)
+			err = errors.Join(err, c.t.remove(e.Path))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Changes) truncate(e *filemap.Entry) error {
+	if f := c.files[e.Path]; f != nil && f.gone {
+		return nil
+	}
+	root, rest, err := c.t.Resolve(e.Path)
+	if err != nil {
+		return err
+	}
+	f, err := root.OpenFile(rest, os.O_WRONLY, 0)
+	if err == nil {
+		err = errors.Join(f.Truncate(e.SourceSize), f.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("could not truncate file %q to %d bytes: %w", c.t.Join(e.Path), e.SourceSize, datadir.Reason(err))
+	}
+	return nil
+}
+
+// Finish removes outdated WAL, makes all changes durable, and puts backup_label
+// and the new control file in place: the rewind is done.
+func (c *Changes) Finish(ctx context.Context, control, label []byte) error {
+	if err := c.open.close(); err != nil {
+		return fmt.Errorf("could not close a file: %w", err)
+	}
+	if err := c.cut(ctx, true); err != nil {
+		return err
+	}
+	dirty, err := c.dirty()
+	if err != nil {
+		return err
+	}
+	if c.sync {
+		if err := c.t.syncAll(ctx, dirty); err != nil {
+			return err
+		}
+	}
+	if err := c.t.replaceFile(pgdata.BackupLabelPath, label, c.sync); err != nil {
+		return err
+	}
+	if err := c.t.replaceFile(pgdata.ControlFilePath, control, c.sync); err != nil {
+		return err
+	}
+	return errors.Join(c.t.remove(savedControl), c.t.remove(stagingDir))
+}
+
+// dirty lists what must be fsynced, and finds out what the source did not send.
+func (c *Changes) dirty() ([]string, error) {
+	var paths []string
+	for p, f := range c.files {
+		switch {
+		case f.gone:
+		case !f.begun:
+			return nil, fmt.Errorf("the source did not send file %q: run gorewind again", p)
+		default:
+			paths = append(paths, p)
+		}
+	}
+	for i := range c.plan.Entries {
+		if e := &c.plan.Entries[i]; e.Action == filemap.Truncate && e.Blocks == nil {
+			paths = append(paths, e.Path)
+		}
+	}
+	for dir := range c.dirs {
+		paths = append(paths, dir)
+	}
+	return paths, nil
+}
+
+// Abandon closes what is open. The target stays as it is: unusable for a server
+// until another run finishes.
+func (c *Changes) Abandon() { _ = c.open.close() }

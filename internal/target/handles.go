@@ -1,0 +1,81 @@
+package target
+
+import (
+	"os"
+	"sync"
+)
+
+// maxIdle is how many files stay open between two writes to them.
+const maxIdle = 32
+
+// handles keeps the files open that were written to last: pieces of a file come
+// one after the other, small and many.
+type handles struct {
+	mu   sync.Mutex
+	open map[string]*handle
+	err  error // the first error of a close, which may be that of a delayed write
+}
+
+type handle struct {
+	sync.Once
+	file  *os.File
+	err   error
+	users int
+}
+
+// use calls write with the open file; open is called where it is not open yet.
+func (h *handles) use(path string, open func() (*os.File, error), write func(*os.File) error) error {
+	h.mu.Lock()
+	if h.open == nil {
+		h.open = map[string]*handle{}
+	}
+	f := h.open[path]
+	if f == nil {
+		f = new(handle)
+		h.open[path] = f
+	}
+	f.users++
+	h.mu.Unlock()
+
+	f.Do(func() { f.file, f.err = open() })
+	err := f.err
+	if err == nil {
+		err = write(f.file)
+	}
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f.users--
+	if f.err != nil {
+		delete(h.open, path)
+	} else if len(h.open) > maxIdle {
+		for p, o := range h.open {
+			if o.users == 0 {
+				h.closeLocked(p)
+				break
+			}
+		}
+	}
+	return err
+}
+
+func (h *handles) closeLocked(path string) {
+	f := h.open[path]
+	delete(h.open, path)
+	if f != nil && f.file != nil {
+		if err := f.file.Close(); err != nil && h.err == nil {
+			h.err = err
+		}
+	}
+}
+
+// close closes all files, which nobody may use any more, and returns the first
+// error that any close brought.
+func (h *handles) close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for p := range h.open {
+		h.closeLocked(p)
+	}
+	return h.err
+}

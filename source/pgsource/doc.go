@@ -1,0 +1,10 @@
+// Package pgsource reads from a running PostgreSQL server over an ordinary SQL
+// connection. It changes nothing there: its session is read-only.
+//
+// The role needs to be a superuser up to PostgreSQL 10. Since 11, these are
+// enough:
+//
+//	GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text, boolean, boolean) TO role;
+//	GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text, boolean) TO role;
+//	GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) TO role;
+package pgsource
