@@ -36,6 +36,9 @@ func (s *Dir) String() string { return s.dir.Name() }
 // Path is the directory's absolute path.
 func (s *Dir) Path() string { return s.dir.Name() }
 
+// ServerPID is the process of the server that runs in the directory, or zero.
+func (s *Dir) ServerPID() (int, error) { return s.dir.ServerPID() }
+
 // Files lists the directory.
 func (s *Dir) Files(ctx context.Context) iter.Seq2[pgdata.FileInfo, error] {
 	return func(yield func(pgdata.FileInfo, error) bool) {

@@ -1,6 +1,7 @@
 package target
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,11 +21,13 @@ import (
 // Changes carries out a plan: Begin, then everything that the source sends to
 // WriteAt and Vanished, RemoveOutdated, and Finish. It is a source.Sink.
 type Changes struct {
-	t     *Target
-	plan  *filemap.Plan
-	sync  bool
-	files map[string]*fileState // what the source may send
-	open  handles
+	t       *Target
+	plan    *filemap.Plan
+	control []byte // the control file that the plan was made from
+	poison  []byte // the same, unusable for a server
+	sync    bool
+	files   map[string]*fileState // what the source may send
+	open    handles
 
 	mu   sync.Mutex
 	dirs map[string]bool // directories in which an entry was made or removed
@@ -38,53 +41,63 @@ type fileState struct {
 	gone  bool // the source has it no more
 }
 
-// Begin makes the target unusable for a server until Finish, puts its control
-// file aside, and makes the new directories and links. analyzed is the control
-// file that the plan was made from.
-func (t *Target) Begin(ctx context.Context, plan *filemap.Plan, analyzed []byte, sync bool) (*Changes, error) {
-	if err := t.CheckLinks(plan); err != nil {
+// Changes gets ready to carry out a plan, and changes nothing yet. control is the
+// control file that the plan was made from.
+func (t *Target) Changes(plan *filemap.Plan, control []byte, sync bool) (*Changes, error) {
+	if err := t.checkLinks(plan); err != nil {
 		return nil, err
 	}
-	if err := t.checkUnchanged(analyzed); err != nil {
+	now, _, err := t.ControlFile()
+	if err != nil {
 		return nil, err
 	}
-	c := &Changes{t: t, plan: plan, sync: sync, files: map[string]*fileState{}, dirs: map[string]bool{}}
+	if !bytes.Equal(now, control) {
+		return nil, fmt.Errorf("file %q: %w", t.Join(pgdata.ControlFilePath), ErrChanged)
+	}
+	data, err := controlfile.Parse(control)
+	if err != nil {
+		return nil, err
+	}
+	c := &Changes{t: t, plan: plan, control: control, poison: data.Poisoned(), sync: sync,
+		files: map[string]*fileState{}, dirs: map[string]bool{}}
 	for i := range plan.Entries {
 		if e := &plan.Entries[i]; e.Blocks != nil || e.Action == filemap.Copy || e.Action == filemap.CopyTail {
 			c.files[e.Path] = &fileState{entry: e}
 		}
 	}
-	data, err := controlfile.Parse(analyzed)
-	if err != nil {
-		return nil, err
-	}
-	if err := t.mkdir(stagingDir); err != nil {
-		return nil, err
-	}
-	if err := t.replaceFile(savedControl, analyzed, sync); err != nil {
-		return nil, err
-	}
-	if sync {
-		if err := t.syncAll(ctx, []string{"."}); err != nil {
-			return nil, err
-		}
-	}
-	if err := t.replaceFile(pgdata.ControlFilePath, data.Poisoned(), sync); err != nil {
-		return nil, err
-	}
-	for i := range plan.Entries {
-		if e := &plan.Entries[i]; e.Action == filemap.Create {
-			if err := errors.Join(ctx.Err(), c.create(e)); err != nil {
-				return nil, err
-			}
-		}
-	}
 	return c, nil
 }
 
-// CheckLinks refuses new tablespaces whose directory is missing or in use: on
+// Begin puts the control file aside and makes the target unusable for a server
+// until Finish; then it makes the new directories and links.
+func (c *Changes) Begin(ctx context.Context) error {
+	if err := c.t.mkdir(stagingDir); err != nil {
+		return err
+	}
+	if err := c.t.replaceFile(savedControl, c.control, c.sync); err != nil {
+		return err
+	}
+	if c.sync {
+		if err := c.t.syncAll(ctx, []string{"."}); err != nil {
+			return err
+		}
+	}
+	if err := c.t.replaceFile(pgdata.ControlFilePath, c.poison, c.sync); err != nil {
+		return err
+	}
+	for i := range c.plan.Entries {
+		if e := &c.plan.Entries[i]; e.Action == filemap.Create {
+			if err := errors.Join(ctx.Err(), c.create(e)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkLinks refuses new tablespaces whose directory is missing or in use: on
 // the source's own host it would be the source's.
-func (t *Target) CheckLinks(plan *filemap.Plan) error {
+func (t *Target) checkLinks(plan *filemap.Plan) error {
 	var errs []error
 	for i := range plan.Entries {
 		e := &plan.Entries[i]

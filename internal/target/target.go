@@ -1,7 +1,6 @@
 package target
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -56,15 +55,6 @@ func (t *Target) ControlFile() (raw []byte, resumed bool, err error) {
 			t.Join(pgdata.ControlFilePath), t.Join(savedControl))
 	}
 	return raw, true, err
-}
-
-// checkUnchanged compares the control file with what was analyzed.
-func (t *Target) checkUnchanged(analyzed []byte) error {
-	now, _, err := t.ControlFile()
-	if err == nil && !bytes.Equal(now, analyzed) {
-		err = fmt.Errorf("file %q: %w", t.Join(pgdata.ControlFilePath), ErrChanged)
-	}
-	return err
 }
 
 // modes are those of new files and directories: initdb's, or those of initdb

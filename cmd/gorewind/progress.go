@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/gorewind/gorewind/rewind"
+)
+
+// progress shows how far the rewind is: a bar with rate and remaining time on a
+// terminal, pg_rewind's plain lines elsewhere.
+type progress struct {
+	out *messages
+	bar *progressbar.ProgressBar // nil while there is none
+	tty bool
+}
+
+func newProgress(out *messages) *progress {
+	f, ok := out.w.(*os.File)
+	p := &progress{out: out, tty: ok && term.IsTerminal(int(f.Fd()))}
+	out.before = func() {
+		if p.bar != nil {
+			_ = p.bar.Clear()
+		}
+	}
+	return p
+}
+
+func (p *progress) report(r rewind.Progress) {
+	const kB = 1024
+	switch {
+	case r.Step != "":
+		p.close()
+		slog.New(p.out).Info(r.Step)
+	case p.tty:
+		if p.bar == nil {
+			p.bar = progressbar.NewOptions64(max(r.TotalBytes, 1),
+				progressbar.OptionSetWriter(p.out.w), progressbar.OptionSetDescription("copying"),
+				progressbar.OptionShowBytes(true), progressbar.OptionUseIECUnits(true),
+				progressbar.OptionSetPredictTime(true), progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish())
+		}
+		// Files that grew since they were listed can bring more than was planned.
+		_ = p.bar.Set64(min(r.DoneBytes, r.TotalBytes))
+	default:
+		percent := int64(100)
+		if r.TotalBytes > 0 {
+			percent = min(100, 100*r.DoneBytes/r.TotalBytes)
+		}
+		fmt.Fprintf(p.out.w, "%*d/%d kB (%d%%) copied\n", len(fmt.Sprint(r.TotalBytes/kB)), r.DoneBytes/kB, r.TotalBytes/kB, percent)
+	}
+}
+
+// close takes the bar off the terminal.
+func (p *progress) close() {
+	if p.bar != nil {
+		_ = p.bar.Finish()
+		p.bar = nil
+	}
+}

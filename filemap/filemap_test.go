@@ -1,0 +1,166 @@
+package filemap_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+var geometry = pgdata.Geometry{BlockSize: 8192, RelSegBlocks: 131072, WALBlockSize: 8192, WALSegSize: 1 << 20}
+
+func file(path string, size int64) pgdata.FileInfo {
+	return pgdata.FileInfo{Path: path, Type: pgdata.Regular, Size: size}
+}
+
+func dir(path string) pgdata.FileInfo { return pgdata.FileInfo{Path: path, Type: pgdata.Directory} }
+
+func link(path, to string) pgdata.FileInfo {
+	return pgdata.FileInfo{Path: path, Type: pgdata.Symlink, Link: to}
+}
+
+// blocks makes a set.
+func blocks(numbers ...pgdata.BlockNumber) *pgdata.BlockSet {
+	s := new(pgdata.BlockSet)
+	for _, n := range numbers {
+		s.Add(n)
+	}
+	return s
+}
+
+func numbers(s *pgdata.BlockSet) []pgdata.BlockNumber {
+	var all []pgdata.BlockNumber
+	if s != nil {
+		for b := range s.All() {
+			all = append(all, b)
+		}
+	}
+	return all
+}
+
+// none stands for "the side does not have the file".
+var none = pgdata.FileInfo{}
+
+func TestDecisions(t *testing.T) {
+	const page = 8192
+	rel := "base/5/16384"
+	seg := pgdata.RelSegment{Locator: pgdata.RelFileLocator{Tablespace: pgdata.DefaultTablespace, Database: 5, Relation: 16384}}
+	seg1 := seg
+	seg1.Segment = 1
+	for _, c := range []struct {
+		name           string
+		source, target pgdata.FileInfo
+		changed        pgdata.ChangedBlocks
+		want           filemap.Action // zero: the plan does not mention the file
+		reason         filemap.Reason
+		blocks         []pgdata.BlockNumber
+	}{
+		{name: "a directory only the source has is made", source: dir("base/7"), want: filemap.Create, reason: filemap.OnlyOnSource},
+		{name: "a tablespace only the source has is linked", source: link("pg_tblspc/9", "/ts"), want: filemap.Create, reason: filemap.OnlyOnSource},
+		{name: "a relation only the source has is copied", source: file(rel, page), want: filemap.Copy, reason: filemap.OnlyOnSource},
+		{name: "PG_VERSION of a new database is copied", source: file("base/7/PG_VERSION", 3), want: filemap.Copy, reason: filemap.OnlyOnSource},
+		{name: "a relation only the target has is removed", target: file(rel, page), want: filemap.Remove, reason: filemap.OnlyOnTarget},
+		{name: "a directory only the target has is removed", target: dir("base/7"), want: filemap.Remove, reason: filemap.OnlyOnTarget},
+		{name: "the target's divergent WAL is removed", target: file("pg_wal/000000010000000000000009", 1<<20), want: filemap.Remove, reason: filemap.OnlyOnTarget},
+		{name: "WAL that recovery needs stays", target: file("pg_wal/000000010000000000000003", 1<<20), want: filemap.None, reason: filemap.NeededRecovery},
+		{name: "an equal relation stays", source: file(rel, page), target: file(rel, page)},
+		{name: "a grown relation gets its tail", source: file(rel, 3*page), target: file(rel, page), want: filemap.CopyTail, reason: filemap.Grown},
+		{name: "a shrunk relation is cut", source: file(rel, page), target: file(rel, 3*page), want: filemap.Truncate, reason: filemap.Shrunk},
+		{name: "a visibility map is copied", source: file(rel+"_vm", page), target: file(rel+"_vm", page), want: filemap.Copy, reason: filemap.NotARelation},
+		{name: "a free space map is copied", source: file(rel+"_fsm", page), target: file(rel+"_fsm", page), want: filemap.Copy, reason: filemap.NotARelation},
+		{name: "an init fork is copied", source: file(rel+"_init", page), target: file(rel+"_init", page), want: filemap.Copy, reason: filemap.NotARelation},
+		{name: "a status file is copied", source: file("pg_xact/0000", page), target: file("pg_xact/0000", page), want: filemap.Copy, reason: filemap.NotARelation},
+		{name: "a configuration file is copied", source: file("postgresql.conf", 9), target: file("postgresql.conf", 9), want: filemap.Copy, reason: filemap.NotARelation},
+		{name: "PG_VERSION on both sides stays", source: file("base/5/PG_VERSION", 3), target: file("base/5/PG_VERSION", 3)},
+		{name: "a directory on both sides stays", source: dir("base/5"), target: dir("base/5")},
+		{name: "a link on both sides stays wherever it leads", source: link("pg_tblspc/9", "/a"), target: link("pg_tblspc/9", "/b")},
+		{name: "WAL from before the divergence stays", source: file("pg_wal/000000010000000000000004", 1<<20), target: file("pg_wal/000000010000000000000004", 1<<20)},
+		{name: "WAL from before the divergence of another size is copied", source: file("pg_wal/000000010000000000000004", 1<<20), target: file("pg_wal/000000010000000000000004", 7), want: filemap.Copy, reason: filemap.NotARelation},
+		{name: "the segment of the divergence is copied", source: file("pg_wal/000000010000000000000005", 1<<20), target: file("pg_wal/000000010000000000000005", 1<<20), want: filemap.Copy, reason: filemap.NotARelation},
+		{name: "a timeline history is copied", source: file("pg_wal/00000002.history", 41), target: file("pg_wal/00000002.history", 41), want: filemap.Copy, reason: filemap.NotARelation},
+		{name: "the control file is nobody's business here", source: file("global/pg_control", page), target: file("global/pg_control", page)},
+
+		{name: "changed blocks are overwritten", source: file(rel, 4*page), target: file(rel, 4*page), changed: pgdata.ChangedBlocks{seg: blocks(0, 3)}, want: filemap.None, reason: filemap.ChangedBlocks, blocks: []pgdata.BlockNumber{0, 3}},
+		{name: "changed blocks are numbered from the start of their file", source: file(rel+".1", 4*page), target: file(rel+".1", 4*page), changed: pgdata.ChangedBlocks{seg: blocks(0), seg1: blocks(2)}, want: filemap.None, reason: filemap.ChangedBlocks, blocks: []pgdata.BlockNumber{2}},
+		{name: "blocks that the tail brings are not overwritten", source: file(rel, 4*page), target: file(rel, 2*page), changed: pgdata.ChangedBlocks{seg: blocks(1, 2, 3)}, want: filemap.CopyTail, reason: filemap.Grown, blocks: []pgdata.BlockNumber{1}},
+		{name: "blocks that are cut off are not overwritten", source: file(rel, 2*page), target: file(rel, 4*page), changed: pgdata.ChangedBlocks{seg: blocks(1, 2, 3)}, want: filemap.Truncate, reason: filemap.Shrunk, blocks: []pgdata.BlockNumber{1}},
+		{name: "a block that only part of is there is not overwritten", source: file(rel, 2*page-1), target: file(rel, 2*page-1), changed: pgdata.ChangedBlocks{seg: blocks(1)}},
+		{name: "changed blocks of a copied file come with it", source: file(rel, page), changed: pgdata.ChangedBlocks{seg: blocks(0)}, want: filemap.Copy, reason: filemap.OnlyOnSource},
+		{name: "changed blocks of a removed file go with it", target: file(rel, page), changed: pgdata.ChangedBlocks{seg: blocks(0)}, want: filemap.Remove, reason: filemap.OnlyOnTarget},
+
+		{name: "the source's postmaster.pid is not copied", source: file("postmaster.pid", 9)},
+		{name: "the source's backup label is not copied", source: file("backup_label", 9)},
+		{name: "the target's old backup label is removed", source: file("backup_label", 9), target: file("backup_label", 9), want: filemap.Remove, reason: filemap.OnlyOnTarget},
+		{name: "the source's replication slots are not copied", source: file("pg_replslot/a/state", 200)},
+		{name: "the directory of replication slots is", source: dir("pg_replslot"), want: filemap.Create, reason: filemap.OnlyOnSource},
+		{name: "the target's replication slots are removed", target: dir("pg_replslot/a"), want: filemap.Remove, reason: filemap.OnlyOnTarget},
+		{name: "a relation cache is not copied", source: file("base/5/pg_internal.init.77", 9)},
+		{name: "temporary files are not copied", source: file("base/pgsql_tmp/pgsql_tmp5.0", 9)},
+		{name: "what macOS drops is left alone", target: file("base/.DS_Store", 9)},
+		{name: "what gorewind put there is left alone", target: file(filemap.OwnPrefix+"/pg_control", page)},
+		{name: "what else a tablespace holds is left alone", target: dir("pg_tblspc/9/lost+found")},
+		{name: "another version's part of a tablespace is left alone", target: dir("pg_tblspc/9/PG_13_202007201/5")},
+		{name: "this version's part of a tablespace is not", target: dir("pg_tblspc/9/PG_17_202406281/5"), want: filemap.Remove, reason: filemap.OnlyOnTarget},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := filemap.NewBuilder(filemap.Rules{
+				Version: pgdata.VersionByName("17"), Geometry: geometry, Divergence: 0x580000,
+				NeededWAL: map[string]bool{"000000010000000000000003": true},
+			})
+			if c.source != none {
+				require.NoError(t, b.AddSource(c.source))
+			}
+			if c.target != none {
+				require.NoError(t, b.AddTarget(c.target, c.changed))
+			}
+			plan := b.Plan()
+			if c.want == 0 {
+				assert.Empty(t, plan.Entries)
+				return
+			}
+			require.Len(t, plan.Entries, 1)
+			got := plan.Entries[0]
+			assert.Equal(t, c.want, got.Action, "action is %s", got.Action)
+			assert.Equal(t, c.reason, got.Reason)
+			assert.Equal(t, c.blocks, numbers(got.Blocks))
+			assert.Equal(t, c.source.Link, got.Link)
+		})
+	}
+}
+
+func TestFilesThatCannotBeReconciledAreRefused(t *testing.T) {
+	newBuilder := func() *filemap.Builder {
+		return filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
+	}
+	t.Run("a relation that is a directory on the source", func(t *testing.T) {
+		assert.ErrorContains(t, newBuilder().AddSource(dir("base/5/16384")), `"base/5/16384" of the source is not a regular file`)
+	})
+	t.Run("a file that is a directory on the other side", func(t *testing.T) {
+		b := newBuilder()
+		require.NoError(t, b.AddSource(file("x", 1)))
+		assert.ErrorContains(t, b.AddTarget(dir("x"), nil), `"x" is a regular file on the source and a directory on the target`)
+	})
+}
+
+func TestPlanIsInAnOrderThatCanBeCarriedOut(t *testing.T) {
+	b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
+	for _, f := range []pgdata.FileInfo{file("base/7/1", 8192), dir("base/7"), file("base/5/2", 8192), file("base/5/3", 16384)} {
+		require.NoError(t, b.AddSource(f))
+	}
+	for _, f := range []pgdata.FileInfo{dir("base/9"), file("base/9/1", 8192), file("base/5/2", 16384), file("base/5/3", 8192)} {
+		require.NoError(t, b.AddTarget(f, nil))
+	}
+	plan := b.Plan()
+	var got []string
+	for _, e := range plan.Entries {
+		got = append(got, e.Action.String()+" "+e.Path)
+	}
+	assert.Equal(t, []string{
+		"CREATE base/7", "COPY base/7/1", "COPY_TAIL base/5/3", "TRUNCATE base/5/2", "REMOVE base/9/1", "REMOVE base/9",
+	}, got)
+	assert.EqualValues(t, 2*8192, plan.FetchBytes())
+	assert.EqualValues(t, 8192*4, plan.SourceBytes)
+}

@@ -1,0 +1,210 @@
+package rewind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/timeline"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// analyze finds where the two sides parted, what the target changed since, and
+// what is to be done about every file.
+func (r *Rewind) analyze(ctx context.Context) error {
+	r.plan = &Plan{
+		Version: r.targetControl.Version,
+		Target:  Side{Control: r.targetControl, Timeline: r.targetControl.Timeline()},
+		Source:  Side{Control: r.sourceControl, Timeline: r.sourceControl.Timeline()},
+	}
+	if err := r.askSource(ctx); err != nil {
+		return err
+	}
+	if err := r.readHistories(ctx); err != nil {
+		return err
+	}
+	if err := r.findDivergence(ctx); err != nil || !r.plan.Required {
+		return err
+	}
+	changed, err := r.scanTarget(ctx)
+	if err != nil {
+		return err
+	}
+	return r.mapFiles(ctx, changed)
+}
+
+// askSource learns from a running server what its control file tells too late or
+// not at all: a server that was promoted a moment ago writes on its new timeline
+// long before the checkpoint that its control file speaks of.
+func (r *Rewind) askSource(ctx context.Context) error {
+	if r.live == nil {
+		return nil
+	}
+	state, err := r.live.State(ctx)
+	if err != nil {
+		return err
+	}
+	if !state.FullPageWrites {
+		return fmt.Errorf("%w: set it there and wait for a checkpoint", ErrFullPageWrites)
+	}
+	r.plan.Source.Timeline = max(r.plan.Source.Timeline, state.Timeline)
+	return nil
+}
+
+func (r *Rewind) readHistories(ctx context.Context) error {
+	for _, side := range []struct {
+		side *Side
+		what string
+		read func(path string) ([]byte, error)
+	}{
+		{&r.plan.Source, "source", func(p string) ([]byte, error) { return r.opts.Source.ReadFile(ctx, p) }},
+		{&r.plan.Target, "target", r.target.ReadFile},
+	} {
+		history, err := readHistory(r.plan.Version, side.side.Timeline, side.read)
+		if err != nil {
+			return fmt.Errorf("timeline %d of the %s: %w", side.side.Timeline, side.what, err)
+		}
+		side.side.History = history
+		for _, e := range history {
+			r.log.Debug(fmt.Sprintf("%s timeline history: %d: %s - %s", side.what, e.TLI, r.lsn(e.Begin), r.lsn(e.End)))
+		}
+	}
+	return nil
+}
+
+func readHistory(v *pgdata.Version, tli pgdata.TimelineID, read func(string) ([]byte, error)) (timeline.History, error) {
+	if tli == 1 {
+		return timeline.Parse(tli, nil)
+	}
+	p := v.WALPath(pgdata.HistoryFileName(tli))
+	b, err := read(p)
+	if err != nil {
+		return nil, err
+	}
+	h, err := timeline.Parse(tli, b)
+	if err != nil {
+		return nil, fmt.Errorf("file %q: %w", p, err)
+	}
+	return h, nil
+}
+
+// findDivergence decides whether a rewind is required.
+func (r *Rewind) findDivergence(ctx context.Context) error {
+	p := r.plan
+	divergence, common, err := timeline.CommonAncestor(p.Source.History, p.Target.History)
+	if err != nil {
+		return err
+	}
+	if divergence == 0 { // both histories are the same to the end
+		p.Reason = "source and target cluster are on the same timeline"
+		r.log.Info(p.Reason)
+		r.log.Info("no rewind required")
+		return nil
+	}
+	p.Divergence, p.DivergenceTimeline = divergence, p.Source.History[common].TLI
+	r.log.Info(fmt.Sprintf("servers diverged at WAL location %s on timeline %d", r.lsn(divergence), p.DivergenceTimeline))
+
+	if p.Target.EndOfWAL, err = r.endOfTarget(ctx); err != nil {
+		return err
+	}
+	if p.Required = p.Target.EndOfWAL > divergence; !p.Required {
+		p.Reason = "the target did not write WAL after the divergence"
+		r.log.Info("no rewind required")
+	}
+	return nil
+}
+
+// endOfTarget is the end of the WAL that the target replayed or wrote: that of
+// its last checkpoint record or, after a stop in recovery, its minimum recovery
+// point.
+func (r *Rewind) endOfTarget(ctx context.Context) (pgdata.LSN, error) {
+	reader := walreader.NewReader(r.targetWAL(), r.format(r.targetControl))
+	defer reader.Close()
+	rec, err := reader.ReadRecord(ctx, r.targetControl.CheckPoint)
+	if err != nil {
+		return 0, fmt.Errorf("could not read the target's last checkpoint record: %w", err)
+	}
+	return max(rec.End, r.targetControl.MinRecoveryPoint), nil
+}
+
+func (r *Rewind) targetWAL() targetWAL {
+	return targetWAL{dir: r.target.Dir, version: r.plan.Version, geo: r.targetControl.Geometry, history: r.plan.Target.History}
+}
+
+func (r *Rewind) format(c *controlfile.Data) walreader.Format {
+	return walreader.Format{Version: c.Version, Geometry: c.Geometry, SystemIdentifier: c.SystemIdentifier}
+}
+
+// scanTarget reads the target's WAL from the last common checkpoint to its end.
+func (r *Rewind) scanTarget(ctx context.Context) (pgdata.ChangedBlocks, error) {
+	r.step("reading WAL in target")
+	p := r.plan
+	scan, err := walreader.Scan(ctx, r.targetWAL(), r.format(r.targetControl),
+		walreader.ScanRequest{Fork: p.Divergence, End: p.Target.EndOfWAL})
+	if err != nil {
+		return nil, err
+	}
+	p.Checkpoint = scan.Checkpoint
+	p.Scan = ScanSummary{Records: scan.Records, Bytes: scan.Bytes}
+	r.log.Info(fmt.Sprintf("rewinding from last common checkpoint at %s on timeline %d", r.lsn(scan.Checkpoint.LSN), scan.Checkpoint.TLI))
+	return scan.Blocks, nil
+}
+
+// mapFiles lists both sides and decides.
+func (r *Rewind) mapFiles(ctx context.Context, changed pgdata.ChangedBlocks) error {
+	p := r.plan
+	b := filemap.NewBuilder(filemap.Rules{
+		Version:    p.Version,
+		Geometry:   r.targetControl.Geometry,
+		Divergence: p.Divergence,
+		NeededWAL:  r.neededWAL(),
+	})
+	r.step("reading source file list")
+	for f, err := range r.opts.Source.Files(ctx) {
+		if err == nil {
+			err = b.AddSource(f)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	r.step("reading target file list")
+	for f, err := range r.target.Files() {
+		err = errors.Join(err, ctx.Err())
+		if err == nil {
+			err = b.AddTarget(f, changed)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	p.Files = b.Plan()
+	for i := range p.Files.Entries {
+		e := &p.Files.Entries[i]
+		if e.Reason == filemap.NeededRecovery {
+			r.log.Debug(fmt.Sprintf("Not removing file %q because it is required for recovery", e.Path))
+		} else {
+			r.log.Debug(fmt.Sprintf("%s (%s)", e.Path, e.Action))
+		}
+	}
+	return nil
+}
+
+// neededWAL names the target's segments from the recovery's start to before the
+// divergence. That of the divergence itself is not among them: beyond the
+// divergence it holds what the target must forget, and the source has it on its
+// own timeline.
+func (r *Rewind) neededWAL() map[string]bool {
+	geo := r.targetControl.Geometry
+	names := map[string]bool{}
+	for s := geo.SegNo(r.recoveryStart().Redo); s < geo.SegNo(r.plan.Divergence); s++ {
+		names[geo.WALFileName(r.plan.Target.History.TimelineOf(geo, s), s)] = true
+	}
+	return names
+}
+
+// lsn writes an LSN as the clusters' major does.
+func (r *Rewind) lsn(l pgdata.LSN) string { return r.plan.Version.FormatLSN(l) }

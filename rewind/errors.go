@@ -1,0 +1,70 @@
+package rewind
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// Phase is a part of a rewind.
+type Phase string
+
+// The phases in their order.
+const (
+	Inspect Phase = "inspect" // what state both sides are in
+	Analyze Phase = "analyze" // what the target changed, what is to be done
+	Stage   Phase = "stage"   // fetch from the source
+	Apply   Phase = "apply"   // make the target what it should be
+)
+
+// Error is what Prepare and Apply return: the reason with what a caller must
+// know to go on.
+type Error struct {
+	Phase            Phase
+	TargetUntouched  bool // nothing was changed: the target is as it was
+	BaseBackupNeeded bool // no further attempt can succeed
+	Err              error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap gives the reason.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Conditions that callers test for with errors.Is.
+var (
+	ErrTargetRunning    = errors.New("the target server is running")
+	ErrTargetNotClean   = errors.New("target server must be shut down cleanly")
+	ErrSourceRunning    = errors.New("the source server is running")
+	ErrSourceNotClean   = errors.New("source data directory must be shut down cleanly")
+	ErrSameDirectory    = errors.New("source and target are the same data directory")
+	ErrNested           = errors.New("source and target data directories lie one inside the other")
+	ErrDifferentSystems = errors.New("source and target clusters are from different systems")
+	ErrIncompatible     = errors.New("source and target clusters are not compatible")
+	ErrNoPageHints      = errors.New(`target server needs to use either data checksums or "wal_log_hints = on"`)
+	ErrFullPageWrites   = errors.New("full_page_writes must be enabled in the source server")
+	ErrSourceChanged    = errors.New("the source changed while gorewind was running")
+)
+
+// MissingWALError says which WAL segment of the target is needed and not there.
+type MissingWALError struct {
+	Timeline pgdata.TimelineID
+	Segment  pgdata.SegNo
+	Path     string
+	Err      error
+}
+
+func (e *MissingWALError) Error() string {
+	return fmt.Sprintf("could not open file %q: %v; if an archive has it, copy it there, else take a base backup", e.Path, e.Err)
+}
+
+// Unwrap gives the reason that the file could not be opened.
+func (e *MissingWALError) Unwrap() error { return e.Err }
+
+// baseBackupNeeded tells the errors that no retry and no fix can help.
+func baseBackupNeeded(err error) bool {
+	var missing *MissingWALError
+	return errors.As(err, &missing) && errors.Is(err, fs.ErrNotExist)
+}

@@ -1,0 +1,124 @@
+package rewind
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// recoveryStart is the checkpoint from which the rewound server recovers: the
+// last common one. Where the source's own last one lies before it, as on a
+// standby or a server that was promoted a moment ago, that one: what the source
+// changed before its redo point is on its disk, what came later need not be.
+func (r *Rewind) recoveryStart() walreader.Checkpoint {
+	c := r.plan.Checkpoint
+	if own := r.sourceControl.CheckPointCopy; own.Redo < c.Redo {
+		c.LSN, c.Redo, c.TLI = r.sourceControl.CheckPoint, own.Redo, own.ThisTimeLineID
+	}
+	return c
+}
+
+// backupLabel makes the server start its recovery there, and not at the
+// checkpoint that the control file names (read_backup_label, xlogrecovery.c).
+func (r *Rewind) backupLabel() []byte {
+	from := r.recoveryStart()
+	geo := r.targetControl.Geometry
+	var b strings.Builder
+	fmt.Fprintf(&b, "START WAL LOCATION: %s (file %s)\n", r.lsn(from.Redo), geo.WALFileName(from.TLI, geo.SegNo(from.Redo)))
+	fmt.Fprintf(&b, "CHECKPOINT LOCATION: %s\n", r.lsn(from.LSN))
+	b.WriteString("BACKUP METHOD: pg_rewind\nBACKUP FROM: standby\n")
+	fmt.Fprintf(&b, "START TIME: %s\n", time.Now().Format("2006-01-02 15:04:05 MST"))
+	return []byte(b.String())
+}
+
+// end is what the source looks like after everything was copied.
+type end struct {
+	control  *controlfile.Data
+	minLSN   pgdata.LSN // minimum recovery point
+	timeline pgdata.TimelineID
+}
+
+// endOfSource chooses the minimum recovery point: up to there the rewound server
+// must replay the source's WAL before its files, copied at different moments,
+// agree with each other.
+func (r *Rewind) endOfSource(ctx context.Context) (end, error) {
+	control, raw, err := readSourceControl(ctx, r.opts.Source)
+	if err != nil {
+		return end{}, err
+	}
+	if control.SystemIdentifier != r.sourceControl.SystemIdentifier {
+		return end{}, fmt.Errorf("%w: it has another system identifier", ErrSourceChanged)
+	}
+	e := end{control: control, timeline: control.Timeline()}
+	switch {
+	case r.live != nil:
+		if err := r.endOfLive(ctx, &e); err != nil {
+			return end{}, err
+		}
+	default:
+		if !bytes.Equal(raw, r.sourceRaw) {
+			return end{}, fmt.Errorf("%w: leave it stopped and run gorewind again", ErrSourceChanged)
+		}
+		// All that it wrote before its last checkpoint is on its disk. A
+		// standby, stopped, has replayed on to its own minimum recovery point.
+		e.minLSN = max(control.CheckPoint, control.MinRecoveryPoint)
+	}
+	if e.timeline != r.plan.Source.Timeline {
+		return end{}, fmt.Errorf("%w: it went from timeline %d to %d: run gorewind again", ErrSourceChanged, r.plan.Source.Timeline, e.timeline)
+	}
+	return e, nil
+}
+
+func (r *Rewind) endOfLive(ctx context.Context, e *end) error {
+	if s := e.control.State; s != controlfile.InProduction && s != controlfile.InArchiveRecovery {
+		return fmt.Errorf("%w: its control file says %q", ErrSourceChanged, s)
+	}
+	state, err := r.live.State(ctx)
+	if err != nil {
+		return err
+	}
+	if state.InRecovery {
+		// A standby writes no page to disk before its minimum recovery point
+		// has gone past that page's LSN.
+		e.minLSN = e.control.MinRecoveryPoint
+		return nil
+	}
+	// A primary writes no page to disk before the WAL up to that page's LSN is
+	// there. So the end of the last record that is on its disk will do, and is
+	// there to be sent even if the primary has nothing to do any more. Its
+	// insert position, which pg_rewind takes, need not be, and at the start of a
+	// page it lies behind a page header that no record ends at.
+	e.timeline = max(e.timeline, state.Timeline)
+	e.minLSN = state.FlushLSN
+	history := r.plan.Source.History
+	if e.timeline != r.plan.Source.Timeline {
+		return nil // the caller reports it
+	}
+	wal := sourceWAL{src: r.opts.Source, version: r.plan.Version, geo: e.control.Geometry, history: history}
+	last, err := walreader.LastRecordEnd(ctx, wal, r.format(e.control), state.FlushLSN)
+	if err != nil {
+		r.log.Warn(fmt.Sprintf("could not find the last WAL record before %s on the source, so its standby waits for that position: %v",
+			r.lsn(state.FlushLSN), err))
+		return nil
+	}
+	e.minLSN = last
+	return nil
+}
+
+// newControl is the source's control file, as that of a server in archive
+// recovery that must replay up to the minimum recovery point.
+func (r *Rewind) newControl(e end) []byte {
+	f := e.control.Fields
+	f.State = controlfile.InArchiveRecovery
+	f.MinRecoveryPoint, f.MinRecoveryPointTLI = e.minLSN, e.timeline
+	if r.plan.Version.StampsControl {
+		f.Time = time.Now()
+	}
+	return e.control.Encode(f)
+}

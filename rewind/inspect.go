@@ -1,0 +1,156 @@
+package rewind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/source"
+)
+
+// inspect finds out what state both sides are in, and whether they belong
+// together. The checks are pg_rewind's, in its order, and some of our own.
+func (r *Rewind) inspect(ctx context.Context) error {
+	if r.opts.TargetDir == "" || r.opts.Source == nil {
+		return errors.New("both a target data directory and a source must be given")
+	}
+	var err error
+	if r.target, err = target.Open(r.opts.TargetDir); err != nil {
+		return err
+	}
+	if err := r.checkPlaces(); err != nil {
+		return err
+	}
+	if err := r.checkNotRunning(); err != nil {
+		return err
+	}
+	var interrupted bool
+	if r.targetRaw, interrupted, err = r.target.ControlFile(); err != nil {
+		return err
+	}
+	if interrupted {
+		r.log.Info("an earlier rewind of this target did not end, this one starts it again")
+	}
+	if r.targetControl, err = controlfile.Parse(r.targetRaw); err != nil {
+		return fmt.Errorf("control file of the target %q: %w", r.target.Name(), err)
+	}
+	if r.sourceControl, r.sourceRaw, err = readSourceControl(ctx, r.opts.Source); err != nil {
+		return err
+	}
+	r.live, _ = r.opts.Source.(source.Live)
+	return r.checkControlFiles()
+}
+
+// checkPlaces refuses a source directory that is the target, or lies in it, or
+// the other way round.
+func (r *Rewind) checkPlaces() error {
+	dir, ok := r.opts.Source.(*source.Dir)
+	if !ok {
+		return nil
+	}
+	from, err := filepath.EvalSymlinks(dir.Path())
+	if err != nil {
+		return err
+	}
+	to, err := filepath.EvalSymlinks(r.target.Name())
+	if err != nil {
+		return err
+	}
+	if same, err := sameFile(from, to); err != nil || same {
+		return errors.Join(err, fmt.Errorf("%w: %q: give two different ones", ErrSameDirectory, to))
+	}
+	for _, pair := range [][2]string{{from, to}, {to, from}} {
+		for at := filepath.Dir(pair[1]); ; at = filepath.Dir(at) {
+			if same, _ := sameFile(at, pair[0]); same {
+				return fmt.Errorf("%w: %q contains %q", ErrNested, pair[0], pair[1])
+			}
+			if at == filepath.Dir(at) {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func sameFile(a, b string) (bool, error) {
+	ai, err := os.Stat(a)
+	if err != nil {
+		return false, err
+	}
+	bi, err := os.Stat(b)
+	if err != nil {
+		return false, err
+	}
+	return os.SameFile(ai, bi), nil
+}
+
+// checkNotRunning refuses directories in which a server runs.
+func (r *Rewind) checkNotRunning() error {
+	pid, err := r.target.ServerPID()
+	if err == nil && pid != 0 {
+		err = fmt.Errorf("%w: process %d has %q in use: stop it", ErrTargetRunning, pid, r.target.Name())
+	}
+	if dir, ok := r.opts.Source.(*source.Dir); err == nil && ok {
+		if pid, err = dir.ServerPID(); err == nil && pid != 0 {
+			err = fmt.Errorf("%w: process %d has %q in use: stop it, or give it with --source-server", ErrSourceRunning, pid, dir.Path())
+		}
+	}
+	return err
+}
+
+// A live server may write its control file while it is being read.
+const (
+	controlReads = 10
+	controlPause = 50 * time.Millisecond
+)
+
+// readSourceControl reads the source's control file.
+func readSourceControl(ctx context.Context, src source.Source) (*controlfile.Data, []byte, error) {
+	for reads := 1; ; reads++ {
+		raw, err := src.ReadFile(ctx, pgdata.ControlFilePath)
+		if err != nil {
+			return nil, nil, err
+		}
+		data, err := controlfile.Parse(raw)
+		switch {
+		case err == nil:
+			return data, raw, nil
+		case !errors.Is(err, controlfile.ErrCRC) || reads == controlReads:
+			return nil, nil, fmt.Errorf("control file of the source %s: %w", src, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		case <-time.After(controlPause):
+		}
+	}
+}
+
+func (r *Rewind) checkControlFiles() error {
+	t, s := r.targetControl, r.sourceControl
+	switch {
+	case s.IsPoisoned():
+		return fmt.Errorf("the source %s is itself the target of a rewind that did not end: finish that first", r.opts.Source)
+	case t.SystemIdentifier != s.SystemIdentifier:
+		return fmt.Errorf("%w: the source %s has system identifier %d, the target %q has %d",
+			ErrDifferentSystems, r.opts.Source, s.SystemIdentifier, r.target.Name(), t.SystemIdentifier)
+	case t.Version != s.Version:
+		return fmt.Errorf("%w: the source %s is of PostgreSQL %s, the target %q of %s",
+			ErrIncompatible, r.opts.Source, s.Version, r.target.Name(), t.Version)
+	case t.Geometry != s.Geometry:
+		return fmt.Errorf("%w: their block or segment sizes differ: source %+v, target %+v", ErrIncompatible, s.Geometry, t.Geometry)
+	case t.DataChecksumVersion == 0 && !t.WALLogHints:
+		return fmt.Errorf("%w: without them WAL does not tell all that the target changed; take a base backup", ErrNoPageHints)
+	case !t.ShutDownCleanly():
+		return fmt.Errorf("%w: its control file says %q; start the server in %q and stop it again", ErrTargetNotClean, t.State, r.target.Name())
+	case r.live == nil && !s.ShutDownCleanly():
+		return fmt.Errorf("%w: its control file says %q; start the server in %s and stop it again", ErrSourceNotClean, s.State, r.opts.Source)
+	}
+	return nil
+}

@@ -1,0 +1,62 @@
+package rewind
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/source"
+	"github.com/gorewind/gorewind/timeline"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// targetWAL opens the segments of a data directory that lie on a history.
+type targetWAL struct {
+	dir     *datadir.Dir
+	version *pgdata.Version
+	geo     pgdata.Geometry
+	history timeline.History
+}
+
+func (w targetWAL) OpenSegment(_ context.Context, s pgdata.SegNo) (walreader.Segment, error) {
+	tli := w.history.TimelineOf(w.geo, s)
+	p := w.version.WALPath(w.geo.WALFileName(tli, s))
+	f, err := w.dir.Open(p)
+	if err != nil {
+		return nil, &MissingWALError{Timeline: tli, Segment: s, Path: w.dir.Join(p), Err: datadir.Reason(errors.Unwrap(err))}
+	}
+	return f, nil
+}
+
+// sourceWAL reads the segments of a source.
+type sourceWAL struct {
+	src     source.Source
+	version *pgdata.Version
+	geo     pgdata.Geometry
+	history timeline.History
+}
+
+func (w sourceWAL) OpenSegment(ctx context.Context, s pgdata.SegNo) (walreader.Segment, error) {
+	tli := w.history.TimelineOf(w.geo, s)
+	return &sourceSegment{ctx: ctx, src: w.src, path: w.version.WALPath(w.geo.WALFileName(tli, s))}, nil
+}
+
+type sourceSegment struct {
+	ctx  context.Context // of the call that opened it, which also reads it
+	src  source.Source
+	path string
+}
+
+func (s *sourceSegment) ReadAt(p []byte, off int64) (int, error) {
+	b, err := source.ReadRange(s.ctx, s.src, source.Range{Path: s.path, Offset: off, Length: int64(len(p))})
+	n := copy(p, b)
+	if err == nil && n < len(p) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (s *sourceSegment) Name() string { return s.path }
+func (s *sourceSegment) Close() error { return nil }
