@@ -80,7 +80,9 @@ func (m *memory) WriteAt(path string, data []byte, offset int64) error {
 	if path != m.r.Path || at < 0 || at+int64(len(data)) > m.r.Length {
 		return fmt.Errorf("the source answered with %d bytes of %q at offset %d, which were not asked for", len(data), path, offset)
 	}
-	m.end = max(m.end, int(at)+copy(m.data[at:], data))
+	if len(data) > 0 {
+		m.end = max(m.end, int(at)+copy(m.data[at:], data))
+	}
 	return nil
 }
 

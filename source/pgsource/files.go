@@ -99,7 +99,8 @@ const (
 
 // fetchSQL reads pieces of files; a file that is gone gives NULL.
 const fetchSQL = `SELECT i, pg_catalog.pg_read_binary_file(path, start, length, true)
-	FROM pg_catalog.unnest($1::text[], $2::int8[], $3::int8[]) WITH ORDINALITY AS r (path, start, length, i)`
+	FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::int8[]), pg_catalog.unnest($3::int8[]))
+		WITH ORDINALITY AS r (path, start, length, i)`
 
 // request is one query's worth of pieces.
 type request struct {

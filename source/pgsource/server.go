@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"strconv"
 	"strings"
@@ -172,17 +171,22 @@ func (s *Server) State(ctx context.Context) (source.State, error) {
 	return st, nil
 }
 
-// maxSmallFile bounds what ReadFile reads: control files, timeline histories.
-const maxSmallFile = 16 << 20
+// ReadFile reads in pieces of readPiece up to maxSmallFile, more than control
+// files and timeline histories ever need.
+const (
+	readPiece    = 64 << 10
+	maxSmallFile = 16 << 20
+)
 
 // ReadFile reads a small file whole.
 func (s *Server) ReadFile(ctx context.Context, path string) ([]byte, error) {
-	b, err := source.ReadRange(ctx, s, source.Range{Path: path, Length: maxSmallFile})
-	if len(b) == maxSmallFile {
-		return nil, fmt.Errorf("file %q of the source is larger than %d bytes, which is not what it should be", path, maxSmallFile)
+	var file []byte
+	for len(file) < maxSmallFile {
+		b, err := source.ReadRange(ctx, s, source.Range{Path: path, Offset: int64(len(file)), Length: readPiece})
+		file = append(file, b...)
+		if err != nil || len(b) < readPiece {
+			return file, err
+		}
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	return b, err
+	return nil, fmt.Errorf("file %q of the source is larger than %d bytes, which is not what it should be", path, maxSmallFile)
 }

@@ -1,0 +1,85 @@
+// The tests of this package are about the repository as a whole.
+package gorewind_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/gorewind/gorewind/"
+
+// mayImport lists, for every package, which of our own it may import directly.
+// ARCHITECTURE.md says why.
+var mayImport = map[string][]string{
+	"pgdata":           {},
+	"controlfile":      {"pgdata"},
+	"timeline":         {"pgdata"},
+	"walreader":        {"pgdata"},
+	"filemap":          {"pgdata"},
+	"internal/page":    {"pgdata"},
+	"internal/datadir": {"pgdata"},
+	"source":           {"pgdata", "internal/datadir"},
+	"source/pgsource":  {"pgdata", "source"},
+	"internal/target":  {"pgdata", "controlfile", "filemap", "internal/datadir"},
+	"rewind":           {"pgdata", "controlfile", "timeline", "walreader", "filemap", "source", "internal/datadir", "internal/target"},
+	"cmd/gorewind":     {"rewind", "source", "source/pgsource"},
+	"internal/pgtest":  {"pgdata"},
+	"demo":             {"pgdata", "internal/pgtest"},
+}
+
+// mayDependOn lists which modules of others a package may pull in, itself or
+// through what it imports; golang.org/x/sync is for all.
+var mayDependOn = map[string][]string{
+	"source/pgsource": {"github.com/jackc/", "golang.org/x/text"},
+	"cmd/gorewind": {
+		"github.com/jackc/", "golang.org/x/text", "github.com/spf13/pflag", "github.com/schollz/progressbar",
+		"github.com/mitchellh/colorstring", "github.com/rivo/uniseg", "golang.org/x/term", "golang.org/x/sys",
+	},
+	"internal/pgtest": nil, // for tests and the demo: anything
+	"demo":            nil,
+}
+
+func goList(t *testing.T, format string, args ...string) []string {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list", "-f", format}, args...)...).Output()
+	require.NoError(t, err)
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}
+
+func TestPackagesImportOnlyWhatTheArchitectureAllows(t *testing.T) {
+	for _, line := range goList(t, `{{.ImportPath}} {{join .Imports " "}}`, "./...") {
+		importPath, imports, _ := strings.Cut(line, " ")
+		name, ours := strings.CutPrefix(importPath, module)
+		if !ours {
+			continue // the package of this test
+		}
+		allowed, known := mayImport[name]
+		require.True(t, known, "package %s is not in the architecture: add it here and to ARCHITECTURE.md", name)
+		for imported := range strings.FieldsSeq(imports) {
+			if own, ours := strings.CutPrefix(imported, module); ours {
+				assert.Contains(t, allowed, own, "package %s imports %s", name, own)
+			}
+		}
+	}
+}
+
+func TestLibraryUsersPayOnlyForWhatTheyImport(t *testing.T) {
+	for name := range mayImport {
+		allowed, special := mayDependOn[name]
+		if special && allowed == nil {
+			continue
+		}
+		for _, dep := range goList(t, `{{if not .Standard}}{{.ImportPath}}{{end}}`, "-deps", "./"+name) {
+			if dep == "" || strings.HasPrefix(dep, module) || strings.HasPrefix(dep, "golang.org/x/sync/") {
+				continue
+			}
+			assert.True(t, slices.ContainsFunc(allowed, func(p string) bool { return strings.HasPrefix(dep, p) }),
+				"package %s depends on %s", name, dep)
+		}
+	}
+}

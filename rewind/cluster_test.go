@@ -1,0 +1,188 @@
+package rewind_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/page"
+	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/rewind"
+	"github.com/gorewind/gorewind/source"
+	"github.com/gorewind/gorewind/source/pgsource"
+)
+
+// openServer connects to a running cluster as a source.
+func openServer(t *testing.T, conninfo string) source.Source {
+	t.Helper()
+	src, err := pgsource.Open(t.Context(), conninfo)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = src.Close() })
+	return src
+}
+
+// openDir opens a stopped cluster as a source.
+func openDir(t *testing.T, dir string) source.Source {
+	t.Helper()
+	src, err := source.OpenDir(dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = src.Close() })
+	return src
+}
+
+// prepare plans a rewind.
+func prepare(t *testing.T, target *pgtest.Cluster, src source.Source) (*rewind.Rewind, error) {
+	t.Helper()
+	r, err := rewind.Prepare(context.WithoutCancel(t.Context()), rewind.Options{TargetDir: target.Dir, Source: src, NoSync: true})
+	if err == nil {
+		t.Cleanup(func() { require.NoError(t, r.Close()) })
+	}
+	return r, err
+}
+
+// mustRewind rewinds a target that needs it.
+func mustRewind(t *testing.T, target *pgtest.Cluster, src source.Source) *rewind.Plan {
+	t.Helper()
+	r, err := prepare(t, target, src)
+	require.NoError(t, err)
+	require.True(t, r.Plan().Required, "a rewind is required, but: %s", r.Plan().Reason)
+	require.NoError(t, r.Apply(context.WithoutCancel(t.Context())))
+	return r.Plan()
+}
+
+// mustFollow starts a rewound target as a standby of the source, and checks
+// invariant I4 but for the checksums: it reaches consistency, streams, holds the
+// same rows as the source, and can be promoted.
+func mustFollow(t *testing.T, target, src *pgtest.Cluster) {
+	t.Helper()
+	if !src.Running() {
+		src.Start(t)
+	}
+	target.MakeStandbyOf(t, src)
+	target.Start(t)
+	target.WaitStreaming(t, src)
+	src.Exec(t, "CREATE TABLE IF NOT EXISTS after_rewind (x int)", "INSERT INTO after_rewind VALUES (1)")
+	target.WaitCaughtUp(t, src)
+	assert.Equal(t, content(t, src), content(t, target), "rows of source and target")
+}
+
+// mustBeSound stops a cluster and verifies the checksum of every page.
+func mustBeSound(t *testing.T, c *pgtest.Cluster) {
+	t.Helper()
+	c.Stop(t, pgtest.Fast)
+	raw, err := os.ReadFile(filepath.Join(c.Dir, pgdata.ControlFilePath))
+	require.NoError(t, err)
+	control, err := controlfile.Parse(raw)
+	require.NoError(t, err)
+	if control.DataChecksumVersion == 0 {
+		return
+	}
+	pages := verifyChecksums(t, c.Dir, control)
+	assert.Greater(t, pages, 500, "pages verified")
+	assert.NoDirExists(t, filepath.Join(c.Dir, "pgsql_tmp_gorewind"))
+}
+
+// relationFile matches all forks of permanent relations. Those of unlogged ones
+// are made anew at every start.
+var relationFile = regexp.MustCompile(`^[1-9][0-9]*(_fsm|_vm|_init)?(\.[1-9][0-9]*)?$`)
+
+func verifyChecksums(t *testing.T, dir string, control *controlfile.Data) (pages int) {
+	t.Helper()
+	size := int(control.Geometry.BlockSize)
+	visit := func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !relationFile.MatchString(d.Name()) {
+			return err
+		}
+		data, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		first := uint32(0)
+		if _, seg, ok := strings.Cut(d.Name(), "."); ok {
+			n, err := strconv.ParseUint(seg, 10, 32)
+			if err != nil {
+				return err
+			}
+			first = uint32(n) * control.Geometry.RelSegBlocks
+		}
+		for i := 0; (i+1)*size <= len(data); i++ {
+			pages++
+			assert.NoError(t, page.Verify(data[i*size:(i+1)*size], first+uint32(i)), "%s block %d", p, i)
+		}
+		return nil
+	}
+	for _, top := range []string{"base", "global"} {
+		require.NoError(t, filepath.WalkDir(filepath.Join(dir, top), visit))
+	}
+	links, err := filepath.Glob(filepath.Join(dir, "pg_tblspc", "*"))
+	require.NoError(t, err)
+	for _, link := range links {
+		to, err := filepath.EvalSymlinks(link)
+		require.NoError(t, err)
+		require.NoError(t, filepath.WalkDir(to, visit))
+	}
+	return pages
+}
+
+// content is a digest of every table of every database that a standby can read.
+func content(t *testing.T, c *pgtest.Cluster) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, db := range c.QueryRows(t, "SELECT datname FROM pg_database WHERE datallowconn AND datname <> 'template0'") {
+		for _, table := range c.QueryRowsIn(t, db[0], `SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+				WHERE relkind IN ('r', 'm') AND relpersistence = 'p' AND nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')`) {
+			sum := c.QueryRowsIn(t, db[0], fmt.Sprintf(`SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM %s t`, table[0]))
+			all[db[0]+"."+table[0]] = strings.Join(sum[0], " ")
+		}
+		all[db[0]+" relations"] = c.QueryStringIn(t, db[0], `SELECT md5(string_agg(oid || ':' || relname || ':' || relfilenode, '|' ORDER BY oid)) FROM pg_class`)
+	}
+	return all
+}
+
+// load writes to a cluster until the returned function is called, so that its
+// files appear, grow, shrink and vanish.
+func load(t *testing.T, c *pgtest.Cluster) (stop func()) {
+	t.Helper()
+	c.Exec(t, "CREATE TABLE IF NOT EXISTS load (id int PRIMARY KEY, filler text)")
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	conn := c.Connect(t, "postgres")
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		for i := 0; err == nil && ctx.Err() == nil; i++ {
+			for _, sql := range []string{
+				fmt.Sprintf("INSERT INTO load SELECT g, repeat('x', 300) FROM generate_series(%d, %d) g", i*100, i*100+99),
+				fmt.Sprintf("CREATE TABLE brief_%d AS SELECT g, repeat('y', 100) FROM generate_series(1, 300) g", i),
+				fmt.Sprintf("DROP TABLE brief_%d", i),
+				fmt.Sprintf("UPDATE load SET filler = 'z' WHERE id %% 7 = %d", i%7),
+			} {
+				if _, err = conn.Exec(context.Background(), sql); err != nil {
+					break
+				}
+			}
+			if i%20 == 19 && err == nil {
+				_, err = conn.Exec(context.Background(), "TRUNCATE load")
+				i = -1
+			}
+		}
+		done <- err
+	}()
+	return func() {
+		t.Helper()
+		cancel()
+		err := <-done
+		require.True(t, err == nil || errors.Is(err, context.Canceled), "load: %v", err)
+	}
+}
