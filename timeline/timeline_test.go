@@ -39,7 +39,11 @@ func TestParse(t *testing.T) {
 			{4294967294, 0, 0xFFFFFFFFFFFFFFFF}, {4294967295, 0xFFFFFFFFFFFFFFFF, 0},
 		}},
 		{"two switches at one LSN", 3, "1\t0/500\n2\t0/500\n", timeline.History{{1, 0, 0x500}, {2, 0x500, 0x500}, {3, 0x500, 0}}},
-		{"recovery ended before its timeline began", 3, "1\t0/500\n2\t0/400\n", timeline.History{{1, 0, 0x500}, {2, 0x500, 0x400}, {3, 0x400, 0}}},
+		{
+			"recovery ended before its timeline began, as 18 wrote it", 3,
+			"1\t0/60000A0\tno recovery target specified\n\n2\t0/4000000\tafter LSN 0/3001EC0\n",
+			timeline.History{{1, 0, 0x60000A0}, {2, 0x60000A0, 0x4000000}, {3, 0x4000000, 0}},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := timeline.Parse(c.tli, []byte(c.text))
