@@ -13,8 +13,9 @@ import (
 
 // divergedEverywhere makes an old primary, stopped, and the standby that was
 // promoted in its place, running, which differ in every way that the file map
-// knows.
-func divergedEverywhere(t *testing.T, in *pgtest.Installation, o pgtest.Options) (old, promoted *pgtest.Cluster) {
+// knows. Extremes are what some pg_rewinds cannot do: in-place tablespaces (up to
+// 16) and newlines in file names (up to 13).
+func divergedEverywhere(t *testing.T, in *pgtest.Installation, o pgtest.Options, extremes bool) (old, promoted *pgtest.Cluster) {
 	t.Helper()
 	old = in.InitCluster(t, o)
 	old.Start(t)
@@ -92,7 +93,7 @@ func divergedEverywhere(t *testing.T, in *pgtest.Installation, o pgtest.Options)
 		"CHECKPOINT",
 	)
 	promoted.ExecIn(t, "created", "CREATE TABLE c AS SELECT g FROM generate_series(1, 3000) g")
-	if promoted.QueryString(t, "SELECT count(*) FROM pg_settings WHERE name = 'allow_in_place_tablespaces'") == "1" {
+	if extremes && promoted.QueryString(t, "SELECT count(*) FROM pg_settings WHERE name = 'allow_in_place_tablespaces'") == "1" {
 		promoted.Exec(t,
 			"ALTER SYSTEM SET allow_in_place_tablespaces = on", // for replay, too
 			"SELECT pg_reload_conf()", "SELECT pg_sleep(0.1)",
@@ -100,8 +101,12 @@ func divergedEverywhere(t *testing.T, in *pgtest.Installation, o pgtest.Options)
 			"CREATE TABLE in_in_place TABLESPACE in_place AS SELECT g FROM generate_series(1, 3000) g",
 		)
 	}
-	leave(t, old, "lost by the target\n", "lost dir")
-	leave(t, promoted, "own of the \"source\" für alle\n", "new dir")
+	leave(t, old, "lost by the target", "lost dir")
+	leave(t, promoted, "own of the \"source\" für alle", "new dir")
+	if extremes {
+		leave(t, old, "lost by\nthe target", "lost\ndir")
+		leave(t, promoted, "with\nnewline\\n", "new\ndir")
+	}
 	return old, promoted
 }
 
@@ -111,7 +116,7 @@ func leave(t *testing.T, c *pgtest.Cluster, name, dir string) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Join(c.Dir, dir, "deeper"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(c.Dir, dir, "deeper", name), []byte(name), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(c.Dir, "both\nhave it's"), []byte(name), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(c.Dir, "both have it's"), []byte(name), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(c.Dir, dir, "empty"), nil, 0o600))
 }
 
@@ -124,7 +129,7 @@ func TestEverythingThatCanDiffer(t *testing.T) {
 		if in.CanChooseWALSegSize() {
 			o.WALSegSizeMB = 1
 		}
-		target, src := divergedEverywhere(t, in, o)
+		target, src := divergedEverywhere(t, in, o, true)
 		twin := target.CloneStopped(t)
 
 		stop := load(t, src)
@@ -150,7 +155,11 @@ func TestEverythingThatCanDiffer(t *testing.T) {
 func mustHaveFiles(t *testing.T, target, src *pgtest.Cluster) {
 	t.Helper()
 	assert.NoDirExists(t, filepath.Join(target.Dir, "lost dir"))
-	for _, name := range []string{"new dir/deeper/own of the \"source\" für alle\n", "both\nhave it's", "new dir/empty"} {
+	assert.NoDirExists(t, filepath.Join(target.Dir, "lost\ndir"))
+	for _, name := range []string{
+		"new dir/deeper/own of the \"source\" für alle", "both have it's", "new dir/empty",
+		"new\ndir/deeper/with\nnewline\\n",
+	} {
 		want, err := os.ReadFile(filepath.Join(src.Dir, name))
 		require.NoError(t, err)
 		got, err := os.ReadFile(filepath.Join(target.Dir, name))

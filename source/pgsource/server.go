@@ -74,13 +74,14 @@ func (s *Server) String() string { return s.name }
 func (s *Server) Version() *pgdata.Version { return s.version }
 
 // sessionSQL makes the session safe: names mean what they should, nothing is
-// written, and no timeout of the role or the database ends a long copy. Settings
+// written, no timeout of the role or the database ends a long copy, and nothing is
+// compiled for queries that wait for files. Settings
 // that a major does not have are not in its pg_settings.
 const sessionSQL = `SELECT pg_catalog.set_config(name, CASE name
 		WHEN 'search_path' THEN '' WHEN 'default_transaction_read_only' THEN 'on' ELSE '0' END, false)
 	FROM pg_catalog.pg_settings
 	WHERE name IN ('search_path', 'default_transaction_read_only', 'statement_timeout', 'lock_timeout',
-		'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')`
+		'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout', 'jit')`
 
 func (s *Server) prepareSession(ctx context.Context) error {
 	if _, err := s.conn.Exec(ctx, sessionSQL); err != nil {

@@ -1,0 +1,95 @@
+package rewind_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/source"
+)
+
+// TestResultEqualsThatOfPgRewind rewinds twin targets, one with pg_rewind, and
+// compares every byte (invariant I3).
+func TestResultEqualsThatOfPgRewind(t *testing.T) {
+	pgtest.EachGenuine(t, func(t *testing.T, in *pgtest.Installation) {
+		o := pgtest.Options{WALSegSizeMB: 1, SeparateWAL: true, Conf: map[string]string{"jit": "off"}}
+		target, src := divergedEverywhere(t, in, o, false)
+		compare := func(source source.Source, args ...string) {
+			ours, theirs := target.CloneStopped(t), target.CloneStopped(t)
+			mustRewind(t, ours, source)
+			in.Output(t, "pg_rewind", append(args, "--target-pgdata="+theirs.Dir)...)
+			mustBeEqual(t, ours, theirs)
+		}
+		// An idle server: nothing may change between the two rewinds.
+		src.Checkpoint(t)
+		src.SwitchWAL(t)
+		compare(openServer(t, src.ConnString("postgres")), "--source-server="+src.ConnString("postgres"))
+
+		src.Stop(t, pgtest.Fast)
+		compare(openDir(t, src.Dir), "--source-pgdata="+src.Dir)
+	})
+}
+
+// allowedDifferences are files that may differ where pg_rewind is of an old major.
+var allowedDifferences = []struct {
+	until int // server_version_num / 100 of the last such major
+	path  *regexp.Regexp
+	why   string
+}{
+	{1300, regexp.MustCompile(`^base/\d+/PG_VERSION$`), "it does not copy this file of a database that only the source has, and leaves it to WAL replay"},
+	{1300, regexp.MustCompile(`^pg_wal/[0-9A-F]{24}$`), "it makes a temporary table on the source, which writes WAL"},
+}
+
+// startTime is the line of backup_label that tells when it was written.
+var startTime = regexp.MustCompile(`(?m)^START TIME: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+$`)
+
+// mustBeEqual compares two rewound targets. ARCHITECTURE.md lists and explains
+// the differences that are allowed here.
+func mustBeEqual(t *testing.T, ours, theirs *pgtest.Cluster) {
+	t.Helper()
+	got, err := pgtest.ComputeTree(ours.Dir)
+	require.NoError(t, err)
+	want, err := pgtest.ComputeTree(theirs.Dir)
+	require.NoError(t, err)
+	individual := func(path string) bool {
+		for _, allowed := range allowedDifferences {
+			if ours.In.Version.ServerNum <= allowed.until && allowed.path.MatchString(path) {
+				return true
+			}
+		}
+		return path == pgdata.ControlFilePath || path == pgdata.BackupLabelPath
+	}
+	assert.Empty(t, got.Without(individual).Diff(want.Without(individual)))
+	assert.Greater(t, len(got), 500, "files compared")
+
+	label := func(c *pgtest.Cluster) string {
+		b, err := os.ReadFile(filepath.Join(c.Dir, pgdata.BackupLabelPath))
+		require.NoError(t, err)
+		require.Regexp(t, startTime, string(b))
+		return startTime.ReplaceAllString(string(b), "")
+	}
+	assert.Equal(t, label(theirs), label(ours))
+
+	g, w := controlOf(t, ours), controlOf(t, theirs)
+	assert.WithinDuration(t, w.Time, g.Time, time.Minute)
+	assert.LessOrEqual(t, g.MinRecoveryPoint, w.MinRecoveryPoint, "ours is the end of what was flushed")
+	assert.NotZero(t, g.MinRecoveryPoint)
+	f := w.Fields
+	f.Time, f.MinRecoveryPoint = g.Time, g.MinRecoveryPoint
+	assert.Equal(t, encode(t, w, f), encode(t, g, g.Fields), "control file but for time and minimum recovery point")
+}
+
+func encode(t *testing.T, d *controlfile.Data, f controlfile.Fields) []byte {
+	t.Helper()
+	b := d.Encode(f)
+	require.Len(t, b, controlfile.Size)
+	return b
+}
