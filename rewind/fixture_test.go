@@ -1,0 +1,249 @@
+package rewind_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/rewind"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files of testdata/clusters")
+
+// fixtures are the clusters of testdata/clusters: its README says more.
+func fixtures(t *testing.T) []string {
+	t.Helper()
+	dirs, err := filepath.Glob(filepath.Join("..", "testdata", "clusters", "*-*"))
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(dirs), len(pgdata.Versions()), "at least one for every major")
+	return dirs
+}
+
+// restoreBoth makes the data directories of a fixture and plans the rewind.
+func restoreBoth(t *testing.T, dir string) (target, src string, r *rewind.Rewind) {
+	t.Helper()
+	temp := t.TempDir()
+	target, src = filepath.Join(temp, "target"), filepath.Join(temp, "source")
+	require.NoError(t, fixture.Restore(filepath.Join(dir, "target"), target))
+	require.NoError(t, fixture.Restore(filepath.Join(dir, "source"), src))
+	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target, Source: openDir(t, src), NoSync: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, r.Close()) })
+	return target, src, r
+}
+
+func TestFixturesAreRewoundAsRecorded(t *testing.T) {
+	for _, dir := range fixtures(t) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
+			target, src, r := restoreBoth(t, dir)
+			got := planText(r.Plan())
+
+			begun := time.Now()
+			require.NoError(t, r.Apply(context.WithoutCancel(t.Context())))
+			got += resultText(t, r.Plan(), target, src, begun)
+
+			golden := filepath.Join(dir, "plan.golden")
+			if *update {
+				require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
+			}
+			assert.Equal(t, readText(t, golden), got)
+		})
+	}
+}
+
+func readText(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	require.NoError(t, err)
+	return strings.ReplaceAll(string(text), "\r\n", "\n")
+}
+
+// planText writes down all of a plan.
+func planText(p *rewind.Plan) string {
+	var b strings.Builder
+	lsn := p.Version.FormatLSN
+	for _, side := range []struct {
+		name string
+		rewind.Side
+	}{{"target", p.Target}, {"source", p.Source}} {
+		fmt.Fprintf(&b, "%s: PostgreSQL %s, %s, timeline %d", side.name, side.Control.Version, side.Control.State, side.Timeline)
+		if side.EndOfWAL != 0 {
+			fmt.Fprintf(&b, ", WAL ends at %s", lsn(side.EndOfWAL))
+		}
+		fmt.Fprintf(&b, "\n\t%s\n", strings.Join(side.History.Lines(lsn), "\n\t"))
+	}
+	c := p.Checkpoint
+	fmt.Fprintf(&b, "diverged at %s on timeline %d\n", lsn(p.Divergence), p.DivergenceTimeline)
+	fmt.Fprintf(&b, "last common checkpoint at %s on timeline %d (before it: %d), redo at %s, shutdown: %t\n",
+		lsn(c.LSN), c.TLI, c.PrevTLI, lsn(c.Redo), c.Shutdown)
+	fmt.Fprintf(&b, "scanned %d records of %d bytes\n", p.Scan.Records, p.Scan.Bytes)
+	fmt.Fprintf(&b, "to fetch %d of %d bytes\n\n", p.Files.FetchBytes(), p.Files.SourceBytes)
+	for i := range p.Files.Entries {
+		e := &p.Files.Entries[i]
+		fmt.Fprintf(&b, "%s %s: %s, %d bytes on the source, %d on the target (%s)", e.Action, e.Path, e.Type, e.SourceSize, e.TargetSize, e.Reason)
+		if e.Blocks != nil {
+			fmt.Fprintf(&b, ", blocks %s", blockRanges(e.Blocks))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// blockRanges writes a set of blocks as in "0-3 7".
+func blockRanges(s *pgdata.BlockSet) string {
+	var parts []string
+	blocks := slices.Collect(s.All())
+	for i := 0; i < len(blocks); {
+		j := i
+		for j+1 < len(blocks) && blocks[j+1] == blocks[j]+1 {
+			j++
+		}
+		part := fmt.Sprint(blocks[i])
+		if j > i {
+			part += fmt.Sprintf("-%d", blocks[j])
+		}
+		parts, i = append(parts, part), j+1
+	}
+	return strings.Join(parts, " ")
+}
+
+// resultText writes down what a rewind left: backup_label, the control file's
+// fields that it changes, and which entries the two sides do not share. Times
+// are checked and left out.
+func resultText(t *testing.T, p *rewind.Plan, target, src string, begun time.Time) string {
+	t.Helper()
+	var b strings.Builder
+	label := readText(t, filepath.Join(target, pgdata.BackupLabelPath))
+	label, clock, found := strings.Cut(label, "START TIME: ")
+	require.True(t, found)
+	assert.Regexp(t, `^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+\n$`, clock)
+	fmt.Fprintf(&b, "\nbackup_label:\n%s", label)
+
+	raw, err := os.ReadFile(filepath.Join(target, pgdata.ControlFilePath))
+	require.NoError(t, err)
+	control, err := controlfile.Parse(raw)
+	require.NoError(t, err)
+	fmt.Fprintf(&b, "\ncontrol file: %s, checkpoint at %s, minimum recovery point %s on timeline %d\n", control.State,
+		p.Version.FormatLSN(control.CheckPoint), p.Version.FormatLSN(control.MinRecoveryPoint), control.MinRecoveryPointTLI)
+	if p.Version.StampsControl {
+		assert.WithinRange(t, control.Time, begun.Truncate(time.Second), time.Now())
+	} else {
+		assert.Equal(t, p.Source.Control.Time, control.Time)
+	}
+	fields := p.Source.Control.Fields
+	fields.State, fields.Time = control.State, control.Time
+	fields.MinRecoveryPoint, fields.MinRecoveryPointTLI = control.MinRecoveryPoint, control.MinRecoveryPointTLI
+	assert.Equal(t, p.Source.Control.Encode(fields), raw, "all else is as in the source's control file")
+
+	b.WriteString("\nfiles of one side only, and of different sizes:\n")
+	got, want := listing(t, target), listing(t, src)
+	all := maps.Clone(want)
+	maps.Copy(all, got)
+	for _, path := range slices.Sorted(maps.Keys(all)) {
+		assert.NotContains(t, path, filemap.OwnPrefix)
+		if got[path] != want[path] {
+			fmt.Fprintf(&b, "%s: target %s, source %s\n", path, got[path], want[path])
+		}
+	}
+	return b.String()
+}
+
+// listing describes the entries of a data directory. The empty description
+// stands for none.
+func listing(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for f, err := range openDir(t, dir).Files(t.Context()) {
+		require.NoError(t, err)
+		all[f.Path] = fmt.Sprintf("%s of %d bytes", f.Type, f.Size)
+	}
+	return all
+}
+
+// TestFixturesArePlannedAsByPgRewind compares the plan with what pg_rewind
+// --debug said of the same two clusters when they were made.
+func TestFixturesArePlannedAsByPgRewind(t *testing.T) {
+	compared := 0
+	for _, dir := range fixtures(t) {
+		words := filepath.Join(dir, "pg_rewind.txt")
+		if _, err := os.Stat(words); err != nil {
+			continue // no pg_rewind could be had for this major
+		}
+		compared++
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
+			_, _, r := restoreBoth(t, dir)
+			p := r.Plan()
+			general, genuine := readWords(t, words)
+			lsn := p.Version.FormatLSN
+			assert.Contains(t, general, fmt.Sprintf("servers diverged at WAL location %s on timeline %d", lsn(p.Divergence), p.DivergenceTimeline))
+			assert.Contains(t, general, fmt.Sprintf("rewinding from last common checkpoint at %s on timeline %d", lsn(p.Checkpoint.LSN), p.Checkpoint.TLI))
+
+			ours := map[string]string{}
+			for i := range p.Files.Entries {
+				e := &p.Files.Entries[i]
+				if e.Action == filemap.None && e.Blocks == nil {
+					continue // only mentioned
+				}
+				ours[e.Path] = e.Action.String()
+				if e.Blocks != nil {
+					ours[e.Path] += " " + blockRanges(e.Blocks)
+				}
+			}
+			assert.Equal(t, genuine, ours)
+		})
+	}
+	assert.GreaterOrEqual(t, compared, 6, "fixtures with pg_rewind's words")
+}
+
+var (
+	wordsOfBlock = regexp.MustCompile(`^block (\d+)$`)
+	wordsOfFile  = regexp.MustCompile(`^(.*) \(([A-Z_]+)\)$`)
+)
+
+// readWords reads pg_rewind's words: those that are not about one file, and by
+// path the action with the changed blocks.
+func readWords(t *testing.T, name string) (general []string, files map[string]string) {
+	t.Helper()
+	files = map[string]string{}
+	blocks := map[string]*pgdata.BlockSet{}
+	last := ""
+	for line := range strings.Lines(readText(t, name)) {
+		line = strings.TrimSuffix(line, "\n")
+		if m := wordsOfBlock.FindStringSubmatch(line); m != nil {
+			n, err := strconv.ParseUint(m[1], 10, 32)
+			require.NoError(t, err)
+			if blocks[last] == nil {
+				blocks[last] = &pgdata.BlockSet{}
+			}
+			blocks[last].Add(pgdata.BlockNumber(n))
+		} else if m := wordsOfFile.FindStringSubmatch(line); m != nil {
+			last = m[1]
+			files[last] = m[2]
+		} else {
+			general = append(general, line)
+		}
+	}
+	for path, set := range blocks {
+		require.NotEmpty(t, path, "%s has blocks without a file", name)
+		files[path] += " " + blockRanges(set)
+	}
+	return general, files
+}

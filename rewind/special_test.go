@@ -1,0 +1,140 @@
+package rewind_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/internal/pgtest"
+)
+
+// TestIdleSourceMakesNobodyWait leaves the source with a WAL insert position
+// that it never flushed, at the start of a page, and then takes it away: the
+// rewound server must become consistent with the WAL that it got.
+func TestIdleSourceMakesNobodyWait(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+		target := in.InitCluster(t, pgtest.Options{})
+		target.Start(t)
+		target.Exec(t, "CREATE TABLE journal (what text, filler text)")
+		src := target.Standby(t)
+		src.Promote(t)
+		write(t, target, "lost")
+		target.Stop(t, pgtest.Fast)
+		write(t, src, "kept")
+		src.Checkpoint(t)
+		fillPage(t, src)
+
+		plan := mustRewind(t, target, openServer(t, src.ConnString("postgres")))
+		insert := src.InsertLSN(t)
+		want := content(t, src)
+		end := controlOf(t, target).MinRecoveryPoint
+		assert.Less(t, end, insert, "the minimum recovery point is one that the source never flushed")
+		assert.Greater(t, end, plan.Divergence)
+
+		target.MakeStandbyOf(t, src)
+		src.Stop(t, pgtest.Immediate)
+		target.Start(t) // waits for connections, which a server accepts when it is consistent
+		assert.True(t, target.InRecovery(t))
+		assert.Equal(t, want, content(t, target))
+	})
+}
+
+// fillPage writes WAL that nobody flushes until the insert position lies right
+// behind a page header.
+func fillPage(t *testing.T, c *pgtest.Cluster) {
+	t.Helper()
+	const page, header = 8192, 24
+	emit := func(length int) {
+		c.QueryString(t, fmt.Sprintf("SELECT pg_logical_emit_message(false, '', repeat('x', %d))", length))
+	}
+	overhead := page
+	for range 3 { // one of them crosses no page header
+		at := c.InsertLSN(t)
+		emit(1000)
+		overhead = min(overhead, int(c.InsertLSN(t)-at)-1000)
+	}
+	for range 20 {
+		left := page - int(uint64(c.InsertLSN(t))%page)
+		if left == page-header {
+			break
+		}
+		emit(max(left-overhead, 300))
+	}
+	require.EqualValues(t, header, uint64(c.InsertLSN(t))%page, "insert position %s is not where this test wants it", c.InsertLSN(t))
+	require.Less(t, c.FlushLSN(t), c.InsertLSN(t), "the source flushed, so this tests nothing")
+}
+
+// newest is an installation of the newest downloadable major.
+func newest(t *testing.T) *pgtest.Installation {
+	t.Helper()
+	in, err := pgtest.Major(t.Context(), "18")
+	if err != nil {
+		t.Skipf("PostgreSQL 18 is not to be had: %v", err)
+	}
+	return in
+}
+
+// TestRelationOfSeveralSegments changes blocks beyond the first gigabyte of a
+// relation, most of which is a hole.
+func TestRelationOfSeveralSegments(t *testing.T) {
+	t.Parallel()
+	in := newest(t)
+	target := in.InitCluster(t, pgtest.Options{})
+	target.Start(t)
+	target.Exec(t, "CREATE TABLE big (id int, filler text)", "INSERT INTO big VALUES (0, 'first')")
+	path := filepath.Join(target.Dir, target.QueryString(t, "SELECT pg_relation_filepath('big')"))
+	target.Stop(t, pgtest.Fast)
+	require.NoError(t, os.Truncate(path, 1<<30))
+	target.Start(t)
+	target.Exec(t, "INSERT INTO big SELECT g, repeat('c', 500) FROM generate_series(1, 3000) g")
+	require.FileExists(t, path+".1")
+	src := target.Standby(t)
+	src.Promote(t)
+	target.Exec(t, "UPDATE big SET filler = 'lost' WHERE id % 7 = 0", "INSERT INTO big SELECT g, repeat('l', 500) FROM generate_series(1, 3000) g")
+	target.Stop(t, pgtest.Fast)
+	src.Exec(t, "UPDATE big SET filler = 'kept' WHERE id % 5 = 0", "INSERT INTO big SELECT g, repeat('k', 500) FROM generate_series(1, 9000) g", "CHECKPOINT")
+
+	plan := mustRewind(t, target, openServer(t, src.ConnString("postgres")))
+	var changed bool
+	for _, e := range plan.Files.Entries {
+		changed = changed || e.Blocks != nil && strings.HasSuffix(e.Path, filepath.Base(path)+".1")
+	}
+	assert.True(t, changed, "blocks of the second segment are in the plan")
+	assert.Less(t, plan.Files.FetchBytes(), int64(200<<20))
+	mustFollow(t, target, src)
+	mustBeSound(t, target)
+}
+
+// TestManyRelations has 20,000 relations of which two change.
+func TestManyRelations(t *testing.T) {
+	t.Parallel()
+	in := newest(t)
+	target := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"max_locks_per_transaction": "2000"}})
+	target.Start(t)
+	const tables, batch = 10000, 2000
+	for first := 0; first < tables; first += batch {
+		target.Exec(t, fmt.Sprintf(`DO $$ BEGIN FOR i IN %d..%d LOOP
+			EXECUTE 'CREATE TABLE t' || i || ' (id int PRIMARY KEY)'; END LOOP; END $$`, first, first+batch-1))
+	}
+	target.Exec(t, "INSERT INTO t1 VALUES (1)")
+	src := target.Standby(t)
+	src.Promote(t)
+	target.Exec(t, "INSERT INTO t1 VALUES (2)", "INSERT INTO t5000 VALUES (2)")
+	target.Stop(t, pgtest.Fast)
+	src.Exec(t, "INSERT INTO t1 VALUES (3)", "INSERT INTO t7000 VALUES (3)", "CHECKPOINT")
+
+	plan := mustRewind(t, target, openServer(t, src.ConnString("postgres")))
+	assert.Less(t, len(plan.Files.Entries), 1000, "files that do not differ are not in the plan")
+	target.MakeStandbyOf(t, src)
+	target.Start(t)
+	target.WaitCaughtUp(t, src)
+	for table, want := range map[string]string{"t1": "1,3", "t5000": "", "t7000": "3"} {
+		assert.Equal(t, want, target.QueryString(t, "SELECT coalesce(string_agg(id::text, ',' ORDER BY id), '') FROM "+table), table)
+	}
+	mustBeSound(t, target)
+}
