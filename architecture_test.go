@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"rewind":           {"pgdata", "controlfile", "timeline", "walreader", "filemap", "source", "internal/datadir", "internal/target"},
 	"cmd/gorewind":     {"rewind", "source", "source/pgsource"},
 	"internal/pgtest":  {"pgdata"},
-	"demo":             {"pgdata", "internal/pgtest"},
+	"demo":             {"pgdata", "internal/page", "internal/pgtest"},
 }
 
 // mayDependOn lists which modules of others a package may pull in, itself or

@@ -139,14 +139,15 @@ func (e *UnsupportedVersionError) Error() string {
 	what := fmt.Sprintf("server_version_num %d", e.ServerNum)
 	if e.ServerNum == 0 {
 		what = fmt.Sprintf("pg_control_version %d with catalog version %d", e.ControlVersion, e.CatalogVersion)
-		for i, v := range versions {
-			switch {
-			case e.ControlVersion == v.ControlVersion && i+1 < len(versions) && versions[i+1].ControlVersion == v.ControlVersion:
-				// Several majors share the number: the catalog version does not say which this is.
-			case e.ControlVersion == v.ControlVersion:
-				return fmt.Sprintf("%s is not PostgreSQL %s as released (catalog version %d), perhaps a beta of it: use a released PostgreSQL",
-					what, v.Name, v.CatalogVersion)
+		var names []string
+		for _, v := range versions {
+			if v.ControlVersion == e.ControlVersion {
+				names = append(names, v.Name)
 			}
+		}
+		if names != nil {
+			return fmt.Sprintf("%s is not PostgreSQL %s as released, perhaps it is a beta: use a released PostgreSQL",
+				what, strings.Join(names, " or "))
 		}
 	}
 	return fmt.Sprintf("%s is not supported: gorewind knows the releases of PostgreSQL %s to %s; is there a newer gorewind?",
