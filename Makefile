@@ -1,0 +1,38 @@
+# Comfort on top of the two commands that do everything: go run ./demo, go test ./...
+
+GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+FUZZTIME ?= 30s
+
+.PHONY: all build demo test race lint cross fuzz bench
+all: build
+
+build: ## one static binary: bin/gorewind
+	CGO_ENABLED=0 go build -trimpath -o bin/gorewind ./cmd/gorewind
+
+demo: ## a failover and a rewind, step by step
+	go run ./demo
+
+test: ## everything, on real servers of every major
+	go test ./...
+
+race: ## everything with the race detector (needs a C compiler), on the oldest and the newest major
+	CGO_ENABLED=1 GOREWIND_TEST_MAJORS=9.6,18 go test -race ./...
+
+lint: ## formatting, vet, linters
+	go vet ./...
+	go run $(GOLANGCI) run ./...
+
+cross: ## builds for every platform
+	@for p in $(PLATFORMS); do echo $$p; \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build -o /dev/null ./cmd/gorewind && \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./... || exit 1; done
+
+fuzz: ## every fuzz target for FUZZTIME
+	@go list ./... | while read -r pkg; do \
+		go test -list '^Fuzz' $$pkg | grep '^Fuzz' | while read -r name; do \
+			echo "$$pkg $$name"; go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done || exit 1; done
+
+bench: ## decoding, scanning, checksums
+	go test -run '^$$' -bench . -benchmem ./walreader ./internal/page
