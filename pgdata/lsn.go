@@ -33,12 +33,7 @@ func ParseLSN(s string) (LSN, error) {
 }
 
 func isHex(s string) bool {
-	for _, c := range []byte(s) {
-		if !('0' <= c && c <= '9' || 'A' <= c && c <= 'F' || 'a' <= c && c <= 'f') {
-			return false
-		}
-	}
-	return 0 < len(s) && len(s) <= 8
+	return 0 < len(s) && len(s) <= 8 && strings.Trim(s, "0123456789ABCDEFabcdef") == ""
 }
 
 // TimelineID numbers a timeline; the first is 1, zero means "none".

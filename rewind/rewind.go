@@ -8,7 +8,6 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/source"
-	"github.com/gorewind/gorewind/timeline"
 )
 
 // Options is what a rewind needs to know. TargetDir and Source must be set.
@@ -35,8 +34,6 @@ type Rewind struct {
 	sourceControl *controlfile.Data // as first read
 	sourceRaw     []byte
 	live          source.Live // nil when the source is a stopped data directory
-	sourceHistory timeline.History
-	targetHistory timeline.History
 	plan          *Plan
 }
 

@@ -58,8 +58,10 @@ func (t *Target) Changes(plan *filemap.Plan, control []byte, sync bool) (*Change
 	if err != nil {
 		return nil, err
 	}
-	c := &Changes{t: t, plan: plan, control: control, poison: data.Poisoned(), sync: sync,
-		files: map[string]*fileState{}, dirs: map[string]bool{}}
+	c := &Changes{
+		t: t, plan: plan, control: control, poison: data.Poisoned(), sync: sync,
+		files: map[string]*fileState{}, dirs: map[string]bool{},
+	}
 	for i := range plan.Entries {
 		if e := &plan.Entries[i]; e.Blocks != nil || e.Action == filemap.Copy || e.Action == filemap.CopyTail {
 			c.files[e.Path] = &fileState{entry: e}

@@ -28,10 +28,10 @@ const listSQL = `WITH RECURSIVE tree (path, size, isdir) AS (
 		SELECT tree.path || '/' || name, s.size, s.isdir
 		FROM tree, LATERAL pg_catalog.pg_ls_dir(tree.path, true, false) AS name,
 			LATERAL pg_catalog.pg_stat_file(tree.path || '/' || name, true) AS s
-		WHERE tree.isdir AND (tree.path !~ '^pg_tblspc/[^/]*$' OR name ~ '^PG_')
+		WHERE tree.isdir AND (tree.path COLLATE pg_catalog."C" !~ '^pg_tblspc/[^/]*$' OR name COLLATE pg_catalog."C" ~ '^PG_')
 	)
 	SELECT path, size, isdir, pg_catalog.pg_tablespace_location(t.oid)
-	FROM tree LEFT JOIN pg_catalog.pg_tablespace t ON path = 'pg_tblspc/' || t.oid
+	FROM tree LEFT JOIN pg_catalog.pg_tablespace t ON path COLLATE pg_catalog."C" = 'pg_tblspc/' || t.oid
 	WHERE size IS NOT NULL`
 
 // Files lists the server's data directory. The server must not be asked for
@@ -119,6 +119,12 @@ func (s *Server) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst s
 	defer s.mu.Unlock()
 	var q request
 	for r := range ranges {
+		if !s.canName(r.Path) {
+			if err := s.fetchUnnamed(ctx, r, dst); err != nil {
+				return err
+			}
+			continue
+		}
 		for start, end := r.Offset, r.Offset+r.Length; ; {
 			length := min(end-start, maxPiece)
 			if len(q.paths) == maxPieces || q.bytes+length > maxRequest {

@@ -2,9 +2,7 @@ package pgsource
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,36 +25,27 @@ var _ source.Live = (*Server)(nil)
 
 // Open connects to a server and checks its version and the role's privileges.
 // connString is a libpq connection string, keyword/value or URI; what it leaves
-// open comes from the PG* environment variables.
+// open comes from the PG* environment variables. No error holds a password.
 func Open(ctx context.Context, connString string) (*Server, error) {
 	config, err := pgx.ParseConfig(connString)
 	if err != nil {
-		return nil, fmt.Errorf("could not understand the connection string: %w", err)
+		return nil, connStringError(err)
 	}
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "gorewind"
 	}
-	// File names are bytes; with this encoding no server converts or checks them.
+	// File names are bytes; with this encoding no server converts them.
 	config.RuntimeParams["client_encoding"] = "SQL_ASCII"
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, fmt.Errorf("could not connect to the source: %w", err)
+		return nil, connectError(serverName(config), err)
 	}
 	s := &Server{conn: conn, name: serverName(config)}
-	if err := errors.Join(s.prepareSession(ctx)); err != nil {
+	if err := s.prepareSession(ctx); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("source %s: %w", s.name, err)
 	}
 	return s, nil
-}
-
-// serverName says in messages which server it is.
-func serverName(c *pgx.ConnConfig) string {
-	where := net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
-	if strings.HasPrefix(c.Host, "/") {
-		where = c.Host + " port " + strconv.Itoa(int(c.Port))
-	}
-	return fmt.Sprintf("server on %s", where)
 }
 
 // Close ends the connection.
@@ -73,14 +62,14 @@ func (s *Server) String() string { return s.name }
 // Version is the server's major.
 func (s *Server) Version() *pgdata.Version { return s.version }
 
-// sessionSQL makes the session safe: names mean what they should, nothing is
-// written, no timeout of the role or the database ends a long copy, and nothing is
-// compiled for queries that wait for files. Settings
-// that a major does not have are not in its pg_settings.
-const sessionSQL = `SELECT pg_catalog.set_config(name, CASE name
-		WHEN 'search_path' THEN '' WHEN 'default_transaction_read_only' THEN 'on' ELSE '0' END, false)
+// sessionSQL makes the session safe. First names, operators among them, come to
+// mean what they should; then nothing is written, no timeout of the role or the
+// database ends a long copy, and nothing is compiled for queries that wait for
+// files. Settings that a major does not have are not in its pg_settings.
+const sessionSQL = `SELECT pg_catalog.set_config('search_path', '', false);
+	SELECT pg_catalog.set_config(name, CASE name WHEN 'default_transaction_read_only' THEN 'on' ELSE '0' END, false)
 	FROM pg_catalog.pg_settings
-	WHERE name IN ('search_path', 'default_transaction_read_only', 'statement_timeout', 'lock_timeout',
+	WHERE name IN ('default_transaction_read_only', 'statement_timeout', 'lock_timeout',
 		'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout', 'jit')`
 
 func (s *Server) prepareSession(ctx context.Context) error {
@@ -88,9 +77,10 @@ func (s *Server) prepareSession(ctx context.Context) error {
 		return err
 	}
 	var num int
+	var role string // the connection string's, unless a setting of that role changes it
 	var super bool
-	err := s.conn.QueryRow(ctx, `SELECT pg_catalog.current_setting('server_version_num')::int,
-		(SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)`).Scan(&num, &super)
+	err := s.conn.QueryRow(ctx, `SELECT pg_catalog.current_setting('server_version_num')::int, rolname::text, rolsuper
+		FROM pg_catalog.pg_roles WHERE rolname = current_user`).Scan(&num, &role, &super)
 	if err != nil {
 		return err
 	}
@@ -98,9 +88,9 @@ func (s *Server) prepareSession(ctx context.Context) error {
 		return err
 	}
 	if s.version.SQL.SuperuserOnly && !super {
-		return &PrivilegeError{Role: s.conn.Config().User, Superuser: true}
+		return &PrivilegeError{Role: role, Superuser: true}
 	}
-	return s.checkPrivileges(ctx)
+	return s.checkPrivileges(ctx, role)
 }
 
 // neededFunctions are those that read files on the server.
@@ -110,7 +100,7 @@ var neededFunctions = []string{
 	"pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean)",
 }
 
-func (s *Server) checkPrivileges(ctx context.Context) error {
+func (s *Server) checkPrivileges(ctx context.Context, role string) error {
 	rows, err := s.conn.Query(ctx, `SELECT f FROM pg_catalog.unnest($1::text[]) f
 		WHERE NOT pg_catalog.has_function_privilege(f, 'EXECUTE')`, neededFunctions)
 	if err != nil {
@@ -118,7 +108,7 @@ func (s *Server) checkPrivileges(ctx context.Context) error {
 	}
 	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err == nil && len(missing) > 0 {
-		err = &PrivilegeError{Role: s.conn.Config().User, Functions: missing}
+		err = &PrivilegeError{Role: role, Functions: missing}
 	}
 	return err
 }
