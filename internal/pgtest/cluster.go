@@ -1,0 +1,271 @@
+package pgtest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options say how a cluster is made. The zero value makes one with checksums,
+// 16 MB WAL segments and settings for tests.
+type Options struct {
+	Name         string            // application_name of the cluster as a standby; default "nodeN"
+	WALSegSizeMB int               // a power of two; see Installation.CanChooseWALSegSize
+	NoChecksums  bool              // sets wal_log_hints instead, which a rewind needs
+	GroupAccess  bool              // files 0640, directories 0750; see Installation.CanGroupAccess
+	SeparateWAL  bool              // the WAL directory is a symbolic link to a place outside
+	ExtraInitdb  []string          // more options for initdb
+	Conf         map[string]string // settings for postgresql.conf, over the default ones
+	TCP          bool              // listens on 127.0.0.1 too
+	Distinct     bool              // has a system identifier of its own; otherwise clusters made alike share one
+}
+
+// Cluster is a data directory with its server, which may run or not. What
+// belongs to the place and not to the data (port, socket, log file) is given on
+// the server's command line, so a cluster keeps it when its files are replaced.
+type Cluster struct {
+	In           *Installation
+	Name         string
+	Dir          string        // the data directory
+	LogFile      string        // beside the data directory
+	StartTimeout time.Duration // how long Start waits for connections; a minute unless changed
+
+	home string // holds everything of the cluster, and the socket
+	port int
+	tcp  bool
+
+	mu     sync.Mutex
+	server *server // nil when stopped
+}
+
+// testConf are settings that make servers quick, quiet and predictable.
+// Rewinding copies postgresql.conf, so nothing here may be about the place.
+var testConf = map[string]string{
+	"fsync":                        "off",
+	"shared_buffers":               "16MB",
+	"max_connections":              "40",
+	"max_prepared_transactions":    "10",
+	"wal_level":                    "replica",
+	"max_wal_senders":              "8",
+	"max_replication_slots":        "8",
+	"hot_standby":                  "on",
+	"autovacuum":                   "off",
+	"checkpoint_timeout":           "30min",
+	"wal_retrieve_retry_interval":  "100ms",
+	"wal_receiver_status_interval": "1s",
+	// Shared memory in files goes with the data directory even if the server is killed.
+	"dynamic_shared_memory_type": "mmap",
+	"log_line_prefix":            "%m [%p] ",
+	"log_timezone":               "UTC",
+	"timezone":                   "UTC",
+}
+
+const keepWALMB = 256
+
+var clusters atomic.Int64
+
+// newCluster makes a place for a cluster, without data.
+func newCluster(t T, in *Installation, name string, tcp bool) *Cluster {
+	t.Helper()
+	r, err := run()
+	if err != nil {
+		t.Fatalf("no place for clusters: %v", err)
+	}
+	n := int(clusters.Add(1))
+	if name == "" {
+		name = fmt.Sprintf("node%d", n)
+	}
+	c := &Cluster{
+		In: in, Name: name, StartTimeout: time.Minute,
+		home: filepath.Join(r.path, fmt.Sprint(n)),
+		tcp:  tcp, port: 10000 + (os.Getpid()*31+n)%50000,
+	}
+	c.Dir, c.LogFile = filepath.Join(c.home, "data"), filepath.Join(c.home, "server.log")
+	if err := os.Mkdir(c.home, 0o700); err != nil {
+		t.Fatalf("no place for a cluster: %v", err)
+	}
+	if tcp {
+		c.port = freePort(t)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("last lines of the log of %s (PostgreSQL %s):\n%s", c.Name, in, c.LogTail(40))
+		}
+		c.halt()
+		if err := os.RemoveAll(c.home); err != nil {
+			t.Logf("cannot remove %s: %v", c.home, err)
+		}
+	})
+	return c
+}
+
+func freePort(t T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("no free port: %v", err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// InitCluster makes a cluster, which is stopped and removed when the test ends.
+func (in *Installation) InitCluster(t T, o Options) *Cluster {
+	t.Helper()
+	if isRoot() {
+		t.Fatalf("PostgreSQL does not run as root: call pgtest.Main or pgtest.Unprivileged first")
+	}
+	args := in.initdbArgs(t, o)
+	c := newCluster(t, in, o.Name, o.TCP)
+	var err error
+	if o.Distinct {
+		err = in.initdb(c.Dir, args)
+	} else {
+		var template string
+		if template, err = in.template(args); err == nil {
+			err = copyTree(template, c.Dir)
+		}
+	}
+	if err == nil && o.SeparateWAL {
+		err = c.separateWAL()
+	}
+	if err != nil {
+		t.Fatalf("make a cluster of PostgreSQL %s: %v", in, err)
+	}
+	c.writeConf(t, o)
+	return c
+}
+
+func (in *Installation) initdbArgs(t T, o Options) []string {
+	t.Helper()
+	d := in.dialect()
+	args := []string{"-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"}
+	if o.NoChecksums {
+		args = append(args, d.noChecksums...)
+	} else {
+		args = append(args, d.checksums...)
+	}
+	if o.WALSegSizeMB != 0 && o.WALSegSizeMB != 16 {
+		if !d.walSegSize {
+			t.Fatalf("PostgreSQL %s has 16 MB WAL segments only", in)
+		}
+		args = append(args, fmt.Sprintf("--wal-segsize=%d", o.WALSegSizeMB))
+	}
+	if o.GroupAccess {
+		if !d.groupAccess {
+			t.Fatalf("PostgreSQL %s has no clusters that a group can read", in)
+		}
+		args = append(args, "--allow-group-access")
+	}
+	return append(args, o.ExtraInitdb...)
+}
+
+func (c *Cluster) separateWAL() error {
+	inside, outside := filepath.Join(c.Dir, c.In.Version.WALDir), filepath.Join(c.home, "wal")
+	if err := os.Rename(inside, outside); err != nil {
+		return err
+	}
+	return os.Symlink(outside, inside)
+}
+
+func (c *Cluster) writeConf(t T, o Options) {
+	t.Helper()
+	conf := maps.Clone(testConf)
+	if o.NoChecksums {
+		conf["wal_log_hints"] = "on"
+	}
+	maps.Copy(conf, o.Conf)
+	segment := 16
+	if o.WALSegSizeMB != 0 {
+		segment = o.WALSegSizeMB
+	}
+	c.appendFile(t, "postgresql.conf", "\n# For tests.\n"+c.In.dialect().keepWAL(keepWALMB, segment)+"\n"+confLines(conf))
+	hba := "local all all trust\nlocal replication all trust\nhost all all 127.0.0.1/32 trust\nhost replication all 127.0.0.1/32 trust\n"
+	if err := os.WriteFile(filepath.Join(c.Dir, "pg_hba.conf"), []byte(hba), 0o600); err != nil {
+		t.Fatalf("%v", err)
+	}
+}
+
+func confLines(conf map[string]string) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(conf)) {
+		fmt.Fprintf(&b, "%s = '%s'\n", name, strings.ReplaceAll(conf[name], "'", "''"))
+	}
+	return b.String()
+}
+
+// SetConf appends settings to postgresql.conf. They hold from the next Start or
+// Reload, and until a rewind copies that file from the source.
+func (c *Cluster) SetConf(t T, conf map[string]string) {
+	t.Helper()
+	c.appendFile(t, "postgresql.conf", confLines(conf))
+}
+
+func (c *Cluster) appendFile(t T, name, text string) {
+	t.Helper()
+	f, err := os.OpenFile(filepath.Join(c.Dir, name), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
+	if err == nil {
+		_, err = f.WriteString(text)
+		if closeErr := f.Close(); err == nil {
+			err = closeErr
+		}
+	}
+	if err != nil {
+		t.Fatalf("%s: write %s: %v", c.Name, name, err)
+	}
+}
+
+// TablespaceDir makes an empty directory for CREATE TABLESPACE. A streaming
+// standby on the same machine would use the same directory: create tablespaces
+// before the standby is copied.
+func (c *Cluster) TablespaceDir(t T, name string) string {
+	t.Helper()
+	dir := filepath.Join(c.home, "tablespaces", name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatalf("%v", err)
+	}
+	return dir
+}
+
+// Env is the environment for PostgreSQL's programs: this process's without
+// libpq's variables, in English.
+func Env() []string {
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "PG") || strings.HasPrefix(v, "LC_") || strings.HasPrefix(v, "LANG")
+	})
+	return append(env, "LC_ALL=C")
+}
+
+// Command prepares one of the installation's programs. The test fails if the
+// installation lacks it.
+func (in *Installation) Command(t T, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	path, ok := in.Program(name)
+	if !ok {
+		t.Fatalf("PostgreSQL %s in %s has no %s", in, in.BinDir, name)
+	}
+	cmd := exec.CommandContext(context.Background(), path, args...)
+	cmd.Env = Env()
+	return cmd
+}
+
+// Output runs one of the installation's programs and returns what it printed.
+// The test fails if the program does.
+func (in *Installation) Output(t T, name string, args ...string) string {
+	t.Helper()
+	cmd := in.Command(t, name, args...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", cmd, err, out)
+	}
+	return string(out)
+}

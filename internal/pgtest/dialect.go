@@ -1,0 +1,54 @@
+package pgtest
+
+import "fmt"
+
+// dialect is what this harness must know of a major beyond pgdata.Version: a
+// row of the table below holds from its server_version_num / 100 on.
+type dialect struct {
+	since       int
+	walSegSize  bool                           // initdb --wal-segsize
+	groupAccess bool                           // initdb --allow-group-access
+	noChecksums []string                       // initdb options for a cluster without checksums
+	checksums   []string                       // and with
+	keepWAL     func(mb, segmentMB int) string // a line for postgresql.conf
+	switchWAL   string
+	insertLSN   string // insert position of a primary
+	replayLSN   string // of a standby
+}
+
+var dialects = func() []dialect {
+	d96 := dialect{
+		since:     906,
+		checksums: []string{"--data-checksums"},
+		keepWAL:   func(mb, seg int) string { return fmt.Sprintf("wal_keep_segments = %d", (mb+seg-1)/seg) },
+		switchWAL: "pg_switch_xlog",
+		insertLSN: "pg_current_xlog_insert_location",
+		replayLSN: "pg_last_xlog_replay_location",
+	}
+	d10 := d96
+	d10.since, d10.switchWAL, d10.insertLSN, d10.replayLSN = 1000, "pg_switch_wal", "pg_current_wal_insert_lsn", "pg_last_wal_replay_lsn"
+	d11 := d10
+	d11.since, d11.walSegSize, d11.groupAccess = 1100, true, true
+	d13 := d11
+	d13.since, d13.keepWAL = 1300, func(mb, _ int) string { return fmt.Sprintf("wal_keep_size = %d", mb) }
+	d18 := d13
+	d18.since, d18.noChecksums = 1800, []string{"--no-data-checksums"}
+	return []dialect{d96, d10, d11, d13, d18}
+}()
+
+func (in *Installation) dialect() dialect {
+	var found dialect
+	for _, d := range dialects {
+		if d.since <= in.Version.ServerNum {
+			found = d
+		}
+	}
+	return found
+}
+
+// CanChooseWALSegSize tells whether Options.WALSegSizeMB works; before 11 the
+// size is compiled in.
+func (in *Installation) CanChooseWALSegSize() bool { return in.dialect().walSegSize }
+
+// CanGroupAccess tells whether Options.GroupAccess works: from 11.
+func (in *Installation) CanGroupAccess() bool { return in.dialect().groupAccess }

@@ -1,0 +1,155 @@
+package pgtest
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+//go:embed genuine.sh
+var genuineScript []byte
+
+// genuineMajors are those that genuine.sh can install.
+var genuineMajors = []string{"13", "15", "16", "17", "18", "19"}
+
+// Genuine lists the installations that come with all the programs of a
+// PostgreSQL release, oldest first: those of genuine.sh, which the first call on
+// a machine runs, and those of GOREWIND_TEST_BINDIRS that have pg_rewind. Missing
+// says by major why others are not there.
+func Genuine(ctx context.Context) (ins []*Installation, missing map[string]error) {
+	missing = map[string]error{}
+	for _, major := range genuineMajors {
+		if !selected(major) {
+			continue
+		}
+		if in, err := genuineMajor(ctx, major); err != nil {
+			missing[major] = err
+		} else {
+			ins = append(ins, in)
+		}
+	}
+	for _, in := range fromEnvironment().found {
+		if in.Genuine {
+			ins = append(ins, in)
+		}
+	}
+	return byVersion(ins), missing
+}
+
+// genuineMajor returns one that genuine.sh installs.
+func genuineMajor(ctx context.Context, major string) (*Installation, error) {
+	cache, err := cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(cache, "genuine")
+	bin := filepath.Join(dir, major, "bin")
+	if !isDir(bin) {
+		if err := installGenuine(ctx, dir, major); err != nil {
+			return nil, fmt.Errorf("PostgreSQL %s with all its programs is %w: %w", major, ErrUnavailable, err)
+		}
+	}
+	return inspectOnce(bin)
+}
+
+var installing sync.Mutex
+
+// retryAfter is how long a failure to install keeps other processes from trying
+// the same.
+const retryAfter = 10 * time.Minute
+
+// installGenuine runs genuine.sh for every selected major that is not there, and
+// returns why it failed for this one.
+func installGenuine(ctx context.Context, dir, major string) error {
+	installing.Lock()
+	defer installing.Unlock()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	unlock, err := lockFile(filepath.Join(dir, ".lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	var absent []string
+	for _, m := range genuineMajors {
+		if selected(m) && !isDir(filepath.Join(dir, m, "bin")) && recentFailure(dir, m) == nil {
+			absent = append(absent, m)
+		}
+	}
+	if len(absent) > 0 {
+		reasons, err := runGenuineScript(ctx, dir, absent)
+		if err != nil {
+			return err
+		}
+		for _, m := range absent {
+			reason, failed := reasons[m]
+			if failed {
+				_ = os.WriteFile(failureFile(dir, m), []byte(reason), 0o644)
+			}
+		}
+	}
+	if isDir(filepath.Join(dir, major, "bin")) {
+		return nil
+	}
+	if err := recentFailure(dir, major); err != nil {
+		return err
+	}
+	return errors.New("genuine.sh did not install it")
+}
+
+func failureFile(dir, major string) string { return filepath.Join(dir, ".failed-"+major) }
+
+func recentFailure(dir, major string) error {
+	info, err := os.Stat(failureFile(dir, major))
+	if err != nil || time.Since(info.ModTime()) > retryAfter {
+		return nil
+	}
+	reason, err := os.ReadFile(failureFile(dir, major))
+	if err != nil {
+		return nil
+	}
+	return errors.New(string(reason))
+}
+
+// runGenuineScript returns what the script said of the majors that it could not
+// install.
+func runGenuineScript(ctx context.Context, dir string, majors []string) (map[string]string, error) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		return nil, err
+	}
+	r, err := run()
+	if err != nil {
+		return nil, err
+	}
+	script := filepath.Join(r.path, "genuine.sh")
+	if err := os.WriteFile(script, genuineScript, 0o755); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, bash, append([]string{script, dir}, majors...)...)
+	var said strings.Builder
+	cmd.Stderr = &said
+	killGroup(cmd)
+	cmd.WaitDelay = 10 * time.Second
+	err = cmd.Run()
+	reasons := map[string]string{}
+	for line := range strings.Lines(said.String()) {
+		if major, reason, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
+			reasons[major] = reason
+		}
+	}
+	if err != nil && len(reasons) == 0 {
+		return nil, fmt.Errorf("genuine.sh: %w: %s", err, strings.TrimSpace(said.String()))
+	}
+	return reasons, nil
+}

@@ -1,0 +1,128 @@
+package pgtest
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// Main runs a package's tests and ends the process; call it from TestMain. As
+// root it runs them as an unprivileged user, because PostgreSQL refuses root.
+// At the end it prints which servers and genuine programs the tests ran with.
+func Main(m *testing.M) {
+	if code, done := unprivilegedTest(m); done {
+		os.Exit(code)
+	}
+	if isRoot() { // fuzzing, which writes to the checkout
+		os.Exit(m.Run())
+	}
+	if _, err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "pgtest:", err)
+		os.Exit(1)
+	}
+	CleanUpOnSignal()
+	code := m.Run()
+	CleanUp()
+	if line := summary(); line != "" {
+		say(line + "\n")
+	}
+	os.Exit(code)
+}
+
+// say prints a line for whoever runs the tests. Of passing packages go test
+// throws away what they print, unless it is verbose: then go's own standard
+// error is the place, where it can be had.
+func say(line string) {
+	if !testing.Verbose() {
+		if console := openConsole(); console != nil {
+			_, err := console.WriteString(line)
+			if errors.Join(err, console.Close()) == nil {
+				return
+			}
+		}
+	}
+	fmt.Print(line)
+}
+
+// CleanUpOnSignal makes an interrupted or terminated process clean up and exit
+// with the status that shells give to that.
+func CleanUpOnSignal() {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		s := <-signals
+		signal.Stop(signals) // a second one kills
+		CleanUp()
+		n, _ := s.(syscall.Signal)
+		os.Exit(128 + int(n))
+	}()
+}
+
+// What the tests ran with, and what they missed.
+var used = struct {
+	sync.Mutex
+	servers map[*Installation]bool
+	missing map[string]error
+}{servers: map[*Installation]bool{}, missing: map[string]error{}}
+
+func noteUsed(in *Installation) {
+	used.Lock()
+	defer used.Unlock()
+	used.servers[in] = true
+}
+
+func noteMissing(what string, err error) {
+	used.Lock()
+	defer used.Unlock()
+	used.missing[what] = err
+}
+
+// summary is empty if no test asked for a server.
+func summary() string {
+	used.Lock()
+	defer used.Unlock()
+	var servers, genuine, missing []string
+	for _, in := range byVersion(slices.Collect(maps.Keys(used.servers))) {
+		if in.Genuine {
+			genuine = append(genuine, in.Full)
+		} else {
+			servers = append(servers, in.Full)
+		}
+	}
+	byReason := map[string][]string{}
+	for what, err := range used.missing {
+		reason := err.Error()
+		if _, short, ok := strings.Cut(reason, ErrUnavailable.Error()+": "); ok {
+			reason = short
+		}
+		byReason[reason] = append(byReason[reason], what)
+	}
+	for _, reason := range slices.Sorted(maps.Keys(byReason)) {
+		slices.Sort(byReason[reason])
+		missing = append(missing, fmt.Sprintf("%s (%s)", strings.Join(byReason[reason], ", "), reason))
+	}
+	var parts []string
+	for _, p := range []struct {
+		what string
+		list []string
+	}{
+		{"ran with PostgreSQL ", servers},
+		{"ran with PostgreSQL and all its programs ", genuine},
+		{"without ", missing},
+	} {
+		if len(p.list) > 0 {
+			parts = append(parts, p.what+strings.Join(p.list, ", "))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "pgtest: " + strings.Join(parts, "; ")
+}

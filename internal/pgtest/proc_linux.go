@@ -1,0 +1,83 @@
+package pgtest
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// dieWithParent puts a server into a process group of its own, so that a
+// terminal's interrupt does not reach it, and has the kernel shut it down when
+// this process ends.
+func dieWithParent(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGQUIT}
+}
+
+// stat returns the fields of a process's /proc/PID/stat from the third on.
+func stat(pid int) []string {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return nil
+	}
+	// The second field is the program's name, which may hold anything.
+	return strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+}
+
+// children lists the processes that pid started and that live.
+func children(pid int) []int {
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	var found []int
+	for _, dir := range dirs {
+		child, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil {
+			continue
+		}
+		if f := stat(child); len(f) > 1 && f[1] == strconv.Itoa(pid) {
+			found = append(found, child)
+		}
+	}
+	return found
+}
+
+// gone tells whether a process has ended, even if nobody took notice: in a
+// container there may be no one to reap orphans.
+func gone(pid int) bool {
+	f := stat(pid)
+	return len(f) == 0 || f[0] == "Z" || f[0] == "X"
+}
+
+// removeSharedMemory removes the System V segment that a killed postmaster
+// leaves; its number is the last word of line 7 of postmaster.pid.
+func removeSharedMemory(datadir string) {
+	text, err := os.ReadFile(filepath.Join(datadir, "postmaster.pid"))
+	if err != nil {
+		return
+	}
+	lines := strings.Split(string(text), "\n")
+	if len(lines) < 7 {
+		return
+	}
+	words := strings.Fields(lines[6])
+	if len(words) != 2 {
+		return
+	}
+	if id, err := strconv.Atoi(words[1]); err == nil {
+		const ipcRmid = 0
+		_, _, _ = syscall.Syscall(syscall.SYS_SHMCTL, uintptr(id), ipcRmid, 0)
+	}
+}
+
+// becomeUser makes a command run as another user, and end with this process. A
+// process group of its own keeps a terminal's interrupt from reaching it twice.
+func becomeUser(cmd *exec.Cmd, uid, gid int) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)},
+		Setpgid:    true,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+}

@@ -1,0 +1,47 @@
+//go:build unix && !linux
+
+package pgtest
+
+import (
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// dieWithParent puts a server into a process group of its own, so that a
+// terminal's interrupt does not reach it. Only Linux can do more.
+func dieWithParent(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+}
+
+// children lists the processes that pid started and that live.
+func children(pid int) []int {
+	out, err := exec.Command("ps", "-axo", "pid=,ppid=").Output()
+	if err != nil {
+		return nil
+	}
+	var found []int
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		if len(f) == 2 && f[1] == strconv.Itoa(pid) {
+			if child, err := strconv.Atoi(f[0]); err == nil {
+				found = append(found, child)
+			}
+		}
+	}
+	return found
+}
+
+func gone(pid int) bool { return syscall.Kill(pid, 0) == syscall.ESRCH }
+
+func removeSharedMemory(string) {}
+
+// becomeUser makes a command run as another user. A process group of its own
+// keeps a terminal's interrupt from reaching it twice.
+func becomeUser(cmd *exec.Cmd, uid, gid int) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)},
+		Setpgid:    true,
+	}
+}

@@ -1,0 +1,197 @@
+package pgtest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// copyTree copies a directory with its modes and symbolic links. Blocks of
+// zeros become holes.
+func copyTree(from, to string) error {
+	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, rel)
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		switch {
+		case info.IsDir():
+			if err := os.Mkdir(target, 0o700); err != nil {
+				return err
+			}
+			return os.Chmod(target, info.Mode().Perm())
+		case info.Mode()&fs.ModeSymlink != 0:
+			link, err := os.Readlink(path)
+			if err != nil {
+				return err
+			}
+			return os.Symlink(link, target)
+		case info.Mode().IsRegular():
+			return copyFile(path, target, info)
+		}
+		return nil // a socket
+	})
+}
+
+var zeros [64 << 10]byte
+
+func copyFile(from, to string, info fs.FileInfo) (err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	var buf [len(zeros)]byte
+	for at := int64(0); ; {
+		n, err := io.ReadFull(in, buf[:])
+		if n > 0 && !bytes.Equal(buf[:n], zeros[:n]) {
+			if _, err := out.WriteAt(buf[:n], at); err != nil {
+				return err
+			}
+		}
+		at += int64(n)
+		if err != nil {
+			if err != io.EOF && err != io.ErrUnexpectedEOF {
+				return err
+			}
+			if err := out.Truncate(at); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	return out.Chmod(info.Mode().Perm())
+}
+
+// Tree describes everything below a data directory: for each path, in slashes,
+// its kind, permissions, size and content.
+type Tree map[string]string
+
+// ComputeTree reads a data directory. It looks behind the symbolic links that
+// PostgreSQL has there, those in pg_tblspc and that of the WAL directory; paths
+// are as if they were directories. Where they lead does not matter.
+func ComputeTree(dir string) (Tree, error) {
+	tree := Tree{}
+	return tree, tree.add(dir, "")
+}
+
+func (tree Tree) add(dir, prefix string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		path, name := filepath.Join(dir, entry.Name()), prefix+entry.Name()
+		info, err := os.Lstat(path)
+		if err != nil {
+			return err
+		}
+		linked := info.Mode()&fs.ModeSymlink != 0 && (prefix == "pg_tblspc/" || name == "pg_wal" || name == "pg_xlog")
+		switch {
+		case linked || info.IsDir():
+			tree[name] = fmt.Sprintf("directory %04o", info.Mode().Perm())
+			if linked {
+				tree[name] = "link to directory"
+			}
+			if err := tree.add(path, name+"/"); err != nil {
+				return err
+			}
+		case info.Mode()&fs.ModeSymlink != 0:
+			link, err := os.Readlink(path)
+			if err != nil {
+				return err
+			}
+			tree[name] = "link to " + link
+		case info.Mode().IsRegular():
+			digest, err := digestFile(path)
+			if err != nil {
+				return err
+			}
+			tree[name] = fmt.Sprintf("file %04o %d bytes %s", info.Mode().Perm(), info.Size(), digest)
+		default:
+			tree[name] = info.Mode().Type().String()
+		}
+	}
+	return nil
+}
+
+func digestFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)[:12]), nil
+}
+
+// Diff lists where two trees differ, sorted by path: "path: what a has, what b
+// has", or "nothing" where one lacks the path.
+func (tree Tree) Diff(other Tree) []string {
+	var diff []string
+	describe := func(tree Tree, path string) string {
+		if s, ok := tree[path]; ok {
+			return s
+		}
+		return "nothing"
+	}
+	all := maps.Clone(tree)
+	maps.Copy(all, other)
+	for _, path := range slices.Sorted(maps.Keys(all)) {
+		if a, b := describe(tree, path), describe(other, path); a != b {
+			diff = append(diff, fmt.Sprintf("%s: %s, %s", path, a, b))
+		}
+	}
+	return diff
+}
+
+// Without drops paths for which skip is true, and everything below them.
+func (tree Tree) Without(skip func(path string) bool) Tree {
+	kept := Tree{}
+	for path, what := range tree {
+		drop := false
+		for i := range len(path) + 1 {
+			if (i == len(path) || path[i] == '/') && skip(path[:i]) {
+				drop = true
+				break
+			}
+		}
+		if !drop {
+			kept[path] = what
+		}
+	}
+	return kept
+}
+
+// String lists the tree, for messages.
+func (tree Tree) String() string {
+	var b strings.Builder
+	for _, path := range slices.Sorted(maps.Keys(tree)) {
+		fmt.Fprintf(&b, "%s: %s\n", path, tree[path])
+	}
+	return b.String()
+}
