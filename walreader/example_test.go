@@ -1,0 +1,90 @@
+package walreader_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// walDir opens the segments of one timeline in a WAL directory.
+type walDir struct {
+	dir      string
+	tli      pgdata.TimelineID
+	geometry pgdata.Geometry
+}
+
+func (d walDir) OpenSegment(_ context.Context, s pgdata.SegNo) (walreader.Segment, error) {
+	return os.Open(filepath.Join(d.dir, d.geometry.WALFileName(d.tli, s)))
+}
+
+// exampleCluster makes a WAL directory. The format would come from the control
+// file, start and fork from timeline histories.
+func exampleCluster() (segs walreader.Segments, f walreader.Format, start, fork, end pgdata.LSN, cleanup func()) {
+	w := newBuilder(format("17"))
+	w.checkpoint(0x00, w.pos()+40)
+	w.add(insert(heapTable, 0))
+	fork = w.add(insert(heapTable, 1)).LSN
+	end = w.add(spec{rmgr: 1, xid: 700, main: make([]byte, 8)}).End
+	dir, err := os.MkdirTemp("", "wal")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for s, data := range w.segments().files {
+		if err := os.WriteFile(filepath.Join(dir, w.f.Geometry.WALFileName(1, s)), data, 0o600); err != nil {
+			log.Fatal(err)
+		}
+	}
+	return walDir{dir, 1, w.f.Geometry}, w.f, w.start, fork, end, func() { _ = os.RemoveAll(dir) }
+}
+
+func ExampleReader_Records() {
+	segs, format, start, _, _, cleanup := exampleCluster()
+	defer cleanup()
+
+	r := walreader.NewReader(segs, format)
+	defer func() { _ = r.Close() }()
+	for rec, err := range r.Records(context.Background(), start, 0) {
+		if errors.Is(err, walreader.ErrEndOfWAL) {
+			fmt.Println("end of WAL")
+			break
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(rec.LSN, walreader.RmgrName(rec.Rmgr), rec.Length)
+		for _, b := range rec.Blocks {
+			fmt.Println("  changes block", b.Block, "of", b.Locator)
+		}
+	}
+	// Output:
+	// 0/100028 XLOG 114
+	// 0/1000A0 Heap 74
+	//   changes block 0 of 1663/5/16384
+	// 0/1000F0 Heap 74
+	//   changes block 1 of 1663/5/16384
+	// 0/100140 Transaction 34
+	// end of WAL
+}
+
+func ExampleScan() {
+	segs, format, _, fork, end, cleanup := exampleCluster()
+	defer cleanup()
+
+	res, err := walreader.Scan(context.Background(), segs, format, walreader.ScanRequest{Fork: fork, End: end})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("last common checkpoint at", res.Checkpoint.LSN, "on timeline", res.Checkpoint.TLI)
+	for file, blocks := range res.Blocks {
+		fmt.Println(file.Path(format.Version), blocks.Len(), "blocks")
+	}
+	// Output:
+	// last common checkpoint at 0/100028 on timeline 1
+	// base/5/16384 2 blocks
+}

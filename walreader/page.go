@@ -1,0 +1,269 @@
+package walreader
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// Segments opens WAL segment files. Which timeline's file holds a segment is
+// the caller's knowledge: the segment in which a timeline ends is read from the
+// file of the younger one.
+type Segments interface {
+	// OpenSegment opens segment s. The error wraps [fs.ErrNotExist] when there
+	// is none. It must be safe for concurrent use.
+	OpenSegment(ctx context.Context, s pgdata.SegNo) (Segment, error)
+}
+
+// Segment is an open WAL segment file; an [*os.File] is one.
+type Segment interface {
+	io.ReaderAt
+	io.Closer
+	Name() string // for messages
+}
+
+// Format is what a reader must know of the cluster that wrote the WAL.
+type Format struct {
+	Version          *pgdata.Version
+	Geometry         pgdata.Geometry
+	SystemIdentifier uint64 // zero: do not check
+}
+
+func (f Format) validate() error {
+	if f.Version == nil {
+		return errors.New("cannot read WAL of an unknown PostgreSQL version")
+	}
+	return f.Geometry.Validate()
+}
+
+// Page header (XLogPageHeaderData and XLogLongPageHeaderData,
+// access/xlog_internal.h). The first page of every segment has the long one.
+const (
+	shortHeaderSize = 24
+	longHeaderSize  = 40
+
+	flagContRecord = 0x0001 // the page begins with the rest of a record
+	flagLongHeader = 0x0002
+)
+
+// headerSize is the size of the header of the page at lsn.
+func (f *Format) headerSize(lsn pgdata.LSN) int {
+	if f.firstOfSegment(lsn) {
+		return longHeaderSize
+	}
+	return shortHeaderSize
+}
+
+func (f *Format) firstOfSegment(lsn pgdata.LSN) bool {
+	return lsn&pgdata.LSN(f.Geometry.WALSegSize-1) == 0
+}
+
+// recordStart is where a record starts that follows one ending at lsn: there,
+// or behind the page header if lsn is the start of a page.
+func (f *Format) recordStart(lsn pgdata.LSN) pgdata.LSN {
+	if lsn&pgdata.LSN(f.Geometry.WALBlockSize-1) == 0 {
+		lsn += pgdata.LSN(f.headerSize(lsn))
+	}
+	return lsn
+}
+
+// page is a WAL page whose header was validated.
+type page []byte
+
+func (p page) flags() uint16        { return binary.LittleEndian.Uint16(p[2:]) }
+func (p page) timeline() uint32     { return binary.LittleEndian.Uint32(p[4:]) }
+func (p page) remaining() uint32    { return binary.LittleEndian.Uint32(p[16:]) }
+func (p page) has(flag uint16) bool { return p.flags()&flag != 0 }
+
+// chunkSize is how much is read at once: a multiple of every WAL block size and
+// a divisor of every segment size, small enough for a processor's cache.
+const chunkSize = 256 << 10
+
+// maxLSN keeps arithmetic on positions from overflowing.
+const maxLSN = pgdata.LSN(1) << 62
+
+// pages finds and validates WAL pages.
+type pages struct {
+	segs Segments
+	f    Format
+
+	seg   Segment // open, its first page validated; or nil
+	segNo pgdata.SegNo
+	buf   []byte     // one chunk of seg; reused
+	start pgdata.LSN // of buf[0]
+	n     int        // bytes of buf that are filled
+
+	page     page       // validated last, or nil
+	lsn      pgdata.LSN // of page
+	latest   pgdata.LSN // page whose timeline was seen last
+	timeline uint32
+}
+
+// at returns the page that starts at lsn, valid until the next call. Errors are
+// of type *Error, their LSN that of the page.
+func (p *pages) at(ctx context.Context, lsn pgdata.LSN) (page, error) {
+	if p.page != nil && lsn == p.lsn {
+		return p.page, nil
+	}
+	p.page = nil
+	if err := p.open(ctx, lsn); err != nil {
+		return nil, err
+	}
+	pg, err := p.load(ctx, lsn, chunkSize)
+	if err != nil {
+		_ = p.close() // its first page may be at fault, and may be written later
+		return nil, err
+	}
+	p.page, p.lsn = pg, lsn
+	return pg, nil
+}
+
+// open makes seg the segment of lsn. A segment that is entered in its middle is
+// judged by its first page too: only that one tells whose file it is.
+func (p *pages) open(ctx context.Context, lsn pgdata.LSN) error {
+	s := p.f.Geometry.SegNo(lsn)
+	if p.seg != nil && s == p.segNo {
+		return nil
+	}
+	_ = p.close() // nothing was written to it
+	if lsn >= maxLSN {
+		return p.fail(lsn, ErrCorrupt, "impossible WAL location")
+	}
+	seg, err := p.segs.OpenSegment(ctx, s)
+	if err != nil {
+		return p.fail(lsn, err, err.Error())
+	}
+	p.seg, p.segNo = seg, s
+	if p.f.firstOfSegment(lsn) {
+		return nil // is validated next
+	}
+	if _, err := p.load(ctx, p.f.Geometry.SegStart(s), int(p.f.Geometry.WALBlockSize)); err != nil {
+		_ = p.close()
+		return err
+	}
+	return nil
+}
+
+// load validates the page at lsn of the open segment, reading size bytes around
+// it if it is not in the buffer.
+func (p *pages) load(ctx context.Context, lsn pgdata.LSN, size int) (page, error) {
+	blockSize := int(p.f.Geometry.WALBlockSize)
+	if lsn < p.start || lsn >= p.start+pgdata.LSN(p.n) {
+		if err := ctx.Err(); err != nil {
+			return nil, p.fail(lsn, err, err.Error())
+		}
+		if p.buf == nil {
+			p.buf = make([]byte, chunkSize)
+		}
+		p.n = 0
+		p.start = lsn &^ pgdata.LSN(size-1)
+		n, err := p.seg.ReadAt(p.buf[:size], p.offset(p.start))
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, p.fail(lsn, err, err.Error())
+		}
+		p.n = n
+	}
+	i := int(lsn - p.start)
+	if i+blockSize > p.n {
+		size := p.offset(p.start) + int64(p.n)
+		p.n = 0
+		return nil, p.fail(lsn, ErrCorrupt, fmt.Sprintf("WAL segment %s is too short: %d bytes instead of %d",
+			p.seg.Name(), size, p.f.Geometry.WALSegSize))
+	}
+	pg := page(p.buf[i : i+blockSize : i+blockSize])
+	if reason, err := p.check(pg, lsn); err != nil {
+		return nil, p.fail(lsn, err, fmt.Sprintf("%s in WAL segment %s, LSN %s, offset %d",
+			reason, p.seg.Name(), p.f.Version.FormatLSN(lsn), p.offset(lsn)))
+	}
+	return pg, nil
+}
+
+// check validates a page header in PostgreSQL's order (XLogReaderValidatePageHeader).
+func (p *pages) check(pg page, lsn pgdata.LSN) (reason string, err error) {
+	var (
+		wal     = &p.f.Version.WAL
+		magic   = binary.LittleEndian.Uint16(pg)
+		flags   = pg.flags()
+		address = pgdata.LSN(binary.LittleEndian.Uint64(pg[8:]))
+	)
+	if magic != wal.Magic {
+		reason = fmt.Sprintf("invalid magic number %04X", magic)
+		if allZero(pg) {
+			return reason, ErrEndOfWAL
+		}
+		return reason, ErrCorrupt
+	}
+	if flags&^wal.PageFlags != 0 || (flags&flagLongHeader != 0) != p.f.firstOfSegment(lsn) {
+		return fmt.Sprintf("invalid info bits %04X", flags), ErrCorrupt
+	}
+	if flags&flagLongHeader != 0 {
+		sysid := binary.LittleEndian.Uint64(pg[24:])
+		segSize := binary.LittleEndian.Uint32(pg[32:])
+		blockSize := binary.LittleEndian.Uint32(pg[36:])
+		switch {
+		case p.f.SystemIdentifier != 0 && sysid != p.f.SystemIdentifier:
+			return fmt.Sprintf("WAL file is from different database system: its system identifier is %d, the control file's is %d",
+				sysid, p.f.SystemIdentifier), ErrCorrupt
+		case segSize != p.f.Geometry.WALSegSize:
+			return fmt.Sprintf("incorrect segment size %d in page header", segSize), ErrCorrupt
+		case blockSize != p.f.Geometry.WALBlockSize:
+			return fmt.Sprintf("incorrect XLOG_BLCKSZ %d in page header", blockSize), ErrCorrupt
+		}
+	}
+	if address != lsn {
+		reason = fmt.Sprintf("unexpected pageaddr %s", p.f.Version.FormatLSN(address))
+		// A recycled segment was renamed as a whole: its pages keep their places.
+		if (address^lsn)&pgdata.LSN(p.f.Geometry.WALSegSize-1) == 0 {
+			return reason, ErrEndOfWAL
+		}
+		return reason, ErrCorrupt
+	}
+	tli := pg.timeline()
+	if lsn > p.latest && tli < p.timeline {
+		// The page is one that an abandoned timeline had written to its own
+		// segment of this number, before the file was recycled.
+		return fmt.Sprintf("out-of-sequence timeline ID %d (after %d)", tli, p.timeline), ErrEndOfWAL
+	}
+	p.latest, p.timeline = lsn, tli
+	return "", nil
+}
+
+func allZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// offset is the place of lsn in its segment file.
+func (p *pages) offset(lsn pgdata.LSN) int64 {
+	return int64(lsn & pgdata.LSN(p.f.Geometry.WALSegSize-1))
+}
+
+// fail makes the error of a place in the WAL.
+func (p *pages) fail(lsn pgdata.LSN, err error, reason string) *Error {
+	e := &Error{LSN: lsn, Offset: p.offset(lsn), Reason: reason, Err: err, version: p.f.Version}
+	if p.seg != nil && p.segNo == p.f.Geometry.SegNo(lsn) {
+		e.File = p.seg.Name()
+	}
+	return e
+}
+
+// forget drops what was buffered, so that WAL written since is seen.
+func (p *pages) forget() { p.page, p.n = nil, 0 }
+
+func (p *pages) close() error {
+	p.forget()
+	if p.seg == nil {
+		return nil
+	}
+	seg := p.seg
+	p.seg = nil
+	return seg.Close()
+}

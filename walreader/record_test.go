@@ -1,0 +1,194 @@
+package walreader_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// readOne builds WAL of one record and reads it.
+func readOne(version string, s spec) (*walreader.Record, error) {
+	w := newBuilder(format(version))
+	w.add(s)
+	return walreader.NewReader(w.segments(), w.f).ReadRecord(context.Background(), w.start)
+}
+
+// until and since select versions.
+func until(name string) func(*pgdata.Version) bool {
+	return func(v *pgdata.Version) bool { return v.ServerNum <= pgdata.VersionByName(name).ServerNum }
+}
+
+func since(name string) func(*pgdata.Version) bool {
+	return func(v *pgdata.Version) bool { return v.ServerNum >= pgdata.VersionByName(name).ServerNum }
+}
+
+func all(*pgdata.Version) bool  { return true }
+func none(*pgdata.Version) bool { return false }
+
+func TestPageImagesOfEveryVersion(t *testing.T) {
+	image := func(length int, hole, holeLen uint16, info uint8) blockSpec {
+		return blockSpec{locator: heapTable, block: 9, image: make([]byte, length), hole: hole, holeLen: holeLen, info: info}
+	}
+	for _, c := range []struct {
+		name  string
+		block blockSpec
+		valid func(*pgdata.Version) bool
+		apply func(*pgdata.Version) bool
+	}{
+		{"whole page", image(8192, 0, 0, 0), all, until("9.6")},
+		{"with hole", image(8000, 40, 0, 0x01), all, until("9.6")},
+		{"apply, 10 to 14", image(8192, 0, 0, 0x04), func(v *pgdata.Version) bool { return since("10")(v) && until("14")(v) }, since("10")},
+		{"apply, since 15", image(8192, 0, 0, 0x02), since("15"), all},
+		{"pglz, up to 14", image(3000, 0, 0, 0x02), until("14"), until("9.6")},
+		{"with hole, pglz up to 14, to apply since 15", image(3000, 40, 192, 0x03), all, func(v *pgdata.Version) bool { return until("9.6")(v) || since("15")(v) }},
+		{"with hole, to apply up to 14, pglz since 15", image(3000, 40, 192, 0x05), since("10"), until("14")},
+		{"lz4 to apply", image(3000, 0, 0, 0x0A), since("15"), all},
+		{"zstd with hole to apply", image(3000, 40, 192, 0x13), since("15"), all},
+		{"unknown flag", image(8192, 0, 0, 0x20), none, none},
+		{"hole without a flag", image(8000, 40, 0, 0), none, none},
+		{"hole offset without a flag", image(8192, 40, 0, 0), none, none},
+		{"hole without an offset", image(8000, 0, 0, 0x01), none, none},
+		{"hole without a length", image(8192, 40, 0, 0x01), none, none},
+		{"hole beyond the page", image(8000, 8100, 0, 0x01), none, none},
+		{"compressed hole without a length", image(3000, 40, 0, 0x09), none, none},
+		{"compressed hole without an offset", image(3000, 0, 40, 0x11), none, none},
+		{"compressed to nothing less", image(8192, 0, 0, 0x08), none, none},
+		{"short page that is not compressed", image(8000, 0, 0, 0), none, none},
+		{"longer than a page", image(8193, 0, 0, 0), none, none},
+	} {
+		for _, v := range pgdata.Versions() {
+			t.Run(c.name+" in "+v.Name, func(t *testing.T) {
+				rec, err := readOne(v.Name, spec{rmgr: 10, blocks: []blockSpec{c.block}, main: []byte{1}})
+				if !c.valid(v) {
+					assert.ErrorIs(t, err, walreader.ErrCorrupt)
+					return
+				}
+				if assert.NoError(t, err) {
+					assert.Equal(t, []walreader.BlockRef{
+						{Locator: heapTable, Block: 9, HasImage: true, Apply: c.apply(v)},
+					}, rec.Blocks)
+				}
+			})
+		}
+	}
+}
+
+func TestRecordBodies(t *testing.T) {
+	block := func(id, flags uint8) blockSpec { return blockSpec{id: id, flags: flags, locator: heapTable} }
+	// A block reference header: id, flags, data length, locator, block.
+	header := func(id, flags, length uint8) []byte { return append([]byte{id, flags, length, 0}, make([]byte, 16)...) }
+	for _, c := range []struct {
+		name  string
+		spec  spec
+		valid func(*pgdata.Version) bool
+	}{
+		{"nothing at all", spec{rmgr: 10}, all},
+		{"main data of 255 bytes", spec{rmgr: 10, main: make([]byte, 255)}, all},
+		{"main data of 256 bytes", spec{rmgr: 10, main: make([]byte, 256)}, all},
+		{"origin", spec{rmgr: 10, origin: 1, main: []byte{1}}, all},
+		{"top-level transaction", spec{rmgr: 10, topXID: 1, main: []byte{1}}, since("14")},
+		{"custom resource manager", spec{rmgr: 128}, since("15")},
+		{"last custom resource manager", spec{rmgr: 255}, since("15")},
+		{"last resource manager", spec{rmgr: 21}, all},
+		{"resource manager of the betas of 19", spec{rmgr: 22}, none},
+		{"resource manager 127", spec{rmgr: 127}, none},
+		{"block ids with gaps", spec{rmgr: 10, blocks: []blockSpec{block(0, 0), block(5, 0), block(32, 0)}}, all},
+		{"block ids twice", spec{rmgr: 10, blocks: []blockSpec{block(3, 0), block(3, 0)}}, none},
+		{"block ids that go down", spec{rmgr: 10, blocks: []blockSpec{block(3, 0), block(2, 0)}}, none},
+		{"block id 33", spec{rmgr: 10, blocks: []blockSpec{block(33, 0)}}, none},
+		{"fork 4", spec{rmgr: 10, blocks: []blockSpec{block(0, 4)}}, none},
+		{"same relation as before", spec{rmgr: 10, blocks: []blockSpec{block(0, 0), block(1, 0x80)}}, all},
+		{"same relation as nothing", spec{rmgr: 10, blocks: []blockSpec{block(0, 0x80)}}, none},
+		{"data flag without data", spec{rmgr: 10, body: header(0, 0x20, 0)}, none},
+		{"data without the flag", spec{rmgr: 10, body: append(header(0, 0, 1), 0)}, none},
+		{"data", spec{rmgr: 10, body: append(header(0, 0x20, 1), 0)}, all},
+		{"data that is missing", spec{rmgr: 10, body: header(0, 0x20, 1)}, none},
+		{"too much data", spec{rmgr: 10, body: append(header(0, 0x20, 1), 0, 0)}, none},
+		{"main data that is missing", spec{rmgr: 10, body: []byte{255, 2, 0}}, none},
+		{"more main data than a record can hold", spec{rmgr: 10, body: []byte{254, 255, 255, 255, 255, 0}}, none},
+		{"short main data header cut off", spec{rmgr: 10, body: []byte{255}}, none},
+		{"long main data header cut off", spec{rmgr: 10, body: []byte{254, 0, 0, 0}}, none},
+		{"origin cut off", spec{rmgr: 10, body: []byte{253, 0}}, none},
+		{"top-level transaction cut off", spec{rmgr: 10, body: []byte{252, 0, 0}}, none},
+		{"block header cut off", spec{rmgr: 10, body: header(0, 0, 0)[:3]}, none},
+		{"locator cut off", spec{rmgr: 10, body: header(0, 0, 0)[:15]}, none},
+		{"block number cut off", spec{rmgr: 10, body: header(0, 0, 0)[:19]}, none},
+		{"image header cut off", spec{rmgr: 10, body: []byte{0, 0x10, 0, 0, 0, 0, 0, 0}}, none},
+		{"hole length cut off", spec{rmgr: 10, body: []byte{0, 0x10, 0, 0, 1, 0, 1, 0, 5}}, none},
+		{"checkpoint of no version's size", spec{main: make([]byte, 84)}, none},
+		{"overwriting record without its time", spec{info: 0xD0, main: make([]byte, 8)}, none},
+	} {
+		for _, v := range pgdata.Versions() {
+			t.Run(c.name+" in "+v.Name, func(t *testing.T) {
+				_, err := readOne(v.Name, c.spec)
+				if c.valid(v) {
+					assert.NoError(t, err)
+				} else {
+					assert.ErrorIs(t, err, walreader.ErrCorrupt)
+				}
+			})
+		}
+	}
+}
+
+func TestSpecialRecords(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		rmgr, info uint8
+		known      func(*pgdata.Version) bool
+	}{
+		{"insert, not special", 10, 0x00, all},
+		{"insert", 10, 0x01, none},
+		{"custom resource manager", 128, 0x01, none},
+		{"storage create", 2, 0x11, all},
+		{"storage truncate", 2, 0x21, all},
+		{"other storage record", 2, 0x31, none},
+		{"database create", 4, 0x01, all},
+		{"database drop up to 14, create by WAL since 15", 4, 0x11, all},
+		{"database drop since 15", 4, 0x21, since("15")},
+		{"database create by WAL, never special", 4, 0x10, all},
+		{"commit", 1, 0x01, since("14")},
+		{"commit with extra information", 1, 0x81, since("14")},
+		{"abort", 1, 0x21, since("14")},
+		{"commit prepared", 1, 0x31, since("14")},
+		{"abort prepared", 1, 0xC1, since("14")},
+		{"prepare", 1, 0x11, none},
+		{"assignment", 1, 0x51, none},
+		{"commit, not special", 1, 0x80, all},
+		{"tablespace drop", 5, 0x11, none},
+		{"checkpoint", 0, 0x11, none},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, v := range pgdata.Versions() {
+				err := format(v.Name).CheckSpecial(&walreader.Record{LSN: 0x28, Rmgr: c.rmgr, Info: c.info})
+				if c.known(v) {
+					assert.NoError(t, err, v.Name)
+					continue
+				}
+				var unknown *walreader.UnknownRecordError
+				if assert.ErrorAs(t, err, &unknown, v.Name) {
+					assert.Equal(t, []any{pgdata.LSN(0x28), c.rmgr, c.info}, []any{unknown.LSN, unknown.Rmgr, unknown.Info})
+				}
+			}
+		})
+	}
+	err := format("19").CheckSpecial(&walreader.Record{LSN: 0x28, Rmgr: 200, Info: 0x31})
+	assert.EqualError(t, err, "WAL record modifies a relation, but record type is not recognized: "+
+		"lsn: 0/00000028, rmid: 200, rmgr: custom, info: 31")
+}
+
+func TestResourceManagerNames(t *testing.T) {
+	assert.Equal(t, []string{"XLOG", "Heap", "LogicalMessage", "custom"},
+		slices.Collect(func(yield func(string) bool) {
+			for _, id := range []uint8{0, 10, 21, 128} {
+				if !yield(walreader.RmgrName(id)) {
+					return
+				}
+			}
+		}))
+}
