@@ -42,6 +42,8 @@ var mayDependOn = map[string][]string{
 	},
 	"internal/pgtest": nil, // for tests and the demo: anything
 	"demo":            nil,
+
+	"internal/pgtest/makeclusters": nil,
 }
 
 func goList(t *testing.T, format string, args ...string) []string {

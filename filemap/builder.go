@@ -3,6 +3,8 @@ package filemap
 import (
 	"fmt"
 	"path"
+	"path/filepath"
+	"strings"
 
 	"github.com/gorewind/gorewind/pgdata"
 )
@@ -38,6 +40,12 @@ func NewBuilder(rules Rules) *Builder {
 // AddSource takes one entry of the source's listing. All of them come before
 // the target's.
 func (b *Builder) AddSource(f pgdata.FileInfo) error {
+	if f.Path != path.Clean(f.Path) || !filepath.IsLocal(filepath.FromSlash(f.Path)) || strings.ContainsRune(f.Path, 0) {
+		return fmt.Errorf("target file path is unsafe for open: %q: do not trust this source", f.Path)
+	}
+	if f.Size < 0 || f.Type < pgdata.Regular || f.Type > pgdata.Symlink {
+		return fmt.Errorf("file %q of the source is a %s of %d bytes, which cannot be: do not trust this source", f.Path, f.Type, f.Size)
+	}
 	if f.Path == pgdata.ControlFilePath || invisible(b.rules.Version, f.Path) || excluded(f.Path) {
 		return nil
 	}

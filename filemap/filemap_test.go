@@ -138,6 +138,17 @@ func TestFilesThatCannotBeReconciledAreRefused(t *testing.T) {
 	t.Run("a relation that is a directory on the source", func(t *testing.T) {
 		assert.ErrorContains(t, newBuilder().AddSource(dir("base/5/16384")), `"base/5/16384" of the source is not a regular file`)
 	})
+	for _, p := range []string{"", "/etc/passwd", "..", "../x", "base/../../x", "base//x", "./base", "base/", "base/x\x00"} {
+		t.Run("a path that leads elsewhere: "+p, func(t *testing.T) {
+			assert.ErrorContains(t, newBuilder().AddSource(file(p, 1)), "target file path is unsafe for open")
+		})
+	}
+	t.Run("a file of negative size", func(t *testing.T) {
+		assert.ErrorContains(t, newBuilder().AddSource(file("base/x", -1)), "-1 bytes, which cannot be")
+	})
+	t.Run("a file of no type", func(t *testing.T) {
+		assert.ErrorContains(t, newBuilder().AddSource(pgdata.FileInfo{Path: "x"}), "unknown file type")
+	})
 	t.Run("a file that is a directory on the other side", func(t *testing.T) {
 		b := newBuilder()
 		require.NoError(t, b.AddSource(file("x", 1)))

@@ -2,7 +2,6 @@ package rewind
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/gorewind/gorewind/controlfile"
@@ -173,7 +172,9 @@ func (r *Rewind) mapFiles(ctx context.Context, changed pgdata.ChangedBlocks) err
 	}
 	r.step("reading target file list")
 	for f, err := range r.target.Files() {
-		err = errors.Join(err, ctx.Err())
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err == nil {
 			err = b.AddTarget(f, changed)
 		}
@@ -182,6 +183,9 @@ func (r *Rewind) mapFiles(ctx context.Context, changed pgdata.ChangedBlocks) err
 		}
 	}
 	p.Files = b.Plan()
+	if err := r.target.CheckLinks(p.Files, p.Version); err != nil {
+		return err
+	}
 	for i := range p.Files.Entries {
 		e := &p.Files.Entries[i]
 		if e.Reason == filemap.NeededRecovery {

@@ -45,7 +45,7 @@ func openDir(t *testing.T, dir string) source.Source {
 // prepare plans a rewind.
 func prepare(t *testing.T, target *pgtest.Cluster, src source.Source) (*rewind.Rewind, error) {
 	t.Helper()
-	r, err := rewind.Prepare(context.WithoutCancel(t.Context()), rewind.Options{TargetDir: target.Dir, Source: src, NoSync: true})
+	r, err := rewind.Prepare(context.WithoutCancel(t.Context()), rewind.Options{TargetDir: target.Dir, Source: src})
 	if err == nil {
 		t.Cleanup(func() { require.NoError(t, r.Close()) })
 	}

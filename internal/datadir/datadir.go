@@ -113,6 +113,16 @@ func (d *Dir) Resolve(p string) (*os.Root, string, error) {
 	return r, rest, nil
 }
 
+// ResolveDir is Resolve for what is meant to be a directory: where a link is
+// followed, the directory that it leads to, and not the link itself.
+func (d *Dir) ResolveDir(p string) (*os.Root, string, error) {
+	if !isLinkPoint(p) {
+		return d.Resolve(p)
+	}
+	root, inside, err := d.Resolve(p + "/x")
+	return root, path.Dir(inside), err
+}
+
 // Forget drops what is known of a link, which is about to change.
 func (d *Dir) Forget(link string) {
 	d.mu.Lock()
@@ -222,15 +232,9 @@ func (d *Dir) list(dir string, yield func(pgdata.FileInfo, error) bool) bool {
 }
 
 func (d *Dir) openDir(dir string) (*os.File, error) {
-	root, rest, err := d.Resolve(dir)
+	root, rest, err := d.ResolveDir(dir)
 	if err != nil {
 		return nil, err
-	}
-	if isLinkPoint(dir) {
-		if root, rest, err = d.Resolve(dir + "/x"); err != nil {
-			return nil, err
-		}
-		rest = path.Dir(rest)
 	}
 	f, err := root.Open(rest)
 	if err != nil {

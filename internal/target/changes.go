@@ -44,9 +44,6 @@ type fileState struct {
 // Changes gets ready to carry out a plan, and changes nothing yet. control is the
 // control file that the plan was made from.
 func (t *Target) Changes(plan *filemap.Plan, control []byte, sync bool) (*Changes, error) {
-	if err := t.checkLinks(plan); err != nil {
-		return nil, err
-	}
 	now, _, err := t.ControlFile()
 	if err != nil {
 		return nil, err
@@ -56,6 +53,9 @@ func (t *Target) Changes(plan *filemap.Plan, control []byte, sync bool) (*Change
 	}
 	data, err := controlfile.Parse(control)
 	if err != nil {
+		return nil, err
+	}
+	if err := t.CheckLinks(plan, data.Version); err != nil {
 		return nil, err
 	}
 	c := &Changes{
@@ -88,8 +88,11 @@ func (c *Changes) Begin(ctx context.Context) error {
 		return err
 	}
 	for i := range c.plan.Entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if e := &c.plan.Entries[i]; e.Action == filemap.Create {
-			if err := errors.Join(ctx.Err(), c.create(e)); err != nil {
+			if err := c.create(e); err != nil {
 				return err
 			}
 		}
@@ -97,31 +100,43 @@ func (c *Changes) Begin(ctx context.Context) error {
 	return nil
 }
 
-// checkLinks refuses new tablespaces whose directory is missing or in use: on
-// the source's own host it would be the source's.
-func (t *Target) checkLinks(plan *filemap.Plan) error {
+// CheckLinks refuses new tablespaces whose directory is missing or serves
+// somebody: on the source's own host it is the source's.
+func (t *Target) CheckLinks(plan *filemap.Plan, v *pgdata.Version) error {
 	var errs []error
 	for i := range plan.Entries {
 		e := &plan.Entries[i]
-		if dir := path.Dir(e.Path); e.Action != filemap.Create || e.Type != pgdata.Symlink || dir != pgdata.TablespaceRoot {
+		if e.Action != filemap.Create || e.Type != pgdata.Symlink || path.Dir(e.Path) != pgdata.TablespaceRoot {
 			continue
 		}
-		if !filepath.IsAbs(e.Link) {
-			continue // leads to beside the data directory, as on the source
+		to := e.Link
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(t.Join(pgdata.TablespaceRoot), to)
 		}
-		entries, err := os.ReadDir(e.Link)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("the directory %q of the source's new tablespace %q: %w: create it", e.Link, e.Path, datadir.Reason(err)))
-			continue
-		}
-		for _, in := range entries {
-			if strings.HasPrefix(in.Name(), "PG_") {
-				errs = append(errs, fmt.Errorf("the directory %q of the source's new tablespace %q is in use by another cluster (it contains %q); "+
-					"gorewind on the source's own host would overwrite the source", e.Link, e.Path, in.Name()))
-			}
+		if err := checkFree(to, v); err != nil {
+			errs = append(errs, fmt.Errorf("directory %q of the source's new tablespace %q: %w", to, e.Path, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// checkFree refuses a directory that another cluster of the same version uses,
+// or that holds what no tablespace does.
+func checkFree(dir string, v *pgdata.Version) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("%w: create it, owned by the server's user", datadir.Reason(err))
+	}
+	for _, in := range entries {
+		name := in.Name()
+		if name == v.TablespaceDir() {
+			return fmt.Errorf("another cluster uses it, perhaps the source itself: rewind on another host, or free it")
+		}
+		if name != "lost+found" && !strings.HasPrefix(name, "PG_") {
+			return fmt.Errorf("it is not empty, it contains %q: empty it", name)
+		}
+	}
+	return nil
 }
 
 func (c *Changes) create(e *filemap.Entry) error {
@@ -170,10 +185,13 @@ func (c *Changes) WriteAt(p string, data []byte, offset int64) error {
 }
 
 // openFile opens a file for writing; one that is copied whole is emptied the
-// first time.
+// first time. There is no file, and no error, where the source has none any more.
 func (c *Changes) openFile(f *fileState) (*os.File, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.gone {
+		return nil, nil
+	}
 	root, rest, err := c.t.Resolve(f.entry.Path)
 	if err != nil {
 		return nil, err
@@ -220,13 +238,16 @@ func (c *Changes) cut(ctx context.Context, wal bool) error {
 		if c.plan.IsWAL(e) != wal {
 			continue
 		}
-		err := ctx.Err()
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var err error
 		switch e.Action {
 		case filemap.Truncate:
-			err = errors.Join(err, c.truncate(e))
+			err = c.truncate(e)
 		case filemap.Remove:
 			c.changedDir(e.Path)
-			err = errors.Join(err, c.t.remove(e.Path))
+			err = c.t.remove(e.Path)
 		}
 		if err != nil {
 			return err

@@ -25,7 +25,7 @@ func (t *Target) syncAll(ctx context.Context, paths []string) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			root, rest, err := t.Resolve(p)
+			root, rest, err := t.ResolveDir(p) // of files it is the same
 			if err == nil {
 				err = syncPath(root, rest)
 			}

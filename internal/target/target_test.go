@@ -1,0 +1,210 @@
+package target_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+var geometry = pgdata.Geometry{BlockSize: 8192, RelSegBlocks: 131072, WALBlockSize: 8192, WALSegSize: 1 << 20}
+
+// newTarget makes a data directory of PostgreSQL 17 out of a real control file
+// and some files.
+func newTarget(t *testing.T, files map[string]string) (*target.Target, []byte) {
+	t.Helper()
+	dir := t.TempDir()
+	control, err := os.ReadFile("../../controlfile/testdata/17.pg_control")
+	require.NoError(t, err)
+	files[pgdata.ControlFilePath] = string(control)
+	for p, content := range files {
+		p = filepath.Join(dir, p)
+		require.NoError(t, os.MkdirAll(filepath.Dir(p), 0o700))
+		require.NoError(t, os.WriteFile(p, []byte(content), 0o600))
+	}
+	tgt, err := target.Open(dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, tgt.Close()) })
+	return tgt, control
+}
+
+func begin(t *testing.T, tgt *target.Target, control []byte, entries ...filemap.Entry) *target.Changes {
+	t.Helper()
+	c, err := tgt.Changes(&filemap.Plan{Geometry: geometry, WALDir: "pg_wal", Entries: entries}, control, true)
+	require.NoError(t, err)
+	t.Cleanup(c.Abandon)
+	require.NoError(t, c.Begin(t.Context()))
+	return c
+}
+
+func read(t *testing.T, tgt *target.Target, p string) string {
+	t.Helper()
+	b, err := os.ReadFile(tgt.Join(p))
+	require.NoError(t, err)
+	return string(b)
+}
+
+func copyOf(p string, size int64) filemap.Entry {
+	return filemap.Entry{Path: p, Type: pgdata.Regular, Action: filemap.Copy, SourceSize: size}
+}
+
+func TestEveryKindOfActionIsCarriedOut(t *testing.T) {
+	space := t.TempDir()
+	tgt, control := newTarget(t, map[string]string{
+		"conf": "old and longer than the new", "base/5/1": strings.Repeat("o", 3*8192), "base/5/2": strings.Repeat("o", 8192),
+		"base/9/1": "gone", "base/5/3": "vanishes", "pg_wal/000000010000000000000001": "old", "mode": "x",
+	})
+	require.NoError(t, os.Chmod(tgt.Join("mode"), 0o640))
+	blocks := new(pgdata.BlockSet)
+	blocks.Add(0)
+	c := begin(t, tgt, control,
+		filemap.Entry{Path: "base/7", Type: pgdata.Directory, Action: filemap.Create},
+		filemap.Entry{Path: "pg_tblspc", Type: pgdata.Directory, Action: filemap.Create},
+		filemap.Entry{Path: "pg_tblspc/99", Type: pgdata.Symlink, Action: filemap.Create, Link: space},
+		filemap.Entry{Path: "pg_tblspc/99/PG_17_202406281", Type: pgdata.Directory, Action: filemap.Create},
+		copyOf("pg_tblspc/99/PG_17_202406281/1", 3), copyOf("base/7/1", 3), copyOf("conf", 3), copyOf("empty", 0), copyOf("mode", 1),
+		copyOf("base/5/3", 3),
+		filemap.Entry{Path: "base/5/2", Type: pgdata.Regular, Action: filemap.CopyTail, SourceSize: 16384, TargetSize: 8192, Blocks: blocks},
+		filemap.Entry{Path: "base/5/1", Type: pgdata.Regular, Action: filemap.Truncate, SourceSize: 8192, TargetSize: 3 * 8192},
+		filemap.Entry{Path: "pg_wal/000000010000000000000001", Type: pgdata.Regular, Action: filemap.Remove},
+		filemap.Entry{Path: "base/9/1", Type: pgdata.Regular, Action: filemap.Remove},
+		filemap.Entry{Path: "base/9", Type: pgdata.Directory, Action: filemap.Remove},
+	)
+	for p, data := range map[string]string{
+		"pg_tblspc/99/PG_17_202406281/1": "abc", "base/7/1": "abc", "conf": "new", "empty": "", "mode": "y",
+	} {
+		require.NoError(t, c.WriteAt(p, []byte(data), 0))
+	}
+	require.NoError(t, c.WriteAt("base/5/2", []byte(strings.Repeat("b", 8192)), 0))
+	require.NoError(t, c.WriteAt("base/5/2", []byte(strings.Repeat("t", 8192)), 8192))
+	require.NoError(t, c.Vanished("base/5/3"))
+	require.NoError(t, c.WriteAt("base/5/3", []byte("x"), 0), "the answer to another part of the same file may be under way")
+	require.NoError(t, c.RemoveOutdated(t.Context()))
+	assert.FileExists(t, tgt.Join("pg_wal/000000010000000000000001"), "WAL goes last")
+	require.NoError(t, c.Finish(t.Context(), []byte("control"), []byte("label")))
+
+	assert.Equal(t, "abc", read(t, tgt, "base/7/1"))
+	assert.Equal(t, "new", read(t, tgt, "conf"))
+	assert.Equal(t, "", read(t, tgt, "empty"))
+	assert.Equal(t, strings.Repeat("b", 8192)+strings.Repeat("t", 8192), read(t, tgt, "base/5/2"))
+	assert.Equal(t, strings.Repeat("o", 8192), read(t, tgt, "base/5/1"))
+	assert.Equal(t, "control", read(t, tgt, pgdata.ControlFilePath))
+	assert.Equal(t, "label", read(t, tgt, pgdata.BackupLabelPath))
+	for _, gone := range []string{"base/9", "base/5/3", "pg_wal/000000010000000000000001", filemap.OwnPrefix} {
+		assert.NoFileExists(t, tgt.Join(gone))
+		assert.NoDirExists(t, tgt.Join(gone))
+	}
+	inSpace, err := os.ReadFile(filepath.Join(space, "PG_17_202406281", "1"))
+	require.NoError(t, err)
+	assert.Equal(t, "abc", string(inSpace))
+	info, err := os.Stat(tgt.Join("mode"))
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o640), info.Mode().Perm(), "files that are there keep their mode")
+}
+
+func TestNewFilesHaveInitdbsModesWhateverTheUmask(t *testing.T) {
+	for _, c := range []struct {
+		root, file, dir os.FileMode
+	}{{0o700, 0o600, 0o700}, {0o750, 0o640, 0o750}} {
+		dir := t.TempDir()
+		require.NoError(t, os.Chmod(dir, c.root))
+		require.NoError(t, os.Mkdir(filepath.Join(dir, "global"), c.root))
+		control, err := os.ReadFile("../../controlfile/testdata/17.pg_control")
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, pgdata.ControlFilePath), control, 0o600))
+		tgt, err := target.Open(dir)
+		require.NoError(t, err)
+		changes := begin(t, tgt, control, filemap.Entry{Path: "d", Type: pgdata.Directory, Action: filemap.Create}, copyOf("d/f", 1))
+		require.NoError(t, changes.WriteAt("d/f", []byte("x"), 0))
+		for p, want := range map[string]os.FileMode{"d": c.dir, "d/f": c.file} {
+			info, err := os.Stat(filepath.Join(dir, p))
+			require.NoError(t, err)
+			assert.Equal(t, want, info.Mode().Perm(), p)
+		}
+		changes.Abandon()
+		require.NoError(t, tgt.Close())
+	}
+}
+
+func TestWhatWasNotAskedForIsRefused(t *testing.T) {
+	tgt, control := newTarget(t, map[string]string{"base/5/1": "old"})
+	c := begin(t, tgt, control, copyOf("conf", 3))
+	for name, err := range map[string]error{
+		"another file":      c.WriteAt("base/5/1", []byte("x"), 0),
+		"a file outside":    c.WriteAt("../x", []byte("x"), 0),
+		"before its start":  c.WriteAt("conf", []byte("x"), -1),
+		"beyond its end":    c.WriteAt("conf", []byte("x"), 1<<20),
+		"far beyond it":     c.WriteAt("conf", []byte("x"), 1<<62),
+		"another is gone":   c.Vanished("base/5/1"),
+		"an answer missing": c.Finish(t.Context(), nil, nil),
+	} {
+		assert.Error(t, err, name)
+	}
+	assert.Equal(t, "old", read(t, tgt, "base/5/1"))
+}
+
+func TestInterruptedTargetIsPoisonedAndKeepsItsControlFile(t *testing.T) {
+	tgt, control := newTarget(t, map[string]string{})
+	begin(t, tgt, control, copyOf("conf", 3))
+	now, err := controlfile.Parse([]byte(read(t, tgt, pgdata.ControlFilePath)))
+	require.NoError(t, err)
+	assert.True(t, now.IsPoisoned())
+
+	again, err := target.Open(tgt.Name())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, again.Close()) }()
+	raw, interrupted, err := again.ControlFile()
+	require.NoError(t, err)
+	assert.True(t, interrupted)
+	assert.Equal(t, control, raw)
+
+	require.NoError(t, os.Remove(tgt.Join(filemap.OwnPrefix+"/pg_control")))
+	_, _, err = again.ControlFile()
+	assert.ErrorContains(t, err, "take a base backup")
+}
+
+func TestTargetThatChangedIsLeftAlone(t *testing.T) {
+	tgt, control := newTarget(t, map[string]string{})
+	d, err := controlfile.Parse(control)
+	require.NoError(t, err)
+	f := d.Fields
+	f.Time = f.Time.Add(1e9)
+	require.NoError(t, os.WriteFile(tgt.Join(pgdata.ControlFilePath), d.Encode(f), 0o600))
+	_, err = tgt.Changes(&filemap.Plan{}, control, true)
+	assert.ErrorIs(t, err, target.ErrChanged)
+}
+
+func TestTablespaceDirectoriesInUseAreRefused(t *testing.T) {
+	tgt, control := newTarget(t, map[string]string{})
+	for name, want := range map[string]string{"PG_17_202406281": "another cluster uses it", "passwd": `it is not empty, it contains "passwd"`, "": "no such file or directory: create it"} {
+		dir := t.TempDir()
+		if name == "" {
+			dir = filepath.Join(dir, "gone")
+		} else {
+			require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o700))
+		}
+		plan := &filemap.Plan{Entries: []filemap.Entry{{Path: "pg_tblspc/99", Type: pgdata.Symlink, Action: filemap.Create, Link: dir}}}
+		_, err := tgt.Changes(plan, control, true)
+		assert.ErrorContains(t, err, want)
+		assert.ErrorContains(t, err, dir)
+	}
+	assert.NoDirExists(t, tgt.Join(filemap.OwnPrefix))
+}
+
+func TestCancelledChangesStop(t *testing.T) {
+	tgt, control := newTarget(t, map[string]string{"a": "x"})
+	c := begin(t, tgt, control, filemap.Entry{Path: "a", Type: pgdata.Regular, Action: filemap.Remove})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	assert.ErrorIs(t, c.RemoveOutdated(ctx), context.Canceled)
+	assert.FileExists(t, tgt.Join("a"))
+}
