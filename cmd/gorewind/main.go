@@ -80,6 +80,7 @@ func perform(ctx context.Context, opts *options, out *messages) error {
 	defer src.Close()
 	if _, live := src.(source.Live); live && opts.progress {
 		logger.Info("connected to server")
+		out.detail(fmt.Sprintf("It is the %s.", src))
 	}
 	rewindOpts := rewind.Options{TargetDir: opts.target, Source: src, NoSync: opts.noSync, Logger: logger}
 	if opts.progress {
@@ -101,12 +102,18 @@ func perform(ctx context.Context, opts *options, out *messages) error {
 		logger.Info(fmt.Sprintf("need to copy %d MB (total source directory size is %d MB)",
 			plan.Files.FetchBytes()/mb, plan.Files.SourceBytes/mb))
 	}
-	if !opts.dryRun {
-		if err := r.Apply(ctx); err != nil {
-			return err
-		}
+	if opts.dryRun {
+		logger.Info("Done!")
+		out.detail("The target directory was not modified.")
+		return nil
+	}
+	if err := r.Apply(ctx); err != nil {
+		return err
 	}
 	logger.Info("Done!")
+	if opts.progress {
+		out.hint("Make it a standby of the source before you start it; its configuration files are now the source's.")
+	}
 	return nil
 }
 
