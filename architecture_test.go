@@ -28,8 +28,11 @@ var mayImport = map[string][]string{
 	"internal/target":  {"pgdata", "controlfile", "filemap", "internal/datadir"},
 	"rewind":           {"pgdata", "controlfile", "timeline", "walreader", "filemap", "source", "internal/datadir", "internal/target"},
 	"cmd/gorewind":     {"rewind", "source", "source/pgsource"},
+	"internal/fixture": {"pgdata"},
 	"internal/pgtest":  {"pgdata"},
 	"demo":             {"pgdata", "internal/page", "internal/pgtest"},
+
+	"internal/pgtest/makeclusters": {"pgdata", "rewind", "source", "internal/fixture", "internal/pgtest"},
 }
 
 // mayDependOn lists which modules of others a package may pull in, itself or

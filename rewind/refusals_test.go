@@ -159,15 +159,6 @@ func (p *pair) clear(dir string, is func(*controlfile.Data) bool) {
 	require.FailNow(p.t, "no byte of the control file does that")
 }
 
-// walFiles are the names of the segments in a cluster, oldest first.
-func (p *pair) walFiles(dir string) []string {
-	p.t.Helper()
-	all, err := filepath.Glob(p.wal(dir, strings.Repeat("?", 24)))
-	require.NoError(p.t, err)
-	require.NotEmpty(p.t, all)
-	return all
-}
-
 // runServerIn leaves the number of a living process in a data directory.
 func (p *pair) runServerIn(dir string) {
 	p.t.Helper()
@@ -205,6 +196,12 @@ func (p *pair) rewind() error {
 	return r.Apply(p.t.Context())
 }
 
+// WAL of the target, whose last common checkpoint is in the segment before.
+const (
+	middleSegment = "00000001000000000000000B"
+	lastSegment   = "00000001000000000000000C"
+)
+
 // refusal is bad input, and what is said about it.
 type refusal struct {
 	name     string
@@ -220,11 +217,6 @@ type refusal struct {
 func targetControl(p *pair) string { return p.controlFile(p.target) }
 func targetDir(p *pair) string     { return p.target }
 func sourceDir(p *pair) string     { return p.source }
-
-// segment names the i-th WAL segment of the target.
-func segment(i int) func(*pair) string {
-	return func(p *pair) string { return filepath.Base(p.walFiles(p.target)[i]) }
-}
 
 func text(s string) func(*pair) string { return func(*pair) string { return s } }
 
@@ -315,29 +307,29 @@ var refusals = []refusal{
 	{name: "a source server without full page writes", phase: rewind.Analyze, is: rewind.ErrFullPageWrites, names: sourceDir, says: "set it there",
 		spoil: func(p *pair) { p.live = &source.State{} }},
 
-	{name: "the target lacks WAL between the checkpoint and its end", phase: rewind.Analyze, is: fs.ErrNotExist, names: text("00000001000000000000000B"), says: "take a base backup", needs: true,
-		spoil: func(p *pair) { p.remove(p.wal(p.target, "00000001000000000000000B")) }},
-	{name: "the target lacks the WAL of its last checkpoint", phase: rewind.Analyze, is: fs.ErrNotExist, names: text("00000001000000000000000C"), says: "take a base backup", needs: true,
-		spoil: func(p *pair) { p.remove(p.wal(p.target, "00000001000000000000000C")) }},
-	{name: "the target's WAL cannot be read", phase: rewind.Analyze, is: fs.ErrPermission, names: segment(1), says: "permission denied",
-		spoil: func(p *pair) { p.lock(p.walFiles(p.target)[1]) }},
-	{name: "the target's WAL segment is cut short", phase: rewind.Analyze, names: segment(1), says: "000000010",
+	{name: "the target lacks WAL between the checkpoint and its end", phase: rewind.Analyze, is: fs.ErrNotExist, names: text(middleSegment), says: "take a base backup", needs: true,
+		spoil: func(p *pair) { p.remove(p.wal(p.target, middleSegment)) }},
+	{name: "the target lacks the WAL of its last checkpoint", phase: rewind.Analyze, is: fs.ErrNotExist, names: text(lastSegment), says: "take a base backup", needs: true,
+		spoil: func(p *pair) { p.remove(p.wal(p.target, lastSegment)) }},
+	{name: "the target's WAL cannot be read", phase: rewind.Analyze, is: fs.ErrPermission, names: text(middleSegment), says: "permission denied",
+		spoil: func(p *pair) { p.lock(p.wal(p.target, middleSegment)) }},
+	{name: "the target's WAL segment is cut short", phase: rewind.Analyze, names: text(middleSegment), says: "cut short",
 		spoil: func(p *pair) {
-			p.change(p.walFiles(p.target)[1], func(b []byte) []byte { return b[:len(b)/2] })
+			p.change(p.wal(p.target, middleSegment), func(b []byte) []byte { return b[:len(b)/2] })
 		}},
-	{name: "a flipped bit in the target's WAL", phase: rewind.Analyze, is: walreader.ErrCorrupt, names: segment(1), says: "corrupt",
+	{name: "a flipped bit in the target's WAL", phase: rewind.Analyze, is: walreader.ErrCorrupt, names: text(middleSegment), says: "corrupt",
 		spoil: func(p *pair) {
-			p.change(p.walFiles(p.target)[1], func(b []byte) []byte { b[5*8192+3000] ^= 1; return b })
+			p.change(p.wal(p.target, middleSegment), func(b []byte) []byte { b[5*8192+3000] ^= 1; return b })
 		}},
-	{name: "the target's WAL ends before its last checkpoint", phase: rewind.Analyze, is: walreader.ErrEndOfWAL, names: text("00000001000000000000000C"), says: "end of WAL",
+	{name: "the target's WAL ends before its last checkpoint", phase: rewind.Analyze, is: walreader.ErrEndOfWAL, names: text(lastSegment), says: "end of WAL",
 		spoil: func(p *pair) {
 			at := p.control(p.target).CheckPoint
-			p.change(p.wal(p.target, "00000001000000000000000C"), func(b []byte) []byte { clear(b[uint64(at)%(1<<20):]); return b })
+			p.change(p.wal(p.target, lastSegment), func(b []byte) []byte { clear(b[uint64(at)%(1<<20):]); return b })
 		}},
-	{name: "the target's last checkpoint is torn", phase: rewind.Analyze, is: walreader.ErrCorrupt, names: text("00000001000000000000000C"), says: "corrupt",
+	{name: "the target's last checkpoint is torn", phase: rewind.Analyze, is: walreader.ErrCorrupt, names: text(lastSegment), says: "corrupt",
 		spoil: func(p *pair) {
 			at := uint64(p.control(p.target).CheckPoint)%(1<<20) + 40
-			p.change(p.wal(p.target, "00000001000000000000000C"), func(b []byte) []byte { clear(b[at:]); return b })
+			p.change(p.wal(p.target, lastSegment), func(b []byte) []byte { clear(b[at:]); return b })
 		}},
 
 	{name: "the source lacks its timeline history", phase: rewind.Analyze, is: fs.ErrNotExist, names: text("00000002.history"), says: "source",
@@ -363,10 +355,10 @@ var refusals = []refusal{
 			})
 		}},
 
-	{name: "a subdirectory of the target that cannot be read", phase: rewind.Analyze, is: fs.ErrPermission, names: text("base/1"), says: "permission denied",
-		spoil: func(p *pair) { p.lock(filepath.Join(p.target, "base", "1")) }},
-	{name: "a subdirectory of the source that cannot be read", phase: rewind.Analyze, is: fs.ErrPermission, names: text("base/1"), says: "permission denied",
-		spoil: func(p *pair) { p.lock(filepath.Join(p.source, "base", "1")) }},
+	{name: "a subdirectory of the target that cannot be read", phase: rewind.Analyze, is: fs.ErrPermission, names: text("base/5"), says: "permission denied",
+		spoil: func(p *pair) { p.lock(filepath.Join(p.target, "base", "5")) }},
+	{name: "a subdirectory of the source that cannot be read", phase: rewind.Analyze, is: fs.ErrPermission, names: text("base/5"), says: "permission denied",
+		spoil: func(p *pair) { p.lock(filepath.Join(p.source, "base", "5")) }},
 	{name: "a control file of the target that cannot be read", phase: rewind.Inspect, is: fs.ErrPermission, names: targetControl, says: "permission denied",
 		spoil: func(p *pair) { p.lock(p.controlFile(p.target)) }},
 	{name: "a target directory that cannot be entered", phase: rewind.Inspect, is: fs.ErrPermission, names: targetDir, says: "permission denied",

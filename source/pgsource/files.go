@@ -3,6 +3,7 @@ package pgsource
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
 	"path"
@@ -62,7 +63,7 @@ func (s *Server) Files(ctx context.Context) iter.Seq2[pgdata.FileInfo, error] {
 			default:
 				f.Type = pgdata.Regular
 			}
-			if err := checkListed(f); err != nil {
+			if err := errors.Join(checkListed(f), ctx.Err()); err != nil {
 				yield(f, s.failed("list the files of", err))
 				return
 			}
