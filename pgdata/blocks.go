@@ -55,6 +55,17 @@ func (s *BlockSet) All() iter.Seq[BlockNumber] {
 // from the start of the file.
 type ChangedBlocks map[RelSegment]*BlockSet
 
+// Add records a change of block b, numbered over the whole fork.
+func (c ChangedBlocks) Add(g Geometry, l RelFileLocator, b BlockNumber) {
+	s := RelSegment{l, uint32(b) / g.RelSegBlocks}
+	set := c[s]
+	if set == nil {
+		set = new(BlockSet)
+		c[s] = set
+	}
+	set.Add(b % BlockNumber(g.RelSegBlocks))
+}
+
 // Merge adds all of o's blocks; o must not be used afterwards.
 func (c ChangedBlocks) Merge(o ChangedBlocks) {
 	for s, blocks := range o {

@@ -183,22 +183,19 @@ func TestBlockSetKeepsOrderAndCountsOnce(t *testing.T) {
 	assert.Equal(t, 6, s.Len())
 }
 
-func TestChangedBlocksAreMergedByFile(t *testing.T) {
-	first := pgdata.RelSegment{Locator: pgdata.RelFileLocator{Tablespace: 1663, Database: 1, Relation: 2}}
-	second := first
-	second.Segment = 1
-	set := func(blocks ...pgdata.BlockNumber) *pgdata.BlockSet {
-		s := new(pgdata.BlockSet)
-		for _, b := range blocks {
-			s.Add(b)
-		}
-		return s
-	}
-	c := pgdata.ChangedBlocks{first: set(7)}
-	c.Merge(pgdata.ChangedBlocks{first: set(8, 200), second: set(0)})
+func TestChangedBlocksAreSplitByFile(t *testing.T) {
+	g := pgdata.Geometry{RelSegBlocks: 100}
+	l := pgdata.RelFileLocator{Tablespace: 1663, Database: 1, Relation: 2}
+	c := pgdata.ChangedBlocks{}
+	c.Add(g, l, 7)
+	c.Add(g, l, 250)
+	more := pgdata.ChangedBlocks{}
+	more.Add(g, l, 251)
+	more.Add(g, l, 100)
+	c.Merge(more)
 	got := map[uint32][]pgdata.BlockNumber{}
 	for s, blocks := range c {
 		got[s.Segment] = slices.Collect(blocks.All())
 	}
-	assert.Equal(t, map[uint32][]pgdata.BlockNumber{0: {7, 8, 200}, 1: {0}}, got)
+	assert.Equal(t, map[uint32][]pgdata.BlockNumber{0: {7}, 1: {0}, 2: {50, 51}}, got)
 }
