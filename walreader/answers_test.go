@@ -81,6 +81,10 @@ func TestThreeAnswers(t *testing.T) {
 			func(s *scene) { put64(s.page(s.last.LSN)[8:], 0x1900082000) }, crossing, torn, "unexpected pageaddr 19/82000",
 		},
 		{
+			"a record that continues on a copy of an earlier page is torn", func(s *scene) { put64(s.page(s.last.LSN)[8:], 0x280000) },
+			crossing, torn, "unexpected pageaddr 0/280000",
+		},
+		{
 			"a record that continues on a page of an older timeline is torn", func(s *scene) { put32(s.page(s.last.LSN)[4:], 0) },
 			crossing, torn, "out-of-sequence timeline ID 0 (after 1)",
 		},

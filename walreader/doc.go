@@ -23,8 +23,9 @@
 // only at the place itself, so that it does not depend on what else was read:
 //
 //   - [ErrEndOfWAL], nothing was written here: the length is zero; or the page is
-//     all zero, or one that a recycled file brought along: valid, but for another
-//     segment (an xlp_pageaddr that differs by whole segments) or for a timeline
+//     all zero, or old: valid, but for another segment, as in a recycled file (an
+//     xlp_pageaddr that differs by whole segments), for an earlier page of this
+//     one, with which a promotion fills up its first segment, or for a timeline
 //     that was left (an xlp_tli that goes down). What follows a length of zero
 //     does not matter: servers copy records into a page side by side, so a crash
 //     can leave a hole before a record that is there.
@@ -39,7 +40,8 @@
 //
 // The end of WAL that a crash leaves is not always that clean: the last page may
 // hold a record that was being copied when it was written out, or, after a loss
-// of power, a mixture of old and new sectors. A server's recovery takes every
+// of power, a mixture of old and new sectors. On a standby, which writes only what
+// it receives, a recycled file's old content goes on in the middle of a page. A server's recovery takes every
 // invalid record for the end. This package says ErrCorrupt, because the same bytes
 // are what damage leaves: whoever must read the WAL of a cluster that was not shut
 // down lets its server recover first.

@@ -216,8 +216,11 @@ func (p *pages) check(pg page, lsn pgdata.LSN) (reason string, err error) {
 	}
 	if address != lsn {
 		reason = fmt.Sprintf("unexpected pageaddr %s", p.f.Version.FormatLSN(address))
-		// A recycled segment was renamed as a whole: its pages keep their places.
-		if (address^lsn)&pgdata.LSN(p.f.Geometry.WALSegSize-1) == 0 {
+		// Old content is no damage. A recycled segment was renamed as a whole: its
+		// pages keep their places. And a promotion fills the rest of its first
+		// segment with copies of the page that it wrote last.
+		g := &p.f.Geometry
+		if (address^lsn)&pgdata.LSN(g.WALSegSize-1) == 0 || address < lsn && g.SegNo(address) == g.SegNo(lsn) {
 			return reason, ErrEndOfWAL
 		}
 		return reason, ErrCorrupt
