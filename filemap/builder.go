@@ -40,23 +40,48 @@ func NewBuilder(rules Rules) *Builder {
 // AddSource takes one entry of the source's listing. All of them come before
 // the target's.
 func (b *Builder) AddSource(f pgdata.FileInfo) error {
-	if f.Path != path.Clean(f.Path) || !filepath.IsLocal(filepath.FromSlash(f.Path)) || strings.ContainsRune(f.Path, 0) {
+	if !isSafe(f.Path) {
 		return fmt.Errorf("target file path is unsafe for open: %q: do not trust this source", f.Path)
-	}
-	if f.Size < 0 || f.Type < pgdata.Regular || f.Type > pgdata.Symlink {
-		return fmt.Errorf("file %q of the source is a %s of %d bytes, which cannot be: do not trust this source", f.Path, f.Type, f.Size)
 	}
 	if f.Path == pgdata.ControlFilePath || invisible(b.rules.Version, f.Path) || excluded(f.Path) {
 		return nil
 	}
-	if _, ok := pgdata.ParseRelPath(b.rules.Version, f.Path); ok && f.Type != pgdata.Regular {
-		return fmt.Errorf("data file %q of the source is not a regular file but a %s", f.Path, f.Type)
+	if err := b.checkSource(f); err != nil {
+		return err
 	}
 	if _, twice := b.source[f.Path]; twice {
 		return nil // a directory may be read twice while it changes
 	}
 	b.source[f.Path] = f
 	b.plan.SourceBytes += f.Size
+	return nil
+}
+
+// isSafe reports whether a path stays within the data directory.
+func isSafe(p string) bool {
+	return p == path.Clean(p) && p != "." && filepath.IsLocal(filepath.FromSlash(p)) && !strings.ContainsRune(p, 0)
+}
+
+// maxBytes is more than any cluster has.
+const maxBytes = 1 << 60
+
+// checkSource refuses what no source can have.
+func (b *Builder) checkSource(f pgdata.FileInfo) error {
+	_, isRelation := pgdata.ParseRelPath(b.rules.Version, f.Path)
+	g := b.rules.Geometry
+	segment := int64(g.RelSegBlocks) * int64(g.BlockSize)
+	switch {
+	case isRelation && f.Type != pgdata.Regular:
+		return fmt.Errorf("data file %q of the source is not a regular file but a %s", f.Path, f.Type)
+	case f.Type < pgdata.Regular || f.Type > pgdata.Symlink || f.Size < 0 || f.Size > maxBytes-b.plan.SourceBytes || isRelation && f.Size > segment:
+		return fmt.Errorf("file %q of the source is a %s of %d bytes, which cannot be: do not trust this source", f.Path, f.Type, f.Size)
+	}
+	if dir := path.Dir(f.Path); dir != "." {
+		parent := b.source[dir]
+		if parent.Type != pgdata.Directory && (parent.Type != pgdata.Symlink || path.Dir(dir) != pgdata.TablespaceRoot) {
+			return fmt.Errorf("the source's listing has %q, but %q is not a directory there: do not trust this source", f.Path, dir)
+		}
+	}
 	return nil
 }
 
@@ -137,7 +162,17 @@ func (b *Builder) isCommonWAL(e *Entry) bool {
 	return ok && segno < b.rules.Geometry.SegNo(b.rules.Divergence) && e.SourceSize == e.TargetSize
 }
 
-// Plan ends the listings: what is left of the source's is new to the target.
+// CheckSource ends the source's listing: no cluster is without these.
+func (b *Builder) CheckSource() error {
+	for _, p := range []string{"base", "global", b.rules.Version.WALDir, pgdata.VersionPath} {
+		if _, ok := b.source[p]; !ok {
+			return fmt.Errorf("the source's listing lacks %q: is it a whole data directory?", p)
+		}
+	}
+	return nil
+}
+
+// Plan ends both listings: what is left of the source's is new to the target.
 func (b *Builder) Plan() *Plan {
 	for _, f := range b.source {
 		e := Entry{Path: f.Path, Type: f.Type, Action: Create, Reason: OnlyOnSource, SourceSize: f.Size, Link: f.Link}

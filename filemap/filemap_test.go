@@ -1,6 +1,8 @@
 package filemap_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -39,6 +41,21 @@ func numbers(s *pgdata.BlockSet) []pgdata.BlockNumber {
 		}
 	}
 	return all
+}
+
+// add adds the directories that a listing has before a file, and the file.
+func add(t *testing.T, to func(pgdata.FileInfo) error, f pgdata.FileInfo) {
+	t.Helper()
+	for i, c := range f.Path {
+		if dir := f.Path[:i]; c == '/' {
+			parent := pgdata.FileInfo{Path: dir, Type: pgdata.Directory}
+			if strings.HasPrefix(dir, "pg_tblspc/") && strings.Count(dir, "/") == 1 {
+				parent = link(dir, "/ts")
+			}
+			require.NoError(t, to(parent))
+		}
+	}
+	require.NoError(t, to(f))
 }
 
 // none stands for "the side does not have the file".
@@ -111,18 +128,21 @@ func TestDecisions(t *testing.T) {
 				NeededWAL: map[string]bool{"000000010000000000000003": true},
 			})
 			if c.source != none {
-				require.NoError(t, b.AddSource(c.source))
+				add(t, b.AddSource, c.source)
 			}
 			if c.target != none {
-				require.NoError(t, b.AddTarget(c.target, c.changed))
+				add(t, func(f pgdata.FileInfo) error { return b.AddTarget(f, c.changed) }, c.target)
 			}
-			plan := b.Plan()
+			var got filemap.Entry
+			for _, e := range b.Plan().Entries {
+				if e.Path == c.source.Path || e.Path == c.target.Path {
+					got = e
+				}
+			}
 			if c.want == 0 {
-				assert.Empty(t, plan.Entries)
+				assert.Zero(t, got)
 				return
 			}
-			require.Len(t, plan.Entries, 1)
-			got := plan.Entries[0]
 			assert.Equal(t, c.want, got.Action, "action is %s", got.Action)
 			assert.Equal(t, c.reason, got.Reason)
 			assert.Equal(t, c.blocks, numbers(got.Blocks))
@@ -136,15 +156,43 @@ func TestFilesThatCannotBeReconciledAreRefused(t *testing.T) {
 		return filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
 	}
 	t.Run("a relation that is a directory on the source", func(t *testing.T) {
-		assert.ErrorContains(t, newBuilder().AddSource(dir("base/5/16384")), `"base/5/16384" of the source is not a regular file`)
+		b := newBuilder()
+		require.NoError(t, b.AddSource(dir("base")))
+		require.NoError(t, b.AddSource(dir("base/5")))
+		assert.ErrorContains(t, b.AddSource(dir("base/5/16384")), `"base/5/16384" of the source is not a regular file`)
 	})
-	for _, p := range []string{"", "/etc/passwd", "..", "../x", "base/../../x", "base//x", "./base", "base/", "base/x\x00"} {
+	for _, p := range []string{"", "/etc/passwd", "..", "../x", "base/../../x", ".", "base//x", "./base", "base/", "base/x\x00"} {
 		t.Run("a path that leads elsewhere: "+p, func(t *testing.T) {
 			assert.ErrorContains(t, newBuilder().AddSource(file(p, 1)), "target file path is unsafe for open")
 		})
 	}
 	t.Run("a file of negative size", func(t *testing.T) {
-		assert.ErrorContains(t, newBuilder().AddSource(file("base/x", -1)), "-1 bytes, which cannot be")
+		assert.ErrorContains(t, newBuilder().AddSource(file("x", -1)), "-1 bytes, which cannot be")
+	})
+	t.Run("sizes beyond all measure", func(t *testing.T) {
+		b := newBuilder()
+		require.NoError(t, b.AddSource(file("x", 1<<60)))
+		assert.ErrorContains(t, b.AddSource(file("y", 1<<60)), "which cannot be")
+		require.NoError(t, b.AddSource(dir("global")))
+		assert.ErrorContains(t, b.AddSource(file("global/1262", 1<<31)), "which cannot be")
+	})
+	t.Run("a file in what is no directory", func(t *testing.T) {
+		b := newBuilder()
+		require.NoError(t, b.AddSource(file("x", 1)))
+		require.NoError(t, b.AddSource(link("link", "/")))
+		for _, p := range []string{"x/y", "link/y", "nowhere/y"} {
+			assert.ErrorContains(t, b.AddSource(file(p, 1)), "is not a directory there")
+		}
+	})
+	t.Run("a listing that is not of a whole data directory", func(t *testing.T) {
+		b := newBuilder()
+		for _, p := range []string{"base", "global", "pg_wal"} {
+			assert.ErrorContains(t, b.CheckSource(), fmt.Sprintf("lacks %q", p))
+			require.NoError(t, b.AddSource(dir(p)))
+		}
+		assert.ErrorContains(t, b.CheckSource(), `lacks "PG_VERSION"`)
+		require.NoError(t, b.AddSource(file("PG_VERSION", 3)))
+		assert.NoError(t, b.CheckSource())
 	})
 	t.Run("a file of no type", func(t *testing.T) {
 		assert.ErrorContains(t, newBuilder().AddSource(pgdata.FileInfo{Path: "x"}), "unknown file type")
@@ -158,10 +206,10 @@ func TestFilesThatCannotBeReconciledAreRefused(t *testing.T) {
 
 func TestPlanIsInAnOrderThatCanBeCarriedOut(t *testing.T) {
 	b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
-	for _, f := range []pgdata.FileInfo{file("base/7/1", 8192), dir("base/7"), file("base/5/2", 8192), file("base/5/3", 16384)} {
+	for _, f := range []pgdata.FileInfo{dir("base"), dir("base/5"), dir("base/7"), file("base/7/1", 8192), file("base/5/2", 8192), file("base/5/3", 16384)} {
 		require.NoError(t, b.AddSource(f))
 	}
-	for _, f := range []pgdata.FileInfo{dir("base/9"), file("base/9/1", 8192), file("base/5/2", 16384), file("base/5/3", 8192)} {
+	for _, f := range []pgdata.FileInfo{dir("base"), dir("base/5"), dir("base/9"), file("base/9/1", 8192), file("base/5/2", 16384), file("base/5/3", 8192)} {
 		require.NoError(t, b.AddTarget(f, nil))
 	}
 	plan := b.Plan()

@@ -106,6 +106,23 @@ func (e *Entry) Limit() int64 {
 	return e.SourceSize
 }
 
+// Asks reports whether the plan asks the source for these bytes of the file.
+func (e *Entry) Asks(g pgdata.Geometry, offset, length int64) bool {
+	if offset < 0 || offset > e.Limit() || length > e.Limit()-offset {
+		return false
+	}
+	if e.Action == Copy || e.Action == CopyTail && offset >= e.TargetSize {
+		return true
+	}
+	size := int64(g.BlockSize)
+	for b := offset / size; b*size < offset+length; b++ {
+		if e.Blocks == nil || !e.Blocks.Has(pgdata.BlockNumber(b)) {
+			return false
+		}
+	}
+	return true
+}
+
 // IsWAL reports whether the entry lies in the WAL directory.
 func (p *Plan) IsWAL(e *Entry) bool { return strings.HasPrefix(e.Path, p.WALDir+"/") }
 

@@ -19,6 +19,12 @@ func (s *BlockSet) Add(b BlockNumber) {
 	s.words[w] |= 1 << (b % 64)
 }
 
+// Has reports whether a block is in the set.
+func (s *BlockSet) Has(b BlockNumber) bool {
+	w := int(b / 64)
+	return w < len(s.words) && s.words[w]&(1<<(b%64)) != 0
+}
+
 // Union adds all blocks of o.
 func (s *BlockSet) Union(o *BlockSet) {
 	if len(o.words) > len(s.words) {

@@ -181,6 +181,9 @@ func TestBlockSetKeepsOrderAndCountsOnce(t *testing.T) {
 	s.Union(&o)
 	assert.Equal(t, []pgdata.BlockNumber{0, 1, 63, 64, 130000, 131071}, slices.Collect(s.All()))
 	assert.Equal(t, 6, s.Len())
+	assert.True(t, s.Has(64))
+	assert.False(t, s.Has(65))
+	assert.False(t, s.Has(1<<32-1))
 }
 
 func TestChangedBlocksAreSplitByFile(t *testing.T) {

@@ -47,7 +47,7 @@ func (r *Rewind) askSource(ctx context.Context) error {
 		return err
 	}
 	if !state.FullPageWrites {
-		return fmt.Errorf("%w: set it there and wait for a checkpoint", ErrFullPageWrites)
+		return fmt.Errorf("%w %s: set it there and wait for a checkpoint", ErrFullPageWrites, r.opts.Source)
 	}
 	r.plan.Source.Timeline = max(r.plan.Source.Timeline, state.Timeline)
 	return nil
@@ -95,7 +95,7 @@ func (r *Rewind) findDivergence(ctx context.Context) error {
 	p := r.plan
 	divergence, common, err := timeline.CommonAncestor(p.Source.History, p.Target.History)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: source %s, target %q; take a base backup", err, r.opts.Source, r.target.Name())
 	}
 	if divergence == 0 { // both histories are the same to the end
 		p.Reason = "source and target cluster are on the same timeline"
@@ -124,7 +124,7 @@ func (r *Rewind) endOfTarget(ctx context.Context) (pgdata.LSN, error) {
 	defer reader.Close()
 	rec, err := reader.ReadRecord(ctx, r.targetControl.CheckPoint)
 	if err != nil {
-		return 0, fmt.Errorf("could not read the target's last checkpoint record: %w", err)
+		return 0, fmt.Errorf("could not read the target's last checkpoint: %w", r.unreadable(err))
 	}
 	return max(rec.End, r.targetControl.MinRecoveryPoint), nil
 }
@@ -144,7 +144,7 @@ func (r *Rewind) scanTarget(ctx context.Context) (pgdata.ChangedBlocks, error) {
 	scan, err := walreader.Scan(ctx, r.targetWAL(), r.format(r.targetControl),
 		walreader.ScanRequest{Fork: p.Divergence, End: p.Target.EndOfWAL})
 	if err != nil {
-		return nil, err
+		return nil, r.unreadable(err)
 	}
 	p.Checkpoint = scan.Checkpoint
 	p.Scan = ScanSummary{Records: scan.Records, Bytes: scan.Bytes}
@@ -170,6 +170,9 @@ func (r *Rewind) mapFiles(ctx context.Context, changed pgdata.ChangedBlocks) err
 			return err
 		}
 	}
+	if err := b.CheckSource(); err != nil {
+		return err
+	}
 	r.step("reading target file list")
 	for f, err := range r.target.Files() {
 		if err == nil {
@@ -183,7 +186,7 @@ func (r *Rewind) mapFiles(ctx context.Context, changed pgdata.ChangedBlocks) err
 		}
 	}
 	p.Files = b.Plan()
-	if err := r.target.CheckLinks(p.Files, p.Version); err != nil {
+	if err := r.target.Check(p.Files, p.Version); err != nil {
 		return err
 	}
 	for i := range p.Files.Entries {

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/timeline"
+	"github.com/gorewind/gorewind/walreader"
 )
 
 // Phase is a part of a rewind.
@@ -63,8 +65,29 @@ func (e *MissingWALError) Error() string {
 // Unwrap gives the reason that the file could not be opened.
 func (e *MissingWALError) Unwrap() error { return e.Err }
 
-// baseBackupNeeded tells the errors that no retry and no fix can help.
+// unreadable says of an error of the target's WAL whose it is and what to do.
+func (r *Rewind) unreadable(err error) error {
+	var wal *walreader.Error
+	var boundary *walreader.BoundaryError
+	switch {
+	case errors.As(err, &wal) && isDamage(err):
+		return fmt.Errorf("%w: %w in file %q; if an archive has that file, copy it there, else take a base backup", err, wal.Err, wal.File)
+	case errors.As(err, &boundary):
+		return fmt.Errorf("%w: the WAL of the target %q is not what its histories say; take a base backup", err, r.target.Name())
+	}
+	return err
+}
+
+// isDamage reports whether WAL was readable, but not what it should be.
+func isDamage(err error) bool {
+	return errors.Is(err, walreader.ErrCorrupt) || errors.Is(err, walreader.ErrTornRecord) || errors.Is(err, walreader.ErrEndOfWAL)
+}
+
+// baseBackupNeeded tells the errors that a retry cannot help: the target's WAL
+// does not tell what it changed.
 func baseBackupNeeded(err error) bool {
-	var missing *MissingWALError
-	return errors.As(err, &missing) && errors.Is(err, fs.ErrNotExist)
+	var wal *walreader.Error
+	var boundary *walreader.BoundaryError
+	return errors.As(err, &wal) && (isDamage(err) || errors.Is(err, fs.ErrNotExist)) || errors.As(err, &boundary) ||
+		errors.Is(err, ErrNoPageHints) || errors.Is(err, timeline.ErrNoCommonAncestor)
 }

@@ -144,9 +144,10 @@ func (r *Rewind) checkControlFiles() error {
 		return fmt.Errorf("%w: the source %s is of PostgreSQL %s, the target %q of %s",
 			ErrIncompatible, r.opts.Source, s.Version, r.target.Name(), t.Version)
 	case t.Geometry != s.Geometry:
-		return fmt.Errorf("%w: their block or segment sizes differ: source %+v, target %+v", ErrIncompatible, s.Geometry, t.Geometry)
+		return fmt.Errorf("%w: their block or segment sizes differ: the source %s has %+v, the target %q has %+v",
+			ErrIncompatible, r.opts.Source, s.Geometry, r.target.Name(), t.Geometry)
 	case t.DataChecksumVersion == 0 && !t.WALLogHints:
-		return fmt.Errorf("%w: without them WAL does not tell all that the target changed; take a base backup", ErrNoPageHints)
+		return fmt.Errorf("%w: without them WAL does not tell all that the target %q changed; take a base backup", ErrNoPageHints, r.target.Name())
 	case !t.ShutDownCleanly():
 		return fmt.Errorf("%w: its control file says %q; start the server in %q and stop it again", ErrTargetNotClean, t.State, r.target.Name())
 	case r.live == nil && !s.ShutDownCleanly():

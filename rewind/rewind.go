@@ -86,11 +86,14 @@ func (r *Rewind) apply(ctx context.Context) error {
 	if err := r.checkNotRunning(); err != nil {
 		return err
 	}
-	changes, err := r.target.Changes(r.plan.Files, r.targetRaw, !r.opts.NoSync)
+	changes, err := r.target.Changes(r.plan.Files, r.targetRaw, target.Options{NoSync: r.opts.NoSync, Exact: r.live == nil})
 	if err != nil {
 		return err
 	}
 	defer changes.Abandon()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	r.began = true
 	if err := changes.Begin(ctx); err != nil {
 		return err

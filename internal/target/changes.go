@@ -8,8 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
-	"strings"
 	"sync"
 
 	"github.com/gorewind/gorewind/controlfile"
@@ -25,7 +23,7 @@ type Changes struct {
 	plan    *filemap.Plan
 	control []byte // the control file that the plan was made from
 	poison  []byte // the same, unusable for a server
-	sync    bool
+	opts    Options
 	files   map[string]*fileState // what the source may send
 	open    handles
 
@@ -33,17 +31,24 @@ type Changes struct {
 	dirs map[string]bool // directories in which an entry was made or removed
 }
 
+// Options say how changes are made.
+type Options struct {
+	NoSync bool // leave it to the operating system when changes reach the disk
+	Exact  bool // the source does not change: every byte that it listed must come
+}
+
 // fileState is what became of a file that takes data from the source.
 type fileState struct {
 	entry *filemap.Entry
 	mu    sync.Mutex
-	begun bool // opened, and emptied if all of it is copied
-	gone  bool // the source has it no more
+	begun bool  // opened, and emptied if all of it is copied
+	gone  bool  // the source has it no more
+	bytes int64 // written so far
 }
 
 // Changes gets ready to carry out a plan, and changes nothing yet. control is the
 // control file that the plan was made from.
-func (t *Target) Changes(plan *filemap.Plan, control []byte, sync bool) (*Changes, error) {
+func (t *Target) Changes(plan *filemap.Plan, control []byte, opts Options) (*Changes, error) {
 	now, _, err := t.ControlFile()
 	if err != nil {
 		return nil, err
@@ -55,11 +60,11 @@ func (t *Target) Changes(plan *filemap.Plan, control []byte, sync bool) (*Change
 	if err != nil {
 		return nil, err
 	}
-	if err := t.CheckLinks(plan, data.Version); err != nil {
+	if err := t.Check(plan, data.Version); err != nil {
 		return nil, err
 	}
 	c := &Changes{
-		t: t, plan: plan, control: control, poison: data.Poisoned(), sync: sync,
+		t: t, plan: plan, control: control, poison: data.Poisoned(), opts: opts,
 		files: map[string]*fileState{}, dirs: map[string]bool{},
 	}
 	for i := range plan.Entries {
@@ -76,15 +81,15 @@ func (c *Changes) Begin(ctx context.Context) error {
 	if err := c.t.mkdir(stagingDir); err != nil {
 		return err
 	}
-	if err := c.t.replaceFile(savedControl, c.control, c.sync); err != nil {
+	if err := c.t.replaceFile(savedControl, c.control, !c.opts.NoSync); err != nil {
 		return err
 	}
-	if c.sync {
+	if !c.opts.NoSync {
 		if err := c.t.syncAll(ctx, []string{"."}); err != nil {
 			return err
 		}
 	}
-	if err := c.t.replaceFile(pgdata.ControlFilePath, c.poison, c.sync); err != nil {
+	if err := c.t.replaceFile(pgdata.ControlFilePath, c.poison, !c.opts.NoSync); err != nil {
 		return err
 	}
 	for i := range c.plan.Entries {
@@ -95,45 +100,6 @@ func (c *Changes) Begin(ctx context.Context) error {
 			if err := c.create(e); err != nil {
 				return err
 			}
-		}
-	}
-	return nil
-}
-
-// CheckLinks refuses new tablespaces whose directory is missing or serves
-// somebody: on the source's own host it is the source's.
-func (t *Target) CheckLinks(plan *filemap.Plan, v *pgdata.Version) error {
-	var errs []error
-	for i := range plan.Entries {
-		e := &plan.Entries[i]
-		if e.Action != filemap.Create || e.Type != pgdata.Symlink || path.Dir(e.Path) != pgdata.TablespaceRoot {
-			continue
-		}
-		to := e.Link
-		if !filepath.IsAbs(to) {
-			to = filepath.Join(t.Join(pgdata.TablespaceRoot), to)
-		}
-		if err := checkFree(to, v); err != nil {
-			errs = append(errs, fmt.Errorf("directory %q of the source's new tablespace %q: %w", to, e.Path, err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// checkFree refuses a directory that another cluster of the same version uses,
-// or that holds what no tablespace does.
-func checkFree(dir string, v *pgdata.Version) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("%w: create it, owned by the server's user", datadir.Reason(err))
-	}
-	for _, in := range entries {
-		name := in.Name()
-		if name == v.TablespaceDir() {
-			return fmt.Errorf("another cluster uses it, perhaps the source itself: rewind on another host, or free it")
-		}
-		if name != "lost+found" && !strings.HasPrefix(name, "PG_") {
-			return fmt.Errorf("it is not empty, it contains %q: empty it", name)
 		}
 	}
 	return nil
@@ -167,12 +133,13 @@ func (c *Changes) changedDir(p string) {
 // WriteAt writes what the source sent of a file.
 func (c *Changes) WriteAt(p string, data []byte, offset int64) error {
 	f := c.files[p]
-	if f == nil || offset < 0 || offset+int64(len(data)) > f.entry.Limit() {
+	if f == nil || !f.entry.Asks(c.plan.Geometry, offset, int64(len(data))) {
 		return fmt.Errorf("the source sent %d bytes of file %q at offset %d, which were not asked for", len(data), p, offset)
 	}
 	return c.open.use(p, func() (*os.File, error) { return c.openFile(f) }, func(out *os.File) error {
 		f.mu.Lock()
 		gone := f.gone
+		f.bytes += int64(len(data))
 		f.mu.Unlock()
 		if gone || len(data) == 0 {
 			return nil
@@ -222,11 +189,19 @@ func (c *Changes) Vanished(p string) error {
 	if f == nil {
 		return fmt.Errorf("the source says that file %q is gone, which was not asked for", p)
 	}
+	if c.opts.Exact {
+		return changedSource(p)
+	}
 	f.mu.Lock()
 	f.gone = true
 	f.mu.Unlock()
 	c.changedDir(p)
 	return c.t.remove(p)
+}
+
+// changedSource is the error of a file that is not what a stopped source listed.
+func changedSource(p string) error {
+	return fmt.Errorf("file %q of the source changed while gorewind was running: leave the source alone and run gorewind again", p)
 }
 
 // RemoveOutdated truncates and removes what the plan says, but for WAL.
@@ -287,15 +262,15 @@ func (c *Changes) Finish(ctx context.Context, control, label []byte) error {
 	if err != nil {
 		return err
 	}
-	if c.sync {
+	if !c.opts.NoSync {
 		if err := c.t.syncAll(ctx, dirty); err != nil {
 			return err
 		}
 	}
-	if err := c.t.replaceFile(pgdata.BackupLabelPath, label, c.sync); err != nil {
+	if err := c.t.replaceFile(pgdata.BackupLabelPath, label, !c.opts.NoSync); err != nil {
 		return err
 	}
-	if err := c.t.replaceFile(pgdata.ControlFilePath, control, c.sync); err != nil {
+	if err := c.t.replaceFile(pgdata.ControlFilePath, control, !c.opts.NoSync); err != nil {
 		return err
 	}
 	return errors.Join(c.t.remove(savedControl), c.t.remove(stagingDir))
@@ -309,6 +284,8 @@ func (c *Changes) dirty() ([]string, error) {
 		case f.gone:
 		case !f.begun:
 			return nil, fmt.Errorf("the source did not send file %q: run gorewind again", p)
+		case c.opts.Exact && f.bytes != f.entry.FetchBytes(c.plan.Geometry):
+			return nil, changedSource(p)
 		default:
 			paths = append(paths, p)
 		}

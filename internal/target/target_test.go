@@ -39,7 +39,7 @@ func newTarget(t *testing.T, files map[string]string) (*target.Target, []byte) {
 
 func begin(t *testing.T, tgt *target.Target, control []byte, entries ...filemap.Entry) *target.Changes {
 	t.Helper()
-	c, err := tgt.Changes(&filemap.Plan{Geometry: geometry, WALDir: "pg_wal", Entries: entries}, control, true)
+	c, err := tgt.Changes(&filemap.Plan{Geometry: geometry, WALDir: "pg_wal", Entries: entries}, control, target.Options{})
 	require.NoError(t, err)
 	t.Cleanup(c.Abandon)
 	require.NoError(t, c.Begin(t.Context()))
@@ -137,19 +137,44 @@ func TestNewFilesHaveInitdbsModesWhateverTheUmask(t *testing.T) {
 
 func TestWhatWasNotAskedForIsRefused(t *testing.T) {
 	tgt, control := newTarget(t, map[string]string{"base/5/1": "old"})
-	c := begin(t, tgt, control, copyOf("conf", 3))
+	blocks := new(pgdata.BlockSet)
+	blocks.Add(0)
+	blocks.Add(2)
+	c := begin(t, tgt, control, copyOf("conf", 3),
+		filemap.Entry{Path: "base/5/2", Type: pgdata.Regular, Action: filemap.None, SourceSize: 3 * 8192, TargetSize: 3 * 8192, Blocks: blocks})
 	for name, err := range map[string]error{
-		"another file":      c.WriteAt("base/5/1", []byte("x"), 0),
-		"a file outside":    c.WriteAt("../x", []byte("x"), 0),
-		"before its start":  c.WriteAt("conf", []byte("x"), -1),
-		"beyond its end":    c.WriteAt("conf", []byte("x"), 1<<20),
-		"far beyond it":     c.WriteAt("conf", []byte("x"), 1<<62),
-		"another is gone":   c.Vanished("base/5/1"),
-		"an answer missing": c.Finish(t.Context(), nil, nil),
+		"another file":       c.WriteAt("base/5/1", []byte("x"), 0),
+		"a file outside":     c.WriteAt("../x", []byte("x"), 0),
+		"before its start":   c.WriteAt("conf", []byte("x"), -1),
+		"beyond its end":     c.WriteAt("conf", []byte("x"), 1<<20),
+		"far beyond it":      c.WriteAt("conf", []byte("x"), 1<<62),
+		"another is gone":    c.Vanished("base/5/1"),
+		"an overflow":        c.WriteAt("conf", []byte("xx"), 1<<63-1),
+		"a block in between": c.WriteAt("base/5/2", make([]byte, 8192), 8192),
+		"an answer missing":  c.Finish(t.Context(), nil, nil),
 	} {
 		assert.Error(t, err, name)
 	}
 	assert.Equal(t, "old", read(t, tgt, "base/5/1"))
+}
+
+func TestStoppedSourceMustSendAllThatItListed(t *testing.T) {
+	for name, send := range map[string]func(*target.Changes) error{
+		"less": func(c *target.Changes) error { return c.WriteAt("conf", []byte("ab"), 0) },
+		"more": func(c *target.Changes) error { return c.WriteAt("conf", []byte("abcd"), 0) },
+		"gone": func(c *target.Changes) error { return c.Vanished("conf") },
+	} {
+		tgt, control := newTarget(t, map[string]string{})
+		plan := &filemap.Plan{Geometry: geometry, WALDir: "pg_wal", Entries: []filemap.Entry{copyOf("conf", 3)}}
+		c, err := tgt.Changes(plan, control, target.Options{Exact: true})
+		require.NoError(t, err)
+		require.NoError(t, c.Begin(t.Context()))
+		if err = send(c); err == nil {
+			err = c.Finish(t.Context(), nil, nil)
+		}
+		assert.ErrorContains(t, err, `file "conf" of the source changed while gorewind was running`, name)
+		c.Abandon()
+	}
 }
 
 func TestInterruptedTargetIsPoisonedAndKeepsItsControlFile(t *testing.T) {
@@ -179,7 +204,7 @@ func TestTargetThatChangedIsLeftAlone(t *testing.T) {
 	f := d.Fields
 	f.Time = f.Time.Add(1e9)
 	require.NoError(t, os.WriteFile(tgt.Join(pgdata.ControlFilePath), d.Encode(f), 0o600))
-	_, err = tgt.Changes(&filemap.Plan{}, control, true)
+	_, err = tgt.Changes(&filemap.Plan{}, control, target.Options{})
 	assert.ErrorIs(t, err, target.ErrChanged)
 }
 
@@ -193,7 +218,7 @@ func TestTablespaceDirectoriesInUseAreRefused(t *testing.T) {
 			require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o700))
 		}
 		plan := &filemap.Plan{Entries: []filemap.Entry{{Path: "pg_tblspc/99", Type: pgdata.Symlink, Action: filemap.Create, Link: dir}}}
-		_, err := tgt.Changes(plan, control, true)
+		_, err := tgt.Changes(plan, control, target.Options{})
 		assert.ErrorContains(t, err, want)
 		assert.ErrorContains(t, err, dir)
 	}
@@ -207,4 +232,28 @@ func TestCancelledChangesStop(t *testing.T) {
 	cancel()
 	assert.ErrorIs(t, c.RemoveOutdated(ctx), context.Canceled)
 	assert.FileExists(t, tgt.Join("a"))
+}
+
+func TestEveryObstacleIsFoundBeforeAnythingIsWritten(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may write everywhere; run this as an ordinary user")
+	}
+	tgt, _ := newTarget(t, map[string]string{"conf": "x", "base/5/1": "x", "base/6/1": "x", "fine": "x"})
+	require.NoError(t, os.Chmod(tgt.Join("conf"), 0o400))
+	require.NoError(t, os.Chmod(tgt.Join("base/5"), 0o500))
+	t.Cleanup(func() { _ = os.Chmod(tgt.Join("base/5"), 0o700) })
+	plan := &filemap.Plan{Geometry: geometry, WALDir: "pg_wal", Entries: []filemap.Entry{
+		copyOf("conf", 1), copyOf("fine", 1),
+		{Path: "base/5/1", Type: pgdata.Regular, Action: filemap.Remove},
+		{Path: "base/6/1", Type: pgdata.Regular, Action: filemap.Remove},
+		{Path: "base/7", Type: pgdata.Directory, Action: filemap.Create},
+		{Path: "base/7/1", Type: pgdata.Regular, Action: filemap.Copy, Reason: filemap.OnlyOnSource},
+	}}
+	err := tgt.Check(plan, pgdata.VersionByName("17"))
+	var obstacles target.Obstacles
+	require.ErrorAs(t, err, &obstacles)
+	require.Len(t, obstacles, 2)
+	assert.ErrorIs(t, err, os.ErrPermission)
+	assert.ErrorContains(t, err, `conf" for writing: permission denied; could not write in directory`)
+	assert.ErrorContains(t, err, `base/5": permission denied`)
 }

@@ -86,12 +86,12 @@ func TestConnectionStringsThatCannotBeUnderstood(t *testing.T) {
 func TestAServerThatNeverAnswersIsLeftWhenToldTo(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		conn, err := l.Accept()
 		if err == nil {
-			defer conn.Close()
+			defer func() { _ = conn.Close() }()
 		}
 		cancel()
 		<-t.Context().Done()

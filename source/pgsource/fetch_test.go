@@ -76,8 +76,12 @@ func fetchPieces(t *testing.T, c *pgtest.Cluster) {
 	})
 	t.Run("ranges that cross piece and request boundaries arrive where they belong", func(t *testing.T) {
 		for _, r := range []source.Range{
-			{Offset: mb - 1, Length: 2}, {Offset: 1, Length: mb}, {Offset: mb, Length: mb}, {Offset: 0, Length: mb + 1},
-			{Offset: 8*mb - 7, Length: 9 * mb}, {Offset: 3, Length: 8 * mb},
+			{Offset: mb - 1, Length: 2},
+			{Offset: 1, Length: mb},
+			{Offset: mb, Length: mb},
+			{Offset: 0, Length: mb + 1},
+			{Offset: 8*mb - 7, Length: 9 * mb},
+			{Offset: 3, Length: 8 * mb},
 		} {
 			r.Path = "big"
 			got := fetch(t, r)
@@ -103,6 +107,12 @@ func fetchPieces(t *testing.T, c *pgtest.Cluster) {
 		assert.Empty(t, got.files["big"])
 		assert.Equal(t, 1, got.writes["big"])
 		assert.Empty(t, got.vanished)
+	})
+	t.Run("a range far longer than its file ends with the file", func(t *testing.T) {
+		got := fetch(t, source.Range{Path: "big", Length: 1 << 60}, source.Range{Path: "gone", Length: 1 << 60}, source.Range{Path: "small", Length: 1 << 60})
+		assert.True(t, bytes.Equal(content, got.files["big"]))
+		assert.Equal(t, "small", string(got.files["small"]))
+		assert.Contains(t, got.vanished, "gone")
 	})
 	t.Run("an empty file is one write without data", func(t *testing.T) {
 		got := fetch(t, source.Range{Path: "empty", Length: mb})
@@ -175,7 +185,7 @@ func fetchChangingFiles(t *testing.T, c *pgtest.Cluster) {
 				err = os.WriteFile(path("grows"), full[:size+n], 0o600) // O_TRUNC: from nothing to more than it was
 			}
 			if i%2 == 0 {
-				os.Remove(path("vanishes"))
+				_ = os.Remove(path("vanishes"))
 			} else if err == nil {
 				err = os.WriteFile(path("vanishes"), full[:size], 0o600)
 			}

@@ -129,10 +129,14 @@ func (s *Server) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst s
 		for start, end := r.Offset, r.Offset+r.Length; ; {
 			length := min(end-start, maxPiece)
 			if len(q.paths) == maxPieces || q.bytes+length > maxRequest {
-				if err := s.fetch(ctx, &q, dst); err != nil {
+				ended, err := s.fetch(ctx, &q, dst)
+				if err != nil {
 					return err
 				}
 				q.reset()
+				if ended && start > r.Offset {
+					break // the file ends before what is left of the range
+				}
 			}
 			q.paths = append(q.paths, r.Path)
 			q.starts = append(q.starts, start)
@@ -143,24 +147,27 @@ func (s *Server) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst s
 			}
 		}
 	}
-	return s.fetch(ctx, &q, dst)
+	_, err := s.fetch(ctx, &q, dst)
+	return err
 }
 
-func (s *Server) fetch(ctx context.Context, q *request, dst source.Sink) error {
+// fetch does a request; ended tells that the file of its last piece has no bytes
+// behind that.
+func (s *Server) fetch(ctx context.Context, q *request, dst source.Sink) (ended bool, err error) {
 	if len(q.paths) == 0 {
-		return nil
+		return false, nil
 	}
 	rows, err := s.conn.Query(ctx, fetchSQL, pgx.QueryResultFormats{pgx.BinaryFormatCode, pgx.BinaryFormatCode}, q.paths, q.starts, q.lengths)
 	if err != nil {
-		return s.failed("read files of", err)
+		return false, s.failed("read files of", err)
 	}
 	defer rows.Close()
 	for want := range q.paths {
 		if !rows.Next() {
 			if err := rows.Err(); err != nil {
-				return s.failed("read files of", err)
+				return false, s.failed("read files of", err)
 			}
-			return s.failed("read files of", fmt.Errorf("it sent %d of %d pieces", want, len(q.paths)))
+			return false, s.failed("read files of", fmt.Errorf("it sent %d of %d pieces", want, len(q.paths)))
 		}
 		row := rows.RawValues()
 		piece := row[1]
@@ -174,12 +181,13 @@ func (s *Server) fetch(ctx context.Context, q *request, dst source.Sink) error {
 			err = dst.WriteAt(q.paths[want], piece, q.starts[want])
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
+		ended = int64(len(piece)) < q.lengths[want]
 	}
 	rows.Close()
 	if err := rows.Err(); err != nil {
-		return s.failed("read files of", err)
+		return false, s.failed("read files of", err)
 	}
-	return nil
+	return ended, nil
 }

@@ -42,7 +42,7 @@ func Open(ctx context.Context, connString string) (*Server, error) {
 	}
 	s := &Server{conn: conn, name: serverName(config)}
 	if err := s.prepareSession(ctx); err != nil {
-		s.Close()
+		_ = s.Close()
 		return nil, fmt.Errorf("source %s: %w", s.name, err)
 	}
 	return s, nil
