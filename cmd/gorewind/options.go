@@ -57,12 +57,13 @@ func help(name string) string {
 	return fmt.Sprintf(`%[1]s resynchronizes a PostgreSQL cluster with another copy of the cluster.
 
 Usage:
-  %[1]s [OPTION]... --target-pgdata=DIRECTORY {--source-server=CONNSTR | --source-pgdata=DIRECTORY}
+  %[1]s [OPTION]... --target-pgdata=DIRECTORY --source-server=CONNSTR
+  %[1]s [OPTION]... --target-pgdata=DIRECTORY --source-pgdata=DIRECTORY
 
 Options:
 %[2]s
-The target's server must be shut down cleanly. A source server needs no preparation; a source data
-directory is that of a server that was shut down cleanly.
+The target's server must be shut down cleanly. A source server needs no preparation; a source
+data directory is that of a server that was shut down cleanly.
 
 Exit status: 0 done or not required; 1 failed, the target is untouched; 2 wrong command line;
 3 a base backup is needed, the target is untouched; 4 interrupted while the target was being

@@ -40,7 +40,7 @@ func (p *progress) report(r rewind.Progress) {
 		if p.bar == nil {
 			p.bar = progressbar.NewOptions64(max(r.TotalBytes, 1),
 				progressbar.OptionSetWriter(p.out.w), progressbar.OptionSetDescription("copying"),
-				progressbar.OptionShowBytes(true), progressbar.OptionUseIECUnits(true),
+				progressbar.OptionShowBytes(true), progressbar.OptionShowCount(), progressbar.OptionUseIECUnits(true),
 				progressbar.OptionSetPredictTime(true), progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish())
 		}
 		// Files that grew since they were listed can bring more than was planned.
