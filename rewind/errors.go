@@ -25,7 +25,7 @@ const (
 // know to go on.
 type Error struct {
 	Phase            Phase
-	TargetUntouched  bool // nothing was changed: the target is as it was
+	TargetUntouched  bool // nothing was changed, by this run or an interrupted one: the target is as it was
 	BaseBackupNeeded bool // no further attempt can succeed
 	Err              error
 }

@@ -24,18 +24,18 @@ func (r *Rewind) inspect(ctx context.Context) error {
 	if r.target, err = target.Open(r.opts.TargetDir); err != nil {
 		return err
 	}
+	var interrupted bool
+	if r.targetRaw, interrupted, err = r.target.ControlFile(); err != nil {
+		return err
+	}
+	if r.touched = interrupted; interrupted {
+		r.log.Info("an earlier rewind of this target did not end, this one starts it again")
+	}
 	if err := r.checkPlaces(); err != nil {
 		return err
 	}
 	if err := r.checkNotRunning(); err != nil {
 		return err
-	}
-	var interrupted bool
-	if r.targetRaw, interrupted, err = r.target.ControlFile(); err != nil {
-		return err
-	}
-	if interrupted {
-		r.log.Info("an earlier rewind of this target did not end, this one starts it again")
 	}
 	if r.targetControl, err = controlfile.Parse(r.targetRaw); err != nil {
 		return fmt.Errorf("control file of the target %q: %w", r.target.Name(), err)

@@ -71,6 +71,11 @@ func TestInterruptedRewindDoesNotStartAndIsFinishedByTheNext(t *testing.T) {
 			assert.Equal(t, rewind.Stage, failed.Phase)
 			assert.True(t, controlOf(t, target).ShutDownCleanly(), "failover managers see a stopped server")
 
+			_, err = prepare(t, target, openDir(t, src.Dir))
+			require.ErrorIs(t, err, rewind.ErrSourceRunning)
+			require.ErrorAs(t, err, &failed)
+			assert.False(t, failed.TargetUntouched, "a run that fails at once does not make it whole")
+
 			err = target.TryStart()
 			require.ErrorContains(t, err, "control file contains invalid")
 			target.MakeStandbyOf(t, src)

@@ -23,11 +23,11 @@ type Options struct {
 
 // Rewind is a rewind that was prepared.
 type Rewind struct {
-	opts   Options
-	log    *slog.Logger
-	target *target.Target
-	phase  Phase
-	began  bool // the target is being changed
+	opts    Options
+	log     *slog.Logger
+	target  *target.Target
+	phase   Phase
+	touched bool // the target is not any more as it was
 
 	targetControl *controlfile.Data
 	targetRaw     []byte
@@ -94,7 +94,7 @@ func (r *Rewind) apply(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	r.began = true
+	defer func() { r.touched = changes.Touched() }()
 	if err := changes.Begin(ctx); err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (r *Rewind) failed(err error) error {
 	}
 	return &Error{
 		Phase:            r.phase,
-		TargetUntouched:  !r.began,
+		TargetUntouched:  !r.touched,
 		BaseBackupNeeded: baseBackupNeeded(err),
 		Err:              err,
 	}

@@ -26,6 +26,7 @@ type Changes struct {
 	opts    Options
 	files   map[string]*fileState // what the source may send
 	open    handles
+	touched bool // the target was changed
 
 	mu   sync.Mutex
 	dirs map[string]bool // directories in which an entry was made or removed
@@ -75,20 +76,19 @@ func (t *Target) Changes(plan *filemap.Plan, control []byte, opts Options) (*Cha
 	return c, nil
 }
 
+// Touched reports whether the target is not any more as it was. If it is, Begin
+// failed, and nothing of ours is left in it.
+func (c *Changes) Touched() bool { return c.touched }
+
 // Begin puts the control file aside and makes the target unusable for a server
 // until Finish; then it makes the new directories and links.
 func (c *Changes) Begin(ctx context.Context) error {
-	if err := c.t.mkdir(stagingDir); err != nil {
+	if err := c.saveControl(ctx); err != nil {
+		_ = c.t.remove(savedControl)
+		_ = c.t.remove(stagingDir)
 		return err
 	}
-	if err := c.t.replaceFile(savedControl, c.control, !c.opts.NoSync); err != nil {
-		return err
-	}
-	if !c.opts.NoSync {
-		if err := c.t.syncAll(ctx, []string{"."}); err != nil {
-			return err
-		}
-	}
+	c.touched = true
 	if err := c.t.replaceFile(pgdata.ControlFilePath, c.poison, !c.opts.NoSync); err != nil {
 		return err
 	}
@@ -103,6 +103,22 @@ func (c *Changes) Begin(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// saveControl puts the control file aside. An interrupted run did that already,
+// and then the saved one is what must not be lost.
+func (c *Changes) saveControl(ctx context.Context) error {
+	if _, interrupted, err := c.t.ControlFile(); err != nil || interrupted {
+		c.touched = interrupted
+		return err
+	}
+	if err := c.t.mkdir(stagingDir); err != nil {
+		return err
+	}
+	if err := c.t.replaceFile(savedControl, c.control, !c.opts.NoSync); err != nil || c.opts.NoSync {
+		return err
+	}
+	return c.t.syncAll(ctx, []string{"."})
 }
 
 func (c *Changes) create(e *filemap.Entry) error {

@@ -197,6 +197,29 @@ func TestInterruptedTargetIsPoisonedAndKeepsItsControlFile(t *testing.T) {
 	assert.ErrorContains(t, err, "take a base backup")
 }
 
+func TestBeginThatFailsLeavesNothing(t *testing.T) {
+	tgt, control := newTarget(t, map[string]string{filepath.Join(filemap.OwnPrefix, "pg_control", "in the way"): "x"})
+	c, err := tgt.Changes(&filemap.Plan{Geometry: geometry, WALDir: "pg_wal"}, control, target.Options{})
+	require.NoError(t, err)
+	t.Cleanup(c.Abandon)
+	require.ErrorContains(t, c.Begin(t.Context()), "could not write file")
+	assert.False(t, c.Touched())
+	assert.Equal(t, string(control), read(t, tgt, pgdata.ControlFilePath))
+}
+
+func TestSecondRunKeepsTheSavedControlFile(t *testing.T) {
+	tgt, control := newTarget(t, map[string]string{})
+	begin(t, tgt, control, copyOf("conf", 3))
+	saved := tgt.Join(filemap.OwnPrefix + "/pg_control")
+	before, err := os.Stat(saved)
+	require.NoError(t, err)
+	c := begin(t, tgt, control, copyOf("conf", 3))
+	assert.True(t, c.Touched())
+	after, err := os.Stat(saved)
+	require.NoError(t, err)
+	assert.True(t, os.SameFile(before, after), "it is not written again")
+}
+
 func TestTargetThatChangedIsLeftAlone(t *testing.T) {
 	tgt, control := newTarget(t, map[string]string{})
 	d, err := controlfile.Parse(control)
