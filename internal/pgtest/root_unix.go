@@ -72,13 +72,15 @@ func Unprivileged() (code int, done bool, err error) {
 type rootWork struct {
 	dir      string
 	unlock   func()
+	signals  chan os.Signal // taken from the start, so that nothing is left behind
 	uid, gid int
 	env      []string
 	copyBack [][2]string // file or directory of the process → where root wants it
 }
 
 func newRootWork() (w *rootWork, err error) {
-	w = &rootWork{uid: 65534, gid: 65534}
+	w = &rootWork{uid: 65534, gid: 65534, signals: make(chan os.Signal, 4)}
+	signal.Notify(w.signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
 	if nobody, err := user.Lookup("nobody"); err == nil {
 		w.uid, _ = strconv.Atoi(nobody.Uid)
 		w.gid, _ = strconv.Atoi(nobody.Gid)
@@ -241,9 +243,11 @@ func (w *rootWork) rerun(adjust func(*rootWork, []string) ([]string, error)) (in
 		cmd.Env = append(cmd.Env, envConsole+"=3")
 	}
 
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
-	defer signal.Stop(signals)
+	select {
+	case s := <-w.signals: // while the preparations were made
+		return 0, fmt.Errorf("interrupted: %s", s)
+	default:
+	}
 	runtime.LockOSThread() // see spawn
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
@@ -255,7 +259,7 @@ func (w *rootWork) rerun(adjust func(*rootWork, []string) ([]string, error)) (in
 		var kill <-chan time.Time
 		for {
 			select {
-			case s := <-signals:
+			case s := <-w.signals:
 				_ = cmd.Process.Signal(s)
 				if kill == nil {
 					kill = time.After(10 * time.Second)
