@@ -37,7 +37,7 @@ func (r *Rewind) backupLabel() []byte {
 	return []byte(b.String())
 }
 
-// end is what the source looks like after everything was copied.
+// end is what the source looks like after everything but WAL was copied.
 type end struct {
 	control  *controlfile.Data
 	minLSN   pgdata.LSN // minimum recovery point

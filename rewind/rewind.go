@@ -99,17 +99,9 @@ func (r *Rewind) apply(ctx context.Context) error {
 		return err
 	}
 
-	// The target's WAL, from which a next run learns what is to be done, is
-	// changed last.
 	sink := &counter{Sink: changes}
 	stop := r.watch(sink, r.plan.Files.FetchBytes())
-	err = r.opts.Source.Fetch(ctx, r.ranges(false), sink)
-	if err == nil {
-		err = changes.RemoveOutdated(ctx)
-	}
-	if err == nil {
-		err = r.opts.Source.Fetch(ctx, r.ranges(true), sink)
-	}
+	end, err := r.fetch(ctx, changes, sink)
 	stop()
 	if err != nil {
 		return err
@@ -117,14 +109,34 @@ func (r *Rewind) apply(ctx context.Context) error {
 
 	r.phase = Apply
 	r.step("creating backup label and updating control file")
-	end, err := r.endOfSource(ctx)
-	if err != nil {
-		return err
-	}
 	if !r.opts.NoSync {
 		r.step("syncing target data directory")
 	}
 	return changes.Finish(ctx, r.newControl(end), r.backupLabel())
+}
+
+// fetch brings everything over. WAL comes last, for two reasons. From the
+// target's own a next run learns what is to be done. And of the source's, all
+// that the minimum recovery point asks for is then on its disk, so that the
+// target gets it even if the source is gone before the target starts.
+func (r *Rewind) fetch(ctx context.Context, changes *target.Changes, sink source.Sink) (end, error) {
+	if err := r.opts.Source.Fetch(ctx, r.ranges(false), sink); err != nil {
+		return end{}, err
+	}
+	e, err := r.endOfSource(ctx)
+	if err != nil {
+		return end{}, err
+	}
+	if err := changes.RemoveOutdated(ctx); err != nil {
+		return end{}, err
+	}
+	if err := r.opts.Source.Fetch(ctx, r.ranges(true), sink); err != nil {
+		return end{}, err
+	}
+	if r.live == nil { // which must not have been started meanwhile
+		return r.endOfSource(ctx)
+	}
+	return e, nil
 }
 
 // failed makes an *Error of what went wrong.
