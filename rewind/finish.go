@@ -56,12 +56,11 @@ func (r *Rewind) endOfSource(ctx context.Context) (end, error) {
 		return end{}, fmt.Errorf("%w: it has another system identifier", ErrSourceChanged)
 	}
 	e := end{control: control, timeline: control.Timeline()}
-	switch {
-	case r.live != nil:
+	if r.live != nil {
 		if err := r.endOfLive(ctx, &e); err != nil {
 			return end{}, err
 		}
-	default:
+	} else {
 		if !bytes.Equal(raw, r.sourceRaw) {
 			return end{}, fmt.Errorf("%w: leave it stopped and run gorewind again", ErrSourceChanged)
 		}
@@ -96,11 +95,10 @@ func (r *Rewind) endOfLive(ctx context.Context, e *end) error {
 	// page it lies behind a page header that no record ends at.
 	e.timeline = max(e.timeline, state.Timeline)
 	e.minLSN = state.FlushLSN
-	history := r.plan.Source.History
 	if e.timeline != r.plan.Source.Timeline {
 		return nil // the caller reports it
 	}
-	wal := sourceWAL{src: r.opts.Source, version: r.plan.Version, geo: e.control.Geometry, history: history}
+	wal := sourceWAL{src: r.opts.Source, version: r.plan.Version, geo: e.control.Geometry, history: r.plan.Source.History}
 	last, err := walreader.LastRecordEnd(ctx, wal, r.format(e.control), state.FlushLSN)
 	if err != nil {
 		r.log.Warn(fmt.Sprintf("could not find the last WAL record before %s on the source, so its standby waits for that position: %v",
