@@ -147,6 +147,8 @@ func TestEverythingThatCanDiffer(t *testing.T) {
 		mustRewind(t, twin, openDir(t, src.Dir))
 		mustFollow(t, twin, src)
 		mustHaveFiles(t, twin, src)
+		twin.Promote(t)
+		twin.Exec(t, "INSERT INTO kept (side) VALUES ('promoted')")
 		mustBeSound(t, twin)
 	})
 }
