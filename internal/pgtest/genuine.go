@@ -70,6 +70,10 @@ const retryAfter = 10 * time.Minute
 func installGenuine(ctx context.Context, dir, major string) error {
 	installing.Lock()
 	defer installing.Unlock()
+	// Where root has tried, its directory cannot be written, but the reason read.
+	if err := recentFailure(dir, major); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
