@@ -16,9 +16,9 @@ type Rules struct {
 	// Divergence is where the two histories part. WAL of whole segments before
 	// it is the same on both sides.
 	Divergence pgdata.LSN
-	// NeededWAL holds the names of the target's own WAL segments that its
-	// recovery reads; they are not removed.
-	NeededWAL map[string]bool
+	// NeededWAL, if not nil, tells by their names the target's own WAL segments
+	// that its recovery reads; they are not removed.
+	NeededWAL func(name string) bool
 }
 
 // Builder collects the two listings. It is not safe for concurrent use.
@@ -95,7 +95,7 @@ func (b *Builder) AddTarget(f pgdata.FileInfo, changed pgdata.ChangedBlocks) err
 	src, both := b.source[f.Path]
 	if !both {
 		e := Entry{Path: f.Path, Type: f.Type, Action: Remove, Reason: OnlyOnTarget, TargetSize: f.Size}
-		if name, ok := b.rules.Version.InWALDir(f.Path); ok && b.rules.NeededWAL[name] {
+		if name, ok := b.rules.Version.InWALDir(f.Path); ok && b.rules.NeededWAL != nil && b.rules.NeededWAL(name) {
 			e.Action, e.Reason = None, NeededRecovery
 		}
 		b.plan.Entries = append(b.plan.Entries, e)

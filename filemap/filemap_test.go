@@ -125,7 +125,7 @@ func TestDecisions(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := filemap.NewBuilder(filemap.Rules{
 				Version: pgdata.VersionByName("17"), Geometry: geometry, Divergence: 0x580000,
-				NeededWAL: map[string]bool{"000000010000000000000003": true},
+				NeededWAL: func(name string) bool { return name == "000000010000000000000003" },
 			})
 			if c.source != none {
 				add(t, b.AddSource, c.source)

@@ -2,7 +2,9 @@ package rewind
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
@@ -63,6 +65,9 @@ func (r *Rewind) readHistories(ctx context.Context) error {
 		{&r.plan.Target, "target", r.target.ReadFile},
 	} {
 		history, err := readHistory(r.plan.Version, side.side.Timeline, side.read)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w; copy it there from an archive or another server of the cluster", err)
+		}
 		if err != nil {
 			return fmt.Errorf("timeline %d of the %s: %w", side.side.Timeline, side.what, err)
 		}
@@ -159,7 +164,7 @@ func (r *Rewind) mapFiles(ctx context.Context, changed pgdata.ChangedBlocks) err
 		Version:    p.Version,
 		Geometry:   r.targetControl.Geometry,
 		Divergence: p.Divergence,
-		NeededWAL:  r.neededWAL(),
+		NeededWAL:  r.neededWAL,
 	})
 	r.step("reading source file list")
 	for f, err := range r.opts.Source.Files(ctx) {
@@ -200,17 +205,15 @@ func (r *Rewind) mapFiles(ctx context.Context, changed pgdata.ChangedBlocks) err
 	return nil
 }
 
-// neededWAL names the target's segments from the recovery's start to before the
+// neededWAL tells the target's segments from the recovery's start to before the
 // divergence. That of the divergence itself is not among them: beyond the
 // divergence it holds what the target must forget, and the source has it on its
 // own timeline.
-func (r *Rewind) neededWAL() map[string]bool {
+func (r *Rewind) neededWAL(name string) bool {
 	geo := r.targetControl.Geometry
-	names := map[string]bool{}
-	for s := geo.SegNo(r.recoveryStart().Redo); s < geo.SegNo(r.plan.Divergence); s++ {
-		names[geo.WALFileName(r.plan.Target.History.TimelineOf(geo, s), s)] = true
-	}
-	return names
+	tli, s, ok := geo.ParseWALFileName(name)
+	return ok && geo.SegNo(r.recoveryStart().Redo) <= s && s < geo.SegNo(r.plan.Divergence) &&
+		tli == r.plan.Target.History.TimelineOf(geo, s)
 }
 
 // lsn writes an LSN as the clusters' major does.

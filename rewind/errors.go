@@ -68,14 +68,14 @@ func (e *MissingWALError) Unwrap() error { return e.Err }
 // unreadable says of an error of the target's WAL whose it is and what to do.
 func (r *Rewind) unreadable(err error) error {
 	var wal *walreader.Error
-	var boundary *walreader.BoundaryError
+	var missing *MissingWALError
 	switch {
-	case errors.As(err, &wal) && isDamage(err):
+	case errors.As(err, &missing) || !baseBackupNeeded(err):
+		return err // says what to do, or is not about what WAL holds
+	case errors.As(err, &wal) && wal.File != "":
 		return fmt.Errorf("%w: %w in file %q; if an archive has that file, copy it there, else take a base backup", err, wal.Err, wal.File)
-	case errors.As(err, &boundary):
-		return fmt.Errorf("%w: the WAL of the target %q is not what its histories say; take a base backup", err, r.target.Name())
 	}
-	return err
+	return fmt.Errorf("%w: the WAL of the target %q is not what its histories say; take a base backup", err, r.target.Name())
 }
 
 // isDamage reports whether WAL was readable, but not what it should be.

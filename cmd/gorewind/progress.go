@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -15,6 +16,7 @@ import (
 // terminal, pg_rewind's plain lines elsewhere.
 type progress struct {
 	out *messages
+	mu  sync.Mutex               // messages come while the bar is shown
 	bar *progressbar.ProgressBar // nil while there is none
 	tty bool
 }
@@ -23,6 +25,8 @@ func newProgress(out *messages) *progress {
 	f, ok := out.w.(*os.File)
 	p := &progress{out: out, tty: ok && term.IsTerminal(int(f.Fd()))}
 	out.before = func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		if p.bar != nil {
 			_ = p.bar.Clear()
 		}
@@ -32,10 +36,14 @@ func newProgress(out *messages) *progress {
 
 func (p *progress) report(r rewind.Progress) {
 	const kB = 1024
-	switch {
-	case r.Step != "":
+	if r.Step != "" {
 		p.close()
 		slog.New(p.out).Info(r.Step)
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
 	case p.tty:
 		if p.bar == nil {
 			p.bar = progressbar.NewOptions64(max(r.TotalBytes, 1),
@@ -56,6 +64,8 @@ func (p *progress) report(r rewind.Progress) {
 
 // close takes the bar off the terminal.
 func (p *progress) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.bar != nil {
 		_ = p.bar.Finish()
 		p.bar = nil

@@ -76,16 +76,18 @@ func (t *Target) Changes(plan *filemap.Plan, control []byte, opts Options) (*Cha
 	return c, nil
 }
 
-// Touched reports whether the target is not any more as it was. If it is, Begin
-// failed, and nothing of ours is left in it.
+// Touched reports whether the target is not any more as it was, by this run or
+// an interrupted one.
 func (c *Changes) Touched() bool { return c.touched }
 
 // Begin puts the control file aside and makes the target unusable for a server
 // until Finish; then it makes the new directories and links.
 func (c *Changes) Begin(ctx context.Context) error {
 	if err := c.saveControl(ctx); err != nil {
-		_ = c.t.remove(savedControl)
-		_ = c.t.remove(stagingDir)
+		if !c.touched { // else it is the only original
+			_ = c.t.remove(savedControl)
+			_ = c.t.remove(stagingDir)
+		}
 		return err
 	}
 	c.touched = true
@@ -188,7 +190,9 @@ func (c *Changes) openFile(f *fileState) (*os.File, error) {
 		mode, _ := c.t.modes()
 		c.changedDir(f.entry.Path)
 		if out, err = root.OpenFile(rest, flags|os.O_CREATE|os.O_EXCL, mode); err == nil {
-			err = out.Chmod(mode) // gives back what the umask took away
+			if err = out.Chmod(mode); err != nil { // gives back what the umask took away
+				_ = out.Close()
+			}
 		}
 	}
 	if err != nil {
@@ -220,10 +224,17 @@ func changedSource(p string) error {
 	return fmt.Errorf("file %q of the source changed while gorewind was running: leave the source alone and run gorewind again", p)
 }
 
-// RemoveOutdated truncates and removes what the plan says, but for WAL.
+// RemoveOutdated truncates and removes what the plan says, but for WAL. All
+// files but WAL must have been sent.
 func (c *Changes) RemoveOutdated(ctx context.Context) error { return c.cut(ctx, false) }
 
+// cut truncates and removes, within the WAL directory or outside of it, after
+// all was sent that belongs there: while something is missing, a next run still
+// needs what would be removed.
 func (c *Changes) cut(ctx context.Context, wal bool) error {
+	if err := c.checkSent(wal); err != nil {
+		return err
+	}
 	for i := range c.plan.Entries {
 		e := &c.plan.Entries[i]
 		if c.plan.IsWAL(e) != wal {
@@ -274,12 +285,8 @@ func (c *Changes) Finish(ctx context.Context, control, label []byte) error {
 	if err := c.cut(ctx, true); err != nil {
 		return err
 	}
-	dirty, err := c.dirty()
-	if err != nil {
-		return err
-	}
 	if !c.opts.NoSync {
-		if err := c.t.syncAll(ctx, dirty); err != nil {
+		if err := c.t.syncAll(ctx, c.dirty()); err != nil {
 			return err
 		}
 	}
@@ -289,20 +296,31 @@ func (c *Changes) Finish(ctx context.Context, control, label []byte) error {
 	if err := c.t.replaceFile(pgdata.ControlFilePath, control, !c.opts.NoSync); err != nil {
 		return err
 	}
-	return errors.Join(c.t.remove(savedControl), c.t.remove(stagingDir))
+	// The rewind is done. What may be left here does no harm, and goes with the next.
+	_ = c.t.remove(savedControl)
+	_ = c.t.remove(stagingDir)
+	return nil
 }
 
-// dirty lists what must be fsynced, and finds out what the source did not send.
-func (c *Changes) dirty() ([]string, error) {
-	var paths []string
+// checkSent finds out what the source did not send.
+func (c *Changes) checkSent(wal bool) error {
 	for p, f := range c.files {
 		switch {
-		case f.gone:
+		case f.gone || c.plan.IsWAL(f.entry) != wal:
 		case !f.begun:
-			return nil, fmt.Errorf("the source did not send file %q: run gorewind again", p)
+			return fmt.Errorf("the source did not send file %q: run gorewind again", p)
 		case c.opts.Exact && f.bytes != f.entry.FetchBytes(c.plan.Geometry):
-			return nil, changedSource(p)
-		default:
+			return changedSource(p)
+		}
+	}
+	return nil
+}
+
+// dirty lists what must be fsynced.
+func (c *Changes) dirty() []string {
+	var paths []string
+	for p, f := range c.files {
+		if !f.gone {
 			paths = append(paths, p)
 		}
 	}
@@ -314,7 +332,7 @@ func (c *Changes) dirty() ([]string, error) {
 	for dir := range c.dirs {
 		paths = append(paths, dir)
 	}
-	return paths, nil
+	return paths
 }
 
 // Abandon closes what is open. The target stays as it is: unusable for a server

@@ -118,6 +118,9 @@ func (t *Target) replaceFile(p string, data []byte, sync bool) error {
 	if err == nil {
 		err = root.Rename(temp, rest)
 	}
+	if err != nil {
+		_ = root.Remove(temp)
+	}
 	if err == nil && sync {
 		err = syncPath(root, path.Dir(rest))
 	}

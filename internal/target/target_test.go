@@ -151,7 +151,7 @@ func TestWhatWasNotAskedForIsRefused(t *testing.T) {
 		"another is gone":    c.Vanished("base/5/1"),
 		"an overflow":        c.WriteAt("conf", []byte("xx"), 1<<63-1),
 		"a block in between": c.WriteAt("base/5/2", make([]byte, 8192), 8192),
-		"an answer missing":  c.Finish(t.Context(), nil, nil),
+		"an answer missing":  c.RemoveOutdated(t.Context()),
 	} {
 		assert.Error(t, err, name)
 	}
@@ -170,7 +170,7 @@ func TestStoppedSourceMustSendAllThatItListed(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, c.Begin(t.Context()))
 		if err = send(c); err == nil {
-			err = c.Finish(t.Context(), nil, nil)
+			err = c.RemoveOutdated(t.Context())
 		}
 		assert.ErrorContains(t, err, `file "conf" of the source changed while gorewind was running`, name)
 		c.Abandon()
@@ -218,6 +218,35 @@ func TestSecondRunKeepsTheSavedControlFile(t *testing.T) {
 	after, err := os.Stat(saved)
 	require.NoError(t, err)
 	assert.True(t, os.SameFile(before, after), "it is not written again")
+}
+
+func TestSecondRunThatCannotReadTheSavedControlFileKeepsIt(t *testing.T) {
+	tgt, control := newTarget(t, map[string]string{})
+	plan := &filemap.Plan{Geometry: geometry, WALDir: "pg_wal"}
+	begin(t, tgt, control)
+	c, err := tgt.Changes(plan, control, target.Options{})
+	require.NoError(t, err)
+	t.Cleanup(c.Abandon)
+	saved := tgt.Join(filemap.OwnPrefix + "/pg_control")
+	require.NoError(t, os.Chmod(saved, 0))
+	require.ErrorIs(t, c.Begin(t.Context()), os.ErrPermission)
+	assert.True(t, c.Touched())
+	assert.FileExists(t, saved)
+}
+
+func TestWALStaysWhileSomethingIsMissing(t *testing.T) {
+	const wal = "pg_wal/000000010000000000000001"
+	tgt, control := newTarget(t, map[string]string{wal: "old", "base/9": "old"})
+	c := begin(t, tgt, control, copyOf("conf", 3), copyOf("pg_wal/00000002.history", 3),
+		filemap.Entry{Path: "base/9", Type: pgdata.Regular, Action: filemap.Remove},
+		filemap.Entry{Path: wal, Type: pgdata.Regular, Action: filemap.Remove})
+	assert.ErrorContains(t, c.RemoveOutdated(t.Context()), `did not send file "conf"`)
+	assert.FileExists(t, tgt.Join("base/9"))
+	require.NoError(t, c.WriteAt("conf", []byte("new"), 0))
+	require.NoError(t, c.RemoveOutdated(t.Context()))
+	assert.NoFileExists(t, tgt.Join("base/9"))
+	assert.ErrorContains(t, c.Finish(t.Context(), []byte("control"), []byte("label")), `did not send file "pg_wal/00000002.history"`)
+	assert.FileExists(t, tgt.Join(wal))
 }
 
 func TestTargetThatChangedIsLeftAlone(t *testing.T) {
