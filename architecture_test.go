@@ -16,21 +16,22 @@ const module = "github.com/gorewind/gorewind/"
 // mayImport lists, for every package, which of our own it may import directly.
 // ARCHITECTURE.md says why.
 var mayImport = map[string][]string{
-	"pgdata":           {},
-	"controlfile":      {"pgdata"},
-	"timeline":         {"pgdata"},
-	"walreader":        {"pgdata"},
-	"filemap":          {"pgdata"},
-	"internal/page":    {"pgdata"},
-	"internal/datadir": {"pgdata"},
-	"source":           {"pgdata", "internal/datadir"},
-	"source/pgsource":  {"pgdata", "source"},
-	"internal/target":  {"pgdata", "controlfile", "filemap", "internal/datadir"},
-	"rewind":           {"pgdata", "controlfile", "timeline", "walreader", "filemap", "source", "internal/datadir", "internal/target"},
-	"cmd/gorewind":     {"rewind", "source", "source/pgsource"},
-	"internal/fixture": {"pgdata"},
-	"internal/pgtest":  {"pgdata"},
-	"demo":             {"pgdata", "internal/page", "internal/pgtest"},
+	"pgdata":                    {},
+	"controlfile":               {"pgdata"},
+	"timeline":                  {"pgdata"},
+	"walreader":                 {"pgdata"},
+	"filemap":                   {"pgdata"},
+	"internal/page":             {"pgdata"},
+	"internal/datadir":          {"pgdata"},
+	"source":                    {"pgdata", "internal/datadir"},
+	"source/pgsource":           {"pgdata", "source"},
+	"internal/target":           {"pgdata", "controlfile", "filemap", "internal/datadir"},
+	"internal/target/faultdisk": {"internal/target"},
+	"rewind":                    {"pgdata", "controlfile", "timeline", "walreader", "filemap", "source", "internal/datadir", "internal/target"},
+	"cmd/gorewind":              {"rewind", "source", "source/pgsource"},
+	"internal/fixture":          {"pgdata"},
+	"internal/pgtest":           {"pgdata"},
+	"demo":                      {"pgdata", "internal/page", "internal/pgtest"},
 
 	"internal/pgtest/makeclusters": {"pgdata", "rewind", "source", "internal/fixture", "internal/pgtest"},
 }
@@ -38,7 +39,10 @@ var mayImport = map[string][]string{
 // mayDependOn lists which modules of others a package may pull in, itself or
 // through what it imports; golang.org/x/sync is for all.
 var mayDependOn = map[string][]string{
-	"source/pgsource": {"github.com/jackc/", "golang.org/x/text"},
+	"internal/target":           {"golang.org/x/sys"}, // file locks, mounts, free space
+	"internal/target/faultdisk": {"golang.org/x/sys"},
+	"rewind":                    {"golang.org/x/sys"},
+	"source/pgsource":           {"github.com/jackc/", "golang.org/x/text"},
 	"cmd/gorewind": {
 		"github.com/jackc/", "golang.org/x/text", "github.com/spf13/pflag", "github.com/schollz/progressbar",
 		"github.com/mitchellh/colorstring", "github.com/rivo/uniseg", "golang.org/x/term", "golang.org/x/sys",

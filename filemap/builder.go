@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gorewind/gorewind/pgdata"
@@ -19,12 +20,20 @@ type Rules struct {
 	// NeededWAL, if not nil, tells by their names the target's own WAL segments
 	// that its recovery reads; they are not removed.
 	NeededWAL func(name string) bool
+	// Suspect, if not nil, tells the target's files that an interrupted rewind
+	// may have left half written: they are copied whatever they look like.
+	Suspect func(path string) bool
+	// Keep tells the target's own files that stay as they are.
+	Keep Patterns
 }
+
+func (r *Rules) suspects(p string) bool { return r.Suspect != nil && r.Suspect(p) }
 
 // Builder collects the two listings. It is not safe for concurrent use.
 type Builder struct {
 	rules  Rules
 	source map[string]pgdata.FileInfo
+	kept   map[string]bool // directories of the target that hold what is kept
 	plan   *Plan
 }
 
@@ -33,6 +42,7 @@ func NewBuilder(rules Rules) *Builder {
 	return &Builder{
 		rules:  rules,
 		source: map[string]pgdata.FileInfo{},
+		kept:   map[string]bool{},
 		plan:   &Plan{Geometry: rules.Geometry, WALDir: rules.Version.WALDir},
 	}
 }
@@ -47,6 +57,9 @@ func (b *Builder) AddSource(f pgdata.FileInfo) error {
 		return nil
 	}
 	if err := b.checkSource(f); err != nil {
+		return err
+	}
+	if kept, err := b.keeps(f.Path); err != nil || kept && f.Type != pgdata.Directory {
 		return err
 	}
 	if _, twice := b.source[f.Path]; twice {
@@ -93,9 +106,13 @@ func (b *Builder) AddTarget(f pgdata.FileInfo, changed pgdata.ChangedBlocks) err
 		return nil
 	}
 	src, both := b.source[f.Path]
+	if kept, err := b.keeps(f.Path); err != nil || kept {
+		b.keep(f)
+		return err
+	}
 	if !both {
 		e := Entry{Path: f.Path, Type: f.Type, Action: Remove, Reason: OnlyOnTarget, TargetSize: f.Size}
-		if name, ok := b.rules.Version.InWALDir(f.Path); ok && b.rules.NeededWAL != nil && b.rules.NeededWAL(name) {
+		if name, ok := b.rules.Version.InWALDir(f.Path); ok && b.rules.NeededWAL != nil && b.rules.NeededWAL(name) && !b.rules.suspects(f.Path) {
 			e.Action, e.Reason = None, NeededRecovery
 		}
 		b.plan.Entries = append(b.plan.Entries, e)
@@ -106,13 +123,22 @@ func (b *Builder) AddTarget(f pgdata.FileInfo, changed pgdata.ChangedBlocks) err
 		return fmt.Errorf("file %q is a %s on the source and a %s on the target: make them the same", f.Path, src.Type, f.Type)
 	}
 	e := Entry{Path: f.Path, Type: f.Type, Action: None, SourceSize: src.Size, TargetSize: f.Size}
-	if f.Type == pgdata.Regular && path.Base(f.Path) != pgdata.VersionPath {
+	if f.Type == pgdata.Regular && (path.Base(f.Path) != pgdata.VersionPath || b.rules.suspects(f.Path)) {
 		b.decide(&e, changed)
 	}
 	if e.Action != None || e.Blocks != nil {
 		b.plan.Entries = append(b.plan.Entries, e)
 	}
 	return nil
+}
+
+// keep leaves a file of the target as it is, and the directories that it lies in.
+func (b *Builder) keep(f pgdata.FileInfo) {
+	delete(b.source, f.Path)
+	for dir := path.Dir(f.Path); dir != "."; dir = path.Dir(dir) {
+		b.kept[dir] = true
+	}
+	b.plan.Entries = append(b.plan.Entries, Entry{Path: f.Path, Type: f.Type, Action: None, Reason: Kept, TargetSize: f.Size})
 }
 
 // decide chooses the action for a regular file that both sides have.
@@ -155,7 +181,7 @@ func (b *Builder) blocksOnBoth(blocks *pgdata.BlockSet, size int64) *pgdata.Bloc
 // divergence: both sides have its content from the same server.
 func (b *Builder) isCommonWAL(e *Entry) bool {
 	name, ok := b.rules.Version.InWALDir(e.Path)
-	if !ok {
+	if !ok || b.rules.suspects(e.Path) {
 		return false
 	}
 	_, segno, ok := b.rules.Geometry.ParseWALFileName(name)
@@ -175,6 +201,9 @@ func (b *Builder) CheckSource() error {
 // Plan ends both listings: what is left of the source's is new to the target.
 func (b *Builder) Plan() *Plan {
 	for _, f := range b.source {
+		if b.rules.Keep.Match(f.Path) != "" {
+			continue // a directory, which the listing's check needed
+		}
 		e := Entry{Path: f.Path, Type: f.Type, Action: Create, Reason: OnlyOnSource, SourceSize: f.Size, Link: f.Link}
 		if f.Type == pgdata.Regular {
 			e.Action = Copy
@@ -182,6 +211,7 @@ func (b *Builder) Plan() *Plan {
 		b.plan.Entries = append(b.plan.Entries, e)
 	}
 	b.source = nil
+	b.plan.Entries = slices.DeleteFunc(b.plan.Entries, func(e Entry) bool { return e.Action == Remove && b.kept[e.Path] })
 	b.plan.sort()
 	return b.plan
 }

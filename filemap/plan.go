@@ -45,6 +45,7 @@ const (
 	Shrunk         Reason = "shorter on the source"
 	ChangedBlocks  Reason = "changed on the target"
 	NeededRecovery Reason = "required for recovery"
+	Kept           Reason = "kept as asked"
 )
 
 // Entry is one file, directory or symbolic link that the plan says something

@@ -1,6 +1,8 @@
 package pgdata
 
 import (
+	"encoding/binary"
+	"errors"
 	"iter"
 	"math/bits"
 )
@@ -55,6 +57,27 @@ func (s *BlockSet) All() iter.Seq[BlockNumber] {
 			}
 		}
 	}
+}
+
+// MarshalBinary gives the bitmap, lowest block first.
+func (s *BlockSet) MarshalBinary() ([]byte, error) {
+	b := make([]byte, 0, 8*len(s.words))
+	for _, w := range s.words {
+		b = binary.LittleEndian.AppendUint64(b, w)
+	}
+	return b, nil
+}
+
+// UnmarshalBinary is the inverse of MarshalBinary.
+func (s *BlockSet) UnmarshalBinary(b []byte) error {
+	if len(b)%8 != 0 {
+		return errors.New("a block set has whole words")
+	}
+	s.words = make([]uint64, len(b)/8)
+	for i := range s.words {
+		s.words[i] = binary.LittleEndian.Uint64(b[8*i:])
+	}
+	return nil
 }
 
 // ChangedBlocks maps each file to the blocks that WAL records changed, numbered

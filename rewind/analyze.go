@@ -30,12 +30,37 @@ func (r *Rewind) analyze(ctx context.Context) error {
 	if err := r.findDivergence(ctx); err != nil || !r.plan.Required {
 		return err
 	}
-	changed, err := r.scanTarget(ctx)
+	changed, err := r.changedBlocks(ctx)
 	if err != nil {
 		return err
 	}
-	return r.mapFiles(ctx, changed)
+	if err := r.mapFiles(ctx, changed); err != nil {
+		return err
+	}
+	r.known = newKnowledge(r.plan)
+	if r.inPlace() {
+		r.known.addInPlace(r.plan, changed, r.earlier)
+	}
+	return nil
 }
+
+// changedBlocks finds out what the target changed since the last common
+// checkpoint: from its WAL, or from what an interrupted rewind in place knew.
+func (r *Rewind) changedBlocks(ctx context.Context) (pgdata.ChangedBlocks, error) {
+	if r.earlier == nil {
+		return r.scanTarget(ctx)
+	}
+	// Any common checkpoint will do, if all changes since then are known.
+	if r.plan.Divergence <= r.earlier.Checkpoint.LSN {
+		return nil, fmt.Errorf("%w: the interrupted rewind in place went back to %s, but %s parted from the target before that; give the source of that rewind",
+			ErrSourceChanged, r.lsn(r.earlier.Checkpoint.LSN), r.opts.Source)
+	}
+	r.plan.Checkpoint, r.plan.Scan = r.earlier.Checkpoint, r.earlier.Scan
+	return r.earlier.changed(), nil
+}
+
+// suspect tells the files that an interrupted rewind in place was writing.
+func (r *Rewind) suspect(name string) bool { return r.earlier != nil && r.earlier.Suspect[name] }
 
 // askSource learns from a running server what its control file tells too late or
 // not at all: a server that was promoted a moment ago writes on its new timeline
@@ -64,6 +89,10 @@ func (r *Rewind) readHistories(ctx context.Context) error {
 		{&r.plan.Source, "source", func(p string) ([]byte, error) { return r.opts.Source.ReadFile(ctx, p) }},
 		{&r.plan.Target, "target", r.target.ReadFile},
 	} {
+		if r.earlier != nil && side.side == &r.plan.Target {
+			side.side.History = r.earlier.History // its file may be the source's now
+			continue
+		}
 		history, err := readHistory(r.plan.Version, side.side.Timeline, side.read)
 		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("%w; copy it there from an archive or another server of the cluster", err)
@@ -102,6 +131,9 @@ func (r *Rewind) findDivergence(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: source %s, target %q; take a base backup", err, r.opts.Source, r.target.Name())
 	}
+	if divergence == 0 && r.earlier != nil {
+		return fmt.Errorf("%w: an interrupted rewind in place was one to another server than %s; give the source of that rewind", ErrSourceChanged, r.opts.Source)
+	}
 	if divergence == 0 { // both histories are the same to the end
 		p.Reason = "source and target cluster are on the same timeline"
 		r.log.Info(p.Reason)
@@ -111,6 +143,10 @@ func (r *Rewind) findDivergence(ctx context.Context) error {
 	p.Divergence, p.DivergenceTimeline = divergence, p.Source.History[common].TLI
 	r.log.Info(fmt.Sprintf("servers diverged at WAL location %s on timeline %d", r.lsn(divergence), p.DivergenceTimeline))
 
+	if r.earlier != nil {
+		p.Target.EndOfWAL, p.Required = r.earlier.EndOfWAL, true
+		return nil
+	}
 	if p.Target.EndOfWAL, err = r.endOfTarget(ctx); err != nil {
 		return err
 	}
@@ -165,6 +201,8 @@ func (r *Rewind) mapFiles(ctx context.Context, changed pgdata.ChangedBlocks) err
 		Geometry:   r.targetControl.Geometry,
 		Divergence: p.Divergence,
 		NeededWAL:  r.neededWAL,
+		Suspect:    r.suspect,
+		Keep:       r.opts.Keep,
 	})
 	r.step("reading source file list")
 	for f, err := range r.opts.Source.Files(ctx) {

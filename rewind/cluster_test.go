@@ -42,12 +42,12 @@ func openDir(t *testing.T, dir string) source.Source {
 	return src
 }
 
-// prepare plans a rewind.
+// prepare plans a rewind, and leaves it at that.
 func prepare(t *testing.T, target *pgtest.Cluster, src source.Source) (*rewind.Rewind, error) {
 	t.Helper()
 	r, err := rewind.Prepare(context.WithoutCancel(t.Context()), rewind.Options{TargetDir: target.Dir, Source: src})
 	if err == nil {
-		t.Cleanup(func() { require.NoError(t, r.Close()) })
+		require.NoError(t, r.Close())
 	}
 	return r, err
 }
@@ -55,10 +55,12 @@ func prepare(t *testing.T, target *pgtest.Cluster, src source.Source) (*rewind.R
 // mustRewind rewinds a target that needs it.
 func mustRewind(t *testing.T, target *pgtest.Cluster, src source.Source) *rewind.Plan {
 	t.Helper()
-	r, err := prepare(t, target, src)
+	ctx := context.WithoutCancel(t.Context())
+	r, err := rewind.Prepare(ctx, rewind.Options{TargetDir: target.Dir, Source: src})
 	require.NoError(t, err)
+	defer func() { require.NoError(t, r.Close()) }()
 	require.True(t, r.Plan().Required, "a rewind is required, but: %s", r.Plan().Reason)
-	require.NoError(t, r.Apply(context.WithoutCancel(t.Context())))
+	require.NoError(t, r.Apply(ctx))
 	return r.Plan()
 }
 

@@ -1,10 +1,12 @@
 package rewind
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 
+	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/timeline"
 	"github.com/gorewind/gorewind/walreader"
@@ -18,6 +20,7 @@ const (
 	Inspect Phase = "inspect" // what state both sides are in
 	Analyze Phase = "analyze" // what the target changed, what is to be done
 	Stage   Phase = "stage"   // fetch from the source
+	Commit  Phase = "commit"  // make sure of what was staged, and make the target unusable for a server
 	Apply   Phase = "apply"   // make the target what it should be
 )
 
@@ -26,6 +29,7 @@ const (
 type Error struct {
 	Phase            Phase
 	TargetUntouched  bool // nothing was changed, by this run or an interrupted one: the target is as it was
+	Retryable        bool // the same call may succeed later, without anybody doing anything but waiting
 	BaseBackupNeeded bool // no further attempt can succeed
 	Err              error
 }
@@ -37,7 +41,9 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Conditions that callers test for with errors.Is.
 var (
-	ErrTargetRunning    = errors.New("the target server is running")
+	ErrTargetRunning    = target.ErrRunning
+	ErrTargetLocked     = target.ErrLocked // another gorewind works on it
+	ErrTargetChanged    = target.ErrChanged
 	ErrTargetNotClean   = errors.New("target server must be shut down cleanly")
 	ErrSourceRunning    = errors.New("the source server is running")
 	ErrSourceNotClean   = errors.New("source data directory must be shut down cleanly")
@@ -49,6 +55,15 @@ var (
 	ErrFullPageWrites   = errors.New("full_page_writes must be enabled in the source server")
 	ErrSourceChanged    = errors.New("the source changed while gorewind was running")
 )
+
+// SpaceError says that a file system has too little room.
+type SpaceError = target.SpaceError
+
+// isTemporary tells the errors that can go away by themselves.
+func isTemporary(err error) bool {
+	return errors.Is(err, ErrTargetLocked) || errors.Is(err, ErrSourceChanged) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
 
 // MissingWALError says which WAL segment of the target is needed and not there.
 type MissingWALError struct {
@@ -88,6 +103,6 @@ func isDamage(err error) bool {
 func baseBackupNeeded(err error) bool {
 	var wal *walreader.Error
 	var boundary *walreader.BoundaryError
-	return errors.As(err, &wal) && (isDamage(err) || errors.Is(err, fs.ErrNotExist)) || errors.As(err, &boundary) ||
+	return errors.Is(err, target.ErrLost) || errors.As(err, &wal) && (isDamage(err) || errors.Is(err, fs.ErrNotExist)) || errors.As(err, &boundary) ||
 		errors.Is(err, ErrNoPageHints) || errors.Is(err, timeline.ErrNoCommonAncestor)
 }

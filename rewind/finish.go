@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -107,6 +108,16 @@ func (r *Rewind) endOfLive(ctx context.Context, e *end) error {
 	}
 	e.minLSN = last
 	return nil
+}
+
+// final is what the rewind ends with.
+func (r *Rewind) final(e end, _ receiver) (target.Final, error) {
+	notes, err := r.known.encode()
+	return target.Final{
+		Control: r.newControl(e),
+		Files:   []target.SmallFile{{Path: pgdata.BackupLabelPath, Data: r.backupLabel()}},
+		Notes:   notes,
+	}, err
 }
 
 // newControl is the source's control file, as that of a server in archive

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 )
@@ -17,19 +17,17 @@ import (
 // inspect finds out what state both sides are in, and whether they belong
 // together. The checks are pg_rewind's, in its order, and some of our own.
 func (r *Rewind) inspect(ctx context.Context) error {
-	if r.opts.TargetDir == "" || r.opts.Source == nil {
-		return errors.New("both a target data directory and a source must be given")
+	if r.opts.TargetDir == "" {
+		return errors.New("a target data directory must be given")
 	}
-	var err error
-	if r.target, err = target.Open(r.opts.TargetDir); err != nil {
+	if err := filemap.Patterns(r.opts.Keep).Check(); err != nil {
 		return err
 	}
-	var interrupted bool
-	if r.targetRaw, interrupted, err = r.target.ControlFile(); err != nil {
+	if err := r.openTarget(); err != nil || r.journal != nil {
 		return err
 	}
-	if r.touched = interrupted; interrupted {
-		r.log.Info("an earlier rewind of this target did not end, this one starts it again")
+	if r.opts.Source == nil {
+		return errors.New("a source must be given")
 	}
 	if err := r.checkPlaces(); err != nil {
 		return err
@@ -37,6 +35,7 @@ func (r *Rewind) inspect(ctx context.Context) error {
 	if err := r.checkNotRunning(); err != nil {
 		return err
 	}
+	var err error
 	if r.targetControl, err = controlfile.Parse(r.targetRaw); err != nil {
 		return fmt.Errorf("control file of the target %q: %w", r.target.Name(), err)
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -12,6 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/internal/target/faultdisk"
+	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
 )
@@ -40,51 +45,189 @@ func (s *cutSink) WriteAt(path string, data []byte, offset int64) error {
 	return s.Sink.WriteAt(path, data, offset)
 }
 
-// TestInterruptedRewindDoesNotStartAndIsFinishedByTheNext cuts rewinds at
-// different places; in between no server may start on the target.
-func TestInterruptedRewindDoesNotStartAndIsFinishedByTheNext(t *testing.T) {
-	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
-		target := in.InitCluster(t, pgtest.Options{})
-		target.Start(t)
-		target.Exec(t, "CREATE TABLE journal (what text, filler text)")
-		write(t, target, "common")
-		src := target.Standby(t)
-		src.Promote(t)
-		write(t, target, "lost")
-		target.Exec(t, "CREATE TABLE lost (x int)")
-		target.Stop(t, pgtest.Fast)
-		write(t, src, "new")
-		src.Exec(t, "CREATE TABLE new (x int)")
-		src.Checkpoint(t)
+var errFault = errors.New("a fault")
 
-		whole := openServer(t, src.ConnString("postgres")).(source.Live)
-		for _, writes := range []int64{0, 1, 40, 150} {
-			cut := &cutSource{Live: whole}
+// failAt makes the first operation fail that matches, and all behind it.
+func failAt(matches func(faultdisk.Op) bool) func(target.Disk) target.Disk {
+	var failed atomic.Bool
+	return func(d target.Disk) target.Disk {
+		return faultdisk.Wrap(d, func(op faultdisk.Op) error {
+			if failed.Load() || matches(op) {
+				failed.Store(true)
+				return errFault
+			}
+			return nil
+		})
+	}
+}
+
+// diverged makes an old primary, stopped, and the new one, running.
+func diverged(t *testing.T, in *pgtest.Installation) (old, promoted *pgtest.Cluster) {
+	t.Helper()
+	old = in.InitCluster(t, pgtest.Options{})
+	old.Start(t)
+	old.Exec(t, "CREATE TABLE journal (what text, filler text)", "CREATE TABLE shrinks AS SELECT g FROM generate_series(1, 5000) g")
+	write(t, old, "common")
+	promoted = old.Standby(t)
+	promoted.Promote(t)
+	write(t, old, "lost")
+	old.Exec(t, "CREATE TABLE lost (x int)", "INSERT INTO shrinks SELECT g FROM generate_series(1, 5000) g", "CREATE DATABASE lost")
+	old.Stop(t, pgtest.Fast)
+	write(t, promoted, "new")
+	promoted.Exec(t, "CREATE TABLE new (x int)", "CREATE DATABASE new")
+	promoted.Checkpoint(t)
+	return old, promoted
+}
+
+// mustNotStart checks that no server starts, in no way.
+func mustNotStart(t *testing.T, c *pgtest.Cluster, src *pgtest.Cluster) {
+	t.Helper()
+	label := filepath.Join(c.Dir, pgdata.BackupLabelPath)
+	for _, prepare := range []struct {
+		what     string
+		do, undo func()
+	}{
+		{what: "as it is"},
+		{what: "with a backup_label", do: func() {
+			require.NoError(t, os.WriteFile(label, []byte("START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\n"+
+				"CHECKPOINT LOCATION: 0/2000060\nBACKUP METHOD: pg_rewind\nBACKUP FROM: standby\n"), 0o600))
+		}, undo: func() { require.NoError(t, os.Remove(label)) }},
+		{what: "as a standby", do: func() { c.MakeStandbyOf(t, src) }},
+	} {
+		if _, err := os.Stat(label); err == nil && prepare.undo != nil {
+			continue // it has a label already
+		}
+		if prepare.do != nil {
+			prepare.do()
+		}
+		require.ErrorContains(t, c.TryStart(), "control file contains invalid", prepare.what)
+		if prepare.undo != nil {
+			prepare.undo()
+		}
+	}
+	single := c.In.Command(t, "postgres", "--single", "-D", c.Dir, "template1")
+	out, err := single.CombinedOutput()
+	require.Error(t, err, "crash recovery by a failover manager: %s", out)
+	assert.True(t, controlOf(t, c).ShutDownCleanly(), "failover managers see a stopped server")
+	if _, ok := c.In.Program("pg_controldata"); ok {
+		assert.Regexp(t, `Database cluster state: +shut down\n`, c.In.Output(t, "pg_controldata", c.Dir))
+	}
+}
+
+// TestRewindIsFinishedWithoutTheSource stops rewinds of real servers at telling
+// points, tries to start the target there, and lets a next run go on from there.
+func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
+	points := []struct {
+		name    string
+		matches func(faultdisk.Op) bool
+	}{
+		{"the commit itself is done, and nothing behind it", func(op faultdisk.Op) bool { return op.Name == "remove" && op.Path == pgdata.PostmasterPid }},
+		{"when files are replaced", func(op faultdisk.Op) bool { return op.Name == "rename" && strings.HasPrefix(op.Path, "base/") }},
+		{"when blocks are written", func(op faultdisk.Op) bool { return op.Name == "writeat" && strings.HasPrefix(op.Path, "base/") }},
+		{"when files are removed", func(op faultdisk.Op) bool { return op.Name == "remove" && strings.HasPrefix(op.Path, "base/") }},
+		{"when the label was written", func(op faultdisk.Op) bool { return op.Name == "sync" && op.Path == "." }},
+		{"when only the control file is missing", func(op faultdisk.Op) bool {
+			return op.Name == "open" && op.Path == "global/pgsql_tmp_gorewind.pg_control" && !op.Read
+		}},
+	}
+	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+		old, promoted := diverged(t, in)
+		live := openServer(t, promoted.ConnString("postgres")).(source.Live)
+		ctx := context.WithoutCancel(t.Context())
+		before := treeOf(t, old.Dir)
+
+		for _, writes := range []int64{0, 1, 40} {
+			cut := &cutSource{Live: live}
 			cut.left.Store(writes)
-			r, err := prepare(t, target, cut)
-			require.NoError(t, err, "prepare the cut after %d writes", writes)
-			err = r.Apply(t.Context())
+			r, err := rewind.Prepare(ctx, rewind.Options{TargetDir: old.Dir, Source: cut})
+			require.NoError(t, err)
+			err = r.Apply(ctx)
+			require.NoError(t, r.Close())
 			require.ErrorIs(t, err, errCut)
 			var failed *rewind.Error
 			require.ErrorAs(t, err, &failed)
-			assert.False(t, failed.TargetUntouched)
+			assert.True(t, failed.TargetUntouched)
 			assert.Equal(t, rewind.Stage, failed.Phase)
-			assert.True(t, controlOf(t, target).ShutDownCleanly(), "failover managers see a stopped server")
-
-			_, err = prepare(t, target, openDir(t, src.Dir))
-			require.ErrorIs(t, err, rewind.ErrSourceRunning)
-			require.ErrorAs(t, err, &failed)
-			assert.False(t, failed.TargetUntouched, "a run that fails at once does not make it whole")
-
-			err = target.TryStart()
-			require.ErrorContains(t, err, "control file contains invalid")
-			target.MakeStandbyOf(t, src)
-			err = target.TryStart()
-			require.ErrorContains(t, err, "control file contains invalid")
+			assert.Empty(t, before.Diff(treeOf(t, old.Dir)), "cut after %d writes", writes)
 		}
-		mustRewind(t, target, whole)
-		assert.NoDirExists(t, filepath.Join(target.Dir, "pgsql_tmp_gorewind"))
-		mustFollow(t, target, src)
-		mustBeSound(t, target)
+
+		opts := rewind.Options{TargetDir: old.Dir, Source: live}
+		for i, point := range points {
+			wrap := failAt(point.matches)
+			if i == 0 { // the poison is in place when gorewind's own postmaster.pid goes
+				var poisoned bool
+				wrap = failAt(func(op faultdisk.Op) bool {
+					poisoned = poisoned || op.Name == "rename" && op.Path == pgdata.ControlFilePath
+					return poisoned && point.matches(op)
+				})
+			}
+			r, err := rewind.Prepare(ctx, opts.WithDisk(wrap))
+			require.NoError(t, err, point.name)
+			assert.Equal(t, i > 0, r.Plan().Resumes)
+			assert.True(t, r.Plan().Required)
+			assert.NotZero(t, r.Plan().Divergence)
+			err = r.Apply(ctx)
+			require.NoError(t, r.Close())
+			require.ErrorIs(t, err, errFault, point.name)
+			var failed *rewind.Error
+			require.ErrorAs(t, err, &failed)
+			assert.False(t, failed.TargetUntouched, point.name)
+			assert.True(t, failed.Retryable, point.name)
+
+			status, err := rewind.StatusOf(old.Dir)
+			require.NoError(t, err)
+			assert.Equal(t, rewind.StateUnfinished, status.State, point.name)
+			assert.False(t, status.Running)
+			mustNotStart(t, old, promoted)
+			opts.Source = nil // what is staged is enough
+		}
+
+		promoted.Stop(t, pgtest.Immediate)
+		require.NoError(t, rewind.Resume(ctx, rewind.Options{TargetDir: old.Dir}))
+		require.ErrorIs(t, rewind.Resume(ctx, rewind.Options{TargetDir: old.Dir}), rewind.ErrNothingToResume)
+		status, err := rewind.StatusOf(old.Dir)
+		require.NoError(t, err)
+		assert.Equal(t, rewind.StateRewound, status.State)
+		assert.NoDirExists(t, filepath.Join(old.Dir, "pgsql_tmp_gorewind"))
+		mustFollow(t, old, promoted)
+		mustBeSound(t, old)
+	})
+}
+
+// TestRewindInPlaceIsBegunAgain cuts rewinds in place; in between no server
+// starts, and the last run does not need what the first ones overwrote.
+func TestRewindInPlaceIsBegunAgain(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+		old, promoted := diverged(t, in)
+		live := openServer(t, promoted.ConnString("postgres")).(source.Live)
+		ctx := context.WithoutCancel(t.Context())
+		for i, writes := range []int64{0, 1, 40, 150, 1 << 40} {
+			cut := &cutSource{Live: live}
+			cut.left.Store(writes)
+			opts := rewind.Options{TargetDir: old.Dir, Source: cut, InPlace: i < 3} // a rerun knows by itself
+			if writes == 1<<40 {
+				opts = opts.WithDisk(failAt(func(op faultdisk.Op) bool { return op.Name == "rename" && op.Path == pgdata.ControlFilePath }))
+			}
+			r, err := rewind.Prepare(ctx, opts)
+			require.NoError(t, err, "after %d cuts", i)
+			err = r.Apply(ctx)
+			require.NoError(t, r.Close())
+			require.Error(t, err)
+			var failed *rewind.Error
+			require.ErrorAs(t, err, &failed)
+			assert.False(t, failed.TargetUntouched)
+			require.ErrorContains(t, rewind.Resume(ctx, rewind.Options{TargetDir: old.Dir}), "needs its source")
+			status, err := rewind.StatusOf(old.Dir)
+			require.NoError(t, err)
+			assert.Equal(t, rewind.StateInPlace, status.State)
+			if i > 1 {
+				mustNotStart(t, old, promoted)
+			}
+		}
+		write(t, promoted, "newer")
+		mustRewind(t, old, live)
+		assert.NoDirExists(t, filepath.Join(old.Dir, "pgsql_tmp_gorewind"))
+		mustFollow(t, old, promoted)
+		mustBeSound(t, old)
 	})
 }

@@ -22,6 +22,11 @@ type Plan struct {
 	Required bool
 	Reason   string
 
+	// Resumes is true where an earlier rewind was committed and did not end:
+	// Apply completes that one. Of the rest only what says where the two parted
+	// is set.
+	Resumes bool
+
 	// Divergence is the end of the WAL that both sides share, and the timeline
 	// that it lies on. It is zero on the same timeline.
 	Divergence         pgdata.LSN

@@ -212,6 +212,7 @@ type refusal struct {
 	is       error        // that the error wraps, or nil
 	names    func(p *pair) string
 	says     string
+	touched  bool // by an earlier run
 	needs    bool // a base backup
 }
 
@@ -299,7 +300,7 @@ var refusals = []refusal{
 		spoil: func(p *pair) { p.write(p.controlFile(p.source), p.control(p.source).Poisoned()) },
 	},
 	{
-		name: "a half rewound target whose control file is gone", phase: rewind.Inspect, names: targetControl, says: "take a base backup",
+		name: "a half rewound target whose journal is gone", phase: rewind.Inspect, touched: true, needs: true, names: text("pgsql_tmp_gorewind/journal"), says: "take a base backup",
 		spoil: func(p *pair) { p.write(p.controlFile(p.target), p.control(p.target).Poisoned()) },
 	},
 
@@ -507,7 +508,7 @@ func (c *refusal) mustRefuse(t *testing.T, p *pair) {
 	var failed *rewind.Error
 	require.ErrorAs(t, err, &failed)
 	assert.Equal(t, c.phase, failed.Phase)
-	assert.True(t, failed.TargetUntouched, "the target is said to be untouched")
+	assert.Equal(t, !c.touched, failed.TargetUntouched, "the target is said to be untouched")
 	assert.Equal(t, c.needs, failed.BaseBackupNeeded, "a base backup is said to be needed")
 }
 

@@ -10,15 +10,31 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// Options is what a rewind needs to know. TargetDir and Source must be set.
+// Options is what a rewind needs to know. TargetDir must be set, and Source
+// unless an unfinished rewind is completed.
 type Options struct {
 	TargetDir string        // the data directory to rewind; its server is stopped
 	Source    source.Source // what to rewind it to; the caller closes it
-	NoSync    bool          // leave it to the operating system when changes reach the disk
-	Logger    *slog.Logger  // nil discards
+
+	// Keep are patterns of files of the target that stay as they are:
+	// configuration, certificates, logs. A pattern is one of path.Match; one with
+	// a slash is compared with the whole path, another one with every name in it.
+	Keep []string
+	// InPlace writes to the target's files at once, for disks without room for a
+	// staging area. An interruption then leaves a target that does not start, and
+	// that a next run finishes only with a source.
+	InPlace bool
+	// NoSync leaves it to the operating system when changes reach the disk.
+	NoSync bool
+	// SyncMethod is how changes are brought to the disk.
+	SyncMethod SyncMethod
+
+	Logger *slog.Logger // nil discards
 	// Progress, if not nil, is called when a step begins and, while data is
 	// fetched, about once a second; never from two goroutines at once.
 	Progress func(Progress)
+
+	disk func(target.Disk) target.Disk // for tests, what is between the rewind and the disk
 }
 
 // Rewind is a rewind that was prepared.
@@ -35,26 +51,37 @@ type Rewind struct {
 	sourceRaw     []byte
 	live          source.Live // nil when the source is a stopped data directory
 	plan          *Plan
+
+	journal *target.Journal // of a committed rewind, which this one completes
+	earlier *knowledge      // of an interrupted rewind in place, which this one begins again
+	known   *knowledge      // what the next run would have to know
 }
 
 // Prepare inspects both sides, reads the target's WAL and decides what is to be
-// done. It changes nothing. The error is an *Error. Close gives back what the
-// rewind holds.
+// done. It changes nothing. Where an earlier rewind of the target was committed
+// and did not end, that one is prepared to be completed, and the source is not
+// looked at. The error is an *Error. Close gives back what the rewind holds: until
+// then no other rewind of the target can begin.
 func Prepare(ctx context.Context, opts Options) (*Rewind, error) {
-	r := &Rewind{opts: opts, log: opts.Logger, phase: Inspect}
-	if r.log == nil {
-		r.log = slog.New(slog.DiscardHandler)
-	}
+	r := newRewind(opts)
 	err := r.inspect(ctx)
-	if err == nil {
+	if err == nil && r.journal == nil {
 		r.phase = Analyze
 		err = r.analyze(ctx)
 	}
 	if err != nil {
-		r.Close()
+		_ = r.Close()
 		return nil, r.failed(err)
 	}
 	return r, nil
+}
+
+func newRewind(opts Options) *Rewind {
+	r := &Rewind{opts: opts, log: opts.Logger, phase: Inspect}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	return r
 }
 
 // Plan is what Apply will do. It must not be changed.
@@ -70,23 +97,71 @@ func (r *Rewind) Close() error {
 
 // Apply carries out the plan. Where no rewind is required it does nothing. The
 // error is an *Error; where it says that the target was changed, the target does
-// not start, and a new run finishes the rewind.
+// not start, and a new run, or Resume, finishes the rewind.
 func (r *Rewind) Apply(ctx context.Context) error {
-	if !r.plan.Required {
-		return nil
+	var err error
+	switch {
+	case r.journal != nil:
+		err = r.resume(ctx)
+	case !r.plan.Required:
+	case r.inPlace():
+		err = r.applyInPlace(ctx)
+	default:
+		err = r.applyStaged(ctx)
 	}
-	r.phase = Stage
-	if err := r.apply(ctx); err != nil {
+	if err != nil {
 		return r.failed(err)
 	}
 	return nil
 }
 
-func (r *Rewind) apply(ctx context.Context) error {
+// inPlace reports whether the target's files are written to at once, because it
+// was asked for or because an interrupted rewind did so.
+func (r *Rewind) inPlace() bool { return r.opts.InPlace || r.earlier != nil }
+
+// applyStaged stages everything, commits, and then makes the target what it
+// should be.
+func (r *Rewind) applyStaged(ctx context.Context) error {
+	r.phase = Stage
 	if err := r.checkNotRunning(); err != nil {
 		return err
 	}
-	changes, err := r.target.Changes(r.plan.Files, r.targetRaw, target.Options{NoSync: r.opts.NoSync, Exact: r.live == nil})
+	staging, err := r.target.Stage(ctx, r.plan.Files, r.targetRaw, r.targetOptions())
+	if err != nil {
+		return err
+	}
+	defer staging.Discard()
+	final, err := r.fetch(ctx, staging)
+	if err != nil {
+		return err
+	}
+
+	r.phase = Commit
+	if !r.opts.NoSync {
+		r.step("syncing staged data")
+	}
+	if r.touched, err = staging.Commit(ctx, r.targetRaw, final); err != nil {
+		return err
+	}
+
+	r.phase = Apply
+	if r.journal, err = r.target.Journal(); err != nil {
+		return err
+	}
+	return r.finish(ctx, false)
+}
+
+// applyInPlace writes what it fetches straight to the target.
+func (r *Rewind) applyInPlace(ctx context.Context) error {
+	r.phase = Stage
+	if err := r.checkNotRunning(); err != nil {
+		return err
+	}
+	notes, err := r.known.encode()
+	if err != nil {
+		return err
+	}
+	changes, err := r.target.ChangeInPlace(r.plan.Files, r.targetOptions(), notes)
 	if err != nil {
 		return err
 	}
@@ -94,49 +169,65 @@ func (r *Rewind) apply(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	defer func() { r.touched = changes.Touched() }()
-	if err := changes.Begin(ctx); err != nil {
-		return err
-	}
-
-	sink := &counter{Sink: changes}
-	stop := r.watch(sink, r.plan.Files.FetchBytes())
-	end, err := r.fetch(ctx, changes, sink)
-	stop()
+	begun, err := changes.Begin(ctx, r.targetRaw)
+	r.touched = r.touched || begun
 	if err != nil {
 		return err
 	}
-
+	final, err := r.fetch(ctx, changes)
+	if err != nil {
+		return err
+	}
 	r.phase = Apply
+	r.stepsOfFinish()
+	return changes.Finish(ctx, final)
+}
+
+func (r *Rewind) targetOptions() target.Options {
+	return target.Options{Sync: r.syncMode(), Exact: r.live == nil, Source: r.opts.Source.String()}
+}
+
+// receiver takes what is fetched, and knows what the target's files will be.
+type receiver interface {
+	source.Sink
+	ReadFile(path string) ([]byte, error)
+}
+
+// fetch brings everything over. WAL comes last: of the source's, all that the
+// minimum recovery point asks for is then on its disk, so that the target gets it
+// even if the source is gone before the target starts.
+func (r *Rewind) fetch(ctx context.Context, to receiver) (target.Final, error) {
+	sink := &counter{Sink: to}
+	defer r.watch(sink, r.plan.Files.FetchBytes())()
+	if err := r.opts.Source.Fetch(ctx, r.ranges(false), sink); err != nil {
+		return target.Final{}, err
+	}
+	e, err := r.endOfSource(ctx)
+	if err != nil {
+		return target.Final{}, err
+	}
+	if err := r.opts.Source.Fetch(ctx, r.ranges(true), sink); err != nil {
+		return target.Final{}, err
+	}
+	if r.live == nil { // which must not have been started meanwhile
+		if e, err = r.endOfSource(ctx); err != nil {
+			return target.Final{}, err
+		}
+	}
+	return r.final(e, to)
+}
+
+// finish carries out the journal.
+func (r *Rewind) finish(ctx context.Context, resumed bool) error {
+	r.stepsOfFinish()
+	return r.target.Finish(ctx, r.journal, resumed)
+}
+
+func (r *Rewind) stepsOfFinish() {
 	r.step("creating backup label and updating control file")
 	if !r.opts.NoSync {
 		r.step("syncing target data directory")
 	}
-	return changes.Finish(ctx, r.newControl(end), r.backupLabel())
-}
-
-// fetch brings everything over. WAL comes last, for two reasons. From the
-// target's own a next run learns what is to be done. And of the source's, all
-// that the minimum recovery point asks for is then on its disk, so that the
-// target gets it even if the source is gone before the target starts.
-func (r *Rewind) fetch(ctx context.Context, changes *target.Changes, sink source.Sink) (end, error) {
-	if err := r.opts.Source.Fetch(ctx, r.ranges(false), sink); err != nil {
-		return end{}, err
-	}
-	e, err := r.endOfSource(ctx)
-	if err != nil {
-		return end{}, err
-	}
-	if err := changes.RemoveOutdated(ctx); err != nil {
-		return end{}, err
-	}
-	if err := r.opts.Source.Fetch(ctx, r.ranges(true), sink); err != nil {
-		return end{}, err
-	}
-	if r.live == nil { // which must not have been started meanwhile
-		return r.endOfSource(ctx)
-	}
-	return e, nil
 }
 
 // failed makes an *Error of what went wrong.
@@ -145,10 +236,12 @@ func (r *Rewind) failed(err error) error {
 	if errors.As(err, &already) {
 		return err
 	}
+	lost := baseBackupNeeded(err)
 	return &Error{
 		Phase:            r.phase,
 		TargetUntouched:  !r.touched,
-		BaseBackupNeeded: baseBackupNeeded(err),
+		Retryable:        !lost && (r.touched || isTemporary(err)),
+		BaseBackupNeeded: lost,
 		Err:              err,
 	}
 }

@@ -123,6 +123,28 @@ func (d *Dir) ResolveDir(p string) (*os.Root, string, error) {
 	return root, path.Dir(inside), err
 }
 
+// Adopt lets the paths below a tablespace's link lead to a directory before the
+// link is there.
+func (d *Dir) Adopt(link, to string) error {
+	if !isLinkPoint(link) {
+		return fmt.Errorf("%w: %q is not the place of a tablespace's link", ErrUnsafePath, link)
+	}
+	if !filepath.IsAbs(to) {
+		to = filepath.Join(filepath.Dir(d.Join(link)), to)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.links[link] != nil {
+		return nil
+	}
+	r, err := os.OpenRoot(to)
+	if err != nil {
+		return fmt.Errorf("could not open directory %q, where %q is to lead: %w", to, d.Join(link), Reason(err))
+	}
+	d.links[link] = r
+	return nil
+}
+
 // Forget drops what is known of a link, which is about to change.
 func (d *Dir) Forget(link string) {
 	d.mu.Lock()
@@ -163,6 +185,24 @@ func (d *Dir) Open(p string) (*os.File, error) {
 		return nil, fmt.Errorf("could not open file %q: %w", d.Join(p), Reason(err))
 	}
 	return f, nil
+}
+
+// OpenFile opens a file that is there, with the flags of os.OpenFile.
+func (d *Dir) OpenFile(p string, flag int) (*os.File, error) {
+	root, rest, err := d.Resolve(p)
+	if err != nil {
+		return nil, err
+	}
+	return root.OpenFile(rest, flag&^os.O_CREATE, 0)
+}
+
+// LinkPoint reports whether a path is a symbolic link that is followed.
+func (d *Dir) LinkPoint(p string) bool {
+	if !isLinkPoint(p) {
+		return false
+	}
+	info, err := d.root.Lstat(p)
+	return err == nil && info.Mode().Type() == fs.ModeSymlink
 }
 
 // Lstat describes a file without following it.
@@ -299,12 +339,16 @@ func (d *Dir) readlink(p string) (string, error) {
 	return to, nil
 }
 
-// Reason strips the operation and path that os puts before an error's reason,
+// Reason strips the operation and paths that os puts before an error's reason,
 // for messages that name the path themselves.
 func Reason(err error) error {
 	var pe *fs.PathError
-	if errors.As(err, &pe) {
+	var le *os.LinkError
+	switch {
+	case errors.As(err, &pe):
 		return pe.Err
+	case errors.As(err, &le):
+		return le.Err
 	}
 	return err
 }

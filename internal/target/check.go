@@ -34,21 +34,33 @@ func (o Obstacles) Error() string {
 // Unwrap gives all of them.
 func (o Obstacles) Unwrap() []error { return o }
 
+// errImmutable is what chattr +i and +a do to a file.
+var errImmutable = errors.New("it is immutable or append-only: chattr -ia it")
+
 // Check finds out, without changing anything, whether a plan can be carried out:
-// whether every file and directory that it changes can be written, and whether
-// the directories of new tablespaces are free. The error is of type Obstacles.
+// whether every file and directory that it writes, replaces or removes can be
+// written, is not immutable and no mount point, and whether the directories of
+// new tablespaces are free. The error is of type Obstacles.
 func (t *Target) Check(plan *filemap.Plan, v *pgdata.Version) error {
-	c := checker{t: t, dirs: map[string]bool{}}
+	c := checker{t: t, dirs: map[string]uint64{}}
 	c.directory(".")
 	c.directory(path.Dir(pgdata.ControlFilePath))
+	c.replaced(pgdata.ControlFilePath)
 	for i := range plan.Entries {
 		e := &plan.Entries[i]
 		switch {
 		case e.Action == filemap.Create && e.Type == pgdata.Symlink && path.Dir(e.Path) == pgdata.TablespaceRoot:
 			c.note(t.checkTablespace(e, v))
 			c.directory(path.Dir(e.Path))
-		case e.Action == filemap.Create, e.Action == filemap.Remove, e.Action == filemap.Copy && e.Reason == filemap.OnlyOnSource:
+		case e.Action == filemap.Create, e.Action == filemap.Copy && e.Reason == filemap.OnlyOnSource:
 			c.directory(path.Dir(e.Path))
+		case e.Action == filemap.Remove:
+			c.directory(path.Dir(e.Path))
+			c.replaced(e.Path)
+		case e.Action == filemap.Copy:
+			c.directory(path.Dir(e.Path))
+			c.replaced(e.Path)
+			c.file(e.Path)
 		case e.Action != filemap.None, e.Blocks != nil:
 			c.file(e.Path)
 		}
@@ -61,7 +73,7 @@ func (t *Target) Check(plan *filemap.Plan, v *pgdata.Version) error {
 
 type checker struct {
 	t     *Target
-	dirs  map[string]bool // those that were checked
+	dirs  map[string]uint64 // those that were checked, and the mounts that they lie on
 	found Obstacles
 }
 
@@ -74,12 +86,7 @@ func (c *checker) note(err error) {
 // file checks that an existing file can be written. One that is gone meanwhile
 // will be made.
 func (c *checker) file(p string) {
-	root, rest, err := c.t.Resolve(p)
-	if err != nil {
-		c.note(err)
-		return
-	}
-	f, err := root.OpenFile(rest, os.O_WRONLY, 0)
+	f, err := c.t.OpenFile(p, os.O_WRONLY)
 	if err == nil {
 		err = f.Close()
 	}
@@ -88,14 +95,43 @@ func (c *checker) file(p string) {
 	}
 }
 
+// replaced checks that an existing file, link or directory can be renamed over
+// or removed.
+func (c *checker) replaced(p string) {
+	root, rest, err := c.t.Resolve(p)
+	if err != nil {
+		c.note(err)
+		return
+	}
+	mount, err := look(filepath.Join(root.Name(), filepath.FromSlash(rest)))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		c.note(fmt.Errorf("could not replace or remove %q: %w", c.t.Join(p), err))
+	case mount != c.dirs[path.Dir(p)] && c.dirs[path.Dir(p)] != 0:
+		c.note(fmt.Errorf("could not replace or remove %q: it is a mount point: keep it with --keep, or unmount it", c.t.Join(p)))
+	}
+}
+
 // directory checks that entries can be made in and removed from a directory. One
 // that is not there yet is in the plan, too.
 func (c *checker) directory(p string) {
-	if c.dirs[p] {
+	if _, done := c.dirs[p]; done {
 		return
 	}
-	c.dirs[p] = true
-	if err := writable(c.t.Join(p)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	c.dirs[p] = 0
+	root, rest, err := c.t.ResolveDir(p)
+	if err != nil {
+		c.note(err)
+		return
+	}
+	real := filepath.Join(root.Name(), filepath.FromSlash(rest))
+	mount, err := look(real)
+	if err == nil {
+		c.dirs[p] = mount
+		err = writable(real)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		c.note(fmt.Errorf("could not write in directory %q: %w", c.t.Join(p), err))
 	}
 }
@@ -125,7 +161,7 @@ func checkFree(dir string, v *pgdata.Version) error {
 		if name == v.TablespaceDir() {
 			return errors.New("another cluster uses it, perhaps the source itself: rewind on another host, or free it")
 		}
-		if name != "lost+found" && !strings.HasPrefix(name, "PG_") {
+		if name != "lost+found" && !strings.HasPrefix(name, ownPrefix) && !strings.HasPrefix(name, "PG_") {
 			return fmt.Errorf("it is not empty, it contains %q: empty it", name)
 		}
 	}

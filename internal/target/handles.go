@@ -1,9 +1,6 @@
 package target
 
-import (
-	"os"
-	"sync"
-)
+import "sync"
 
 // maxIdle is how many files stay open between two writes to them.
 const maxIdle = 32
@@ -18,13 +15,13 @@ type handles struct {
 
 type handle struct {
 	sync.Once
-	file  *os.File
+	file  File
 	err   error
 	users int
 }
 
 // use calls write with the open file; open is called where it is not open yet.
-func (h *handles) use(path string, open func() (*os.File, error), write func(*os.File) error) error {
+func (h *handles) use(path string, open func() (File, error), write func(File) error) error {
 	h.mu.Lock()
 	if h.open == nil {
 		h.open = map[string]*handle{}

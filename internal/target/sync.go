@@ -3,39 +3,35 @@ package target
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/gorewind/gorewind/internal/datadir"
 )
 
 // syncWorkers is how many fsyncs are under way at once: the disk merges them.
 const syncWorkers = 8
 
-// syncAll makes files and directories durable. One that is gone needs nothing.
+// syncAll makes files and directories durable.
 func (t *Target) syncAll(ctx context.Context, paths []string) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(syncWorkers)
 	for _, p := range paths {
-		g.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			root, rest, err := t.ResolveDir(p) // of files it is the same
-			if err == nil {
-				err = syncPath(root, rest)
-			}
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("could not fsync %q: %w", t.Join(p), datadir.Reason(err))
-			}
-			return nil
-		})
+		g.Go(func() error { return t.syncOne(ctx, p) })
 	}
 	return g.Wait()
+}
+
+// syncOne makes one durable. What is gone needs nothing.
+func (t *Target) syncOne(ctx context.Context, p string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := t.disk.Sync(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return t.failed("fsync", p, err)
+	}
+	return nil
 }
 
 // syncPath fsyncs a file or directory.

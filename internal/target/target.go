@@ -4,57 +4,97 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
+	"os"
+	"time"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Where the original control file lies while the target is being changed.
-const (
-	stagingDir   = filemap.OwnPrefix
-	savedControl = stagingDir + "/pg_control"
-)
-
-// ErrChanged says that the target is not as it was analyzed.
-var ErrChanged = errors.New("the target changed while gorewind was running: another program works on it; stop that and run gorewind again")
-
-// Target is the data directory that is rewound.
+// Target is the data directory that is rewound. Until Close no other gorewind
+// works on it.
 type Target struct {
 	*datadir.Dir
+	disk    Disk
+	lock    *os.File
+	opened  time.Time
+	cleaned bool // what an earlier run left is gone
 }
 
-// Open opens the target and changes nothing.
-func Open(name string) (*Target, error) {
+// Open opens the target and locks it against other gorewinds. wrap, if not nil,
+// gives the disk that is used instead of the real one.
+func Open(name string, wrap func(Disk) Disk) (*Target, error) {
 	d, err := datadir.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	return &Target{Dir: d}, nil
+	t := &Target{Dir: d, disk: osDisk{d}, opened: time.Now()}
+	if wrap != nil {
+		t.disk = wrap(t.disk)
+	}
+	var taken bool
+	if t.lock, taken, err = t.takeLock(); err == nil && !taken {
+		err = fmt.Errorf("%w %q: wait for it to end", ErrLocked, name)
+	}
+	if err == nil {
+		err = t.dropStaleInterlock()
+	}
+	if err != nil {
+		_ = t.Close()
+		return nil, err
+	}
+	return t, nil
 }
 
-// ControlFile reads the control file as it was before any change: where an
-// earlier run was interrupted, the one it put aside.
-func (t *Target) ControlFile() (raw []byte, resumed bool, err error) {
-	raw, err = t.ReadFile(pgdata.ControlFilePath)
+// Close gives back the target for others.
+func (t *Target) Close() error {
+	err := t.Dir.Close()
+	if t.lock != nil {
+		err = errors.Join(err, t.lock.Close())
+	}
+	return err
+}
+
+// ControlFile reads the control file as it is, poisoned or not.
+func (t *Target) ControlFile() ([]byte, error) {
+	raw, _, err := t.readControl()
+	return raw, err
+}
+
+func (t *Target) readControl() ([]byte, *controlfile.Data, error) {
+	raw, err := t.ReadFile(pgdata.ControlFilePath)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	data, err := controlfile.Parse(raw)
 	if err != nil {
-		return nil, false, fmt.Errorf("file %q: %w", t.Join(pgdata.ControlFilePath), err)
+		return nil, nil, fmt.Errorf("control file %q: %w", t.Join(pgdata.ControlFilePath), err)
 	}
-	if !data.IsPoisoned() {
-		return raw, false, nil
+	return raw, data, nil
+}
+
+// Poisoned reports whether the control file is the one that no server accepts.
+func (t *Target) Poisoned() bool {
+	_, data, err := t.readControl()
+	return err == nil && data.IsPoisoned()
+}
+
+var errUnfinished = errors.New("an earlier rewind of the target was committed and did not end: finish that first")
+
+// cleanUp removes what an earlier run staged and did not commit.
+func (t *Target) cleanUp() error {
+	if t.cleaned {
+		return nil
 	}
-	raw, err = t.ReadFile(savedControl)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("file %q was made unusable by a rewind that did not end, and %q is gone: take a base backup",
-			t.Join(pgdata.ControlFilePath), t.Join(savedControl))
+	if t.Poisoned() { // then it is all that is left of the target's own
+		return fmt.Errorf("%w: %q", errUnfinished, t.Name())
 	}
-	return raw, true, err
+	if err := t.dropStaging(); err != nil {
+		return err
+	}
+	t.cleaned = true
+	return nil
 }
 
 // modes are those of new files and directories: initdb's, or those of initdb
@@ -66,66 +106,45 @@ func (t *Target) modes() (file, dir fs.FileMode) {
 	return 0o600, 0o700
 }
 
-// mkdir makes a directory, or finds it made by an earlier run.
+// mkdir makes a directory as initdb would, or finds it made by an earlier run.
 func (t *Target) mkdir(p string) error {
-	root, rest, err := t.Resolve(p)
-	if err != nil {
-		return err
-	}
 	_, mode := t.modes()
-	if err = root.Mkdir(rest, mode); err == nil {
-		err = root.Chmod(rest, mode) // gives back what the umask took away
-	} else if info, serr := root.Lstat(rest); serr == nil && info.IsDir() {
+	return t.mkdirExact(p, mode)
+}
+
+func (t *Target) mkdirExact(p string, mode fs.FileMode) error {
+	err := t.disk.Mkdir(p, mode)
+	if err == nil {
+		err = t.disk.Chmod(p, mode) // gives back what the umask took away
+	} else if info, serr := t.disk.Lstat(p); serr == nil && info.IsDir() {
 		err = nil
 	}
 	if err != nil {
-		return fmt.Errorf("could not create directory %q: %w", t.Join(p), datadir.Reason(err))
+		return t.failed("create directory", p, err)
 	}
 	return nil
 }
 
 // remove removes a file, link or empty directory that may be gone already.
 func (t *Target) remove(p string) error {
-	root, rest, err := t.Resolve(p)
-	if err != nil {
-		return err
+	if err := t.disk.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return t.failed("remove", p, err)
 	}
-	if err = root.Remove(rest); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("could not remove %q: %w", t.Join(p), datadir.Reason(err))
-	}
-	t.Forget(p)
 	return nil
 }
 
-// replaceFile puts a small file in place so that at every moment either the old
-// or the new one is there, and is there to stay.
-func (t *Target) replaceFile(p string, data []byte, sync bool) error {
-	root, rest, err := t.Resolve(p)
+// writeFile writes a small file that nobody reads yet.
+func (t *Target) writeFile(p string, data []byte, mode fs.FileMode, sync bool) error {
+	f, err := t.disk.Open(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
 	if err != nil {
 		return err
 	}
-	mode, _ := t.modes()
-	if info, err := root.Lstat(rest); err == nil {
-		mode = info.Mode().Perm()
-	}
-	temp := path.Join(path.Dir(rest), filemap.OwnPrefix+"."+path.Base(rest))
-	if err = root.WriteFile(temp, data, mode); err == nil {
-		err = root.Chmod(temp, mode)
-	}
-	if err == nil && sync {
-		err = syncPath(root, temp)
-	}
+	_, err = f.WriteAt(data, 0)
 	if err == nil {
-		err = root.Rename(temp, rest)
-	}
-	if err != nil {
-		_ = root.Remove(temp)
+		err = t.disk.Chmod(p, mode)
 	}
 	if err == nil && sync {
-		err = syncPath(root, path.Dir(rest))
+		err = f.Sync()
 	}
-	if err != nil {
-		return fmt.Errorf("could not write file %q: %w", t.Join(p), datadir.Reason(err))
-	}
-	return nil
+	return errors.Join(err, f.Close())
 }

@@ -1,11 +1,11 @@
 package target_test
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -25,25 +25,56 @@ func newTarget(t *testing.T, files map[string]string) (*target.Target, []byte) {
 	dir := t.TempDir()
 	control, err := os.ReadFile("../../controlfile/testdata/17.pg_control")
 	require.NoError(t, err)
-	files[pgdata.ControlFilePath] = string(control)
+	files[pgdata.ControlFilePath], files[pgdata.VersionPath] = string(control), "17\n"
 	for p, content := range files {
 		p = filepath.Join(dir, p)
 		require.NoError(t, os.MkdirAll(filepath.Dir(p), 0o700))
 		require.NoError(t, os.WriteFile(p, []byte(content), 0o600))
 	}
-	tgt, err := target.Open(dir)
+	tgt, err := target.Open(dir, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, tgt.Close()) })
 	return tgt, control
 }
 
-func begin(t *testing.T, tgt *target.Target, control []byte, entries ...filemap.Entry) *target.Changes {
+func plan(entries ...filemap.Entry) *filemap.Plan {
+	return &filemap.Plan{Geometry: geometry, WALDir: "pg_wal", Entries: entries}
+}
+
+func stage(t *testing.T, tgt *target.Target, control []byte, entries ...filemap.Entry) *target.Staging {
 	t.Helper()
-	c, err := tgt.Changes(&filemap.Plan{Geometry: geometry, WALDir: "pg_wal", Entries: entries}, control, target.Options{})
+	s, err := tgt.Stage(t.Context(), plan(entries...), control, target.Options{})
 	require.NoError(t, err)
-	t.Cleanup(c.Abandon)
-	require.NoError(t, c.Begin(t.Context()))
-	return c
+	t.Cleanup(s.Discard)
+	return s
+}
+
+// newControl is a control file that differs from the given one.
+func newControl(t *testing.T, control []byte) []byte {
+	t.Helper()
+	d, err := controlfile.Parse(control)
+	require.NoError(t, err)
+	f := d.Fields
+	f.Time = f.Time.Add(time.Hour)
+	return d.Encode(f)
+}
+
+// finish commits and applies.
+func finish(t *testing.T, tgt *target.Target, s *target.Staging, control []byte) {
+	t.Helper()
+	commit(t, s, control)
+	j, err := tgt.Journal()
+	require.NoError(t, err)
+	require.NoError(t, tgt.Finish(t.Context(), j, false))
+}
+
+func commit(t *testing.T, s *target.Staging, control []byte) {
+	t.Helper()
+	committed, err := s.Commit(t.Context(), control, target.Final{
+		Control: newControl(t, control), Files: []target.SmallFile{{Path: pgdata.BackupLabelPath, Data: []byte("label")}},
+	})
+	require.NoError(t, err)
+	require.True(t, committed)
 }
 
 func read(t *testing.T, tgt *target.Target, p string) string {
@@ -66,7 +97,7 @@ func TestEveryKindOfActionIsCarriedOut(t *testing.T) {
 	require.NoError(t, os.Chmod(tgt.Join("mode"), 0o640))
 	blocks := new(pgdata.BlockSet)
 	blocks.Add(0)
-	c := begin(t, tgt, control,
+	c := stage(t, tgt, control,
 		filemap.Entry{Path: "base/7", Type: pgdata.Directory, Action: filemap.Create},
 		filemap.Entry{Path: "pg_tblspc", Type: pgdata.Directory, Action: filemap.Create},
 		filemap.Entry{Path: "pg_tblspc/99", Type: pgdata.Symlink, Action: filemap.Create, Link: space},
@@ -88,16 +119,15 @@ func TestEveryKindOfActionIsCarriedOut(t *testing.T) {
 	require.NoError(t, c.WriteAt("base/5/2", []byte(strings.Repeat("t", 8192)), 8192))
 	require.NoError(t, c.Vanished("base/5/3"))
 	require.NoError(t, c.WriteAt("base/5/3", []byte("x"), 0), "the answer to another part of the same file may be under way")
-	require.NoError(t, c.RemoveOutdated(t.Context()))
-	assert.FileExists(t, tgt.Join("pg_wal/000000010000000000000001"), "WAL goes last")
-	require.NoError(t, c.Finish(t.Context(), []byte("control"), []byte("label")))
+	assert.Equal(t, "old and longer than the new", read(t, tgt, "conf"), "before the commit nothing changes")
+	finish(t, tgt, c, control)
 
 	assert.Equal(t, "abc", read(t, tgt, "base/7/1"))
 	assert.Equal(t, "new", read(t, tgt, "conf"))
 	assert.Equal(t, "", read(t, tgt, "empty"))
 	assert.Equal(t, strings.Repeat("b", 8192)+strings.Repeat("t", 8192), read(t, tgt, "base/5/2"))
 	assert.Equal(t, strings.Repeat("o", 8192), read(t, tgt, "base/5/1"))
-	assert.Equal(t, "control", read(t, tgt, pgdata.ControlFilePath))
+	assert.Equal(t, string(newControl(t, control)), read(t, tgt, pgdata.ControlFilePath))
 	assert.Equal(t, "label", read(t, tgt, pgdata.BackupLabelPath))
 	for _, gone := range []string{"base/9", "base/5/3", "pg_wal/000000010000000000000001", filemap.OwnPrefix} {
 		assert.NoFileExists(t, tgt.Join(gone))
@@ -121,16 +151,17 @@ func TestNewFilesHaveInitdbsModesWhateverTheUmask(t *testing.T) {
 		control, err := os.ReadFile("../../controlfile/testdata/17.pg_control")
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, pgdata.ControlFilePath), control, 0o600))
-		tgt, err := target.Open(dir)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, pgdata.VersionPath), []byte("17\n"), 0o600))
+		tgt, err := target.Open(dir, nil)
 		require.NoError(t, err)
-		changes := begin(t, tgt, control, filemap.Entry{Path: "d", Type: pgdata.Directory, Action: filemap.Create}, copyOf("d/f", 1))
-		require.NoError(t, changes.WriteAt("d/f", []byte("x"), 0))
+		s := stage(t, tgt, control, filemap.Entry{Path: "d", Type: pgdata.Directory, Action: filemap.Create}, copyOf("d/f", 1))
+		require.NoError(t, s.WriteAt("d/f", []byte("x"), 0))
+		finish(t, tgt, s, control)
 		for p, want := range map[string]os.FileMode{"d": c.dir, "d/f": c.file} {
 			info, err := os.Stat(filepath.Join(dir, p))
 			require.NoError(t, err)
 			assert.Equal(t, want, info.Mode().Perm(), p)
 		}
-		changes.Abandon()
 		require.NoError(t, tgt.Close())
 	}
 }
@@ -140,7 +171,7 @@ func TestWhatWasNotAskedForIsRefused(t *testing.T) {
 	blocks := new(pgdata.BlockSet)
 	blocks.Add(0)
 	blocks.Add(2)
-	c := begin(t, tgt, control, copyOf("conf", 3),
+	c := stage(t, tgt, control, copyOf("conf", 3),
 		filemap.Entry{Path: "base/5/2", Type: pgdata.Regular, Action: filemap.None, SourceSize: 3 * 8192, TargetSize: 3 * 8192, Blocks: blocks})
 	for name, err := range map[string]error{
 		"another file":       c.WriteAt("base/5/1", []byte("x"), 0),
@@ -151,102 +182,40 @@ func TestWhatWasNotAskedForIsRefused(t *testing.T) {
 		"another is gone":    c.Vanished("base/5/1"),
 		"an overflow":        c.WriteAt("conf", []byte("xx"), 1<<63-1),
 		"a block in between": c.WriteAt("base/5/2", make([]byte, 8192), 8192),
-		"an answer missing":  c.RemoveOutdated(t.Context()),
+		"an answer missing":  second(c.Commit(t.Context(), control, target.Final{})),
 	} {
 		assert.Error(t, err, name)
 	}
 	assert.Equal(t, "old", read(t, tgt, "base/5/1"))
 }
 
+func second(_ bool, err error) error { return err }
+
 func TestStoppedSourceMustSendAllThatItListed(t *testing.T) {
-	for name, send := range map[string]func(*target.Changes) error{
-		"less": func(c *target.Changes) error { return c.WriteAt("conf", []byte("ab"), 0) },
-		"more": func(c *target.Changes) error { return c.WriteAt("conf", []byte("abcd"), 0) },
-		"gone": func(c *target.Changes) error { return c.Vanished("conf") },
+	for name, send := range map[string]func(*target.Staging) error{
+		"less": func(c *target.Staging) error { return c.WriteAt("conf", []byte("ab"), 0) },
+		"more": func(c *target.Staging) error { return c.WriteAt("conf", []byte("abcd"), 0) },
+		"gone": func(c *target.Staging) error { return c.Vanished("conf") },
 	} {
 		tgt, control := newTarget(t, map[string]string{})
-		plan := &filemap.Plan{Geometry: geometry, WALDir: "pg_wal", Entries: []filemap.Entry{copyOf("conf", 3)}}
-		c, err := tgt.Changes(plan, control, target.Options{Exact: true})
+		s, err := tgt.Stage(t.Context(), plan(copyOf("conf", 3)), control, target.Options{Exact: true})
 		require.NoError(t, err)
-		require.NoError(t, c.Begin(t.Context()))
-		if err = send(c); err == nil {
-			err = c.RemoveOutdated(t.Context())
+		if err = send(s); err == nil {
+			_, err = s.Commit(t.Context(), control, target.Final{})
 		}
 		assert.ErrorContains(t, err, `file "conf" of the source changed while gorewind was running`, name)
-		c.Abandon()
+		s.Discard()
+		assert.NoDirExists(t, tgt.Join(filemap.OwnPrefix))
 	}
 }
 
-func TestInterruptedTargetIsPoisonedAndKeepsItsControlFile(t *testing.T) {
-	tgt, control := newTarget(t, map[string]string{})
-	begin(t, tgt, control, copyOf("conf", 3))
-	now, err := controlfile.Parse([]byte(read(t, tgt, pgdata.ControlFilePath)))
+func TestTwoRewindsOfOneTargetAreNotPossible(t *testing.T) {
+	tgt, _ := newTarget(t, map[string]string{})
+	_, err := target.Open(tgt.Name(), nil)
+	assert.ErrorIs(t, err, target.ErrLocked)
+	status, err := target.Inspect(tgt.Name())
 	require.NoError(t, err)
-	assert.True(t, now.IsPoisoned())
-
-	again, err := target.Open(tgt.Name())
-	require.NoError(t, err)
-	defer func() { require.NoError(t, again.Close()) }()
-	raw, interrupted, err := again.ControlFile()
-	require.NoError(t, err)
-	assert.True(t, interrupted)
-	assert.Equal(t, control, raw)
-
-	require.NoError(t, os.Remove(tgt.Join(filemap.OwnPrefix+"/pg_control")))
-	_, _, err = again.ControlFile()
-	assert.ErrorContains(t, err, "take a base backup")
-}
-
-func TestBeginThatFailsLeavesNothing(t *testing.T) {
-	tgt, control := newTarget(t, map[string]string{filepath.Join(filemap.OwnPrefix, "pg_control", "in the way"): "x"})
-	c, err := tgt.Changes(&filemap.Plan{Geometry: geometry, WALDir: "pg_wal"}, control, target.Options{})
-	require.NoError(t, err)
-	t.Cleanup(c.Abandon)
-	require.ErrorContains(t, c.Begin(t.Context()), "could not write file")
-	assert.False(t, c.Touched())
-	assert.Equal(t, string(control), read(t, tgt, pgdata.ControlFilePath))
-}
-
-func TestSecondRunKeepsTheSavedControlFile(t *testing.T) {
-	tgt, control := newTarget(t, map[string]string{})
-	begin(t, tgt, control, copyOf("conf", 3))
-	saved := tgt.Join(filemap.OwnPrefix + "/pg_control")
-	before, err := os.Stat(saved)
-	require.NoError(t, err)
-	c := begin(t, tgt, control, copyOf("conf", 3))
-	assert.True(t, c.Touched())
-	after, err := os.Stat(saved)
-	require.NoError(t, err)
-	assert.True(t, os.SameFile(before, after), "it is not written again")
-}
-
-func TestSecondRunThatCannotReadTheSavedControlFileKeepsIt(t *testing.T) {
-	tgt, control := newTarget(t, map[string]string{})
-	plan := &filemap.Plan{Geometry: geometry, WALDir: "pg_wal"}
-	begin(t, tgt, control)
-	c, err := tgt.Changes(plan, control, target.Options{})
-	require.NoError(t, err)
-	t.Cleanup(c.Abandon)
-	saved := tgt.Join(filemap.OwnPrefix + "/pg_control")
-	require.NoError(t, os.Chmod(saved, 0))
-	require.ErrorIs(t, c.Begin(t.Context()), os.ErrPermission)
-	assert.True(t, c.Touched())
-	assert.FileExists(t, saved)
-}
-
-func TestWALStaysWhileSomethingIsMissing(t *testing.T) {
-	const wal = "pg_wal/000000010000000000000001"
-	tgt, control := newTarget(t, map[string]string{wal: "old", "base/9": "old"})
-	c := begin(t, tgt, control, copyOf("conf", 3), copyOf("pg_wal/00000002.history", 3),
-		filemap.Entry{Path: "base/9", Type: pgdata.Regular, Action: filemap.Remove},
-		filemap.Entry{Path: wal, Type: pgdata.Regular, Action: filemap.Remove})
-	assert.ErrorContains(t, c.RemoveOutdated(t.Context()), `did not send file "conf"`)
-	assert.FileExists(t, tgt.Join("base/9"))
-	require.NoError(t, c.WriteAt("conf", []byte("new"), 0))
-	require.NoError(t, c.RemoveOutdated(t.Context()))
-	assert.NoFileExists(t, tgt.Join("base/9"))
-	assert.ErrorContains(t, c.Finish(t.Context(), []byte("control"), []byte("label")), `did not send file "pg_wal/00000002.history"`)
-	assert.FileExists(t, tgt.Join(wal))
+	assert.True(t, status.Locked)
 }
 
 func TestTargetThatChangedIsLeftAlone(t *testing.T) {
@@ -256,12 +225,12 @@ func TestTargetThatChangedIsLeftAlone(t *testing.T) {
 	f := d.Fields
 	f.Time = f.Time.Add(1e9)
 	require.NoError(t, os.WriteFile(tgt.Join(pgdata.ControlFilePath), d.Encode(f), 0o600))
-	_, err = tgt.Changes(&filemap.Plan{}, control, target.Options{})
+	_, err = tgt.Stage(t.Context(), plan(), control, target.Options{})
 	assert.ErrorIs(t, err, target.ErrChanged)
 }
 
 func TestTablespaceDirectoriesInUseAreRefused(t *testing.T) {
-	tgt, control := newTarget(t, map[string]string{})
+	tgt, _ := newTarget(t, map[string]string{})
 	for name, want := range map[string]string{"PG_17_202406281": "another cluster uses it", "passwd": `it is not empty, it contains "passwd"`, "": "no such file or directory: create it"} {
 		dir := t.TempDir()
 		if name == "" {
@@ -269,21 +238,11 @@ func TestTablespaceDirectoriesInUseAreRefused(t *testing.T) {
 		} else {
 			require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o700))
 		}
-		plan := &filemap.Plan{Entries: []filemap.Entry{{Path: "pg_tblspc/99", Type: pgdata.Symlink, Action: filemap.Create, Link: dir}}}
-		_, err := tgt.Changes(plan, control, target.Options{})
+		err := tgt.Check(plan(filemap.Entry{Path: "pg_tblspc/99", Type: pgdata.Symlink, Action: filemap.Create, Link: dir}), pgdata.VersionByName("17"))
 		assert.ErrorContains(t, err, want)
 		assert.ErrorContains(t, err, dir)
 	}
 	assert.NoDirExists(t, tgt.Join(filemap.OwnPrefix))
-}
-
-func TestCancelledChangesStop(t *testing.T) {
-	tgt, control := newTarget(t, map[string]string{"a": "x"})
-	c := begin(t, tgt, control, filemap.Entry{Path: "a", Type: pgdata.Regular, Action: filemap.Remove})
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	assert.ErrorIs(t, c.RemoveOutdated(ctx), context.Canceled)
-	assert.FileExists(t, tgt.Join("a"))
 }
 
 func TestEveryObstacleIsFoundBeforeAnythingIsWritten(t *testing.T) {
@@ -294,13 +253,13 @@ func TestEveryObstacleIsFoundBeforeAnythingIsWritten(t *testing.T) {
 	require.NoError(t, os.Chmod(tgt.Join("conf"), 0o400))
 	require.NoError(t, os.Chmod(tgt.Join("base/5"), 0o500))
 	t.Cleanup(func() { _ = os.Chmod(tgt.Join("base/5"), 0o700) })
-	plan := &filemap.Plan{Geometry: geometry, WALDir: "pg_wal", Entries: []filemap.Entry{
+	plan := plan([]filemap.Entry{
 		copyOf("conf", 1), copyOf("fine", 1),
 		{Path: "base/5/1", Type: pgdata.Regular, Action: filemap.Remove},
 		{Path: "base/6/1", Type: pgdata.Regular, Action: filemap.Remove},
 		{Path: "base/7", Type: pgdata.Directory, Action: filemap.Create},
 		{Path: "base/7/1", Type: pgdata.Regular, Action: filemap.Copy, Reason: filemap.OnlyOnSource},
-	}}
+	}...)
 	err := tgt.Check(plan, pgdata.VersionByName("17"))
 	var obstacles target.Obstacles
 	require.ErrorAs(t, err, &obstacles)

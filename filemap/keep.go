@@ -1,0 +1,63 @@
+package filemap
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// Patterns tell by their names which of the target's files a rewind leaves as
+// they are: configuration, certificates, logs. A pattern is one of path.Match. One
+// with a slash is compared with the whole path, another one with every name in
+// it. What matches a directory matches all that is in it.
+type Patterns []string
+
+// Check refuses malformed patterns.
+func (p Patterns) Check() error {
+	for _, pattern := range p {
+		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+			return fmt.Errorf("pattern %q of files to keep is malformed", pattern)
+		}
+	}
+	return nil
+}
+
+// Match gives the first pattern that matches a path, or "".
+func (p Patterns) Match(name string) string {
+	for _, pattern := range p {
+		for at := name; at != "."; at = path.Dir(at) {
+			subject := path.Base(at)
+			if strings.Contains(pattern, "/") {
+				subject = at
+			}
+			if ok, err := path.Match(pattern, subject); ok && err == nil {
+				return pattern
+			}
+		}
+	}
+	return ""
+}
+
+// dataNames are what holds a cluster's data, at the top of its directory. None
+// of it can be kept: together with the source's it would make no cluster.
+var dataNames = map[string]bool{
+	pgdata.VersionPath: true, pgdata.BackupLabelPath: true, "tablespace_map": true,
+	"base": true, "global": true, "pg_clog": true, "pg_commit_ts": true, "pg_dynshmem": true, "pg_logical": true,
+	"pg_multixact": true, "pg_notify": true, "pg_replslot": true, "pg_serial": true, "pg_snapshots": true, "pg_stat": true,
+	"pg_stat_tmp": true, "pg_subtrans": true, pgdata.TablespaceRoot: true, "pg_twophase": true, "pg_wal": true,
+	"pg_xact": true, "pg_xlog": true,
+}
+
+// keeps reports whether a file stays as it is, or is not there and stays away.
+func (b *Builder) keeps(name string) (bool, error) {
+	pattern := b.rules.Keep.Match(name)
+	if pattern == "" {
+		return false, nil
+	}
+	if first, _, _ := strings.Cut(name, "/"); dataNames[first] {
+		return false, fmt.Errorf("pattern %q of files to keep matches %q, which holds data: keep only configuration, certificates and logs", pattern, name)
+	}
+	return true, nil
+}

@@ -1,0 +1,237 @@
+package target
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// Area is where things are staged that will lie on one file system, so that a
+// rename puts them in place: in the data directory, in a WAL directory or
+// tablespace that lies elsewhere, below a mount point.
+type Area struct {
+	// Dir is the staging directory.
+	Dir name `json:"dir"`
+	// Link is where the symbolic link of a tablespace leads that the target does
+	// not have yet; its staging directory lies there.
+	Link name `json:"link,omitempty"`
+}
+
+func (a Area) staged(id int) string { return fmt.Sprintf("%s/%d", a.Dir, id) }
+func (a Area) blocks() string       { return string(a.Dir) + "/blocks" }
+func (a Area) reserve() string      { return string(a.Dir) + "/reserve" }
+
+const (
+	indexPath = stagingDir + "/index"
+	areasPath = stagingDir + "/areas"
+)
+
+// areaMap finds the area of a path.
+type areaMap struct {
+	t     *Target
+	areas []Area
+	of    map[string]int // by directory
+	mount map[string]uint64
+}
+
+// newAreaMap plans the areas of a plan and makes nothing.
+func newAreaMap(t *Target, plan *filemap.Plan) (*areaMap, error) {
+	m := &areaMap{t: t, of: map[string]int{".": 0}, mount: map[string]uint64{}, areas: []Area{{Dir: stagingDir}}}
+	for i := range plan.Entries {
+		if e := &plan.Entries[i]; e.Action == filemap.Create && e.Type == pgdata.Symlink && path.Dir(e.Path) == pgdata.TablespaceRoot {
+			m.of[e.Path] = len(m.areas)
+			m.areas = append(m.areas, Area{Dir: name(path.Join(e.Path, ownPrefix)), Link: name(e.Link)})
+		}
+	}
+	for i := range plan.Entries {
+		if e := &plan.Entries[i]; e.FetchBytes(plan.Geometry) > 0 || e.Action == filemap.Copy {
+			if _, err := m.find(path.Dir(e.Path)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return m, nil
+}
+
+// find gives the area of a directory's files: that of its parent, unless the
+// directory is a link or a mount point.
+func (m *areaMap) find(dir string) (int, error) {
+	if a, ok := m.of[dir]; ok {
+		return a, nil
+	}
+	a, err := m.find(path.Dir(dir))
+	if err != nil {
+		return 0, err
+	}
+	if m.isBoundary(dir) {
+		a = len(m.areas)
+		m.areas = append(m.areas, Area{Dir: name(path.Join(dir, ownPrefix))})
+	}
+	m.of[dir] = a
+	return a, nil
+}
+
+// isBoundary reports whether renames from outside into a directory can fail.
+func (m *areaMap) isBoundary(dir string) bool {
+	info, err := m.t.disk.Lstat(dir)
+	if err != nil {
+		return false // it is in the plan itself
+	}
+	if info.Mode().Type() == fs.ModeSymlink {
+		return true
+	}
+	here, err := m.mountOf(dir)
+	if err != nil {
+		return false
+	}
+	above, err := m.mountOf(path.Dir(dir))
+	return err == nil && here != above
+}
+
+func (m *areaMap) mountOf(dir string) (uint64, error) {
+	if id, ok := m.mount[dir]; ok {
+		return id, nil
+	}
+	root, rest, err := m.t.ResolveDir(dir)
+	if err != nil {
+		return 0, err
+	}
+	id, err := look(filepath.Join(root.Name(), filepath.FromSlash(rest)))
+	if errors.Is(err, errImmutable) {
+		err = nil // Check says so
+	}
+	m.mount[dir] = id
+	return id, err
+}
+
+// make makes the staging directories, and first says in the data directory where
+// the others are, so that whatever happens they can be found and removed.
+func (m *areaMap) make() error {
+	t := m.t
+	if err := t.mkdirExact(stagingDir, 0o700); err != nil {
+		return err
+	}
+	list, err := json.Marshal(m.areas)
+	if err == nil {
+		err = t.replaceFile(areasPath, list, true)
+	}
+	if err == nil {
+		err = t.disk.Sync(".")
+	}
+	if err != nil {
+		return t.failed("write", areasPath, err)
+	}
+	for _, a := range m.areas[1:] {
+		if err := t.adopt(a); err != nil {
+			return err
+		}
+		if err := t.mkdirExact(string(a.Dir), 0o700); err != nil {
+			return err
+		}
+		if err := t.disk.Sync(path.Dir(string(a.Dir))); err != nil {
+			return t.failed("fsync", path.Dir(string(a.Dir)), err)
+		}
+	}
+	return nil
+}
+
+// adopt lets the paths of a tablespace that is to come lead to where its link
+// will.
+func (t *Target) adopt(a Area) error {
+	if a.Link == "" {
+		return nil
+	}
+	return t.Adopt(path.Dir(string(a.Dir)), string(a.Link))
+}
+
+// areasLeft lists the areas that an earlier run made.
+func (t *Target) areasLeft() ([]Area, error) {
+	areas := []Area{{Dir: stagingDir}}
+	f, err := t.disk.Open(areasPath, os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return areas, nil
+	} else if err != nil {
+		return nil, t.failed("open", areasPath, err)
+	}
+	_ = f.Close()
+	raw, err := t.ReadFile(areasPath)
+	if err != nil {
+		return nil, err
+	}
+	var listed []Area
+	if json.Unmarshal(raw, &listed) != nil {
+		return areas, nil // it was not written to its end, so nothing it says was made
+	}
+	for _, a := range listed {
+		if path.Base(string(a.Dir)) == ownPrefix && string(a.Dir) != stagingDir {
+			areas = append(areas, a)
+		}
+	}
+	return areas, nil
+}
+
+// dropStaging removes all staging directories, the main one last. What others
+// put there is left alone, and with it the directory.
+func (t *Target) dropStaging() error {
+	areas, err := t.areasLeft()
+	if err != nil {
+		return err
+	}
+	for i := len(areas) - 1; i >= 0; i-- {
+		if t.adopt(areas[i]) != nil {
+			continue // the directory is gone, and what was in it
+		}
+		if err := t.dropArea(string(areas[i].Dir)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Target) dropArea(dir string) error {
+	entries, err := t.disk.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return t.failed("read directory", dir, err)
+	}
+	last := path.Base(areasPath) // which is needed for as long as there is another area
+	for _, e := range entries {
+		p := path.Join(dir, e.Name())
+		switch {
+		case e.Name() == last && dir == stagingDir:
+			continue
+		case e.IsDir():
+			err = t.dropArea(p)
+		default:
+			err = t.remove(p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if dir == stagingDir {
+		if err := t.remove(areasPath); err != nil {
+			return err
+		}
+	}
+	return t.remove(dir)
+}
+
+// hasStaging reports whether a staging directory is there.
+func (t *Target) hasStaging() (bool, error) {
+	_, err := t.disk.Lstat(stagingDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, t.failed("stat", stagingDir, err)
+	}
+	return true, nil
+}

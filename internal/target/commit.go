@@ -1,0 +1,156 @@
+package target
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// Final is what a rewind ends with.
+type Final struct {
+	Control []byte      // the new control file
+	Files   []SmallFile // backup_label and the like; a Data of nil removes the file
+	Notes   []byte
+}
+
+// Commit makes sure that the target is still as it was when control was read,
+// makes what was staged durable and makes the target unusable for a server: from
+// here on the rewind is finished by whoever calls Finish, now or in another
+// process, with nothing but what is on the target's disks (invariant I2). Where
+// committed is false nothing was changed.
+func (s *Staging) Commit(ctx context.Context, control []byte, final Final) (committed bool, err error) {
+	if err := s.checkComplete(); err != nil {
+		return false, err
+	}
+	j := &Journal{
+		Format: journalFormat, Started: s.t.opened, Source: s.opts.Source, Control: control, NewControl: final.Control,
+		Files: final.Files, Areas: s.areas.areas, Sync: s.opts.Sync, Notes: final.Notes,
+	}
+	if j.Steps, err = s.steps(); err != nil {
+		return false, err
+	}
+	if err := s.seal(ctx, j); err != nil {
+		return false, err
+	}
+	if err := s.t.saveJournal(j); err != nil {
+		return false, err
+	}
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	if committed, err = s.t.poison(control, j.Sync); committed {
+		s.done = true
+	}
+	return committed, err
+}
+
+// seal writes everything that was staged to the disk.
+func (s *Staging) seal(ctx context.Context, j *Journal) error {
+	for _, b := range append([]*appendFile{s.index.file}, s.blocks...) {
+		if b != nil {
+			if err := b.flush(); err != nil {
+				return s.t.failed("write", stagingDir, err)
+			}
+		}
+	}
+	if err := s.close(); err != nil {
+		return s.t.failed("write", stagingDir, err)
+	}
+	j.Records, j.IndexCRC = s.index.records, s.index.crc
+	if j.Sync.Off {
+		return nil
+	}
+	if j.Sync.FileSystem {
+		for _, a := range j.Areas {
+			if err := s.t.disk.SyncFS(string(a.Dir)); err != nil {
+				return s.t.failed("sync the file system of", string(a.Dir), err)
+			}
+		}
+		return nil
+	}
+	paths := []string{indexPath}
+	for i, a := range j.Areas {
+		paths = append(paths, string(a.Dir))
+		if s.blocks[i] != nil {
+			paths = append(paths, a.blocks())
+		}
+	}
+	for i := range j.Steps {
+		if step := &j.Steps[i]; step.Do == Replace {
+			paths = append(paths, j.Areas[step.Area].staged(step.ID))
+		}
+	}
+	return s.t.syncAll(ctx, paths)
+}
+
+// ErrChanged says that the target is not as it was analyzed.
+var ErrChanged = errors.New("the target changed while gorewind was running: another program works on it; stop that and run gorewind again")
+
+// checkUnchanged makes sure that the control file is the one that was analyzed,
+// and no server runs.
+func (t *Target) checkUnchanged(control []byte) error {
+	if err := t.CheckNotRunning(); err != nil {
+		return err
+	}
+	now, _, err := t.readControl()
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(now, control) {
+		return fmt.Errorf("file %q: %w", t.Join(pgdata.ControlFilePath), ErrChanged)
+	}
+	return nil
+}
+
+// poison replaces the control file by one that no server accepts. That is the
+// commit: done reports whether it happened, also where what came after it failed.
+func (t *Target) poison(control []byte, mode SyncMode) (done bool, err error) {
+	data, err := controlfile.Parse(control)
+	if err != nil {
+		return false, err
+	}
+	unlock, err := t.lockOutServers()
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if err := t.checkUnchanged(control); err != nil {
+		return false, err
+	}
+	return t.replace(pgdata.ControlFilePath, data.Poisoned(), !mode.Off)
+}
+
+// replaceFile puts a small file in place so that at every moment either the old
+// or the new one is there.
+func (t *Target) replaceFile(p string, data []byte, sync bool) error {
+	_, err := t.replace(p, data, sync)
+	return err
+}
+
+// replace is replaceFile; done reports whether the new file is in place, though
+// perhaps not there to stay.
+func (t *Target) replace(p string, data []byte, sync bool) (done bool, err error) {
+	mode, _ := t.modes()
+	if info, err := t.disk.Lstat(p); err == nil {
+		mode = info.Mode().Perm()
+	}
+	temp := tempBeside(p)
+	if err = t.writeFile(temp, data, mode, sync); err == nil {
+		err = t.disk.Rename(temp, p)
+		done = err == nil
+	}
+	if err != nil {
+		_ = t.disk.Remove(temp)
+	} else if sync {
+		err = t.disk.Sync(path.Dir(p))
+	}
+	if err != nil {
+		return done, t.failed("write", p, err)
+	}
+	return done, nil
+}

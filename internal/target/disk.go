@@ -1,0 +1,192 @@
+package target
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"syscall"
+
+	"github.com/gorewind/gorewind/internal/datadir"
+)
+
+// Disk is every operation on the files of a target. Paths are relative to the
+// data directory. It is an interface so that a test can let the k-th operation
+// fail, end the process at it, or forget what was not fsynced before it.
+type Disk interface {
+	Open(p string, flag int, mode fs.FileMode) (File, error)
+	Lstat(p string) (fs.FileInfo, error)
+	Readlink(p string) (string, error)
+	ReadDir(p string) ([]fs.DirEntry, error)
+	Mkdir(p string, mode fs.FileMode) error
+	Symlink(to, p string) error
+	Chmod(p string, mode fs.FileMode) error
+	// Rename moves a file over another one. Between two file systems it fails
+	// with EXDEV.
+	Rename(from, to string) error
+	Remove(p string) error
+	// Sync fsyncs a file or a directory; where a link to a directory is
+	// followed, the directory.
+	Sync(p string) error
+	// SyncFS makes everything on the file system of a directory durable.
+	SyncFS(p string) error
+	// Reserve allocates room on the disk for an open, empty file.
+	Reserve(f File, size int64) error
+	// Free is how many bytes can be written on the file system of a directory,
+	// and which file system that is. ok is false where that cannot be found out.
+	Free(p string) (bytes int64, device uint64, ok bool)
+}
+
+// File is an open file of a target.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Truncate(size int64) error
+	Sync() error
+}
+
+// osDisk is the real one.
+type osDisk struct{ dir *datadir.Dir }
+
+func (d osDisk) Open(p string, flag int, mode fs.FileMode) (File, error) {
+	root, rest, err := d.dir.Resolve(p)
+	if err != nil {
+		return nil, err
+	}
+	f, err := root.OpenFile(rest, flag, mode)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (d osDisk) Lstat(p string) (fs.FileInfo, error) {
+	root, rest, err := d.dir.Resolve(p)
+	if err != nil {
+		return nil, err
+	}
+	return root.Lstat(rest)
+}
+
+func (d osDisk) Readlink(p string) (string, error) {
+	root, rest, err := d.dir.Resolve(p)
+	if err != nil {
+		return "", err
+	}
+	return root.Readlink(rest)
+}
+
+func (d osDisk) ReadDir(p string) ([]fs.DirEntry, error) {
+	root, rest, err := d.dir.ResolveDir(p)
+	if err != nil {
+		return nil, err
+	}
+	f, err := root.Open(rest)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.ReadDir(-1)
+}
+
+func (d osDisk) Mkdir(p string, mode fs.FileMode) error {
+	root, rest, err := d.dir.Resolve(p)
+	if err != nil {
+		return err
+	}
+	return root.Mkdir(rest, mode)
+}
+
+func (d osDisk) Symlink(to, p string) error {
+	root, rest, err := d.dir.Resolve(p)
+	if err != nil {
+		return err
+	}
+	if err := root.Symlink(to, rest); err != nil {
+		return err
+	}
+	d.dir.Forget(p)
+	return nil
+}
+
+func (d osDisk) Chmod(p string, mode fs.FileMode) error {
+	root, rest, err := d.dir.Resolve(p)
+	if err != nil {
+		return err
+	}
+	return root.Chmod(rest, mode)
+}
+
+func (d osDisk) Rename(from, to string) error {
+	root, rest, err := d.dir.Resolve(from)
+	if err != nil {
+		return err
+	}
+	toRoot, toRest, err := d.dir.Resolve(to)
+	if err != nil {
+		return err
+	}
+	if root != toRoot {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: syscall.EXDEV}
+	}
+	return root.Rename(rest, toRest)
+}
+
+func (d osDisk) Remove(p string) error {
+	root, rest, err := d.dir.Resolve(p)
+	if err != nil {
+		return err
+	}
+	if err := root.Remove(rest); err != nil {
+		return err
+	}
+	d.dir.Forget(p)
+	return nil
+}
+
+func (d osDisk) Sync(p string) error {
+	root, rest, err := d.dir.ResolveDir(p) // of files it is the same
+	if err != nil {
+		return err
+	}
+	return syncPath(root, rest)
+}
+
+func (d osDisk) SyncFS(p string) error {
+	root, rest, err := d.dir.ResolveDir(p)
+	if err != nil {
+		return err
+	}
+	f, err := root.Open(rest)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return syncFS(f)
+}
+
+func (d osDisk) Reserve(f File, size int64) error { return reserve(f, size) }
+
+func (d osDisk) Free(p string) (int64, uint64, bool) {
+	root, rest, err := d.dir.ResolveDir(p)
+	if err != nil {
+		return 0, 0, false
+	}
+	return free(filepath.Join(root.Name(), filepath.FromSlash(rest)))
+}
+
+// writeZeros is how room is reserved where the system has no call for it.
+func writeZeros(f File, size int64) error {
+	zeros := make([]byte, 1<<20)
+	for at := int64(0); at < size; at += int64(len(zeros)) {
+		if _, err := f.WriteAt(zeros[:min(int64(len(zeros)), size-at)], at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tempBeside is a name in the same directory, which only gorewind uses.
+func tempBeside(p string) string { return path.Join(path.Dir(p), ownPrefix+"."+path.Base(p)) }

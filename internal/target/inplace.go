@@ -1,0 +1,198 @@
+package target
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// InPlace writes what the source sends straight to the target's files, for disks
+// that have no room for a staging area. From the first change on no server
+// starts on the target, and a next run can finish, but it needs a source for
+// that: invariant I2 holds but for "using only what is on the target's disks".
+// It is a source.Sink.
+type InPlace struct {
+	received
+	t     *Target
+	opts  Options
+	notes []byte
+	open  handles
+}
+
+// ChangeInPlace gets ready to carry out a plan, and changes nothing yet. notes is
+// what the next run must know if this one does not end.
+func (t *Target) ChangeInPlace(plan *filemap.Plan, opts Options, notes []byte) (*InPlace, error) {
+	areas, err := newAreaMap(t, plan)
+	if err != nil {
+		return nil, err
+	}
+	rooms := areas.room(plan)
+	for i := range rooms {
+		rooms[i].blocks = 0 // they overwrite what is there
+	}
+	if err := t.checkSpace(areas.areas, rooms); err != nil {
+		var short *SpaceError
+		if errors.As(err, &short) {
+			short.InPlace = true
+		}
+		return nil, err
+	}
+	return &InPlace{received: newReceived(plan, opts.Exact), t: t, opts: opts, notes: notes}, nil
+}
+
+// Begin writes the journal, makes the target unusable for a server, and then
+// makes new directories and links. control is the control file that the first
+// run began with. Where begun is false nothing was changed by this run.
+func (c *InPlace) Begin(ctx context.Context, control []byte) (begun bool, err error) {
+	data, err := controlfile.Parse(control)
+	if err != nil {
+		return false, err
+	}
+	now, err := c.t.ControlFile()
+	if err != nil {
+		return false, err
+	}
+	again := bytes.Equal(now, data.Poisoned())
+	if !again {
+		if err := c.t.checkUnchanged(control); err != nil {
+			return false, err
+		}
+		if err := c.t.cleanUp(); err != nil {
+			return false, err
+		}
+	}
+	if err := c.t.mkdirExact(stagingDir, 0o700); err != nil {
+		return false, err
+	}
+	j := &Journal{
+		Format: journalFormat, InPlace: true, Started: c.t.opened, Source: c.opts.Source, Control: control,
+		Areas: []Area{{Dir: stagingDir}}, Sync: c.opts.Sync, Notes: c.notes,
+	}
+	err = c.t.saveJournal(j)
+	if err == nil && !c.opts.Sync.Off {
+		err = c.t.syncOne(ctx, ".")
+	}
+	if err == nil && !again {
+		begun, err = c.t.poison(control, c.opts.Sync)
+	}
+	if err != nil {
+		if !again && !begun {
+			_ = c.t.dropStaging()
+		}
+		return begun, err
+	}
+	a := &applier{t: c.t, j: &Journal{Steps: c.steps()}, dirs: map[string]bool{}}
+	return true, a.each(a.make)(ctx)
+}
+
+// steps are those of the plan, less what WriteAt does.
+func (c *InPlace) steps() []Step {
+	var steps []Step
+	for i := range c.plan.Entries {
+		e := &c.plan.Entries[i]
+		s := Step{Path: name(e.Path), ID: i, Link: name(e.Link), Size: e.SourceSize}
+		f := c.files[e.Path]
+		switch {
+		case f != nil && f.gone, e.Action == filemap.Remove:
+			s.Do = Remove
+		case e.Action == filemap.Create && e.Type == pgdata.Directory:
+			s.Do = Mkdir
+		case e.Action == filemap.Create:
+			s.Do = Symlink
+		case e.Action == filemap.Truncate:
+			s.Do = Truncate
+		case f != nil:
+			s.Do = Write
+		default:
+			continue
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+// WriteAt writes what the source sent of a file.
+func (c *InPlace) WriteAt(p string, data []byte, offset int64) error {
+	f, err := c.take(p, data, offset)
+	if err != nil || f == nil {
+		return err
+	}
+	err = c.open.use(p, func() (File, error) { return c.openFile(f) }, func(out File) error {
+		if len(data) == 0 {
+			return nil
+		}
+		_, err := out.WriteAt(data, offset)
+		return err
+	})
+	if err != nil {
+		return c.t.failed("write", p, err)
+	}
+	return nil
+}
+
+// openFile opens a file for writing; one that is copied whole is emptied the
+// first time.
+func (c *InPlace) openFile(f *file) (File, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	flags := os.O_WRONLY
+	if f.entry.Action == filemap.Copy && !f.made {
+		flags |= os.O_TRUNC
+	}
+	out, err := c.t.disk.Open(f.entry.Path, flags, 0)
+	if errors.Is(err, fs.ErrNotExist) && f.entry.Action == filemap.Copy {
+		mode, _ := c.t.modes()
+		if out, err = c.t.disk.Open(f.entry.Path, flags|os.O_CREATE|os.O_EXCL, mode); err == nil {
+			err = c.t.disk.Chmod(f.entry.Path, mode) // gives back what the umask took away
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	f.made = true
+	return out, nil
+}
+
+// Vanished notes that the source dropped a file: what the source's WAL says of it
+// makes do without.
+func (c *InPlace) Vanished(p string) error { return c.vanish(p) }
+
+// ReadFile reads a small file as it will be after the rewind, when everything
+// was sent.
+func (c *InPlace) ReadFile(p string) ([]byte, error) {
+	f, e := c.files[p], c.entries[p]
+	if f != nil && f.gone || e != nil && e.Action == filemap.Remove {
+		return nil, fmt.Errorf("file %q: %w", c.t.Join(p), fs.ErrNotExist)
+	}
+	return c.t.ReadFile(p)
+}
+
+// Finish truncates and removes, makes all changes durable, and puts the final
+// files in place: the rewind is done.
+func (c *InPlace) Finish(ctx context.Context, final Final) error {
+	if err := c.open.close(); err != nil {
+		return fmt.Errorf("could not close a file of %q: %w", c.t.Name(), err)
+	}
+	if err := c.checkComplete(); err != nil {
+		return err
+	}
+	a := &applier{
+		t: c.t, dirs: map[string]bool{},
+		j: &Journal{Steps: c.steps(), Areas: []Area{{Dir: stagingDir}}, Sync: c.opts.Sync, Files: final.Files, NewControl: final.Control},
+	}
+	for _, f := range c.files {
+		a.dirs[path.Dir(f.entry.Path)] = true
+	}
+	return a.run(ctx)
+}
+
+// Abandon closes what is open. The target stays as it is.
+func (c *InPlace) Abandon() { _ = c.open.close() }

@@ -1,0 +1,101 @@
+package target
+
+import (
+	"fmt"
+	"path"
+
+	"github.com/gorewind/gorewind/filemap"
+)
+
+// SpaceError says that a file system has too little room. Nothing was written.
+type SpaceError struct {
+	Dir    string // a directory on that file system
+	Needed int64  // bytes
+	Free   int64  // bytes
+	// InPlace says that the rewind was to write in place, which needs the least.
+	InPlace bool
+}
+
+func (e *SpaceError) Error() string {
+	text := fmt.Sprintf("not enough space on the file system of %q: %s are needed and %s are free: free some", e.Dir, megabytes(e.Needed), megabytes(e.Free))
+	if !e.InPlace {
+		text += ", or rewind with --in-place, which needs less and promises less"
+	}
+	return text
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%d MB", (n+1<<20-1)>>20) }
+
+// room is what a rewind writes in an area, in bytes.
+type room struct {
+	whole  int64 // files that are staged whole
+	blocks int64 // pieces of files
+	tails  int64 // what pieces add to files when they are applied
+	extra  int64 // the journal, the index, directories
+}
+
+// What a file costs beside its data, and what is left for the rest of the world.
+const (
+	clusterSize = 4096
+	stepSize    = 300
+	spare       = 1 << 20
+)
+
+func clusters(n int64) int64 { return (n + clusterSize - 1) / clusterSize * clusterSize }
+
+// room computes what staging and applying a plan takes, by area.
+func (m *areaMap) room(plan *filemap.Plan) []room {
+	rooms := make([]room, len(m.areas))
+	rooms[0].extra = spare
+	for i := range plan.Entries {
+		e := &plan.Entries[i]
+		rooms[0].extra += stepSize
+		n := e.FetchBytes(plan.Geometry)
+		switch {
+		case e.Action == filemap.Copy:
+			rooms[m.of[path.Dir(e.Path)]].whole += clusters(n) + clusterSize
+		case e.Action == filemap.Create:
+			rooms[m.of[path.Dir(e.Path)]].extra += clusterSize
+		case n > 0:
+			r := &rooms[m.of[path.Dir(e.Path)]]
+			r.blocks += n
+			rooms[0].extra += n / int64(plan.Geometry.BlockSize) * pieceSize
+			if e.Action == filemap.CopyTail {
+				r.tails += clusters(e.SourceSize - e.TargetSize)
+			}
+		}
+	}
+	return rooms
+}
+
+// checkSpace compares what is needed with what is there, for every file system.
+func (t *Target) checkSpace(areas []Area, rooms []room) error {
+	byDevice := map[uint64]*SpaceError{}
+	for i, r := range rooms {
+		a := areas[i]
+		if err := t.adopt(a); err != nil {
+			return err
+		}
+		dir := path.Dir(string(a.Dir))
+		bytes, device, ok := t.disk.Free(dir)
+		if !ok {
+			continue
+		}
+		s := byDevice[device]
+		if s == nil {
+			s = &SpaceError{Dir: t.Join(dir), Free: bytes}
+			byDevice[device] = s
+		}
+		s.Needed += r.whole + r.blocks + r.tails + r.extra
+	}
+	var short Obstacles
+	for _, s := range byDevice {
+		if s.Needed > s.Free {
+			short = append(short, s)
+		}
+	}
+	if len(short) > 0 {
+		return short
+	}
+	return nil
+}

@@ -1,0 +1,134 @@
+package rewind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gorewind/gorewind/internal/target"
+)
+
+// ErrNothingToResume says that no committed rewind waits to be completed.
+var ErrNothingToResume = errors.New("there is no unfinished rewind to resume")
+
+// Resume completes a rewind that was committed and did not end, from what is on
+// the target's own disks. Options.Source is not used. The error is an *Error.
+func Resume(ctx context.Context, opts Options) error {
+	opts.Source = nil
+	r := newRewind(opts)
+	defer r.Close()
+	err := r.openTarget()
+	if err == nil && r.journal == nil {
+		err = fmt.Errorf("%w in %q", ErrNothingToResume, opts.TargetDir)
+		if r.earlier != nil {
+			err = fmt.Errorf("%w: the one that was begun with --in-place needs its source: run it again", err)
+		}
+	}
+	if err != nil {
+		return r.failed(err)
+	}
+	return r.Apply(ctx)
+}
+
+// resume completes what an earlier run committed.
+func (r *Rewind) resume(ctx context.Context) error {
+	r.phase = Apply
+	return r.finish(ctx, true)
+}
+
+// openTarget opens the target and learns what an earlier run left there.
+func (r *Rewind) openTarget() error {
+	var err error
+	if r.target, err = target.Open(r.opts.TargetDir, r.opts.disk); err != nil {
+		return err
+	}
+	r.touched = r.target.Poisoned()
+	j, err := r.target.Journal()
+	switch {
+	case err != nil:
+		return err
+	case j == nil:
+		r.targetRaw, err = r.target.ControlFile()
+		return err
+	}
+	r.targetRaw = j.Control
+	notes, err := decodeKnowledge(j.Notes)
+	if err != nil {
+		return fmt.Errorf("what the interrupted rewind of %q knew is lost: %w; take a base backup", r.target.Name(), err)
+	}
+	if j.InPlace {
+		r.earlier = notes
+		r.log.Info("an earlier rewind of this target in place did not end, this one begins it again")
+		return nil
+	}
+	r.journal = j
+	r.plan = notes.plan()
+	r.log.Info(fmt.Sprintf("an earlier rewind of this target, begun %s, was committed and did not end: this run completes it, without the source",
+		j.Started.Local().Format(time.DateTime)))
+	return nil
+}
+
+// State is what state a data directory is in, as far as rewinding goes.
+type State string
+
+// The states.
+const (
+	StateClean      State = "clean"               // no rewind is under way
+	StateStaged     State = "staged"              // an interrupted rewind left its staging area; the target is untouched
+	StateUnfinished State = "unfinished"          // committed and not finished: no server starts; Resume or any rerun finishes it
+	StateInPlace    State = "unfinished_in_place" // a rewind in place was interrupted: no server starts; a rerun with a source finishes it
+	StateRewound    State = "rewound"             // a rewind is done; no server was started since
+)
+
+// Status is what StatusOf finds out about a data directory.
+type Status struct {
+	FormatVersion int        `json:"format_version"` // 1
+	Target        string     `json:"target"`
+	State         State      `json:"state"`
+	Running       bool       `json:"gorewind_running"`     // one works on it at this moment
+	ServerPID     int        `json:"server_pid,omitempty"` // of the server that runs in it
+	ClusterState  string     `json:"cluster_state"`        // as pg_controldata says it
+	Source        string     `json:"source,omitempty"`     // of the rewind that did not end
+	Started       *time.Time `json:"started,omitempty"`    // that rewind
+	StagedBytes   int64      `json:"staged_bytes"`         // in the staging area
+	Advice        string     `json:"advice"`               // what to do, in a sentence
+}
+
+// advice says what to do about a state.
+var advice = map[State]string{
+	StateClean:      "Nothing is to be done.",
+	StateStaged:     "The target is as it was. The next rewind clears away what the interrupted one left in pgsql_tmp_gorewind.",
+	StateUnfinished: "Finish the rewind with `gorewind resume -D DIR`, or by running it again with any source; no server starts until then.",
+	StateInPlace:    "Run the rewind again with --in-place and a source; no server starts until then.",
+	StateRewound:    "Make it a standby of the source, if it is not one yet, and start it.",
+}
+
+// StatusOf finds out the state of a data directory, and changes nothing. The error
+// is an *Error.
+func StatusOf(dir string) (*Status, error) {
+	t, err := target.Inspect(dir)
+	if err != nil {
+		return nil, &Error{Phase: Inspect, TargetUntouched: true, BaseBackupNeeded: baseBackupNeeded(err), Err: err}
+	}
+	s := &Status{
+		FormatVersion: 1, Target: t.Name, State: StateClean, Running: t.Locked, ServerPID: t.ServerPID,
+		ClusterState: t.Control.State.String(), StagedBytes: t.Bytes,
+	}
+	switch {
+	case t.Journal != nil:
+		s.State, s.Source, s.Started = StateUnfinished, t.Journal.Source, &t.Journal.Started
+		if t.Journal.InPlace {
+			s.State = StateInPlace
+		}
+	case t.Rewound:
+		s.State = StateRewound
+	case t.Staged:
+		s.State = StateStaged
+	}
+	s.Advice = advice[s.State]
+	if s.Running {
+		s.Advice = "A rewind is running: wait for it."
+	}
+	return s, nil
+}
