@@ -102,14 +102,17 @@ func (b *Builder) checkSource(f pgdata.FileInfo) error {
 // it. changed holds the blocks that the target changed since the last common
 // checkpoint.
 func (b *Builder) AddTarget(f pgdata.FileInfo, changed pgdata.ChangedBlocks) error {
-	if f.Path == pgdata.ControlFilePath || invisible(b.rules.Version, f.Path) {
+	if invisible(b.rules.Version, f.Path) {
 		return nil
 	}
-	src, both := b.source[f.Path]
 	if kept, err := b.keeps(f.Path); err != nil || kept {
 		b.keep(f)
 		return err
 	}
+	if f.Path == pgdata.ControlFilePath {
+		return nil
+	}
+	src, both := b.source[f.Path]
 	if !both {
 		e := Entry{Path: f.Path, Type: f.Type, Action: Remove, Reason: OnlyOnTarget, TargetSize: f.Size}
 		if name, ok := b.rules.Version.InWALDir(f.Path); ok && b.rules.NeededWAL != nil && b.rules.NeededWAL(name) && !b.rules.suspects(f.Path) {
