@@ -21,9 +21,10 @@ const (
 	None                       // nothing, but perhaps for changed blocks
 	Truncate                   // cut to the source's size
 	Remove
+	Restore // put a WAL segment in place that an archive brought back
 )
 
-var actionNames = [...]string{Create: "CREATE", Copy: "COPY", CopyTail: "COPY_TAIL", None: "NONE", Truncate: "TRUNCATE", Remove: "REMOVE"}
+var actionNames = [...]string{Create: "CREATE", Copy: "COPY", CopyTail: "COPY_TAIL", None: "NONE", Truncate: "TRUNCATE", Remove: "REMOVE", Restore: "RESTORE"}
 
 // String gives pg_rewind's word for the action.
 func (a Action) String() string {

@@ -100,7 +100,7 @@ func (a *applier) make(s *Step) error {
 // replace renames a staged file into place. One that is not there any more was
 // renamed before.
 func (a *applier) replace(s *Step) error {
-	staged, p := a.j.Areas[s.Area].staged(s.ID), string(s.Path)
+	staged, p := string(s.Staged), string(s.Path)
 	err := a.t.disk.Rename(staged, p)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -383,7 +383,7 @@ func (a *applier) checkStaged(ctx context.Context) error {
 		buf = buf[:p.length]
 		from := a.j.Areas[s.Area].blocks()
 		if s.Do == Replace {
-			from = a.j.Areas[s.Area].staged(s.ID)
+			from = string(s.Staged)
 		}
 		err := open.use(from, func() (File, error) {
 			f, err := a.t.disk.Open(from, os.O_RDONLY, 0)

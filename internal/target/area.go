@@ -50,6 +50,9 @@ func newAreaMap(t *Target, plan *filemap.Plan) (*areaMap, error) {
 			m.areas = append(m.areas, Area{Dir: name(path.Join(e.Path, ownPrefix)), Link: name(e.Link)})
 		}
 	}
+	if _, err := m.find(plan.WALDir); err != nil { // which may hold restored WAL
+		return nil, err
+	}
 	for i := range plan.Entries {
 		if e := &plan.Entries[i]; e.FetchBytes(plan.Geometry) > 0 || e.Action == filemap.Copy {
 			if _, err := m.find(path.Dir(e.Path)); err != nil {
@@ -76,6 +79,34 @@ func (m *areaMap) find(dir string) (int, error) {
 	}
 	m.of[dir] = a
 	return a, nil
+}
+
+// restored is where the file lies that an archive brought back for a path.
+func (m *areaMap) restored(p string) string {
+	return path.Join(string(m.areas[m.of[path.Dir(p)]].Dir), restoreDir, path.Base(p))
+}
+
+// restoreDir is where archives bring back WAL, in the area of the WAL directory.
+const restoreDir = "wal"
+
+// RestoreDir makes a directory into which WAL can be brought back from an
+// archive, and gives its path relative to the data directory. It goes with the
+// staging area. One that is in place of nothing is put in place by a plan's
+// action Restore.
+func (t *Target) RestoreDir(walDir string) (string, error) {
+	if err := t.cleanUp(); err != nil {
+		return "", err
+	}
+	m, err := newAreaMap(t, &filemap.Plan{WALDir: walDir})
+	if err != nil {
+		return "", err
+	}
+	t.staged = true
+	if err := m.make(); err != nil {
+		return "", err
+	}
+	dir := path.Dir(m.restored(walDir + "/x"))
+	return dir, t.mkdirExact(dir, 0o700)
 }
 
 // isBoundary reports whether renames from outside into a directory can fail.

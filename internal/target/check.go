@@ -52,7 +52,7 @@ func (t *Target) Check(plan *filemap.Plan, v *pgdata.Version) error {
 		case e.Action == filemap.Create && e.Type == pgdata.Symlink && path.Dir(e.Path) == pgdata.TablespaceRoot:
 			c.note(t.checkTablespace(e, v))
 			c.directory(path.Dir(e.Path))
-		case e.Action == filemap.Create, e.Action == filemap.Copy && e.Reason == filemap.OnlyOnSource:
+		case e.Action == filemap.Create, e.Action == filemap.Restore, e.Action == filemap.Copy && e.Reason == filemap.OnlyOnSource:
 			c.directory(path.Dir(e.Path))
 		case e.Action == filemap.Remove:
 			c.directory(path.Dir(e.Path))

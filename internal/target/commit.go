@@ -82,7 +82,7 @@ func (s *Staging) seal(ctx context.Context, j *Journal) error {
 	}
 	for i := range j.Steps {
 		if step := &j.Steps[i]; step.Do == Replace {
-			paths = append(paths, j.Areas[step.Area].staged(step.ID))
+			paths = append(paths, string(step.Staged))
 		}
 	}
 	return s.t.syncAll(ctx, paths)

@@ -24,6 +24,7 @@ type InPlace struct {
 	t     *Target
 	opts  Options
 	notes []byte
+	areas *areaMap
 	open  handles
 }
 
@@ -45,7 +46,7 @@ func (t *Target) ChangeInPlace(plan *filemap.Plan, opts Options, notes []byte) (
 		}
 		return nil, err
 	}
-	return &InPlace{received: newReceived(plan, opts.Exact), t: t, opts: opts, notes: notes}, nil
+	return &InPlace{received: newReceived(plan, opts.Exact), t: t, opts: opts, notes: notes, areas: areas}, nil
 }
 
 // Begin writes the journal, makes the target unusable for a server, and then
@@ -107,6 +108,8 @@ func (c *InPlace) steps() []Step {
 			s.Do = Mkdir
 		case e.Action == filemap.Create:
 			s.Do = Symlink
+		case e.Action == filemap.Restore:
+			s.Do, s.Staged = Replace, name(c.areas.restored(e.Path))
 		case e.Action == filemap.Truncate:
 			s.Do = Truncate
 		case f != nil:

@@ -81,9 +81,11 @@ type Step struct {
 	Do   Do    `json:"do"`
 	Path name  `json:"path"`
 	ID   int   `json:"id"`             // what the index calls it
-	Area int   `json:"area,omitempty"` // where its data is staged
+	Area int   `json:"area,omitempty"` // whose blocks file has its pieces
 	Size int64 `json:"size,omitempty"`
 	Link name  `json:"link,omitempty"`
+	// Staged is the file that is renamed over it.
+	Staged name `json:"staged,omitempty"`
 }
 
 // name is a file name, which may be any bytes but zero; JSON takes UTF-8 only.

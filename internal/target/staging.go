@@ -224,6 +224,8 @@ func (s *Staging) steps() ([]Step, error) {
 			step.Do = Symlink
 		case e.Action == filemap.Copy:
 			step.Do, step.Size = Replace, f.end
+		case e.Action == filemap.Restore:
+			step.Do, step.Size, step.Staged = Replace, e.SourceSize, name(s.areas.restored(e.Path))
 		case e.Action == filemap.Truncate:
 			step.Do, step.Size = Truncate, e.SourceSize
 		case e.Action == filemap.CopyTail, e.Blocks != nil:
@@ -235,6 +237,9 @@ func (s *Staging) steps() ([]Step, error) {
 			var err error
 			if step.Area, err = s.areas.find(path.Dir(e.Path)); err != nil {
 				return nil, err
+			}
+			if e.Action == filemap.Copy {
+				step.Staged = name(s.areas.areas[step.Area].staged(i))
 			}
 		}
 		steps = append(steps, step)

@@ -20,6 +20,7 @@ type Target struct {
 	lock    *os.File
 	opened  time.Time
 	cleaned bool // what an earlier run left is gone
+	staged  bool // there is a staging area for what was restored
 }
 
 // Open opens the target and locks it against other gorewinds. wrap, if not nil,
@@ -49,7 +50,11 @@ func Open(name string, wrap func(Disk) Disk) (*Target, error) {
 
 // Close gives back the target for others.
 func (t *Target) Close() error {
-	err := t.Dir.Close()
+	var err error
+	if t.staged && !t.Poisoned() {
+		err = t.dropStaging()
+	}
+	err = errors.Join(err, t.Dir.Close())
 	if t.lock != nil {
 		err = errors.Join(err, t.lock.Close())
 	}
