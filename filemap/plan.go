@@ -3,6 +3,7 @@ package filemap
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -94,6 +95,29 @@ func (e *Entry) FetchBytes(g pgdata.Geometry) int64 {
 		n += int64(e.Blocks.Len()) * int64(g.BlockSize)
 	}
 	return n
+}
+
+// Span is a part of a file.
+type Span struct{ Offset, Length int64 }
+
+// Unchanged yields the parts of a relation segment that stay as the target has
+// them.
+func (e *Entry) Unchanged(g pgdata.Geometry) iter.Seq[Span] {
+	return func(yield func(Span) bool) {
+		at, end, size := int64(0), min(e.SourceSize, e.TargetSize), int64(g.BlockSize)
+		if e.Blocks != nil {
+			for b := range e.Blocks.All() {
+				from := int64(b) * size
+				if from > at && !yield(Span{at, from - at}) {
+					return
+				}
+				at = from + size
+			}
+		}
+		if at < end {
+			yield(Span{at, end - at})
+		}
+	}
 }
 
 // minCopy is how much of a file is asked for at least: small ones that grew since

@@ -57,7 +57,7 @@ func (t *Target) Check(plan *filemap.Plan, v *pgdata.Version) error {
 		case e.Action == filemap.Remove:
 			c.directory(path.Dir(e.Path))
 			c.replaced(e.Path)
-		case e.Action == filemap.Copy:
+		case staysWhole(e, plan.Geometry):
 			c.directory(path.Dir(e.Path))
 			c.replaced(e.Path)
 			c.file(e.Path)

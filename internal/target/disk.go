@@ -31,6 +31,9 @@ type Disk interface {
 	Sync(p string) error
 	// SyncFS makes everything on the file system of a directory durable.
 	SyncFS(p string) error
+	// CopyRange copies a part of an open file to the same place in another one,
+	// within the kernel or by sharing blocks where that is possible.
+	CopyRange(dst, src File, offset, length int64) error
 	// Reserve allocates room on the disk for an open, empty file.
 	Reserve(f File, size int64) error
 	// Free is how many bytes can be written on the file system of a directory,
@@ -167,6 +170,10 @@ func (d osDisk) SyncFS(p string) error {
 	return syncFS(f)
 }
 
+func (d osDisk) CopyRange(dst, src File, offset, length int64) error {
+	return copyRange(dst, src, offset, length)
+}
+
 func (d osDisk) Reserve(f File, size int64) error { return reserve(f, size) }
 
 func (d osDisk) Free(p string) (int64, uint64, bool) {
@@ -175,6 +182,12 @@ func (d osDisk) Free(p string) (int64, uint64, bool) {
 		return 0, 0, false
 	}
 	return free(filepath.Join(root.Name(), filepath.FromSlash(rest)))
+}
+
+// copyThrough is how a range is copied where the system has no call for it.
+func copyThrough(dst, src File, offset, length int64) error {
+	_, err := io.Copy(io.NewOffsetWriter(dst, offset), io.NewSectionReader(src, offset, length))
+	return err
 }
 
 // writeZeros is how room is reserved where the system has no call for it.

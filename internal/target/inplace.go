@@ -35,11 +35,7 @@ func (t *Target) ChangeInPlace(plan *filemap.Plan, opts Options, notes []byte) (
 	if err != nil {
 		return nil, err
 	}
-	rooms := areas.room(plan)
-	for i := range rooms {
-		rooms[i].blocks = 0 // they overwrite what is there
-	}
-	if err := t.checkSpace(areas.areas, rooms); err != nil {
+	if err := t.checkSpace(areas.areas, areas.growth(plan)); err != nil {
 		var short *SpaceError
 		if errors.As(err, &short) {
 			short.InPlace = true

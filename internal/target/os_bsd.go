@@ -7,6 +7,10 @@ import (
 	"os"
 )
 
+func copyRange(dst, src File, offset, length int64) error {
+	return copyThrough(dst, src, offset, length)
+}
+
 func reserve(f File, size int64) error { return writeZeros(f, size) }
 
 func syncFS(*os.File) error {

@@ -20,6 +20,31 @@ func reserve(f File, size int64) error {
 	return err
 }
 
+// copyRange is copy_file_range(2), which shares blocks on file systems that can.
+func copyRange(dst, src File, offset, length int64) error {
+	to, ok := dst.(*os.File)
+	from, also := src.(*os.File)
+	if !ok || !also {
+		return copyThrough(dst, src, offset, length)
+	}
+	for length > 0 {
+		in, out := offset, offset
+		n, err := unix.CopyFileRange(int(from.Fd()), &in, int(to.Fd()), &out, int(min(length, 1<<30)), 0)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EXDEV), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
+			return copyThrough(dst, src, offset, length)
+		case err != nil:
+			return os.NewSyscallError("copy_file_range", err)
+		case n == 0:
+			return nil // the file ends here
+		}
+		offset, length = offset+int64(n), length-int64(n)
+	}
+	return nil
+}
+
 // syncFS is syncfs(2).
 func syncFS(f *os.File) error { return unix.Syncfs(int(f.Fd())) }
 

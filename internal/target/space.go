@@ -52,8 +52,8 @@ func (m *areaMap) room(plan *filemap.Plan) []room {
 		rooms[0].extra += stepSize
 		n := e.FetchBytes(plan.Geometry)
 		switch {
-		case e.Action == filemap.Copy:
-			rooms[m.of[path.Dir(e.Path)]].whole += clusters(n) + clusterSize
+		case n > 0 && staysWhole(e, plan.Geometry), e.Action == filemap.Copy:
+			rooms[m.of[path.Dir(e.Path)]].whole += clusters(e.SourceSize) + clusterSize
 		case e.Action == filemap.Create:
 			rooms[m.of[path.Dir(e.Path)]].extra += clusterSize
 		case n > 0:
@@ -63,6 +63,22 @@ func (m *areaMap) room(plan *filemap.Plan) []room {
 			if e.Action == filemap.CopyTail {
 				r.tails += clusters(e.SourceSize - e.TargetSize)
 			}
+		}
+	}
+	return rooms
+}
+
+// growth computes by how much a rewind in place lets the target grow, by area.
+func (m *areaMap) growth(plan *filemap.Plan) []room {
+	rooms := make([]room, len(m.areas))
+	rooms[0].extra = spare
+	for i := range plan.Entries {
+		e := &plan.Entries[i]
+		switch e.Action {
+		case filemap.Create:
+			rooms[m.of[path.Dir(e.Path)]].extra += clusterSize
+		case filemap.Copy, filemap.CopyTail:
+			rooms[m.of[path.Dir(e.Path)]].tails += max(0, clusters(e.SourceSize)-clusters(e.TargetSize))
 		}
 	}
 	return rooms

@@ -114,7 +114,7 @@ func (s *Staging) WriteAt(p string, data []byte, offset int64) error {
 		return err
 	}
 	one := piece{id: uint32(f.id), length: uint32(len(data)), offset: offset, at: offset, crc: crc32.Checksum(data, castagnoli)}
-	if f.entry.Action == filemap.Copy {
+	if f.whole {
 		err = s.writeWhole(f, s.areas.areas[area].staged(f.id), data, offset)
 	} else if len(data) > 0 {
 		if one.at, err = s.blocks[area].append(data); err != nil {
@@ -148,7 +148,10 @@ func (s *Staging) writeWhole(f *file, staged string, data []byte, offset int64) 
 			return nil, err
 		}
 		f.made = true
-		return out, s.t.disk.Chmod(staged, mode) // gives back what the umask took away
+		if err := s.t.disk.Chmod(staged, mode); err != nil { // gives back what the umask took away
+			return out, err
+		}
+		return out, s.rebuild(f, out)
 	}, func(out File) error {
 		if len(data) == 0 {
 			return nil
@@ -162,6 +165,25 @@ func (s *Staging) writeWhole(f *file, staged string, data []byte, offset int64) 
 	return nil
 }
 
+// rebuild copies what stays of the target's file to the staged one.
+func (s *Staging) rebuild(f *file, out File) error {
+	if f.entry.Action == filemap.Copy {
+		return nil
+	}
+	src, err := s.t.disk.Open(f.entry.Path, os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = src.Close() }()
+	for r := range f.entry.Unchanged(s.plan.Geometry) {
+		if err := s.t.disk.CopyRange(out, src, r.Offset, r.Length); err != nil {
+			return err
+		}
+		f.end = max(f.end, r.Offset+r.Length)
+	}
+	return nil
+}
+
 // Vanished forgets a file that the source dropped while it was being read: what
 // the source's WAL says of it makes do without.
 func (s *Staging) Vanished(p string) error { return s.vanish(p) }
@@ -169,7 +191,7 @@ func (s *Staging) Vanished(p string) error { return s.vanish(p) }
 // ReadFile reads a small file as it will be after the rewind.
 func (s *Staging) ReadFile(p string) ([]byte, error) {
 	f := s.files[p]
-	if f == nil || f.entry.Action != filemap.Copy {
+	if f == nil || !f.whole {
 		if e := s.entries[p]; e != nil && e.Action == filemap.Remove {
 			return nil, fmt.Errorf("file %q: %w", s.t.Join(p), fs.ErrNotExist)
 		}
@@ -222,7 +244,7 @@ func (s *Staging) steps() ([]Step, error) {
 			step.Do = Mkdir
 		case e.Action == filemap.Create:
 			step.Do = Symlink
-		case e.Action == filemap.Copy:
+		case f != nil && f.whole:
 			step.Do, step.Size = Replace, f.end
 		case e.Action == filemap.Restore:
 			step.Do, step.Size, step.Staged = Replace, e.SourceSize, name(s.areas.restored(e.Path))
@@ -238,7 +260,7 @@ func (s *Staging) steps() ([]Step, error) {
 			if step.Area, err = s.areas.find(path.Dir(e.Path)); err != nil {
 				return nil, err
 			}
-			if e.Action == filemap.Copy {
+			if f != nil && f.whole {
 				step.Staged = name(s.areas.areas[step.Area].staged(i))
 			}
 		}
@@ -263,6 +285,7 @@ type file struct {
 	begun bool // something came, if only the news that it is empty
 	gone  bool // the source has it no more
 	made  bool // the staged file exists
+	whole bool // it is staged as a file, and not in pieces
 	bytes int64
 	end   int64 // of what came
 }
@@ -272,12 +295,22 @@ func newReceived(plan *filemap.Plan, exact bool) received {
 	for i := range plan.Entries {
 		e := &plan.Entries[i]
 		if e.Blocks != nil || e.Action == filemap.Copy || e.Action == filemap.CopyTail {
-			r.files[e.Path] = &file{entry: e, id: i}
+			r.files[e.Path] = &file{entry: e, id: i, whole: staysWhole(e, plan.Geometry)}
 		} else if e.Type == pgdata.Regular {
 			r.entries[e.Path] = e
 		}
 	}
 	return r
+}
+
+// minRebuild is the size from which on it is worth a file of its own to write
+// what changes once and not twice.
+const minRebuild = 1 << 20
+
+// staysWhole reports whether a file is staged as one: because all of it is
+// copied, or because most of it is, and then the rest with it.
+func staysWhole(e *filemap.Entry, g pgdata.Geometry) bool {
+	return e.Action == filemap.Copy || e.SourceSize >= minRebuild && 2*e.FetchBytes(g) > e.SourceSize
 }
 
 // take accounts for a piece. It gives nil where the file is gone meanwhile.

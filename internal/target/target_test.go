@@ -141,6 +141,58 @@ func TestEveryKindOfActionIsCarriedOut(t *testing.T) {
 	assert.Equal(t, os.FileMode(0o640), info.Mode().Perm(), "files that are there keep their mode")
 }
 
+// TestAFileOfWhichMostChangesIsRebuilt compares with the bytes that the plan
+// means, for all that can become of a relation segment.
+func TestAFileOfWhichMostChangesIsRebuilt(t *testing.T) {
+	const page, pages = 8192, 400
+	side := func(c string, n int) string { return strings.Repeat(c, n*page) }
+	for _, c := range []struct {
+		name           string
+		action         filemap.Action
+		source, target int // pages
+		changed        func(int) bool
+	}{
+		{"most blocks", filemap.None, pages, pages, func(b int) bool { return b%5 != 0 }},
+		{"all blocks", filemap.None, pages, pages, func(int) bool { return true }},
+		{"few blocks", filemap.None, pages, pages, func(b int) bool { return b%5 == 0 }},
+		{"some blocks and a long tail", filemap.CopyTail, pages, pages / 3, func(b int) bool { return b%5 == 0 }},
+		{"no blocks and a long tail", filemap.CopyTail, pages, 1, func(int) bool { return false }},
+		{"no blocks and a short tail", filemap.CopyTail, pages, pages - 1, func(int) bool { return false }},
+		{"most blocks of what is left", filemap.Truncate, pages, 2 * pages, func(b int) bool { return b%5 != 0 }},
+		{"few blocks of what is left", filemap.Truncate, pages, 2 * pages, func(b int) bool { return b%50 == 0 }},
+		{"a tail of more than there was, and it was empty", filemap.CopyTail, pages, 0, func(int) bool { return false }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tgt, control := newTarget(t, map[string]string{"base/5/1": side("o", c.target)})
+			require.NoError(t, os.Chmod(tgt.Join("base/5/1"), 0o640))
+			e := filemap.Entry{Path: "base/5/1", Type: pgdata.Regular, Action: c.action, SourceSize: int64(c.source * page), TargetSize: int64(c.target * page)}
+			want := []byte(side("o", min(c.source, c.target)) + side("n", max(0, c.source-c.target)))
+			s := new(pgdata.BlockSet)
+			for b := range min(c.source, c.target) {
+				if c.changed(b) {
+					s.Add(pgdata.BlockNumber(b))
+					copy(want[b*page:], side("n", 1))
+				}
+			}
+			if s.Len() > 0 {
+				e.Blocks = s
+			}
+			staging := stage(t, tgt, control, e)
+			for b := range s.All() {
+				require.NoError(t, staging.WriteAt(e.Path, []byte(side("n", 1)), int64(b)*page))
+			}
+			if tail := c.source - c.target; tail > 0 {
+				require.NoError(t, staging.WriteAt(e.Path, []byte(side("n", tail)), int64(c.target)*page))
+			}
+			finish(t, tgt, staging, control)
+			assert.True(t, string(want) == read(t, tgt, e.Path), "the file is what it should be")
+			info, err := os.Stat(tgt.Join(e.Path))
+			require.NoError(t, err)
+			assert.Equal(t, os.FileMode(0o640), info.Mode().Perm())
+		})
+	}
+}
+
 func TestNewFilesHaveInitdbsModesWhateverTheUmask(t *testing.T) {
 	for _, c := range []struct {
 		root, file, dir os.FileMode

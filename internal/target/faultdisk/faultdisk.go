@@ -105,6 +105,14 @@ func (d *disk) SyncFS(p string) error {
 	return d.Disk.SyncFS(p)
 }
 
+func (d *disk) CopyRange(dst, src target.File, offset, length int64) error {
+	to, from := dst.(*file), src.(*file)
+	if err := d.before(Op{"copyrange", to.path, false}); err != nil {
+		return err
+	}
+	return d.Disk.CopyRange(to.File, from.File, offset, length)
+}
+
 func (d *disk) Reserve(f target.File, size int64) error {
 	own := f.(*file)
 	if err := d.before(Op{"reserve", own.path, false}); err != nil {
