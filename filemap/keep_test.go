@@ -30,11 +30,17 @@ func TestKeptFilesStayAsTheyAre(t *testing.T) {
 	}{
 		{"nothing", nil, nil},
 		{"a file", filemap.Patterns{"postgresql.conf"}, map[string]string{"postgresql.conf": "KEPT"}},
-		{"all files of a kind, wherever they are, and those that are not there stay away", filemap.Patterns{"*.conf"},
-			map[string]string{"postgresql.conf": "KEPT", "pg_hba.conf": "KEPT", "extra.conf": "", "conf.d/a.conf": "KEPT"}},
+		{
+			"all files of a kind, wherever they are, and those that are not there stay away",
+			filemap.Patterns{"*.conf"},
+			map[string]string{"postgresql.conf": "KEPT", "pg_hba.conf": "KEPT", "extra.conf": "", "conf.d/a.conf": "KEPT"},
+		},
 		{"a whole directory", filemap.Patterns{"log"}, map[string]string{"log": "KEPT", "log/ours": "KEPT", "log/theirs": ""}},
-		{"a file, and with it the directories that only the target has", filemap.Patterns{"*.key"},
-			map[string]string{"certs/deep/ours.key": "KEPT", "certs": "", "certs/deep": "", "server.key": "KEPT"}},
+		{
+			"a file, and with it the directories that only the target has",
+			filemap.Patterns{"*.key"},
+			map[string]string{"certs/deep/ours.key": "KEPT", "certs": "", "certs/deep": "", "server.key": "KEPT"},
+		},
 		{"a path", filemap.Patterns{"conf.d/*.conf"}, map[string]string{"conf.d/a.conf": "KEPT"}},
 		{"several", filemap.Patterns{"pg_hba.conf", "server.key"}, map[string]string{"pg_hba.conf": "KEPT", "server.key": "KEPT"}},
 	} {
@@ -71,7 +77,11 @@ func TestKeptFilesStayAsTheyAre(t *testing.T) {
 
 func TestDataCannotBeKept(t *testing.T) {
 	for _, c := range []struct{ pattern, path string }{
-		{"*", "PG_VERSION"}, {"1*", "base/5/16384"}, {"pg_wal", "pg_wal/000000010000000000000001"}, {"0000", "pg_xact/0000"}, {"pg_control", "global/pg_control"},
+		{"*", "PG_VERSION"},
+		{"1*", "base/5/16384"},
+		{"pg_wal", "pg_wal/000000010000000000000001"},
+		{"0000", "pg_xact/0000"},
+		{"pg_control", "global/pg_control"},
 		{"backup_label", "backup_label"},
 	} {
 		keep := filemap.Patterns{c.pattern}
