@@ -27,7 +27,7 @@ import (
 // openServer connects to a running cluster as a source.
 func openServer(t *testing.T, conninfo string) source.Source {
 	t.Helper()
-	src, err := pgsource.Open(t.Context(), conninfo)
+	src, err := pgsource.Open(t.Context(), conninfo, pgsource.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = src.Close() })
 	return src

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/timeline"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -41,19 +42,20 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Conditions that callers test for with errors.Is.
 var (
-	ErrTargetRunning    = target.ErrRunning
-	ErrTargetLocked     = target.ErrLocked // another gorewind works on it
-	ErrTargetChanged    = target.ErrChanged
-	ErrTargetNotClean   = errors.New("target server must be shut down cleanly")
-	ErrSourceRunning    = errors.New("the source server is running")
-	ErrSourceNotClean   = errors.New("source data directory must be shut down cleanly")
-	ErrSameDirectory    = errors.New("source and target are the same data directory")
-	ErrNested           = errors.New("source and target data directories lie one inside the other")
-	ErrDifferentSystems = errors.New("source and target clusters are from different systems")
-	ErrIncompatible     = errors.New("source and target clusters are not compatible")
-	ErrNoPageHints      = errors.New(`target server needs to use either data checksums or "wal_log_hints = on"`)
-	ErrFullPageWrites   = errors.New("full_page_writes must be enabled in the source server")
-	ErrSourceChanged    = errors.New("the source changed while gorewind was running")
+	ErrTargetRunning     = target.ErrRunning
+	ErrTargetLocked      = target.ErrLocked // another gorewind works on it
+	ErrTargetChanged     = target.ErrChanged
+	ErrTargetNotClean    = errors.New("target server must be shut down cleanly")
+	ErrSourceRunning     = errors.New("the source server is running")
+	ErrSourceNotClean    = errors.New("source data directory must be shut down cleanly")
+	ErrSameDirectory     = errors.New("source and target are the same data directory")
+	ErrNested            = errors.New("source and target data directories lie one inside the other")
+	ErrDifferentSystems  = errors.New("source and target clusters are from different systems")
+	ErrIncompatible      = errors.New("source and target clusters are not compatible")
+	ErrNoPageHints       = errors.New(`target server needs to use either data checksums or "wal_log_hints = on"`)
+	ErrFullPageWrites    = errors.New("full_page_writes must be enabled in the source server")
+	ErrSourceChanged     = source.ErrChanged
+	ErrSourceUnavailable = source.ErrUnavailable
 )
 
 // SpaceError says that a file system has too little room.
@@ -61,7 +63,7 @@ type SpaceError = target.SpaceError
 
 // isTemporary tells the errors that can go away by themselves.
 func isTemporary(err error) bool {
-	return errors.Is(err, ErrTargetLocked) || errors.Is(err, ErrSourceChanged) ||
+	return errors.Is(err, ErrTargetLocked) || errors.Is(err, ErrSourceChanged) || errors.Is(err, ErrSourceUnavailable) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 

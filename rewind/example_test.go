@@ -13,7 +13,7 @@ import (
 // A failover manager brings the old primary back.
 func Example() {
 	ctx := context.Background()
-	src, err := pgsource.Open(ctx, "host=new-primary user=rewind_user dbname=postgres")
+	src, err := pgsource.Open(ctx, "host=new-primary user=rewind_user dbname=postgres", pgsource.Options{})
 	if err != nil {
 		slog.Error("the new primary cannot be reached", "error", err)
 		return

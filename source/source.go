@@ -4,6 +4,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -34,7 +35,8 @@ type Source interface {
 	// String names the source for messages, without secrets.
 	String() string
 	// Files lists the whole data directory, directories before what they
-	// contain. The first error ends the sequence.
+	// contain. The first error ends the sequence; where it wraps ErrListAgain, a
+	// new listing can begin at once.
 	Files(ctx context.Context) iter.Seq2[pgdata.FileInfo, error]
 	// ReadFile reads a small file whole. The error wraps fs.ErrNotExist where
 	// there is none.
@@ -45,6 +47,17 @@ type Source interface {
 	Fetch(ctx context.Context, ranges iter.Seq[Range], dst Sink) error
 	Close() error
 }
+
+// ErrUnavailable says that a source gave no answer for as long as it was waited
+// for. Trying again later may help.
+var ErrUnavailable = errors.New("the source did not answer")
+
+// ErrChanged says that a source is not any more what it was.
+var ErrChanged = errors.New("the source changed while gorewind was running")
+
+// ErrListAgain says that a listing was cut short, and that listing again may
+// help.
+var ErrListAgain = errors.New("the listing was cut short")
 
 // Live is a source that is a running server.
 type Live interface {

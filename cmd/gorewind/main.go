@@ -119,7 +119,7 @@ func perform(ctx context.Context, opts *options, out *messages) error {
 
 func openSource(ctx context.Context, opts *options) (source.Source, error) {
 	if opts.sourceServer != "" {
-		return pgsource.Open(ctx, opts.sourceServer)
+		return pgsource.Open(ctx, opts.sourceServer, pgsource.Options{})
 	}
 	return source.OpenDir(opts.sourceDir)
 }

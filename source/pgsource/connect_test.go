@@ -21,7 +21,7 @@ const password = "TopSecret"
 // does not hold the password.
 func mustNotConnect(t *testing.T, conninfo string) string {
 	t.Helper()
-	s, err := pgsource.Open(t.Context(), conninfo)
+	s, err := pgsource.Open(t.Context(), conninfo, pgsource.Options{})
 	require.Error(t, err)
 	require.Nil(t, s)
 	assert.NotContains(t, err.Error(), "\n")
@@ -98,7 +98,7 @@ func TestAServerThatNeverAnswersIsLeftWhenToldTo(t *testing.T) {
 	}()
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	require.NoError(t, err)
-	_, err = pgsource.Open(ctx, "host=127.0.0.1 sslmode=disable password=TopSecret port="+port)
+	_, err = pgsource.Open(ctx, "host=127.0.0.1 sslmode=disable password=TopSecret port="+port, pgsource.Options{})
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.NotContains(t, err.Error(), "\n")
 }

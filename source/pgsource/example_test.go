@@ -13,7 +13,7 @@ import (
 // A role that may not read files on the server is told what it needs.
 func ExampleOpen() {
 	ctx := context.Background()
-	server, err := pgsource.Open(ctx, "host=db2 user=rewind dbname=postgres")
+	server, err := pgsource.Open(ctx, "host=db2 user=rewind dbname=postgres", pgsource.Options{})
 	var denied *pgsource.PrivilegeError
 	if errors.As(err, &denied) {
 		for _, grant := range denied.Grants() {

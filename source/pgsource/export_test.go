@@ -7,10 +7,10 @@ import (
 )
 
 // Conn is the session, for tests that ask what it is allowed to do.
-func (s *Server) Conn() *pgx.Conn { return s.conn }
+func (s *Server) Conn() *pgx.Conn { return s.session.conn }
 
 // Exec runs a statement in the session.
 func (s *Server) Exec(ctx context.Context, sql string) error {
-	_, err := s.conn.Exec(ctx, sql)
+	_, err := s.session.conn.Exec(ctx, sql)
 	return err
 }

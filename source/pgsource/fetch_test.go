@@ -240,7 +240,7 @@ func cancelEverything(t *testing.T, c *pgtest.Cluster) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			s, err := pgsource.Open(ctx, c.ConnString("postgres")+" application_name="+name)
+			s, err := pgsource.Open(ctx, c.ConnString("postgres")+" application_name="+name, pgsource.Options{})
 			require.NoError(t, err)
 			require.Equal(t, "1", backends(t, c, name))
 			assert.ErrorIs(t, op(ctx, cancel, s), context.Canceled)

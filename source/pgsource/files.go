@@ -3,6 +3,7 @@ package pgsource
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -39,45 +40,53 @@ func (s *Server) Files(ctx context.Context) iter.Seq2[pgdata.FileInfo, error] {
 	return func(yield func(pgdata.FileInfo, error) bool) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		rows, err := s.conn.Query(ctx, listSQL)
-		if err != nil {
-			yield(pgdata.FileInfo{}, s.failed("list the files of", err))
-			return
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var f pgdata.FileInfo
-			var isDir bool
-			var location *string
-			if err := rows.Scan(&f.Path, &f.Size, &isDir, &location); err != nil {
-				yield(f, s.failed("list the files of", err))
-				return
+		yielded, ended := false, false
+		err := s.session.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+			if yielded { // and the rest of the listing cannot be told from what was
+				return &finalError{source.ErrListAgain}
 			}
-			switch {
-			case location != nil && strings.HasPrefix(*location, "/"):
-				f.Type, f.Link, f.Size = pgdata.Symlink, *location, 0
-			case isDir:
-				f.Type, f.Size = pgdata.Directory, 0
-			default:
-				f.Type = pgdata.Regular
+			rows, err := conn.Query(ctx, listSQL)
+			if err != nil {
+				return err
 			}
-			if err := ctx.Err(); err != nil {
-				yield(f, s.failed("list the files of", err))
-				return
+			defer rows.Close()
+			for rows.Next() {
+				f, err := scanFile(rows)
+				if err != nil {
+					return err
+				}
+				s.session.moved()
+				yielded = true
+				if ended = !yield(f, nil); ended {
+					return nil
+				}
 			}
-			if !yield(f, nil) {
-				return
-			}
-		}
-		if err := rows.Err(); err != nil {
+			return rows.Err()
+		})
+		if err != nil && !ended {
 			yield(pgdata.FileInfo{}, s.failed("list the files of", err))
 		}
 	}
 }
 
-func (s *Server) failed(what string, err error) error {
-	return fmt.Errorf("could not %s the source %s: %w", what, s.name, err)
+func scanFile(rows pgx.Rows) (f pgdata.FileInfo, err error) {
+	var isDir bool
+	var location *string
+	if err := rows.Scan(&f.Path, &f.Size, &isDir, &location); err != nil {
+		return f, err
+	}
+	switch {
+	case location != nil && strings.HasPrefix(*location, "/"):
+		f.Type, f.Link, f.Size = pgdata.Symlink, *location, 0
+	case isDir:
+		f.Type, f.Size = pgdata.Directory, 0
+	default:
+		f.Type = pgdata.Regular
+	}
+	return f, nil
 }
+
+func (s *Server) failed(what string, err error) error { return s.session.failed(what, err) }
 
 // A request asks for up to maxPieces pieces of up to maxPiece bytes each and
 // maxRequest together.
@@ -141,42 +150,63 @@ func (s *Server) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst s
 }
 
 // fetch does a request; ended tells that the file of its last piece has no bytes
-// behind that.
+// behind that. What was delivered before a connection was lost is not asked for
+// again.
 func (s *Server) fetch(ctx context.Context, q *request, dst source.Sink) (ended bool, err error) {
-	if len(q.paths) == 0 {
-		return false, nil
-	}
-	rows, err := s.conn.Query(ctx, fetchSQL, pgx.QueryResultFormats{pgx.BinaryFormatCode, pgx.BinaryFormatCode}, q.paths, q.starts, q.lengths)
-	if err != nil {
-		return false, s.failed("read files of", err)
-	}
-	defer rows.Close()
-	for want := range q.paths {
-		if !rows.Next() {
-			if err := rows.Err(); err != nil {
-				return false, s.failed("read files of", err)
-			}
-			return false, s.failed("read files of", fmt.Errorf("it sent %d of %d pieces", want, len(q.paths)))
+	done := 0
+	err = s.session.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		first := done
+		if first == len(q.paths) {
+			return nil
 		}
-		row := rows.RawValues()
-		piece := row[1]
-		if at := row[0]; len(at) != 8 || binary.BigEndian.Uint64(at) != uint64(want+1) {
-			err = fmt.Errorf("the source sent its pieces in another order than asked for")
-		} else if piece == nil {
-			err = dst.Vanished(q.paths[want])
-		} else if int64(len(piece)) > q.lengths[want] {
-			err = fmt.Errorf("the source sent %d bytes of %q where %d were asked for", len(piece), q.paths[want], q.lengths[want])
-		} else {
-			err = dst.WriteAt(q.paths[want], piece, q.starts[want])
-		}
+		rows, err := conn.Query(ctx, fetchSQL, pgx.QueryResultFormats{pgx.BinaryFormatCode, pgx.BinaryFormatCode},
+			q.paths[first:], q.starts[first:], q.lengths[first:])
 		if err != nil {
-			return false, err
+			return err
 		}
-		ended = int64(len(piece)) < q.lengths[want]
-	}
-	rows.Close()
-	if err := rows.Err(); err != nil {
+		defer rows.Close()
+		for ; done < len(q.paths) && rows.Next(); done++ {
+			if ended, err = q.deliver(done, first, rows.RawValues(), dst); err != nil {
+				return &finalError{err}
+			}
+			s.session.moved()
+		}
+		rows.Close()
+		if err := rows.Err(); err != nil || done == len(q.paths) {
+			return err
+		}
+		return &finalError{fmt.Errorf("the source sent %d of %d pieces", done, len(q.paths))}
+	})
+	var sink *sinkError
+	if errors.As(err, &sink) {
+		return false, sink.error
+	} else if err != nil {
 		return false, s.failed("read files of", err)
 	}
 	return ended, nil
+}
+
+// sinkError is one of those who take what is fetched.
+type sinkError struct{ error }
+
+func (e *sinkError) Unwrap() error { return e.error }
+
+// deliver gives a row of the answer to who takes it. The answer's first row is
+// that of the piece first.
+func (q *request) deliver(want, first int, row [][]byte, dst source.Sink) (ended bool, err error) {
+	piece := row[1]
+	switch at := row[0]; {
+	case len(at) != 8 || binary.BigEndian.Uint64(at) != uint64(want-first+1):
+		return false, errors.New("the source sent its pieces in another order than asked for")
+	case int64(len(piece)) > q.lengths[want]:
+		return false, fmt.Errorf("the source sent %d bytes of %q where %d were asked for", len(piece), q.paths[want], q.lengths[want])
+	case piece == nil:
+		err = dst.Vanished(q.paths[want])
+	default:
+		err = dst.WriteAt(q.paths[want], piece, q.starts[want])
+	}
+	if err != nil {
+		return false, &sinkError{err}
+	}
+	return int64(len(piece)) < q.lengths[want], nil
 }

@@ -21,7 +21,7 @@ import (
 
 func open(t *testing.T, conninfo string) *pgsource.Server {
 	t.Helper()
-	s, err := pgsource.Open(t.Context(), conninfo)
+	s, err := pgsource.Open(t.Context(), conninfo, pgsource.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s

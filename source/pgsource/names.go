@@ -17,7 +17,7 @@ import (
 func (s *Server) canName(path string) bool {
 	for i := range len(path) {
 		if path[i] >= utf8.RuneSelf {
-			return s.conn.PgConn().ParameterStatus("server_encoding") == "UTF8" && utf8.ValidString(path)
+			return s.encoding == "UTF8" && utf8.ValidString(path)
 		}
 	}
 	return true
@@ -40,7 +40,9 @@ func (s *Server) fetchUnnamed(ctx context.Context, r source.Range, dst source.Si
 	for start, end := r.Offset, r.Offset+r.Length; ; {
 		length := min(end-start, maxPiece)
 		var piece []byte
-		err := s.conn.QueryRow(ctx, fetchUnnamedSQL, names, start, length).Scan(&piece)
+		err := s.session.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+			return conn.QueryRow(ctx, fetchUnnamedSQL, names, start, length).Scan(&piece)
+		})
 		switch {
 		case errors.Is(err, pgx.ErrNoRows) || err == nil && piece == nil:
 			return dst.Vanished(r.Path)

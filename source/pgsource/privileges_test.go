@@ -29,7 +29,7 @@ func TestPrivileges(t *testing.T) {
 		var denied *pgsource.PrivilegeError
 		if in.Version.SQL.SuperuserOnly {
 			c.Exec(t, "CREATE ROLE granted LOGIN", grantList+"granted", grantStat+"granted", grantRead+"granted", "CREATE ROLE super LOGIN SUPERUSER")
-			_, err := pgsource.Open(t.Context(), c.ConnStringAs("granted", "postgres"))
+			_, err := pgsource.Open(t.Context(), c.ConnStringAs("granted", "postgres"), pgsource.Options{})
 			require.ErrorAs(t, err, &denied)
 			assert.True(t, denied.Superuser)
 			assert.ErrorContains(t, err, `role "granted" must be a superuser`)
@@ -46,7 +46,7 @@ func TestPrivileges(t *testing.T) {
 		// role that counts is the one that the session ends up with.
 		const odd = `it's a "role"`
 		c.Exec(t, `CREATE ROLE "it's a ""role""" LOGIN`, `CREATE ROLE disguised LOGIN IN ROLE "it's a ""role"""`, `ALTER ROLE disguised SET role = 'it''s a "role"'`)
-		_, err := pgsource.Open(t.Context(), c.ConnStringAs("disguised", "postgres"))
+		_, err := pgsource.Open(t.Context(), c.ConnStringAs("disguised", "postgres"), pgsource.Options{})
 		require.ErrorAs(t, err, &denied)
 		assert.Equal(t, odd, denied.Role)
 		assert.Len(t, denied.Functions, 3)
@@ -55,7 +55,7 @@ func TestPrivileges(t *testing.T) {
 			assert.Contains(t, err.Error(), grant)
 		}
 		c.Exec(t, denied.Grants()[0])
-		_, err = pgsource.Open(t.Context(), c.ConnStringAs("disguised", "postgres"))
+		_, err = pgsource.Open(t.Context(), c.ConnStringAs("disguised", "postgres"), pgsource.Options{})
 		require.ErrorAs(t, err, &denied)
 		require.Len(t, denied.Functions, 2, "what was granted is not asked for again")
 		c.Exec(t, denied.Grants()...)

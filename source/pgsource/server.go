@@ -3,9 +3,11 @@ package pgsource
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -13,12 +15,24 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
+// DefaultTimeout is for how long a source may give no sign of life.
+const DefaultTimeout = 2 * time.Minute
+
+// Options say how a server is dealt with.
+type Options struct {
+	// Timeout is for how long nothing may come of an operation before it is given
+	// up; zero means DefaultTimeout. Until then lost connections are made again.
+	Timeout time.Duration
+	Logger  *slog.Logger // nil discards
+}
+
 // Server is a live source. One operation uses its connection at a time.
 type Server struct {
-	mu      sync.Mutex
-	conn    *pgx.Conn
-	version *pgdata.Version
-	name    string
+	mu       sync.Mutex
+	session  *session
+	version  *pgdata.Version
+	name     string
+	encoding string // of the database
 }
 
 var _ source.Live = (*Server)(nil)
@@ -26,7 +40,12 @@ var _ source.Live = (*Server)(nil)
 // Open connects to a server and checks its version and the role's privileges.
 // connString is a libpq connection string, keyword/value or URI; what it leaves
 // open comes from the PG* environment variables. No error holds a password.
-func Open(ctx context.Context, connString string) (*Server, error) {
+//
+// Opening is tried once. Later on a connection that is lost, or that stalls, is
+// made again, and what was under way goes on from where it was. The server must
+// then be the same: same address, system, major, timeline and role; else the
+// error wraps source.ErrChanged. One that stays away wraps source.ErrUnavailable.
+func Open(ctx context.Context, connString string, opts Options) (*Server, error) {
 	config, err := pgx.ParseConfig(connString)
 	if err != nil {
 		return nil, connStringError(err)
@@ -36,14 +55,11 @@ func Open(ctx context.Context, connString string) (*Server, error) {
 	}
 	// File names are bytes; with this encoding no server converts them.
 	config.RuntimeParams["client_encoding"] = "SQL_ASCII"
-	conn, err := pgx.ConnectConfig(ctx, config)
-	if err != nil {
-		return nil, connectError(serverName(config), err)
-	}
-	s := &Server{conn: conn, name: serverName(config)}
-	if err := s.prepareSession(ctx); err != nil {
+	s := &Server{name: serverName(config)}
+	s.session = newSession(config, s.name, opts)
+	if err := s.session.attempt(ctx, s.inspect); err != nil {
 		_ = s.Close()
-		return nil, fmt.Errorf("source %s: %w", s.name, err)
+		return nil, err
 	}
 	return s, nil
 }
@@ -52,9 +68,8 @@ func Open(ctx context.Context, connString string) (*Server, error) {
 func (s *Server) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	return s.conn.Close(ctx)
+	s.session.drop()
+	return nil
 }
 
 func (s *Server) String() string { return s.name }
@@ -72,25 +87,23 @@ const sessionSQL = `SELECT pg_catalog.set_config('search_path', '', false);
 	WHERE name IN ('default_transaction_read_only', 'statement_timeout', 'lock_timeout',
 		'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout', 'jit')`
 
-func (s *Server) prepareSession(ctx context.Context) error {
-	if _, err := s.conn.Exec(ctx, sessionSQL); err != nil {
-		return err
-	}
-	var num int
+// inspect finds out whether the server is one to read from.
+func (s *Server) inspect(ctx context.Context, conn *pgx.Conn) error {
+	s.version = s.session.identity.version
+	s.encoding = conn.PgConn().ParameterStatus("server_encoding")
 	var role string // the connection string's, unless a setting of that role changes it
 	var super bool
-	err := s.conn.QueryRow(ctx, `SELECT pg_catalog.current_setting('server_version_num')::int, rolname::text, rolsuper
-		FROM pg_catalog.pg_roles WHERE rolname = current_user`).Scan(&num, &role, &super)
+	err := conn.QueryRow(ctx, "SELECT rolname::text, rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user").Scan(&role, &super)
+	if err == nil && s.version.SQL.SuperuserOnly && !super {
+		err = &PrivilegeError{Role: role, Superuser: true}
+	}
+	if err == nil {
+		err = checkPrivileges(ctx, conn, role)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("source %s: %w", s.name, err)
 	}
-	if s.version, err = pgdata.VersionByServerNum(num); err != nil {
-		return err
-	}
-	if s.version.SQL.SuperuserOnly && !super {
-		return &PrivilegeError{Role: role, Superuser: true}
-	}
-	return s.checkPrivileges(ctx, role)
+	return nil
 }
 
 // neededFunctions are those that read files on the server.
@@ -100,8 +113,8 @@ var neededFunctions = []string{
 	"pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean)",
 }
 
-func (s *Server) checkPrivileges(ctx context.Context, role string) error {
-	rows, err := s.conn.Query(ctx, `SELECT f FROM pg_catalog.unnest($1::text[]) f
+func checkPrivileges(ctx context.Context, conn *pgx.Conn, role string) error {
+	rows, err := conn.Query(ctx, `SELECT f FROM pg_catalog.unnest($1::text[]) f
 		WHERE NOT pg_catalog.has_function_privilege(f, 'EXECUTE')`, neededFunctions)
 	if err != nil {
 		return err
@@ -143,11 +156,13 @@ func (s *Server) State(ctx context.Context) (source.State, error) {
 	names := s.version.SQL
 	var st source.State
 	var lsn, tli string
-	err := s.conn.QueryRow(ctx, fmt.Sprintf(`SELECT r, pg_catalog.current_setting('full_page_writes')::bool,
+	query := fmt.Sprintf(`SELECT r, pg_catalog.current_setting('full_page_writes')::bool,
 			CASE WHEN r THEN '0/0' ELSE pg_catalog.%[1]s()::text END,
 			CASE WHEN r THEN '00000000' ELSE pg_catalog.substr(pg_catalog.%[2]s(pg_catalog.%[1]s()), 1, 8) END
-		FROM pg_catalog.pg_is_in_recovery() r`, names.FlushLSN, names.WALFileName)).
-		Scan(&st.InRecovery, &st.FullPageWrites, &lsn, &tli)
+		FROM pg_catalog.pg_is_in_recovery() r`, names.FlushLSN, names.WALFileName)
+	err := s.session.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, query).Scan(&st.InRecovery, &st.FullPageWrites, &lsn, &tli)
+	})
 	if err == nil {
 		st.FlushLSN, err = pgdata.ParseLSN(lsn)
 	}
