@@ -1,0 +1,164 @@
+package pgconf
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// Names of configuration files in the data directory.
+const (
+	MainFile         = "postgresql.conf"
+	AutoFile         = "postgresql.auto.conf" // written by ALTER SYSTEM (PG_AUTOCONF_FILENAME)
+	StandbySignal    = "standby.signal"       // makes a standby, from 12 on
+	RecoveryFile     = "recovery.conf"        // makes a standby, up to 11
+	RecoveryDoneFile = "recovery.done"        // what a promotion renames RecoveryFile to
+)
+
+// Options say whose configuration to load.
+type Options struct {
+	DataDir    string          // the server's -D
+	ConfigFile string          // its config_file, if that is not postgresql.conf in DataDir
+	Version    *pgdata.Version // the cluster's major
+}
+
+// Config is a server's configuration.
+type Config struct {
+	// DataDir is where the server has its data: DataDir of the options, unless the
+	// configuration sets data_directory.
+	DataDir string
+	version *pgdata.Version
+	values  map[string]string // by lower-case name
+}
+
+// Load reads what a server that is started with these options reads. What is on
+// the server's own command line is not known. The error is a *SyntaxError if a
+// file is not what it should be.
+func Load(o Options) (*Config, error) {
+	dataDir, err := filepath.Abs(o.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	file := o.ConfigFile
+	if file == "" {
+		file = filepath.Join(dataDir, MainFile)
+	}
+	if file, err = filepath.Abs(file); err != nil {
+		return nil, err
+	}
+	c := &Config{DataDir: dataDir, version: o.Version, values: map[string]string{}}
+	if err := c.add(file, false); err != nil {
+		return nil, err
+	}
+	if dir, set := c.Lookup("data_directory"); set {
+		if c.DataDir, err = filepath.Abs(dir); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.add(filepath.Join(c.DataDir, AutoFile), true); err != nil {
+		return nil, err
+	}
+	if o.Version.RecoveryConf {
+		recovery, err := readRecovery(filepath.Join(c.DataDir, RecoveryFile))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		for name, value := range recovery {
+			c.values[name] = value
+		}
+	}
+	return c, nil
+}
+
+func (c *Config) add(file string, optional bool) error {
+	var f files
+	if err := f.read(file, optional, setting{}, 0); err != nil {
+		return err
+	}
+	for _, s := range f.settings {
+		c.values[lower(s.name)] = s.value
+	}
+	return nil
+}
+
+// Lookup gives a setting as it is written, without quotes; set is false if no
+// file has it, and the server's default holds. Names are not case-sensitive.
+func (c *Config) Lookup(name string) (value string, set bool) {
+	value, set = c.values[lower(name)]
+	return value, set
+}
+
+// RestoreCommand gives the command that gets WAL from the archive, or nothing.
+//
+// Up to 11 a server that is not a standby cannot have one. If it was promoted
+// from a standby, recovery.done has the command that it used; that one is given,
+// for its archive has the WAL of before the promotion, and as a rule that of
+// later, too.
+func (c *Config) RestoreCommand() (string, error) {
+	if !c.version.RecoveryConf {
+		return c.values["restore_command"], nil
+	}
+	if _, err := os.Stat(filepath.Join(c.DataDir, RecoveryFile)); !errors.Is(err, fs.ErrNotExist) {
+		return c.values["restore_command"], nil
+	}
+	done, err := readRecovery(filepath.Join(c.DataDir, RecoveryDoneFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	return done["restore_command"], nil
+}
+
+// readRecovery reads a recovery.conf. Its names are case-sensitive.
+func readRecovery(file string) (map[string]string, error) {
+	if _, err := os.Stat(file); err != nil {
+		return nil, fmt.Errorf("could not open recovery command file %q: %w", file, reason(err))
+	}
+	var f files
+	if err := f.read(file, false, setting{}, 0); err != nil {
+		return nil, err
+	}
+	return recoverySettings(f.settings)
+}
+
+// recoveryParameters are what can stand in a recovery.conf (readRecoveryCommandFile,
+// access/transam/xlog.c), and whether it goes into that of a server which is made
+// a standby again.
+//
+// The archive and the commands around it belong to this server and its place, as
+// do the file that promotes it and the delay that it was meant to keep. A slot
+// belongs to the server that it followed: without that slot the new one would send
+// nothing, while without the setting all works, as after pg_rewind --write-recovery-conf.
+// A recovery target would end the recovery.
+var recoveryParameters = map[string]bool{
+	"restore_command":           true,
+	"recovery_end_command":      true,
+	"archive_cleanup_command":   true,
+	"trigger_file":              true,
+	"recovery_min_apply_delay":  true,
+	"standby_mode":              false,
+	"primary_conninfo":          false,
+	"primary_slot_name":         false,
+	"recovery_target":           false,
+	"recovery_target_action":    false,
+	"recovery_target_inclusive": false,
+	"recovery_target_lsn":       false,
+	"recovery_target_name":      false,
+	"recovery_target_time":      false,
+	"recovery_target_timeline":  false,
+	"recovery_target_xid":       false,
+}
+
+func recoverySettings(list []setting) (map[string]string, error) {
+	values := map[string]string{}
+	for _, s := range list {
+		if _, known := recoveryParameters[s.name]; !known {
+			return nil, &SyntaxError{File: s.file, Line: s.line, What: fmt.Sprintf("unrecognized recovery parameter %q", s.name)}
+		}
+		values[s.name] = s.value
+	}
+	return values, nil
+}
