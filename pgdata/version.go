@@ -19,6 +19,7 @@ type Version struct {
 	PaddedLSN      bool // LSNs are written with eight digits in the low half
 	StampsControl  bool // pg_rewind sets the control file's time to now
 	RecoveryConf   bool // a standby is made by recovery.conf, not standby.signal
+	StrictCommands bool // an unknown %x in restore_command is an error (common/percentrepl.c)
 }
 
 // WALFormat is what a WAL reader must know of a major.
@@ -80,10 +81,10 @@ var versions = []*Version{
 	{Name: "13", ServerNum: 1300, ControlVersion: 1300, CatalogVersion: 202007201, WALDir: "pg_wal", WAL: wal12.magic(0xD106), SQL: sql11},
 	{Name: "14", ServerNum: 1400, ControlVersion: 1300, CatalogVersion: 202107181, WALDir: "pg_wal", WAL: wal14.magic(0xD10D), SQL: sql11},
 	{Name: "15", ServerNum: 1500, ControlVersion: 1300, CatalogVersion: 202209061, WALDir: "pg_wal", WAL: wal15.magic(0xD110), SQL: sql11, StampsControl: true},
-	{Name: "16", ServerNum: 1600, ControlVersion: 1300, CatalogVersion: 202307071, WALDir: "pg_wal", WAL: wal15.magic(0xD113), SQL: sql11, StampsControl: true},
-	{Name: "17", ServerNum: 1700, ControlVersion: 1700, CatalogVersion: 202406281, WALDir: "pg_wal", WAL: wal15.magic(0xD116), SQL: sql11, StampsControl: true},
-	{Name: "18", ServerNum: 1800, ControlVersion: 1800, CatalogVersion: 202506291, WALDir: "pg_wal", WAL: wal15.magic(0xD118), SQL: sql11, StampsControl: true},
-	{Name: "19", ServerNum: 1900, ControlVersion: 1905, CatalogVersion: 202610061, WALDir: "pg_wal", WAL: wal19.magic(0xD122), SQL: sql11, StampsControl: true, PaddedLSN: true},
+	{Name: "16", ServerNum: 1600, ControlVersion: 1300, CatalogVersion: 202307071, WALDir: "pg_wal", WAL: wal15.magic(0xD113), SQL: sql11, StrictCommands: true, StampsControl: true},
+	{Name: "17", ServerNum: 1700, ControlVersion: 1700, CatalogVersion: 202406281, WALDir: "pg_wal", WAL: wal15.magic(0xD116), SQL: sql11, StrictCommands: true, StampsControl: true},
+	{Name: "18", ServerNum: 1800, ControlVersion: 1800, CatalogVersion: 202506291, WALDir: "pg_wal", WAL: wal15.magic(0xD118), SQL: sql11, StrictCommands: true, StampsControl: true},
+	{Name: "19", ServerNum: 1900, ControlVersion: 1905, CatalogVersion: 202610061, WALDir: "pg_wal", WAL: wal19.magic(0xD122), SQL: sql11, StrictCommands: true, StampsControl: true, PaddedLSN: true},
 }
 
 // Versions lists the supported majors, oldest first. The rows are shared: do

@@ -145,7 +145,7 @@ func TestServersFollowWithTheFilesOfStandby(t *testing.T) {
 		standby := primary.Standby(t)
 		standby.Stop(t, pgtest.Fast)
 		require.NoError(t, errors.Join(
-			os.WriteFile(filepath.Join(standby.Dir, "postgresql.auto.conf"), []byte("primary_conninfo = 'host=/nowhere'"), 0o600),
+			os.WriteFile(filepath.Join(standby.Dir, "postgresql.auto.conf"), []byte("# no newline"), 0o600),
 			os.RemoveAll(filepath.Join(standby.Dir, "standby.signal")),
 			os.RemoveAll(filepath.Join(standby.Dir, "recovery.conf")),
 		))

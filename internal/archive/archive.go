@@ -1,0 +1,188 @@
+package archive
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// Archive runs a server's restore_command. Its methods may be used concurrently;
+// commands run one after the other, since no server runs two at once.
+type Archive struct {
+	Command  string          // restore_command as it is configured; it can hold passwords
+	DataDir  string          // the command's working directory, as of those that a server runs
+	Version  *pgdata.Version // the server's major
+	Attempts int             // how often a command that fails is run; 3 if zero
+	Pause    time.Duration   // between the first two attempts, then twice as long each time; a second if zero
+	Logger   *slog.Logger    // gets what the command prints; nil discards
+
+	mu   sync.Mutex
+	left []*output // of commands that left something running
+}
+
+// NotFoundError says that the archive did not give a file. Whether it has it
+// cannot be told: commands have one status for all failures.
+type NotFoundError struct {
+	Name       string
+	Command    string // as it was run; it can hold passwords
+	ExitStatus int    // of the last attempt
+	Attempts   int
+	Err        error // what was wrong with the file if the command ended with 0, or nil
+}
+
+func (e *NotFoundError) Error() string {
+	why := fmt.Sprintf("restore_command exited with status %d", e.ExitStatus)
+	if e.Err != nil {
+		why = e.Err.Error()
+	}
+	return fmt.Sprintf("could not restore file %q from archive: %s in attempt %d; try again if the archive has it, else take a base backup",
+		e.Name, why, e.Attempts)
+}
+
+// Unwrap gives what was wrong with the file.
+func (e *NotFoundError) Unwrap() error { return e.Err }
+
+// CommandError says that restore_command cannot work, or that it was killed.
+type CommandError struct {
+	Command string // as it was run; it can hold passwords
+	Reason  string
+}
+
+func (e *CommandError) Error() string {
+	return fmt.Sprintf("restore_command failed: %s; run it by hand to see why, and correct it in the target's configuration", e.Reason)
+}
+
+// Restore gets a file into dst, which must be in a directory of the caller's own:
+// commands may put other things beside it. The file has exactly size bytes, if
+// that is not zero, is nobody else's by a link, and passed check, which may be
+// nil. Whatever was at dst before is lost, and a failure leaves nothing there.
+//
+// A command that fails and a file that is not what it should be are tried again,
+// for archives on the other side of a network fail for moments; the error is a
+// *NotFoundError in the end. If a signal killed the command or the shell could not
+// run it, which is a status over 125, the error is a *CommandError at once.
+func (a *Archive) Restore(ctx context.Context, name, dst string, size int64, check func(path string) error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	dst, err := filepath.Abs(dst)
+	if err != nil {
+		return err
+	}
+	command, err := a.expand(name, dst)
+	if err != nil {
+		return err
+	}
+	attempts, pause := cmp.Or(a.Attempts, 3), cmp.Or(a.Pause, time.Second)
+	for n := 1; ; n, pause = n+1, 2*pause {
+		err := a.attempt(ctx, command, dst, size, check)
+		if err == nil {
+			return nil
+		}
+		if rerr := os.RemoveAll(dst); rerr != nil {
+			return fmt.Errorf("%w; could not remove what it left: %w", err, rerr)
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("could not restore file %q from archive: %w", name, context.Cause(ctx))
+		}
+		var missing *NotFoundError
+		if !errors.As(err, &missing) {
+			return err
+		}
+		missing.Name, missing.Command, missing.Attempts = name, command, n
+		if n >= attempts {
+			return missing
+		}
+		a.log().Info(fmt.Sprintf("could not restore file %q from archive in attempt %d of %d, trying again in %s", name, n, attempts, pause))
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// attempt runs the command once. The error of what is worth another attempt is a
+// *NotFoundError.
+func (a *Archive) attempt(ctx context.Context, command, dst string, size int64, check func(string) error) error {
+	if err := os.RemoveAll(dst); err != nil {
+		return fmt.Errorf("could not remove %q before it is restored: %w", dst, err)
+	}
+	a.log().Debug(fmt.Sprintf("executing restore command %q", command))
+	status, err := a.run(ctx, command)
+	if err != nil {
+		return err
+	}
+	if status != 0 {
+		return &NotFoundError{ExitStatus: status}
+	}
+	if err := accept(dst, size, check); err != nil {
+		return &NotFoundError{Err: err}
+	}
+	return nil
+}
+
+func accept(dst string, size int64, check func(string) error) error {
+	info, err := os.Stat(dst)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.New("restore_command succeeded, but did not make the file")
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return errors.New("restore_command made something that is no regular file")
+	case size != 0 && info.Size() != size:
+		return fmt.Errorf("unexpected file size: %d instead of %d", info.Size(), size)
+	}
+	if isLink(dst) {
+		if err := ownCopy(dst); err != nil {
+			return err
+		}
+	}
+	if check == nil {
+		return nil
+	}
+	return check(dst)
+}
+
+// ownCopy replaces a link to a file of the archive, as some commands make, by a
+// copy: a server will write to its WAL files when it uses them again.
+func ownCopy(dst string) (err error) {
+	from, err := os.Open(dst)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	temp := dst + ".copy"
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(temp))
+		}
+	}()
+	to, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(to, from); err != nil {
+		return errors.Join(err, to.Close())
+	}
+	if err := to.Close(); err != nil {
+		return err
+	}
+	return os.Rename(temp, dst)
+}
+
+func (a *Archive) log() *slog.Logger {
+	if a.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return a.Logger
+}
