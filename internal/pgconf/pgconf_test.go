@@ -1,7 +1,6 @@
 package pgconf_test
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -141,14 +140,10 @@ func TestStandbyRefusesWhatNoServerWouldRead(t *testing.T) {
 func TestServersFollowWithTheFilesOfStandby(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
 		primary := in.InitCluster(t, pgtest.Options{})
+		primary.Start(t) // so that the control file has the settings
+		primary.Stop(t, pgtest.Fast)
+		standby := primary.CloneStopped(t)
 		primary.Start(t)
-		standby := primary.Standby(t)
-		standby.Stop(t, pgtest.Fast)
-		require.NoError(t, errors.Join(
-			os.WriteFile(filepath.Join(standby.Dir, "postgresql.auto.conf"), []byte("# no newline"), 0o600),
-			os.RemoveAll(filepath.Join(standby.Dir, "standby.signal")),
-			os.RemoveAll(filepath.Join(standby.Dir, "recovery.conf")),
-		))
 		read := func(path string) ([]byte, error) { return os.ReadFile(filepath.Join(standby.Dir, path)) }
 		files, err := pgconf.Standby(in.Version, read, read,
 			primary.ConnString("postgres")+` fallback_application_name='it\'s \\ "awkward"' application_name=`+standby.Name)
