@@ -25,10 +25,6 @@ type Rules struct {
 	Suspect func(path string) bool
 	// Keep tells the target's own files that stay as they are.
 	Keep Patterns
-	// Restored are WAL segments that an archive brought back because recovery
-	// reads them, by their paths and sizes. They are put in place where neither
-	// side has them.
-	Restored map[string]int64
 }
 
 func (r *Rules) suspects(p string) bool { return r.Suspect != nil && r.Suspect(p) }
@@ -211,6 +207,14 @@ func (b *Builder) HasSource(p string) bool {
 	return has
 }
 
+// AddRestored takes WAL segments that an archive brought back because recovery
+// reads them and neither side has them, by their paths and sizes.
+func (b *Builder) AddRestored(files map[string]int64) {
+	for p, size := range files {
+		b.plan.Entries = append(b.plan.Entries, Entry{Path: p, Type: pgdata.Regular, Action: Restore, Reason: NeededRecovery, SourceSize: size})
+	}
+}
+
 // Plan ends both listings: what is left of the source's is new to the target.
 func (b *Builder) Plan() *Plan {
 	for _, f := range b.source {
@@ -222,11 +226,6 @@ func (b *Builder) Plan() *Plan {
 			e.Action = Copy
 		}
 		b.plan.Entries = append(b.plan.Entries, e)
-	}
-	for p, size := range b.rules.Restored {
-		if _, has := b.source[p]; !has {
-			b.plan.Entries = append(b.plan.Entries, Entry{Path: p, Type: pgdata.Regular, Action: Restore, Reason: NeededRecovery, SourceSize: size})
-		}
 	}
 	b.source = nil
 	b.plan.Entries = slices.DeleteFunc(b.plan.Entries, func(e Entry) bool { return e.Action == Remove && b.kept[e.Path] })

@@ -41,6 +41,7 @@ func (r *Rewind) analyze(ctx context.Context) error {
 	r.known = newKnowledge(r.plan)
 	if r.inPlace() {
 		r.known.addInPlace(r.plan, changed, r.earlier)
+		r.known.Recovery = r.ownRecovery
 	}
 	return nil
 }
@@ -172,7 +173,7 @@ func (r *Rewind) endOfTarget(ctx context.Context) (pgdata.LSN, error) {
 }
 
 func (r *Rewind) targetWAL() targetWAL {
-	return targetWAL{dir: r.target.Dir, version: r.plan.Version, geo: r.targetControl.Geometry, history: r.plan.Target.History}
+	return targetWAL{dir: r.target.Dir, version: r.plan.Version, geo: r.targetControl.Geometry, history: r.plan.Target.History, archive: r.archive}
 }
 
 func (r *Rewind) format(c *controlfile.Data) walreader.Format {
@@ -236,6 +237,11 @@ func (r *Rewind) mapFiles(ctx context.Context, changed pgdata.ChangedBlocks) err
 	if err != nil {
 		return err
 	}
+	restored, err := r.restoreNeeded(ctx, b.HasSource)
+	if err != nil {
+		return err
+	}
+	b.AddRestored(restored)
 	r.step("reading target file list")
 	for f, err := range r.target.Files() {
 		if err == nil {

@@ -111,11 +111,15 @@ func (r *Rewind) endOfLive(ctx context.Context, e *end) error {
 }
 
 // final is what the rewind ends with.
-func (r *Rewind) final(e end, _ receiver) (target.Final, error) {
+func (r *Rewind) final(e end, after receiver) (target.Final, error) {
+	files, err := r.standbyFiles(after.ReadFile)
+	if err != nil {
+		return target.Final{}, err
+	}
 	notes, err := r.known.encode()
 	return target.Final{
 		Control: r.newControl(e),
-		Files:   []target.SmallFile{{Path: pgdata.BackupLabelPath, Data: r.backupLabel()}},
+		Files:   append(files, target.SmallFile{Path: pgdata.BackupLabelPath, Data: r.backupLabel()}),
 		Notes:   notes,
 	}, err
 }

@@ -43,7 +43,13 @@ func (r *Rewind) inspect(ctx context.Context) error {
 		return err
 	}
 	r.live, _ = r.opts.Source.(source.Live)
-	return r.checkControlFiles()
+	if err := r.checkControlFiles(); err != nil {
+		return err
+	}
+	if err := r.readOwnRecovery(); err != nil {
+		return err
+	}
+	return r.openArchive()
 }
 
 // checkPlaces refuses a source directory that is the target, or lies in it, or

@@ -23,8 +23,9 @@ type knowledge struct {
 	// In place only.
 	History  timeline.History // the target's
 	EndOfWAL pgdata.LSN
-	Changed  []changedFile   // what the target changed, and what rewinds wrote
-	Suspect  map[string]bool // other files that may be half written
+	Changed  []changedFile     // what the target changed, and what rewinds wrote
+	Suspect  map[string]bool   // other files that may be half written
+	Recovery map[string][]byte // the target's own recovery.conf
 }
 
 type changedFile struct {

@@ -58,7 +58,7 @@ func (r *Rewind) openTarget() error {
 		return fmt.Errorf("what the interrupted rewind of %q knew is lost: %w; take a base backup", r.target.Name(), err)
 	}
 	if j.InPlace {
-		r.earlier = notes
+		r.earlier, r.ownRecovery = notes, notes.Recovery
 		r.log.Info("an earlier rewind of this target in place did not end, this one begins it again")
 		return nil
 	}

@@ -29,6 +29,18 @@ type Options struct {
 	// SyncMethod is how changes are brought to the disk.
 	SyncMethod SyncMethod
 
+	// RestoreTargetWAL brings WAL that the target has no more back from its archive,
+	// with the restore_command of its own configuration. Prepare then runs that.
+	RestoreTargetWAL bool
+	// EnsureShutdown lets Prepare complete the crash recovery of a target that was
+	// not shut down cleanly, with a single-user server. That changes the target.
+	EnsureShutdown bool
+	BinDir         string // where the server program is looked for first
+	ConfigFile     string // the target's, where it is not postgresql.conf in its directory
+	// PrimaryConnInfo, if not empty, makes the target a standby, which connects to
+	// its primary by this connection string.
+	PrimaryConnInfo string
+
 	Logger *slog.Logger // nil discards
 	// Progress, if not nil, is called when a step begins and, while data is
 	// fetched, about once a second; never from two goroutines at once.
@@ -51,6 +63,9 @@ type Rewind struct {
 	sourceRaw     []byte
 	live          source.Live // nil when the source is a stopped data directory
 	plan          *Plan
+
+	archive     *walArchive       // nil where WAL is not to be restored
+	ownRecovery map[string][]byte // the target's own recovery.conf or recovery.done
 
 	journal *target.Journal // of a committed rewind, which this one completes
 	earlier *knowledge      // of an interrupted rewind in place, which this one begins again
@@ -89,21 +104,24 @@ func (r *Rewind) Plan() *Plan { return r.plan }
 
 // Close gives back what the rewind holds; the source stays open.
 func (r *Rewind) Close() error {
+	r.archive.close()
 	if r.target == nil {
 		return nil
 	}
 	return r.target.Close()
 }
 
-// Apply carries out the plan. Where no rewind is required it does nothing. The
-// error is an *Error; where it says that the target was changed, the target does
-// not start, and a new run, or Resume, finishes the rewind.
+// Apply carries out the plan. Where no rewind is required, all that it may do is
+// make the target a standby. The error is an *Error; where it says that the
+// target was changed, the target does not start, and a new run, or Resume,
+// finishes the rewind.
 func (r *Rewind) Apply(ctx context.Context) error {
 	var err error
 	switch {
 	case r.journal != nil:
 		err = r.resume(ctx)
 	case !r.plan.Required:
+		err = r.makeStandby(ctx)
 	case r.inPlace():
 		err = r.applyInPlace(ctx)
 	default:

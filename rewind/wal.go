@@ -3,8 +3,11 @@ package rewind
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 
+	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
@@ -18,12 +21,22 @@ type targetWAL struct {
 	version *pgdata.Version
 	geo     pgdata.Geometry
 	history timeline.History
+	archive *walArchive // for what the directory does not have any more; may be nil
 }
 
-func (w targetWAL) OpenSegment(_ context.Context, s pgdata.SegNo) (walreader.Segment, error) {
+func (w targetWAL) OpenSegment(ctx context.Context, s pgdata.SegNo) (walreader.Segment, error) {
 	tli := w.history.TimelineOf(w.geo, s)
 	p := w.version.WALPath(w.geo.WALFileName(tli, s))
 	f, err := w.dir.Open(p)
+	if errors.Is(err, fs.ErrNotExist) && w.archive != nil {
+		var notFound *archive.NotFoundError
+		seg, rerr := w.openRestored(ctx, tli, s)
+		if !errors.As(rerr, &notFound) {
+			return seg, rerr
+		}
+		err = &MissingWALError{Timeline: tli, Segment: s, Path: w.dir.Join(p), Err: fmt.Errorf("%w, and %w", datadir.Reason(errors.Unwrap(err)), rerr)}
+		return nil, err
+	}
 	if err != nil {
 		return nil, &MissingWALError{Timeline: tli, Segment: s, Path: w.dir.Join(p), Err: datadir.Reason(errors.Unwrap(err))}
 	}

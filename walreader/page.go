@@ -270,3 +270,14 @@ func (p *pages) close() error {
 	p.seg = nil
 	return seg.Close()
 }
+
+// CheckSegment finds out by its first page whether a file is WAL segment s of
+// the cluster. The error is an *Error.
+func CheckSegment(ctx context.Context, seg Segment, s pgdata.SegNo, f Format) error {
+	if err := f.validate(); err != nil {
+		return err
+	}
+	p := pages{f: f, seg: seg, segNo: s}
+	_, err := p.load(ctx, f.Geometry.SegStart(s), int(f.Geometry.WALBlockSize))
+	return err
+}

@@ -74,6 +74,15 @@ func (d *Dir) Name() string { return d.name }
 // Join makes a path within the directory into one for messages.
 func (d *Dir) Join(p string) string { return filepath.Join(d.name, filepath.FromSlash(p)) }
 
+// Locate is where a path within the data directory really lies.
+func (d *Dir) Locate(p string) (string, error) {
+	root, rest, err := d.Resolve(p)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(root.Name(), filepath.FromSlash(rest)), nil
+}
+
 // GroupAccess reports whether the group may read the directory, as initdb
 // --allow-group-access makes it (11 and later).
 func (d *Dir) GroupAccess() bool { return d.mode.Perm()&0o050 == 0o050 }

@@ -14,7 +14,7 @@ import (
 // Final is what a rewind ends with.
 type Final struct {
 	Control []byte      // the new control file
-	Files   []SmallFile // backup_label and the like; a Data of nil removes the file
+	Files   []SmallFile // backup_label and the like
 	Notes   []byte
 }
 
@@ -103,6 +103,23 @@ func (t *Target) checkUnchanged(control []byte) error {
 	}
 	if !bytes.Equal(now, control) {
 		return fmt.Errorf("file %q: %w", t.Join(pgdata.ControlFilePath), ErrChanged)
+	}
+	return nil
+}
+
+// WriteFiles puts small files in place one after the other. control is the
+// control file that the target has.
+func (t *Target) WriteFiles(ctx context.Context, control []byte, files []SmallFile, mode SyncMode) error {
+	if err := t.checkUnchanged(control); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := t.replaceFile(f.Path, f.Data, !mode.Off); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -1,0 +1,140 @@
+package rewind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+
+	"github.com/gorewind/gorewind/internal/archive"
+	"github.com/gorewind/gorewind/internal/pgconf"
+	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// ErrNoRestoreCommand says that WAL cannot be brought back from an archive.
+var ErrNoRestoreCommand = errors.New(`"restore_command" is not set in the target cluster`)
+
+// walArchive brings WAL back that the target has no more, with its own
+// restore_command, into the staging area.
+type walArchive struct {
+	archive *archive.Archive
+	target  *target.Target
+	format  walreader.Format
+
+	mu       sync.Mutex
+	dir      string            // within the data directory, where the WAL comes to lie; empty while there is none
+	restored map[string]string // by file name, the path within the data directory
+}
+
+// openArchive reads the target's configuration, before anything replaces it.
+func (r *Rewind) openArchive() error {
+	if !r.opts.RestoreTargetWAL {
+		return nil
+	}
+	v := r.targetControl.Version
+	conf, err := pgconf.Load(pgconf.Options{DataDir: r.target.Name(), ConfigFile: r.opts.ConfigFile, Version: v})
+	if err != nil {
+		return fmt.Errorf("could not read the configuration of the target: %w", err)
+	}
+	command, err := conf.RestoreCommand()
+	if err != nil {
+		return err
+	}
+	if command == "" {
+		return ErrNoRestoreCommand
+	}
+	r.archive = &walArchive{
+		archive: &archive.Archive{Command: command, DataDir: r.target.Name(), Version: v, Logger: r.log},
+		target:  r.target, format: r.format(r.targetControl), restored: map[string]string{},
+	}
+	return nil
+}
+
+// restore brings a segment back and gives its path within the data directory.
+func (a *walArchive) restore(ctx context.Context, name string) (string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if p, ok := a.restored[name]; ok {
+		return p, nil
+	}
+	if a.dir == "" {
+		dir, err := a.target.RestoreDir(a.format.Version.WALDir)
+		if err != nil {
+			return "", err
+		}
+		a.dir = dir
+	}
+	_, s, ok := a.format.Geometry.ParseWALFileName(name)
+	if !ok {
+		return "", fmt.Errorf("%q is not the name of a WAL segment", name)
+	}
+	p := a.dir + "/" + name
+	absolute, err := a.target.Locate(p)
+	if err != nil {
+		return "", err
+	}
+	err = a.archive.Restore(ctx, name, absolute, int64(a.format.Geometry.WALSegSize), func(file string) error {
+		f, err := os.Open(file)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return walreader.CheckSegment(ctx, f, s, a.format)
+	})
+	if err != nil {
+		return "", err
+	}
+	a.restored[name] = p
+	return p, nil
+}
+
+// close ends what restore_command left running.
+func (a *walArchive) close() {
+	if a != nil {
+		a.archive.Close()
+	}
+}
+
+// restoreNeeded brings back what recovery will read and neither side has, and
+// gives that, with its sizes. What the archive does not have either, the server
+// may get from somewhere else.
+func (r *Rewind) restoreNeeded(ctx context.Context, onSource func(string) bool) (map[string]int64, error) {
+	if r.archive == nil || r.earlier != nil {
+		return nil, nil
+	}
+	geo, v := r.targetControl.Geometry, r.plan.Version
+	restored := map[string]int64{}
+	for s := geo.SegNo(r.recoveryStart().Redo); s < geo.SegNo(r.plan.Divergence); s++ {
+		name := geo.WALFileName(r.plan.Target.History.TimelineOf(geo, s), s)
+		p := v.WALPath(name)
+		if _, err := r.target.Lstat(p); err == nil || onSource(p) {
+			continue
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		_, err := r.archive.restore(ctx, name)
+		var missing *archive.NotFoundError
+		switch {
+		case err == nil:
+			restored[p] = int64(geo.WALSegSize)
+		case errors.As(err, &missing):
+			r.log.Warn(fmt.Sprintf("recovery will need file %q, which neither side has: %v", p, err))
+		default:
+			return nil, err
+		}
+	}
+	return restored, nil
+}
+
+// openRestored opens a segment that the target does not have.
+func (w targetWAL) openRestored(ctx context.Context, tli pgdata.TimelineID, s pgdata.SegNo) (walreader.Segment, error) {
+	p, err := w.archive.restore(ctx, w.geo.WALFileName(tli, s))
+	if err != nil {
+		return nil, err
+	}
+	return w.dir.Open(p)
+}
