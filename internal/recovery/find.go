@@ -1,0 +1,157 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// Search is what FindPostgres needs to know.
+type Search struct {
+	Version *pgdata.Version // the cluster's
+	// BinDir is the directory that the user named. If it is not empty, the
+	// program is there or the search fails: who names a directory wants that one.
+	BinDir string
+	// Called is how gorewind was called; empty means os.Args[0]. It may be a
+	// link in a PostgreSQL bin directory.
+	Called string
+}
+
+// FindPostgres finds the server program of a major: beside gorewind, where it
+// was called and where it really is, then in PATH, then where distributions put
+// it. Servers of other majors are passed over. The error is a *NotFoundError.
+func FindPostgres(ctx context.Context, s Search) (string, error) {
+	var beside []string
+	dirs := []string{s.BinDir}
+	if s.BinDir == "" {
+		beside = besideGorewind(s.Called)
+		dirs = slices.Concat(beside, filepath.SplitList(os.Getenv("PATH")), usualPlaces(s.Version))
+	}
+	missing := &NotFoundError{Version: s.Version, BinDir: s.BinDir}
+	if len(beside) > 0 {
+		missing.Beside = beside[0]
+	}
+	tried := map[string]bool{}
+	for _, dir := range dirs {
+		if s.BinDir == "" && !filepath.IsAbs(dir) { // in PATH: not ours to trust
+			continue
+		}
+		program, err := filepath.Abs(filepath.Join(dir, programName("postgres")))
+		if err != nil || tried[program] {
+			continue
+		}
+		tried[program] = true
+		found, err := programVersion(ctx, program)
+		switch {
+		case err == nil && found == s.Version.Name:
+			return program, nil
+		case ctx.Err() != nil:
+			return "", ctx.Err()
+		case err == nil:
+			missing.Unfit = append(missing.Unfit, fmt.Sprintf("%q is of PostgreSQL %s", program, found))
+		case !errors.Is(err, fs.ErrNotExist):
+			missing.Unfit = append(missing.Unfit, err.Error())
+		}
+	}
+	return "", missing
+}
+
+func programName(name string) string {
+	if runtime.GOOS == "windows" {
+		return name + ".exe"
+	}
+	return name
+}
+
+// besideGorewind lists the directories of the running program: that of the link
+// by which it was called first, then where the link leads.
+func besideGorewind(called string) []string {
+	if called == "" {
+		called = os.Args[0]
+	}
+	var dirs []string
+	add := func(p string) {
+		if p, err := filepath.Abs(p); err == nil && !slices.Contains(dirs, filepath.Dir(p)) {
+			dirs = append(dirs, filepath.Dir(p))
+		}
+	}
+	paths := []string{}
+	if p, err := exec.LookPath(called); err == nil {
+		paths = append(paths, p)
+	}
+	if p, err := os.Executable(); err == nil {
+		paths = append(paths, p)
+	}
+	for _, p := range paths {
+		add(p)
+		if real, err := filepath.EvalSymlinks(p); err == nil {
+			add(real)
+		}
+	}
+	return dirs
+}
+
+// versionTimeout is ample: the program only prints a line.
+const versionTimeout = time.Minute
+
+// programVersion asks a server program for its major. The error is
+// fs.ErrNotExist where there is no such file.
+func programVersion(ctx context.Context, program string) (string, error) {
+	info, err := os.Stat(program)
+	if err != nil {
+		return "", fmt.Errorf("%q: %w", program, reason(err))
+	}
+	if !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%q is no program", program)
+	}
+	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, "-V")
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	if err != nil {
+		return "", fmt.Errorf("%q does not run: %w: %.200s", program, reason(err), line)
+	}
+	major, ok := parseVersion(line)
+	if !ok {
+		return "", fmt.Errorf("%q -V says %.200q", program, line)
+	}
+	return major, nil
+}
+
+func reason(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// versionLine matches what postgres -V prints: "postgres (PostgreSQL) 17.5
+// (Debian 17.5-1)", "postgres (EnterpriseDB) 15.4.0", "… 19rc1", "… 9.6.24".
+var versionLine = regexp.MustCompile(`^\S+ (?:\([^()]*\) )?(\d{1,4})(?:\.(\d{1,4}))?(?:[^0-9].*)?$`)
+
+// parseVersion gives the major that such a line is about. Majors before 10 have
+// two numbers.
+func parseVersion(line string) (string, bool) {
+	m := versionLine.FindStringSubmatch(line)
+	if m == nil {
+		return "", false
+	}
+	if len(m[1]) == 1 {
+		return m[1] + "." + m[2], m[2] != ""
+	}
+	return m[1], true
+}

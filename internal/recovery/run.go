@@ -1,0 +1,149 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// Options is what Run needs to know.
+type Options struct {
+	Dir        *datadir.Dir
+	Program    string       // the server program, from FindPostgres
+	ConfigFile string       // postgresql.conf, if it is not in the data directory
+	NoSync     bool         // leave it to the operating system when changes reach the disk
+	Logger     *slog.Logger // nil discards
+}
+
+// stopTimeout is how long a server has to stop when the run is cancelled. It
+// stops when it is done with replay at the latest. A server that is killed leaves
+// a cluster that needs crash recovery, which is what it was before.
+const stopTimeout = 30 * time.Second
+
+// replayBegins is in what a server logs once it has looked for the files that
+// setAside moves, and before it replays anything. It does not look again.
+const replayBegins = "automatic recovery in progress"
+
+// Run brings a stopped cluster to a clean shutdown with a single-user server, and
+// does nothing where it is so already. The server replays the cluster's own WAL
+// to its end, on its own timeline, and adds two checkpoints and, with archiving,
+// a switch of the segment. Of the WAL, nothing is removed.
+//
+// Never run it on a killed standby that may not need a rewind: the package
+// comment says why. The caller reads the control file again after it.
+//
+// Whatever makes the cluster a standby is set aside while the server looks for
+// it, and put back then, at the end at the latest; after a kill, by [PutBack].
+//
+// The error is ErrRunning, ErrPoisoned, a *ProgramError, or about a file.
+func Run(ctx context.Context, o Options) (err error) {
+	log := o.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	pid, err := o.Dir.ServerPID()
+	if err != nil {
+		return err
+	}
+	if pid != 0 {
+		return fmt.Errorf("%w: process %d has %q in use: stop it", ErrRunning, pid, o.Dir.Name())
+	}
+	if _, err := PutBack(o.Dir); err != nil {
+		return err
+	}
+	control, err := readControl(o.Dir)
+	switch {
+	case err != nil:
+		return err
+	case control.IsPoisoned():
+		return fmt.Errorf("%w: %q: finish it first", ErrPoisoned, o.Dir.Name())
+	case control.ShutDownCleanly():
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+
+	defer func() {
+		_, backErr := PutBack(o.Dir)
+		err = errors.Join(err, backErr)
+	}()
+	if err := setAside(o.Dir, control.Version); err != nil {
+		return err
+	}
+	return o.run(ctx, log, control.Version)
+}
+
+func (o Options) run(ctx context.Context, log *slog.Logger, v *pgdata.Version) error {
+	config := o.ConfigFile
+	if config != "" {
+		var err error
+		if config, err = filepath.Abs(config); err != nil {
+			return err
+		}
+	}
+	cmd := exec.CommandContext(ctx, o.Program, arguments(o.Dir.Name(), settings(v, o.Dir.Name(), config, o.NoSync))...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C") // for messages before the settings are read
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = stopTimeout
+	out := &output{log: log, line: func(line string) {
+		if strings.Contains(line, replayBegins) {
+			if _, err := PutBack(o.Dir); err != nil {
+				log.Warn(err.Error()) // tried again at the end
+			}
+		}
+	}}
+	cmd.Stdout, cmd.Stderr = out, out
+
+	log.Info(fmt.Sprintf("executing %q for target server to complete crash recovery", o.Program))
+	log.Debug("command: " + cmd.String())
+	runErr := cmd.Run()
+	out.flush()
+	if ctx.Err() != nil {
+		runErr = ctx.Err()
+	}
+	control, err := readControl(o.Dir)
+	if err != nil {
+		return errors.Join(runErr, err)
+	}
+	if !control.ShutDownCleanly() {
+		return &ProgramError{Command: cmd.String(), Output: out.lines, State: control.State, Err: runErr}
+	}
+	// Recovery is done before the server opens a database, which can fail for
+	// reasons of no concern here: there may be no template1.
+	if runErr != nil {
+		log.Warn(fmt.Sprintf("the cluster is shut down cleanly, though the single-user server failed: %v", runErr))
+	}
+	return ctx.Err()
+}
+
+func arguments(dir string, list []setting) []string {
+	args := []string{"--single", "-D", dir}
+	for _, s := range list {
+		args = append(args, "-c", s.name+"="+s.value)
+	}
+	return append(args, "template1")
+}
+
+func readControl(d *datadir.Dir) (*controlfile.Data, error) {
+	b, err := d.ReadFile(pgdata.ControlFilePath)
+	if err != nil {
+		return nil, err
+	}
+	c, err := controlfile.Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("control file of %q: %w", d.Name(), err)
+	}
+	return c, nil
+}
