@@ -45,7 +45,9 @@ const backupLabel = "backup_label"
 //
 // The error is ErrInconsistent for a cluster that was restored from a backup, or
 // rewound, and has not replayed enough since: nobody knows how new its files
-// are. It is ErrPoisoned for one whose rewind did not end.
+// are. It is ErrPoisoned for one whose rewind did not end, and ErrRunning where
+// processes outlived a killed standby's postmaster; a single-user server finds
+// such processes itself.
 func Assess(d *datadir.Dir, c *controlfile.Data) (Need, error) {
 	if c.IsPoisoned() {
 		return 0, fmt.Errorf("%w: %q: finish it first", ErrPoisoned, d.Name())
@@ -69,10 +71,13 @@ func Assess(d *datadir.Dir, c *controlfile.Data) (Need, error) {
 		return SingleUser, nil
 	}
 	standby, err := saysStandby(d, c.Version)
-	if err != nil || !standby {
-		return SingleUser, err
+	if err != nil {
+		return 0, err
 	}
-	return OlderStart, nil
+	if !standby {
+		return SingleUser, nil
+	}
+	return OlderStart, checkAttached(d)
 }
 
 func exists(d *datadir.Dir, name string) (bool, error) {
