@@ -2,44 +2,12 @@ package recovery_test
 
 import (
 	"os"
-	"syscall"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/recovery"
 )
-
-// Neither way lets a cluster be touched while processes of its server live,
-// though the process that postmaster.pid names is dead.
-func TestProcessesThatOutliveTheirPostmaster(t *testing.T) {
-	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
-		primary := in.InitCluster(t, pgtest.Options{})
-		primary.Start(t)
-		standby := primary.Standby(t)
-		for _, c := range []*pgtest.Cluster{primary, standby} {
-			backend := c.Connect(t, "postgres").PgConn().PID()
-			require.NoError(t, syscall.Kill(int(backend), syscall.SIGSTOP))
-			t.Cleanup(func() { _ = syscall.Kill(int(backend), syscall.SIGKILL) })
-			require.NoError(t, syscall.Kill(c.PID(), syscall.SIGKILL))
-			c.Stop(t, pgtest.Immediate) // waits for it
-		}
-
-		d := open(t, standby.Dir)
-		require.Equal(t, controlfile.InArchiveRecovery, control(t, standby.Dir).State)
-		_, err := recovery.Assess(d, control(t, standby.Dir))
-		assert.ErrorIs(t, err, recovery.ErrRunning)
-		assert.ErrorContains(t, err, "its postmaster was killed")
-
-		d = open(t, primary.Dir)
-		err = recovery.Run(t.Context(), recovery.Options{Dir: d, Program: program(t, in)})
-		assert.ErrorIs(t, err, recovery.ErrStillUnclean)
-		assert.ErrorContains(t, err, "still in use")
-	})
-}
 
 func FuzzSharedMemoryOfAKilledServer(f *testing.F) {
 	list, err := os.ReadFile("/proc/sysvipc/shm")
