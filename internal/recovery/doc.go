@@ -39,7 +39,7 @@
 //     control file's checkpoint; so it comes back if the rewound server replays
 //     from that checkpoint's redo point at the latest;
 //   - a page that was torn by the crash was changed after that redo point, too.
-//     The first record to do so has an image of the whole page.
+//     The first record to do so has an image of the whole page (full_page_writes).
 //
 // What a rewind leaves is then the same as a base backup that began at that redo
 // point. The last common checkpoint is often younger, because a standby makes
@@ -54,7 +54,8 @@
 //     it has there before it asks anybody. If that goes beyond the divergence it
 //     ends on the wrong side, and says "new timeline forked off before current
 //     recovery point" from then on (seen on 9.6, 13 and 17), though its files,
-//     before that start, were right.
+//     before that start, were right. Rewound as this says, it follows the source
+//     (9.6 to 19).
 //
 // One moment stays: a server that was just promoted takes writes some
 // milliseconds before its control file, on disk, says that it is in production.

@@ -46,6 +46,9 @@ const replayBegins = "automatic recovery in progress"
 // Whatever makes the cluster a standby is set aside while the server looks for
 // it, and put back then, at the end at the latest; after a kill, by [PutBack].
 //
+// A server whose gorewind was killed goes on to the clean shutdown by itself;
+// until then another Run says ErrRunning.
+//
 // The error is ErrRunning, ErrPoisoned, a *ProgramError, or about a file.
 func Run(ctx context.Context, o Options) (err error) {
 	log := o.Logger

@@ -12,9 +12,8 @@ import (
 )
 
 // The files that make a server do more than crash recovery when it starts
-// (access/xlog.h). The older one has settings in it, so it is the one that tells
-// a standby from a recovery to a point in time only to who parses it; both end in
-// a server that a single-user server must not be.
+// (access/xlog.h): a single-user server refuses to be a standby, and in recovery
+// to a point in time it runs restore_command and begins a timeline.
 var (
 	signalFiles = []string{"standby.signal", "recovery.signal"} // 12 and later
 	confFiles   = []string{"recovery.conf"}                     // up to 11
