@@ -149,6 +149,9 @@ func (r *Rewind) findDivergence(ctx context.Context) error {
 		p.Target.EndOfWAL, p.Required = r.earlier.EndOfWAL, true
 		return nil
 	}
+	if err := r.recoverTarget(ctx); err != nil {
+		return err
+	}
 	if p.Target.EndOfWAL, err = r.endOfTarget(ctx); err != nil {
 		return err
 	}
@@ -157,19 +160,6 @@ func (r *Rewind) findDivergence(ctx context.Context) error {
 		r.log.Info("no rewind required")
 	}
 	return nil
-}
-
-// endOfTarget is the end of the WAL that the target replayed or wrote: that of
-// its last checkpoint record or, after a stop in recovery, its minimum recovery
-// point.
-func (r *Rewind) endOfTarget(ctx context.Context) (pgdata.LSN, error) {
-	reader := walreader.NewReader(r.targetWAL(), r.format(r.targetControl))
-	defer reader.Close()
-	rec, err := reader.ReadRecord(ctx, r.targetControl.CheckPoint)
-	if err != nil {
-		return 0, fmt.Errorf("could not read the target's last checkpoint: %w", r.unreadable(err))
-	}
-	return max(rec.End, r.targetControl.MinRecoveryPoint), nil
 }
 
 func (r *Rewind) targetWAL() targetWAL {

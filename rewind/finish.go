@@ -22,6 +22,10 @@ func (r *Rewind) recoveryStart() walreader.Checkpoint {
 	if own := r.sourceControl.CheckPointCopy; own.Redo < c.Redo {
 		c.LSN, c.Redo, c.TLI = r.sourceControl.CheckPoint, own.Redo, own.ThisTimeLineID
 	}
+	// A killed standby's files lack what it replayed since its last restartpoint.
+	if own := r.targetControl.CheckPointCopy; r.killedStandby && own.Redo < c.Redo {
+		c.LSN, c.Redo, c.TLI = r.targetControl.CheckPoint, own.Redo, own.ThisTimeLineID
+	}
 	return c
 }
 

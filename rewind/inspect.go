@@ -153,8 +153,6 @@ func (r *Rewind) checkControlFiles() error {
 			ErrIncompatible, r.opts.Source, s.Geometry, r.target.Name(), t.Geometry)
 	case t.DataChecksumVersion == 0 && !t.WALLogHints:
 		return fmt.Errorf("%w: without them WAL does not tell all that the target %q changed; take a base backup", ErrNoPageHints, r.target.Name())
-	case !t.ShutDownCleanly():
-		return fmt.Errorf("%w: its control file says %q; start the server in %q and stop it again", ErrTargetNotClean, t.State, r.target.Name())
 	case r.live == nil && !s.ShutDownCleanly():
 		return fmt.Errorf("%w: its control file says %q; start the server in %s and stop it again", ErrSourceNotClean, s.State, r.opts.Source)
 	}

@@ -284,7 +284,7 @@ var refusals = []refusal{
 		spoil: func(p *pair) { p.write(filepath.Join(p.target, pgdata.PostmasterPid), nil) },
 	},
 	{
-		name: "a target that was not stopped", phase: rewind.Inspect, is: rewind.ErrTargetNotClean, names: targetDir, says: "start the server",
+		name: "a target that was not stopped", phase: rewind.Analyze, is: rewind.ErrTargetNotClean, names: targetDir, says: "start the server",
 		spoil: func(p *pair) { p.setState(p.target, controlfile.InProduction) },
 	},
 	{

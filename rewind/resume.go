@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gorewind/gorewind/internal/recovery"
 	"github.com/gorewind/gorewind/internal/target"
 )
 
@@ -41,6 +42,12 @@ func (r *Rewind) resume(ctx context.Context) error {
 func (r *Rewind) openTarget() error {
 	var err error
 	if r.target, err = target.Open(r.opts.TargetDir, r.opts.disk); err != nil {
+		return err
+	}
+	if err := r.target.CheckNotRunning(); err != nil {
+		return err
+	}
+	if _, err := recovery.PutBack(r.target.Dir); err != nil {
 		return err
 	}
 	r.touched = r.target.Poisoned()

@@ -64,6 +64,9 @@ type Rewind struct {
 	live          source.Live // nil when the source is a stopped data directory
 	plan          *Plan
 
+	killedStandby bool // the target, whose files lack what it replayed last
+	recovered     bool // by a single-user server of ours
+
 	archive     *walArchive       // nil where WAL is not to be restored
 	ownRecovery map[string][]byte // the target's own recovery.conf or recovery.done
 

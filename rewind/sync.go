@@ -28,5 +28,5 @@ func ParseSyncMethod(s string) (SyncMethod, error) {
 
 // syncMode says what is made durable, and how.
 func (r *Rewind) syncMode() target.SyncMode {
-	return target.SyncMode{Off: r.opts.NoSync, FileSystem: r.opts.SyncMethod == SyncFS}
+	return target.SyncMode{Off: r.opts.NoSync, FileSystem: r.opts.SyncMethod == SyncFS, Everything: r.recovered}
 }

@@ -1,0 +1,195 @@
+package rewind_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/rewind"
+	"github.com/gorewind/gorewind/source"
+)
+
+// rewindWith rewinds with the given options.
+func rewindWith(t *testing.T, opts rewind.Options) *rewind.Plan {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	r, err := rewind.Prepare(ctx, opts)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, r.Close()) }()
+	require.NoError(t, r.Apply(ctx))
+	return r.Plan()
+}
+
+// mustStream starts a target that was made a standby, and compares.
+func mustStream(t *testing.T, target, src *pgtest.Cluster) {
+	t.Helper()
+	target.Start(t)
+	target.WaitStreaming(t, src)
+	src.Exec(t, "CREATE TABLE IF NOT EXISTS after_rewind (x int)", "INSERT INTO after_rewind VALUES (1)")
+	target.WaitCaughtUp(t, src)
+	assert.Equal(t, content(t, src), content(t, target), "rows of source and target")
+}
+
+// standbyConnInfo is what -R would write.
+func standbyConnInfo(target, src *pgtest.Cluster) string {
+	return fmt.Sprintf("host=%s port=%d user=postgres application_name=%s", src.SocketDir(), src.Port(), target.Name)
+}
+
+// archiving lets a cluster archive into a directory, and restore from there.
+func archiving(t *testing.T, in *pgtest.Installation) (conf map[string]string, dir, restore string) {
+	t.Helper()
+	dir = t.TempDir()
+	require.NoError(t, os.Chmod(dir, 0o755))
+	restore = fmt.Sprintf("cp %s/%%f %%p", dir)
+	conf = map[string]string{"archive_mode": "on", "archive_command": fmt.Sprintf("cp %%p %s/%%f", dir)}
+	if !in.Version.RecoveryConf {
+		conf["restore_command"] = restore
+	}
+	return conf, dir, restore
+}
+
+// TestKilledPrimaryWithItsWALInTheArchive is the common disaster: the primary
+// dies, the standby takes over, and the segments that the rewind needs were
+// recycled long ago. One call recovers, restores, rewinds and makes a standby.
+func TestKilledPrimaryWithItsWALInTheArchive(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+		conf, archive, restore := archiving(t, in)
+		old := in.InitCluster(t, pgtest.Options{Conf: conf})
+		old.Start(t)
+		old.Exec(t, "CREATE TABLE journal (what text, filler text)")
+		write(t, old, "common")
+		promoted := old.Standby(t)
+		promoted.Promote(t)
+		for range 4 { // segments of the fork and behind it
+			write(t, old, "lost")
+			old.SwitchWAL(t)
+		}
+		old.Exec(t, "INSERT INTO journal VALUES ('lost', 'prepared')")
+		name := old.QueryString(t, "SELECT last_archived_wal FROM pg_stat_archiver")
+		require.Eventually(t, func() bool {
+			name = old.QueryString(t, "SELECT last_archived_wal FROM pg_stat_archiver")
+			files, err := os.ReadDir(archive)
+			return err == nil && len(files) >= 5
+		}, time.Minute, 50*time.Millisecond, "WAL is archived")
+		old.Checkpoint(t)
+		write(t, old, "lost last")
+		old.Kill(t)
+		write(t, promoted, "new")
+
+		// What was archived is gone from the target, as if it were long ago.
+		var gone []string
+		archived, err := os.ReadDir(archive)
+		require.NoError(t, err)
+		for _, f := range archived {
+			p := filepath.Join(old.Dir, in.Version.WALDir, f.Name())
+			if f.Name() < name && os.Remove(p) == nil {
+				gone = append(gone, f.Name())
+			}
+		}
+		require.GreaterOrEqual(t, len(gone), 2, "segments removed from the target")
+		if in.Version.RecoveryConf { // an old primary was a standby once
+			require.NoError(t, os.WriteFile(filepath.Join(old.Dir, "recovery.done"), []byte("restore_command = '"+restore+"'\n"), 0o600))
+		}
+
+		live := openServer(t, promoted.ConnString("postgres"))
+		before := treeOf(t, old.Dir)
+		opts := rewind.Options{TargetDir: old.Dir, Source: live}
+		_, err = rewind.Prepare(t.Context(), opts)
+		require.ErrorIs(t, err, rewind.ErrTargetNotClean)
+		assert.Empty(t, before.Diff(treeOf(t, old.Dir)))
+
+		program, ok := in.Program("postgres")
+		require.True(t, ok)
+		opts.EnsureShutdown, opts.BinDir = true, filepath.Dir(program)
+		_, err = rewind.Prepare(t.Context(), opts)
+		var missing *rewind.MissingWALError
+		require.ErrorAs(t, err, &missing)
+		assert.Contains(t, gone, filepath.Base(missing.Path))
+		assert.True(t, controlOf(t, old).ShutDownCleanly(), "it is recovered now")
+
+		opts.RestoreTargetWAL, opts.PrimaryConnInfo = true, standbyConnInfo(old, promoted)
+		plan := rewindWith(t, opts)
+		assert.True(t, plan.Required)
+		assert.NoDirExists(t, filepath.Join(old.Dir, "pgsql_tmp_gorewind"))
+		mustStream(t, old, promoted)
+		if in.Version.RecoveryConf {
+			conf, err := os.ReadFile(filepath.Join(old.Dir, "recovery.conf"))
+			require.NoError(t, err)
+			assert.Contains(t, string(conf), "restore_command = '"+restore+"'")
+		}
+		mustBeSound(t, old)
+	})
+}
+
+// TestKilledStandbyIsRewoundAsItIs is about a standby that replayed what its
+// primary lost, has made restartpoints later than the last common checkpoint, and
+// received WAL that it did not replay.
+func TestKilledStandbyIsRewoundAsItIs(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+		p := in.InitCluster(t, pgtest.Options{})
+		p.Start(t)
+		p.Exec(t, "CREATE TABLE t AS SELECT g AS id, 0 AS n, repeat('x', 100) AS f FROM generate_series(1, 5000) g", "CREATE INDEX ON t (id)")
+		promoted, killed := p.Standby(t), p.Standby(t)
+		promoted.WaitStreaming(t, p)
+		for _, table := range []string{"a", "b", "c"} {
+			p.Exec(t, "UPDATE t SET n = n + 1 WHERE id % 3 = 0", "CREATE TABLE "+table+" AS SELECT * FROM t", "CHECKPOINT")
+		}
+		p.Exec(t, "UPDATE t SET n = n + 1 WHERE id % 5 = 0")
+		promoted.WaitCaughtUp(t, p)
+		killed.WaitCaughtUp(t, p)
+		same := killed.Dir
+		promoted.Promote(t)
+		promoted.Checkpoint(t)
+		p.Exec(t, "UPDATE t SET n = n + 100 WHERE id % 7 = 0", "DROP TABLE a", "CREATE TABLE lost AS SELECT * FROM t")
+		promoted.Exec(t, "UPDATE t SET n = n - 1 WHERE id % 11 = 0", "CREATE TABLE new AS SELECT * FROM t")
+		killed.WaitCaughtUp(t, p)
+		killed.Kill(t)
+		require.Equal(t, controlfile.InArchiveRecovery, controlOf(t, killed).State)
+		before := treeOf(t, killed.Dir)
+
+		// Its own primary is on the same timeline: nothing is to be done, and
+		// nothing may be run on it.
+		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: same, Source: openServer(t, p.ConnString("postgres")), EnsureShutdown: true, BinDir: "/nowhere"})
+		require.NoError(t, err)
+		assert.False(t, r.Plan().Required)
+		require.NoError(t, r.Apply(t.Context()))
+		require.NoError(t, r.Close())
+		assert.Empty(t, before.Diff(treeOf(t, killed.Dir)))
+
+		plan := rewindWith(t, rewind.Options{
+			TargetDir: killed.Dir, Source: openServer(t, promoted.ConnString("postgres")), PrimaryConnInfo: standbyConnInfo(killed, promoted),
+			EnsureShutdown: true, BinDir: "/nowhere", // no server program is needed
+		})
+		assert.True(t, plan.Required)
+		mustStream(t, killed, promoted)
+		mustBeSound(t, killed)
+	})
+}
+
+// TestStandbyIsMadeWhereNoRewindIsRequired is -R alone.
+func TestStandbyIsMadeWhereNoRewindIsRequired(t *testing.T) {
+	p := restorePair(t, "18", "basic")
+	src := openDir(t, p.source)
+	require.NoError(t, os.RemoveAll(p.target))
+	require.NoError(t, os.CopyFS(p.target, os.DirFS(p.source))) // the same timeline
+	for range 2 {
+		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: source.Source(src), PrimaryConnInfo: "host=/run user='it''s'"})
+		require.NoError(t, err)
+		require.False(t, r.Plan().Required)
+		require.NoError(t, r.Apply(t.Context()))
+		require.NoError(t, r.Close())
+	}
+	auto, err := os.ReadFile(filepath.Join(p.target, "postgresql.auto.conf"))
+	require.NoError(t, err)
+	assert.Equal(t, 1, strings.Count(string(auto), "primary_conninfo"), "it is there once")
+	assert.FileExists(t, filepath.Join(p.target, "standby.signal"))
+}
