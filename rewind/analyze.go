@@ -9,7 +9,6 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/pgdata"
-	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/timeline"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -185,46 +184,27 @@ func (r *Rewind) scanTarget(ctx context.Context) (pgdata.ChangedBlocks, error) {
 	return scan.Blocks, nil
 }
 
-// listTries is how often the source's listing is begun.
-const listTries = 5
-
-// listSource starts a plan with the source's files.
-func (r *Rewind) listSource(ctx context.Context) (*filemap.Builder, error) {
-	r.step("reading source file list")
-	for try := 1; ; try++ {
-		b := filemap.NewBuilder(filemap.Rules{
-			Version:    r.plan.Version,
-			Geometry:   r.targetControl.Geometry,
-			Divergence: r.plan.Divergence,
-			NeededWAL:  r.neededWAL,
-			Suspect:    r.suspect,
-			Keep:       r.opts.Keep,
-		})
-		var err error
-		var f pgdata.FileInfo
-		for f, err = range r.opts.Source.Files(ctx) {
-			if err == nil {
-				err = b.AddSource(f)
-			}
-			if err != nil {
-				break
-			}
-		}
-		switch {
-		case err == nil:
-			return b, b.CheckSource()
-		case !errors.Is(err, source.ErrListAgain) || try == listTries:
-			return nil, err
-		}
-		r.log.Warn(fmt.Sprintf("listing the source's files again: %v", err))
-	}
-}
-
 // mapFiles lists both sides and decides.
 func (r *Rewind) mapFiles(ctx context.Context, changed pgdata.ChangedBlocks) error {
 	p := r.plan
-	b, err := r.listSource(ctx)
-	if err != nil {
+	b := filemap.NewBuilder(filemap.Rules{
+		Version:    p.Version,
+		Geometry:   r.targetControl.Geometry,
+		Divergence: p.Divergence,
+		NeededWAL:  r.neededWAL,
+		Suspect:    r.suspect,
+		Keep:       r.opts.Keep,
+	})
+	r.step("reading source file list")
+	for f, err := range r.opts.Source.Files(ctx) {
+		if err == nil {
+			err = b.AddSource(f)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := b.CheckSource(); err != nil {
 		return err
 	}
 	restored, err := r.restoreNeeded(ctx, b.HasSource)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/rewind"
-	"github.com/gorewind/gorewind/source"
 )
 
 // rewindWith rewinds with the given options.
@@ -181,15 +179,17 @@ func TestStandbyIsMadeWhereNoRewindIsRequired(t *testing.T) {
 	src := openDir(t, p.source)
 	require.NoError(t, os.RemoveAll(p.target))
 	require.NoError(t, os.CopyFS(p.target, os.DirFS(p.source))) // the same timeline
+	autoConf := filepath.Join(p.target, "postgresql.auto.conf")
+	require.NoError(t, os.WriteFile(autoConf, []byte("work_mem = '1MB'\nPrimary_ConnInfo = 'host=old'"), 0o600))
 	for range 2 {
-		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: source.Source(src), PrimaryConnInfo: "host=/run user='it''s'"})
+		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: src, PrimaryConnInfo: "host=/run user='it's'"})
 		require.NoError(t, err)
 		require.False(t, r.Plan().Required)
 		require.NoError(t, r.Apply(t.Context()))
 		require.NoError(t, r.Close())
 	}
-	auto, err := os.ReadFile(filepath.Join(p.target, "postgresql.auto.conf"))
+	auto, err := os.ReadFile(autoConf)
 	require.NoError(t, err)
-	assert.Equal(t, 1, strings.Count(string(auto), "primary_conninfo"), "it is there once")
+	assert.Equal(t, "work_mem = '1MB'\nprimary_conninfo = 'host=/run user=''it''s'''\n", string(auto))
 	assert.FileExists(t, filepath.Join(p.target, "standby.signal"))
 }

@@ -35,8 +35,7 @@ type Source interface {
 	// String names the source for messages, without secrets.
 	String() string
 	// Files lists the whole data directory, directories before what they
-	// contain. The first error ends the sequence; where it wraps ErrListAgain, a
-	// new listing can begin at once.
+	// contain. The first error ends the sequence.
 	Files(ctx context.Context) iter.Seq2[pgdata.FileInfo, error]
 	// ReadFile reads a small file whole. The error wraps fs.ErrNotExist where
 	// there is none.
@@ -48,16 +47,15 @@ type Source interface {
 	Close() error
 }
 
-// ErrUnavailable says that a source gave no answer for as long as it was waited
-// for. Trying again later may help.
-var ErrUnavailable = errors.New("the source did not answer")
-
-// ErrChanged says that a source is not any more what it was.
-var ErrChanged = errors.New("the source changed while gorewind was running")
-
-// ErrListAgain says that a listing was cut short, and that listing again may
-// help.
-var ErrListAgain = errors.New("the listing was cut short")
+// What the errors of a source wrap.
+var (
+	// ErrUnavailable is wrapped where the source gave no answer for as long as it
+	// was waited for, and trying again later may help.
+	ErrUnavailable = errors.New("the source did not answer")
+	// ErrChanged is wrapped where the source is not what it was, so that what was
+	// read of it before and after do not belong together. A new rewind may succeed.
+	ErrChanged = errors.New("the source changed while gorewind was running")
+)
 
 // Live is a source that is a running server.
 type Live interface {

@@ -19,18 +19,20 @@ const queryTimeout = 2 * time.Minute
 func (c *Cluster) ConnString(dbname string) string { return c.ConnStringAs("postgres", dbname) }
 
 // ConnStringAs is ConnString for another role.
-func (c *Cluster) ConnStringAs(role, dbname string) string { return c.connString(c.home, role, dbname) }
+func (c *Cluster) ConnStringAs(role, dbname string) string {
+	return connString(c.home, c.port, role, dbname)
+}
 
 // TCPConnString is ConnStringAs over TCP, which needs Options.TCP.
 func (c *Cluster) TCPConnString(role, dbname string) string {
-	return c.connString("127.0.0.1", role, dbname)
+	return connString("127.0.0.1", c.port, role, dbname)
 }
 
-func (c *Cluster) connString(host, role, dbname string) string {
+func connString(host string, port int, role, dbname string) string {
 	quote := func(s string) string {
 		return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
 	}
-	return fmt.Sprintf("host=%s port=%d user=%s dbname=%s", quote(host), c.port, quote(role), quote(dbname))
+	return fmt.Sprintf("host=%s port=%d user=%s dbname=%s", quote(host), port, quote(role), quote(dbname))
 }
 
 // SocketDir is the directory of the server's Unix socket.

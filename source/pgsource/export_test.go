@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Conn is the session, for tests that ask what it is allowed to do.
@@ -13,4 +14,10 @@ func (s *Server) Conn() *pgx.Conn { return s.session.conn }
 func (s *Server) Exec(ctx context.Context, sql string) error {
 	_, err := s.session.conn.Exec(ctx, sql)
 	return err
+}
+
+// WithDialer makes the connections of a source go another way.
+func (o Options) WithDialer(dialer func(pgconn.DialFunc) pgconn.DialFunc) Options {
+	o.dialer = dialer
+	return o
 }

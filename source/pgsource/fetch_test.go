@@ -253,13 +253,13 @@ func cancelEverything(t *testing.T, c *pgtest.Cluster) {
 func stopServer(t *testing.T, c *pgtest.Cluster) {
 	require.NoError(t, os.WriteFile(filepath.Join(c.Dir, "big"), make([]byte, 64<<20), 0o600))
 	for _, mode := range []pgtest.StopMode{pgtest.Fast, pgtest.Immediate} {
-		s := open(t, c.ConnString("postgres"))
+		s := open(t, c.ConnString("postgres"), pgsource.Options{Timeout: 300 * time.Millisecond})
 		err := s.Fetch(t.Context(), ranges(source.Range{Path: "big", Length: 64 << 20}), sinkFunc(func(string) error { c.Stop(t, mode); return nil }))
-		require.Error(t, err, mode)
+		require.ErrorIs(t, err, source.ErrUnavailable, mode)
 		assert.Contains(t, err.Error(), s.String())
 		assert.NotContains(t, err.Error(), "\n")
 		_, err = s.State(t.Context())
-		assert.Error(t, err)
+		assert.ErrorIs(t, err, source.ErrUnavailable)
 		c.Start(t)
 	}
 }

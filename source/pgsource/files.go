@@ -7,15 +7,12 @@ import (
 	"fmt"
 	"iter"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 )
-
-const closeTimeout = 5 * time.Second
 
 // listSQL descends from the data directory. What vanishes between being listed
 // and being looked at has no size. In a tablespace only the directories of
@@ -34,39 +31,49 @@ const listSQL = `WITH RECURSIVE tree (path, size, isdir) AS (
 	FROM tree LEFT JOIN pg_catalog.pg_tablespace t ON path COLLATE pg_catalog."C" = 'pg_tblspc/' || t.oid
 	WHERE size IS NOT NULL`
 
-// Files lists the server's data directory. The server must not be asked for
-// anything else while the sequence runs.
+// Files lists the server's data directory. The listing is complete before the
+// first file is yielded: its rows are in no order, so of one that a lost
+// connection cut short nothing could be used.
 func (s *Server) Files(ctx context.Context) iter.Seq2[pgdata.FileInfo, error] {
 	return func(yield func(pgdata.FileInfo, error) bool) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		yielded, ended := false, false
-		err := s.session.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-			if yielded { // and the rest of the listing cannot be told from what was
-				return &finalError{source.ErrListAgain}
+		files, err := s.list(ctx)
+		for _, f := range files {
+			if err = ctx.Err(); err != nil {
+				break
 			}
-			rows, err := conn.Query(ctx, listSQL)
-			if err != nil {
-				return err
+			if !yield(f, nil) {
+				return
 			}
-			defer rows.Close()
-			for rows.Next() {
-				f, err := scanFile(rows)
-				if err != nil {
-					return err
-				}
-				s.session.moved()
-				yielded = true
-				if ended = !yield(f, nil); ended {
-					return nil
-				}
-			}
-			return rows.Err()
-		})
-		if err != nil && !ended {
+		}
+		if err != nil {
 			yield(pgdata.FileInfo{}, s.failed("list the files of", err))
 		}
 	}
+}
+
+func (s *Server) list(ctx context.Context) (files []pgdata.FileInfo, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err = s.session.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, listSQL)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		files = files[:0]
+		for rows.Next() {
+			f, err := scanFile(rows)
+			if err != nil {
+				return err
+			}
+			files = append(files, f)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return files, nil
 }
 
 func scanFile(rows pgx.Rows) (f pgdata.FileInfo, err error) {
@@ -86,7 +93,9 @@ func scanFile(rows pgx.Rows) (f pgdata.FileInfo, err error) {
 	return f, nil
 }
 
-func (s *Server) failed(what string, err error) error { return s.session.failed(what, err) }
+func (s *Server) failed(what string, err error) error {
+	return fmt.Errorf("could not %s the source %s: %w", what, s.name, err)
+}
 
 // A request asks for up to maxPieces pieces of up to maxPiece bytes each and
 // maxRequest together.

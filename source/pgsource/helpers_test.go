@@ -19,9 +19,10 @@ import (
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
-func open(t *testing.T, conninfo string) *pgsource.Server {
+// open opens a source. Options can be left out.
+func open(t *testing.T, conninfo string, opts ...pgsource.Options) *pgsource.Server {
 	t.Helper()
-	s, err := pgsource.Open(t.Context(), conninfo, pgsource.Options{})
+	s, err := pgsource.Open(t.Context(), conninfo, append(opts, pgsource.Options{})[0])
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s

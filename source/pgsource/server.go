@@ -10,28 +10,33 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 )
 
-// DefaultTimeout is for how long a source may give no sign of life.
+// DefaultTimeout is that of Options.
 const DefaultTimeout = 2 * time.Minute
 
-// Options say how a server is dealt with.
+// Options say how a server is dealt with. The zero value is a good one.
 type Options struct {
-	// Timeout is for how long nothing may come of an operation before it is given
-	// up; zero means DefaultTimeout. Until then lost connections are made again.
+	// Timeout is how long the server may give no sign of life, not one byte,
+	// before an operation is given up with source.ErrUnavailable; zero means
+	// DefaultTimeout. A connection that was lost, or silent for half of it, is made
+	// again until then. It does not limit what is slow and moves.
 	Timeout time.Duration
-	Logger  *slog.Logger // nil discards
+	Logger  *slog.Logger // what happens to the connection; nil discards
+
+	dialer func(pgconn.DialFunc) pgconn.DialFunc // for tests
 }
 
 // Server is a live source. One operation uses its connection at a time.
 type Server struct {
 	mu       sync.Mutex
 	session  *session
-	version  *pgdata.Version
 	name     string
+	version  *pgdata.Version
 	encoding string // of the database
 }
 
@@ -41,10 +46,11 @@ var _ source.Live = (*Server)(nil)
 // connString is a libpq connection string, keyword/value or URI; what it leaves
 // open comes from the PG* environment variables. No error holds a password.
 //
-// Opening is tried once. Later on a connection that is lost, or that stalls, is
-// made again, and what was under way goes on from where it was. The server must
-// then be the same: same address, system, major, timeline and role; else the
-// error wraps source.ErrChanged. One that stays away wraps source.ErrUnavailable.
+// Opening is tried once; where trying again may help, the error wraps
+// source.ErrUnavailable. Every operation later on survives the loss of its
+// connection and goes on from where it was, as long as the server comes back
+// within the timeout and is the same one: address, system, major, role, timeline.
+// If it is not, the error wraps source.ErrChanged.
 func Open(ctx context.Context, connString string, opts Options) (*Server, error) {
 	config, err := pgx.ParseConfig(connString)
 	if err != nil {
@@ -55,13 +61,14 @@ func Open(ctx context.Context, connString string, opts Options) (*Server, error)
 	}
 	// File names are bytes; with this encoding no server converts them.
 	config.RuntimeParams["client_encoding"] = "SQL_ASCII"
-	s := &Server{name: serverName(config)}
-	s.session = newSession(config, s.name, opts)
-	if err := s.session.attempt(ctx, s.inspect); err != nil {
-		_ = s.Close()
+	s := newSession(config, opts)
+	if err := s.connect(ctx, s.timeout); err != nil {
+		if ctx.Err() == nil && isTemporary(err) {
+			err = &unavailableError{err}
+		}
 		return nil, err
 	}
-	return s, nil
+	return &Server{session: s, name: s.name, version: s.server.version, encoding: s.conn.PgConn().ParameterStatus("server_encoding")}, nil
 }
 
 // Close ends the connection.
@@ -76,35 +83,6 @@ func (s *Server) String() string { return s.name }
 
 // Version is the server's major.
 func (s *Server) Version() *pgdata.Version { return s.version }
-
-// sessionSQL makes the session safe. First names, operators among them, come to
-// mean what they should; then nothing is written, no timeout of the role or the
-// database ends a long copy, and nothing is compiled for queries that wait for
-// files. Settings that a major does not have are not in its pg_settings.
-const sessionSQL = `SELECT pg_catalog.set_config('search_path', '', false);
-	SELECT pg_catalog.set_config(name, CASE name WHEN 'default_transaction_read_only' THEN 'on' ELSE '0' END, false)
-	FROM pg_catalog.pg_settings
-	WHERE name IN ('default_transaction_read_only', 'statement_timeout', 'lock_timeout',
-		'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout', 'jit')`
-
-// inspect finds out whether the server is one to read from.
-func (s *Server) inspect(ctx context.Context, conn *pgx.Conn) error {
-	s.version = s.session.identity.version
-	s.encoding = conn.PgConn().ParameterStatus("server_encoding")
-	var role string // the connection string's, unless a setting of that role changes it
-	var super bool
-	err := conn.QueryRow(ctx, "SELECT rolname::text, rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user").Scan(&role, &super)
-	if err == nil && s.version.SQL.SuperuserOnly && !super {
-		err = &PrivilegeError{Role: role, Superuser: true}
-	}
-	if err == nil {
-		err = checkPrivileges(ctx, conn, role)
-	}
-	if err != nil {
-		return fmt.Errorf("source %s: %w", s.name, err)
-	}
-	return nil
-}
 
 // neededFunctions are those that read files on the server.
 var neededFunctions = []string{

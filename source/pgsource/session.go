@@ -3,14 +3,13 @@ package pgsource
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"slices"
-	"sync/atomic"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,272 +22,211 @@ import (
 // session is a connection that is made again when it is lost, to the same
 // server.
 type session struct {
-	config  *pgx.ConnConfig
 	name    string // of the server, for messages
+	config  *pgx.ConnConfig
+	timeout time.Duration
 	log     *slog.Logger
-	timeout time.Duration // without progress, after which an operation is given up
 
-	conn     *pgx.Conn // nil while there is none
-	identity identity  // of the server, as first connected to
-	address  string    // of that server
-	dialled  string    // the last one
-	received atomic.Int64
-	progress atomic.Int64 // when something last came of an operation, in Unix nanoseconds
+	conn   *pgx.Conn // nil while there is none
+	pulse  *pulse    // of conn, or of the attempt to make one
+	server *identity // as first connected to; nil before
+	outage outage
 }
 
 // identity is what must not change between two connections.
 type identity struct {
-	system     string
 	version    *pgdata.Version
+	system     uint64 // system identifier
 	inRecovery bool
-	timeline   string // where a primary writes; empty on a standby
+	timeline   string  // where a primary writes; empty on a standby
+	made       float64 // when the data directory got its PG_VERSION; see identify
 }
 
-func newSession(config *pgx.ConnConfig, name string, opts Options) *session {
-	s := &session{config: config, name: name, log: opts.Logger, timeout: opts.Timeout}
+func newSession(config *pgx.ConnConfig, opts Options) *session {
+	s := &session{name: serverName(config), config: config, timeout: opts.Timeout, log: opts.Logger}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	if s.timeout <= 0 {
 		s.timeout = DefaultTimeout
 	}
-	dial := config.DialFunc
-	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		// Of several hosts, only the one that was chosen first is still the
-		// source: another one can be a server that looks the same and is not.
-		if s.address != "" && address != s.address {
-			return nil, fmt.Errorf("%s is not the server that the rewind began with", address)
-		}
-		conn, err := dial(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		s.dialled = address
-		return &countingConn{conn, &s.received}, nil
+	if opts.dialer != nil {
+		config.DialFunc = opts.dialer(config.DialFunc)
 	}
 	return s
 }
 
-// countingConn counts what comes.
-type countingConn struct {
-	net.Conn
-	received *atomic.Int64
-}
-
-func (c *countingConn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	c.received.Add(int64(n))
-	return n, err
-}
-
 // connect makes a connection, to the same server as before, and makes it safe.
-func (s *session) connect(ctx context.Context) (err error) {
+// It gives up when nothing came for as long as limit.
+func (s *session) connect(ctx context.Context, limit time.Duration) (err error) {
+	s.pulse = new(pulse)
+	ctx, stop := s.pulse.watch(ctx, limit)
+	defer stop()
+	s.pulse.wait() // also while no connection is there to wait at
+	defer s.pulse.came(0)
 	defer func() {
 		if err != nil {
 			s.drop()
 		}
 	}()
-	conn, err := pgx.ConnectConfig(ctx, s.config.Copy())
+
+	pulse, config, addresses := s.pulse, s.config.Copy(), map[string][]string{}
+	config.LookupFunc = func(ctx context.Context, host string) (found []string, err error) {
+		found, err = s.config.LookupFunc(ctx, host)
+		addresses[host] = found
+		return found, err
+	}
+	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := s.config.DialFunc(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &watchedConn{conn, address, pulse}, nil
+	}
+	if s.conn, err = pgx.ConnectConfig(ctx, config); err != nil {
+		return connectError(s.name, silenced(ctx, limit, err))
+	}
+	now, err := prepareSession(ctx, s.conn)
 	if err != nil {
-		return connectError(s.name, err)
+		return fmt.Errorf("source %s: %w", s.name, silenced(ctx, limit, err))
 	}
-	s.conn = conn
-	if _, err := conn.Exec(ctx, sessionSQL); err != nil {
-		return s.failed("prepare a session on", err)
-	}
-	now, err := s.identify(ctx)
-	if err != nil {
-		return s.failed("identify", err)
-	}
-	if s.address == "" {
-		s.address, s.identity = s.dialled, now
+	if s.server == nil {
+		s.server = now
+		s.pin(addresses)
 		return nil
 	}
-	return s.identity.check(now, s.name)
+	return s.server.check(now, s.name)
 }
 
-func (s *session) identify(ctx context.Context) (identity, error) {
-	var id identity
-	var num int
-	err := s.conn.QueryRow(ctx, `SELECT pg_catalog.current_setting('server_version_num')::int, system_identifier::text,
-		pg_catalog.pg_is_in_recovery() FROM pg_catalog.pg_control_system()`).Scan(&num, &id.system, &id.inRecovery)
-	if err != nil {
-		return id, err
+// pin leaves of the hosts and addresses only those that the connection went to,
+// encrypted or not as that is. Another one can be a server that looks the same
+// and is not: of two standbys, each has its own pages.
+func (s *session) pin(addresses map[string][]string) {
+	watched, isTLS := rawConn(s.conn)
+	if watched == nil {
+		return
 	}
-	if id.version, err = pgdata.VersionByServerNum(num); err != nil || id.inRecovery {
-		return id, err
+	ip, _, _ := net.SplitHostPort(watched.address)
+	hosts := append([]*pgconn.FallbackConfig{{Host: s.config.Host, Port: s.config.Port, TLSConfig: s.config.TLSConfig}}, s.config.Fallbacks...)
+	hosts = slices.DeleteFunc(hosts, func(h *pgconn.FallbackConfig) bool {
+		_, local := pgconn.NetworkAddress(h.Host, h.Port)
+		there := local == watched.address || slices.Contains(addresses[h.Host], ip) && net.JoinHostPort(ip, strconv.Itoa(int(h.Port))) == watched.address
+		return !there || isTLS != (h.TLSConfig != nil)
+	})
+	if len(hosts) == 0 {
+		return
 	}
-	names := id.version.SQL
-	err = s.conn.QueryRow(ctx, fmt.Sprintf("SELECT pg_catalog.substr(pg_catalog.%s(pg_catalog.%s()), 1, 8)", names.WALFileName, names.FlushLSN)).Scan(&id.timeline)
-	return id, err
+	s.config.Host, s.config.Port, s.config.TLSConfig = hosts[0].Host, hosts[0].Port, hosts[0].TLSConfig
+	s.config.Fallbacks = nil
+	s.name = serverName(s.config)
+	s.config.ValidateConnect = nil // what it is to be, check says better
+	s.config.LookupFunc = func(context.Context, string) ([]string, error) { return []string{ip}, nil }
 }
 
-// check compares the server with what it was.
-func (id identity) check(now identity, name string) error {
-	var what string
-	switch {
-	case now.system != id.system:
-		what = fmt.Sprintf("its system identifier is %s and was %s", now.system, id.system)
-	case now.version != id.version:
-		what = fmt.Sprintf("it is of PostgreSQL %s and was of %s", now.version, id.version)
-	case now.inRecovery != id.inRecovery && now.inRecovery:
-		what = "it was a primary and is a standby"
-	case now.inRecovery != id.inRecovery:
-		what = "it was a standby and is promoted"
-	case now.timeline != id.timeline:
-		what = fmt.Sprintf("it is on timeline %s and was on %s", now.timeline, id.timeline)
-	default:
-		return nil
+// rawConn is what lies below a connection.
+func rawConn(c *pgx.Conn) (_ *watchedConn, isTLS bool) {
+	conn := c.PgConn().Conn()
+	encrypted, isTLS := conn.(*tls.Conn)
+	if isTLS {
+		conn = encrypted.NetConn()
 	}
-	return fmt.Errorf("%w: %s came back as another one, %s: run gorewind again", source.ErrChanged, name, what)
+	watched, _ := conn.(*watchedConn)
+	return watched, isTLS
 }
 
-// Between two attempts to connect.
-const (
-	firstPause = 100 * time.Millisecond
-	maxPause   = 5 * time.Second
-)
-
-// finalError is one that no other connection helps against.
-type finalError struct{ error }
-
-// do runs an operation. If the connection is lost it runs again on a new one, as
-// long as something comes of it at least once in s.timeout; op must go on from
-// where it was, and call moved when something came of it.
-func (s *session) do(ctx context.Context, op func(context.Context, *pgx.Conn) error) error {
-	s.moved()
-	pause, lost := firstPause, false
-	for {
-		err := s.attempt(ctx, op)
-		var final *finalError
-		switch {
-		case err == nil:
-			if lost {
-				s.log.Info(fmt.Sprintf("connected to the source %s again", s.name))
-			}
-			return nil
-		case errors.As(err, &final):
-			return final.error
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case !isTemporary(err, s.conn):
-			return err
-		}
-		s.drop()
-		left := s.timeout - time.Since(time.Unix(0, s.progress.Load()))
-		if left <= 0 {
-			return fmt.Errorf("%w for %v: %w", source.ErrUnavailable, s.timeout, err)
-		}
-		if !lost {
-			s.log.Warn(fmt.Sprintf("lost the source %s, trying again: %v", s.name, err))
-			lost = true
-		}
-		wait := time.NewTimer(min(left, pause/2+rand.N(pause)))
-		select {
-		case <-ctx.Done():
-			wait.Stop()
-			return ctx.Err()
-		case <-wait.C:
-		}
-		pause = min(2*pause, maxPause)
-	}
-}
-
-// attempt runs an operation once.
-func (s *session) attempt(ctx context.Context, op func(context.Context, *pgx.Conn) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	watched := s.watch(ctx, cancel)
-	defer watched()
-	err := error(nil)
-	if s.conn == nil {
-		err = s.connect(ctx)
-	}
-	if err == nil {
-		err = op(ctx, s.conn)
-	}
-	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errStalled) {
-		err = fmt.Errorf("%w: %w", cause, err)
-	}
-	return err
-}
-
-// errStalled says that the connection is there, and nothing comes.
-var errStalled = errors.New("the source does not answer")
-
-// watch cancels an attempt if nothing at all came for half of the timeout, so
-// that there is time for another one. What is slow but moves goes on.
-func (s *session) watch(ctx context.Context, cancel context.CancelCauseFunc) (stop func()) {
-	done := make(chan struct{})
-	go func() {
-		tick := time.NewTicker(max(s.timeout/20, time.Millisecond))
-		defer tick.Stop()
-		seen, since := s.received.Load(), time.Now()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-done:
-				return
-			case <-tick.C:
-			}
-			if now := s.received.Load(); now != seen {
-				seen, since = now, time.Now()
-			} else if time.Since(since) > s.timeout/2 {
-				cancel(errStalled)
-				return
-			}
-		}
-	}()
-	return func() { close(done) }
-}
-
-// moved says that something came of an operation.
-func (s *session) moved() { s.progress.Store(time.Now().UnixNano()) }
-
-// drop closes what is left of a connection.
+// drop closes what is left of a connection. One that is broken keeps its place
+// on the server for a while, unless it is cut.
 func (s *session) drop() {
 	if s.conn == nil {
 		return
 	}
+	if raw, _ := rawConn(s.conn); s.conn.IsClosed() && raw != nil {
+		_ = raw.Close()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	_ = s.conn.Close(ctx)
+	_ = s.conn.Close(ctx) // it may be broken already
 	s.conn = nil
 }
 
-// temporaryCodes are the errors of a server that is there and cannot be used
-// just now (errcodes.txt).
-var temporaryCodes = []string{
-	"08000", "08003", "08006", // connection lost
-	"40001",          // a standby's replay ended the query
-	"53300",          // too many connections
-	"57P01", "57P02", // the server is shut down, or crashed
-	"57P03", // it starts
-	"57P05", // idle for too long
-}
+const closeTimeout = 5 * time.Second
 
-// isTemporary reports whether another connection may help.
-func isTemporary(err error, conn *pgx.Conn) bool {
-	var pg *pgconn.PgError
-	var unknownCA x509.UnknownAuthorityError
-	var wrongName x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	var notTLS tls.RecordHeaderError
-	var verify *tls.CertificateVerificationError
-	switch {
-	case errors.Is(err, source.ErrChanged):
-		return false
-	case errors.Is(err, errStalled):
-		return true
-	case errors.As(err, &pg):
-		return slices.Contains(temporaryCodes, pg.Code)
-	case errors.As(err, &unknownCA), errors.As(err, &wrongName), errors.As(err, &invalid), errors.As(err, &notTLS), errors.As(err, &verify):
-		return false
+// sessionSQL makes the session safe. First names, operators among them, come to
+// mean what they should; then nothing is written, no timeout of the role or the
+// database ends a long copy, and nothing is compiled for queries that wait for
+// files. Settings that a major does not have are not in its pg_settings.
+const sessionSQL = `SELECT pg_catalog.set_config('search_path', '', false);
+	SELECT pg_catalog.set_config(name, CASE name WHEN 'default_transaction_read_only' THEN 'on' ELSE '0' END, false)
+	FROM pg_catalog.pg_settings
+	WHERE name IN ('default_transaction_read_only', 'statement_timeout', 'lock_timeout',
+		'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout', 'jit')`
+
+// prepareSession makes the session safe, checks that the role may do what is
+// needed, and tells which server it is.
+func prepareSession(ctx context.Context, conn *pgx.Conn) (*identity, error) {
+	if _, err := conn.Exec(ctx, sessionSQL); err != nil {
+		return nil, err
 	}
-	return conn == nil || conn.IsClosed() // the network's, not the server's
+	id := new(identity)
+	var num int
+	var role string // the connection string's, unless a setting of that role changes it
+	var super bool
+	err := conn.QueryRow(ctx, `SELECT pg_catalog.current_setting('server_version_num')::int, rolname::text, rolsuper
+		FROM pg_catalog.pg_roles WHERE rolname = current_user`).Scan(&num, &role, &super)
+	if err != nil {
+		return nil, err
+	}
+	if id.version, err = pgdata.VersionByServerNum(num); err != nil {
+		return nil, err
+	}
+	if id.version.SQL.SuperuserOnly && !super {
+		return nil, &PrivilegeError{Role: role, Superuser: true}
+	}
+	if err := checkPrivileges(ctx, conn, role); err != nil {
+		return nil, err
+	}
+	return id, id.ask(ctx, conn)
 }
 
-func (s *session) failed(what string, err error) error {
-	return fmt.Errorf("could not %s the source %s: %w", what, s.name, err)
+// ask uses nothing but what the role was granted. Behind one address, that of a
+// load balancer, there can be several standbys of one primary, alike in all that
+// they say of themselves; but each got its files at a moment of its own.
+func (id *identity) ask(ctx context.Context, conn *pgx.Conn) error {
+	names := id.version.SQL
+	var control []byte
+	err := conn.QueryRow(ctx, fmt.Sprintf(`SELECT r, CASE WHEN r THEN '' ELSE pg_catalog.substr(pg_catalog.%s(pg_catalog.%s()), 1, 8) END,
+			pg_catalog.pg_read_binary_file('global/pg_control', 0, 8, true),
+			COALESCE(pg_catalog.date_part('epoch', f.change), pg_catalog.date_part('epoch', f.creation), 0)
+		FROM pg_catalog.pg_is_in_recovery() r, pg_catalog.pg_stat_file('PG_VERSION', true) f`, names.WALFileName, names.FlushLSN)).
+		Scan(&id.inRecovery, &id.timeline, &control, &id.made)
+	if err == nil && len(control) != 8 {
+		err = errors.New("its control file has no system identifier")
+	}
+	if err != nil {
+		return err
+	}
+	id.system = binary.LittleEndian.Uint64(control) // pg_control begins with it
+	return nil
+}
+
+// check compares the server with what it was.
+func (id *identity) check(now *identity, name string) error {
+	var what string
+	switch {
+	case now.system != id.system:
+		what = fmt.Sprintf("its system identifier is %d and was %d", now.system, id.system)
+	case now.version != id.version:
+		what = fmt.Sprintf("it runs PostgreSQL %s and ran %s", now.version, id.version)
+	case now.inRecovery && !id.inRecovery:
+		what = "it is a standby and was a primary"
+	case id.inRecovery && !now.inRecovery:
+		what = "it was promoted"
+	case now.timeline != id.timeline:
+		what = fmt.Sprintf("it writes on timeline %s and wrote on %s", now.timeline, id.timeline)
+	case now.made != id.made:
+		what = "its data directory is another one"
+	default:
+		return nil
+	}
+	return fmt.Errorf("%w: after the connection to the %s was lost, %s: make sure that it stays the same server, then run gorewind again", source.ErrChanged, name, what)
 }

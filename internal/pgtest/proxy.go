@@ -1,0 +1,237 @@
+package pgtest
+
+import (
+	"context"
+	"net"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Proxy is a TCP port before a server, and a bad network: it can delay, throttle,
+// stall and cut. It is closed when the test ends.
+type Proxy struct {
+	listener net.Listener
+
+	mu       sync.Mutex
+	server   endpoint
+	changed  chan struct{} // closed when what follows changes
+	delay    time.Duration
+	rate     int64 // bytes per second and connection from the server; zero: no limit
+	stalled  bool
+	budget   int64 // bytes from the server after which the connection is cut; negative: none
+	refusing bool
+	links    map[*link]struct{}
+	accepted int
+}
+
+type endpoint struct{ network, address string }
+
+// link is one connection, with both its ends.
+type link struct{ client, server net.Conn }
+
+func (l *link) close() {
+	for _, end := range []net.Conn{l.client, l.server} {
+		if tcp, ok := end.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // a reset, what is under way is lost
+		}
+		_ = end.Close()
+	}
+}
+
+// Proxy puts a proxy before the server, whether that runs or not. The server
+// takes its connections for local ones.
+func (c *Cluster) Proxy(t T) *Proxy {
+	t.Helper()
+	socket := c.socket()
+	return NewProxy(t, socket.network, socket.address)
+}
+
+func (c *Cluster) socket() endpoint {
+	return endpoint{"unix", filepath.Join(c.home, ".s.PGSQL."+strconv.Itoa(c.port))}
+}
+
+// Move makes the proxy lead new connections to another server, as an address does
+// that moves in a failover.
+func (p *Proxy) Move(to *Cluster) { p.set(func() { p.server = to.socket() }) }
+
+// NewProxy puts a proxy before any address.
+func NewProxy(t T, network, address string) *Proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("no port for a proxy: %v", err)
+	}
+	p := &Proxy{listener: l, server: endpoint{network, address}, budget: -1, changed: make(chan struct{}), links: map[*link]struct{}{}}
+	go p.serve()
+	t.Cleanup(func() {
+		_ = l.Close()
+		p.Refuse(true)
+		p.Stall(false)
+		p.Cut()
+	})
+	return p
+}
+
+// Port is where the proxy listens, on 127.0.0.1.
+func (p *Proxy) Port() int { return p.listener.Addr().(*net.TCPAddr).Port }
+
+// ConnString is that of a role and a database behind the proxy.
+func (p *Proxy) ConnString(role, dbname string) string {
+	return connString("127.0.0.1", p.Port(), role, dbname) + " sslmode=disable"
+}
+
+// set changes something and tells everybody.
+func (p *Proxy) set(change func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change()
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// Delay makes everything arrive so much later, in each direction. It does not
+// limit how much can be under way.
+func (p *Proxy) Delay(d time.Duration) { p.set(func() { p.delay = d }) }
+
+// Throttle limits what a connection gets from the server; zero lifts the limit.
+func (p *Proxy) Throttle(bytesPerSecond int64) { p.set(func() { p.rate = bytesPerSecond }) }
+
+// Stall lets nothing through any more, without a word to anybody, or all again.
+func (p *Proxy) Stall(on bool) { p.set(func() { p.stalled = on }) }
+
+// Refuse closes new connections at once, or lets them in again.
+func (p *Proxy) Refuse(on bool) { p.set(func() { p.refusing = on }) }
+
+// Cut resets all connections.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for l := range p.links {
+		l.close()
+	}
+}
+
+// CutAfter resets the connection over which the n-th byte from the server on comes,
+// once.
+func (p *Proxy) CutAfter(n int64) { p.set(func() { p.budget = n }) }
+
+// Accepted is how many connections there were, requests to cancel a query among
+// them.
+func (p *Proxy) Accepted() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.accepted
+}
+
+func (p *Proxy) serve() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		go p.connect(client)
+	}
+}
+
+func (p *Proxy) connect(client net.Conn) {
+	l := &link{client: client}
+	p.mu.Lock()
+	p.accepted++
+	refusing, to := p.refusing, p.server
+	p.mu.Unlock()
+	server, err := (&net.Dialer{}).DialContext(context.Background(), to.network, to.address)
+	if err != nil || refusing {
+		_ = client.Close()
+		if err == nil {
+			_ = server.Close()
+		}
+		return
+	}
+	l.server = server
+	p.mu.Lock()
+	p.links[l] = struct{}{}
+	p.mu.Unlock()
+	var both sync.WaitGroup
+	both.Go(func() { p.forward(l, l.server, l.client, false) })
+	both.Go(func() { p.forward(l, l.client, l.server, true) })
+	both.Wait()
+	p.mu.Lock()
+	delete(p.links, l)
+	p.mu.Unlock()
+	_ = l.client.Close()
+	_ = l.server.Close()
+}
+
+// chunk is on its way.
+type chunk struct {
+	data []byte
+	due  time.Time
+}
+
+// forward copies one direction, up to its end, which it passes on.
+func (p *Proxy) forward(l *link, to, from net.Conn, fromServer bool) {
+	way := make(chan chunk, 256)
+	go func() {
+		defer close(way)
+		for {
+			data := make([]byte, 16<<10)
+			n, err := from.Read(data)
+			if n > 0 {
+				p.mu.Lock()
+				due := time.Now().Add(p.delay)
+				p.mu.Unlock()
+				way <- chunk{data[:n], due}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	for c := range way {
+		time.Sleep(time.Until(c.due))
+		for len(c.data) > 0 {
+			n := p.pass(l, len(c.data), fromServer)
+			if n == 0 {
+				break
+			}
+			if _, err := to.Write(c.data[:n]); err != nil {
+				l.close()
+				break
+			}
+			c.data = c.data[n:]
+		}
+	}
+	if half, ok := to.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+}
+
+// pass waits until some of n bytes may go on, and tells how many.
+func (p *Proxy) pass(l *link, n int, fromServer bool) int {
+	for {
+		p.mu.Lock()
+		changed, stalled, rate := p.changed, p.stalled, p.rate
+		if fromServer && rate > 0 {
+			n = min(n, max(1, int(rate/100)))
+		}
+		cut := false
+		if fromServer && !stalled && p.budget >= 0 {
+			p.budget -= int64(n)
+			cut = p.budget < 0
+		}
+		p.mu.Unlock()
+		switch {
+		case stalled:
+			<-changed
+			continue
+		case cut:
+			l.close()
+			return 0
+		case fromServer && rate > 0:
+			time.Sleep(time.Duration(n) * time.Second / time.Duration(rate))
+		}
+		return n
+	}
+}
