@@ -4,7 +4,10 @@ GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 30s
 
-.PHONY: all build demo test race lint cross fuzz bench
+TORTURE ?= 20
+TORTURETIME ?= 60m
+
+.PHONY: all build demo test torture race lint cross fuzz bench
 all: build
 
 build: ## one static binary: bin/gorewind
@@ -15,6 +18,9 @@ demo: ## a failover and a rewind, step by step
 
 test: ## everything, on real servers of every major
 	go test ./...
+
+torture: ## every instant and every death, not only a sample, power cuts and kills TORTURE times as often; no longer than TORTURETIME
+	GOREWIND_TORTURE=$(TORTURE) go test ./rewind -run 'TestEvery|TestKilled|TestFullDisk' -v -count 1 -timeout $(TORTURETIME)
 
 race: ## everything with the race detector (needs a C compiler), on the oldest and the newest major
 	CGO_ENABLED=1 GOREWIND_TEST_MAJORS=9.6,18 go test -race ./...

@@ -127,7 +127,7 @@ func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 		{"when files are removed", func(op faultdisk.Op) bool { return op.Name == "remove" && strings.HasPrefix(op.Path, "base/") }},
 		{"when the label was written", func(op faultdisk.Op) bool { return op.Name == "sync" && op.Path == "." }},
 		{"when only the control file is missing", func(op faultdisk.Op) bool {
-			return op.Name == "open" && op.Path == "global/pgsql_tmp_gorewind.pg_control" && !op.Read
+			return op.Name == "open" && op.Path == "pgsql_tmp_gorewind/pg_control.new" && !op.Read
 		}},
 	}
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {

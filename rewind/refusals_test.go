@@ -510,6 +510,7 @@ func (c *refusal) mustRefuse(t *testing.T, p *pair) {
 	assert.Equal(t, c.phase, failed.Phase)
 	assert.Equal(t, !c.touched, failed.TargetUntouched, "the target is said to be untouched")
 	assert.Equal(t, c.needs, failed.BaseBackupNeeded, "a base backup is said to be needed")
+	assert.False(t, failed.Retryable, "nothing of that goes away by itself")
 }
 
 // treeOf describes a directory, also what nobody may read.

@@ -52,6 +52,7 @@ func (r *Rewind) openTarget() error {
 	}
 	r.touched = r.target.Poisoned()
 	j, err := r.target.Journal()
+	r.touched = r.touched || j != nil
 	switch {
 	case err != nil:
 		return err
@@ -64,7 +65,7 @@ func (r *Rewind) openTarget() error {
 	if err != nil {
 		return fmt.Errorf("what the interrupted rewind of %q knew is lost: %w; take a base backup", r.target.Name(), err)
 	}
-	if j.InPlace {
+	if j.InPlace && !j.Done {
 		r.earlier, r.ownRecovery = notes, notes.Recovery
 		r.log.Info("an earlier rewind of this target in place did not end, this one begins it again")
 		return nil
@@ -123,13 +124,13 @@ func StatusOf(dir string) (*Status, error) {
 		ClusterState: t.Control.State.String(), StagedBytes: t.Bytes,
 	}
 	switch {
+	case t.Rewound:
+		s.State = StateRewound
 	case t.Journal != nil:
 		s.State, s.Source, s.Started = StateUnfinished, t.Journal.Source, &t.Journal.Started
 		if t.Journal.InPlace {
 			s.State = StateInPlace
 		}
-	case t.Rewound:
-		s.State = StateRewound
 	case t.Staged:
 		s.State = StateStaged
 	}

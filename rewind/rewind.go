@@ -261,7 +261,7 @@ func (r *Rewind) failed(err error) error {
 	return &Error{
 		Phase:            r.phase,
 		TargetUntouched:  !r.touched,
-		Retryable:        !lost && (r.touched || isTemporary(err)),
+		Retryable:        !lost && (r.touched && r.phase != Inspect || isTemporary(err)),
 		BaseBackupNeeded: lost,
 		Err:              err,
 	}

@@ -122,13 +122,29 @@ var run = sync.OnceValues(func() (*scratchDir, error) {
 var (
 	made    atomic.Bool // the run directory exists
 	cleaned sync.Once
+	atEnd   struct {
+		sync.Mutex
+		do []func()
+	}
 )
+
+// atCleanUp adds something that CleanUp does.
+func atCleanUp(do func()) {
+	atEnd.Lock()
+	defer atEnd.Unlock()
+	atEnd.do = append(atEnd.do, do)
+}
 
 // CleanUp stops every server that this process started and removes what it left
 // on disk. Main calls it; a program does so at its end and when interrupted.
 func CleanUp() {
 	cleaned.Do(func() {
 		stopAll()
+		atEnd.Lock()
+		for _, do := range atEnd.do {
+			do()
+		}
+		atEnd.Unlock()
 		if !made.Load() {
 			return
 		}

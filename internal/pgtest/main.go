@@ -70,6 +70,7 @@ var used = struct {
 	sync.Mutex
 	servers map[*Installation]bool
 	missing map[string]error
+	notes   []string
 }{servers: map[*Installation]bool{}, missing: map[string]error{}}
 
 func noteUsed(in *Installation) {
@@ -84,7 +85,15 @@ func noteMissing(what string, err error) {
 	used.missing[what] = err
 }
 
-// summary is empty if no test asked for a server.
+// Note adds to the line that is printed at the end of a package's tests, whatever
+// go test is told to show.
+func Note(line string) {
+	used.Lock()
+	defer used.Unlock()
+	used.notes = append(used.notes, line)
+}
+
+// summary is empty if no test asked for a server or noted something.
 func summary() string {
 	used.Lock()
 	defer used.Unlock()
@@ -121,6 +130,8 @@ func summary() string {
 			parts = append(parts, p.what+strings.Join(p.list, ", "))
 		}
 	}
+	slices.Sort(used.notes)
+	parts = append(parts, used.notes...)
 	if len(parts) == 0 {
 		return ""
 	}

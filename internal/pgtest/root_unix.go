@@ -102,7 +102,7 @@ func newRootWork() (w *rootWork, err error) {
 	if err := os.Chmod(w.dir, 0o755); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"home", "t", "out"} {
+	for _, name := range []string{"home", "t", "out", "small"} {
 		if err := w.mkdir(filepath.Join(w.dir, name)); err != nil {
 			return nil, err
 		}
@@ -250,6 +250,13 @@ func (w *rootWork) rerun(adjust func(*rootWork, []string) ([]string, error)) (in
 	}
 	runtime.LockOSThread() // see spawn
 	defer runtime.UnlockOSThread()
+	small := filepath.Join(w.dir, "small")
+	if err := mountSmallDisk(small, w.uid, w.gid); err == nil { // for this thread and its children
+		defer unmountSmallDisk(small)
+		cmd.Env = append(cmd.Env, envSmallDisk+"="+small)
+	} else {
+		cmd.Env = append(cmd.Env, envSmallDiskError+"="+err.Error())
+	}
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}

@@ -23,6 +23,9 @@ import (
 // between the control file is unusable for a server, and the last thing is to
 // put the new one in place.
 func (t *Target) Finish(ctx context.Context, j *Journal, resumed bool) error {
+	if j.Done {
+		return t.settle(j)
+	}
 	if j.InPlace {
 		return errors.New("the rewind that did not end was one with --in-place, which needs the source again: run it again")
 	}
@@ -40,6 +43,16 @@ func (t *Target) Finish(ctx context.Context, j *Journal, resumed bool) error {
 	return a.run(ctx)
 }
 
+// settle makes the end of a rewind last.
+func (t *Target) settle(j *Journal) error {
+	if dir := path.Dir(pgdata.ControlFilePath); !j.Sync.Off {
+		if err := t.disk.Sync(dir); err != nil {
+			return t.failed("fsync", dir, err)
+		}
+	}
+	return t.dropStaging()
+}
+
 // applier carries out a journal.
 type applier struct {
 	t    *Target
@@ -50,9 +63,10 @@ type applier struct {
 
 func (a *applier) run(ctx context.Context) error {
 	defer func() { _ = a.open.close() }()
-	// What is to be removed goes last, and the control file after it.
+	// No file is moved into a directory that may not last. What is to be removed
+	// goes last, and the control file after it.
 	for _, pass := range []func(context.Context) error{
-		a.each(a.make), a.freeReserve, a.writePieces, a.each(a.cut), a.sync,
+		a.freeReserve, a.each(a.makePlaces), a.syncDirs, a.each(a.replace), a.writePieces, a.each(a.cut), a.sync,
 		a.each(a.remove), a.syncDirs, a.finish,
 	} {
 		if err := pass(ctx); err != nil {
@@ -65,13 +79,13 @@ func (a *applier) run(ctx context.Context) error {
 }
 
 // each does a part of every step, until the context ends.
-func (a *applier) each(do func(*Step) error) func(context.Context) error {
+func (a *applier) each(do func(context.Context, *Step) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for i := range a.j.Steps {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := do(&a.j.Steps[i]); err != nil {
+			if err := do(ctx, &a.j.Steps[i]); err != nil {
 				return err
 			}
 		}
@@ -81,25 +95,30 @@ func (a *applier) each(do func(*Step) error) func(context.Context) error {
 
 func (a *applier) changed(s *Step) { a.dirs[path.Dir(string(s.Path))] = true }
 
-// make makes directories and links, and puts whole files in place.
-func (a *applier) make(s *Step) error {
+// makePlaces makes directories and links.
+func (a *applier) makePlaces(ctx context.Context, s *Step) error {
 	switch s.Do {
 	case Mkdir:
 		a.changed(s)
 		return a.t.mkdir(string(s.Path))
 	case Symlink:
-		a.changed(s)
-		return a.t.symlink(string(s.Link), string(s.Path))
-	case Replace:
-		a.changed(s)
-		return a.replace(s)
+		err := a.t.symlink(string(s.Link), string(s.Path))
+		if err == nil && !a.j.Sync.Off {
+			// Or the next run finds a tablespace in use that no link of this target leads to.
+			err = a.t.syncOne(ctx, path.Dir(string(s.Path)))
+		}
+		return err
 	}
 	return nil
 }
 
 // replace renames a staged file into place. One that is not there any more was
 // renamed before.
-func (a *applier) replace(s *Step) error {
+func (a *applier) replace(_ context.Context, s *Step) error {
+	if s.Do != Replace {
+		return nil
+	}
+	a.changed(s)
 	staged, p := string(s.Staged), string(s.Path)
 	err := a.t.disk.Rename(staged, p)
 	switch {
@@ -244,7 +263,7 @@ func readPiece(f io.ReaderAt, at int64, crc uint32, buf []byte) error {
 }
 
 // cut truncates.
-func (a *applier) cut(s *Step) error {
+func (a *applier) cut(_ context.Context, s *Step) error {
 	if s.Do != Truncate {
 		return nil
 	}
@@ -333,11 +352,17 @@ func (a *applier) syncEverything(ctx context.Context) error {
 
 // remove removes what the source does not have. A directory into which somebody
 // put something meanwhile stays.
-func (a *applier) remove(s *Step) error {
+func (a *applier) remove(ctx context.Context, s *Step) error {
 	if s.Do != Remove {
 		return nil
 	}
 	a.changed(s)
+	if !a.j.Sync.Off && a.t.LinkPoint(string(s.Path)) {
+		// With a tablespace's link goes the way to make that last what was removed in there.
+		if err := a.t.syncOne(ctx, string(s.Path)); err != nil {
+			return err
+		}
+	}
 	err := a.t.remove(string(s.Path))
 	if errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EEXIST) {
 		return nil

@@ -201,16 +201,21 @@ func (t *Target) areasLeft() ([]Area, error) {
 		return areas, nil // it was not written to its end, so nothing it says was made
 	}
 	for _, a := range listed {
-		if path.Base(string(a.Dir)) == ownPrefix && string(a.Dir) != stagingDir {
+		if path.Base(string(a.Dir)) == ownPrefix && isInside(string(a.Dir)) && string(a.Dir) != stagingDir {
 			areas = append(areas, a)
 		}
 	}
 	return areas, nil
 }
 
-// dropStaging removes all staging directories, the main one last. What others
-// put there is left alone, and with it the directory.
+// dropStaging removes all staging directories, the main one last. It refuses
+// while they hold what only finishes a rewind.
 func (t *Target) dropStaging() error {
+	if _, control, err := t.readControl(); err != nil {
+		return err
+	} else if control.IsPoisoned() {
+		return fmt.Errorf("%w: %q", errUnfinished, t.Name())
+	}
 	areas, err := t.areasLeft()
 	if err != nil {
 		return err
@@ -221,6 +226,11 @@ func (t *Target) dropStaging() error {
 		}
 		if err := t.dropArea(string(areas[i].Dir)); err != nil {
 			return err
+		}
+		if i > 0 { // the list of them must not go before they do
+			if err := t.disk.Sync(path.Dir(string(areas[i].Dir))); err != nil {
+				return t.failed("fsync", path.Dir(string(areas[i].Dir)), err)
+			}
 		}
 	}
 	return nil

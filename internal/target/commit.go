@@ -113,15 +113,21 @@ func (t *Target) WriteFiles(ctx context.Context, control []byte, files []SmallFi
 	if err := t.checkUnchanged(control); err != nil {
 		return err
 	}
+	if err := t.cleanUp(); err != nil {
+		return err
+	}
+	if err := t.mkdirExact(stagingDir, 0o700); err != nil {
+		return err
+	}
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
-			return err
+			return errors.Join(err, t.dropStaging())
 		}
 		if err := t.replaceFile(f.Path, f.Data, !mode.Off); err != nil {
-			return err
+			return errors.Join(err, t.dropStaging())
 		}
 	}
-	return nil
+	return t.dropStaging()
 }
 
 // poison replaces the control file by one that no server accepts. That is the
@@ -139,7 +145,8 @@ func (t *Target) poison(control []byte, mode SyncMode) (done bool, err error) {
 	if err := t.checkUnchanged(control); err != nil {
 		return false, err
 	}
-	return t.replace(pgdata.ControlFilePath, data.Poisoned(), !mode.Off)
+	done, err = t.replace(pgdata.ControlFilePath, data.Poisoned(), !mode.Off)
+	return done || t.Poisoned(), err // whatever the system says
 }
 
 // replaceFile puts a small file in place so that at every moment either the old
@@ -152,18 +159,16 @@ func (t *Target) replaceFile(p string, data []byte, sync bool) error {
 // replace is replaceFile; done reports whether the new file is in place, though
 // perhaps not there to stay.
 func (t *Target) replace(p string, data []byte, sync bool) (done bool, err error) {
-	mode, _ := t.modes()
-	if info, err := t.disk.Lstat(p); err == nil {
-		mode = info.Mode().Perm()
+	temp := stagingDir + "/" + path.Base(p) + ".new" // so that what a death leaves goes with the staging area
+	mode, err := t.modeOf(p)
+	if err == nil {
+		err = t.writeFile(temp, data, mode, sync)
 	}
-	temp := tempBeside(p)
-	if err = t.writeFile(temp, data, mode, sync); err == nil {
+	if err == nil {
 		err = t.disk.Rename(temp, p)
 		done = err == nil
 	}
-	if err != nil {
-		_ = t.disk.Remove(temp)
-	} else if sync {
+	if done && sync {
 		err = t.disk.Sync(path.Dir(p))
 	}
 	if err != nil {

@@ -21,6 +21,8 @@ type Disk interface {
 	ReadDir(p string) ([]fs.DirEntry, error)
 	Mkdir(p string, mode fs.FileMode) error
 	Symlink(to, p string) error
+	// Link gives a file another name, which must be free.
+	Link(from, to string) error
 	Chmod(p string, mode fs.FileMode) error
 	// Rename moves a file over another one. Between two file systems it fails
 	// with EXDEV.
@@ -112,6 +114,21 @@ func (d osDisk) Symlink(to, p string) error {
 	}
 	d.dir.Forget(p)
 	return nil
+}
+
+func (d osDisk) Link(from, to string) error {
+	root, rest, err := d.dir.Resolve(from)
+	if err != nil {
+		return err
+	}
+	toRoot, toRest, err := d.dir.Resolve(to)
+	if err != nil {
+		return err
+	}
+	if root != toRoot {
+		return &os.LinkError{Op: "link", Old: from, New: to, Err: syscall.EXDEV}
+	}
+	return root.Link(rest, toRest)
 }
 
 func (d osDisk) Chmod(p string, mode fs.FileMode) error {

@@ -3,6 +3,7 @@ package target
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"io"
 	"os"
@@ -117,8 +118,10 @@ func readIndex(d Disk, p string, records int64, crc uint32, use func(piece) erro
 		r := bufio.NewReaderSize(io.NewSectionReader(f, 0, records*pieceSize), writeBuffer)
 		var b [pieceSize]byte
 		for range records {
-			if _, err := io.ReadFull(r, b[:]); err != nil {
+			if _, err := io.ReadFull(r, b[:]); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 				return errDamaged
+			} else if err != nil {
+				return err
 			}
 			if err := visit(b[:]); err != nil {
 				return err

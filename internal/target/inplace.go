@@ -35,11 +35,7 @@ func (t *Target) ChangeInPlace(plan *filemap.Plan, opts Options, notes []byte) (
 	if err != nil {
 		return nil, err
 	}
-	if err := t.checkSpace(areas.areas, areas.growth(plan)); err != nil {
-		var short *SpaceError
-		if errors.As(err, &short) {
-			short.InPlace = true
-		}
+	if err := t.checkSpace(areas.areas, areas.growth(plan), true); err != nil {
 		return nil, err
 	}
 	return &InPlace{received: newReceived(plan, opts.Exact), t: t, opts: opts, notes: notes, areas: areas}, nil
@@ -86,8 +82,8 @@ func (c *InPlace) Begin(ctx context.Context, control []byte) (begun bool, err er
 		}
 		return begun, err
 	}
-	a := &applier{t: c.t, j: &Journal{Steps: c.steps()}, dirs: map[string]bool{}}
-	return true, a.each(a.make)(ctx)
+	a := &applier{t: c.t, j: &Journal{Steps: c.steps(), Sync: c.opts.Sync}, dirs: map[string]bool{}}
+	return true, a.each(a.makePlaces)(ctx)
 }
 
 // steps are those of the plan, less what WriteAt does.

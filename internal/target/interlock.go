@@ -57,27 +57,45 @@ const interlockMark = "gorewind"
 // before the last look at the target until no server can start on it any more;
 // if this process dies meanwhile, the next server finds that and goes on.
 func (t *Target) lockOutServers() (unlock func() error, err error) {
-	text := fmt.Sprintf("%d\n%s\n%d\n%s\n", os.Getpid(), t.Name(), time.Now().Unix(), interlockMark)
 	for {
-		f, err := t.disk.Open(pgdata.PostmasterPid, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if errors.Is(err, fs.ErrExist) {
-			if err := t.CheckNotRunning(); err != nil {
-				return nil, err
-			}
-			if err := t.remove(pgdata.PostmasterPid); err != nil { // of a server that crashed
-				return nil, err
-			}
-			continue
-		}
+		err := t.createInterlock()
 		if err == nil {
-			_, err = f.WriteAt([]byte(text), 0)
-			err = errors.Join(err, f.Close())
+			return func() error { return t.remove(pgdata.PostmasterPid) }, nil
 		}
-		if err != nil {
+		if !errors.Is(err, fs.ErrExist) {
 			return nil, t.failed("create", pgdata.PostmasterPid, err)
 		}
-		return func() error { return t.remove(pgdata.PostmasterPid) }, nil
+		if err := t.CheckNotRunning(); err != nil {
+			return nil, err
+		}
+		if err := t.remove(pgdata.PostmasterPid); err != nil { // of a server that crashed
+			return nil, err
+		}
 	}
+}
+
+// createInterlock makes postmaster.pid appear with its content: a server does
+// not start beside an empty one, even if whoever made it is dead.
+func (t *Target) createInterlock() error {
+	text := fmt.Appendf(nil, "%d\n%s\n%d\n%s\n", os.Getpid(), t.Name(), time.Now().Unix(), interlockMark)
+	temp := stagingDir + "/" + pgdata.PostmasterPid
+	if err := t.writeFile(temp, text, 0o600, true); err != nil {
+		return err
+	}
+	err := t.disk.Link(temp, pgdata.PostmasterPid)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	// The file system cannot link.
+	f, err := t.disk.Open(pgdata.PostmasterPid, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(text, 0)
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = t.disk.Remove(pgdata.PostmasterPid)
+	}
+	return err
 }
 
 // dropStaleInterlock removes a postmaster.pid of a gorewind that died. Only who

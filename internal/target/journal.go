@@ -10,6 +10,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +20,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/pgdata"
 )
 
 // journalFormat is raised when an older gorewind could not finish what a newer
@@ -48,6 +52,10 @@ type Journal struct {
 	Notes []byte `json:"notes,omitempty"`
 
 	Steps []Step `json:"-"` // one document each, behind the journal's own
+
+	// Done says that the new control file is in place: what is left is to make
+	// that last, and to clear away.
+	Done bool `json:"-"`
 }
 
 // SmallFile is a file that is written whole.
@@ -170,15 +178,62 @@ func decodeJournal(r io.Reader) (*Journal, error) {
 		if err := dec.Decode(&s); err != nil {
 			return nil, fmt.Errorf("%w: %w", errDamaged, err)
 		}
-		if s.Area < 0 || s.Area >= len(j.Areas) || s.Size < 0 {
-			return nil, errDamaged
-		}
 		j.Steps = append(j.Steps, s)
 	}
 	if len(j.Steps) != end.Steps {
 		return nil, errDamaged
 	}
-	return j, nil
+	return j, j.check()
+}
+
+// check refuses what no gorewind wrote: paths that lead out of the target, and
+// places for staging that no step makes.
+func (j *Journal) check() error {
+	links := map[name]name{}
+	for i := range j.Steps {
+		s := &j.Steps[i]
+		if s.Area < 0 || s.Area >= len(j.Areas) || s.Size < 0 || !isInside(string(s.Path)) {
+			return fmt.Errorf("%w: step %+v", errDamaged, *s)
+		}
+		switch s.Do {
+		case Symlink:
+			links[s.Path] = s.Link
+		case Replace:
+			if !j.isStaged(string(s.Staged)) {
+				return fmt.Errorf("%w: step %+v", errDamaged, *s)
+			}
+		case Mkdir, Write, Truncate, Remove:
+		default:
+			return fmt.Errorf("%w: step %+v", errDamaged, *s)
+		}
+	}
+	for i, a := range j.Areas {
+		at := name(path.Dir(string(a.Dir)))
+		if !isInside(string(a.Dir)) || path.Base(string(a.Dir)) != ownPrefix || (i == 0) != (a.Dir == stagingDir) || links[at] != a.Link {
+			return fmt.Errorf("%w: staging area %+v", errDamaged, a)
+		}
+	}
+	for _, f := range j.Files {
+		if !isInside(f.Path) || f.Path == pgdata.ControlFilePath {
+			return fmt.Errorf("%w: file %q", errDamaged, f.Path)
+		}
+	}
+	if len(j.Areas) == 0 || j.Records < 0 || j.Records > maxRecords {
+		return errDamaged
+	}
+	return nil
+}
+
+// isStaged reports whether a path leads into a staging area.
+func (j *Journal) isStaged(p string) bool {
+	return isInside(p) && slices.ContainsFunc(j.Areas, func(a Area) bool { return strings.HasPrefix(p, string(a.Dir)+"/") })
+}
+
+// maxRecords is more than any cluster has blocks.
+const maxRecords = 1 << 45
+
+func isInside(p string) bool {
+	return p != "." && p == path.Clean(p) && filepath.IsLocal(filepath.FromSlash(p)) && !strings.ContainsRune(p, 0)
 }
 
 const (
@@ -187,25 +242,50 @@ const (
 	journalPath = stagingDir + "/journal"
 )
 
+// rewound reports whether a rewind ended, and no server ran since.
+func (t *Target) rewound(control *controlfile.Data) (bool, error) {
+	if control.State != controlfile.InArchiveRecovery {
+		return false, nil
+	}
+	label, err := t.ReadFile(pgdata.BackupLabelPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return bytes.Contains(label, []byte("\nBACKUP METHOD: pg_rewind\n")), err
+}
+
 // Journal reads the journal of a rewind that was committed and did not end; nil
 // where there is none, or none that means anything.
 func (t *Target) Journal() (*Journal, error) {
 	raw, data, err := t.readControl()
-	if err != nil || !data.IsPoisoned() {
+	if err != nil {
 		return nil, err
 	}
+	done := false
+	if !data.IsPoisoned() {
+		if done, err = t.rewound(data); err != nil || !done {
+			return nil, err
+		}
+	}
 	f, err := t.disk.Open(journalPath, os.O_RDONLY, 0)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && done {
+		return nil, nil
+	} else if errors.Is(err, fs.ErrNotExist) {
 		return nil, t.lost(journalPath, errors.New("it is gone"))
 	} else if err != nil {
 		return nil, t.failed("open", journalPath, err)
 	}
 	defer func() { _ = f.Close() }()
 	j, err := decodeJournal(io.NewSectionReader(f, 0, maxJournal+1))
-	if errors.Is(err, errDamaged) {
+	if errors.Is(err, errDamaged) && done {
+		return nil, nil // it is being removed
+	} else if errors.Is(err, errDamaged) {
 		return nil, t.lost(journalPath, err)
 	} else if err != nil {
 		return nil, fmt.Errorf("journal %q: %w", t.Join(journalPath), err)
+	}
+	if j.Done = done; done {
+		return j, nil
 	}
 	original, err := controlfile.Parse(j.Control)
 	if err != nil || !bytes.Equal(original.Poisoned(), raw) {

@@ -30,8 +30,8 @@ func megabytes(n int64) string { return fmt.Sprintf("%d MB", (n+1<<20-1)>>20) }
 type room struct {
 	whole  int64 // files that are staged whole
 	blocks int64 // pieces of files
-	tails  int64 // what pieces add to files when they are applied
-	extra  int64 // the journal, the index, directories
+	later  int64 // what applying takes in addition: tails, directories, the last files
+	extra  int64 // the journal, the index
 }
 
 // What a file costs beside its data, and what is left for the rest of the world.
@@ -39,6 +39,7 @@ const (
 	clusterSize = 4096
 	stepSize    = 300
 	spare       = 1 << 20
+	lastFiles   = 64 << 10 // backup_label, the control file, and what they lie in
 )
 
 func clusters(n int64) int64 { return (n + clusterSize - 1) / clusterSize * clusterSize }
@@ -46,7 +47,10 @@ func clusters(n int64) int64 { return (n + clusterSize - 1) / clusterSize * clus
 // room computes what staging and applying a plan takes, by area.
 func (m *areaMap) room(plan *filemap.Plan) []room {
 	rooms := make([]room, len(m.areas))
-	rooms[0].extra = spare
+	rooms[0].extra, rooms[0].later = spare, lastFiles
+	for _, area := range m.of { // every directory may grow
+		rooms[area].later += clusterSize
+	}
 	for i := range plan.Entries {
 		e := &plan.Entries[i]
 		rooms[0].extra += stepSize
@@ -55,13 +59,13 @@ func (m *areaMap) room(plan *filemap.Plan) []room {
 		case n > 0 && staysWhole(e, plan.Geometry), e.Action == filemap.Copy:
 			rooms[m.of[path.Dir(e.Path)]].whole += clusters(e.SourceSize) + clusterSize
 		case e.Action == filemap.Create:
-			rooms[m.of[path.Dir(e.Path)]].extra += clusterSize
+			rooms[m.of[path.Dir(e.Path)]].later += clusterSize
 		case n > 0:
 			r := &rooms[m.of[path.Dir(e.Path)]]
 			r.blocks += n
 			rooms[0].extra += n / int64(plan.Geometry.BlockSize) * pieceSize
 			if e.Action == filemap.CopyTail {
-				r.tails += clusters(e.SourceSize - e.TargetSize)
+				r.later += clusters(e.SourceSize - e.TargetSize)
 			}
 		}
 	}
@@ -78,14 +82,14 @@ func (m *areaMap) growth(plan *filemap.Plan) []room {
 		case filemap.Create:
 			rooms[m.of[path.Dir(e.Path)]].extra += clusterSize
 		case filemap.Copy, filemap.CopyTail:
-			rooms[m.of[path.Dir(e.Path)]].tails += max(0, clusters(e.SourceSize)-clusters(e.TargetSize))
+			rooms[m.of[path.Dir(e.Path)]].later += max(0, clusters(e.SourceSize)-clusters(e.TargetSize))
 		}
 	}
 	return rooms
 }
 
 // checkSpace compares what is needed with what is there, for every file system.
-func (t *Target) checkSpace(areas []Area, rooms []room) error {
+func (t *Target) checkSpace(areas []Area, rooms []room, inPlace bool) error {
 	byDevice := map[uint64]*SpaceError{}
 	for i, r := range rooms {
 		a := areas[i]
@@ -99,10 +103,10 @@ func (t *Target) checkSpace(areas []Area, rooms []room) error {
 		}
 		s := byDevice[device]
 		if s == nil {
-			s = &SpaceError{Dir: t.Join(dir), Free: bytes}
+			s = &SpaceError{Dir: t.Join(dir), Free: bytes, InPlace: inPlace}
 			byDevice[device] = s
 		}
-		s.Needed += r.whole + r.blocks + r.tails + r.extra
+		s.Needed += r.whole + r.blocks + r.later + r.extra
 	}
 	var short Obstacles
 	for _, s := range byDevice {

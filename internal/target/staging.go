@@ -52,7 +52,7 @@ func (t *Target) Stage(ctx context.Context, plan *filemap.Plan, control []byte, 
 	}
 	s := &Staging{received: newReceived(plan, opts.Exact), t: t, areas: areas, opts: opts}
 	rooms := areas.room(plan)
-	if err := t.checkSpace(areas.areas, rooms); err != nil {
+	if err := t.checkSpace(areas.areas, rooms, false); err != nil {
 		return nil, err
 	}
 	if err := s.prepare(ctx, rooms); err != nil {
@@ -82,8 +82,8 @@ func (s *Staging) prepare(ctx context.Context, rooms []room) error {
 				return s.t.failed("create", a.blocks(), err)
 			}
 		}
-		if r.tails > 0 {
-			if err := s.t.reserve(a.reserve(), r.tails); err != nil {
+		if r.later > 0 {
+			if err := s.t.reserve(a.reserve(), r.later); err != nil {
 				return err
 			}
 		}
@@ -139,9 +139,9 @@ func (s *Staging) writeWhole(f *file, staged string, data []byte, offset int64) 
 		if f.made {
 			return s.t.disk.Open(staged, os.O_WRONLY, 0)
 		}
-		mode, _ := s.t.modes()
-		if info, err := s.t.disk.Lstat(f.entry.Path); err == nil {
-			mode = info.Mode().Perm()
+		mode, err := s.t.modeOf(f.entry.Path)
+		if err != nil {
+			return nil, err
 		}
 		out, err := s.t.disk.Open(staged, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 		if err != nil {
@@ -149,9 +149,12 @@ func (s *Staging) writeWhole(f *file, staged string, data []byte, offset int64) 
 		}
 		f.made = true
 		if err := s.t.disk.Chmod(staged, mode); err != nil { // gives back what the umask took away
-			return out, err
+			return nil, errors.Join(err, out.Close())
 		}
-		return out, s.rebuild(f, out)
+		if err := s.rebuild(f, out); err != nil {
+			return nil, errors.Join(err, out.Close())
+		}
+		return out, nil
 	}, func(out File) error {
 		if len(data) == 0 {
 			return nil
@@ -305,7 +308,7 @@ func newReceived(plan *filemap.Plan, exact bool) received {
 
 // minRebuild is the size from which on it is worth a file of its own to write
 // what changes once and not twice.
-const minRebuild = 1 << 20
+const minRebuild = 256 << 10
 
 // staysWhole reports whether a file is staged as one: because all of it is
 // copied, or because most of it is, and then the rest with it.

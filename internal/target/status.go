@@ -1,13 +1,11 @@
 package target
 
 import (
-	"bytes"
 	"errors"
 	"io/fs"
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/datadir"
-	"github.com/gorewind/gorewind/pgdata"
 )
 
 // Status is what state a directory is in, found out without changing it.
@@ -55,12 +53,10 @@ func Inspect(name string) (*Status, error) {
 			return nil, err
 		}
 	}
-	label, err := t.ReadFile(pgdata.BackupLabelPath)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	if !s.Control.IsPoisoned() {
+		s.Rewound, err = t.rewound(s.Control)
 	}
-	s.Rewound = s.Control.State == controlfile.InArchiveRecovery && bytes.Contains(label, []byte("\nBACKUP METHOD: pg_rewind\n"))
-	return s, nil
+	return s, err
 }
 
 // stagedBytes is what the staging areas take.

@@ -92,9 +92,6 @@ func (t *Target) cleanUp() error {
 	if t.cleaned {
 		return nil
 	}
-	if t.Poisoned() { // then it is all that is left of the target's own
-		return fmt.Errorf("%w: %q", errUnfinished, t.Name())
-	}
 	if err := t.dropStaging(); err != nil {
 		return err
 	}
@@ -109,6 +106,18 @@ func (t *Target) modes() (file, dir fs.FileMode) {
 		return 0o640, 0o750
 	}
 	return 0o600, 0o700
+}
+
+// modeOf is the mode that a file has which replaces p: that of p, if it is there.
+func (t *Target) modeOf(p string) (fs.FileMode, error) {
+	info, err := t.disk.Lstat(p)
+	if errors.Is(err, fs.ErrNotExist) {
+		mode, _ := t.modes()
+		return mode, nil
+	} else if err != nil {
+		return 0, err
+	}
+	return info.Mode().Perm(), nil
 }
 
 // mkdir makes a directory as initdb would, or finds it made by an earlier run.

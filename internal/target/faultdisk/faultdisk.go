@@ -4,6 +4,7 @@ package faultdisk
 
 import (
 	"io/fs"
+	"os"
 
 	"github.com/gorewind/gorewind/internal/target"
 )
@@ -15,110 +16,96 @@ type Op struct {
 	Read bool   // it changes nothing
 }
 
+// Syncs reports whether the operation only makes durable what others did.
+func (op Op) Syncs() bool { return op.Name == "sync" || op.Name == "fsync" || op.Name == "syncfs" }
+
 // Wrap calls before ahead of every operation; an error keeps the operation from
 // being done, and becomes its own.
-func Wrap(d target.Disk, before func(Op) error) target.Disk { return &disk{d, before} }
+func Wrap(d target.Disk, before func(Op) error) target.Disk {
+	return Around(d, func(op Op, do func() error) error {
+		if err := before(op); err != nil {
+			return err
+		}
+		return do()
+	})
+}
+
+// Around calls around in the place of every operation; do does it.
+func Around(d target.Disk, around func(op Op, do func() error) error) target.Disk {
+	return &disk{d, around}
+}
 
 type disk struct {
 	target.Disk
-	before func(Op) error
+	around func(Op, func() error) error
 }
 
-func (d *disk) Open(p string, flag int, mode fs.FileMode) (target.File, error) {
-	if err := d.before(Op{"open", p, flag == 0}); err != nil {
-		return nil, err
-	}
-	f, err := d.Disk.Open(p, flag, mode)
+func (d *disk) Open(p string, flag int, mode fs.FileMode) (f target.File, err error) {
+	err = d.around(Op{"open", p, flag == os.O_RDONLY}, func() (err error) { f, err = d.Disk.Open(p, flag, mode); return err })
 	if err != nil {
+		if f != nil {
+			_ = f.Close()
+		}
 		return nil, err
 	}
 	return &file{f, p, d}, nil
 }
 
-func (d *disk) Lstat(p string) (fs.FileInfo, error) {
-	if err := d.before(Op{"lstat", p, true}); err != nil {
-		return nil, err
-	}
-	return d.Disk.Lstat(p)
+func (d *disk) Lstat(p string) (info fs.FileInfo, err error) {
+	err = d.around(Op{"lstat", p, true}, func() (err error) { info, err = d.Disk.Lstat(p); return err })
+	return info, err
 }
 
-func (d *disk) Readlink(p string) (string, error) {
-	if err := d.before(Op{"readlink", p, true}); err != nil {
-		return "", err
-	}
-	return d.Disk.Readlink(p)
+func (d *disk) Readlink(p string) (to string, err error) {
+	err = d.around(Op{"readlink", p, true}, func() (err error) { to, err = d.Disk.Readlink(p); return err })
+	return to, err
 }
 
-func (d *disk) ReadDir(p string) ([]fs.DirEntry, error) {
-	if err := d.before(Op{"readdir", p, true}); err != nil {
-		return nil, err
-	}
-	return d.Disk.ReadDir(p)
+func (d *disk) ReadDir(p string) (entries []fs.DirEntry, err error) {
+	err = d.around(Op{"readdir", p, true}, func() (err error) { entries, err = d.Disk.ReadDir(p); return err })
+	return entries, err
 }
 
 func (d *disk) Mkdir(p string, mode fs.FileMode) error {
-	if err := d.before(Op{"mkdir", p, false}); err != nil {
-		return err
-	}
-	return d.Disk.Mkdir(p, mode)
+	return d.around(Op{"mkdir", p, false}, func() error { return d.Disk.Mkdir(p, mode) })
 }
 
 func (d *disk) Symlink(to, p string) error {
-	if err := d.before(Op{"symlink", p, false}); err != nil {
-		return err
-	}
-	return d.Disk.Symlink(to, p)
+	return d.around(Op{"symlink", p, false}, func() error { return d.Disk.Symlink(to, p) })
+}
+
+func (d *disk) Link(from, to string) error {
+	return d.around(Op{"link", to, false}, func() error { return d.Disk.Link(from, to) })
 }
 
 func (d *disk) Chmod(p string, mode fs.FileMode) error {
-	if err := d.before(Op{"chmod", p, false}); err != nil {
-		return err
-	}
-	return d.Disk.Chmod(p, mode)
+	return d.around(Op{"chmod", p, false}, func() error { return d.Disk.Chmod(p, mode) })
 }
 
 func (d *disk) Rename(from, to string) error {
-	if err := d.before(Op{"rename", to, false}); err != nil {
-		return err
-	}
-	return d.Disk.Rename(from, to)
+	return d.around(Op{"rename", to, false}, func() error { return d.Disk.Rename(from, to) })
 }
 
 func (d *disk) Remove(p string) error {
-	if err := d.before(Op{"remove", p, false}); err != nil {
-		return err
-	}
-	return d.Disk.Remove(p)
+	return d.around(Op{"remove", p, false}, func() error { return d.Disk.Remove(p) })
 }
 
 func (d *disk) Sync(p string) error {
-	if err := d.before(Op{"sync", p, false}); err != nil {
-		return err
-	}
-	return d.Disk.Sync(p)
+	return d.around(Op{"sync", p, false}, func() error { return d.Disk.Sync(p) })
 }
 
 func (d *disk) SyncFS(p string) error {
-	if err := d.before(Op{"syncfs", p, false}); err != nil {
-		return err
-	}
-	return d.Disk.SyncFS(p)
+	return d.around(Op{"syncfs", p, false}, func() error { return d.Disk.SyncFS(p) })
 }
 
 func (d *disk) CopyRange(dst, src target.File, offset, length int64) error {
 	to, from := dst.(*file), src.(*file)
-	if err := d.before(Op{"copyrange", to.path, false}); err != nil {
-		return err
-	}
-	return d.Disk.CopyRange(to.File, from.File, offset, length)
+	return d.around(Op{"copyrange", to.path, false}, func() error { return d.Disk.CopyRange(to.File, from.File, offset, length) })
 }
 
 func (d *disk) Reserve(f target.File, size int64) error {
 	own := f.(*file)
-	if err := d.before(Op{"reserve", own.path, false}); err != nil {
-		return err
-	}
-	return d.Disk.Reserve(own.File, size)
+	return d.around(Op{"reserve", own.path, false}, func() error { return d.Disk.Reserve(own.File, size) })
 }
 
 type file struct {
@@ -127,38 +114,28 @@ type file struct {
 	d    *disk
 }
 
-func (f *file) ReadAt(b []byte, off int64) (int, error) {
-	if err := f.d.before(Op{"readat", f.path, true}); err != nil {
-		return 0, err
-	}
-	return f.File.ReadAt(b, off)
+func (f *file) ReadAt(b []byte, off int64) (n int, err error) {
+	err = f.d.around(Op{"readat", f.path, true}, func() (err error) { n, err = f.File.ReadAt(b, off); return err })
+	return n, err
 }
 
-func (f *file) WriteAt(b []byte, off int64) (int, error) {
-	if err := f.d.before(Op{"writeat", f.path, false}); err != nil {
-		return 0, err
-	}
-	return f.File.WriteAt(b, off)
+func (f *file) WriteAt(b []byte, off int64) (n int, err error) {
+	err = f.d.around(Op{"writeat", f.path, false}, func() (err error) { n, err = f.File.WriteAt(b, off); return err })
+	return n, err
 }
 
 func (f *file) Truncate(size int64) error {
-	if err := f.d.before(Op{"truncate", f.path, false}); err != nil {
-		return err
-	}
-	return f.File.Truncate(size)
+	return f.d.around(Op{"truncate", f.path, false}, func() error { return f.File.Truncate(size) })
 }
 
-func (f *file) Sync() error {
-	if err := f.d.before(Op{"fsync", f.path, false}); err != nil {
-		return err
-	}
-	return f.File.Sync()
-}
+func (f *file) Sync() error { return f.d.around(Op{"fsync", f.path, false}, f.File.Sync) }
 
+// Close closes the file in any case.
 func (f *file) Close() error {
-	if err := f.d.before(Op{"close", f.path, true}); err != nil {
+	closed := false
+	err := f.d.around(Op{"close", f.path, true}, func() error { closed = true; return f.File.Close() })
+	if !closed {
 		_ = f.File.Close()
-		return err
 	}
-	return f.File.Close()
+	return err
 }

@@ -1,0 +1,46 @@
+package pgtest
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// memory is a scratch directory in main memory, empty where there is none.
+var memory = sync.OnceValue(func() string {
+	const shm = "/dev/shm"
+	r, err := newScratchDir(shm, "gorewind-shm-")
+	if err != nil {
+		return ""
+	}
+	atCleanUp(func() {
+		_ = os.RemoveAll(r.path)
+		r.unlock()
+	})
+	return r.path
+})
+
+// MemoryDir is like t.TempDir, but in main memory where the system has a place
+// for that: for tests that write the same files thousands of times.
+func MemoryDir(t T) string {
+	t.Helper()
+	dir := memory()
+	if dir == "" {
+		r, err := run()
+		if err != nil {
+			t.Fatalf("pgtest: %v", err)
+			return ""
+		}
+		dir = r.path
+	}
+	dir, err := os.MkdirTemp(dir, "m")
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	t.Cleanup(func() {
+		if !t.Failed() {
+			_ = os.RemoveAll(dir)
+		}
+	})
+	return filepath.Clean(dir)
+}

@@ -1,0 +1,36 @@
+package pgtest
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// An unprivileged process that root started finds a small file system there, or
+// the reason why there is none.
+const (
+	envSmallDisk      = "GOREWIND_TEST_SMALL_DISK"
+	envSmallDiskError = "GOREWIND_TEST_SMALL_DISK_ERROR"
+)
+
+// SmallDiskBytes is the size of a small disk.
+const SmallDiskBytes = 24 << 20
+
+// SmallDisk gives a directory on a file system that is small enough to be
+// filled, or the reason why there is none: only root can mount one. It is
+// emptied at the end of the test; tests that use it do not run in parallel.
+func SmallDisk(t T) (dir, missing string) {
+	t.Helper()
+	if dir = os.Getenv(envSmallDisk); dir == "" {
+		if missing = os.Getenv(envSmallDiskError); missing == "" {
+			missing = "only tests that root started have a small file system"
+		}
+		return "", missing
+	}
+	t.Cleanup(func() {
+		entries, _ := os.ReadDir(dir)
+		for _, e := range entries {
+			_ = os.RemoveAll(filepath.Join(dir, e.Name()))
+		}
+	})
+	return dir, ""
+}

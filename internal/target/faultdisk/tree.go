@@ -1,0 +1,167 @@
+package faultdisk
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+)
+
+// Node is a file, directory or symbolic link, held in memory. Data is never
+// changed, only replaced.
+type Node struct {
+	Mode    fs.FileMode
+	Data    []byte // of a file
+	Link    string
+	Entries map[string]*Node // of a directory
+}
+
+// Load reads a tree from disk. It follows no links.
+func Load(name string) (*Node, error) {
+	info, err := os.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{Mode: info.Mode()}
+	switch n.Mode.Type() {
+	case 0:
+		n.Data, err = os.ReadFile(name)
+	case fs.ModeSymlink:
+		n.Link, err = os.Readlink(name)
+	case fs.ModeDir:
+		var entries []fs.DirEntry
+		if entries, err = os.ReadDir(name); err != nil {
+			return nil, err
+		}
+		n.Entries = map[string]*Node{}
+		for _, e := range entries {
+			if n.Entries[e.Name()], err = Load(filepath.Join(name, e.Name())); err != nil {
+				return nil, err
+			}
+		}
+	default:
+		err = fmt.Errorf("%q is neither a file nor a directory nor a link", name)
+	}
+	return n, err
+}
+
+// Store makes a directory on disk what a tree says.
+func (n *Node) Store(name string) error {
+	now, err := Load(name)
+	if err != nil {
+		return err
+	}
+	return n.update(name, now)
+}
+
+// update writes what is not there yet.
+func (n *Node) update(name string, now *Node) error {
+	if n.describe() != now.describe() || !bytes.Equal(n.Data, now.Data) {
+		return errors.Join(os.RemoveAll(name), n.write(name))
+	}
+	for base := range now.Entries {
+		if n.Entries[base] == nil {
+			if err := os.RemoveAll(filepath.Join(name, base)); err != nil {
+				return err
+			}
+		}
+	}
+	for base, e := range n.Entries {
+		if err := e.update(filepath.Join(name, base), now.Entries[base]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *Node) write(name string) error {
+	switch n.Mode.Type() {
+	case fs.ModeSymlink:
+		return os.Symlink(n.Link, name)
+	case fs.ModeDir:
+		err := os.Mkdir(name, 0o700)
+		for base, e := range n.Entries {
+			err = errors.Join(err, e.write(filepath.Join(name, base)))
+		}
+		return errors.Join(err, os.Chmod(name, n.Mode.Perm()))
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(int64(len(n.Data)))
+	const chunk = 64 << 10
+	var zeros [chunk]byte
+	for at := 0; at < len(n.Data) && err == nil; at += chunk { // most of a WAL segment is zeros
+		if part := n.Data[at:min(at+chunk, len(n.Data))]; !bytes.Equal(part, zeros[:len(part)]) {
+			_, err = f.WriteAt(part, int64(at))
+		}
+	}
+	return errors.Join(err, f.Chmod(n.Mode.Perm()), f.Close())
+}
+
+// Find gives the node at a path below this one, or nil.
+func (n *Node) Find(p string) *Node {
+	for p != "" && p != "." && n != nil {
+		var first string
+		first, p = cut(p)
+		n = n.Entries[first]
+	}
+	return n
+}
+
+func cut(p string) (first, rest string) {
+	for i := range len(p) {
+		if p[i] == '/' {
+			return p[:i], p[i+1:]
+		}
+	}
+	return p, ""
+}
+
+// Diff lists the paths at which two trees differ, with what each has there. What
+// skip says is left out, with all that is in it.
+func Diff(a, b *Node, skip func(p string) bool) []string {
+	var diff []string
+	compare(".", a, b, func(p string, a, b *Node) bool {
+		if skip != nil && skip(p) {
+			return false
+		}
+		if as, bs := a.describe(), b.describe(); as != bs {
+			diff = append(diff, fmt.Sprintf("%q: %s, %s", p, as, bs))
+		} else if a != nil && !bytes.Equal(a.Data, b.Data) {
+			diff = append(diff, fmt.Sprintf("%q: the contents differ", p))
+		}
+		return true
+	})
+	return diff
+}
+
+func compare(p string, a, b *Node, visit func(p string, a, b *Node) bool) {
+	if !visit(p, a, b) {
+		return
+	}
+	names := map[string]bool{}
+	for _, n := range []*Node{a, b} {
+		if n != nil {
+			for name := range n.Entries {
+				names[name] = true
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		compare(path.Join(p, name), a.Find(name), b.Find(name), visit)
+	}
+}
+
+func (n *Node) describe() string {
+	if n == nil {
+		return "nothing"
+	}
+	return fmt.Sprintf("%s %d bytes %q", n.Mode, len(n.Data), n.Link)
+}

@@ -1,0 +1,188 @@
+package target
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+func someJournal() *Journal {
+	return &Journal{
+		Format: journalFormat, Started: time.Unix(1700000000, 0).UTC(), Source: "a server", Control: []byte("old"), NewControl: []byte("new"),
+		Files: []SmallFile{{pgdata.BackupLabelPath, []byte("label")}},
+		Areas: []Area{{Dir: stagingDir}, {Dir: "pg_tblspc/99/" + ownPrefix, Link: "/space"}}, Records: 3, IndexCRC: 4,
+		Steps: []Step{
+			{Do: Symlink, Path: "pg_tblspc/99", Link: "/space"},
+			{Do: Replace, Path: "two\nlines \xff", ID: 1, Size: 5, Staged: stagingDir + "/1"},
+			{Do: Write, Path: `"quoted"`, ID: 2, Area: 1},
+			{Do: Truncate, Path: "t", ID: 3},
+			{Do: Remove, Path: "r"},
+			{Do: Mkdir, Path: "m"},
+		},
+	}
+}
+
+func encoded(t testing.TB, j *Journal) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, j.encode(&b))
+	return b.Bytes()
+}
+
+func TestJournalsAreReadAsTheyWereWritten(t *testing.T) {
+	j, err := decodeJournal(bytes.NewReader(encoded(t, someJournal())))
+	require.NoError(t, err)
+	assert.Equal(t, someJournal(), j)
+}
+
+func TestJournalsThatNoGorewindWroteAreRefused(t *testing.T) {
+	for name, spoil := range map[string]func(*Journal){
+		"a step outside":                     func(j *Journal) { j.Steps[1].Path = "../x" },
+		"an absolute step":                   func(j *Journal) { j.Steps[1].Path = "/etc/x" },
+		"a step to the directory itself":     func(j *Journal) { j.Steps[1].Path = "." },
+		"a path that hides where it leads":   func(j *Journal) { j.Steps[1].Path = "base/../../x" },
+		"a step from outside":                func(j *Journal) { j.Steps[1].Staged = "base/5/1" },
+		"a step from far outside":            func(j *Journal) { j.Steps[1].Staged = stagingDir + "/../../x" },
+		"an unknown step":                    func(j *Journal) { j.Steps[1].Do = "chmod" },
+		"a step staged nowhere":              func(j *Journal) { j.Steps[1].Area = 2 },
+		"a negative size":                    func(j *Journal) { j.Steps[3].Size = -1 },
+		"a file outside":                     func(j *Journal) { j.Files[0].Path = "../x" },
+		"another control file":               func(j *Journal) { j.Files[0].Path = pgdata.ControlFilePath },
+		"an area outside":                    func(j *Journal) { j.Areas[1].Dir = "../" + ownPrefix },
+		"an area that is not one":            func(j *Journal) { j.Areas[1].Dir = "pg_tblspc/99/base" },
+		"an area behind a link of its own":   func(j *Journal) { j.Areas[1].Link = "/etc" },
+		"an area behind a link without step": func(j *Journal) { j.Steps = j.Steps[1:] },
+		"no area":                            func(j *Journal) { j.Areas, j.Steps = nil, nil },
+		"another first area":                 func(j *Journal) { j.Areas[0], j.Areas[1] = j.Areas[1], j.Areas[0] },
+		"endless records":                    func(j *Journal) { j.Records = 1 << 60 },
+	} {
+		j := someJournal()
+		spoil(j)
+		_, err := decodeJournal(bytes.NewReader(encoded(t, j)))
+		assert.ErrorIs(t, err, errDamaged, name)
+	}
+	whole := encoded(t, someJournal())
+	for n := range len(whole) {
+		_, err := decodeJournal(bytes.NewReader(whole[:n]))
+		require.Error(t, err, "cut after %d bytes", n)
+		flipped := bytes.Clone(whole)
+		flipped[n] ^= 1
+		_, err = decodeJournal(bytes.NewReader(flipped))
+		require.Error(t, err, "byte %d changed", n)
+	}
+	later := someJournal()
+	later.Format++
+	_, err := decodeJournal(bytes.NewReader(encoded(t, later)))
+	assert.ErrorContains(t, err, "finish with the gorewind that began")
+	assert.NotErrorIs(t, err, errDamaged, "it is not lost")
+}
+
+// FuzzDecodeJournal also mends the checksum, so that what is behind it is read.
+func FuzzDecodeJournal(f *testing.F) {
+	f.Add(encoded(f, someJournal()), false)
+	f.Add(encoded(f, &Journal{Format: journalFormat, InPlace: true, Areas: []Area{{Dir: stagingDir}}}), true)
+	f.Add([]byte("{}\n"), true)
+	f.Fuzz(func(t *testing.T, b []byte, mend bool) {
+		if mend {
+			head := b
+			if i := bytes.LastIndexByte(bytes.TrimSuffix(b, []byte("\n")), '\n'); i >= 0 {
+				head = b[:i+1]
+			}
+			steps := max(0, bytes.Count(head, []byte("\n"))-1)
+			b = fmt.Appendf(bytes.Clone(head), "{\"steps\":%d,\"crc32c\":%d}\n", steps, crc32.Checksum(head, castagnoli))
+		}
+		j, err := decodeJournal(bytes.NewReader(b))
+		if err != nil {
+			return
+		}
+		for _, s := range j.Steps {
+			assert.True(t, filepath.IsLocal(filepath.FromSlash(string(s.Path))), s.Path)
+		}
+		again, err := decodeJournal(bytes.NewReader(encoded(t, j)))
+		require.NoError(t, err)
+		assert.Equal(t, encoded(t, j), encoded(t, again))
+	})
+}
+
+func FuzzReadIndex(f *testing.F) {
+	var b [2 * pieceSize]byte
+	(&piece{id: 1, length: 8192, offset: 8192, at: 0, crc: 5}).encode(b[:])
+	(&piece{id: 2, length: 1, offset: -1, at: -1, crc: 6}).encode(b[pieceSize:])
+	f.Add(b[:], int64(2))
+	f.Add(b[:40], int64(2))
+	f.Add([]byte{}, int64(1<<62))
+	f.Fuzz(func(t *testing.T, b []byte, records int64) {
+		dir := t.TempDir()
+		for p, data := range map[string][]byte{pgdata.ControlFilePath: nil, "index": b} {
+			p = filepath.Join(dir, p)
+			require.NoError(t, os.MkdirAll(filepath.Dir(p), 0o700))
+			require.NoError(t, os.WriteFile(p, data, 0o600))
+		}
+		in, err := datadir.Open(dir)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, in.Close()) }()
+		d := osDisk{in}
+		seen := 0
+		err = readIndex(d, "index", records, crc32.Checksum(b, castagnoli), func(p piece) error {
+			var back [pieceSize]byte
+			p.encode(back[:])
+			assert.Equal(t, b[seen*pieceSize:seen*pieceSize+28], back[:28])
+			assert.EqualValues(t, p.id, binary.LittleEndian.Uint32(b[seen*pieceSize:]))
+			seen++
+			return nil
+		})
+		if records == int64(len(b)/pieceSize) && len(b)%pieceSize == 0 {
+			require.NoError(t, err)
+			assert.EqualValues(t, records, seen)
+		} else if records > int64(len(b)/pieceSize) {
+			assert.ErrorIs(t, err, errDamaged)
+			assert.Zero(t, seen, "nothing is believed before all of it was checked")
+		}
+	})
+}
+
+// TestHostileStagingAreas lets the list of staging areas, which is read before
+// anything vouches for it, lead elsewhere.
+func TestHostileStagingAreas(t *testing.T) {
+	outside := t.TempDir()
+	victim := filepath.Join(outside, ownPrefix, "precious")
+	require.NoError(t, os.MkdirAll(filepath.Dir(victim), 0o700))
+	require.NoError(t, os.WriteFile(victim, []byte("x"), 0o600))
+	control, err := os.ReadFile("../../controlfile/testdata/17.pg_control")
+	require.NoError(t, err)
+	_, err = controlfile.Parse(control)
+	require.NoError(t, err)
+	for name, list := range map[string]string{
+		"a path outside":    `[{"dir":"../../` + filepath.Base(outside) + `/pgsql_tmp_gorewind"}]`,
+		"an absolute path":  `[{"dir":"` + filepath.ToSlash(victim) + `/../../pgsql_tmp_gorewind"}]`,
+		"through a link":    `[{"dir":"base/pgsql_tmp_gorewind"}]`,
+		"not a list at all": `{"dir":7}`,
+		"not finished":      `[{"dir":"base/pgsql`,
+	} {
+		dir := t.TempDir()
+		for p, data := range map[string][]byte{pgdata.ControlFilePath: control, pgdata.VersionPath: []byte("17\n"), areasPath: []byte(list)} {
+			p = filepath.Join(dir, p)
+			require.NoError(t, os.MkdirAll(filepath.Dir(p), 0o700))
+			require.NoError(t, os.WriteFile(p, data, 0o600))
+		}
+		require.NoError(t, os.Symlink(outside, filepath.Join(dir, "base")))
+		require.NoError(t, os.Symlink(outside, filepath.Join(dir, stagingDir, "link")))
+		tgt, err := Open(dir, nil)
+		require.NoError(t, err, name)
+		_ = tgt.dropStaging()
+		assert.FileExists(t, victim, name)
+		require.NoError(t, tgt.Close())
+	}
+}

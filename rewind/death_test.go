@@ -1,0 +1,199 @@
+package rewind_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/internal/target/faultdisk"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/rewind"
+	"github.com/gorewind/gorewind/source"
+)
+
+// envDie makes the test program a process that does the rewind of a scenario and
+// dies at its k-th change: "k|scenario|root|source".
+const envDie = "GOREWIND_TEST_DIE"
+
+// dieIfAsked does what envDie says, and does not return then.
+func dieIfAsked() {
+	args := strings.Split(os.Getenv(envDie), "|")
+	if len(args) != 4 {
+		return
+	}
+	k, err := strconv.ParseInt(args[0], 10, 64)
+	for _, s := range scenarios() {
+		if s.name != args[1] || err != nil {
+			continue
+		}
+		var dir *source.Dir
+		if dir, err = source.OpenDir(args[3]); err != nil {
+			break
+		}
+		p := specimen{root: args[2]}
+		opts := rewind.Options{TargetDir: p.target(), Source: &movedSource{dir, p.root}}
+		s.opts(&opts)
+		var n atomic.Int64
+		err = s.do(opts.WithDisk(func(d target.Disk) target.Disk {
+			return faultdisk.Wrap(withoutSync(d), func(op faultdisk.Op) error {
+				if op.Read || n.Add(1) < k {
+					return nil
+				}
+				self, _ := os.FindProcess(os.Getpid())
+				_ = self.Kill()
+				select {}
+			})
+		}))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// TestEveryDeath lets a process die that rewinds. That a death is nothing else
+// than that nothing is done any more is what TestEveryInstant relies on, so a
+// sample will do.
+func TestEveryDeath(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	var instants atomic.Int64
+	t.Run("all", func(t *testing.T) {
+		for _, s := range scenarios() {
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				p := newSpecimen(t)
+				start := p.begin(t, s)
+				for k, died := int64(1), true; died; k += step(6 * s.every) {
+					require.NoError(t, start.Store(p.root))
+					child := exec.Command(self)
+					child.Env = append(os.Environ(), envDie+"="+strings.Join([]string{strconv.FormatInt(k, 10), s.name, p.root, p.src}, "|"))
+					out, err := child.CombinedOutput()
+					var exit *exec.ExitError
+					if died = errors.As(err, &exit) && !exit.Exited(); !died {
+						require.NoError(t, err, "%s", out)
+					}
+					what := fmt.Sprintf("the process died at change %d", k)
+					p.finish(t, p.checkState(t, what), what)
+					p.mustBeRewound(t, what)
+					instants.Add(1)
+				}
+			})
+		}
+	})
+	pgtest.Note(fmt.Sprintf("killed %d processes", instants.Load()))
+}
+
+// TestKilledPrograms kills gorewind at random moments while it rewinds real
+// servers whose source is busy, and finishes what it began.
+func TestKilledPrograms(t *testing.T) {
+	seed := newSeed()
+	kills, rounds, majors := map[rewind.State]int{}, 2, []string{"18"}
+	if torture > 0 {
+		rounds, majors = 3*torture, []string{"9.6", "13", "18"}
+	}
+	for _, major := range majors {
+		t.Run(major, func(t *testing.T) {
+			in, err := pgtest.Major(t.Context(), major)
+			if err != nil {
+				t.Skipf("PostgreSQL %s is not to be had: %v", major, err)
+			}
+			program := pgtest.BuildGorewind(t)
+			old, promoted := diverged(t, in)
+			r := rand.New(rand.NewPCG(seed, 0))
+			t.Logf("seed %d", seed)
+			var takes time.Duration
+			for round := range 1 + rounds {
+				victim := old.CloneStopped(t)
+				promoted.Exec(t, "DROP TABLE IF EXISTS load")
+				stop := load(t, promoted)
+				command := func(more ...string) *exec.Cmd {
+					return exec.Command(program, append([]string{"-D", victim.Dir, "--source-server", promoted.ConnString("postgres")}, more...)...)
+				}
+				inPlace := round%3 == 2
+				for range 1 + r.IntN(5) {
+					if round == 0 || stateOf(t, victim) == rewind.StateRewound {
+						break
+					}
+					cmd := command()
+					if inPlace {
+						cmd = command("--in-place")
+					}
+					require.NoError(t, cmd.Start())
+					ended := make(chan struct{})
+					go func() { _ = cmd.Wait(); close(ended) }()
+					if r.IntN(3) > 0 {
+						waitForCommit(victim, ended)
+					}
+					time.Sleep(time.Duration(r.Int64N(int64(takes))))
+					_ = cmd.Process.Kill()
+					<-ended
+					kills[stateOf(t, victim)]++
+				}
+				begun := time.Now()
+				if stateOf(t, victim) == rewind.StateUnfinished && r.IntN(2) == 0 {
+					mustNotStart(t, victim, promoted)
+					require.NoError(t, rewind.Resume(t.Context(), rewind.Options{TargetDir: victim.Dir}))
+				}
+				if stateOf(t, victim) != rewind.StateRewound {
+					out, err := command().CombinedOutput()
+					require.NoError(t, err, "%s", out)
+				}
+				if round == 0 { // which nobody disturbed
+					takes = time.Since(begun)
+				}
+				stop()
+				require.Equal(t, rewind.StateRewound, stateOf(t, victim))
+				mustFollow(t, victim, promoted)
+				mustBeSound(t, victim)
+				require.NoError(t, os.RemoveAll(filepath.Join(victim.Dir, "base")), "room for the next")
+			}
+		})
+	}
+	assert.NotEmpty(t, kills)
+	pgtest.Note(fmt.Sprintf("killed gorewind in the states %v (seed %d)", kills, seed))
+}
+
+// waitForCommit returns when no server starts on a target any more, or its rewind
+// ended.
+func waitForCommit(c *pgtest.Cluster, ended <-chan struct{}) {
+	for {
+		raw, err := os.ReadFile(filepath.Join(c.Dir, pgdata.ControlFilePath))
+		if control, perr := controlfile.Parse(raw); err == nil && perr == nil && control.IsPoisoned() {
+			return
+		}
+		select {
+		case <-ended:
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// stateOf is the state of a target; one that is not touched starts, and others
+// say so.
+func stateOf(t *testing.T, c *pgtest.Cluster) rewind.State {
+	t.Helper()
+	status, err := rewind.StatusOf(c.Dir)
+	require.NoError(t, err)
+	_, err = os.Stat(filepath.Join(c.Dir, pgdata.BackupLabelPath))
+	if status.State == rewind.StateClean || status.State == rewind.StateStaged {
+		assert.ErrorIs(t, err, os.ErrNotExist)
+	}
+	return status.State
+}

@@ -1,0 +1,145 @@
+package rewind_test
+
+import (
+	"context"
+	"iter"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/internal/target/faultdisk"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/rewind"
+	"github.com/gorewind/gorewind/source"
+)
+
+// filler is a file of somebody else on the target's file system.
+type filler string
+
+// grow takes all room but for some bytes.
+func (f filler) grow(t *testing.T, leave int64) {
+	t.Helper()
+	file, err := os.OpenFile(string(f), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, file.Close()) }()
+	size := int64(0)
+	for chunk := make([]byte, 4096); err == nil; size += int64(len(chunk)) {
+		_, err = file.WriteAt(chunk, size)
+	}
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.NoError(t, file.Truncate(max(0, size-4096-(leave+4095)/4096*4096)))
+}
+
+// fillingSource fills the disk when it is asked for data.
+type fillingSource struct {
+	*movedSource
+	fill func()
+}
+
+func (s *fillingSource) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst source.Sink) error {
+	s.fill()
+	return s.movedSource.Fetch(ctx, ranges, dst)
+}
+
+// TestFullDisk fills the target's file system at the worst moments.
+func TestFullDisk(t *testing.T) {
+	small, missing := pgtest.SmallDisk(t)
+	if small == "" {
+		t.Skip(missing)
+	}
+	p := newSpecimenIn(t, filepath.Join(small, "root"))
+	other := filler(filepath.Join(small, "filler"))
+	inPlace := func() rewind.Options {
+		opts := p.options(t)
+		opts.InPlace = true
+		return opts
+	}
+	again := func() {
+		require.NoError(t, os.RemoveAll(string(other)))
+		p.restore(t)
+	}
+	// needs is what a rewind says that it needs.
+	needs := func(opts rewind.Options) int64 {
+		again()
+		other.grow(t, 64<<10)
+		err := run(opts)
+		var short *rewind.SpaceError
+		require.ErrorAs(t, err, &short)
+		assert.Equal(t, opts.InPlace, short.InPlace)
+		assert.EqualValues(t, 64<<10, short.Free)
+		p.mustBeAsItWas(t, err)
+		return short.Needed
+	}
+	staged, less := needs(p.options(t)), needs(inPlace())
+
+	t.Run("in place less is enough", func(t *testing.T) {
+		require.Less(t, less, staged)
+		again()
+		other.grow(t, less)
+		require.ErrorAs(t, run(p.options(t)), new(*rewind.SpaceError))
+		require.NoError(t, run(inPlace()))
+		p.mustBeRewound(t, "in place")
+	})
+	t.Run("what it asks for is enough", func(t *testing.T) {
+		again()
+		other.grow(t, staged)
+		require.NoError(t, run(p.options(t)))
+		p.mustBeRewound(t, "staged")
+	})
+	t.Run("it fills up while data is staged", func(t *testing.T) {
+		again()
+		opts := p.options(t)
+		opts.Source = &fillingSource{opts.Source.(*movedSource), func() { other.grow(t, 0) }}
+		err := run(opts)
+		require.ErrorIs(t, err, syscall.ENOSPC)
+		p.mustBeAsItWas(t, err)
+		require.NoError(t, os.Remove(string(other)))
+		require.NoError(t, run(p.options(t)))
+		p.mustBeRewound(t, "then")
+	})
+	filledAt := func(matches func(faultdisk.Op) bool) error {
+		again()
+		done := false
+		err := run(p.options(t).WithDisk(func(d target.Disk) target.Disk {
+			return faultdisk.Around(d, func(op faultdisk.Op, do func() error) error {
+				err := do()
+				if !done && matches(op) {
+					done = true
+					other.grow(t, 0)
+				}
+				return err
+			})
+		}))
+		require.True(t, done)
+		return err
+	}
+	t.Run("it fills up right after the commit", func(t *testing.T) {
+		require.NoError(t, filledAt(func(op faultdisk.Op) bool { return op.Name == "rename" && op.Path == pgdata.ControlFilePath }))
+		p.mustBeRewound(t, "with the room that was kept")
+	})
+	t.Run("somebody takes the room that was kept", func(t *testing.T) {
+		err := filledAt(func(op faultdisk.Op) bool { return op.Name == "rename" && op.Path == "base/7/1" })
+		require.ErrorIs(t, err, syscall.ENOSPC)
+		require.NoError(t, os.Remove(string(other)))
+		require.NoError(t, rewind.Resume(t.Context(), rewind.Options{TargetDir: p.target()}))
+		p.mustBeRewound(t, "when there is room again")
+	})
+}
+
+// mustBeAsItWas makes sure that a rewind failed while staging and left nothing.
+func (p *specimen) mustBeAsItWas(t *testing.T, err error) {
+	t.Helper()
+	var failed *rewind.Error
+	require.ErrorAs(t, err, &failed)
+	assert.True(t, failed.TargetUntouched)
+	assert.Equal(t, rewind.Stage, failed.Phase)
+	assert.NoDirExists(t, filepath.Join(p.target(), filemap.OwnPrefix))
+	assert.Empty(t, faultdisk.Diff(p.untouched, p.load(t), nil))
+}

@@ -1,0 +1,234 @@
+package rewind_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/internal/target/faultdisk"
+	"github.com/gorewind/gorewind/rewind"
+)
+
+// torture, if not zero, makes the tests of this package try everything instead
+// of a sample, and what they do at random so many times as often: see make torture.
+var torture, _ = strconv.Atoi(os.Getenv("GOREWIND_TORTURE"))
+
+// newSeed is that of a random test.
+func newSeed() uint64 {
+	if seed, err := strconv.ParseUint(os.Getenv("GOREWIND_TEST_SEED"), 10, 64); err == nil {
+		return seed
+	}
+	return rand.Uint64()
+}
+
+// scenario is a rewind that is disturbed.
+type scenario struct {
+	name  string
+	start func(t *testing.T, p *specimen) // makes the target what it is before
+	do    func(opts rewind.Options) error
+	opts  func(*rewind.Options)
+	every int64 // as in fault
+}
+
+func scenarios() []scenario {
+	restore := func(t *testing.T, p *specimen) { p.restore(t) }
+	plain := func(*rewind.Options) {}
+	return []scenario{
+		{"staged", restore, run, plain, 1},
+		{"staged, one sync for a file system", restore, run, func(o *rewind.Options) { o.SyncMethod = rewind.SyncFS }, 5},
+		{"resumed", committed, func(o rewind.Options) error { return rewind.Resume(context.Background(), o) }, plain, 1},
+		{"in place", restore, run, func(o *rewind.Options) { o.InPlace = true }, 1},
+		{"in place again", begunInPlace, run, plain, 5},
+	}
+}
+
+// committed makes the target one whose rewind was stopped right behind the commit.
+func committed(t *testing.T, p *specimen) { stopAt(t, p, "base/7", func(*rewind.Options) {}) }
+
+// begunInPlace stops a rewind in place in the middle.
+func begunInPlace(t *testing.T, p *specimen) {
+	stopAt(t, p, "base/5/16395", func(o *rewind.Options) { o.InPlace = true })
+}
+
+func stopAt(t *testing.T, p *specimen, path string, set func(*rewind.Options)) {
+	t.Helper()
+	p.restore(t)
+	opts := p.options(t)
+	set(&opts)
+	require.ErrorIs(t, run(opts.WithDisk(failAt(func(op faultdisk.Op) bool { return !op.Read && op.Path == path }))), errFault)
+}
+
+// fault is what happens to the k-th operation and those behind it.
+type fault struct {
+	name   string
+	every  int64 // tried at every so many operations only, unless in torture
+	counts func(faultdisk.Op) bool
+	strike func(k, n int64, do func() error) error
+}
+
+func faults() []fault {
+	all := func(faultdisk.Op) bool { return true }
+	changes := func(op faultdisk.Op) bool { return !op.Read }
+	return []fault{
+		{"an operation fails", 1, all, func(k, n int64, do func() error) error {
+			if n == k {
+				return []error{syscall.EIO, syscall.ENOSPC}[k%2]
+			}
+			return do()
+		}},
+		{"an operation is done and reports an error", 3, changes, func(k, n int64, do func() error) error {
+			if err := do(); n != k {
+				return err
+			}
+			return syscall.EIO
+		}},
+		{"nothing is done any more", 1, changes, func(k, n int64, do func() error) error {
+			if n >= k {
+				return errFault
+			}
+			return do()
+		}},
+	}
+}
+
+// TestEveryInstant lets every single operation on the target's disk fail, and
+// ends the rewind at every one.
+func TestEveryInstant(t *testing.T) {
+	var instants atomic.Int64
+	t.Run("all", func(t *testing.T) {
+		for _, s := range scenarios() {
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				p := newSpecimen(t)
+				start := p.begin(t, s)
+				for _, f := range faults() {
+					for k, struck := int64(1), true; struck; k += step(s.every * f.every) {
+						require.NoError(t, start.Store(p.root))
+						var what string
+						var err error
+						what, struck, err = p.disturb(t, s, f, k)
+						p.check(t, err, what)
+						if t.Failed() {
+							t.FailNow()
+						}
+						instants.Add(1)
+					}
+				}
+			})
+		}
+	})
+	pgtest.Note(fmt.Sprintf("disturbed a rewind at %d instants", instants.Load()))
+}
+
+// step is how many operations are between two that are tried.
+func step(every int64) int64 {
+	if torture > 0 {
+		return 1
+	}
+	return every
+}
+
+// begin makes the target what it is when the scenario begins.
+func (p *specimen) begin(t *testing.T, s scenario) *faultdisk.Node {
+	t.Helper()
+	s.start(t, p)
+	start, err := faultdisk.Load(p.root)
+	require.NoError(t, err)
+	return start
+}
+
+// disturb does what a scenario does, and lets a fault strike at operation k;
+// struck is false where it did not come so far.
+func (p *specimen) disturb(t *testing.T, s scenario, f fault, k int64) (what string, struck bool, err error) {
+	t.Helper()
+	opts := p.options(t)
+	s.opts(&opts)
+	var n atomic.Int64
+	var at atomic.Value
+	err = s.do(opts.WithDisk(func(d target.Disk) target.Disk {
+		return faultdisk.Around(withoutSync(d), func(op faultdisk.Op, do func() error) error {
+			if !f.counts(op) {
+				return do()
+			}
+			i := n.Add(1)
+			if i == k {
+				at.Store(op)
+			}
+			return f.strike(k, i, do)
+		})
+	}))
+	return fmt.Sprintf("%s at operation %d: %+v: %v", f.name, k, at.Load(), err), n.Load() >= k, err
+}
+
+// check makes sure of I1 or I2 after a rewind that was disturbed, and of the
+// result of the next one.
+func (p *specimen) check(t *testing.T, err error, what string) {
+	t.Helper()
+	if err != nil {
+		var failed *rewind.Error
+		require.ErrorAs(t, err, &failed, what)
+		assert.False(t, failed.BaseBackupNeeded, what)
+		status := p.checkState(t, what)
+		if failed.TargetUntouched {
+			require.Contains(t, []rewind.State{rewind.StateClean, rewind.StateStaged}, status, what)
+		} else {
+			require.NotContains(t, []rewind.State{rewind.StateClean, rewind.StateStaged}, status, what)
+		}
+		p.finish(t, status, what)
+	}
+	p.mustBeRewound(t, what)
+}
+
+// checkState makes sure that the target is in one of the states that it may be
+// in, without a word from the rewind.
+func (p *specimen) checkState(t *testing.T, what string) rewind.State {
+	t.Helper()
+	status, err := rewind.StatusOf(p.target())
+	require.NoError(t, err, what)
+	switch status.State {
+	case rewind.StateClean, rewind.StateStaged:
+		require.Empty(t, faultdisk.Diff(p.untouched, p.load(t), own), "I1: %s", what)
+	case rewind.StateUnfinished, rewind.StateInPlace:
+		require.True(t, controlIn(t, p.target()).IsPoisoned(), "I2: %s", what)
+	case rewind.StateRewound:
+		require.Empty(t, faultdisk.Diff(p.rewound, p.load(t), stagingOnly), "I2: %s", what)
+	}
+	assert.False(t, status.Running, what)
+	return status.State
+}
+
+// withoutSync leaves out what takes long and does nothing that can be seen.
+func withoutSync(d target.Disk) target.Disk {
+	return faultdisk.Around(d, func(op faultdisk.Op, do func() error) error {
+		if op.Syncs() {
+			return nil
+		}
+		return do()
+	})
+}
+
+// finish does what is to be done in a state.
+func (p *specimen) finish(t *testing.T, state rewind.State, what string) {
+	t.Helper()
+	switch state {
+	case rewind.StateUnfinished:
+		require.NoError(t, rewind.Resume(t.Context(), rewind.Options{TargetDir: p.target()}.WithDisk(withoutSync)), what)
+	case rewind.StateRewound: // but for the certainty that it lasts
+		if err := rewind.Resume(t.Context(), rewind.Options{TargetDir: p.target()}.WithDisk(withoutSync)); !errors.Is(err, rewind.ErrNothingToResume) {
+			require.NoError(t, err, what)
+		}
+	default:
+		require.NoError(t, run(p.options(t).WithDisk(withoutSync)), what)
+	}
+}

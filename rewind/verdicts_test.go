@@ -1,0 +1,254 @@
+package rewind_test
+
+import (
+	"context"
+	"iter"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/internal/target/faultdisk"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/rewind"
+	"github.com/gorewind/gorewind/source"
+)
+
+// meddlingSource does something when it is asked for data, and may send another
+// control file from then on.
+type meddlingSource struct {
+	*movedSource
+	meddle  func() error
+	control func(*controlfile.Fields)
+	begun   bool
+}
+
+func (s *meddlingSource) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst source.Sink) error {
+	if s.begun = true; s.meddle != nil {
+		if err := s.meddle(); err != nil {
+			return err
+		}
+	}
+	return s.movedSource.Fetch(ctx, ranges, dst)
+}
+
+func (s *meddlingSource) ReadFile(ctx context.Context, p string) ([]byte, error) {
+	b, err := s.movedSource.ReadFile(ctx, p)
+	if err != nil || p != pgdata.ControlFilePath || !s.begun || s.control == nil {
+		return b, err
+	}
+	data, err := controlfile.Parse(b)
+	if err != nil {
+		return nil, err
+	}
+	f := data.Fields
+	s.control(&f)
+	return data.Encode(f), nil
+}
+
+// fullDisk says that it has no room.
+type fullDisk struct{ target.Disk }
+
+func (fullDisk) Free(string) (int64, uint64, bool) { return 4096, 1, true }
+
+// verdict is what an error says beside its words.
+type verdict struct {
+	phase                                 rewind.Phase
+	untouched, retryable, needsBaseBackup bool
+}
+
+// TestVerdicts has every error that does not come from what the two sides are
+// (TestBadInputIsRefusedBeforeAnythingIsWritten has those).
+func TestVerdicts(t *testing.T) {
+	p := newSpecimen(t)
+	own := func(name string) string { return filepath.Join(p.target(), filemap.OwnPrefix, name) }
+	overwrite := func(name, text string) error { return os.WriteFile(name, []byte(text), 0o600) }
+	server := func() error { // a process that lives
+		return overwrite(filepath.Join(p.target(), pgdata.PostmasterPid), "1\n"+p.target()+"\n")
+	}
+	touch := func() error { // as a server that ran meanwhile
+		control := controlIn(t, p.target())
+		f := control.Fields
+		f.Time = f.Time.Add(time.Hour)
+		return overwrite(filepath.Join(p.target(), pgdata.ControlFilePath), string(control.Encode(f)))
+	}
+	during := func(meddle func() error) error {
+		opts := p.options(t)
+		opts.Source = &meddlingSource{movedSource: opts.Source.(*movedSource), meddle: meddle}
+		return run(opts)
+	}
+	after := func(edit func(*controlfile.Fields)) error {
+		opts := p.options(t)
+		opts.Source = &meddlingSource{movedSource: opts.Source.(*movedSource), control: edit}
+		return run(opts)
+	}
+	resume := func() error { return rewind.Resume(t.Context(), rewind.Options{TargetDir: p.target()}) }
+	prepared := func(meddle func(cancel func()) error, wrap func(func()) func(target.Disk) target.Disk) error {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		opts := p.options(t)
+		if wrap != nil {
+			opts = opts.WithDisk(wrap(cancel))
+		}
+		r, err := rewind.Prepare(ctx, opts)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, r.Close()) }()
+		if meddle != nil {
+			require.NoError(t, meddle(cancel))
+		}
+		return r.Apply(ctx)
+	}
+	for _, c := range []struct {
+		name string
+		do   func() error
+		is   error
+		says verdict
+	}{
+		{"another gorewind", func() error {
+			r, err := rewind.Prepare(t.Context(), p.options(t))
+			require.NoError(t, err)
+			defer func() { require.NoError(t, r.Close()) }()
+			return run(p.options(t))
+		}, rewind.ErrTargetLocked, verdict{rewind.Inspect, true, true, false}},
+		{
+			"a server", func() error { require.NoError(t, server()); return run(p.options(t)) },
+			rewind.ErrTargetRunning,
+			verdict{rewind.Inspect, true, false, false},
+		},
+		{
+			"a server that was started after the inspection", func() error { return prepared(func(func()) error { return server() }, nil) },
+			rewind.ErrTargetRunning,
+			verdict{rewind.Stage, true, false, false},
+		},
+		{
+			"a server that was started while data was staged", func() error { return during(server) },
+			rewind.ErrTargetRunning,
+			verdict{rewind.Commit, true, false, false},
+		},
+		{
+			"a target that changed after the inspection", func() error { return prepared(func(func()) error { return touch() }, nil) },
+			rewind.ErrTargetChanged,
+			verdict{rewind.Stage, true, false, false},
+		},
+		{
+			"a target that changed while data was staged", func() error { return during(touch) },
+			rewind.ErrTargetChanged,
+			verdict{rewind.Commit, true, false, false},
+		},
+		{
+			"no room", func() error {
+				return run(p.options(t).WithDisk(func(d target.Disk) target.Disk { return fullDisk{d} }))
+			},
+			nil,
+			verdict{rewind.Stage, true, false, false},
+		},
+		{
+			"a source that fails", func() error { return during(func() error { return errCut }) },
+			errCut,
+			verdict{rewind.Stage, true, false, false},
+		},
+		{
+			"a source on another timeline meanwhile", func() error { return after(func(f *controlfile.Fields) { f.MinRecoveryPointTLI++ }) },
+			rewind.ErrSourceChanged,
+			verdict{rewind.Stage, true, true, false},
+		},
+		{"a cancellation before the commit", func() error {
+			return prepared(func(cancel func()) error { cancel(); return nil }, nil)
+		}, context.Canceled, verdict{rewind.Stage, true, true, false}},
+		{"a cancellation after the commit", func() error {
+			return prepared(nil, func(cancel func()) func(target.Disk) target.Disk {
+				return func(d target.Disk) target.Disk {
+					return faultdisk.Wrap(d, func(op faultdisk.Op) error {
+						if op.Name == "mkdir" && op.Path == "base/7" {
+							cancel()
+						}
+						return nil
+					})
+				}
+			})
+		}, context.Canceled, verdict{rewind.Apply, false, true, false}},
+		{"a broken disk after the commit", func() error {
+			return run(p.options(t).WithDisk(failAt(func(op faultdisk.Op) bool { return op.Path == "base/7" && op.Name == "mkdir" })))
+		}, errFault, verdict{rewind.Apply, false, true, false}},
+		{"nothing to resume", resume, rewind.ErrNothingToResume, verdict{rewind.Inspect, true, false, false}},
+		{
+			"nothing to resume without a source", func() error { begunInPlace(t, p); return resume() },
+			rewind.ErrNothingToResume,
+			verdict{rewind.Inspect, false, false, false},
+		},
+		{
+			"no source to begin again with", func() error { begunInPlace(t, p); return run(rewind.Options{TargetDir: p.target()}) },
+			nil,
+			verdict{rewind.Inspect, false, false, false},
+		},
+		{
+			"a lost journal", func() error { committed(t, p); require.NoError(t, os.Remove(own("journal"))); return run(p.options(t)) },
+			target.ErrLost,
+			verdict{rewind.Inspect, false, false, true},
+		},
+		{
+			"a damaged journal", func() error { committed(t, p); require.NoError(t, overwrite(own("journal"), "x\n")); return resume() },
+			target.ErrLost,
+			verdict{rewind.Inspect, false, false, true},
+		},
+		{
+			"a lost index", func() error { committed(t, p); require.NoError(t, os.Remove(own("index"))); return resume() },
+			target.ErrLost,
+			verdict{rewind.Apply, false, false, true},
+		},
+		{
+			"damaged blocks", func() error { committed(t, p); require.NoError(t, os.Truncate(own("blocks"), 8192)); return resume() },
+			target.ErrLost,
+			verdict{rewind.Apply, false, false, true},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p.restore(t)
+			err := c.do()
+			require.Error(t, err)
+			var failed *rewind.Error
+			require.ErrorAs(t, err, &failed)
+			assert.Equal(t, c.says, verdict{failed.Phase, failed.TargetUntouched, failed.Retryable, failed.BaseBackupNeeded}, err)
+			if c.is != nil {
+				assert.ErrorIs(t, err, c.is)
+			} else {
+				assert.NotErrorIs(t, err, errFault)
+			}
+			if failed.TargetUntouched { // but for what the test itself did
+				assert.NoDirExists(t, filepath.Join(p.target(), filemap.OwnPrefix))
+			}
+		})
+	}
+	var short *rewind.SpaceError
+	p.restore(t)
+	require.ErrorAs(t, run(p.options(t).WithDisk(func(d target.Disk) target.Disk { return fullDisk{d} })), &short)
+	assert.EqualValues(t, 4096, short.Free)
+	assert.Greater(t, short.Needed, int64(1<<20))
+}
+
+// TestWithoutRenames does without what two mounts of one file system forbid.
+func TestWithoutRenames(t *testing.T) {
+	p := newSpecimen(t)
+	p.restore(t)
+	n := 0
+	require.NoError(t, run(p.options(t).WithDisk(func(d target.Disk) target.Disk {
+		return faultdisk.Around(withoutSync(d), func(op faultdisk.Op, do func() error) error {
+			own := filepath.Base(op.Path)
+			if op.Name == "rename" && (own == "1" || own == "60003" || own == "60004" || own == "postgresql.conf") {
+				if n++; n%2 == 1 { // the copy beside it can be renamed
+					return syscall.EXDEV
+				}
+			}
+			return do()
+		})
+	})))
+	assert.GreaterOrEqual(t, n, 8)
+	p.mustBeRewound(t, "copied")
+}
