@@ -5,6 +5,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -106,18 +107,17 @@ func TestFullDisk(t *testing.T) {
 	})
 	filledAt := func(matches func(faultdisk.Op) bool) error {
 		again()
-		done := false
+		var done atomic.Bool
 		err := run(p.options(t).WithDisk(func(d target.Disk) target.Disk {
 			return faultdisk.Around(d, func(op faultdisk.Op, do func() error) error {
 				err := do()
-				if !done && matches(op) {
-					done = true
+				if matches(op) && done.CompareAndSwap(false, true) {
 					other.grow(t, 0)
 				}
 				return err
 			})
 		}))
-		require.True(t, done)
+		require.True(t, done.Load())
 		return err
 	}
 	t.Run("it fills up right after the commit", func(t *testing.T) {

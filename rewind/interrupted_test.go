@@ -155,10 +155,12 @@ func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 		for i, point := range points {
 			wrap := failAt(point.matches)
 			if i == 0 { // the poison is in place when gorewind's own postmaster.pid goes
-				var poisoned bool
+				var poisoned atomic.Bool
 				wrap = failAt(func(op faultdisk.Op) bool {
-					poisoned = poisoned || op.Name == "rename" && op.Path == pgdata.ControlFilePath
-					return poisoned && point.matches(op)
+					if op.Name == "rename" && op.Path == pgdata.ControlFilePath {
+						poisoned.Store(true)
+					}
+					return poisoned.Load() && point.matches(op)
 				})
 			}
 			r, err := rewind.Prepare(ctx, opts.WithDisk(wrap))
