@@ -137,10 +137,13 @@ func TestKilledPrograms(t *testing.T) {
 					require.NoError(t, cmd.Start())
 					ended := make(chan struct{})
 					go func() { _ = cmd.Wait(); close(ended) }()
+					within := takes
 					if r.IntN(3) > 0 {
-						waitForCommit(victim, ended)
+						if waitForCommit(victim, ended); !inPlace {
+							within /= 16 // the rest is short
+						}
 					}
-					time.Sleep(time.Duration(r.Int64N(int64(takes))))
+					time.Sleep(time.Duration(r.Int64N(int64(within))))
 					_ = cmd.Process.Kill()
 					<-ended
 					kills[stateOf(t, victim)]++
