@@ -53,7 +53,7 @@ func (b *Builder) AddSource(f pgdata.FileInfo) error {
 	if !isSafe(f.Path) {
 		return fmt.Errorf("target file path is unsafe for open: %q: do not trust this source", f.Path)
 	}
-	if f.Path == pgdata.ControlFilePath || invisible(b.rules.Version, f.Path) || excluded(f.Path) {
+	if f.Path == pgdata.ControlFilePath || invisible(b.rules.Version, f.Path) || Excluded(f.Path) {
 		return nil
 	}
 	if err := b.checkSource(f); err != nil {

@@ -25,9 +25,9 @@ var excludedNames = map[string]bool{
 
 const relcacheInit = "pg_internal.init" // with a process's number behind it while it is written
 
-// excluded reports whether a file of the source is treated as if it were not
+// Excluded reports whether a file of the source is treated as if it were not
 // there, so that it is not copied, and removed where the target has it.
-func excluded(p string) bool {
+func Excluded(p string) bool {
 	for _, dir := range excludedContents {
 		if strings.HasPrefix(p, dir) {
 			return true

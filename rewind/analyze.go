@@ -2,9 +2,8 @@ package rewind
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
+	"log/slog"
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
@@ -75,7 +74,10 @@ func (r *Rewind) askSource(ctx context.Context) error {
 		return err
 	}
 	if !state.FullPageWrites {
-		return fmt.Errorf("%w %s: set it there and wait for a checkpoint", ErrFullPageWrites, r.opts.Source)
+		return &Explained{
+			Err: ErrFullPageWrites, Detail: fmt.Sprintf("The source is the %s.", r.opts.Source),
+			Hint: "Set it there and wait for a checkpoint.",
+		}
 	}
 	r.plan.Source.Timeline = max(r.plan.Source.Timeline, state.Timeline)
 	return nil
@@ -83,27 +85,26 @@ func (r *Rewind) askSource(ctx context.Context) error {
 
 func (r *Rewind) readHistories(ctx context.Context) error {
 	for _, side := range []struct {
-		side *Side
-		what string
-		read func(path string) ([]byte, error)
+		side  *Side
+		what  string
+		title string
+		read  func(path string) ([]byte, error)
 	}{
-		{&r.plan.Source, "source", func(p string) ([]byte, error) { return r.opts.Source.ReadFile(ctx, p) }},
-		{&r.plan.Target, "target", r.target.ReadFile},
+		{&r.plan.Source, "source", "Source timeline history:", func(p string) ([]byte, error) { return r.opts.Source.ReadFile(ctx, p) }},
+		{&r.plan.Target, "target", "Target timeline history:", r.target.ReadFile},
 	} {
 		if r.earlier != nil && side.side == &r.plan.Target {
 			side.side.History = r.earlier.History // its file may be the source's now
 			continue
 		}
 		history, err := readHistory(r.plan.Version, side.side.Timeline, side.read)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w; copy it there from an archive or another server of the cluster", err)
-		}
 		if err != nil {
-			return fmt.Errorf("timeline %d of the %s: %w", side.side.Timeline, side.what, err)
+			return withHistory(err, side.side, side.what)
 		}
 		side.side.History = history
-		for _, e := range history {
-			r.log.Debug(fmt.Sprintf("%s timeline history: %d: %s - %s", side.what, e.TLI, r.lsn(e.Begin), r.lsn(e.End)))
+		r.log.Debug(side.title)
+		for _, line := range history.Lines(r.lsn) {
+			r.log.Debug(line)
 		}
 	}
 	return nil
@@ -130,7 +131,7 @@ func (r *Rewind) findDivergence(ctx context.Context) error {
 	p := r.plan
 	divergence, common, err := timeline.CommonAncestor(p.Source.History, p.Target.History)
 	if err != nil {
-		return fmt.Errorf("%w: source %s, target %q; take a base backup", err, r.opts.Source, r.target.Name())
+		return &Explained{Err: err, Detail: fmt.Sprintf("The source is %s, the target %q.", r.opts.Source, r.target.Name()), Hint: takeBase}
 	}
 	if divergence == 0 && r.earlier != nil {
 		return fmt.Errorf("%w: an interrupted rewind in place was one to another server than %s; give the source of that rewind", ErrSourceChanged, r.opts.Source)
@@ -199,6 +200,7 @@ func (r *Rewind) mapFiles(ctx context.Context, changed pgdata.ChangedBlocks) err
 	for f, err := range r.opts.Source.Files(ctx) {
 		if err == nil {
 			err = b.AddSource(f)
+			r.logExcluded(ctx, f)
 		}
 		if err != nil {
 			return err
@@ -228,15 +230,39 @@ func (r *Rewind) mapFiles(ctx context.Context, changed pgdata.ChangedBlocks) err
 	if err := r.target.Check(p.Files, p.Version); err != nil {
 		return err
 	}
-	for i := range p.Files.Entries {
-		e := &p.Files.Entries[i]
-		if e.Reason == filemap.NeededRecovery {
-			r.log.Debug(fmt.Sprintf("Not removing file %q because it is required for recovery", e.Path))
-		} else {
-			r.log.Debug(fmt.Sprintf("%s (%s)", e.Path, e.Action))
+	r.describeFiles(ctx)
+	return nil
+}
+
+func (r *Rewind) logExcluded(ctx context.Context, f pgdata.FileInfo) {
+	if filemap.Excluded(f.Path) && r.log.Enabled(ctx, slog.LevelDebug) {
+		r.log.Debug(fmt.Sprintf("entry \"%s\" excluded from source file list", f.Path))
+	}
+}
+
+// describeFiles writes down what happens to every file, and which blocks of it
+// are changed, as pg_rewind does.
+func (r *Rewind) describeFiles(ctx context.Context) {
+	if !r.log.Enabled(ctx, slog.LevelDebug) {
+		return // these are many lines
+	}
+	for i := range r.plan.Files.Entries {
+		if e := &r.plan.Files.Entries[i]; e.Reason == filemap.NeededRecovery {
+			r.log.Debug(fmt.Sprintf("Not removing file \"%s\" because it is required for recovery", e.Path))
 		}
 	}
-	return nil
+	for i := range r.plan.Files.Entries {
+		e := &r.plan.Files.Entries[i]
+		if e.Action == filemap.None && e.Blocks == nil {
+			continue
+		}
+		r.log.Debug(fmt.Sprintf("%s (%s)", e.Path, e.Action))
+		if e.Blocks != nil {
+			for block := range e.Blocks.All() {
+				r.log.Debug(fmt.Sprintf("block %d", block))
+			}
+		}
+	}
 }
 
 // neededWAL tells the target's segments from the recovery's start to before the

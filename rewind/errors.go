@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
@@ -46,12 +47,12 @@ var (
 	ErrTargetLocked      = target.ErrLocked // another gorewind works on it
 	ErrTargetChanged     = target.ErrChanged
 	ErrTargetNotClean    = errors.New("target server must be shut down cleanly")
-	ErrSourceRunning     = errors.New("the source server is running")
+	ErrSourceRunning     = errors.New("source data directory must be shut down cleanly") // its server runs
 	ErrSourceNotClean    = errors.New("source data directory must be shut down cleanly")
 	ErrSameDirectory     = errors.New("source and target are the same data directory")
 	ErrNested            = errors.New("source and target data directories lie one inside the other")
 	ErrDifferentSystems  = errors.New("source and target clusters are from different systems")
-	ErrIncompatible      = errors.New("source and target clusters are not compatible")
+	ErrIncompatible      = errors.New("clusters are not compatible with this version of pg_rewind") // of each other, that is
 	ErrNoPageHints       = errors.New(`target server needs to use either data checksums or "wal_log_hints = on"`)
 	ErrFullPageWrites    = errors.New("full_page_writes must be enabled in the source server")
 	ErrSourceChanged     = source.ErrChanged
@@ -68,6 +69,7 @@ func isTemporary(err error) bool {
 }
 
 // MissingWALError says which WAL segment of the target is needed and not there.
+// Its text is pg_rewind's: failover managers find the file's name in it.
 type MissingWALError struct {
 	Timeline pgdata.TimelineID
 	Segment  pgdata.SegNo
@@ -76,7 +78,7 @@ type MissingWALError struct {
 }
 
 func (e *MissingWALError) Error() string {
-	return fmt.Sprintf("could not open file %q: %v; if an archive has it, copy it there, else take a base backup", e.Path, e.Err)
+	return fmt.Sprintf("could not open file %q: %v", e.Path, e.Err)
 }
 
 // Unwrap gives the reason that the file could not be opened.
@@ -86,13 +88,20 @@ func (e *MissingWALError) Unwrap() error { return e.Err }
 func (r *Rewind) unreadable(err error) error {
 	var wal *walreader.Error
 	var missing *MissingWALError
+	isWAL := errors.As(err, &wal)
 	switch {
-	case errors.As(err, &missing) || !baseBackupNeeded(err):
-		return err // says what to do, or is not about what WAL holds
-	case errors.As(err, &wal) && wal.File != "":
-		return fmt.Errorf("%w: %w in file %q; if an archive has that file, copy it there, else take a base backup", err, wal.Err, wal.File)
+	case isWAL && errors.As(err, &missing):
+		return &Explained{
+			Err:         &reworded{missing.Error(), err},
+			Consequence: strings.TrimSuffix(wal.Error(), ": "+wal.Reason),
+			Hint:        fromWAL,
+		}
+	case !baseBackupNeeded(err):
+		return err // is not about what WAL holds
+	case isWAL && wal.File != "":
+		return &Explained{Err: err, Detail: fmt.Sprintf("File %q: %v.", wal.File, wal.Err), Hint: fromWAL}
 	}
-	return fmt.Errorf("%w: the WAL of the target %q is not what its histories say; take a base backup", err, r.target.Name())
+	return &Explained{Err: err, Detail: fmt.Sprintf("The WAL of the target %q is not what its histories say.", r.target.Name()), Hint: takeBase}
 }
 
 // isDamage reports whether WAL was readable, but not what it should be.

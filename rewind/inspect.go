@@ -68,12 +68,12 @@ func (r *Rewind) checkPlaces() error {
 		return err
 	}
 	if same, err := sameFile(from, to); err != nil || same {
-		return errors.Join(err, fmt.Errorf("%w: %q: give two different ones", ErrSameDirectory, to))
+		return errors.Join(err, &Explained{Err: ErrSameDirectory, Detail: fmt.Sprintf("Both are %q.", to), Hint: "Give two different ones."})
 	}
 	for _, pair := range [][2]string{{from, to}, {to, from}} {
 		for at := filepath.Dir(pair[1]); ; at = filepath.Dir(at) {
 			if same, _ := sameFile(at, pair[0]); same {
-				return fmt.Errorf("%w: %q contains %q", ErrNested, pair[0], pair[1])
+				return &Explained{Err: ErrNested, Detail: fmt.Sprintf("%q contains %q.", pair[0], pair[1])}
 			}
 			if at == filepath.Dir(at) {
 				break
@@ -103,7 +103,10 @@ func (r *Rewind) checkNotRunning() error {
 	}
 	if dir, ok := r.opts.Source.(*source.Dir); err == nil && ok {
 		if pid, err = dir.ServerPID(); err == nil && pid != 0 {
-			err = fmt.Errorf("%w: process %d has %q in use: stop it, or give it with --source-server", ErrSourceRunning, pid, dir.Path())
+			err = &Explained{
+				Err: ErrSourceRunning, Detail: fmt.Sprintf("Process %d has %q in use.", pid, dir.Path()),
+				Hint: "Stop it, or give it with --source-server.",
+			}
 		}
 	}
 	return err
@@ -143,18 +146,18 @@ func (r *Rewind) checkControlFiles() error {
 	case s.IsPoisoned():
 		return fmt.Errorf("the source %s is itself the target of a rewind that did not end: finish that first", r.opts.Source)
 	case t.SystemIdentifier != s.SystemIdentifier:
-		return fmt.Errorf("%w: the source %s has system identifier %d, the target %q has %d",
-			ErrDifferentSystems, r.opts.Source, s.SystemIdentifier, r.target.Name(), t.SystemIdentifier)
+		return &Explained{Err: ErrDifferentSystems, Detail: fmt.Sprintf("The source %s has system identifier %d, the target %q has %d.",
+			r.opts.Source, s.SystemIdentifier, r.target.Name(), t.SystemIdentifier)}
 	case t.Version != s.Version:
-		return fmt.Errorf("%w: the source %s is of PostgreSQL %s, the target %q of %s",
-			ErrIncompatible, r.opts.Source, s.Version, r.target.Name(), t.Version)
+		return &Explained{Err: ErrIncompatible, Detail: fmt.Sprintf("The source %s is of PostgreSQL %s, the target %q of %s.",
+			r.opts.Source, s.Version, r.target.Name(), t.Version)}
 	case t.Geometry != s.Geometry:
-		return fmt.Errorf("%w: their block or segment sizes differ: the source %s has %+v, the target %q has %+v",
-			ErrIncompatible, r.opts.Source, s.Geometry, r.target.Name(), t.Geometry)
+		return &Explained{Err: ErrIncompatible, Detail: fmt.Sprintf("Their block or segment sizes differ: the source %s has %+v, the target %q has %+v.",
+			r.opts.Source, s.Geometry, r.target.Name(), t.Geometry)}
 	case t.DataChecksumVersion == 0 && !t.WALLogHints:
-		return fmt.Errorf("%w: without them WAL does not tell all that the target %q changed; take a base backup", ErrNoPageHints, r.target.Name())
+		return &Explained{Err: ErrNoPageHints, Detail: fmt.Sprintf("Without them WAL does not tell all that the target %q changed.", r.target.Name()), Hint: takeBase}
 	case r.live == nil && !s.ShutDownCleanly():
-		return fmt.Errorf("%w: its control file says %q; start the server in %s and stop it again", ErrSourceNotClean, s.State, r.opts.Source)
+		return &Explained{Err: ErrSourceNotClean, Detail: fmt.Sprintf("The control file of %s says %q.", r.opts.Source, s.State), Hint: stopAgain}
 	}
 	return nil
 }

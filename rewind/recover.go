@@ -25,7 +25,7 @@ func (r *Rewind) recoverTarget(ctx context.Context) error {
 		r.killedStandby = true
 		return nil
 	case !r.opts.EnsureShutdown:
-		return fmt.Errorf("%w; its control file says %q; start the server in %q and stop it again", ErrTargetNotClean, r.targetControl.State, r.target.Name())
+		return &Explained{Err: ErrTargetNotClean, Detail: fmt.Sprintf("The control file of %q says %q.", r.target.Name(), r.targetControl.State), Hint: stopAgain}
 	}
 	ended, err := r.endOfTarget(ctx)
 	if err != nil {
@@ -66,7 +66,7 @@ func (r *Rewind) endOfTarget(ctx context.Context) (pgdata.LSN, error) {
 	defer reader.Close()
 	rec, err := reader.ReadRecord(ctx, r.targetControl.CheckPoint)
 	if err != nil {
-		return 0, fmt.Errorf("could not read the target's last checkpoint: %w", r.unreadable(err))
+		return 0, r.unreadable(err)
 	}
 	end := max(rec.End, r.targetControl.MinRecoveryPoint)
 	if s := r.targetControl.State; s != controlfile.InArchiveRecovery && s != controlfile.ShutDownInRecovery {

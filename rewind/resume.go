@@ -117,7 +117,7 @@ var advice = map[State]string{
 func StatusOf(dir string) (*Status, error) {
 	t, err := target.Inspect(dir)
 	if err != nil {
-		return nil, &Error{Phase: Inspect, TargetUntouched: true, BaseBackupNeeded: baseBackupNeeded(err), Err: err}
+		return nil, &Error{Phase: Inspect, TargetUntouched: true, BaseBackupNeeded: baseBackupNeeded(err), Err: explain(err)}
 	}
 	s := &Status{
 		FormatVersion: 1, Target: t.Name, State: StateClean, Running: t.Locked, ServerPID: t.ServerPID,

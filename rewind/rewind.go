@@ -263,6 +263,6 @@ func (r *Rewind) failed(err error) error {
 		TargetUntouched:  !r.touched,
 		Retryable:        !lost && (r.touched && r.phase != Inspect || isTemporary(err)),
 		BaseBackupNeeded: lost,
-		Err:              err,
+		Err:              explain(err),
 	}
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,10 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-
-	"github.com/gorewind/gorewind/rewind"
-	"github.com/gorewind/gorewind/source"
-	"github.com/gorewind/gorewind/source/pgsource"
 )
 
 // Exit statuses.
@@ -25,122 +22,91 @@ const (
 	exitFailed     = 1 // failed, the target is untouched
 	exitUsage      = 2
 	exitBaseBackup = 3 // failed, and only a base backup can help; the target is untouched
-	exitUnfinished = 4 // interrupted while the target was being changed: run again
+	exitUnfinished = 4 // interrupted after the point of no return: run again
 )
 
-func main() {
+func main() { os.Exit(program(os.Args)) }
+
+// program is run for this process.
+func program(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := run(ctx, os.Args, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal kills
+	return run(ctx, args, os.Stdout, os.Stderr)
+}
+
+// invocation is one run of a command.
+type invocation struct {
+	ctx     context.Context
+	command *command
+	opts    *options
+	path    string // the program, as it was called
+	out     *messages
+	log     *slog.Logger // to out
+	stdout  io.Writer
 }
 
 // run is the program, without the process around it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	name := programName(args)
-	opts, err := parse(args[1:])
-	out := &messages{name: name, w: stderr}
+	out := &messages{name: name, w: stderr, colors: colorsFor(stderr, os.Getenv)}
+	in := &invocation{ctx: ctx, command: commands[0], path: name, stdout: stdout, out: out, log: slog.New(out)}
+	if len(args) > 0 {
+		in.path, args = cmp.Or(args[0], name), args[1:]
+	}
+	if len(args) > 0 {
+		for _, c := range commands[1:] {
+			if args[0] == c.name {
+				in.command, args = c, args[1:]
+				break
+			}
+		}
+	}
+	var err error
+	in.opts, err = in.command.parse(args)
 	switch {
 	case err != nil:
-		out.error(err)
-		out.hint(fmt.Sprintf("Try \"%s --help\" for more information.", name))
-		return exitUsage
-	case opts.help:
-		fmt.Fprint(stdout, help(name))
+		return in.misused(err)
+	case in.opts.help:
+		fmt.Fprint(stdout, in.command.help(name))
 		return exitDone
-	case opts.version:
-		fmt.Fprintf(stdout, "%s (gorewind) %s\n", name, version())
+	case in.opts.version:
+		fmt.Fprintln(stdout, versionLine(name))
 		return exitDone
 	}
-	if os.Geteuid() == 0 {
-		out.error(errors.New(`cannot be executed by "root"`))
-		out.hint(fmt.Sprintf("You must run %s as the PostgreSQL superuser.", name))
-		return exitFailed
+	if in.opts.debug {
+		in.out.level = slog.LevelDebug
 	}
-	if opts.debug {
-		out.level = slog.LevelDebug
-	}
-	if err := perform(ctx, opts, out); err != nil {
-		return report(err, out)
-	}
-	return exitDone
+	return in.command.run(in)
 }
 
-// perform does the rewind through the library, as any importer would.
-func perform(ctx context.Context, opts *options, out *messages) error {
-	logger := slog.New(out)
-	if opts.dryRun {
-		logger.Info("executing in dry-run mode")
-		out.detail("The target directory will not be modified.")
-	}
-	src, err := openSource(ctx, opts)
-	if err != nil {
-		return err
-	}
-	defer src.Close()
-	if _, live := src.(source.Live); live && opts.progress {
-		logger.Info("connected to server")
-		out.detail(fmt.Sprintf("It is the %s.", src))
-	}
-	rewindOpts := rewind.Options{TargetDir: opts.target, Source: src, NoSync: opts.noSync, Logger: logger}
-	if opts.progress {
-		bar := newProgress(out)
-		rewindOpts.Progress = bar.report
-		defer bar.close()
-	}
-	r, err := rewind.Prepare(ctx, rewindOpts)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	plan := r.Plan()
-	if !plan.Required {
-		return nil
-	}
-	if opts.progress {
-		const mb = 1 << 20
-		logger.Info(fmt.Sprintf("need to copy %d MB (total source directory size is %d MB)",
-			plan.Files.FetchBytes()/mb, plan.Files.SourceBytes/mb))
-	}
-	if opts.dryRun {
-		logger.Info("Done!")
-		out.detail("The target directory was not modified.")
-		return nil
-	}
-	if err := r.Apply(ctx); err != nil {
-		return err
-	}
-	logger.Info("Done!")
-	if opts.progress {
-		out.hint("Make it a standby of the source before you start it; its configuration files are now the source's.")
-	}
-	return nil
-}
-
-func openSource(ctx context.Context, opts *options) (source.Source, error) {
-	if opts.sourceServer != "" {
-		return pgsource.Open(ctx, opts.sourceServer, pgsource.Options{})
-	}
-	return source.OpenDir(opts.sourceDir)
-}
-
-// report says what went wrong and what to do, and gives the exit status.
-func report(err error, out *messages) int {
-	out.error(err)
-	var failed *rewind.Error
+// misused reports a mistake in the command line.
+func (in *invocation) misused(err error) int {
+	var usage *usageError
 	switch {
-	case !errors.As(err, &failed):
-		return exitFailed
-	case !failed.TargetUntouched:
-		out.detail("The target is half rewound: no server starts on it.")
-		out.hint("Run the same command again to finish the rewind.")
-		return exitUnfinished
-	case failed.BaseBackupNeeded:
-		out.detail("The target was not changed.")
-		return exitBaseBackup
+	case !errors.As(err, &usage):
+		in.out.error(err.Error())
+	case usage.noHint:
+		in.out.error(err.Error())
+		return exitUsage
+	case usage.getopt:
+		// The C library says this, which knows no levels, and the program by the
+		// path that it was called by.
+		fmt.Fprintf(in.out.w, "%s: %v\n", in.path, err)
 	}
-	out.detail("The target was not changed.")
-	return exitFailed
+	in.out.tryHelp(in.command)
+	return exitUsage
+}
+
+// refuseRoot makes sure that the files which this run makes belong to the
+// server's user.
+func (in *invocation) refuseRoot() bool {
+	if os.Geteuid() != 0 {
+		return false
+	}
+	in.out.error(`cannot be executed by "root"`)
+	in.out.hint(fmt.Sprintf("You must run %s as the PostgreSQL superuser.", in.out.name))
+	return true
 }
 
 // programName is what messages begin with: the name it was called by.

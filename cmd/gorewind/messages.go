@@ -5,49 +5,117 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"strings"
 	"sync"
+
+	"golang.org/x/term"
 )
 
 // messages writes lines as PostgreSQL's programs do, "name: level: text". It is
 // the slog.Handler that the library logs to.
 type messages struct {
-	name  string
-	w     io.Writer
-	level slog.Level
-	mu    sync.Mutex
+	name   string
+	w      io.Writer
+	level  slog.Level
+	colors colors
+	mu     sync.Mutex
 	// before is called before every line, where something else, such as a
 	// progress line, has the terminal's last line.
 	before func()
 }
 
-func (m *messages) line(level, text string) {
+// colors are what a terminal is told before the parts of a line: the parameters
+// of SGR (ECMA-48). Empty ones leave the text as it is.
+type colors struct{ locus, error, warning, note string }
+
+// colorsFor does what PostgreSQL's programs do with PG_COLOR and PG_COLORS
+// (common/logging.c). NO_COLOR, which they do not know, overrules both.
+func colorsFor(w io.Writer, getenv func(string) string) colors {
+	switch getenv("PG_COLOR") {
+	case "always":
+	case "auto":
+		if !isTerminal(w) {
+			return colors{}
+		}
+	default:
+		return colors{}
+	}
+	if getenv("NO_COLOR") != "" {
+		return colors{}
+	}
+	chosen := getenv("PG_COLORS")
+	if chosen == "" {
+		return colors{locus: "01", error: "01;31", warning: "01;35", note: "01;36"}
+	}
+	var c colors
+	for pair := range strings.SplitSeq(chosen, ":") {
+		name, value, _ := strings.Cut(pair, "=")
+		switch name {
+		case "locus":
+			c.locus = value
+		case "error":
+			c.error = value
+		case "warning":
+			c.warning = value
+		case "note":
+			c.note = value
+		}
+	}
+	return c
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+func paint(color, text string) string {
+	if color == "" || text == "" {
+		return text
+	}
+	return "\x1b[" + color + "m" + text + "\x1b[0m"
+}
+
+func (m *messages) line(color, level, text string) { m.write(paint(color, level) + text + "\n") }
+
+func (m *messages) write(text string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.before != nil {
 		m.before()
 	}
-	fmt.Fprintf(m.w, "%s: %s%s\n", m.name, level, text)
+	_, _ = io.WriteString(m.w, paint(m.colors.locus, m.name+": ")+text)
 }
 
-func (m *messages) error(err error)    { m.line("error: ", err.Error()) }
-func (m *messages) detail(text string) { m.line("detail: ", text) }
-func (m *messages) hint(text string)   { m.line("hint: ", text) }
+func (m *messages) error(text string)  { m.line(m.colors.error, "error: ", text) }
+func (m *messages) detail(text string) { m.line(m.colors.note, "detail: ", text) }
+func (m *messages) hint(text string)   { m.line(m.colors.note, "hint: ", text) }
+
+// tryHelp is the last line about a mistake in the command line.
+func (m *messages) tryHelp(c *command) {
+	m.hint(fmt.Sprintf("Try \"%s --help\" for more information.", strings.TrimSpace(m.name+" "+c.name)))
+}
 
 // Enabled, Handle, WithAttrs and WithGroup make it a slog.Handler. The library's
 // messages are whole sentences, without attributes.
 func (m *messages) Enabled(_ context.Context, l slog.Level) bool { return l >= m.level }
 
+// Handle writes a line.
 func (m *messages) Handle(_ context.Context, rec slog.Record) error {
-	level := ""
 	switch {
 	case rec.Level >= slog.LevelError:
-		level = "error: "
+		m.error(rec.Message)
 	case rec.Level >= slog.LevelWarn:
-		level = "warning: "
+		m.line(m.colors.warning, "warning: ", rec.Message)
+	default:
+		m.line("", "", rec.Message)
 	}
-	m.line(level, rec.Message)
 	return nil
 }
 
+// WithAttrs has nothing to add.
 func (m *messages) WithAttrs([]slog.Attr) slog.Handler { return m }
-func (m *messages) WithGroup(string) slog.Handler      { return m }
+
+// WithGroup has nothing to add.
+func (m *messages) WithGroup(string) slog.Handler { return m }

@@ -1,81 +1,270 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"runtime/debug"
+	"time"
 
-	"github.com/spf13/pflag"
+	"github.com/gorewind/gorewind/internal/getopt"
+	"github.com/gorewind/gorewind/rewind"
 )
 
-// options is the command line.
+// options is what a command line says.
 type options struct {
-	target, sourceDir, sourceServer string
-	dryRun, progress, noSync, debug bool
-	help, version                   bool
+	target, sourceDir, sourceServer            *string // nil where not given
+	configFile, binDir, format                 string
+	keep                                       []string
+	sourceTimeout                              time.Duration // zero: the default
+	syncMethod                                 rewind.SyncMethod
+	dryRun, progress, debug, noSync, inPlace   bool
+	restoreWAL, noEnsureShutdown, recoveryConf bool
+	help, version                              bool
+	operands                                   []string
 }
 
-func flags() (*pflag.FlagSet, *options) {
-	o := new(options)
-	f := pflag.NewFlagSet("gorewind", pflag.ContinueOnError)
-	f.SortFlags = false
-	f.StringVarP(&o.target, "target-pgdata", "D", "", "existing data `DIRECTORY` to modify")
-	f.StringVar(&o.sourceDir, "source-pgdata", "", "source data `DIRECTORY` to synchronize with")
-	f.StringVar(&o.sourceServer, "source-server", "", "source server to synchronize with (`CONNSTR`)")
-	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "stop before modifying anything")
-	f.BoolVarP(&o.noSync, "no-sync", "N", false, "do not wait for changes to be written safely to disk")
-	f.BoolVarP(&o.progress, "progress", "P", false, "write progress messages")
-	f.BoolVar(&o.debug, "debug", false, "write a lot of debug messages")
-	f.BoolVarP(&o.version, "version", "V", false, "output version information, then exit")
-	f.BoolVarP(&o.help, "help", "?", false, "show this help, then exit")
-	return f, o
+// what completes the argument of an option in a shell.
+type completion int
+
+const (
+	anything completion = iota
+	files
+	directories
+)
+
+// option is a row of the table that the parser, the help, the manual page and
+// the completions are made from.
+type option struct {
+	name     string
+	short    byte
+	arg      string // what its argument is called; empty where it takes none
+	help     string // for the help and the manual page
+	more     string // for the manual page only
+	since    string // the first major whose pg_rewind has it, where that is not the first of all; empty for those of gorewind
+	complete completion
+	values   []string // the arguments that there are
+	set      func(o *options, value string) error
 }
 
-// parse reads the command line and makes pg_rewind's checks in its order.
-func parse(args []string) (*options, error) {
-	f, o := flags()
-	if err := f.Parse(args); err != nil {
-		return nil, err
+// optionTable is in the order of pg_rewind's own, which shows where an
+// abbreviation is ambiguous; those of gorewind follow.
+var optionTable = []*option{
+	{
+		name: "help", short: '?', help: "show this help, then exit",
+		set: flag(func(o *options) *bool { return &o.help }),
+	},
+	{
+		name: "target-pgdata", short: 'D', arg: "DIRECTORY", help: "existing data directory to modify",
+		more:     "Its server must not run.",
+		complete: directories, set: text(func(o *options) **string { return &o.target }),
+	},
+	{
+		name: "write-recovery-conf", short: 'R', since: "13", help: "write configuration for replication (requires --source-server)",
+		more: "From 12 on this makes standby.signal and sets primary_conninfo in postgresql.auto.conf, up to 11 it writes recovery.conf. " +
+			"It is done, too, where no rewind is required.",
+		set: flag(func(o *options) *bool { return &o.recoveryConf }),
+	},
+	{
+		name: "source-pgdata", arg: "DIRECTORY", help: "source data directory to synchronize with",
+		more:     "Its server must have been shut down cleanly.",
+		complete: directories, set: text(func(o *options) **string { return &o.sourceDir }),
+	},
+	{
+		name: "source-server", arg: "CONNSTR", help: "source server to synchronize with",
+		more: "A connection string or URI as libpq takes it. The server may be a primary or a standby.",
+		set:  text(func(o *options) **string { return &o.sourceServer }),
+	},
+	{
+		name: "no-ensure-shutdown", since: "13", help: "do not automatically fix unclean shutdown",
+		more: "Without this, a target that was not shut down cleanly first goes through crash recovery in single-user mode.",
+		set:  flag(func(o *options) *bool { return &o.noEnsureShutdown }),
+	},
+	{
+		name: "config-file", since: "15", arg: "FILENAME", help: "use specified main server configuration file when running target cluster",
+		complete: files,
+		set:      func(o *options, value string) error { o.configFile = value; return nil },
+	},
+	{
+		name: "version", short: 'V', help: "output version information, then exit",
+		set: flag(func(o *options) *bool { return &o.version }),
+	},
+	{
+		name: "restore-target-wal", short: 'c', since: "13", help: "use \"restore_command\" in target configuration to retrieve WAL files from archives",
+		set: flag(func(o *options) *bool { return &o.restoreWAL }),
+	},
+	{
+		name: "dry-run", short: 'n', help: "stop before modifying anything",
+		set: flag(func(o *options) *bool { return &o.dryRun }),
+	},
+	{
+		name: "no-sync", short: 'N', since: "12", help: "do not wait for changes to be written safely to disk",
+		more: "Then neither the rewind nor its interruption survives a crash of the operating system. For tests only.",
+		set:  flag(func(o *options) *bool { return &o.noSync }),
+	},
+	{
+		name: "progress", short: 'P', help: "write progress messages",
+		set: flag(func(o *options) *bool { return &o.progress }),
+	},
+	{
+		name: "debug", help: "write a lot of debug messages",
+		more: "Among them both timeline histories and what happens to every file.",
+		set:  flag(func(o *options) *bool { return &o.debug }),
+	},
+	{
+		name: "sync-method", since: "17", arg: "METHOD", help: "set method for syncing files to disk",
+		more:   "Either fsync, the default, or syncfs, where the system has that.",
+		values: []string{"fsync", "syncfs"},
+		set: func(o *options, value string) (err error) {
+			o.syncMethod, err = rewind.ParseSyncMethod(value)
+			return err
+		},
+	},
+
+	{
+		name: "bindir", arg: "DIRECTORY", help: "where to look first for the target's \"postgres\" program",
+		more: "It is needed for crash recovery only. Without this it is looked for beside gorewind, in PATH, and where distributions " +
+			"put the target's major version.",
+		complete: directories,
+		set:      func(o *options, value string) error { o.binDir = value; return nil },
+	},
+	{
+		name: "in-place", help: "write to the target at once, for disks without room to stage the changes",
+		more: "If it is interrupted, no server starts on the target, and a next run needs the source again to finish.",
+		set:  flag(func(o *options) *bool { return &o.inPlace }),
+	},
+	{
+		name: "keep", arg: "GLOB", help: "keep the target's own version of matching files (may be given several times)",
+		more: "For configuration, certificates and logs. A pattern with a slash is compared with the path within the data directory, " +
+			"one without with every name in it.",
+		set: func(o *options, value string) error { o.keep = append(o.keep, value); return nil },
+	},
+	{
+		name: "source-timeout", arg: "DURATION", help: "give the source up when it has been silent for so long (default 2min)",
+		more: "A number of seconds, or one with a unit: ms, s, min, h or d. Until then lost connections are made again.",
+		set: func(o *options, value string) (err error) {
+			o.sourceTimeout, err = parseDuration(value)
+			return err
+		},
+	},
+
+	{
+		name: "format", arg: "FORMAT", help: "text or json", values: []string{"text", "json"},
+		set: func(o *options, value string) (err error) {
+			o.format, err = value, oneOf("format", value, "text", "json")
+			return err
+		},
+	},
+}
+
+func flag(field func(*options) *bool) func(*options, string) error {
+	return func(o *options, _ string) error { *field(o) = true; return nil }
+}
+
+func text(field func(*options) **string) func(*options, string) error {
+	return func(o *options, value string) error { *field(o) = &value; return nil }
+}
+
+func optionNamed(name string) *option {
+	for _, o := range optionTable {
+		if o.name == name {
+			return o
+		}
 	}
-	switch {
-	case o.help || o.version:
-		return o, nil
-	case o.sourceDir == "" && o.sourceServer == "":
-		return nil, errors.New("no source specified (--source-pgdata or --source-server)")
-	case o.sourceDir != "" && o.sourceServer != "":
-		return nil, errors.New("only one of --source-pgdata or --source-server can be specified")
-	case o.target == "":
-		return nil, errors.New("no target data directory specified (--target-pgdata)")
-	case f.NArg() > 0:
-		return nil, fmt.Errorf("too many command-line arguments (first is %q)", f.Arg(0))
-	}
-	return o, nil
+	panic("no option " + name) // a name in the tables below is wrong: every test fails
 }
 
-func help(name string) string {
-	f, _ := flags()
-	return fmt.Sprintf(`%[1]s resynchronizes a PostgreSQL cluster with another copy of the cluster.
-
-Usage:
-  %[1]s [OPTION]... --target-pgdata=DIRECTORY --source-server=CONNSTR
-  %[1]s [OPTION]... --target-pgdata=DIRECTORY --source-pgdata=DIRECTORY
-
-Options:
-%[2]s
-The target's server must be shut down cleanly. A source server needs no preparation; a source
-data directory is that of a server that was shut down cleanly.
-
-Exit status: 0 done or not required; 1 failed, the target is untouched; 2 wrong command line;
-3 a base backup is needed, the target is untouched; 4 interrupted while the target was being
-changed: run the same command again.
-`, name, f.FlagUsagesWrapped(95))
+// section is a part of the help: options in the order in which they are shown.
+type section struct {
+	title   string
+	options []string
 }
 
-// version is that of the module: a release, or what the build knows of itself.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
+// command is what gorewind does: rewinding, which has no name, or what its first
+// argument says.
+type command struct {
+	name     string
+	purpose  string // after the name, as a sentence goes on
+	usage    []string
+	sections []section
+	notes    string
+	operand  []string // what there is to choose from for its only operand, if it has one
+	run      func(*invocation) int
+}
+
+var ownOptions = []string{"bindir", "in-place", "keep", "source-timeout"}
+
+// The first is what gorewind does without the name of a command. Set in init,
+// as they refer to functions that refer to them.
+var commands []*command
+
+func init() {
+	general := []string{"version", "help"}
+	commands = []*command{
+		{
+			purpose: "resynchronizes a PostgreSQL cluster with another copy of the cluster",
+			usage: []string{
+				"[OPTION]... --target-pgdata=DIRECTORY --source-server=CONNSTR",
+				"[OPTION]... --target-pgdata=DIRECTORY --source-pgdata=DIRECTORY",
+			},
+			sections: []section{
+				{"Options", append([]string{
+					"restore-target-wal", "target-pgdata", "source-pgdata", "source-server", "dry-run", "no-sync", "progress",
+					"write-recovery-conf", "config-file", "debug", "no-ensure-shutdown", "sync-method",
+				}, general...)},
+				{"Options that pg_rewind does not have", ownOptions},
+			},
+			notes: rewindNotes, run: (*invocation).rewind,
+		},
+		{
+			name: "resume", purpose: "completes a rewind that was interrupted after its point of no return, without the source",
+			usage:    []string{"[OPTION]... [--target-pgdata=DIRECTORY]"},
+			sections: []section{{"Options", append([]string{"target-pgdata", "no-sync", "progress", "debug", "sync-method"}, general...)}},
+			notes:    "Without -D the directory is that of the environment variable PGDATA.\n", run: (*invocation).resume,
+		},
+		{
+			name: "status", purpose: "tells what state a data directory is in and what to do about it",
+			usage:    []string{"[--target-pgdata=DIRECTORY] [--format=text|json]"},
+			sections: []section{{"Options", append([]string{"target-pgdata", "format"}, general...)}},
+			notes:    statusNotes, run: (*invocation).status,
+		},
+		{
+			name: "completion", purpose: "writes a script that lets a shell complete command lines",
+			usage:    []string{"bash|zsh|fish"},
+			sections: []section{{"Options", general}},
+			operand:  []string{"bash", "zsh", "fish"}, run: (*invocation).completion,
+		},
 	}
-	return info.Main.Version
+}
+
+const rewindNotes = `Exit status: 0 done or not required; 1 failed, the target is untouched; 2 wrong command line;
+3 a base backup is needed, the target is untouched; 4 interrupted after the point of no return:
+run the same command again, or "resume".
+`
+
+const statusNotes = `Without -D the directory is that of the environment variable PGDATA.
+
+Exit status: 0 no rewind is to be finished; 1 failed; 2 wrong command line; 4 a rewind is to be
+finished, and no server starts until then.
+`
+
+// options lists a command's, in the table's order.
+func (c *command) options() []*option {
+	has := map[string]bool{}
+	for _, s := range c.sections {
+		for _, name := range s.options {
+			has[name] = true
+		}
+	}
+	var list []*option
+	for _, o := range optionTable {
+		if has[o.name] {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+func getoptOptions(list []*option) []getopt.Option {
+	var to []getopt.Option
+	for _, o := range list {
+		to = append(to, getopt.Option{Name: o.name, Short: o.short, Arg: o.arg != ""})
+	}
+	return to
 }

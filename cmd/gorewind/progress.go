@@ -3,11 +3,9 @@ package main
 import (
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -22,8 +20,7 @@ type progress struct {
 }
 
 func newProgress(out *messages) *progress {
-	f, ok := out.w.(*os.File)
-	p := &progress{out: out, tty: ok && term.IsTerminal(int(f.Fd()))}
+	p := &progress{out: out, tty: isTerminal(out.w)}
 	out.before = func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/gorewind/gorewind/pgdata"
 )
@@ -36,22 +37,25 @@ func Open(name string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(abs)
-	if err != nil {
-		return nil, fmt.Errorf("could not read permissions of directory %q: %w", name, Reason(err))
+	// Whatever is wrong is said of the file that pg_rewind opens first.
+	unreadable := func(err error) error {
+		return fmt.Errorf("could not open file %q for reading: %w", filepath.Join(name, filepath.FromSlash(pgdata.ControlFilePath)), Reason(err))
 	}
-	if !info.IsDir() {
-		return nil, fmt.Errorf("%q is not a directory: give the data directory of a PostgreSQL cluster", name)
+	info, err := os.Stat(abs)
+	switch {
+	case err != nil:
+		return nil, unreadable(err)
+	case !info.IsDir():
+		return nil, unreadable(syscall.ENOTDIR)
 	}
 	root, err := os.OpenRoot(abs)
 	if err != nil {
-		return nil, fmt.Errorf("could not open directory %q: %w", name, Reason(err))
+		return nil, unreadable(err)
 	}
 	d := &Dir{name: abs, root: root, mode: info.Mode(), links: map[string]*os.Root{}}
 	if _, err := root.Lstat(pgdata.ControlFilePath); err != nil {
 		root.Close()
-		return nil, fmt.Errorf("could not open file %q for reading: %w; is %q the data directory of a PostgreSQL cluster?",
-			filepath.Join(name, filepath.FromSlash(pgdata.ControlFilePath)), Reason(err), name)
+		return nil, unreadable(err)
 	}
 	return d, nil
 }
@@ -184,14 +188,16 @@ func isLinkPoint(p string) bool {
 }
 
 // Open opens a file for reading.
-func (d *Dir) Open(p string) (*os.File, error) {
+func (d *Dir) Open(p string) (*os.File, error) { return d.open(p, "") }
+
+func (d *Dir) open(p, purpose string) (*os.File, error) {
 	root, rest, err := d.Resolve(p)
 	if err != nil {
 		return nil, err
 	}
 	f, err := root.Open(rest)
 	if err != nil {
-		return nil, fmt.Errorf("could not open file %q: %w", d.Join(p), Reason(err))
+		return nil, fmt.Errorf("could not open file %q%s: %w", d.Join(p), purpose, Reason(err))
 	}
 	return f, nil
 }
@@ -228,7 +234,7 @@ const maxSmallFile = 16 << 20
 
 // ReadFile reads a small file whole.
 func (d *Dir) ReadFile(p string) ([]byte, error) {
-	f, err := d.Open(p)
+	f, err := d.open(p, " for reading")
 	if err != nil {
 		return nil, err
 	}

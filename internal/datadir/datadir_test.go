@@ -99,9 +99,9 @@ func TestWhatIsNoClusterIsRefusedByName(t *testing.T) {
 	plain := filepath.Join(empty, "file")
 	require.NoError(t, os.WriteFile(plain, nil, 0o600))
 	for dir, want := range map[string]string{
-		filepath.Join(empty, "gone"): `could not read permissions of directory "` + filepath.Join(empty, "gone") + `": no such file or directory`,
-		plain:                        "is not a directory: give the data directory of a PostgreSQL cluster",
-		empty:                        `global/pg_control" for reading: no such file or directory; is "` + empty + `" the data directory`,
+		filepath.Join(empty, "gone"): `could not open file "` + filepath.Join(empty, "gone", "global", "pg_control") + `" for reading: no such file or directory`,
+		plain:                        `global/pg_control" for reading: not a directory`,
+		empty:                        `global/pg_control" for reading: no such file or directory`,
 	} {
 		_, err := datadir.Open(dir)
 		assert.ErrorContains(t, err, want)

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"syscall"
+
+	"github.com/gorewind/gorewind/rewind"
+)
+
+// failed says what went wrong and what to do, and gives the exit status. The
+// first line is that of pg_rewind; what gorewind adds comes after it.
+func (in *invocation) failed(err error) int {
+	main, more := firstLine(in.ctx, err), ""
+	var details, hints []string
+	var explained *rewind.Explained
+	for e := err; errors.As(e, &explained); e = explained.Err {
+		main = strings.Replace(main, explained.Error(), explained.Err.Error(), 1)
+		more += explained.Consequence
+		details, hints = add(details, explained.Detail), add(hints, explained.Hint)
+	}
+	status := exitFailed
+	var failed *rewind.Error
+	if errors.As(err, &failed) {
+		switch {
+		case !failed.TargetUntouched:
+			status = exitUnfinished
+			details = append(details, "The target is half rewound: no server starts on it.")
+			hints = append(hints, "Run the same command again to finish the rewind.")
+		case failed.BaseBackupNeeded:
+			status = exitBaseBackup
+			details = append(details, "The target was not changed.")
+		default:
+			details = append(details, "The target was not changed.")
+		}
+	}
+	in.out.error(inCLocale(main, err))
+	if more != "" {
+		in.out.error(more)
+	}
+	if len(details) > 0 {
+		in.out.detail(inCLocale(strings.Join(details, " "), err))
+	}
+	if len(hints) > 0 {
+		in.out.hint(strings.Join(hints, " "))
+	}
+	return status
+}
+
+func add(list []string, s string) []string {
+	if s == "" {
+		return list
+	}
+	return append(list, s)
+}
+
+func firstLine(ctx context.Context, err error) string {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return "the rewind was interrupted"
+	}
+	return err.Error()
+}
+
+// inCLocale writes the system's errors as C programs do, which begin them with a
+// capital letter: failover managers look for "No such file or directory".
+func inCLocale(text string, err error) string {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		text = strings.ReplaceAll(text, ": "+errno.Error(), ": "+capital(errno.Error()))
+	}
+	return text
+}
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// reason is why a call of the system failed, without its name and path.
+func reason(err error) string {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return capital(errno.Error())
+	}
+	return err.Error()
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// manPage is gorewind(1), in the language of man(7).
+func manPage() string {
+	var b strings.Builder
+	b.WriteString(".\\\" Made from the table of options: go test ./cmd/gorewind -run ManPage -update\n")
+	b.WriteString(".TH GOREWIND 1 \"\" gorewind \"PostgreSQL Server Applications\"\n")
+	fmt.Fprintf(&b, ".SH NAME\ngorewind \\- %s\n.SH SYNOPSIS\n", roff(strings.TrimSuffix(commands[0].purpose, ".")))
+	for _, c := range commands {
+		for _, u := range c.usage {
+			fmt.Fprintf(&b, ".B %s\n%s\n.br\n", roff(strings.TrimSpace("gorewind "+c.name)), roff(u))
+		}
+	}
+	b.WriteString(manDescription)
+	for _, s := range commands[0].sections {
+		fmt.Fprintf(&b, ".SH %s\n", strings.ToUpper(s.title))
+		for _, name := range s.options {
+			b.WriteString(optionNamed(name).man())
+		}
+	}
+	b.WriteString(".SH COMMANDS\nA command is the first argument.\n")
+	for _, c := range commands[1:] {
+		fmt.Fprintf(&b, ".SS gorewind %s\nIt %s.\n", c.name, roff(c.purpose))
+		if c.name == "status" {
+			b.WriteString("With \\-\\-format=json a program can read it.\n")
+		}
+		for paragraph := range strings.SplitSeq(strings.TrimSpace(c.notes), "\n\n") {
+			if paragraph != "" {
+				fmt.Fprintf(&b, ".PP\n%s\n", roff(paragraph))
+			}
+		}
+	}
+	b.WriteString(".SH EXIT STATUS\n")
+	for _, row := range exitStatuses {
+		fmt.Fprintf(&b, ".TP\n%d\n%s\n", row.status, roff(row.meaning))
+	}
+	b.WriteString(manEnvironment)
+	return b.String()
+}
+
+var exitStatuses = []struct {
+	status  int
+	meaning string
+}{
+	{exitDone, "Done, or no rewind is required."},
+	{exitFailed, "Failed. The target is as it was."},
+	{exitUsage, "Wrong command line."},
+	{exitBaseBackup, "Only a base backup can help. The target is as it was."},
+	{exitUnfinished, "Interrupted after the point of no return. No server starts on the target until the same command, run again, or gorewind resume has finished the rewind."},
+}
+
+const manDescription = `.SH DESCRIPTION
+After a failover the old primary has WAL that the new one never saw.
+.B gorewind
+brings its data directory, the target, back in line with the server that took over, the source, by moving only what
+differs, as pg_rewind does; for every major version of PostgreSQL from 9.6 to 19.
+It takes pg_rewind's options and writes its messages, under the name that it was called by.
+.PP
+Until everything that is needed was fetched and made durable, nothing in the target changes but a directory
+pgsql_tmp_gorewind.
+After that, the same command or
+.B gorewind resume
+finishes what was interrupted, without the source.
+`
+
+const manEnvironment = `.SH ENVIRONMENT
+.TP
+PG* (PGHOST, PGPASSFILE, ...)
+The defaults of connections, as for libpq.
+.TP
+PG_COLOR, PG_COLORS
+Whether messages are coloured (always, auto or never), and how, as in PostgreSQL's programs.
+.TP
+NO_COLOR
+If set and not empty, they are not.
+.TP
+PGDATA
+The directory for gorewind resume and gorewind status.
+A rewind does not use it.
+.TP
+POSIXLY_CORRECT
+Options end at the first argument that is none.
+.SH SEE ALSO
+.BR pg_rewind (1),
+.BR pg_basebackup (1)
+`
+
+func (o *option) man() string {
+	var b strings.Builder
+	arg := ""
+	if o.arg != "" {
+		arg = "=\\fI" + roff(o.arg) + "\\fR"
+	}
+	b.WriteString(".TP\n")
+	if o.short != 0 {
+		fmt.Fprintf(&b, "\\fB\\-%c\\fR, ", o.short)
+	}
+	fmt.Fprintf(&b, "\\fB\\-\\-%s\\fR%s\n%s.\n", roff(o.name), arg, roff(capital(o.help)))
+	if o.more != "" {
+		b.WriteString(roff(o.more) + "\n")
+	}
+	if o.since != "" {
+		fmt.Fprintf(&b, "In PostgreSQL since %s; here for every major version.\n", o.since)
+	}
+	return b.String()
+}
+
+// roff writes text so that troff takes nothing in it for its own: a hyphen as a
+// minus that can be copied, and no request at the start of a line.
+func roff(s string) string {
+	s = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(s)
+	if strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {
+		s = `\&` + s
+	}
+	return s
+}

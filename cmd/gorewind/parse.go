@@ -1,0 +1,126 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gorewind/gorewind/internal/getopt"
+)
+
+// usageError is a mistake in the command line.
+type usageError struct {
+	err    error
+	getopt bool // of the spelling of options: the C library reports it, not the program
+	noHint bool
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+
+// parse reads a command's options and operands.
+func (c *command) parse(args []string) (*options, error) {
+	o := new(options)
+	list := c.options()
+	_, posix := os.LookupEnv("POSIXLY_CORRECT")
+	p := getopt.New(args, getoptOptions(list), posix)
+	for {
+		i, value, ok, err := p.Next()
+		switch {
+		case err != nil:
+			return o, &usageError{err: err, getopt: true}
+		case !ok:
+			o.operands = p.Operands()
+			return o, nil
+		}
+		if err := list[i].set(o, value); err != nil {
+			return o, &usageError{err: err, noHint: true}
+		}
+		if o.help || o.version { // which pg_rewind understands as its first argument only
+			return o, nil
+		}
+	}
+}
+
+// checkRewind makes pg_rewind's checks, in its order.
+func (o *options) checkRewind() error {
+	switch {
+	case o.sourceServer == nil && o.sourceDir == nil:
+		return errors.New("no source specified (--source-pgdata or --source-server)")
+	case o.sourceServer != nil && o.sourceDir != nil:
+		return errors.New("only one of --source-pgdata or --source-server can be specified")
+	case o.target == nil:
+		return errors.New("no target data directory specified (--target-pgdata)")
+	case o.recoveryConf && o.sourceServer == nil:
+		return errors.New("no source server information (--source-server) specified for --write-recovery-conf")
+	}
+	return o.checkOperands(0)
+}
+
+func (o *options) checkOperands(most int) error {
+	if len(o.operands) > most {
+		return fmt.Errorf("too many command-line arguments (first is \"%s\")", o.operands[most])
+	}
+	return nil
+}
+
+// targetOrPGDATA is the directory for the commands that pg_rewind does not have.
+// It does not use PGDATA itself.
+func (o *options) targetOrPGDATA() (string, error) {
+	if err := o.checkOperands(0); err != nil {
+		return "", err
+	}
+	if o.target != nil {
+		return *o.target, nil
+	}
+	if dir := os.Getenv("PGDATA"); dir != "" {
+		return dir, nil
+	}
+	return "", errors.New("no target data directory specified (--target-pgdata)")
+}
+
+func oneOf(what, value string, choices ...string) error {
+	for _, c := range choices {
+		if value == c {
+			return nil
+		}
+	}
+	return fmt.Errorf("unrecognized %s: %s (choose from: %s)", what, value, strings.Join(choices, ", "))
+}
+
+// units are those of PostgreSQL's settings.
+var units = []struct {
+	suffix string
+	unit   time.Duration
+}{
+	{"ms", time.Millisecond},
+	{"min", time.Minute},
+	{"s", time.Second},
+	{"h", time.Hour},
+	{"d", 24 * time.Hour},
+	{"", time.Second},
+}
+
+// parseDuration understands a positive number, of seconds or of the unit that
+// follows it.
+func parseDuration(s string) (time.Duration, error) {
+	invalid := fmt.Errorf("invalid value \"%s\" for option --source-timeout: give a number of seconds, or one with a unit (ms, s, min, h, d)", s)
+	number := strings.TrimSpace(s)
+	unit := time.Second
+	for _, u := range units {
+		if rest, ok := strings.CutSuffix(number, u.suffix); ok {
+			number, unit = strings.TrimSpace(rest), u.unit
+			break
+		}
+	}
+	if strings.Trim(number, "0123456789.") != "" {
+		return 0, invalid // no signs, exponents, infinities
+	}
+	n, err := strconv.ParseFloat(number, 64)
+	if d := n * float64(unit); err == nil && d >= float64(time.Millisecond) && d <= float64(365*24*time.Hour) {
+		return time.Duration(d), nil
+	}
+	return 0, invalid
+}

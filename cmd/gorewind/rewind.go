@@ -1,0 +1,164 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/gorewind/gorewind/rewind"
+	"github.com/gorewind/gorewind/source"
+	"github.com/gorewind/gorewind/source/pgsource"
+)
+
+// rewind is what gorewind is for.
+func (in *invocation) rewind() int {
+	if err := in.opts.checkRewind(); err != nil {
+		return in.misused(err)
+	}
+	if in.refuseRoot() {
+		return exitFailed
+	}
+	if _, err := os.Stat(*in.opts.target); err != nil {
+		in.out.error(fmt.Sprintf("could not read permissions of directory \"%s\": %s", *in.opts.target, reason(err)))
+		return exitFailed
+	}
+	if err := in.perform(); err != nil {
+		return in.failed(err)
+	}
+	return exitDone
+}
+
+// perform does the rewind through the library, as any importer would.
+func (in *invocation) perform() error {
+	if in.opts.dryRun {
+		in.log.Info("executing in dry-run mode")
+		in.out.detail("The target directory will not be modified.")
+	}
+	status, err := rewind.StatusOf(*in.opts.target)
+	if err != nil {
+		return err
+	}
+	resumes := status.State == rewind.StateUnfinished
+	if resumes && in.opts.dryRun {
+		in.log.Info("an earlier rewind of this target was committed and did not end")
+		in.out.detail("Without --dry-run this run would complete it, without the source.")
+		in.doneDry()
+		return nil
+	}
+
+	opts := in.rewindOptions()
+	opts.Keep, opts.InPlace = in.opts.keep, in.opts.inPlace
+	opts.RestoreTargetWAL, opts.EnsureShutdown = in.opts.restoreWAL, !in.opts.noEnsureShutdown && !in.opts.dryRun
+	opts.BinDir, opts.ConfigFile = in.opts.binDir, in.opts.configFile
+	if !resumes { // which needs no source, and the source may be gone
+		if err := in.openSource(&opts); err != nil {
+			return err
+		}
+		defer opts.Source.Close()
+	}
+	if in.opts.progress {
+		bar := newProgress(in.out)
+		opts.Progress = bar.report
+		defer bar.close()
+	}
+	r, err := rewind.Prepare(in.ctx, opts)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	return in.carryOut(r)
+}
+
+func (in *invocation) carryOut(r *rewind.Rewind) error {
+	plan := r.Plan()
+	if in.opts.progress && plan.Files != nil {
+		const mb = 1 << 20
+		in.log.Info(fmt.Sprintf("need to copy %d MB (total source directory size is %d MB)",
+			plan.Files.FetchBytes()/mb, plan.Files.SourceBytes/mb))
+	}
+	switch {
+	case in.opts.dryRun && plan.Required:
+		in.doneDry()
+		return nil
+	case in.opts.dryRun:
+		return nil
+	}
+	// Where no rewind is required this may still make the target a standby.
+	if err := r.Apply(in.ctx); err != nil {
+		return err
+	}
+	if plan.Required || plan.Resumes {
+		in.log.Info("Done!")
+		if in.opts.progress && !in.opts.recoveryConf && !plan.Resumes {
+			in.out.hint("Make it a standby of the source before you start it; its configuration files are now the source's.")
+		}
+	}
+	return nil
+}
+
+func (in *invocation) doneDry() {
+	if in.opts.progress { // a dry run of pg_rewind says so, too
+		in.log.Info("creating backup label and updating control file")
+		in.log.Info("syncing target data directory")
+	}
+	in.log.Info("Done!")
+	in.out.detail("The target directory was not modified.")
+}
+
+// rewindOptions are those that resuming has, too.
+func (in *invocation) rewindOptions() rewind.Options {
+	return rewind.Options{TargetDir: *in.opts.target, NoSync: in.opts.noSync, SyncMethod: in.opts.syncMethod, Logger: in.log}
+}
+
+// openSource opens the directory or the server that the command line names.
+func (in *invocation) openSource(opts *rewind.Options) error {
+	if in.opts.sourceDir != nil {
+		dir, err := source.OpenDir(*in.opts.sourceDir)
+		if err != nil {
+			return err
+		}
+		opts.Source = dir
+		return nil
+	}
+	server, err := pgsource.Open(in.ctx, *in.opts.sourceServer, pgsource.Options{Timeout: in.opts.sourceTimeout, Logger: in.log})
+	if err != nil {
+		return err
+	}
+	opts.Source = server
+	if in.opts.recoveryConf {
+		opts.PrimaryConnInfo = server.ConnInfo()
+	}
+	if in.opts.progress {
+		in.log.Info("connected to server")
+		in.out.detail(fmt.Sprintf("It is the %s.", server))
+	}
+	return nil
+}
+
+// resume completes an interrupted rewind.
+func (in *invocation) resume() int {
+	dir, err := in.opts.targetOrPGDATA()
+	if err != nil {
+		return in.misused(err)
+	}
+	in.opts.target = &dir
+	if in.refuseRoot() {
+		return exitFailed
+	}
+	opts := in.rewindOptions()
+	if in.opts.progress {
+		bar := newProgress(in.out)
+		opts.Progress = bar.report
+		defer bar.close()
+	}
+	err = rewind.Resume(in.ctx, opts)
+	switch {
+	case errors.Is(err, rewind.ErrNothingToResume):
+		in.out.error(err.Error())
+		return exitFailed
+	case err != nil:
+		return in.failed(err)
+	}
+	in.log.Info("Done!")
+	return exitDone
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/gorewind/gorewind/rewind"
+)
+
+// meaning says what a state is, for people.
+var meaning = map[rewind.State]string{
+	rewind.StateClean:      "no rewind is under way",
+	rewind.StateStaged:     "a rewind was interrupted before it changed anything",
+	rewind.StateUnfinished: "a rewind is committed and not finished: no server starts",
+	rewind.StateInPlace:    "a rewind in place was interrupted: no server starts",
+	rewind.StateRewound:    "rewound, and not started since",
+}
+
+// status tells what state a data directory is in.
+func (in *invocation) status() int {
+	dir, err := in.opts.targetOrPGDATA()
+	if err != nil {
+		return in.misused(err)
+	}
+	s, err := rewind.StatusOf(dir)
+	if err != nil {
+		return in.failed(err)
+	}
+	if in.opts.format == "json" {
+		text, err := json.MarshalIndent(s, "", "  ")
+		if err != nil {
+			return in.failed(err)
+		}
+		fmt.Fprintln(in.stdout, string(text))
+	} else {
+		in.describe(s)
+	}
+	if s.State == rewind.StateUnfinished || s.State == rewind.StateInPlace {
+		return exitUnfinished
+	}
+	return exitDone
+}
+
+func (in *invocation) describe(s *rewind.Status) {
+	row := func(what, text string) { fmt.Fprintf(in.stdout, "%-16s %s\n", what+":", text) }
+	row("Data directory", s.Target)
+	row("State", fmt.Sprintf("%s (%s)", meaning[s.State], s.State))
+	row("Cluster state", s.ClusterState)
+	if s.ServerPID != 0 {
+		row("Server", fmt.Sprintf("process %d runs in it", s.ServerPID))
+	}
+	if s.Running {
+		row("Rewind", "one is running at this moment")
+	}
+	if s.Source != "" {
+		row("Source", s.Source)
+	}
+	if s.Started != nil {
+		row("Begun", s.Started.Local().Format(time.DateTime))
+	}
+	if s.StagedBytes > 0 {
+		row("Staged", fmt.Sprintf("%d kB", s.StagedBytes/1024))
+	}
+	row("To do", s.Advice)
+}

@@ -1,0 +1,111 @@
+package rewind
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/timeline"
+)
+
+// Explained is an error in parts, as PostgreSQL's programs print them: a main
+// line, which is pg_rewind's where that has one, and what else a reader should
+// know.
+type Explained struct {
+	Err error // the main line; errors.Is and errors.As see it
+	// Consequence is what could not be done because of it, where pg_rewind says
+	// that, too, in a line of its own.
+	Consequence string
+	Detail      string // facts, in sentences
+	Hint        string // what to do, in sentences
+}
+
+// Error puts all parts on one line.
+func (e *Explained) Error() string {
+	s := e.Err.Error()
+	if e.Consequence != "" {
+		s += ": " + e.Consequence
+	}
+	if more := strings.TrimSpace(e.Detail + " " + e.Hint); more != "" {
+		s += " (" + more + ")"
+	}
+	return s
+}
+
+// Unwrap gives the main line.
+func (e *Explained) Unwrap() error { return e.Err }
+
+// reworded says something else of an error.
+type reworded struct {
+	text string
+	error
+}
+
+func (r *reworded) Error() string { return r.text }
+func (r *reworded) Unwrap() error { return r.error }
+
+const (
+	stopAgain = "Start the server in it and stop it again."
+	takeBase  = "Take a base backup."
+	fromWAL   = "If an archive has that file, copy it there, else take a base backup."
+)
+
+// explain takes errors of other packages apart.
+func explain(err error) error {
+	var already *Explained
+	var control *controlfile.Error
+	var history *timeline.ParseError
+	switch {
+	case errors.As(err, &already):
+		return err
+	case errors.As(err, &control):
+		return &Explained{Err: &reworded{control.Msg, err}, Detail: concerns(err, control), Hint: sentence(control.Hint)}
+	case errors.As(err, &history):
+		msg := history.Msg
+		if history.Number > 0 {
+			msg += ": " + history.Line
+		}
+		return &Explained{Err: &reworded{msg, err}, Detail: strings.TrimSpace(concerns(err, history) + " " + history.Hint)}
+	case strings.Contains(err.Error(), `pg_control" for reading`) && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)):
+		return &Explained{Err: err, Hint: "Give the data directory of a PostgreSQL cluster."}
+	case errors.Is(err, ErrTargetRunning):
+		// In pg_rewind's eyes it is not shut down, which is why scripts look for this.
+		return &Explained{
+			Err: &reworded{ErrTargetNotClean.Error(), err}, Detail: sentence(err.Error()), Hint: "Stop it, and run gorewind again.",
+		}
+	}
+	return err
+}
+
+// concerns says where an inner error is from, as far as what wraps it does.
+func concerns(err, inner error) string {
+	before, _, found := strings.Cut(err.Error(), ": "+inner.Error())
+	if !found {
+		return ""
+	}
+	return "This is about the " + before + "."
+}
+
+// sentence makes one of a part of a message.
+func sentence(s string) string {
+	if s == "" {
+		return ""
+	}
+	return strings.ToUpper(s[:1]) + s[1:] + "."
+}
+
+// withHistory says whose timeline history could not be read.
+func withHistory(err error, side *Side, what string) error {
+	var bad *timeline.ParseError
+	if errors.As(err, &bad) {
+		return fmt.Errorf("timeline history of the %s: %w", what, err)
+	}
+	e := &Explained{Err: err, Detail: fmt.Sprintf("It is the history of timeline %d, which the %s is on.", side.Timeline, what)}
+	if errors.Is(err, fs.ErrNotExist) {
+		e.Hint = "Copy it there from an archive or another server of the cluster."
+	}
+	return e
+}
