@@ -1,83 +1,261 @@
 package pgsource
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math/rand/v2"
 	"net"
-	"slices"
 	"strconv"
-	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/gorewind/gorewind/source/pgsource/internal/conninfo"
 )
 
-// serverName says in messages which server it is.
-func serverName(c *pgx.ConnConfig) string {
-	where := net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
-	if strings.HasPrefix(c.Host, "/") {
-		where = c.Host + " port " + strconv.Itoa(int(c.Port))
-	}
-	return fmt.Sprintf("server on %s", where)
+// connector connects to what a connection string says, as libpq does: it goes
+// from host to host, from address to address, and in each place from one kind of
+// encryption to the next. Of pgx it wants one attempt at a time.
+//
+// A password in a connection string on the command line can be seen in the list
+// of processes, as with pg_rewind. In PGPASSWORD or a password file it cannot.
+type connector struct {
+	settings *conninfo.Settings
+	dbname   string // what -R writes since 18
+	base     *pgx.ConnConfig
+	dialer   *net.Dialer
+	tls      *tlsSettings
+	timeout  time.Duration // of each attempt; zero: none
+	hosts    []host
+	pinned   *bool                                 // once connected, whether with TLS
+	around   func(pgconn.DialFunc) pgconn.DialFunc // what is to see the connections
 }
 
-// connStringError says what is wrong with a connection string without quoting
-// it: a password may stand anywhere in it. A URI that cannot be taken apart has
-// pieces of itself in the cause, too.
-func connStringError(err error) error {
-	reason := err.Error()
-	if i := strings.LastIndex(reason, "`: "); i >= 0 {
-		reason = reason[i+len("`: "):]
-	}
-	if strings.HasPrefix(reason, "failed to parse as URL") {
-		reason = "it is not a URI: special characters in it, such as those of a password, must be percent-encoded"
-	}
-	return fmt.Errorf("could not understand the connection string: %s", oneLine(reason))
+// host is one of the hosts to try.
+type host struct {
+	conninfo.Host
+	password string
+	fromFile bool // the password came from the password file
 }
 
-// connectAdvice says what to do about an error of the server's, by SQLSTATE.
-var connectAdvice = map[string]string{
-	"28P01": "check the user and the password, which can be in PGPASSWORD or in a password file",
-	"28000": "check the user and what the server's pg_hba.conf allows",
-	"3D000": "check the database name: any database of the server will do",
-	"42501": "connect to a database that the role may connect to",
-	"53300": "close connections or raise max_connections",
-	"57P03": "wait until the server accepts connections",
-}
-
-// connectError names the server, each reason once, and what to do.
-func connectError(server string, err error) error {
-	reason := err
-	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) {
-		reason = connect.Unwrap()
+// newConnector understands a connection string and all that it leaves open. It
+// reads files, but does not connect.
+func newConnector(connString string, log *slog.Logger) (*connector, error) {
+	c, err := parseConnString(connString, conninfo.System(), log)
+	if err != nil {
+		return nil, fmt.Errorf("could not understand the connection string: %s", oneLine(err.Error()))
 	}
-	advice := "check the host and the port and that the server runs"
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && connectAdvice[pg.Code] != "" {
-		advice = connectAdvice[pg.Code]
+	return c, nil
+}
+
+func parseConnString(connString string, env conninfo.Environment, log *slog.Logger) (*connector, error) {
+	settings, err := conninfo.Parse(connString)
+	if err != nil {
+		return nil, err
 	}
-	return &connectionError{text: fmt.Sprintf("could not connect to the source %s: %s: %s", server, oneLine(reason.Error()), advice), err: err}
+	c := &connector{settings: settings, dbname: conninfo.DatabaseName(settings, env)}
+	if err := settings.Complete(env); err != nil {
+		return nil, err
+	}
+	hosts, err := settings.Hosts()
+	if err != nil {
+		return nil, err
+	}
+	if err := settings.Check(); err != nil {
+		return nil, err
+	}
+	if settings.Value("user") == "" {
+		return nil, errors.New("the user of this process has no name: say who connects with user= or PGUSER")
+	}
+	if c.dialer, err = newDialer(settings); err != nil {
+		return nil, err
+	}
+	// libpq never waits less than two seconds: there is less to a second than it seems.
+	if seconds, _, _ := settings.Int("connect_timeout"); seconds > 0 {
+		c.timeout = time.Duration(max(seconds, 2)) * time.Second
+	}
+	c.addHosts(hosts, log)
+	if c.tls, err = newTLS(settings, env, c.hosts, log); err != nil {
+		return nil, err
+	}
+	c.base, err = baseConfig(settings)
+	return c, err
 }
 
-// connectionError has a text of its own, since that of the error it wraps has
-// several lines.
-type connectionError struct {
-	text string
-	err  error
+// addHosts finds the passwords, too: each host can have its own.
+func (c *connector) addHosts(hosts []conninfo.Host, log *slog.Logger) {
+	for i, h := range hosts {
+		password, warning := c.settings.Value("password"), ""
+		fromFile := password == ""
+		if fromFile {
+			password, warning = c.settings.Password(h)
+		}
+		if warning != "" && i == 0 && log != nil {
+			log.Warn(warning)
+		}
+		c.hosts = append(c.hosts, host{h, password, fromFile && password != ""})
+	}
+	if c.settings.Value("load_balance_hosts") == "random" {
+		rand.Shuffle(len(c.hosts), func(i, j int) { c.hosts[i], c.hosts[j] = c.hosts[j], c.hosts[i] })
+	}
 }
 
-func (e *connectionError) Error() string { return e.text }
-func (e *connectionError) Unwrap() error { return e.err }
+// connInfo is what "pg_rewind -R" of a major writes as primary_conninfo.
+func (c *connector) connInfo(major int) string {
+	info := c.settings.Render(major)
+	if major >= 1800 && c.dbname != "" {
+		info += " " + conninfo.Pair("dbname", c.dbname)
+	}
+	return info
+}
 
-// oneLine joins the lines of a message and drops those that come again, as for
-// an attempt with and one without TLS.
-func oneLine(text string) string {
-	var lines []string
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" && !slices.Contains(lines, line) {
-			lines = append(lines, line)
+// place is an address that a host has.
+type place struct {
+	host
+	addr string // of IP; empty for a Unix socket
+}
+
+// connect connects to the first server that will do, and says in words which it
+// is. From then on it connects to that one only: what else the connection string
+// names may be another server, or the same one of another time.
+func (c *connector) connect(ctx context.Context) (*pgx.Conn, string, error) {
+	var failures []failure
+	passes := []string{c.settings.Value("target_session_attrs")}
+	if c.pinned != nil {
+		passes[0] = "any" // what it must be is known better now
+	}
+	if passes[0] == "prefer-standby" {
+		passes = []string{"standby", "any"}
+	}
+	for _, attrs := range passes {
+		failures = nil // those of a pass before only say which server is no standby
+		for _, h := range c.hosts {
+			places, err := c.resolve(ctx, h)
+			if err != nil {
+				failures = append(failures, failure{h, err})
+			}
+			for _, p := range places {
+				conn, err := c.try(ctx, p, attrs)
+				if err == nil {
+					c.pin(p, conn)
+					return conn, serverName(h), nil
+				}
+				failures = append(failures, failure{h, err})
+				if ctx.Err() != nil || isFinal(err) {
+					return nil, "", c.connectError(failures)
+				}
+			}
 		}
 	}
-	return strings.Join(lines, "; ")
+	return nil, "", c.connectError(failures)
+}
+
+// pin leaves of the places only the one that the connection went to, encrypted
+// or not as that is. Another one can be a server that looks the same and is not:
+// of two standbys, each has its own pages.
+func (c *connector) pin(p place, conn *pgx.Conn) {
+	_, isTLS := rawConn(conn)
+	c.pinned = &isTLS
+	if p.addr != "" {
+		if p.Name == "" {
+			p.Name = p.Addr
+		}
+		p.Addr = p.addr
+	}
+	c.hosts = []host{p.host}
+}
+
+// resolve finds the addresses of a host.
+func (c *connector) resolve(ctx context.Context, h host) ([]place, error) {
+	switch {
+	case h.IsUnix():
+		return []place{{host: h}}, nil
+	case h.Addr != "":
+		return []place{{h, h.Addr}}, nil
+	}
+	addrs, err := net.DefaultResolver.LookupHost(ctx, h.Name)
+	places := make([]place, len(addrs))
+	for i, addr := range addrs {
+		places[i] = place{h, addr}
+	}
+	if c.settings.Value("load_balance_hosts") == "random" {
+		rand.Shuffle(len(places), func(i, j int) { places[i], places[j] = places[j], places[i] })
+	}
+	return places, err
+}
+
+// errTimeout is what connect_timeout ends an attempt with.
+var errTimeout = errors.New("timeout expired")
+
+// try connects to one address, with and without TLS as sslmode says.
+func (c *connector) try(parent context.Context, p place, attrs string) (conn *pgx.Conn, err error) {
+	ctx := parent
+	if c.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(parent, c.timeout)
+		defer cancel()
+	}
+	var errs []error
+	for _, encryption := range c.tls.attempts(p.Host) {
+		if c.pinned != nil && *c.pinned != (encryption != nil) {
+			continue
+		}
+		conn, err = pgx.ConnectConfig(ctx, c.config(p, encryption, attrs))
+		if err == nil {
+			return conn, nil
+		}
+		if ctx.Err() != nil && parent.Err() == nil {
+			err = errTimeout
+		}
+		errs = append(errs, err)
+		if !isAboutEncryption(err) {
+			break
+		}
+	}
+	return nil, errors.Join(errs...)
+}
+
+// isAboutEncryption tells whether another kind of encryption can help: the
+// handshake failed, or pg_hba.conf does not allow this kind.
+func isAboutEncryption(err error) bool {
+	var pg *pgconn.PgError
+	var op *net.OpError
+	var attrs *sessionAttrsError
+	switch {
+	case errors.As(err, &pg):
+		return pg.Code == "28000"
+	case errors.As(err, &op) && op.Op == "dial":
+		return false
+	default:
+		return !errors.Is(err, errTimeout) && !errors.As(err, &attrs)
+	}
+}
+
+// isFinal tells of an error after which libpq tries no other host: the server
+// refuses, and not because it is about to start or to stop.
+func isFinal(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code != "57P03"
+}
+
+// config is that of one attempt.
+func (c *connector) config(p place, encryption *tls.Config, attrs string) *pgx.ConnConfig {
+	config := c.base.Copy()
+	config.Host, config.Password, config.TLSConfig = p.Name, p.password, encryption
+	if config.Host == "" {
+		config.Host = p.Addr
+	}
+	port, _ := strconv.ParseUint(p.Port, 10, 16) // Hosts checked it
+	config.Port = uint16(port)
+	config.LookupFunc = func(context.Context, string) ([]string, error) { return []string{p.addr}, nil }
+	config.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx, p) }
+	if c.around != nil {
+		config.DialFunc = c.around(config.DialFunc)
+	}
+	config.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error { return checkSessionAttrs(ctx, conn, attrs) }
+	return config
 }

@@ -86,8 +86,7 @@ func (p *pulse) watch(ctx context.Context, limit time.Duration) (_ context.Conte
 // even take what is written is silent, too.
 type watchedConn struct {
 	net.Conn
-	address string // as it was dialled
-	pulse   *pulse
+	pulse *pulse
 }
 
 func (c *watchedConn) Read(b []byte) (int, error) {

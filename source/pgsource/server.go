@@ -43,8 +43,9 @@ type Server struct {
 var _ source.Live = (*Server)(nil)
 
 // Open connects to a server and checks its version and the role's privileges.
-// connString is a libpq connection string, keyword/value or URI; what it leaves
-// open comes from the PG* environment variables. No error holds a password.
+// connString is what libpq takes, keywords and values or a URI; what it leaves
+// open comes from the same places as in libpq: a service file, the PG*
+// environment variables, a password file. No error holds a password.
 //
 // Opening is tried once; where trying again may help, the error wraps
 // source.ErrUnavailable. Every operation later on survives the loss of its
@@ -52,16 +53,11 @@ var _ source.Live = (*Server)(nil)
 // within the timeout and is the same one: address, system, major, role, timeline.
 // If it is not, the error wraps source.ErrChanged.
 func Open(ctx context.Context, connString string, opts Options) (*Server, error) {
-	config, err := pgx.ParseConfig(connString)
+	connector, err := newConnector(connString, opts.Logger)
 	if err != nil {
-		return nil, connStringError(err)
+		return nil, err
 	}
-	if config.RuntimeParams["application_name"] == "" {
-		config.RuntimeParams["application_name"] = "gorewind"
-	}
-	// File names are bytes; with this encoding no server converts them.
-	config.RuntimeParams["client_encoding"] = "SQL_ASCII"
-	s := newSession(config, opts)
+	s := newSession(connector, opts)
 	if err := s.connect(ctx, s.timeout); err != nil {
 		if ctx.Err() == nil && isTemporary(err) {
 			err = &unavailableError{err}
@@ -80,6 +76,13 @@ func (s *Server) Close() error {
 }
 
 func (s *Server) String() string { return s.name }
+
+// ConnInfo is the connection string that "pg_rewind -R" of the server's major
+// writes as primary_conninfo (GenerateRecoveryConfig in fe_utils/recovery_gen.c):
+// every option of the connection, defaults included, and the password if the
+// connection string or PGPASSWORD had it. It is not yet quoted for a
+// configuration file.
+func (s *Server) ConnInfo() string { return s.session.connector.connInfo(s.version.ServerNum) }
 
 // Version is the server's major.
 func (s *Server) Version() *pgdata.Version { return s.version }

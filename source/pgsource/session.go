@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"slices"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,10 +20,11 @@ import (
 // session is a connection that is made again when it is lost, to the same
 // server.
 type session struct {
-	name    string // of the server, for messages
-	config  *pgx.ConnConfig
-	timeout time.Duration
-	log     *slog.Logger
+	name      string // of the server, for messages
+	connector *connector
+	timeout   time.Duration
+	log       *slog.Logger
+	dialer    func(pgconn.DialFunc) pgconn.DialFunc // for tests
 
 	conn   *pgx.Conn // nil while there is none
 	pulse  *pulse    // of conn, or of the attempt to make one
@@ -42,16 +41,13 @@ type identity struct {
 	made       float64 // when the data directory got its PG_VERSION; see identify
 }
 
-func newSession(config *pgx.ConnConfig, opts Options) *session {
-	s := &session{name: serverName(config), config: config, timeout: opts.Timeout, log: opts.Logger}
+func newSession(c *connector, opts Options) *session {
+	s := &session{connector: c, timeout: opts.Timeout, log: opts.Logger, dialer: opts.dialer}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	if s.timeout <= 0 {
 		s.timeout = DefaultTimeout
-	}
-	if opts.dialer != nil {
-		config.DialFunc = opts.dialer(config.DialFunc)
 	}
 	return s
 }
@@ -70,57 +66,33 @@ func (s *session) connect(ctx context.Context, limit time.Duration) (err error) 
 		}
 	}()
 
-	pulse, config, addresses := s.pulse, s.config.Copy(), map[string][]string{}
-	config.LookupFunc = func(ctx context.Context, host string) (found []string, err error) {
-		found, err = s.config.LookupFunc(ctx, host)
-		addresses[host] = found
-		return found, err
-	}
-	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := s.config.DialFunc(ctx, network, address)
-		if err != nil {
-			return nil, err
+	pulse := s.pulse
+	s.connector.around = func(dial pgconn.DialFunc) pgconn.DialFunc {
+		if s.dialer != nil {
+			dial = s.dialer(dial)
 		}
-		return &watchedConn{conn, address, pulse}, nil
+		return func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &watchedConn{conn, pulse}, nil
+		}
 	}
-	if s.conn, err = pgx.ConnectConfig(ctx, config); err != nil {
-		return connectError(s.name, silenced(ctx, limit, err))
+	conn, name, err := s.connector.connect(ctx)
+	if err != nil {
+		return silenced(ctx, limit, err)
 	}
+	s.conn, s.name = conn, name
 	now, err := prepareSession(ctx, s.conn)
 	if err != nil {
 		return fmt.Errorf("source %s: %w", s.name, silenced(ctx, limit, err))
 	}
 	if s.server == nil {
 		s.server = now
-		s.pin(addresses)
 		return nil
 	}
 	return s.server.check(now, s.name)
-}
-
-// pin leaves of the hosts and addresses only those that the connection went to,
-// encrypted or not as that is. Another one can be a server that looks the same
-// and is not: of two standbys, each has its own pages.
-func (s *session) pin(addresses map[string][]string) {
-	watched, isTLS := rawConn(s.conn)
-	if watched == nil {
-		return
-	}
-	ip, _, _ := net.SplitHostPort(watched.address)
-	hosts := append([]*pgconn.FallbackConfig{{Host: s.config.Host, Port: s.config.Port, TLSConfig: s.config.TLSConfig}}, s.config.Fallbacks...)
-	hosts = slices.DeleteFunc(hosts, func(h *pgconn.FallbackConfig) bool {
-		_, local := pgconn.NetworkAddress(h.Host, h.Port)
-		there := local == watched.address || slices.Contains(addresses[h.Host], ip) && net.JoinHostPort(ip, strconv.Itoa(int(h.Port))) == watched.address
-		return !there || isTLS != (h.TLSConfig != nil)
-	})
-	if len(hosts) == 0 {
-		return
-	}
-	s.config.Host, s.config.Port, s.config.TLSConfig = hosts[0].Host, hosts[0].Port, hosts[0].TLSConfig
-	s.config.Fallbacks = nil
-	s.name = serverName(s.config)
-	s.config.ValidateConnect = nil // what it is to be, check says better
-	s.config.LookupFunc = func(context.Context, string) ([]string, error) { return []string{ip}, nil }
 }
 
 // rawConn is what lies below a connection.

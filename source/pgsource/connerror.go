@@ -1,0 +1,120 @@
+package pgsource
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// serverName says in messages which server it is.
+func serverName(h host) string {
+	name := h.String()
+	if h.Addr != "" && h.Name != "" && h.Name != h.Addr {
+		name = fmt.Sprintf("%s (%s)", h.Name, name)
+	}
+	return "server on " + name
+}
+
+// connectAdvice says what to do about an error of the server's, by SQLSTATE.
+var connectAdvice = map[string]string{
+	"28P01": "check the user and the password, which can be in PGPASSWORD or in a password file",
+	"28000": "check the user and what the server's pg_hba.conf allows",
+	"3D000": "check the database name: any database of the server will do",
+	"42501": "connect to a database that the role may connect to",
+	"53300": "close connections or raise max_connections",
+	"57P03": "wait until the server accepts connections",
+}
+
+// failure is why a host did not do.
+type failure struct {
+	host host
+	err  error
+}
+
+// connectError names the servers, each reason once, and what to do.
+func (c *connector) connectError(failures []failure) error {
+	if c.settings.Suspect() {
+		return errors.New(`could not connect to the source: its URI has an "@" where none should be, ` +
+			`and so is not shown: special characters in a URI, such as those of a password, must be percent-encoded`)
+	}
+	var errs []error
+	var servers, names []string
+	for i, f := range failures {
+		errs = append(errs, f.err)
+		name := serverName(f.host)
+		if slices.Contains(names, name) {
+			continue
+		}
+		var reasons []string
+		for _, other := range failures[i:] {
+			if serverName(other.host) == name {
+				reasons = append(reasons, reasonsOf(other.err)...)
+			}
+		}
+		names = append(names, name)
+		servers = append(servers, name+": "+oneLine(strings.Join(reasons, "\n")))
+	}
+	text := "could not connect to the source " + strings.Join(servers, "; ")
+	return &connectionError{text: text + ": " + c.advice(failures), err: errors.Join(errs...)}
+}
+
+// advice is about the last failure.
+func (c *connector) advice(failures []failure) string {
+	last := failures[len(failures)-1]
+	var pg *pgconn.PgError
+	var attrs *sessionAttrsError
+	switch {
+	case errors.As(last.err, &attrs):
+		return "check target_session_attrs and which of the servers is the primary"
+	case !errors.As(last.err, &pg) || connectAdvice[pg.Code] == "":
+		return "check the host and the port and that the server runs"
+	case pg.Code == "28P01" && last.host.fromFile:
+		return fmt.Sprintf(`password retrieved from file "%s": check the user and the password`, c.settings.Value("passfile"))
+	}
+	return connectAdvice[pg.Code]
+}
+
+// reasonsOf takes pgx's own words about the place off an error: here messages
+// name it as the user knows it.
+func reasonsOf(err error) []string {
+	var connect *pgconn.ConnectError
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []string
+		for _, e := range joined.Unwrap() {
+			all = append(all, reasonsOf(e)...)
+		}
+		return all
+	}
+	if errors.As(err, &connect) {
+		return reasonsOf(connect.Unwrap())
+	}
+	if inner := errors.Unwrap(err); inner != nil && strings.HasSuffix(err.Error(), "): "+inner.Error()) {
+		err = inner // it was "address (host): reason"
+	}
+	return []string{err.Error()}
+}
+
+// connectionError has a text of its own, since that of the error it wraps has
+// several lines.
+type connectionError struct {
+	text string
+	err  error
+}
+
+func (e *connectionError) Error() string { return e.text }
+func (e *connectionError) Unwrap() error { return e.err }
+
+// oneLine joins the lines of a message and drops those that come again, as for
+// an attempt with and one without TLS.
+func oneLine(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
+}
