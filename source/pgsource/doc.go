@@ -7,4 +7,9 @@
 //	GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text, boolean, boolean) TO role;
 //	GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text, boolean) TO role;
 //	GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) TO role;
+//
+// Networks fail and servers restart. A connection that is lost, or silent for
+// too long, is made again, and every operation goes on from where it was: see
+// [Open]. The server must still be the same one then, since files of two servers
+// do not make a cluster.
 package pgsource

@@ -310,8 +310,8 @@ func TestTheNetworkFailsAtEveryInstant(t *testing.T) {
 					})
 				}
 				all.Wait()
-				fmt.Printf("PostgreSQL %s, %s: %d instants, %d times all came, %d times it was not opened, %d times given up\n",
-					in, mode.name, tried.Load(), done.Load(), notOpened.Load(), unavailable.Load())
+				pgtest.Note(fmt.Sprintf("network of %s, %s: %d instants (%d complete, %d not opened, %d given up)",
+					in.Version, mode.name, tried.Load(), done.Load(), notOpened.Load(), unavailable.Load()))
 				assert.Greater(t, tried.Load(), instants/2)
 				assert.Less(t, notOpened.Load(), tried.Load())
 				assert.Equal(t, mode.forever, done.Load() == 0)
