@@ -74,7 +74,8 @@ func explain(err error) error {
 	case errors.Is(err, ErrTargetRunning):
 		// In pg_rewind's eyes it is not shut down, which is why scripts look for this.
 		return &Explained{
-			Err: &reworded{ErrTargetNotClean.Error(), err}, Detail: sentence(err.Error()), Hint: "Stop it, and run gorewind again.",
+			Err: &reworded{ErrTargetNotClean.Error(), err}, Hint: "Stop it, and run gorewind again.",
+			Detail: sentence(strings.TrimSuffix(err.Error(), ": stop it")),
 		}
 	}
 	return err

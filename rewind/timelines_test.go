@@ -48,7 +48,7 @@ func TestTimelines(t *testing.T) {
 
 		// A standby and its primary are on the same timeline.
 		r, err := prepare(t, c, openServer(t, server(a)))
-		require.ErrorContains(t, err, "the target server is running")
+		require.ErrorContains(t, err, "target server is running")
 		require.Nil(t, r)
 		c.Stop(t, pgtest.Fast)
 		r, err = prepare(t, c, openServer(t, server(a)))

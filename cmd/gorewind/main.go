@@ -32,12 +32,21 @@ func program(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal kills
-	return run(ctx, args, os.Stdout, os.Stderr)
+	return run(ctx, args, os.LookupEnv, os.Stdout, os.Stderr)
+}
+
+// environment looks variables up, as os.LookupEnv does.
+type environment func(name string) (value string, ok bool)
+
+func (env environment) get(name string) string {
+	value, _ := env(name)
+	return value
 }
 
 // invocation is one run of a command.
 type invocation struct {
 	ctx     context.Context
+	env     environment
 	command *command
 	opts    *options
 	path    string // the program, as it was called
@@ -47,10 +56,10 @@ type invocation struct {
 }
 
 // run is the program, without the process around it.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, env environment, stdout, stderr io.Writer) int {
 	name := programName(args)
-	out := &messages{name: name, w: stderr, colors: colorsFor(stderr, os.Getenv)}
-	in := &invocation{ctx: ctx, command: commands[0], path: name, stdout: stdout, out: out, log: slog.New(out)}
+	out := &messages{name: name, w: stderr, colors: colorsFor(stderr, env)}
+	in := &invocation{ctx: ctx, env: env, command: commands[0], path: name, stdout: stdout, out: out, log: slog.New(out)}
 	if len(args) > 0 {
 		in.path, args = cmp.Or(args[0], name), args[1:]
 	}
@@ -63,7 +72,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	var err error
-	in.opts, err = in.command.parse(args)
+	in.opts, err = in.command.parse(args, env)
 	switch {
 	case err != nil:
 		return in.misused(err)

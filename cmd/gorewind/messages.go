@@ -31,8 +31,8 @@ type colors struct{ locus, error, warning, note string }
 
 // colorsFor does what PostgreSQL's programs do with PG_COLOR and PG_COLORS
 // (common/logging.c). NO_COLOR, which they do not know, overrules both.
-func colorsFor(w io.Writer, getenv func(string) string) colors {
-	switch getenv("PG_COLOR") {
+func colorsFor(w io.Writer, env environment) colors {
+	switch env.get("PG_COLOR") {
 	case "always":
 	case "auto":
 		if !isTerminal(w) {
@@ -41,10 +41,10 @@ func colorsFor(w io.Writer, getenv func(string) string) colors {
 	default:
 		return colors{}
 	}
-	if getenv("NO_COLOR") != "" {
+	if env.get("NO_COLOR") != "" {
 		return colors{}
 	}
-	chosen := getenv("PG_COLORS")
+	chosen := env.get("PG_COLORS")
 	if chosen == "" {
 		return colors{locus: "01", error: "01;31", warning: "01;35", note: "01;36"}
 	}

@@ -48,33 +48,33 @@ type option struct {
 var optionTable = []*option{
 	{
 		name: "help", short: '?', help: "show this help, then exit",
-		set: flag(func(o *options) *bool { return &o.help }),
+		set: sets(func(o *options) *bool { return &o.help }),
 	},
 	{
 		name: "target-pgdata", short: 'D', arg: "DIRECTORY", help: "existing data directory to modify",
 		more:     "Its server must not run.",
-		complete: directories, set: text(func(o *options) **string { return &o.target }),
+		complete: directories, set: setsText(func(o *options) **string { return &o.target }),
 	},
 	{
 		name: "write-recovery-conf", short: 'R', since: "13", help: "write configuration for replication (requires --source-server)",
 		more: "From 12 on this makes standby.signal and sets primary_conninfo in postgresql.auto.conf, up to 11 it writes recovery.conf. " +
 			"It is done, too, where no rewind is required.",
-		set: flag(func(o *options) *bool { return &o.recoveryConf }),
+		set: sets(func(o *options) *bool { return &o.recoveryConf }),
 	},
 	{
 		name: "source-pgdata", arg: "DIRECTORY", help: "source data directory to synchronize with",
 		more:     "Its server must have been shut down cleanly.",
-		complete: directories, set: text(func(o *options) **string { return &o.sourceDir }),
+		complete: directories, set: setsText(func(o *options) **string { return &o.sourceDir }),
 	},
 	{
 		name: "source-server", arg: "CONNSTR", help: "source server to synchronize with",
 		more: "A connection string or URI as libpq takes it. The server may be a primary or a standby.",
-		set:  text(func(o *options) **string { return &o.sourceServer }),
+		set:  setsText(func(o *options) **string { return &o.sourceServer }),
 	},
 	{
 		name: "no-ensure-shutdown", since: "13", help: "do not automatically fix unclean shutdown",
 		more: "Without this, a target that was not shut down cleanly first goes through crash recovery in single-user mode.",
-		set:  flag(func(o *options) *bool { return &o.noEnsureShutdown }),
+		set:  sets(func(o *options) *bool { return &o.noEnsureShutdown }),
 	},
 	{
 		name: "config-file", since: "15", arg: "FILENAME", help: "use specified main server configuration file when running target cluster",
@@ -83,29 +83,29 @@ var optionTable = []*option{
 	},
 	{
 		name: "version", short: 'V', help: "output version information, then exit",
-		set: flag(func(o *options) *bool { return &o.version }),
+		set: sets(func(o *options) *bool { return &o.version }),
 	},
 	{
 		name: "restore-target-wal", short: 'c', since: "13", help: "use \"restore_command\" in target configuration to retrieve WAL files from archives",
-		set: flag(func(o *options) *bool { return &o.restoreWAL }),
+		set: sets(func(o *options) *bool { return &o.restoreWAL }),
 	},
 	{
 		name: "dry-run", short: 'n', help: "stop before modifying anything",
-		set: flag(func(o *options) *bool { return &o.dryRun }),
+		set: sets(func(o *options) *bool { return &o.dryRun }),
 	},
 	{
 		name: "no-sync", short: 'N', since: "12", help: "do not wait for changes to be written safely to disk",
 		more: "Then neither the rewind nor its interruption survives a crash of the operating system. For tests only.",
-		set:  flag(func(o *options) *bool { return &o.noSync }),
+		set:  sets(func(o *options) *bool { return &o.noSync }),
 	},
 	{
 		name: "progress", short: 'P', help: "write progress messages",
-		set: flag(func(o *options) *bool { return &o.progress }),
+		set: sets(func(o *options) *bool { return &o.progress }),
 	},
 	{
 		name: "debug", help: "write a lot of debug messages",
 		more: "Among them both timeline histories and what happens to every file.",
-		set:  flag(func(o *options) *bool { return &o.debug }),
+		set:  sets(func(o *options) *bool { return &o.debug }),
 	},
 	{
 		name: "sync-method", since: "17", arg: "METHOD", help: "set method for syncing files to disk",
@@ -127,7 +127,7 @@ var optionTable = []*option{
 	{
 		name: "in-place", help: "write to the target at once, for disks without room to stage the changes",
 		more: "If it is interrupted, no server starts on the target, and a next run needs the source again to finish.",
-		set:  flag(func(o *options) *bool { return &o.inPlace }),
+		set:  sets(func(o *options) *bool { return &o.inPlace }),
 	},
 	{
 		name: "keep", arg: "GLOB", help: "keep the target's own version of matching files (may be given several times)",
@@ -153,11 +153,11 @@ var optionTable = []*option{
 	},
 }
 
-func flag(field func(*options) *bool) func(*options, string) error {
+func sets(field func(*options) *bool) func(*options, string) error {
 	return func(o *options, _ string) error { *field(o) = true; return nil }
 }
 
-func text(field func(*options) **string) func(*options, string) error {
+func setsText(field func(*options) **string) func(*options, string) error {
 	return func(o *options, value string) error { *field(o) = &value; return nil }
 }
 
@@ -213,7 +213,7 @@ func init() {
 			notes: rewindNotes, run: (*invocation).rewind,
 		},
 		{
-			name: "resume", purpose: "completes a rewind that was interrupted after its point of no return, without the source",
+			name: "resume", purpose: "completes an interrupted rewind from the target's disks, without the source",
 			usage:    []string{"[OPTION]... [--target-pgdata=DIRECTORY]"},
 			sections: []section{{"Options", append([]string{"target-pgdata", "no-sync", "progress", "debug", "sync-method"}, general...)}},
 			notes:    "Without -D the directory is that of the environment variable PGDATA.\n", run: (*invocation).resume,

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -21,10 +20,10 @@ type usageError struct {
 func (e *usageError) Error() string { return e.err.Error() }
 
 // parse reads a command's options and operands.
-func (c *command) parse(args []string) (*options, error) {
+func (c *command) parse(args []string, env environment) (*options, error) {
 	o := new(options)
 	list := c.options()
-	_, posix := os.LookupEnv("POSIXLY_CORRECT")
+	_, posix := env("POSIXLY_CORRECT")
 	p := getopt.New(args, getoptOptions(list), posix)
 	for {
 		i, value, ok, err := p.Next()
@@ -68,14 +67,14 @@ func (o *options) checkOperands(most int) error {
 
 // targetOrPGDATA is the directory for the commands that pg_rewind does not have.
 // It does not use PGDATA itself.
-func (o *options) targetOrPGDATA() (string, error) {
-	if err := o.checkOperands(0); err != nil {
+func (in *invocation) targetOrPGDATA() (string, error) {
+	if err := in.opts.checkOperands(0); err != nil {
 		return "", err
 	}
-	if o.target != nil {
-		return *o.target, nil
+	if in.opts.target != nil {
+		return *in.opts.target, nil
 	}
-	if dir := os.Getenv("PGDATA"); dir != "" {
+	if dir := in.env.get("PGDATA"); dir != "" {
 		return dir, nil
 	}
 	return "", errors.New("no target data directory specified (--target-pgdata)")

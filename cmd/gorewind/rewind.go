@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
@@ -137,7 +136,7 @@ func (in *invocation) openSource(opts *rewind.Options) error {
 
 // resume completes an interrupted rewind.
 func (in *invocation) resume() int {
-	dir, err := in.opts.targetOrPGDATA()
+	dir, err := in.targetOrPGDATA()
 	if err != nil {
 		return in.misused(err)
 	}
@@ -151,12 +150,7 @@ func (in *invocation) resume() int {
 		opts.Progress = bar.report
 		defer bar.close()
 	}
-	err = rewind.Resume(in.ctx, opts)
-	switch {
-	case errors.Is(err, rewind.ErrNothingToResume):
-		in.out.error(err.Error())
-		return exitFailed
-	case err != nil:
+	if err := rewind.Resume(in.ctx, opts); err != nil {
 		return in.failed(err)
 	}
 	in.log.Info("Done!")

@@ -19,7 +19,7 @@ var meaning = map[rewind.State]string{
 
 // status tells what state a data directory is in.
 func (in *invocation) status() int {
-	dir, err := in.opts.targetOrPGDATA()
+	dir, err := in.targetOrPGDATA()
 	if err != nil {
 		return in.misused(err)
 	}
