@@ -62,6 +62,10 @@ var (
 // SpaceError says that a file system has too little room.
 type SpaceError = target.SpaceError
 
+// Obstacles are all the reasons at once why a target cannot be rewound as it is:
+// what cannot be written, what has no room.
+type Obstacles = target.Obstacles
+
 // isTemporary tells the errors that can go away by themselves.
 func isTemporary(err error) bool {
 	return errors.Is(err, ErrTargetLocked) || errors.Is(err, ErrSourceChanged) || errors.Is(err, ErrSourceUnavailable) ||

@@ -24,16 +24,30 @@ func (in *invocation) failed(err error) int {
 	var failed *rewind.Error
 	if errors.As(err, &failed) {
 		switch {
-		case !failed.TargetUntouched:
+		case !failed.TargetUntouched && failed.BaseBackupNeeded:
+			status = exitBaseBackup
+			details = append(details, "The target is half rewound: no server starts on it.")
+		case !failed.TargetUntouched && failed.Phase == rewind.Stage: // in place
 			status = exitUnfinished
 			details = append(details, "The target is half rewound: no server starts on it.")
 			hints = append(hints, "Run the same command again to finish the rewind.")
+		case !failed.TargetUntouched:
+			status = exitUnfinished
+			details = append(details, "The target is half rewound: no server starts on it.")
+			hints = append(hints, "Run the same command again to finish the rewind, or \"gorewind resume\"; neither needs the source.")
 		case failed.BaseBackupNeeded:
 			status = exitBaseBackup
 			details = append(details, "The target was not changed.")
 		default:
 			details = append(details, "The target was not changed.")
 		}
+	}
+	var all rewind.Obstacles
+	if errors.As(err, &all) {
+		for _, one := range all[:len(all)-1] {
+			in.out.error(inCLocale(one.Error(), one))
+		}
+		main = all[len(all)-1].Error()
 	}
 	in.out.error(inCLocale(main, err))
 	if more != "" {

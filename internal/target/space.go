@@ -17,14 +17,14 @@ type SpaceError struct {
 }
 
 func (e *SpaceError) Error() string {
-	text := fmt.Sprintf("not enough space on the file system of %q: %s are needed and %s are free: free some", e.Dir, megabytes(e.Needed), megabytes(e.Free))
+	text := fmt.Sprintf("not enough space on the file system of %q: %s are needed and %s are free: free some", e.Dir, kilobytes(e.Needed), kilobytes(e.Free))
 	if !e.InPlace {
 		text += ", or rewind with --in-place, which needs less and promises less"
 	}
 	return text
 }
 
-func megabytes(n int64) string { return fmt.Sprintf("%d MB", (n+1<<20-1)>>20) }
+func kilobytes(n int64) string { return fmt.Sprintf("%d kB", n>>10) }
 
 // room is what a rewind writes in an area, in bytes.
 type room struct {
