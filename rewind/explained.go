@@ -50,7 +50,8 @@ func (r *reworded) Unwrap() error { return r.error }
 const (
 	stopAgain = "Start the server in it and stop it again."
 	takeBase  = "Take a base backup."
-	fromWAL   = "If an archive has that file, copy it there, else take a base backup."
+	fromWAL   = "If an archive has that file, bring it back with --restore-target-wal or copy it there, else take a base backup."
+	letItStop = "Start the server in it and stop it again, or let gorewind do that: without --dry-run and --no-ensure-shutdown."
 )
 
 // explain takes errors of other packages apart.

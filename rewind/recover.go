@@ -25,7 +25,7 @@ func (r *Rewind) recoverTarget(ctx context.Context) error {
 		r.killedStandby = true
 		return nil
 	case !r.opts.EnsureShutdown:
-		return &Explained{Err: ErrTargetNotClean, Detail: fmt.Sprintf("The control file of %q says %q.", r.target.Name(), r.targetControl.State), Hint: stopAgain}
+		return &Explained{Err: ErrTargetNotClean, Detail: fmt.Sprintf("The control file of %q says %q.", r.target.Name(), r.targetControl.State), Hint: letItStop}
 	}
 	ended, err := r.endOfTarget(ctx)
 	if err != nil {
