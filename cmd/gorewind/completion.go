@@ -122,7 +122,7 @@ func zshCompletion() string {
 func zshCommands() string {
 	var list []string
 	for _, c := range commands[1:] {
-		list = append(list, c.name+`\:"`+c.purpose+`"`)
+		list = append(list, c.name+`\:"`+strings.ReplaceAll(c.purpose, "'", `'\''`)+`"`)
 	}
 	return strings.Join(list, " ")
 }

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/internal/pgtest"
+)
+
+// What gorewind makes can be read by the group if the data directory can, and by
+// nobody else, whatever the umask is.
+func TestModesDoNotDependOnTheUmask(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skipf("no shell to set a umask: %v", err)
+	}
+	for _, c := range []struct {
+		name, umask            string
+		directory, file, inner fs.FileMode
+	}{
+		{"the server's user alone", "000", 0o700, 0o600, 0o700},
+		{"the group, too", "077", 0o750, 0o640, 0o750},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			target, source := restore(t)
+			require.NoError(t, os.Chmod(target, c.directory))
+			require.NoError(t, os.RemoveAll(filepath.Join(target, "base", "5")))
+			cmd := exec.Command(sh, "-c", "umask "+c.umask+` && exec "$0" "$@"`,
+				pgtest.BuildGorewind(t), "-N", "-D", target, "--source-pgdata", source)
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, string(out))
+			for path, want := range map[string]fs.FileMode{
+				".": c.directory, "base/5": c.inner, "base/5/1259": c.file, "backup_label": c.file,
+			} {
+				info, err := os.Stat(filepath.Join(target, filepath.FromSlash(path)))
+				require.NoError(t, err)
+				assert.Equal(t, want, info.Mode().Perm(), path)
+			}
+		})
+	}
+}
