@@ -5,6 +5,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/gorewind/gorewind/source/pgsource/internal/conninfo"
 )
 
 // Conn is the session, for tests that ask what it is allowed to do.
@@ -20,4 +22,13 @@ func (s *Server) Exec(ctx context.Context, sql string) error {
 func (o Options) WithDialer(dialer func(pgconn.DialFunc) pgconn.DialFunc) Options {
 	o.dialer = dialer
 	return o
+}
+
+// ConnInfo is what -R writes for a connection string in some environment.
+func ConnInfo(connString string, env conninfo.Environment, major int) (string, error) {
+	c, err := parseConnString(connString, env, nil)
+	if err != nil {
+		return "", err
+	}
+	return c.connInfo(major), nil
 }

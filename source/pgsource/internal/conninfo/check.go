@@ -25,7 +25,12 @@ func (s *Settings) Check() error {
 			return fmt.Errorf("connection option %q is not supported: give the password, or have it in a password file", k.Name)
 		}
 	}
-	return errors.Join(s.checkSSL(), s.checkProtocol(), s.checkGSS(), s.checkRequireAuth())
+	for _, check := range []func() error{s.checkRequireAuth, s.checkSSL, s.checkGSS, s.checkProtocol} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Settings) invalid(keyword, value string) error {

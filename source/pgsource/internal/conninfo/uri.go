@@ -3,6 +3,7 @@ package conninfo
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -14,7 +15,7 @@ import (
 func (p *parser) parseURI(s string, skipped int) error {
 	if i := strings.IndexAny(s, "@/"); i >= 0 && s[i] == '@' {
 		user, password, _ := strings.Cut(s[:i], ":")
-		if err := errors.Join(p.storePart("user", user), p.storePart("password", password)); err != nil {
+		if err := p.storeParts("user", user, "password", password); err != nil {
 			return err
 		}
 		skipped += i + 1
@@ -29,10 +30,8 @@ func (p *parser) parseURI(s string, skipped int) error {
 	}
 	dbname, params, _ := strings.Cut(rest, "?")
 	dbname = strings.TrimPrefix(dbname, "/")
-	for _, part := range [][2]string{{"host", hosts}, {"port", ports}, {"dbname", dbname}} {
-		if err := p.storePart(part[0], part[1]); err != nil {
-			return err
-		}
+	if err := p.storeParts("host", hosts, "port", ports, "dbname", dbname); err != nil {
+		return err
 	}
 	for params != "" {
 		var param string
@@ -86,16 +85,19 @@ func endOf(s, chars string) int {
 	return len(s)
 }
 
-// storePart sets what a part of a URI says, unless that is nothing.
-func (p *parser) storePart(keyword, part string) error {
-	if part == "" {
-		return nil
+// storeParts sets keywords to parts of a URI, those that are not empty.
+func (p *parser) storeParts(keywordsAndParts ...string) error {
+	for pair := range slices.Chunk(keywordsAndParts, 2) {
+		keyword, part := pair[0], pair[1]
+		value, err := decode(trimmed(part))
+		if err != nil {
+			return fmt.Errorf("%w in the %s of the URI", err, keyword)
+		}
+		if part != "" {
+			_ = p.store(keyword, value) // all of them are known
+		}
 	}
-	value, err := decode(trimmed(part))
-	if err != nil {
-		return fmt.Errorf("%w in the %s of the URI", err, keyword)
-	}
-	return p.store(keyword, value)
+	return nil
 }
 
 // trimmed is a part of a URI without the white space around it. Up to libpq 17
