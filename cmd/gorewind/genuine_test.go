@@ -257,7 +257,10 @@ func TestColoursBesideTheGenuinePgRewind(t *testing.T) {
 		}
 		program, _ := in.Program("pg_rewind")
 		for _, vars := range [][]string{
-			{"PG_COLOR=always"}, {"PG_COLOR=auto"}, {"PG_COLOR=never"}, {"PG_COLOR=always", "PG_COLORS=error=07:locus=04"},
+			{"PG_COLOR=always"},
+			{"PG_COLOR=auto"},
+			{"PG_COLOR=never"},
+			{"PG_COLOR=always", "PG_COLORS=error=07:locus=04"},
 			{"PG_COLOR=always", "PG_COLORS=note=32:unknown=1:warning"},
 		} {
 			cmd := exec.Command(program, "-D", "x")

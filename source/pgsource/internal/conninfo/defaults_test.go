@@ -48,7 +48,9 @@ func TestDefaults(t *testing.T) {
 	home, sys := t.TempDir(), t.TempDir()
 	write(t, home, ".pg_service.conf", "# comment\n[other]\nhost=no\n\n [both] \nhost=home\n port=1\noptions= -c a=b \n[both]\nuser=no\n")
 	write(t, sys, "pg_service.conf", "[both]\nhost=no\n[system]\nhost=sys\nsslmode=disable\n")
-	env := func(vars ...string) conninfo.Environment { return environment(home, append(vars, "PGSYSCONFDIR="+sys)...) }
+	env := func(vars ...string) conninfo.Environment {
+		return environment(home, append(vars, "PGSYSCONFDIR="+sys)...)
+	}
 	for _, tt := range []struct {
 		name, conninfo string
 		env            conninfo.Environment
@@ -67,7 +69,7 @@ func TestDefaults(t *testing.T) {
 		{"the string comes before the service", "service=both host=s", env(), map[string]string{"host": "s", "port": "1"}},
 		{"a service of the environment", "", env("PGSERVICE=both"), map[string]string{"host": "home", "service": "both"}},
 		{"a service of the system", "service=system", env(), map[string]string{"host": "sys", "sslmode": "disable"}},
-		{"a service file of the environment", "service=system", env("PGSERVICEFILE=" + filepath.Join(sys, "pg_service.conf"), "PGSYSCONFDIR=/x"), map[string]string{"host": "sys"}},
+		{"a service file of the environment", "service=system", env("PGSERVICEFILE="+filepath.Join(sys, "pg_service.conf"), "PGSYSCONFDIR=/x"), map[string]string{"host": "sys"}},
 		{"a service file of the string", "service=both servicefile=" + filepath.Join(sys, "pg_service.conf"), env(), map[string]string{"host": "no"}},
 		{"no password file beside a password", "password=p", env(), map[string]string{"passfile": ""}},
 		{"PGREQUIRESSL", "", env("PGREQUIRESSL=1"), map[string]string{"sslmode": "require"}},
