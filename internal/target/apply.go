@@ -189,44 +189,11 @@ const maxPieceLength = 64 << 20
 
 // writePieces writes changed blocks and tails.
 func (a *applier) writePieces(ctx context.Context) error {
-	if a.j.Records == 0 {
-		return nil
-	}
-	steps := map[uint32]*Step{}
-	for i := range a.j.Steps {
-		if s := &a.j.Steps[i]; s.Do == Write || s.Do == Truncate {
-			steps[uint32(s.ID)] = s
-		}
-	}
-	var blocks handles
-	defer func() { _ = blocks.close() }()
-	var buf []byte
-	err := a.eachPiece(func(p piece) error {
-		s := steps[p.id]
-		if s == nil {
-			return nil // a file that is staged whole, or is gone
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if p.length > maxPieceLength {
-			return errDamaged
-		}
-		if int(p.length) > cap(buf) {
-			buf = make([]byte, p.length)
-		}
-		buf = buf[:p.length]
-		from := a.j.Areas[s.Area].blocks()
-		err := blocks.use(from, func() (File, error) { return a.t.disk.Open(from, os.O_RDONLY, 0) },
-			func(f File) error { return readPiece(f, p.at, p.crc, buf) })
-		if errors.Is(err, errDamaged) {
-			return a.t.lost(from, err)
-		} else if err != nil {
-			return a.t.failed("read", from, err)
-		}
+	isWritten := func(s *Step) bool { return s.Do == Write || s.Do == Truncate }
+	err := a.pieces(ctx, isWritten, func(s *Step, offset int64, data []byte) error {
 		to := string(s.Path)
-		err = a.open.use(to, func() (File, error) { return a.t.disk.Open(to, os.O_WRONLY, 0) },
-			func(f File) error { _, err := f.WriteAt(buf, p.offset); return err })
+		err := a.open.use(to, func() (File, error) { return a.t.disk.Open(to, os.O_WRONLY, 0) },
+			func(f File) error { _, err := f.WriteAt(data, offset); return err })
 		if err != nil {
 			return a.t.failed("write", to, err)
 		}
@@ -238,12 +205,60 @@ func (a *applier) writePieces(ctx context.Context) error {
 	return err
 }
 
-// eachPiece reads the index.
-func (a *applier) eachPiece(use func(piece) error) error {
-	err := readIndex(a.t.disk, indexPath, a.j.Records, a.j.IndexCRC, use)
-	switch {
-	case errors.Is(err, ErrLost):
-	case errors.Is(err, errDamaged), errors.Is(err, fs.ErrNotExist):
+// pieces reads the staged pieces of the steps that want them, and makes sure that
+// they are as they were written. A file that was put in place already has none.
+func (a *applier) pieces(ctx context.Context, wants func(*Step) bool, use func(s *Step, offset int64, data []byte) error) error {
+	if a.j.Records == 0 {
+		return nil
+	}
+	steps := map[uint32]*Step{}
+	for i := range a.j.Steps {
+		if s := &a.j.Steps[i]; wants(s) {
+			steps[uint32(s.ID)] = s
+		}
+	}
+	var staged handles
+	defer func() { _ = staged.close() }()
+	var buf []byte
+	err := readIndex(a.t.disk, indexPath, a.j.Records, a.j.IndexCRC, func(p piece) error {
+		s := steps[p.id]
+		if err := ctx.Err(); err != nil || s == nil {
+			return err
+		}
+		if p.length > maxPieceLength {
+			return errDamaged
+		}
+		if int(p.length) > cap(buf) {
+			buf = make([]byte, p.length)
+		}
+		buf = buf[:p.length]
+		from, gone := a.j.Areas[s.Area].blocks(), false
+		if s.Do == Replace {
+			from = string(s.Staged)
+		}
+		err := staged.use(from, func() (File, error) {
+			f, err := a.t.disk.Open(from, os.O_RDONLY, 0)
+			if s.Do == Replace && errors.Is(err, fs.ErrNotExist) {
+				return nil, nil
+			}
+			return f, err
+		}, func(f File) error {
+			if gone = f == nil; gone {
+				return nil
+			}
+			return readPiece(f, p.at, p.crc, buf)
+		})
+		switch {
+		case errors.Is(err, errDamaged), errors.Is(err, fs.ErrNotExist):
+			return a.t.lost(from, err)
+		case err != nil:
+			return a.t.failed("read", from, err)
+		case gone:
+			return nil
+		}
+		return use(s, p.offset, buf)
+	})
+	if errors.Is(err, errDamaged) && !errors.Is(err, ErrLost) {
 		err = a.t.lost(indexPath, err)
 	}
 	return err
@@ -387,49 +402,7 @@ func (a *applier) checkStaged(ctx context.Context) error {
 	if _, err := controlfile.Parse(a.j.NewControl); err != nil {
 		return fmt.Errorf("journal %q: new control file: %w", a.t.Join(journalPath), err)
 	}
-	steps := map[uint32]*Step{}
-	for i := range a.j.Steps {
-		steps[uint32(a.j.Steps[i].ID)] = &a.j.Steps[i]
-	}
-	var open handles
-	defer func() { _ = open.close() }()
-	var buf []byte
-	err := a.eachPiece(func(p piece) error {
-		s := steps[p.id]
-		if err := ctx.Err(); err != nil || s == nil || s.Do == Remove {
-			return err
-		}
-		if p.length > maxPieceLength {
-			return errDamaged
-		}
-		if int(p.length) > cap(buf) {
-			buf = make([]byte, p.length)
-		}
-		buf = buf[:p.length]
-		from := a.j.Areas[s.Area].blocks()
-		if s.Do == Replace {
-			from = string(s.Staged)
-		}
-		err := open.use(from, func() (File, error) {
-			f, err := a.t.disk.Open(from, os.O_RDONLY, 0)
-			if s.Do == Replace && errors.Is(err, fs.ErrNotExist) {
-				return nil, nil // it is in place already
-			}
-			return f, err
-		}, func(f File) error {
-			if f == nil {
-				return nil
-			}
-			return readPiece(f, p.at, p.crc, buf)
-		})
-		if errors.Is(err, errDamaged) {
-			return a.t.lost(from, err)
-		} else if err != nil {
-			return a.t.failed("read", from, err)
-		}
-		return nil
-	})
-	return err
+	return a.pieces(ctx, func(s *Step) bool { return s.Do != Remove }, func(*Step, int64, []byte) error { return nil })
 }
 
 // symlink makes a link, or finds it made by an earlier run.

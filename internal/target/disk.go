@@ -117,18 +117,23 @@ func (d osDisk) Symlink(to, p string) error {
 }
 
 func (d osDisk) Link(from, to string) error {
-	root, rest, err := d.dir.Resolve(from)
+	root, a, b, err := d.both("link", from, to)
 	if err != nil {
 		return err
 	}
-	toRoot, toRest, err := d.dir.Resolve(to)
-	if err != nil {
-		return err
+	return root.Link(a, b)
+}
+
+// both resolves two paths, which must lie in one root.
+func (d osDisk) both(op, from, to string) (root *os.Root, a, b string, err error) {
+	if root, a, err = d.dir.Resolve(from); err != nil {
+		return nil, "", "", err
 	}
-	if root != toRoot {
-		return &os.LinkError{Op: "link", Old: from, New: to, Err: syscall.EXDEV}
+	other, b, err := d.dir.Resolve(to)
+	if err == nil && other != root {
+		err = &os.LinkError{Op: op, Old: from, New: to, Err: syscall.EXDEV}
 	}
-	return root.Link(rest, toRest)
+	return root, a, b, err
 }
 
 func (d osDisk) Chmod(p string, mode fs.FileMode) error {
@@ -140,18 +145,11 @@ func (d osDisk) Chmod(p string, mode fs.FileMode) error {
 }
 
 func (d osDisk) Rename(from, to string) error {
-	root, rest, err := d.dir.Resolve(from)
+	root, a, b, err := d.both("rename", from, to)
 	if err != nil {
 		return err
 	}
-	toRoot, toRest, err := d.dir.Resolve(to)
-	if err != nil {
-		return err
-	}
-	if root != toRoot {
-		return &os.LinkError{Op: "rename", Old: from, New: to, Err: syscall.EXDEV}
-	}
-	return root.Rename(rest, toRest)
+	return root.Rename(a, b)
 }
 
 func (d osDisk) Remove(p string) error {

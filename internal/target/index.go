@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"sync"
 )
@@ -110,7 +112,9 @@ func (x *index) add(p piece) error {
 // they were written.
 func readIndex(d Disk, p string, records int64, crc uint32, use func(piece) error) error {
 	f, err := d.Open(p, os.O_RDONLY, 0)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %w", errDamaged, err)
+	} else if err != nil {
 		return err
 	}
 	defer func() { _ = f.Close() }()
