@@ -102,3 +102,47 @@ func TestAServerThatNeverAnswersIsLeftWhenToldTo(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.NotContains(t, err.Error(), "\n")
 }
+
+// startsUp is a server that is not ready and says so. It is asked for TLS first.
+func startsUp(t *testing.T) (port string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 1024))
+			_, _ = conn.Write([]byte("E\x00\x00\x00\x30SFATAL\x00C57P03\x00Mthe database is starting up\x00\x00"))
+			_ = conn.Close()
+		}
+	}()
+	_, port, err = net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
+	return port
+}
+
+func TestAServerThatIsNotReadyIsNotTheLastOne(t *testing.T) {
+	one, two := startsUp(t), startsUp(t)
+	text := mustNotConnect(t, fmt.Sprintf("host=127.0.0.1,127.0.0.1 port=%s,%s user=u sslmode=disable password=TopSecret", one, two))
+	assert.Contains(t, text, "server on 127.0.0.1:"+one)
+	assert.Contains(t, text, "server on 127.0.0.1:"+two)
+	assert.Contains(t, text, "wait until the server accepts connections")
+}
+
+func TestASilentServerIsLeftAfterConnectTimeout(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
+	text := mustNotConnect(t, "host=127.0.0.1 user=u connect_timeout=1 port="+port)
+	assert.Contains(t, text, "server on 127.0.0.1:"+port+": timeout expired: check the host")
+}
+
+func TestAURIWithPiecesOfItsPasswordInWrongPlaces(t *testing.T) {
+	assert.Contains(t, mustNotConnect(t, "postgres://127.0.0.1:1/Secret@db?connect_timeout=2"), "must be percent-encoded")
+}

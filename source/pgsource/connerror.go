@@ -3,6 +3,7 @@ package pgsource
 import (
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
@@ -90,6 +91,10 @@ func reasonsOf(err error) []string {
 	}
 	if errors.As(err, &connect) {
 		return reasonsOf(connect.Unwrap())
+	}
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return []string{strings.TrimPrefix(op.Err.Error(), "connect: ")}
 	}
 	if inner := errors.Unwrap(err); inner != nil && strings.HasSuffix(err.Error(), "): "+inner.Error()) {
 		err = inner // it was "address (host): reason"

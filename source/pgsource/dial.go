@@ -2,6 +2,7 @@ package pgsource
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"syscall"
@@ -59,6 +60,9 @@ func (c *connector) dial(ctx context.Context, p place) (net.Conn, error) {
 		return c.dialer.DialContext(ctx, "tcp", net.JoinHostPort(p.addr, p.Port))
 	}
 	conn, err := c.dialer.DialContext(ctx, "unix", p.Socket())
+	if errors.Is(err, syscall.EINVAL) {
+		return nil, fmt.Errorf(`Unix-domain socket path "%s" is too long`, p.Socket()) //nolint:staticcheck // libpq's words
+	}
 	if err != nil {
 		return nil, err
 	}
