@@ -70,6 +70,8 @@ func (c *connector) advice(failures []failure) string {
 	switch {
 	case errors.As(last.err, &attrs):
 		return "check target_session_attrs and which of the servers is the primary"
+	case strings.Contains(last.err.Error(), "certificate"):
+		return "check sslmode, sslrootcert and the certificates of both sides"
 	case !errors.As(last.err, &pg) || connectAdvice[pg.Code] == "":
 		return "check the host and the port and that the server runs"
 	case pg.Code == "28P01" && last.host.fromFile:
@@ -99,7 +101,11 @@ func reasonsOf(err error) []string {
 	if inner := errors.Unwrap(err); inner != nil && strings.HasSuffix(err.Error(), "): "+inner.Error()) {
 		err = inner // it was "address (host): reason"
 	}
-	return []string{err.Error()}
+	text := err.Error()
+	for _, prefix := range []string{"failed to write startup message: ", "write failed: ", "failed to receive message: ", "ValidateConnect failed: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return []string{text}
 }
 
 // connectionError has a text of its own, since that of the error it wraps has

@@ -2,6 +2,7 @@ package pgsource
 
 import (
 	"context"
+	"net"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -11,6 +12,12 @@ import (
 
 // Conn is the session, for tests that ask what it is allowed to do.
 func (s *Server) Conn() *pgx.Conn { return s.session.conn }
+
+// RawConn is what lies below the session.
+func (s *Server) RawConn() net.Conn {
+	raw, _ := rawConn(s.session.conn)
+	return raw.Conn
+}
 
 // Exec runs a statement in the session.
 func (s *Server) Exec(ctx context.Context, sql string) error {

@@ -119,10 +119,10 @@ func TestKeywordsThatOnlyLibpqKnows(t *testing.T) {
 		assert.Equal(t, "off", value("geqo"))
 		assert.Equal(t, "fallback", value("application_name"))
 		assert.Equal(t, "SQL_ASCII", value("client_encoding"))
-		assertSocket(t, s.Conn().PgConn().Conn(), 111, 22, 3, 4444)
+		assertSocket(t, s.RawConn(), 111, 22, 3, 4444)
 
 		s = open(t, c.TCPConnString("postgres", "postgres")+" keepalives=0")
-		assertSocket(t, s.Conn().PgConn().Conn(), 0, 0, 0, 0)
+		assertSocket(t, s.RawConn(), 0, 0, 0, 0)
 
 		me, err := user.Current()
 		require.NoError(t, err)

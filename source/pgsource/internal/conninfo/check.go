@@ -17,7 +17,7 @@ func (s *Settings) Check() error {
 		case !ok:
 		case k.Values != nil && !slices.Contains(k.Values, value):
 			return s.invalid(k.Name, value)
-		case k.Integer:
+		case k.Integer && s.matters(k.Name):
 			if _, _, err := s.Int(k.Name); err != nil {
 				return err
 			}
@@ -31,6 +31,24 @@ func (s *Settings) Check() error {
 		}
 	}
 	return nil
+}
+
+// matters reports whether libpq looks at a number: at those of TCP only where it
+// connects by TCP, and at the details of keepalives only where they are on.
+func (s *Settings) matters(keyword string) bool {
+	isKeepalive := strings.HasPrefix(keyword, "keepalives")
+	if !isKeepalive && keyword != "tcp_user_timeout" {
+		return true
+	}
+	hosts, err := s.Hosts()
+	if err == nil && !slices.ContainsFunc(hosts, func(h Host) bool { return !h.IsUnix() }) {
+		return false
+	}
+	if isKeepalive && keyword != "keepalives" {
+		on, given, err := s.Int("keepalives")
+		return err == nil && (on != 0 || !given)
+	}
+	return true
 }
 
 func (s *Settings) invalid(keyword, value string) error {

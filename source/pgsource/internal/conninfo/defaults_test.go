@@ -181,7 +181,7 @@ func TestValuesThatAreRefused(t *testing.T) {
 		{"sslmode=''", `invalid sslmode value: ""`},
 		{"target_session_attrs=master", `invalid target_session_attrs value: "master"`},
 		{"connect_timeout=x", `invalid integer value "x" for connection option "connect_timeout"`},
-		{"keepalives_idle=99999999999", `invalid integer value "99999999999" for connection option "keepalives_idle"`},
+		{"host=db1 keepalives_idle=99999999999", `invalid integer value "99999999999" for connection option "keepalives_idle"`},
 		{"ssl_max_protocol_version=SSLv3", `invalid ssl_max_protocol_version value: "SSLv3"`},
 		{"ssl_max_protocol_version=TLSv1.1", "invalid SSL protocol version range"},
 		{"sslrootcert=system sslmode=require", `weak sslmode "require" may not be used with sslrootcert=system (use "verify-full")`},
@@ -203,6 +203,11 @@ func TestValuesThatAreRefused(t *testing.T) {
 	s, err := complete(t, "gssencmode=require", empty)
 	require.NoError(t, err)
 	assert.ErrorContains(t, s.Check(), "there is no GSSAPI here")
+	for _, unread := range []string{"host=/srv keepalives=x keepalives_idle=x tcp_user_timeout=x", "host=db1 keepalives=0 keepalives_idle=x"} {
+		s, err := complete(t, unread, empty)
+		require.NoError(t, err)
+		assert.NoError(t, s.Check(), unread)
+	}
 	s, err = complete(t, "gssencmode=disable keepalives=' 1 ' sslmode=verify-ca connect_timeout=-1 require_auth=!md5,!none scram_client_key=''", empty)
 	require.NoError(t, err)
 	assert.NoError(t, s.Check())
