@@ -280,3 +280,37 @@ func TestColoursBesideTheGenuinePgRewind(t *testing.T) {
 		}
 	})
 }
+
+// The same with a running server as the source.
+func TestLiveSourcesBesideTheGenuinePgRewind(t *testing.T) {
+	const major = "18"
+	ins, missing := pgtest.Genuine(t.Context())
+	at := slices.IndexFunc(ins, func(in *pgtest.Installation) bool { return in.Version.Name == major })
+	if at < 0 {
+		t.Skipf("no genuine pg_rewind of %s: %v", major, missing[major])
+	}
+	program, _ := ins[at].Program("pg_rewind")
+	target, source := diverged(t, major)
+	connString := source.ConnString("postgres")
+	for _, s := range []situation{
+		{name: "a dry run with progress", line: "-nP -D TARGET --source-server", unordered: true},
+		{
+			name: "debug messages", line: "--debug -n -D TARGET --source-server", unordered: true,
+			// Nor how data comes over, which in a dry run it does not.
+			skip: regexp.MustCompile(`: pg_wal/|: fetched file |: getting \d+ file chunks|: received `),
+		},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			args := strings.Fields(strings.ReplaceAll(s.line, "TARGET", target.Dir))
+			args = append(args, connString)
+			cmd := exec.Command(program, args...)
+			cmd.Env = append(pgtest.Env(), "LC_ALL=C")
+			want, err := cmd.CombinedOutput()
+			require.NoError(t, err, string(want))
+			var got bytes.Buffer
+			status := run(t.Context(), append([]string{program}, args...), noEnvironment, &got, &got)
+			assert.Equal(t, 0, status, got.String())
+			assert.Equal(t, s.normal(string(want), target.Dir), s.normal(got.String(), target.Dir))
+		})
+	}
+}
