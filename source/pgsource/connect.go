@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,7 +27,7 @@ import (
 // of processes, as with pg_rewind. In PGPASSWORD or a password file it cannot.
 type connector struct {
 	settings *conninfo.Settings
-	dbname   string // what -R writes since 18
+	dbname   string // what is named, for -R
 	base     *pgx.ConnConfig
 	dialer   *net.Dialer
 	tls      *tlsSettings
@@ -106,11 +108,7 @@ func (c *connector) addHosts(hosts []conninfo.Host, log *slog.Logger) {
 
 // connInfo is what "pg_rewind -R" of a major writes as primary_conninfo.
 func (c *connector) connInfo(major int) string {
-	info := c.settings.Render(major)
-	if major >= 1800 && c.dbname != "" {
-		info += " " + conninfo.Pair("dbname", c.dbname)
-	}
-	return info
+	return c.settings.Render(major, c.dbname)
 }
 
 // place is an address that a host has.
@@ -219,20 +217,21 @@ func (c *connector) try(parent context.Context, p place, attrs string) (conn *pg
 	return nil, errors.Join(errs...)
 }
 
+// handshakeFailures are how pgx starts what it says of a handshake that failed,
+// which it makes with the first message.
+var handshakeFailures = []string{"tls error: ", "failed to write startup message: ", "failed to receive message: "}
+
 // isAboutEncryption tells whether another kind of encryption can help: the
-// handshake failed, or pg_hba.conf does not allow this kind.
+// handshake failed, or pg_hba.conf does not allow this kind. After anything else,
+// such as a server that does not prove that it knows the password, trying
+// without TLS would only be dangerous.
 func isAboutEncryption(err error) bool {
 	var pg *pgconn.PgError
-	var op *net.OpError
-	var attrs *sessionAttrsError
-	switch {
-	case errors.As(err, &pg):
+	if errors.As(err, &pg) {
 		return pg.Code == "28000"
-	case errors.As(err, &op) && op.Op == "dial":
-		return false
-	default:
-		return !errors.Is(err, errTimeout) && !errors.As(err, &attrs)
 	}
+	reason := reasonsOf(err)[0]
+	return slices.ContainsFunc(handshakeFailures, func(prefix string) bool { return strings.HasPrefix(reason, prefix) })
 }
 
 // isFinal tells of an error after which libpq tries no other host: the server

@@ -166,12 +166,12 @@ func TestConnectionStringsThatPgRewindRefuses(t *testing.T) {
 		` in the value of URI query parameter ""`, "", "forbidden value %00", "forbidden value %00 in percent-encoded value",
 		`invalid integer value for`, `invalid integer value "" for`)
 	pgtest.EachGenuine(t, func(t *testing.T, in *pgtest.Installation) {
-		c := in.InitCluster(t, pgtest.Options{})
+		target := t.TempDir()
 		for _, tt := range corpus {
 			if in.Version.ServerNum < tt.since {
 				continue
 			}
-			cmd := in.Command(t, "pg_rewind", "--source-server="+tt.conninfo, "--target-pgdata="+c.Dir, "--dry-run")
+			cmd := in.Command(t, "pg_rewind", "--source-server="+tt.conninfo, "--target-pgdata="+target, "--dry-run")
 			cmd.Env = append(cmd.Env, "PGSYSCONFDIR=/does/not/exist")
 			out, err := cmd.CombinedOutput()
 			require.Error(t, err, tt.conninfo)

@@ -71,12 +71,13 @@ func TestSeveralHosts(t *testing.T) {
 	})
 }
 
-func TestPasswordsOfFiles(t *testing.T) {
+func TestPasswordFilesAndKeywordsOfLibpqOnly(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
 		c := in.InitCluster(t, pgtest.Options{TCP: true})
 		require.NoError(t, os.WriteFile(filepath.Join(c.Dir, "pg_hba.conf"), []byte("local all postgres trust\nhost all all 127.0.0.1/32 md5\n"), 0o600))
 		c.Start(t)
 		c.Exec(t, "CREATE ROLE guarded LOGIN SUPERUSER PASSWORD '"+password+"'")
+		testLibpqOnly(t, c)
 		dir := t.TempDir()
 		passfile := filepath.Join(dir, "passwords")
 		closed := closedPort(t)
@@ -102,34 +103,31 @@ func TestPasswordsOfFiles(t *testing.T) {
 	})
 }
 
-// TestKeywordsThatOnlyLibpqKnows never reach the server, which would refuse them.
-func TestKeywordsThatOnlyLibpqKnows(t *testing.T) {
-	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
-		c := in.InitCluster(t, pgtest.Options{TCP: true})
-		c.Start(t)
-		s := open(t, c.TCPConnString("postgres", "postgres")+` hostaddr=127.0.0.1 connect_timeout=5 keepalives=1 keepalives_idle=111 keepalives_interval=22 keepalives_count=3
-			tcp_user_timeout=4444 sslcompression=1 krbsrvname=x gsslib=gssapi gssencmode=prefer gssdelegation=1 replication=database client_encoding=LATIN1
-			requirepeer=nobody authtype=x tty=y fallback_application_name=fallback oauth_issuer=x oauth_client_id=x oauth_client_secret=TopSecret oauth_scope=x
-			oauth_ca_file=/x scram_client_key='' sslcrl='' min_protocol_version=3.0 options='-c geqo=off -c statement_timeout=12345'`)
-		value := func(name string) string {
-			var v string
-			require.NoError(t, s.Conn().QueryRow(t.Context(), "SELECT pg_catalog.current_setting($1)", name).Scan(&v))
-			return v
-		}
-		assert.Equal(t, "off", value("geqo"))
-		assert.Equal(t, "fallback", value("application_name"))
-		assert.Equal(t, "SQL_ASCII", value("client_encoding"))
-		assertSocket(t, s.RawConn(), 111, 22, 3, 4444)
+// testLibpqOnly connects with keywords that must never reach the server, which
+// would refuse them.
+func testLibpqOnly(t *testing.T, c *pgtest.Cluster) {
+	s := open(t, c.TCPConnString("guarded", "postgres")+" password="+password+` hostaddr=127.0.0.1 connect_timeout=5 keepalives=1 keepalives_idle=111 keepalives_interval=22 keepalives_count=3
+		tcp_user_timeout=4444 sslcompression=1 krbsrvname=x gsslib=gssapi gssencmode=prefer gssdelegation=1 replication=database client_encoding=LATIN1
+		requirepeer=nobody authtype=x tty=y fallback_application_name=fallback oauth_issuer=x oauth_client_id=x oauth_client_secret=TopSecret oauth_scope=x
+		oauth_ca_file=/x scram_client_key='' sslcrl='' min_protocol_version=3.0 options='-c geqo=off -c statement_timeout=12345'`)
+	value := func(name string) string {
+		var v string
+		require.NoError(t, s.Conn().QueryRow(t.Context(), "SELECT pg_catalog.current_setting($1)", name).Scan(&v))
+		return v
+	}
+	assert.Equal(t, "off", value("geqo"))
+	assert.Equal(t, "fallback", value("application_name"))
+	assert.Equal(t, "SQL_ASCII", value("client_encoding"))
+	assertSocket(t, s.RawConn(), 111, 22, 3, 4444)
 
-		s = open(t, c.TCPConnString("postgres", "postgres")+" keepalives=0")
-		assertSocket(t, s.RawConn(), 0, 0, 0, 0)
+	s = open(t, c.TCPConnString("guarded", "postgres")+" password="+password+" keepalives=0")
+	assertSocket(t, s.RawConn(), 0, 0, 0, 0)
 
-		me, err := user.Current()
-		require.NoError(t, err)
-		open(t, c.ConnString("postgres")+" requirepeer="+me.Username)
-		assert.Contains(t, mustNotConnect(t, c.ConnString("postgres")+" requirepeer=elvis"),
-			`requirepeer specifies "elvis", but actual peer user name is "`+me.Username+`"`)
-	})
+	me, err := user.Current()
+	require.NoError(t, err)
+	open(t, c.ConnString("postgres")+" requirepeer="+me.Username)
+	assert.Contains(t, mustNotConnect(t, c.ConnString("postgres")+" requirepeer=elvis"),
+		`requirepeer specifies "elvis", but actual peer user name is "`+me.Username+`"`)
 }
 
 // TestTheEnvironment is not for parallel tests.

@@ -218,8 +218,10 @@ func TestRender(t *testing.T) {
 		"client_encoding=auto options='' service=s servicefile="+write(t, t.TempDir(), "s", "[s]\n"), empty)
 	require.NoError(t, err)
 	assert.Equal(t, `user='"it\'s"' password='a\\ b' channel_binding=prefer host='/srv,db1' port=5432 application_name=x.y_1 sslmode=prefer sslcompression=0 `+
-		"ssl_min_protocol_version=TLSv1.2 gssencmode=prefer krbsrvname=postgres target_session_attrs=any", s.Render(1300))
-	assert.Equal(t, `user='"it\'s"' password='a\\ b' host='/srv,db1' port=5432 application_name=x.y_1 sslmode=prefer sslcompression=0 krbsrvname=postgres`, s.Render(906))
-	assert.True(t, strings.HasPrefix(s.Render(1800), "service=s user="))
-	assert.True(t, strings.HasPrefix(s.Render(1900), "service=s servicefile="))
+		"ssl_min_protocol_version=TLSv1.2 gssencmode=prefer krbsrvname=postgres target_session_attrs=any", s.Render(1300, ""))
+	assert.Equal(t, `user='"it\'s"' password='a\\ b' host='/srv,db1' port=5432 application_name=x.y_1 sslmode=prefer sslcompression=0 krbsrvname=postgres`, s.Render(906, ""))
+	assert.True(t, strings.HasPrefix(s.Render(1800, ""), "service=s user="))
+	assert.True(t, strings.HasPrefix(s.Render(1900, ""), "service=s servicefile="))
+	assert.True(t, strings.HasSuffix(s.Render(1800, "a b"), " dbname='a b'"))
+	assert.NotContains(t, s.Render(1700, "a b"), "dbname")
 }

@@ -21,17 +21,18 @@ const (
 
 // Keyword is one option of libpq's.
 type Keyword struct {
-	Name    string
-	Env     string   // environment variable; empty where there is none
-	Default string   // compiled in
-	Since   int      // first major, as in 906 or 1300; zero: older than 9.6
-	Until   int      // last major that knows it; zero: all
-	Shown   int      // first major whose PQconninfo shows it, where that is not Since
-	Hidden  bool     // not in what -R writes (pg_rewind, fe_utils/recovery_gen.c)
-	Secret  bool     // a password or the like
-	Integer bool     // a number
-	Values  []string // the only values
-	Use     Use
+	Name     string
+	Env      string   // environment variable; empty where there is none
+	Default  string   // compiled in
+	Since    int      // first major, as in 906 or 1300; zero: older than 9.6
+	Until    int      // last major that knows it; zero: all
+	Shown    int      // first major whose PQconninfo shows it, where that is not Since
+	Hidden   bool     // not in what -R writes (pg_rewind, fe_utils/recovery_gen.c)
+	Appended int      // first major whose -R has it at the end, if it is named
+	Secret   bool     // a password or the like
+	Integer  bool     // a number
+	Values   []string // the only values
+	Use      Use
 }
 
 const never = 1 << 30
@@ -47,7 +48,7 @@ var Keywords = []Keyword{
 	{Name: "passfile", Env: "PGPASSFILE", Since: 1000},
 	{Name: "channel_binding", Env: "PGCHANNELBINDING", Default: "prefer", Since: 1300, Values: []string{"disable", "prefer", "require"}},
 	{Name: "connect_timeout", Env: "PGCONNECT_TIMEOUT", Integer: true},
-	{Name: "dbname", Env: "PGDATABASE", Hidden: true},
+	{Name: "dbname", Env: "PGDATABASE", Hidden: true, Appended: 1800},
 	{Name: "host", Env: "PGHOST"},
 	{Name: "hostaddr", Env: "PGHOSTADDR"},
 	{Name: "port", Env: "PGPORT", Default: DefaultPort},

@@ -152,7 +152,7 @@ func FuzzParse(f *testing.F) {
 		assert.Equal(t, given(s), given(again))
 		if s.Complete(empty) == nil && s.Check() == nil {
 			_, _ = s.Hosts()
-			rendered, err := conninfo.Parse(s.Render(1900))
+			rendered, err := conninfo.Parse(s.Render(1900, ""))
 			require.NoError(t, err)
 			assert.Equal(t, s.Value("host"), rendered.Value("host"))
 		}

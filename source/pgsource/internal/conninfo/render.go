@@ -5,8 +5,9 @@ import "strings"
 // Render writes the settings as "pg_rewind -R" of that major does: those that
 // have a value, in libpq's order (GenerateRecoveryConfig in
 // fe_utils/recovery_gen.c). The server reads it with the libpq of its own major,
-// so what that does not know is left out. major is as in 906 or 1300.
-func (s *Settings) Render(major int) string {
+// so what that does not know is left out. major is as in 906 or 1300; dbname is
+// what DatabaseName says.
+func (s *Settings) Render(major int, dbname string) string {
 	var pairs []string
 	for _, k := range Keywords {
 		value := s.values[k.Name]
@@ -16,6 +17,9 @@ func (s *Settings) Render(major int) string {
 		if known && !k.Hidden && value != "" && !auto {
 			pairs = append(pairs, Pair(k.Name, value))
 		}
+	}
+	if k := find("dbname"); major >= k.Appended && dbname != "" {
+		pairs = append(pairs, Pair(k.Name, dbname))
 	}
 	return strings.Join(pairs, " ")
 }
