@@ -234,8 +234,8 @@ func init() {
 }
 
 const rewindNotes = `Exit status: 0 done or not required; 1 failed, the target is untouched; 2 wrong command line;
-3 only a base backup can help, this run did not change the target; 4 interrupted after the point
-of no return: run the same command again, or "resume".
+3 only a base backup can help, the target is not changed by this run; 4 interrupted after the
+point of no return: run the same command again, or "resume".
 `
 
 const statusNotes = `Without -D the directory is that of the environment variable PGDATA.
