@@ -85,7 +85,7 @@ func TestTLS(t *testing.T) {
 			{name: "a client certificate", conninfo: clientCert + "sslcertmode=require", tls: true},
 			{name: "no client certificate", conninfo: "user=cert sslmode=require", want: "certificate"},
 			{name: "a client certificate that must not be sent", conninfo: clientCert + "sslcertmode=disable", want: "certificate"},
-			{name: "a client certificate of another authority", conninfo: "user=cert sslmode=require sslcert=" + ca.path("impostor.crt") + " sslkey=" + ca.path("impostor.key"), want: "tls"},
+			{name: "a client certificate of another authority", conninfo: "user=cert sslmode=require sslcert=" + ca.path("impostor.crt") + " sslkey=" + ca.path("impostor.key"), want: "could not connect to the source"},
 			{name: "a client certificate without its key", conninfo: "user=cert sslcert=" + ca.path("cert.crt") + " sslkey=/does/not/exist", want: `certificate present, but not private key file "/does/not/exist"`},
 			{name: "versions of TLS", conninfo: "user=tls sslmode=require ssl_min_protocol_version=TLSv1.2 ssl_max_protocol_version=tlsv1.2 sslsni=0", tls: true},
 			{name: "a password", conninfo: "user=secret password=" + password, tls: true},
