@@ -62,8 +62,11 @@ func (r *Rewind) openTarget() error {
 	}
 	r.targetRaw = j.Control
 	notes, err := decodeKnowledge(j.Notes)
-	if err != nil {
-		return fmt.Errorf("what the interrupted rewind of %q knew is lost: %w; take a base backup", r.target.Name(), err)
+	switch {
+	case err != nil && j.InPlace && !j.Done:
+		return fmt.Errorf("%w: what it knew of %q cannot be read: %w: take a base backup", target.ErrLost, r.target.Name(), err)
+	case err != nil:
+		notes = new(knowledge) // all that is needed is in the journal
 	}
 	if j.InPlace && !j.Done {
 		r.earlier, r.ownRecovery = notes, notes.Recovery

@@ -76,10 +76,11 @@ type Rewind struct {
 }
 
 // Prepare inspects both sides, reads the target's WAL and decides what is to be
-// done. It changes nothing. Where an earlier rewind of the target was committed
-// and did not end, that one is prepared to be completed, and the source is not
-// looked at. The error is an *Error. Close gives back what the rewind holds: until
-// then no other rewind of the target can begin.
+// done. It changes nothing but what Options.EnsureShutdown asks for; WAL that is
+// brought back from an archive comes into the staging area. Where an earlier
+// rewind of the target was committed and did not end, that one is prepared to be
+// completed, and the source is not looked at. The error is an *Error. Close gives
+// back what the rewind holds: until then no other rewind of the target can begin.
 func Prepare(ctx context.Context, opts Options) (*Rewind, error) {
 	r := newRewind(opts)
 	err := r.inspect(ctx)
