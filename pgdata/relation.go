@@ -2,8 +2,8 @@ package pgdata
 
 import (
 	"fmt"
+	"math"
 	"path"
-	"strconv"
 	"strings"
 )
 
@@ -75,15 +75,17 @@ func ParseRelPath(v *Version, p string) (RelSegment, bool) {
 	if segmented {
 		ok = ok && parseOID(seg, &s.Segment)
 	}
-	part := strings.Split(strings.TrimSuffix(dir, "/"), "/")
+	top, rest, below := strings.Cut(strings.TrimSuffix(dir, "/"), "/")
 	switch {
-	case len(part) == 1 && part[0] == "global":
+	case top == "global" && !below:
 		s.Locator.Tablespace = GlobalTablespace
-	case len(part) == 2 && part[0] == "base":
+	case top == "base":
 		s.Locator.Tablespace = DefaultTablespace
-		ok = ok && parseOID(part[1], &s.Locator.Database)
-	case len(part) == 4 && part[0] == "pg_tblspc" && part[2] == v.TablespaceDir():
-		ok = ok && parseOID(part[1], &s.Locator.Tablespace) && parseOID(part[3], &s.Locator.Database)
+		ok = ok && parseOID(rest, &s.Locator.Database)
+	case top == "pg_tblspc":
+		tablespace, rest, _ := strings.Cut(rest, "/")
+		version, database, _ := strings.Cut(rest, "/")
+		ok = ok && version == v.TablespaceDir() && parseOID(tablespace, &s.Locator.Tablespace) && parseOID(database, &s.Locator.Database)
 	default:
 		ok = false
 	}
@@ -92,7 +94,13 @@ func ParseRelPath(v *Version, p string) (RelSegment, bool) {
 
 // parseOID reads a positive decimal number without leading zeros.
 func parseOID(s string, n *uint32) bool {
-	v, err := strconv.ParseUint(s, 10, 32)
+	var v uint64
+	for i := range len(s) {
+		digit := uint64(s[i]) - '0'
+		if v = 10*v + digit; digit > 9 || v > math.MaxUint32 {
+			return false
+		}
+	}
 	*n = uint32(v)
-	return err == nil && v > 0 && s[0] != '0' && s[0] != '+'
+	return v > 0 && s[0] != '0'
 }

@@ -19,7 +19,15 @@ type Version struct {
 	PaddedLSN      bool // LSNs are written with eight digits in the low half
 	StampsControl  bool // pg_rewind sets the control file's time to now
 	RecoveryConf   bool // a standby is made by recovery.conf, not standby.signal
+	Defaults       SettingDefaults
 	StrictCommands bool // an unknown %x in restore_command is an error (common/percentrepl.c)
+}
+
+// SettingDefaults are those settings whose default differs between majors
+// (utils/misc/guc_tables.c).
+type SettingDefaults struct {
+	HotStandby             bool // hot_standby: a standby takes queries
+	MaxLocksPerTransaction int  // max_locks_per_transaction
 }
 
 // WALFormat is what a WAL reader must know of a major.
@@ -39,17 +47,32 @@ type WALFormat struct {
 }
 
 // SQLNames is what differs between majors for a client: the functions that were
-// renamed with "xlog" → "wal", and who may call those that read files.
+// renamed with "xlog" → "wal", who may call those that read files, and what newer
+// servers can do.
 type SQLNames struct {
-	FlushLSN      string // end of the WAL known to be on disk; a primary only
-	WALFileName   string // name of the segment that holds an LSN; a primary only
-	SuperuserOnly bool   // the file functions ask for a superuser, whatever was granted
+	FlushLSN       string // end of the WAL known to be on disk; a primary only
+	WALFileName    string // name of the segment that holds an LSN; a primary only
+	ReceiveLSN     string // end of the WAL that was streamed and is on disk; a standby only
+	ReplayLSN      string // end of the WAL that was replayed; a standby only
+	Hash           string // the best hash function: "sha256" of bytea (11), or "md5"
+	SuperuserOnly  bool   // the file functions ask for a superuser, whatever was granted
+	TemporarySlots bool   // a replication slot can end with its session (10)
 }
 
 var (
-	sql96 = SQLNames{FlushLSN: "pg_current_xlog_flush_location", WALFileName: "pg_xlogfile_name", SuperuserOnly: true}
-	sql10 = SQLNames{FlushLSN: "pg_current_wal_flush_lsn", WALFileName: "pg_walfile_name", SuperuserOnly: true}
-	sql11 = SQLNames{FlushLSN: "pg_current_wal_flush_lsn", WALFileName: "pg_walfile_name"}
+	sql96 = SQLNames{
+		FlushLSN: "pg_current_xlog_flush_location", WALFileName: "pg_xlogfile_name", SuperuserOnly: true,
+		ReceiveLSN: "pg_last_xlog_receive_location", ReplayLSN: "pg_last_xlog_replay_location", Hash: "md5",
+	}
+	sql10 = SQLNames{
+		FlushLSN: "pg_current_wal_flush_lsn", WALFileName: "pg_walfile_name", SuperuserOnly: true, TemporarySlots: true,
+		ReceiveLSN: "pg_last_wal_receive_lsn", ReplayLSN: "pg_last_wal_replay_lsn", Hash: "md5",
+	}
+	sql11 = with(sql10, func(n *SQLNames) { n.SuperuserOnly, n.Hash = false, "sha256" })
+
+	defaults96 = SettingDefaults{MaxLocksPerTransaction: 64}
+	defaults10 = SettingDefaults{MaxLocksPerTransaction: 64, HotStandby: true}
+	defaults19 = SettingDefaults{MaxLocksPerTransaction: 128, HotStandby: true}
 
 	// The WAL formats, each with the first major that writes it. Magic is per major.
 	wal96 = WALFormat{
@@ -67,24 +90,24 @@ var (
 	wal19 = with(wal15, func(f *WALFormat) { f.PageFlags, f.OverwriteFlag, f.CheckPointSize = 0x07, 0x04, 96 })
 )
 
-func with(f WALFormat, change func(*WALFormat)) WALFormat { change(&f); return f }
+func with[T any](row T, change func(*T)) T { change(&row); return row }
 
 func (f WALFormat) magic(m uint16) WALFormat { f.Magic = m; return f }
 
 // versions is sorted by age. The rows were checked against clusters of every
 // major; 19 is that of its first release candidate.
 var versions = []*Version{
-	{Name: "9.6", ServerNum: 906, ControlVersion: 960, CatalogVersion: 201608131, WALDir: "pg_xlog", WAL: wal96.magic(0xD093), SQL: sql96, RecoveryConf: true},
-	{Name: "10", ServerNum: 1000, ControlVersion: 1002, CatalogVersion: 201707211, WALDir: "pg_wal", WAL: wal10.magic(0xD097), SQL: sql10, RecoveryConf: true},
-	{Name: "11", ServerNum: 1100, ControlVersion: 1100, CatalogVersion: 201809051, WALDir: "pg_wal", WAL: wal10.magic(0xD098), SQL: sql11, RecoveryConf: true},
-	{Name: "12", ServerNum: 1200, ControlVersion: 1201, CatalogVersion: 201909212, WALDir: "pg_wal", WAL: wal12.magic(0xD101), SQL: sql11},
-	{Name: "13", ServerNum: 1300, ControlVersion: 1300, CatalogVersion: 202007201, WALDir: "pg_wal", WAL: wal12.magic(0xD106), SQL: sql11},
-	{Name: "14", ServerNum: 1400, ControlVersion: 1300, CatalogVersion: 202107181, WALDir: "pg_wal", WAL: wal14.magic(0xD10D), SQL: sql11},
-	{Name: "15", ServerNum: 1500, ControlVersion: 1300, CatalogVersion: 202209061, WALDir: "pg_wal", WAL: wal15.magic(0xD110), SQL: sql11, StampsControl: true},
-	{Name: "16", ServerNum: 1600, ControlVersion: 1300, CatalogVersion: 202307071, WALDir: "pg_wal", WAL: wal15.magic(0xD113), SQL: sql11, StrictCommands: true, StampsControl: true},
-	{Name: "17", ServerNum: 1700, ControlVersion: 1700, CatalogVersion: 202406281, WALDir: "pg_wal", WAL: wal15.magic(0xD116), SQL: sql11, StrictCommands: true, StampsControl: true},
-	{Name: "18", ServerNum: 1800, ControlVersion: 1800, CatalogVersion: 202506291, WALDir: "pg_wal", WAL: wal15.magic(0xD118), SQL: sql11, StrictCommands: true, StampsControl: true},
-	{Name: "19", ServerNum: 1900, ControlVersion: 1905, CatalogVersion: 202610061, WALDir: "pg_wal", WAL: wal19.magic(0xD122), SQL: sql11, StrictCommands: true, StampsControl: true, PaddedLSN: true},
+	{Name: "9.6", ServerNum: 906, ControlVersion: 960, CatalogVersion: 201608131, WALDir: "pg_xlog", WAL: wal96.magic(0xD093), SQL: sql96, Defaults: defaults96, RecoveryConf: true},
+	{Name: "10", ServerNum: 1000, ControlVersion: 1002, CatalogVersion: 201707211, WALDir: "pg_wal", WAL: wal10.magic(0xD097), SQL: sql10, Defaults: defaults10, RecoveryConf: true},
+	{Name: "11", ServerNum: 1100, ControlVersion: 1100, CatalogVersion: 201809051, WALDir: "pg_wal", WAL: wal10.magic(0xD098), SQL: sql11, Defaults: defaults10, RecoveryConf: true},
+	{Name: "12", ServerNum: 1200, ControlVersion: 1201, CatalogVersion: 201909212, WALDir: "pg_wal", WAL: wal12.magic(0xD101), SQL: sql11, Defaults: defaults10},
+	{Name: "13", ServerNum: 1300, ControlVersion: 1300, CatalogVersion: 202007201, WALDir: "pg_wal", WAL: wal12.magic(0xD106), SQL: sql11, Defaults: defaults10},
+	{Name: "14", ServerNum: 1400, ControlVersion: 1300, CatalogVersion: 202107181, WALDir: "pg_wal", WAL: wal14.magic(0xD10D), SQL: sql11, Defaults: defaults10},
+	{Name: "15", ServerNum: 1500, ControlVersion: 1300, CatalogVersion: 202209061, WALDir: "pg_wal", WAL: wal15.magic(0xD110), SQL: sql11, Defaults: defaults10, StampsControl: true},
+	{Name: "16", ServerNum: 1600, ControlVersion: 1300, CatalogVersion: 202307071, WALDir: "pg_wal", WAL: wal15.magic(0xD113), SQL: sql11, Defaults: defaults10, StrictCommands: true, StampsControl: true},
+	{Name: "17", ServerNum: 1700, ControlVersion: 1700, CatalogVersion: 202406281, WALDir: "pg_wal", WAL: wal15.magic(0xD116), SQL: sql11, Defaults: defaults10, StrictCommands: true, StampsControl: true},
+	{Name: "18", ServerNum: 1800, ControlVersion: 1800, CatalogVersion: 202506291, WALDir: "pg_wal", WAL: wal15.magic(0xD118), SQL: sql11, Defaults: defaults10, StrictCommands: true, StampsControl: true},
+	{Name: "19", ServerNum: 1900, ControlVersion: 1905, CatalogVersion: 202610061, WALDir: "pg_wal", WAL: wal19.magic(0xD122), SQL: sql11, Defaults: defaults19, StrictCommands: true, StampsControl: true, PaddedLSN: true},
 }
 
 // Versions lists the supported majors, oldest first. The rows are shared: do

@@ -3,11 +3,11 @@ package source
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"iter"
-	"os"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/pgdata"
@@ -56,59 +56,92 @@ func (s *Dir) Files(ctx context.Context) iter.Seq2[pgdata.FileInfo, error] {
 // ReadFile reads a small file.
 func (s *Dir) ReadFile(_ context.Context, path string) ([]byte, error) { return s.dir.ReadFile(path) }
 
-// copyBuffer is how much of a file is read at once.
-const copyBuffer = 1 << 20
+const (
+	// maxPart is how much of one file a worker copies before another may help it.
+	maxPart = 32 << 20
+	// maxRanges is how many ranges of one file a worker is given at once.
+	maxRanges = 1024
+)
 
-// Fetch reads the ranges one after the other.
+// part is a piece of work: ranges of one file.
+type part struct {
+	path   string
+	ranges []Range
+}
+
+// Fetch copies on all processors. Large files are copied by several workers.
 func (s *Dir) Fetch(ctx context.Context, ranges iter.Seq[Range], dst Sink) error {
-	var f *os.File // the file of the last range, which often is that of the next one
-	var name string
-	defer func() {
-		if f != nil {
-			f.Close()
+	g, ctx := errgroup.WithContext(ctx)
+	queue := make(chan part)
+	g.Go(func() error {
+		defer close(queue)
+		for p := range split(ranges) {
+			select {
+			case queue <- p:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
-	}()
-	buf := make([]byte, copyBuffer)
-	for r := range ranges {
+		return nil
+	})
+	for range runtime.GOMAXPROCS(0) {
+		g.Go(func() error {
+			for p := range queue {
+				if err := s.copyPart(ctx, p, dst); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// split makes pieces of work of ranges: short ones of one file come together.
+func split(ranges iter.Seq[Range]) iter.Seq[part] {
+	return func(yield func(part) bool) {
+		var next part
+		var size int64
+		for r := range ranges {
+			for {
+				now := r
+				now.Length = min(r.Length, maxPart)
+				if len(next.ranges) > 0 && (next.path != r.Path || size+now.Length > maxPart || len(next.ranges) == maxRanges) {
+					if !yield(next) {
+						return
+					}
+					next, size = part{}, 0
+				}
+				next.path = r.Path
+				next.ranges = append(next.ranges, now)
+				size += now.Length
+				r.Offset += now.Length
+				if r.Length -= now.Length; r.Length == 0 {
+					break
+				}
+			}
+		}
+		if len(next.ranges) > 0 {
+			yield(next)
+		}
+	}
+}
+
+func (s *Dir) copyPart(ctx context.Context, p part, dst Sink) error {
+	f, err := s.dir.Open(p.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return dst.Vanished(p.path)
+	} else if err != nil {
+		return err
+	}
+	defer f.Close()
+	for _, r := range p.ranges {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if f == nil || name != r.Path {
-			if f != nil {
-				f.Close()
-			}
-			var err error
-			f, err = s.dir.Open(r.Path)
-			name = r.Path
-			if errors.Is(err, fs.ErrNotExist) {
-				f = nil
-				if err := dst.Vanished(r.Path); err != nil {
-					return err
-				}
-				continue
-			} else if err != nil {
-				return err
-			}
-		}
-		if err := s.copyRange(f, r, buf, dst); err != nil {
+		if _, err := CopyFrom(dst, r.Path, f, r.Offset, r.Length); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (s *Dir) copyRange(f *os.File, r Range, buf []byte, dst Sink) error {
-	for done := int64(0); ; {
-		n, err := f.ReadAt(buf[:min(int64(len(buf)), r.Length-done)], r.Offset+done)
-		if err != nil && err != io.EOF {
-			return fmt.Errorf("could not read file %q at offset %d: %w", s.dir.Join(r.Path), r.Offset+done, datadir.Reason(err))
-		}
-		if werr := dst.WriteAt(r.Path, buf[:n], r.Offset+done); werr != nil {
-			return werr
-		}
-		done += int64(n)
-		if err == io.EOF || n == 0 || done == r.Length {
-			return nil
-		}
-	}
 }

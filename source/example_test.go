@@ -95,3 +95,17 @@ func ExampleSource_Fetch() {
 	// PG_VERSION: 3 bytes at offset 0
 	// base/5/99999 is gone
 }
+
+func ExampleRelationName() {
+	for _, name := range []source.RelationName{
+		{Database: "shop", Schema: "public", Name: `"Order"`, Kind: source.Table},
+		{Database: "shop", Schema: "public", Name: `"Order_pkey"`, Kind: source.Index, Table: `"Order"`},
+		{Database: "shop", Schema: "public", Name: "pg_toast_16384", Kind: source.ToastTable, Table: `"Order"`},
+	} {
+		fmt.Println(name)
+	}
+	// Output:
+	// table public."Order"
+	// index public."Order_pkey" on public."Order"
+	// table public."Order" (toast)
+}

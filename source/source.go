@@ -6,10 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
+	"os"
 	"sync"
 
+	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -20,7 +23,7 @@ type Range struct {
 	Length int64 // bytes wanted; a source that has fewer gives those
 }
 
-// Sink takes what Fetch reads. Its methods may be called from several
+// Sink takes what Fetch reads, and only what was asked for. Its methods may be called from several
 // goroutines at once, and an error from one of them ends the Fetch.
 type Sink interface {
 	// WriteAt takes bytes of a file. data is valid during the call only.
@@ -29,13 +32,54 @@ type Sink interface {
 	Vanished(path string) error
 }
 
+// FileSink is a Sink that can take bytes from a file on this machine without their
+// coming into memory.
+type FileSink interface {
+	Sink
+	// CopyFrom takes length bytes at offset of the open file, which is what the
+	// source has at path, and gives how many there were: fewer where the file ends
+	// before. What of it was taken is as if WriteAt had brought it.
+	CopyFrom(path string, from *os.File, offset, length int64) (int64, error)
+}
+
+// copyBuffer is how much of a file is read at once.
+const copyBuffer = 256 << 10
+
+var buffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
+
+// CopyFrom gives a part of an open file to a sink, by FileSink.CopyFrom where the
+// sink has that. It returns how many bytes there were; a file that has none at the
+// offset is one WriteAt without data, as of Fetch.
+func CopyFrom(dst Sink, path string, from *os.File, offset, length int64) (int64, error) {
+	if direct, ok := dst.(FileSink); ok && length > 0 {
+		return direct.CopyFrom(path, from, offset, length)
+	}
+	buf := buffers.Get().(*[copyBuffer]byte)
+	defer buffers.Put(buf)
+	for done := int64(0); ; {
+		n, err := from.ReadAt(buf[:min(copyBuffer, length-done)], offset+done)
+		if err != nil && err != io.EOF {
+			return done, fmt.Errorf("could not read file %q at offset %d: %w", from.Name(), offset+done, datadir.Reason(err))
+		}
+		if werr := dst.WriteAt(path, buf[:n], offset+done); werr != nil {
+			return done, werr
+		}
+		done += int64(n)
+		if err == io.EOF || n == 0 || done == length {
+			return done, nil
+		}
+	}
+}
+
 // Source is a cluster to rewind to. Paths that it yields are not to be trusted;
 // paths that it is given are those that it yielded.
 type Source interface {
 	// String names the source for messages, without secrets.
 	String() string
 	// Files lists the whole data directory, directories before what they
-	// contain. The first error ends the sequence.
+	// contain. The first error ends the sequence. A live source can yield a file
+	// again after it lost a connection. Nothing else may be asked of the source
+	// from within the loop.
 	Files(ctx context.Context) iter.Seq2[pgdata.FileInfo, error]
 	// ReadFile reads a small file whole. The error wraps fs.ErrNotExist where
 	// there is none.
@@ -55,6 +99,8 @@ var (
 	// ErrChanged is wrapped where the source is not what it was, so that what was
 	// read of it before and after do not belong together. A new rewind may succeed.
 	ErrChanged = errors.New("the source changed while gorewind was running")
+	// ErrPrivilege is wrapped where the role that connected may not do what is needed.
+	ErrPrivilege = errors.New("the role lacks privileges on the source")
 )
 
 // Live is a source that is a running server.
@@ -110,4 +156,11 @@ type State struct {
 	FullPageWrites bool              // the setting full_page_writes
 	Timeline       pgdata.TimelineID // where it writes WAL; zero in recovery
 	FlushLSN       pgdata.LSN        // up to where its WAL is on disk; zero in recovery
+	ReceiveLSN     pgdata.LSN        // up to where WAL that was streamed is on disk; zero unless in recovery
+	ReplayLSN      pgdata.LSN        // up to where WAL was replayed; zero unless in recovery
 }
+
+// WALEnd is up to where the server's WAL is on disk. A standby that reads an
+// archive has replayed what it never received; one that streams may have received
+// what it has not replayed yet.
+func (s State) WALEnd() pgdata.LSN { return max(s.FlushLSN, s.ReceiveLSN, s.ReplayLSN) }

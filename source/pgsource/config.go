@@ -1,10 +1,12 @@
 package pgsource
 
 import (
+	"io"
 	"os"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/gorewind/gorewind/source/pgsource/internal/conninfo"
 )
@@ -14,6 +16,10 @@ import (
 const neutral = `host=/ port=5432 user=x password=x dbname=x passfile='' connect_timeout=0
 	sslmode=disable sslcertmode=allow sslnegotiation='' sslsni='' sslcert='' sslkey='' sslrootcert='' sslpassword=''
 	target_session_attrs=any channel_binding=prefer require_auth='' min_protocol_version=3.0 max_protocol_version=3.0`
+
+// maxMessage is the longest message that a server is believed to send, in bytes.
+// Memory for it is allocated before it comes.
+const maxMessage = 64 << 20
 
 // baseConfig is what all attempts to connect have in common.
 func baseConfig(s *conninfo.Settings) (*pgx.ConnConfig, error) {
@@ -38,6 +44,11 @@ func baseConfig(s *conninfo.Settings) (*pgx.ConnConfig, error) {
 		config.MaxProtocolVersion = high
 	}
 	config.RuntimeParams = runtimeParams(s)
+	config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
+		frontend := pgproto3.NewFrontend(r, w)
+		frontend.SetMaxBodyLen(maxMessage)
+		return frontend
+	}
 	return config, nil
 }
 

@@ -8,6 +8,10 @@
 //	GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text, boolean) TO role;
 //	GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) TO role;
 //
+// One connection does what is small. Large copies and listings use several, each
+// with several requests under way, as many as [Options] allow and the server has
+// to spare; a connection that cannot be had is done without.
+//
 // Networks fail and servers restart. A connection that is lost, or silent for
 // too long, is made again, and every operation goes on from where it was: see
 // [Open]. The server must still be the same one then, since files of two servers

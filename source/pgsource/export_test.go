@@ -10,18 +10,25 @@ import (
 	"github.com/gorewind/gorewind/source/pgsource/internal/conninfo"
 )
 
+// idle is a session that nobody uses.
+func (s *Server) idle() *session {
+	first := <-s.pool.free
+	s.pool.free <- first
+	return first
+}
+
 // Conn is the session, for tests that ask what it is allowed to do.
-func (s *Server) Conn() *pgx.Conn { return s.session.conn }
+func (s *Server) Conn() *pgx.Conn { return s.idle().conn }
 
 // RawConn is what lies below the session.
 func (s *Server) RawConn() net.Conn {
-	raw, _ := rawConn(s.session.conn)
+	raw, _ := rawConn(s.idle().conn)
 	return raw.Conn
 }
 
 // Exec runs a statement in the session.
 func (s *Server) Exec(ctx context.Context, sql string) error {
-	_, err := s.session.conn.Exec(ctx, sql)
+	_, err := s.idle().conn.Exec(ctx, sql)
 	return err
 }
 

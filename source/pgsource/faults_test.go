@@ -175,40 +175,72 @@ func newTask(t *testing.T, c *pgtest.Cluster) *task {
 	return k
 }
 
-// pieces is a sink that checks that each piece comes once, and as it is.
+// pieces is a sink that checks that each byte comes once, and as it is, and that
+// nothing else comes.
 type pieces struct {
 	task    *task
-	left    map[string]source.Range // by path and offset
+	mu      sync.Mutex
+	left    map[source.Range]*arrival // of the ranges that are not complete
 	trouble error
 }
 
+// arrival is what came of a range.
+type arrival struct {
+	came    []bool // by byte
+	missing int    // bytes
+}
+
 func (k *task) sink() *pieces {
-	p := &pieces{task: k, left: map[string]source.Range{}}
+	p := &pieces{task: k, left: map[source.Range]*arrival{}}
 	for _, r := range k.asked {
-		p.left[fmt.Sprint(r.Path, r.Offset)] = r
+		p.left[r] = &arrival{make([]bool, len(k.want[r])), len(k.want[r])}
 	}
 	return p
 }
 
-func (p *pieces) WriteAt(path string, data []byte, offset int64) error {
-	key := fmt.Sprint(path, offset)
-	r, expected := p.left[key]
-	switch want := p.task.want[r]; {
-	case !expected:
-		p.trouble = fmt.Errorf("%q at %d came again, or was not asked for", path, offset)
-	case want == nil || !bytes.Equal(want, data):
-		p.trouble = fmt.Errorf("%q at %d is wrong", path, offset)
+// asked finds the range that a piece belongs to.
+func (p *pieces) asked(path string, offset int64) (r source.Range, left *arrival, expected bool) {
+	for r, left := range p.left {
+		if r.Path == path && offset >= r.Offset && offset < r.Offset+r.Length {
+			return r, left, true
+		}
 	}
-	delete(p.left, key)
+	p.trouble = fmt.Errorf("%q at %d came again, or was not asked for", path, offset)
+	return r, nil, false
+}
+
+func (p *pieces) WriteAt(path string, data []byte, offset int64) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r, left, expected := p.asked(path, offset)
+	if !expected {
+		return nil
+	}
+	want, at := p.task.want[r], int(offset-r.Offset)
+	if want == nil || at+len(data) > len(want) || !bytes.Equal(want[at:at+len(data)], data) || len(data) == 0 && len(want) > 0 {
+		p.trouble = fmt.Errorf("%d bytes of %q at %d are wrong", len(data), path, offset)
+		return nil
+	}
+	for i := range data {
+		if left.came[at+i] {
+			p.trouble = fmt.Errorf("%q at %d came again", path, offset+int64(i))
+		}
+		left.came[at+i] = true
+	}
+	if left.missing -= len(data); left.missing == 0 {
+		delete(p.left, r)
+	}
 	return nil
 }
 
 func (p *pieces) Vanished(path string) error {
-	key := fmt.Sprint(path, 0)
-	if r, expected := p.left[key]; !expected || p.task.want[r] != nil {
-		p.trouble = fmt.Errorf("%q vanished again, or is there", path)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r, _, expected := p.asked(path, 0); expected && p.task.want[r] != nil {
+		p.trouble = fmt.Errorf("%q vanished, and is there", path)
+	} else {
+		delete(p.left, r)
 	}
-	delete(p.left, key)
 	return nil
 }
 
@@ -233,10 +265,10 @@ func (k *task) do(ctx context.Context, n *network, timeout time.Duration) (opene
 		if err != nil {
 			return true, err
 		}
-		if _, twice := files[f.Path]; twice {
-			return true, fmt.Errorf("%w: %q is listed twice", errWrong, f.Path)
+		if dir := filepath.Dir(f.Path); dir != "." && files[dir].Path == "" {
+			return true, fmt.Errorf("%w: %q is listed before its directory", errWrong, f.Path)
 		}
-		files[f.Path] = f
+		files[f.Path] = f // maybe again, after a loss
 	}
 	sink := k.sink()
 	err = s.Fetch(ctx, ranges(k.asked...), sink)
@@ -246,7 +278,7 @@ func (k *task) do(ctx context.Context, n *network, timeout time.Duration) (opene
 	case err != nil:
 		return true, err
 	case len(sink.left) > 0:
-		return true, fmt.Errorf("%w: did not come: %v", errWrong, sink.left)
+		return true, fmt.Errorf("%w: %d ranges did not come", errWrong, len(sink.left))
 	case state.FlushLSN < k.state.FlushLSN || state.Timeline != k.state.Timeline || state.InRecovery != k.state.InRecovery:
 		return true, fmt.Errorf("%w: state %+v instead of %+v", errWrong, state, k.state)
 	case !assert.ObjectsAreEqual(k.files, settled(files)):

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -139,10 +140,10 @@ func fetchPieces(t *testing.T, c *pgtest.Cluster) {
 		assert.ErrorContains(t, err, `file "big" of the source is larger than`)
 	})
 	t.Run("a sink's error ends it at once and leaves the connection usable", func(t *testing.T) {
-		calls := 0
-		err := s.Fetch(t.Context(), ranges(source.Range{Path: "big", Length: 20 * mb}), sinkFunc(func(string) error { calls++; return errSink }))
+		var calls atomic.Int32
+		err := s.Fetch(t.Context(), ranges(source.Range{Path: "big", Length: 20 * mb}), sinkFunc(func(string) error { calls.Add(1); return errSink }))
 		assert.ErrorIs(t, err, errSink)
-		assert.Equal(t, 1, calls)
+		assert.LessOrEqual(t, calls.Load(), int32(2), "one for each connection")
 		err = s.Fetch(t.Context(), ranges(source.Range{Path: "gone", Length: 1}), sinkFunc(func(string) error { return errSink }))
 		assert.ErrorIs(t, err, errSink)
 		assert.Equal(t, "small", string(fetch(t, source.Range{Path: "small", Length: 5}).files["small"]))

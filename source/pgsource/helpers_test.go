@@ -76,7 +76,9 @@ func list(t *testing.T, src source.Source) map[string]pgdata.FileInfo {
 	files := map[string]pgdata.FileInfo{}
 	for f, err := range src.Files(t.Context()) {
 		require.NoError(t, err)
-		assert.NotContains(t, files, f.Path, "listed twice")
+		if _, twice := files[f.Path]; twice {
+			assert.Fail(t, "listed twice", f.Path)
+		}
 		files[f.Path] = f
 	}
 	return files

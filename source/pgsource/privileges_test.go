@@ -34,6 +34,8 @@ func TestPrivileges(t *testing.T) {
 			assert.True(t, denied.Superuser)
 			assert.ErrorContains(t, err, `role "granted" must be a superuser`)
 			readAll(t, open(t, c.ConnStringAs("super", "postgres")), c)
+			c.Exec(t, denied.Grants()...)
+			readAll(t, open(t, c.ConnStringAs("granted", "postgres")), c)
 			return
 		}
 

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -34,21 +36,94 @@ func pauseBefore(attempt int) time.Duration {
 	return pause/2 + rand.N(pause/2)
 }
 
-// outage is a time without anything coming of an operation.
+// outage is a time in which connections are lost. It ends when something comes of
+// an operation on a connection that was made since.
 type outage struct {
-	since    time.Time // the last sign of life before it; zero while there is no outage
+	mu       sync.Mutex
+	began    time.Time // zero while there is no outage
+	since    time.Time // the last sign of life, on whichever connection
 	attempts int       // to go on
+	on       atomic.Bool
+	moved    atomic.Int64 // when something last came of an operation, in Unix nanoseconds
+}
+
+// begin notes a loss, and reports whether it is the first of an outage.
+func (o *outage) begin(last time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.began.IsZero() {
+		return false
+	}
+	if moved := time.Unix(0, o.moved.Load()); moved.After(last) {
+		last = moved // on another connection
+	}
+	o.began, o.since = time.Now(), last
+	o.on.Store(true)
+	return true
+}
+
+// move notes that something came of an operation on a connection made then. If
+// that ends an outage, it tells how long nothing came, else zero.
+func (o *outage) move(made time.Time) (length time.Duration) {
+	now := time.Now()
+	o.moved.Store(now.UnixNano())
+	if !o.on.Load() {
+		return 0
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.began.IsZero() && made.After(o.began) {
+		length = max(now.Sub(o.since), 1)
+		o.reset()
+	}
+	o.since, o.attempts = now, 0
+	return length
+}
+
+// giveUp ends an outage without success: the next operation has all the time again.
+func (o *outage) giveUp() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.reset()
+}
+
+func (o *outage) reset() {
+	o.began, o.since, o.attempts = time.Time{}, time.Time{}, 0
+	o.on.Store(false)
+}
+
+// left is what is left of the timeout.
+func (o *outage) left(timeout time.Duration) time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.began.IsZero() {
+		return timeout
+	}
+	return timeout - time.Since(o.since)
+}
+
+// pause is how long to wait before the next attempt.
+func (o *outage) pause() time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.attempts++
+	return pauseBefore(o.attempts - 1)
 }
 
 // finalError is one that no other connection helps against.
 type finalError struct{ error }
 
+// errAbandoned says that a session could not go on and that others can.
+var errAbandoned = errors.New("the connection was given up")
+
 // do runs an operation. When the connection is lost or silent, op runs again on
 // a new one, until something comes of it or the timeout is over. It must go on
-// from where it was, and call moved when something came of it.
+// from where it was, and call moved when something came of it. Where no new
+// connection is to be had but others are there, the error is errAbandoned.
 func (s *session) do(ctx context.Context, op func(context.Context, *pgx.Conn) error) error {
-	s.outage = outage{}
+	p := s.pool
 	for {
+		connected := s.conn != nil
 		err := s.attempt(ctx, op)
 		var final *finalError
 		switch {
@@ -63,52 +138,42 @@ func (s *session) do(ctx context.Context, op func(context.Context, *pgx.Conn) er
 			return err
 		}
 		s.drop()
-		if s.outage.since.IsZero() {
-			s.outage.since = s.pulse.last()
-			s.log.Warn(fmt.Sprintf("lost the connection to the source %s, trying again for %v: %s", s.name, s.timeout, oneLine(err.Error())))
+		if p.outage.begin(s.pulse.last()) {
+			p.log.Warn(fmt.Sprintf("lost the connection to the source %s, trying again for %v: %s", s.name, p.timeout, oneLine(err.Error())))
 		}
-		left := s.left()
+		if !connected && p.abandon(s) {
+			return errAbandoned
+		}
+		left := p.outage.left(p.timeout)
 		if left <= 0 {
-			return fmt.Errorf("%w for %v: %w; run gorewind again when it does", source.ErrUnavailable, s.timeout, err)
+			p.outage.giveUp()
+			return fmt.Errorf("%w for %v: %w; run gorewind again when it does", source.ErrUnavailable, p.timeout, err)
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(min(left, pauseBefore(s.outage.attempts))):
+		case <-time.After(min(left, p.outage.pause())):
 		}
-		s.outage.attempts++
 	}
-}
-
-// left is what is left of the timeout.
-func (s *session) left() time.Duration {
-	if s.outage.since.IsZero() {
-		return s.timeout
-	}
-	return s.timeout - time.Since(s.outage.since)
 }
 
 // moved says that something came of an operation.
-func (s *session) moved() {
-	if !s.outage.since.IsZero() {
-		s.log.Info(fmt.Sprintf("the source %s is back after %v", s.name, time.Since(s.outage.since).Round(time.Millisecond)))
-	}
-	s.outage = outage{}
-}
+func (s *session) moved() { s.pool.moved(s.made) }
 
 // attempt runs an operation once. Silence of half the timeout is taken for a
 // connection that the network lost without a word: the other half is there to
 // try another one.
 func (s *session) attempt(ctx context.Context, op func(context.Context, *pgx.Conn) error) error {
+	timeout := s.pool.timeout
 	if s.conn != nil && s.conn.IsClosed() { // by an operation that was cancelled
 		s.drop()
 	}
 	if s.conn == nil {
-		if err := s.connect(ctx, max(min(s.timeout/4, s.left()), time.Millisecond)); err != nil {
+		if err := s.connect(ctx, max(min(timeout/4, s.pool.outage.left(timeout)), time.Millisecond)); err != nil {
 			return err
 		}
 	}
-	limit := s.timeout / 2
+	limit := timeout / 2
 	watched, stop := s.pulse.watch(ctx, limit)
 	defer stop()
 	return silenced(watched, limit, op(watched, s.conn))

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,15 +25,20 @@ type Options struct {
 	// DefaultTimeout. A connection that was lost, or silent for half of it, is made
 	// again until then. It does not limit what is slow and moves.
 	Timeout time.Duration
-	Logger  *slog.Logger // what happens to the connection; nil discards
+	// Jobs is the most connections; zero means two for each core of this machine,
+	// at least four and at most eight. There is one at first. Others are made when
+	// there is enough to do for them, as long as the server has some to spare; it
+	// is no error if it has none.
+	Jobs   int
+	Logger *slog.Logger // what happens to the connection; nil discards
 
 	dialer func(pgconn.DialFunc) pgconn.DialFunc // for tests
 }
 
-// Server is a live source. One operation uses its connection at a time.
+// Server is a live source. Its methods may be called from several goroutines,
+// except for Close.
 type Server struct {
-	mu       sync.Mutex
-	session  *session
+	pool     *pool
 	name     string
 	version  *pgdata.Version
 	encoding string // of the database
@@ -57,21 +61,20 @@ func Open(ctx context.Context, connString string, opts Options) (*Server, error)
 	if err != nil {
 		return nil, err
 	}
-	s := newSession(connector, opts)
-	if err := s.connect(ctx, s.timeout); err != nil {
+	p := newPool(connector, opts)
+	first, err := p.open(ctx)
+	if err != nil {
 		if ctx.Err() == nil && isTemporary(err) {
 			err = &unavailableError{err}
 		}
 		return nil, err
 	}
-	return &Server{session: s, name: s.name, version: s.server.version, encoding: s.conn.PgConn().ParameterStatus("server_encoding")}, nil
+	return &Server{pool: p, name: first.name, version: p.server.version, encoding: first.conn.PgConn().ParameterStatus("server_encoding")}, nil
 }
 
-// Close ends the connection.
+// Close ends the connections. It is the last call.
 func (s *Server) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.session.drop()
+	s.pool.close()
 	return nil
 }
 
@@ -82,7 +85,7 @@ func (s *Server) String() string { return s.name }
 // every option of the connection, defaults included, and the password if the
 // connection string or PGPASSWORD had it. It is not yet quoted for a
 // configuration file.
-func (s *Server) ConnInfo() string { return s.session.connector.connInfo(s.version.ServerNum) }
+func (s *Server) ConnInfo() string { return s.pool.connector.connInfo(s.version.ServerNum) }
 
 // Version is the server's major.
 func (s *Server) Version() *pgdata.Version { return s.version }
@@ -116,13 +119,19 @@ type PrivilegeError struct {
 
 func (e *PrivilegeError) Error() string {
 	if e.Superuser {
-		return fmt.Sprintf("role %q must be a superuser: up to PostgreSQL 10 only a superuser can read files on the server", e.Role)
+		return fmt.Sprintf("role %q must be a superuser: up to PostgreSQL 10 only a superuser can read files on the server; as a superuser, run: %s", e.Role, e.Grants()[0])
 	}
 	return fmt.Sprintf("role %q lacks privileges; as a superuser, run: %s", e.Role, strings.Join(e.Grants(), " "))
 }
 
+// Unwrap gives source.ErrPrivilege.
+func (e *PrivilegeError) Unwrap() error { return source.ErrPrivilege }
+
 // Grants are the SQL statements that give the role what it lacks.
 func (e *PrivilegeError) Grants() []string {
+	if e.Superuser {
+		return []string{fmt.Sprintf("ALTER ROLE %s SUPERUSER;", pgx.Identifier{e.Role}.Sanitize())}
+	}
 	grants := make([]string, len(e.Functions))
 	for i, f := range e.Functions {
 		grants[i] = fmt.Sprintf("GRANT EXECUTE ON FUNCTION %s TO %s;", f, pgx.Identifier{e.Role}.Sanitize())
@@ -130,22 +139,31 @@ func (e *PrivilegeError) Grants() []string {
 	return grants
 }
 
+// do runs an operation on a connection that is free. When that is lost or silent,
+// f runs again on a new one, until it ends or the timeout is over: what it did
+// before must not matter then. It must not call do.
+func (s *Server) do(ctx context.Context, f func(ctx context.Context, conn *pgx.Conn) error) error {
+	return s.pool.do(ctx, f)
+}
+
 // State asks the server where it is now.
 func (s *Server) State(ctx context.Context) (source.State, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	names := s.version.SQL
 	var st source.State
-	var lsn, tli string
+	var flush, receive, replay, tli string
 	query := fmt.Sprintf(`SELECT r, pg_catalog.current_setting('full_page_writes')::bool,
 			CASE WHEN r THEN '0/0' ELSE pg_catalog.%[1]s()::text END,
+			COALESCE(CASE WHEN r THEN pg_catalog.%[3]s()::text END, '0/0'),
+			COALESCE(CASE WHEN r THEN pg_catalog.%[4]s()::text END, '0/0'),
 			CASE WHEN r THEN '00000000' ELSE pg_catalog.substr(pg_catalog.%[2]s(pg_catalog.%[1]s()), 1, 8) END
-		FROM pg_catalog.pg_is_in_recovery() r`, names.FlushLSN, names.WALFileName)
-	err := s.session.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, query).Scan(&st.InRecovery, &st.FullPageWrites, &lsn, &tli)
+		FROM pg_catalog.pg_is_in_recovery() r`, names.FlushLSN, names.WALFileName, names.ReceiveLSN, names.ReplayLSN)
+	err := s.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, query).Scan(&st.InRecovery, &st.FullPageWrites, &flush, &receive, &replay, &tli)
 	})
-	if err == nil {
-		st.FlushLSN, err = pgdata.ParseLSN(lsn)
+	for text, lsn := range map[*string]*pgdata.LSN{&flush: &st.FlushLSN, &receive: &st.ReceiveLSN, &replay: &st.ReplayLSN} {
+		if err == nil {
+			*lsn, err = pgdata.ParseLSN(*text)
+		}
 	}
 	if err == nil {
 		var n uint64

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"time"
 
@@ -18,18 +17,16 @@ import (
 )
 
 // session is a connection that is made again when it is lost, to the same
-// server.
+// server. One operation uses it at a time.
 type session struct {
-	name      string // of the server, for messages
+	pool      *pool
 	connector *connector
-	timeout   time.Duration
-	log       *slog.Logger
-	dialer    func(pgconn.DialFunc) pgconn.DialFunc // for tests
-
-	conn   *pgx.Conn // nil while there is none
-	pulse  *pulse    // of conn, or of the attempt to make one
-	server *identity // as first connected to; nil before
-	outage outage
+	name      string    // of the server, for messages
+	conn      *pgx.Conn // nil while there is none
+	made      time.Time // when conn was
+	pulse     *pulse    // of conn, or of the attempt to make one
+	spare     int       // how many connections more the server had room for
+	abandoned bool
 }
 
 // identity is what must not change between two connections.
@@ -39,17 +36,8 @@ type identity struct {
 	inRecovery bool
 	timeline   string  // where a primary writes; empty on a standby
 	made       float64 // when the data directory got its PG_VERSION; see identify
-}
 
-func newSession(c *connector, opts Options) *session {
-	s := &session{connector: c, timeout: opts.Timeout, log: opts.Logger, dialer: opts.dialer}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	if s.timeout <= 0 {
-		s.timeout = DefaultTimeout
-	}
-	return s
+	spare int // how many more connections it has room for; not compared
 }
 
 // connect makes a connection, to the same server as before, and makes it safe.
@@ -68,8 +56,8 @@ func (s *session) connect(ctx context.Context, limit time.Duration) (err error) 
 
 	pulse := s.pulse
 	s.connector.around = func(dial pgconn.DialFunc) pgconn.DialFunc {
-		if s.dialer != nil {
-			dial = s.dialer(dial)
+		if s.pool.dialer != nil {
+			dial = s.pool.dialer(dial)
 		}
 		return func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dial(ctx, network, address)
@@ -83,16 +71,17 @@ func (s *session) connect(ctx context.Context, limit time.Duration) (err error) 
 	if err != nil {
 		return silenced(ctx, limit, err)
 	}
-	s.conn, s.name = conn, name
+	s.conn, s.name, s.made = conn, name, time.Now()
 	now, err := prepareSession(ctx, s.conn)
 	if err != nil {
 		return fmt.Errorf("source %s: %w", s.name, silenced(ctx, limit, err))
 	}
-	if s.server == nil {
-		s.server = now
+	s.spare = now.spare
+	if s.pool.server == nil {
+		s.pool.server = now
 		return nil
 	}
-	return s.server.check(now, s.name)
+	return s.pool.server.check(now, s.name)
 }
 
 // rawConn is what lies below a connection.
@@ -168,9 +157,11 @@ func (id *identity) ask(ctx context.Context, conn *pgx.Conn) error {
 	var control []byte
 	err := conn.QueryRow(ctx, fmt.Sprintf(`SELECT r, CASE WHEN r THEN '' ELSE pg_catalog.substr(pg_catalog.%s(pg_catalog.%s()), 1, 8) END,
 			pg_catalog.pg_read_binary_file('global/pg_control', 0, 8, true),
-			COALESCE(pg_catalog.date_part('epoch', f.change), pg_catalog.date_part('epoch', f.creation), 0)
+			COALESCE(pg_catalog.date_part('epoch', f.change), pg_catalog.date_part('epoch', f.creation), 0),
+			pg_catalog.current_setting('max_connections')::int - pg_catalog.current_setting('superuser_reserved_connections')::int
+				- (SELECT pg_catalog.sum(pg_catalog.pg_stat_get_db_numbackends(oid)) FROM pg_catalog.pg_database)::int
 		FROM pg_catalog.pg_is_in_recovery() r, pg_catalog.pg_stat_file('PG_VERSION', true) f`, names.WALFileName, names.FlushLSN)).
-		Scan(&id.inRecovery, &id.timeline, &control, &id.made)
+		Scan(&id.inRecovery, &id.timeline, &control, &id.made, &id.spare)
 	if err == nil && len(control) != 8 {
 		err = errors.New("its control file has no system identifier")
 	}

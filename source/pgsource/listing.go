@@ -1,0 +1,204 @@
+package pgsource
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"path"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// listing is one in progress. Its work is directories, in batches.
+type listing struct {
+	server *Server
+	crew   *crew
+	work   *queue[[]directory]
+	found  chan []pgdata.FileInfo // closed at the end
+	err    error                  // once it is closed
+
+	mu   sync.Mutex
+	seen map[string]bool // directories
+}
+
+func (s *Server) list(ctx context.Context) *listing {
+	c := newCrew(ctx, s.pool)
+	l := &listing{server: s, crew: c, work: newQueue[[]directory](c.ctx), found: make(chan []pgdata.FileInfo, 4), seen: map[string]bool{}}
+	c.work = func(ctx context.Context, s *session) error {
+		d := &lister{listing: l, session: s}
+		err := s.do(ctx, d.run)
+		if errors.Is(err, errAbandoned) {
+			l.work.giveBack(d.taken)
+		}
+		return err
+	}
+	l.work.set(func() { l.work.ready, l.work.adding = [][]directory{{{shares: 1}}}, false })
+	c.want(1)
+	go func() {
+		l.err = c.wait()
+		close(l.found)
+	}()
+	return l
+}
+
+// subdirectory is one that was found, with the size of the directory itself.
+type subdirectory struct {
+	path string
+	size int64
+}
+
+// enter has directories listed, each once. The queue is not limited: whoever
+// takes work from it adds to it.
+func (l *listing) enter(dirs []subdirectory) {
+	var batch []directory
+	var batches [][]directory
+	l.mu.Lock()
+	for _, d := range dirs {
+		shares, named := int32(1), l.server.canName(d.path)
+		for size := d.size; named && size > largeDirectory && shares < maxShares; size -= hugeDirectory {
+			shares *= 2
+		}
+		switch {
+		case l.seen[d.path]:
+			continue
+		case shares > 1 || !named:
+			for share := range shares {
+				batches = append(batches, []directory{{d.path, share, shares}})
+			}
+		default:
+			batch = append(batch, directory{path: d.path, shares: 1})
+		}
+		l.seen[d.path] = true
+	}
+	l.mu.Unlock()
+	for len(batch) > 0 {
+		n := min(len(batch), maxDirectories)
+		batches = append(batches, batch[:n])
+		batch = batch[n:]
+	}
+	large := 0
+	l.work.set(func() {
+		l.work.ready = append(l.work.ready, batches...)
+		for _, b := range l.work.ready {
+			if len(b) == maxDirectories || b[0].shares > 1 {
+				large++
+			}
+		}
+	})
+	if large > 0 {
+		l.crew.want(1 + large)
+	}
+}
+
+// lister lists directories on one connection.
+type lister struct {
+	*listing
+	session *session
+	taken   [][]directory // at most one batch
+}
+
+func (l *lister) run(ctx context.Context, conn *pgx.Conn) error {
+	for {
+		if len(l.taken) == 0 {
+			if l.taken = l.work.take(1, true); len(l.taken) == 0 {
+				return nil
+			}
+		}
+		if err := l.list(ctx, conn, l.taken[0]); err != nil {
+			return err
+		}
+		l.taken = nil
+		l.work.done(1)
+	}
+}
+
+// list lists a batch of directories. Those in them are entered when they were
+// handed on.
+func (l *lister) list(ctx context.Context, conn *pgx.Conn, dirs []directory) error {
+	rows, err := l.query(ctx, conn, dirs)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var chunk []pgdata.FileInfo
+	var inside []subdirectory
+	flush := func() error {
+		if len(chunk) == 0 {
+			return nil
+		}
+		select {
+		case l.found <- chunk:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		l.enter(inside)
+		chunk, inside = nil, nil
+		l.session.moved()
+		return nil
+	}
+	for rows.Next() {
+		f, size, err := file(dirs, rows.RawValues())
+		if err != nil {
+			return &finalError{err}
+		}
+		if chunk == nil {
+			chunk = make([]pgdata.FileInfo, 0, listingChunk)
+		}
+		chunk = append(chunk, f)
+		if f.Type != pgdata.Regular {
+			inside = append(inside, subdirectory{f.Path, size})
+		}
+		if len(chunk) == listingChunk {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	return flush()
+}
+
+func (l *lister) query(ctx context.Context, conn *pgx.Conn, dirs []directory) (pgx.Rows, error) {
+	formats := pgx.QueryResultFormats{pgx.BinaryFormatCode}
+	if p := dirs[0].path; !l.server.canName(p) {
+		return conn.Query(ctx, listUnnamedSQL, formats, namesOf(p))
+	}
+	n := len(dirs)
+	paths, versions, share, shares := make([]string, n), make([]bool, n), make([]int32, n), make([]int32, n)
+	for i, d := range dirs {
+		paths[i], versions[i], share[i], shares[i] = d.path, path.Dir(d.path) == pgdata.TablespaceRoot, d.share, d.shares
+		if d.path == "" {
+			paths[i] = "."
+		}
+	}
+	return conn.Query(ctx, listSQL, formats, paths, versions, share, shares)
+}
+
+// file is what a row says, with the size that a directory has itself.
+func file(dirs []directory, row [][]byte) (f pgdata.FileInfo, size int64, err error) {
+	if len(row) != 5 || len(row[0]) != 8 || len(row[2]) != 8 || len(row[3]) != 1 {
+		return f, 0, errors.New("the source sent a list of files that is none")
+	}
+	i := binary.BigEndian.Uint64(row[0]) - 1
+	if i >= uint64(len(dirs)) {
+		return f, 0, errors.New("the source sent a list of files that was not asked for")
+	}
+	f.Path, size = string(row[1]), int64(binary.BigEndian.Uint64(row[2]))
+	if dir := dirs[i].path; dir != "" {
+		f.Path = dir + "/" + f.Path
+	}
+	switch location := row[4]; {
+	case len(location) > 0 && location[0] == '/':
+		f.Type, f.Link = pgdata.Symlink, string(location)
+	case row[3][0] != 0:
+		f.Type = pgdata.Directory
+	default:
+		f.Type, f.Size = pgdata.Regular, size
+	}
+	return f, size, nil
+}

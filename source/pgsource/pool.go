@@ -1,0 +1,189 @@
+package pgsource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// defaultJobs is how many connections there may be where nobody says: two for
+// each core, since a connection waits for the server as often as for this side.
+func defaultJobs() int { return min(max(2*runtime.GOMAXPROCS(0), 4), 8) }
+
+// leaveSlots is how many connections the server must have to spare before it is
+// asked for one more than the first.
+const leaveSlots = 3
+
+// growAgain is how long a server that refused a connection is not asked for
+// another one.
+const growAgain = 20 * time.Second
+
+// pool is the connections to one server. The first is there from the beginning,
+// and the last one is made again for as long as the timeout allows; others come
+// with the work, and those that cannot be had, or not any more, are done without.
+type pool struct {
+	timeout time.Duration
+	log     *slog.Logger
+	dialer  func(pgconn.DialFunc) pgconn.DialFunc // for tests
+	jobs    int                                   // the most connections
+	name    string                                // of the server, for messages
+	server  *identity                             // as first connected to; nil before
+	outage  outage
+
+	free chan *session // those that nobody uses
+
+	mu        sync.Mutex
+	connector *connector // as the first connection left it
+	size      int        // how many sessions there are, in use or free
+	growing   int        // how many more are being made
+	spare     int        // how many connections more the server had room for
+	fullUntil time.Time  // no more could be had
+}
+
+func newPool(c *connector, opts Options) *pool {
+	p := &pool{connector: c, timeout: opts.Timeout, log: opts.Logger, dialer: opts.dialer, jobs: opts.Jobs}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	if p.timeout <= 0 {
+		p.timeout = DefaultTimeout
+	}
+	if p.jobs <= 0 {
+		p.jobs = defaultJobs()
+	}
+	p.free = make(chan *session, p.jobs)
+	return p
+}
+
+// open makes the first connection.
+func (p *pool) open(ctx context.Context) (*session, error) {
+	s := &session{pool: p, connector: p.connector}
+	if err := s.connect(ctx, p.timeout); err != nil {
+		return nil, err
+	}
+	p.name, p.size, p.spare = s.name, 1, s.spare
+	p.free <- s
+	return s, nil
+}
+
+// close ends the connections; nobody uses them any more.
+func (p *pool) close() {
+	for range len(p.free) {
+		s := <-p.free
+		s.drop()
+		p.free <- s
+	}
+}
+
+// take gives a session that is free, or makes one, or waits for one.
+func (p *pool) take(ctx context.Context) (*session, error) {
+	if s := p.tryTake(ctx); s != nil {
+		return s, nil
+	}
+	select {
+	case s := <-p.free:
+		return s, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// tryTake gives a session that is free or can be made; else nil.
+func (p *pool) tryTake(ctx context.Context) *session {
+	select {
+	case s := <-p.free:
+		return s
+	default:
+		return p.grow(ctx)
+	}
+}
+
+// give takes a session back. One that lost its connection is kept only where it
+// is the last.
+func (p *pool) give(s *session) {
+	if s.conn != nil && s.conn.IsClosed() { // by an operation that was cancelled
+		s.drop()
+	}
+	if s.conn == nil {
+		p.abandon(s)
+	}
+	if !s.abandoned {
+		p.free <- s
+	}
+}
+
+// abandon gives a session up, if there is another one.
+func (p *pool) abandon(s *session) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !s.abandoned && p.size > 1 {
+		s.abandoned = true
+		p.size--
+		p.spare++
+	}
+	return s.abandoned
+}
+
+// grow makes one more connection. It is nil where the server has none to spare,
+// and nobody fails for that.
+func (p *pool) grow(ctx context.Context) *session {
+	p.mu.Lock()
+	if time.Now().Before(p.fullUntil) || p.size+p.growing >= p.jobs || p.spare <= leaveSlots {
+		p.mu.Unlock()
+		return nil
+	}
+	p.growing++
+	p.spare--
+	connector := *p.connector // which connecting changes
+	p.mu.Unlock()
+
+	s := &session{pool: p, connector: &connector}
+	err := s.connect(ctx, p.timeout/4)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.growing--
+	if err != nil {
+		p.spare++
+		if ctx.Err() == nil {
+			p.fullUntil = time.Now().Add(growAgain)
+			p.log.Debug(fmt.Sprintf("going on with the connections there are, no more can be made: %s", oneLine(err.Error())))
+		}
+		return nil
+	}
+	p.size++
+	p.spare = s.spare
+	return s
+}
+
+// do runs an operation on any connection.
+func (p *pool) do(ctx context.Context, op func(context.Context, *pgx.Conn) error) error {
+	for {
+		s, err := p.take(ctx)
+		if err != nil {
+			return err
+		}
+		err = s.do(ctx, op)
+		p.give(s)
+		if err == nil {
+			p.moved(time.Now())
+		}
+		if !errors.Is(err, errAbandoned) {
+			return err
+		}
+	}
+}
+
+// moved says that something came of an operation on a connection made then. At
+// the end of one, it does not matter which connection it was.
+func (p *pool) moved(made time.Time) {
+	if length := p.outage.move(made); length > 0 {
+		p.log.Info(fmt.Sprintf("the source %s is back after %v", p.name, length.Round(time.Millisecond)))
+	}
+}
