@@ -28,6 +28,7 @@ type ScanResult struct {
 	Bytes        int64        // of these records, without page headers
 	FirstSegment pgdata.SegNo // in which Checkpoint starts
 	LastSegment  pgdata.SegNo // in which the last byte before End lies
+	Lost         Lost         // what stands behind the fork
 }
 
 // Scan finds the last checkpoint that starts before the fork and every block
@@ -131,11 +132,14 @@ type segmentScan struct {
 
 	changes        changes // all that follows counts from the checkpoint, if there is one
 	records, bytes int64
+
+	lost        Lost    // behind the fork
+	lostChanges changes // in the fork's segment only: in newer ones they are the changes
 }
 
 // segment reads all records that start in segment no.
 func (s *scan) segment(ctx context.Context, r *Reader, no pgdata.SegNo) *segmentScan {
-	res := &segmentScan{changes: newChanges(s.f.Geometry)}
+	res := &segmentScan{changes: newChanges(s.f.Geometry), lostChanges: newChanges(s.f.Geometry)}
 	res.err = s.read(ctx, r, no, res)
 	if res.err != nil {
 		r.pages.forget()
@@ -221,6 +225,16 @@ func (s *scan) add(rec *Record, res *segmentScan) error {
 			res.changes.add(b.Locator, b.Block)
 		}
 	}
+	if rec.LSN >= s.fork {
+		res.lost.add(rec, &s.f.Version.WAL)
+		if s.f.Geometry.SegNo(rec.LSN) == s.f.Geometry.SegNo(s.fork) {
+			for i := range rec.Blocks {
+				if b := &rec.Blocks[i]; b.Fork == pgdata.MainFork {
+					res.lostChanges.add(b.Locator, b.Block)
+				}
+			}
+		}
+	}
 	return nil
 }
 
@@ -284,6 +298,10 @@ func (s *scan) join(ctx context.Context, inOrder <-chan segmentJob) (*ScanResult
 				next = newer.first
 			}
 			return nil, &BoundaryError{Fork: true, At: s.fork, Expected: next, version: s.f.Version}
+		}
+		total.Lost.prepend(&res.lost)
+		if job.segment == g.SegNo(s.fork) {
+			total.Lost.countBlocks(res.lostChanges.blocks, total.Blocks) // which are those of newer segments yet
 		}
 		if res.first == 0 {
 			continue
