@@ -13,8 +13,13 @@ import (
 // The page header (PageHeaderData, storage/bufpage.h).
 const (
 	headerSize  = 24
+	offLSN      = 0
 	offChecksum = 8
+	offFlags    = 10
+	offLower    = 12
 	offUpper    = 14
+	offSpecial  = 16
+	offPruneXID = 20
 )
 
 // LSN is the end of the WAL record that changed the page last (pd_lsn), or zero

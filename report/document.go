@@ -1,0 +1,204 @@
+package report
+
+import "time"
+
+// FormatVersion is that of the documents of this package.
+const FormatVersion = 1
+
+// Kind is what a document is about.
+type Kind string
+
+// The kinds.
+const (
+	Plan   Kind = "plan"   // what a rewind would do
+	Result Kind = "result" // what a rewind did
+	Failed Kind = "error"  // why a rewind did not do it
+)
+
+// Document is all that there is to say about a rewind. LSNs are texts as
+// PostgreSQL writes them, sizes are in bytes.
+type Document struct {
+	FormatVersion int       `json:"format_version"`
+	Kind          Kind      `json:"kind"`
+	Program       string    `json:"program"` // with its version
+	Created       time.Time `json:"created"`
+
+	Target *Side `json:"target,omitempty"` // nil where nothing could be found out
+	Source *Side `json:"source,omitempty"`
+
+	// Required is false where the target can follow the source as it is, and
+	// Reason says why. Where Resumes is true, the rewind completes one that was
+	// interrupted, of which little is known.
+	Required bool   `json:"required"`
+	Reason   string `json:"reason,omitempty"`
+	Resumes  bool   `json:"resumes,omitempty"`
+
+	Divergence   *Position   `json:"divergence,omitempty"` // the end of the WAL that both sides share
+	Checkpoint   *Checkpoint `json:"last_common_checkpoint,omitempty"`
+	WALRead      *WALRead    `json:"wal_read,omitempty"`
+	Lost         *Lost       `json:"lost,omitempty"`
+	Startability *Start      `json:"startability,omitempty"`
+	Totals       *Totals     `json:"totals,omitempty"`
+	Files        []File      `json:"files,omitempty"` // that are written, removed or mentioned, in the order of the work
+	Saved        []Saving    `json:"saved,omitempty"`
+	Space        []Space     `json:"space,omitempty"`
+	Sync         string      `json:"sync,omitempty"` // how what is written is made durable
+	Warnings     []string    `json:"warnings,omitempty"`
+	Phases       []Phase     `json:"phases,omitempty"`
+	FetchedBytes int64       `json:"fetched_bytes,omitempty"` // by a rewind that was carried out
+	Error        *Error      `json:"error,omitempty"`
+}
+
+// Side is one of the two clusters.
+type Side struct {
+	Name             string   `json:"name"` // directory or connection, without secrets
+	Version          string   `json:"postgresql_version"`
+	SystemIdentifier string   `json:"system_identifier"`
+	State            string   `json:"state"` // as pg_controldata says it
+	Timeline         uint32   `json:"timeline"`
+	Checkpoint       string   `json:"checkpoint"` // the last one, by the control file
+	Redo             string   `json:"redo"`
+	EndOfWAL         string   `json:"end_of_wal,omitempty"` // of the target
+	History          []Period `json:"history"`
+}
+
+// Period is a part of a history, written on one timeline.
+type Period struct {
+	Timeline uint32 `json:"timeline"`
+	Begin    string `json:"begin"`
+	End      string `json:"end,omitempty"` // empty in the last one
+}
+
+// Position is a place in the WAL.
+type Position struct {
+	LSN      string `json:"lsn"`
+	Timeline uint32 `json:"timeline"`
+}
+
+// Checkpoint is where a checkpoint's record and its redo point are.
+type Checkpoint struct {
+	LSN      string `json:"lsn"`
+	Redo     string `json:"redo"`
+	Timeline uint32 `json:"timeline"`
+}
+
+// WALRead is what was read of the target's WAL to find out what it changed.
+type WALRead struct {
+	Records  int64     `json:"records"`
+	Bytes    int64     `json:"bytes"`
+	Segments []Segment `json:"segments"`
+}
+
+// Segment is a WAL segment, and where it is: target, source, archive or missing.
+type Segment struct {
+	Name  string `json:"name"`
+	Where string `json:"where"`
+}
+
+// Lost is what the rewind throws away: all that the target wrote after the
+// divergence.
+type Lost struct {
+	WALBytes         int64      `json:"wal_bytes"`
+	Committed        int        `json:"committed_transactions"`
+	Prepared         int        `json:"prepared_transactions"`
+	Aborted          int        `json:"aborted_transactions"`
+	FirstCommit      *time.Time `json:"first_commit,omitempty"`
+	LastCommit       *time.Time `json:"last_commit,omitempty"`
+	Blocks           int64      `json:"changed_blocks"`
+	Relations        []Relation `json:"relations"`                  // that were changed, the most blocks first
+	Created          []Relation `json:"created_relations"`          // files of tables and indexes, also of those that were rewritten
+	Dropped          []Relation `json:"dropped_relations"`          // likewise
+	CreatedDatabases []string   `json:"created_databases"`          // names, or OIDs where there are none
+	DroppedDatabases []string   `json:"dropped_databases"`          // likewise
+	Unparsed         int        `json:"unparsed_records,omitempty"` // that may add to this
+	SavedIn          string     `json:"saved_in,omitempty"`         // the directory in which it is kept
+}
+
+// Relation is a relation by where its file is, and its name where the source
+// knows it.
+type Relation struct {
+	Tablespace uint32 `json:"tablespace_oid"`
+	Database   uint32 `json:"database_oid"` // zero for relations that all databases share
+	FileNode   uint32 `json:"relfilenode"`
+	Name       string `json:"name,omitempty"`          // such as "table public.t"
+	DBName     string `json:"database_name,omitempty"` // of the database
+	Blocks     int64  `json:"changed_blocks,omitempty"`
+}
+
+// Start is whether the rewound server will start: where the WAL is that its
+// recovery reads until it takes connections.
+type Start struct {
+	From     string    `json:"from"`
+	To       string    `json:"to"`
+	Segments []Segment `json:"segments"`
+}
+
+// Totals add up Files.
+type Totals struct {
+	Files        int     `json:"files"`         // that are written, made or removed
+	FetchBytes   int64   `json:"fetch_bytes"`   // to read from the source
+	RemoveBytes  int64   `json:"remove_bytes"`  // of files that are removed or cut
+	SourceBytes  int64   `json:"source_bytes"`  // of all the source's files
+	ByKind       []Total `json:"by_kind"`       // main, fsm, vm, init, wal, slru, configuration, other
+	ByDatabase   []Total `json:"by_database"`   // of relations
+	ByTablespace []Total `json:"by_tablespace"` // of relations
+	ByAction     []Total `json:"by_action"`
+}
+
+// Total is a sum over files that have something in common.
+type Total struct {
+	Name       string `json:"name"`
+	Files      int    `json:"files"`
+	FetchBytes int64  `json:"fetch_bytes"`
+	Blocks     int64  `json:"changed_blocks,omitempty"`
+}
+
+// File is a file, directory or symbolic link, and what happens to it.
+type File struct {
+	Path       string `json:"path"`
+	Type       string `json:"type"`   // file, directory or link
+	Kind       string `json:"kind"`   // as in Totals.ByKind
+	Action     string `json:"action"` // create, copy, copy_tail, blocks, truncate, remove, restore or none
+	Reason     string `json:"reason"`
+	SourceSize int64  `json:"source_size"`
+	TargetSize int64  `json:"target_size"`
+	FetchBytes int64  `json:"fetch_bytes"`
+	Blocks     string `json:"blocks,omitempty"` // to overwrite, such as "0-3 7"
+	Link       string `json:"link,omitempty"`
+}
+
+// Saving is what need not be copied because of a rule.
+type Saving struct {
+	Rule  string `json:"rule"`
+	Files int    `json:"files"`
+	Bytes int64  `json:"bytes"`
+}
+
+// Space is the room that the rewind takes on a file system.
+type Space struct {
+	Directory string `json:"directory"` // on that file system
+	Needed    int64  `json:"needed_bytes"`
+	Free      int64  `json:"free_bytes"`
+}
+
+// Phase is what a phase of the rewind took.
+type Phase struct {
+	Name    string    `json:"name"`
+	Began   time.Time `json:"began"`
+	Seconds float64   `json:"seconds"`
+	Bytes   int64     `json:"bytes,omitempty"` // fetched
+	Files   int       `json:"files,omitempty"` // that something was fetched of
+}
+
+// Error is why a rewind was not carried out, or not to its end.
+type Error struct {
+	Message          string   `json:"message"`
+	Condition        string   `json:"condition"` // a stable word
+	Phase            string   `json:"phase"`
+	TargetUntouched  bool     `json:"target_untouched"`
+	Retryable        bool     `json:"retryable"`
+	BaseBackupNeeded bool     `json:"base_backup_needed"`
+	ExitStatus       int      `json:"exit_status"`
+	Details          []string `json:"details,omitempty"`
+	Hints            []string `json:"hints,omitempty"`
+}

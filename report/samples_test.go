@@ -1,0 +1,106 @@
+package report_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gorewind/gorewind/report"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// samples are documents of every kind.
+func samples() map[string]*report.Document {
+	plan := planSample()
+	result := planSample()
+	result.Kind, result.Created, result.FetchedBytes = report.Result, noon.Add(time.Minute), 9<<20
+	result.Phases = append(result.Phases,
+		report.Phase{Name: "stage", Began: noon.Add(time.Second), Seconds: 2.5, Bytes: 9 << 20, Files: 12},
+		report.Phase{Name: "commit", Began: noon.Add(4 * time.Second), Seconds: 0.25},
+		report.Phase{Name: "apply", Began: noon.Add(5 * time.Second), Seconds: 0.5})
+	failed := planSample()
+	failed.Kind = report.Failed
+	failed.Error = &report.Error{
+		Message: "the source did not answer", Condition: "source_unavailable", Phase: "stage", TargetUntouched: true, Retryable: true,
+		ExitStatus: 1, Details: []string{"It was silent for two minutes."}, Hints: []string{"Look whether it runs."},
+	}
+	return map[string]*report.Document{
+		"plan": plan, "result": result, "failed": failed, "huge": hugeSample(),
+		"not_required": {
+			FormatVersion: 1, Kind: report.Plan, Program: "gorewind v1", Created: noon, Target: plan.Target, Source: plan.Source,
+			Reason: "source and target cluster are on the same timeline",
+		},
+		"early": {FormatVersion: 1, Kind: report.Failed, Program: "gorewind v1", Created: noon, Error: &report.Error{
+			Message: "clusters <script>alert(1)</script> differ", Condition: "different_systems", Phase: "inspect", TargetUntouched: true, BaseBackupNeeded: true, ExitStatus: 3,
+		}},
+		"resumed": {FormatVersion: 1, Kind: report.Result, Program: "gorewind v1", Created: noon, Required: true, Resumes: true, Phases: []report.Phase{{Name: "apply", Began: noon, Seconds: 1}}},
+	}
+}
+
+func planSample() *report.Document {
+	first, last := noon.Add(-2*time.Hour), noon.Add(-time.Hour)
+	return &report.Document{
+		FormatVersion: 1, Kind: report.Plan, Program: "gorewind v1", Created: noon,
+		Target: &report.Side{
+			Name: "/var/lib/postgresql/17/main", Version: "17", SystemIdentifier: "7310000000000000001", State: "shut down", Timeline: 1,
+			Checkpoint: "0/5000098", Redo: "0/5000098", EndOfWAL: "0/5000110", History: []report.Period{{Timeline: 1, Begin: "0/0"}},
+		},
+		Source: &report.Side{
+			Name: "server on db2.example.org port 5432", Version: "17", SystemIdentifier: "7310000000000000001", State: "in production", Timeline: 2,
+			Checkpoint: "0/4000060", Redo: "0/4000028", History: []report.Period{{Timeline: 1, Begin: "0/0", End: "0/3000148"}, {Timeline: 2, Begin: "0/3000148"}},
+		},
+		Required: true, Divergence: &report.Position{LSN: "0/3000148", Timeline: 1},
+		Checkpoint: &report.Checkpoint{LSN: "0/2000080", Redo: "0/2000028", Timeline: 1},
+		WALRead: &report.WALRead{Records: 12345, Bytes: 50 << 20, Segments: []report.Segment{
+			{Name: "000000010000000000000002", Where: "archive"},
+			{Name: "000000010000000000000003", Where: "target"},
+			{Name: "000000010000000000000004", Where: "target"},
+			{Name: "000000010000000000000005", Where: "target"},
+		}},
+		Lost: &report.Lost{
+			WALBytes: 34 << 20, Committed: 1234, Prepared: 1, Aborted: 7, FirstCommit: &first, LastCommit: &last, Blocks: 5400,
+			Relations: []report.Relation{
+				{Tablespace: 1663, Database: 5, FileNode: 16384, Name: "table public.orders", DBName: "shop", Blocks: 4000},
+				{Tablespace: 1663, Database: 5, FileNode: 16390, Name: "index public.orders_pkey on public.orders", DBName: "shop", Blocks: 1399},
+				{Tablespace: 1663, Database: 5, FileNode: 16500, Blocks: 1},
+			},
+			Created: []report.Relation{{Tablespace: 1663, Database: 5, FileNode: 16500}}, Dropped: []report.Relation{},
+			CreatedDatabases: []string{"16600"}, DroppedDatabases: []string{"old"}, SavedIn: "/backup/lost",
+		},
+		Startability: &report.Start{From: "0/2000028", To: "0/4000110", Segments: []report.Segment{
+			{Name: "000000010000000000000002", Where: "archive"}, {Name: "000000020000000000000003", Where: "source"}, {Name: "000000020000000000000004", Where: "source"},
+		}},
+		Totals: &report.Totals{
+			Files: 5, FetchBytes: 9 << 20, RemoveBytes: 8192, SourceBytes: 3 << 30,
+			ByKind:       []report.Total{{Name: "main", Files: 3, FetchBytes: 7 << 20, Blocks: 700}, {Name: "wal", Files: 1, FetchBytes: 2 << 20}, {Name: "fsm", Files: 1, FetchBytes: 24576}},
+			ByDatabase:   []report.Total{{Name: "shop", Files: 4, FetchBytes: 7 << 20, Blocks: 700}},
+			ByTablespace: []report.Total{{Name: "pg_default", Files: 4, FetchBytes: 7 << 20, Blocks: 700}},
+			ByAction:     []report.Total{{Name: "blocks", Files: 3, FetchBytes: 7 << 20, Blocks: 700}, {Name: "copy", Files: 2, FetchBytes: 2 << 20}},
+		},
+		Files: []report.File{
+			{Path: "base/5/16390", Type: "file", Kind: "main", Action: "copy_tail", Reason: "longer on the source", SourceSize: 8 << 20, TargetSize: 6 << 20, FetchBytes: 2<<20 + 8192, Blocks: "7"},
+			{Path: "base/5/16384", Type: "file", Kind: "main", Action: "blocks", Reason: "changed on the target", SourceSize: 64 << 20, TargetSize: 64 << 20, FetchBytes: 5 << 20, Blocks: "0-99 500-1039"},
+			{Path: "postgresql.conf", Type: "file", Kind: "configuration", Action: "none", Reason: "kept as asked", TargetSize: 29000},
+			{Path: "base/5/16500", Type: "file", Kind: "main", Action: "remove", Reason: "not on the source", TargetSize: 8192},
+		},
+		Saved:    []report.Saving{{Rule: "WAL that the target has", Files: 3, Bytes: 48 << 20}, {Rule: "same content on both sides", Files: 250, Bytes: 4 << 20}},
+		Space:    []report.Space{{Directory: "/var/lib/postgresql/17/main", Needed: 12 << 20, Free: 100 << 30}},
+		Sync:     "every file that is written (fsync)",
+		Warnings: []string{"recovery will need file \"pg_wal/000000010000000000000002\", which neither side has"},
+		Phases:   []report.Phase{{Name: "inspect", Began: noon, Seconds: 0.01}, {Name: "analyze", Began: noon, Seconds: 0.4}},
+	}
+}
+
+// hugeSample has more of everything than anybody wants to read.
+func hugeSample() *report.Document {
+	d := planSample()
+	for i := range 10_000 {
+		d.Files = append(d.Files, report.File{
+			Path: fmt.Sprintf("base/5/%d", 20000+i), Type: "file", Kind: "main", Action: "blocks", Reason: "changed on the target",
+			SourceSize: 1 << 30, TargetSize: 1 << 30, FetchBytes: int64(i+1) * 8192, Blocks: fmt.Sprintf("%d-%d", i, 2*i),
+		})
+		d.Lost.Relations = append(d.Lost.Relations, report.Relation{Database: 5, FileNode: uint32(20000 + i), Blocks: 1})
+		d.Lost.CreatedDatabases = append(d.Lost.CreatedDatabases, fmt.Sprint(i))
+	}
+	return d
+}
