@@ -31,15 +31,18 @@ var mayImport = map[string][]string{
 	"source/pgsource/internal/conninfo": {},
 	"internal/target":                   {"pgdata", "controlfile", "filemap", "internal/datadir"},
 	"internal/target/faultdisk":         {"internal/target"},
+	"report":                            {},
+	"report/html":                       {"report"},
 	"rewind": {
-		"pgdata", "controlfile", "timeline", "walreader", "filemap", "source",
-		"internal/datadir", "internal/target", "internal/pgconf", "internal/archive", "internal/recovery",
+		"pgdata", "controlfile", "timeline", "walreader", "filemap", "source", "report",
+		"internal/datadir", "internal/page", "internal/target", "internal/pgconf", "internal/archive", "internal/recovery",
 	},
-	"cmd/gorewind":     {"pgdata", "rewind", "source", "source/pgsource", "internal/getopt"},
+	"cmd/gorewind":     {"pgdata", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt"},
 	"internal/getopt":  {},
 	"internal/fixture": {"pgdata"},
 	"internal/pgtest":  {"pgdata"},
 	"demo":             {"pgdata", "internal/page", "internal/pgtest"},
+	"bench":            {"pgdata", "controlfile", "internal/pgtest"},
 
 	"internal/pgtest/makeclusters": {"pgdata", "rewind", "source", "internal/fixture", "internal/pgtest"},
 }
@@ -47,6 +50,9 @@ var mayImport = map[string][]string{
 // mayDependOn lists which modules of others a package may pull in, itself or
 // through what it imports; golang.org/x/sync is for all.
 var mayDependOn = map[string][]string{
+	"internal/datadir":          {"golang.org/x/sys"}, // listing
+	"internal/recovery":         {"golang.org/x/sys"},
+	"source":                    {"golang.org/x/sys"},
 	"internal/target":           {"golang.org/x/sys"}, // file locks, mounts, free space
 	"internal/target/faultdisk": {"golang.org/x/sys"},
 	"rewind":                    {"golang.org/x/sys"},
@@ -55,8 +61,9 @@ var mayDependOn = map[string][]string{
 		"github.com/jackc/", "golang.org/x/text", "github.com/schollz/progressbar",
 		"github.com/mitchellh/colorstring", "github.com/rivo/uniseg", "golang.org/x/term", "golang.org/x/sys",
 	},
-	"internal/pgtest": nil, // for tests and the demo: anything
+	"internal/pgtest": nil, // for tests, the demo and the benchmark: anything
 	"demo":            nil,
+	"bench":           nil,
 
 	"internal/pgtest/makeclusters": nil,
 }

@@ -8,13 +8,12 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// The source's listing comes first, then the target's with what its WAL says of
-// it.
+// The two listings are collected in any order, and the plan is made of them and
+// what the target's WAL says.
 func ExampleBuilder() {
 	b := filemap.NewBuilder(filemap.Rules{
-		Version:    pgdata.VersionByName("17"),
-		Geometry:   pgdata.Geometry{BlockSize: 8192, RelSegBlocks: 131072, WALBlockSize: 8192, WALSegSize: 16 << 20},
-		Divergence: 0x5000060,
+		Version:  pgdata.VersionByName("17"),
+		Geometry: pgdata.Geometry{BlockSize: 8192, RelSegBlocks: 131072, WALBlockSize: 8192, WALSegSize: 16 << 20},
 	})
 	for _, f := range []pgdata.FileInfo{
 		{Path: "base", Type: pgdata.Directory},
@@ -28,8 +27,6 @@ func ExampleBuilder() {
 			log.Fatal(err)
 		}
 	}
-	changed := pgdata.ChangedBlocks{}
-	changed.Add(pgdata.Geometry{RelSegBlocks: 131072}, pgdata.RelFileLocator{Tablespace: pgdata.DefaultTablespace, Database: 5, Relation: 16384}, 2)
 	for _, f := range []pgdata.FileInfo{
 		{Path: "base", Type: pgdata.Directory},
 		{Path: "base/5", Type: pgdata.Directory},
@@ -38,11 +35,16 @@ func ExampleBuilder() {
 		{Path: "base/5/16400", Type: pgdata.Regular, Size: 8192},
 		{Path: "pg_xact/0000", Type: pgdata.Regular, Size: 8192},
 	} {
-		if err := b.AddTarget(f, changed); err != nil {
+		if err := b.AddTarget(f); err != nil {
 			log.Fatal(err)
 		}
 	}
-	plan := b.Plan()
+	changed := pgdata.ChangedBlocks{}
+	changed.Add(pgdata.Geometry{RelSegBlocks: 131072}, pgdata.RelFileLocator{Tablespace: pgdata.DefaultTablespace, Database: 5, Relation: 16384}, 2)
+	plan, err := b.Plan(filemap.Facts{Divergence: 0x5000060, Changed: changed})
+	if err != nil {
+		log.Fatal(err)
+	}
 	for _, e := range plan.Entries {
 		blocks := 0
 		if e.Blocks != nil {

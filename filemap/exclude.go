@@ -41,9 +41,15 @@ func Excluded(p string) bool {
 // itself keeps there, what macOS drops everywhere, and what lies in a tablespace
 // beside this version's directory, such as lost+found.
 func invisible(v *pgdata.Version, p string) bool {
-	if strings.Contains(p, ".DS_Store") || strings.Contains("/"+p, "/"+OwnPrefix) {
+	if strings.Contains(p, ".DS_Store") || strings.HasPrefix(p, OwnPrefix) || strings.Contains(p, "/"+OwnPrefix) {
 		return true
 	}
-	part := strings.SplitN(p, "/", 4)
-	return part[0] == pgdata.TablespaceRoot && len(part) > 2 && part[2] != v.TablespaceDir()
+	rest, below := strings.CutPrefix(p, pgdata.TablespaceRoot+"/")
+	_, rest, inTablespace := strings.Cut(rest, "/")
+	dir, _, _ := strings.Cut(rest, "/")
+	return below && inTablespace && dir != v.TablespaceDir()
 }
+
+// PassedOver reports whether a file is neither copied nor compared: it belongs to
+// one server only, or is not of this version of PostgreSQL.
+func PassedOver(v *pgdata.Version, p string) bool { return Excluded(p) || invisible(v, p) }

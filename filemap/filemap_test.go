@@ -2,6 +2,7 @@ package filemap_test
 
 import (
 	"fmt"
+	"path"
 	"strings"
 	"testing"
 
@@ -124,17 +125,21 @@ func TestDecisions(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := filemap.NewBuilder(filemap.Rules{
-				Version: pgdata.VersionByName("17"), Geometry: geometry, Divergence: 0x580000,
-				NeededWAL: func(name string) bool { return name == "000000010000000000000003" },
+				Version: pgdata.VersionByName("17"), Geometry: geometry,
 			})
 			if c.source != none {
 				add(t, b.AddSource, c.source)
 			}
 			if c.target != none {
-				add(t, func(f pgdata.FileInfo) error { return b.AddTarget(f, c.changed) }, c.target)
+				add(t, b.AddTarget, c.target)
 			}
+			plan, err := b.Plan(filemap.Facts{
+				Divergence: 0x580000, Changed: c.changed,
+				NeededWAL: func(name string) bool { return name == "000000010000000000000003" },
+			})
+			require.NoError(t, err)
 			var got filemap.Entry
-			for _, e := range b.Plan().Entries {
+			for _, e := range plan.Entries {
 				if e.Path == c.source.Path || e.Path == c.target.Path {
 					got = e
 				}
@@ -176,23 +181,39 @@ func TestFilesThatCannotBeReconciledAreRefused(t *testing.T) {
 		require.NoError(t, b.AddSource(dir("global")))
 		assert.ErrorContains(t, b.AddSource(file("global/1262", 1<<31)), "which cannot be")
 	})
-	t.Run("a file in what is no directory", func(t *testing.T) {
-		b := newBuilder()
-		require.NoError(t, b.AddSource(file("x", 1)))
-		require.NoError(t, b.AddSource(link("link", "/")))
-		for _, p := range []string{"x/y", "link/y", "nowhere/y"} {
-			assert.ErrorContains(t, b.AddSource(file(p, 1)), "is not a directory there")
+	whole := func(b *filemap.Builder) *filemap.Builder {
+		for _, f := range []pgdata.FileInfo{dir("base"), dir("global"), dir("pg_wal"), file("PG_VERSION", 3), dir("pg_tblspc")} {
+			require.NoError(t, b.AddSource(f))
 		}
+		return b
+	}
+	for _, p := range []string{"x/y", "link/y", "pg_tblspc/y/PG_17_202406281", "base/1/2", "base/link/y"} {
+		t.Run("a file in what is no directory: "+p, func(t *testing.T) {
+			b := whole(newBuilder())
+			for _, f := range []pgdata.FileInfo{file(p, 1), file("x", 1), link("link", "/"), link("base/link", "/"), file("pg_tblspc/y", 1)} {
+				require.NoError(t, b.AddSource(f))
+			}
+			err := b.EndSource()
+			assert.ErrorContains(t, err, fmt.Sprintf("has %q, but %q is not a directory there", p, path.Dir(p)))
+			assert.ErrorIs(t, err, filemap.ErrUntrusted)
+		})
+	}
+	t.Run("a listing that has what directories contain before them is none of these", func(t *testing.T) {
+		b := newBuilder()
+		for _, f := range []pgdata.FileInfo{file("base/5/1", 8192), dir("base/5"), dir("pg_tblspc/9/PG_17_202406281"), link("pg_tblspc/9", "/ts")} {
+			require.NoError(t, b.AddSource(f))
+		}
+		assert.NoError(t, whole(b).EndSource())
 	})
 	t.Run("a listing that is not of a whole data directory", func(t *testing.T) {
 		b := newBuilder()
 		for _, p := range []string{"base", "global", "pg_wal"} {
-			assert.ErrorContains(t, b.CheckSource(), fmt.Sprintf("lacks %q", p))
+			assert.ErrorContains(t, b.EndSource(), fmt.Sprintf("lacks %q", p))
 			require.NoError(t, b.AddSource(dir(p)))
 		}
-		assert.ErrorContains(t, b.CheckSource(), `lacks "PG_VERSION"`)
+		assert.ErrorContains(t, b.EndSource(), `lacks "PG_VERSION"`)
 		require.NoError(t, b.AddSource(file("PG_VERSION", 3)))
-		assert.NoError(t, b.CheckSource())
+		assert.NoError(t, b.EndSource())
 	})
 	t.Run("a file of no type", func(t *testing.T) {
 		assert.ErrorContains(t, newBuilder().AddSource(pgdata.FileInfo{Path: "x"}), "unknown file type")
@@ -200,7 +221,9 @@ func TestFilesThatCannotBeReconciledAreRefused(t *testing.T) {
 	t.Run("a file that is a directory on the other side", func(t *testing.T) {
 		b := newBuilder()
 		require.NoError(t, b.AddSource(file("x", 1)))
-		assert.ErrorContains(t, b.AddTarget(dir("x"), nil), `"x" is a regular file on the source and a directory on the target`)
+		require.NoError(t, b.AddTarget(dir("x")))
+		_, err := b.Plan(filemap.Facts{})
+		assert.ErrorContains(t, err, `"x" is a regular file on the source and a directory on the target`)
 	})
 }
 
@@ -210,9 +233,10 @@ func TestPlanIsInAnOrderThatCanBeCarriedOut(t *testing.T) {
 		require.NoError(t, b.AddSource(f))
 	}
 	for _, f := range []pgdata.FileInfo{dir("base"), dir("base/5"), dir("base/9"), file("base/9/1", 8192), file("base/5/2", 16384), file("base/5/3", 8192)} {
-		require.NoError(t, b.AddTarget(f, nil))
+		require.NoError(t, b.AddTarget(f))
 	}
-	plan := b.Plan()
+	plan, err := b.Plan(filemap.Facts{})
+	require.NoError(t, err)
 	var got []string
 	for _, e := range plan.Entries {
 		got = append(got, e.Action.String()+" "+e.Path)

@@ -51,8 +51,10 @@ func TestKeptFilesStayAsTheyAre(t *testing.T) {
 				require.NoError(t, b.AddSource(f))
 			}
 			for _, f := range target {
-				require.NoError(t, b.AddTarget(f, nil))
+				require.NoError(t, b.AddTarget(f))
 			}
+			plan, err := b.Plan(filemap.Facts{})
+			require.NoError(t, err)
 			want := map[string]string{}
 			for p, action := range all {
 				want[p] = action
@@ -63,7 +65,7 @@ func TestKeptFilesStayAsTheyAre(t *testing.T) {
 				}
 			}
 			got := map[string]string{}
-			for _, e := range b.Plan().Entries {
+			for _, e := range plan.Entries {
 				got[e.Path] = e.Action.String()
 				if e.Reason == filemap.Kept {
 					assert.Equal(t, filemap.None, e.Action)
@@ -86,7 +88,7 @@ func TestDataCannotBeKept(t *testing.T) {
 	} {
 		keep := filemap.Patterns{c.pattern}
 		b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry, Keep: keep})
-		err := b.AddTarget(file(c.path, 1), nil)
+		err := b.AddTarget(file(c.path, 1))
 		if keep.Match(c.path) == "" {
 			assert.NoError(t, err, c.path)
 			continue
@@ -103,17 +105,18 @@ func TestWhatAnInterruptedRewindWasWritingIsNotTrusted(t *testing.T) {
 	const wal, needed, version = "pg_wal/000000010000000000000004", "pg_wal/000000010000000000000003", "base/7/PG_VERSION"
 	suspects := map[string]bool{wal: true, needed: true, version: true}
 	b := filemap.NewBuilder(filemap.Rules{
-		Version: pgdata.VersionByName("17"), Geometry: geometry, Divergence: 0x580000,
-		NeededWAL: func(string) bool { return true }, Suspect: func(p string) bool { return suspects[p] },
+		Version: pgdata.VersionByName("17"), Geometry: geometry, Suspect: func(p string) bool { return suspects[p] },
 	})
 	for _, f := range []pgdata.FileInfo{file(wal, 1<<20), file(version, 3)} {
 		add(t, b.AddSource, f)
 	}
 	for _, f := range []pgdata.FileInfo{file(wal, 1<<20), file(version, 3), file(needed, 1<<20)} {
-		add(t, func(f pgdata.FileInfo) error { return b.AddTarget(f, nil) }, f)
+		add(t, b.AddTarget, f)
 	}
+	plan, err := b.Plan(filemap.Facts{Divergence: 0x580000, NeededWAL: func(string) bool { return true }, CommonWAL: func(string) bool { return true }})
+	require.NoError(t, err)
 	got := map[string]filemap.Action{}
-	for _, e := range b.Plan().Entries {
+	for _, e := range plan.Entries {
 		got[e.Path] = e.Action
 	}
 	delete(got, "pg_wal")

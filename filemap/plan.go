@@ -47,6 +47,9 @@ const (
 	Shrunk         Reason = "shorter on the source"
 	ChangedBlocks  Reason = "changed on the target"
 	NeededRecovery Reason = "required for recovery"
+	CommonWAL      Reason = "WAL that the target has"
+	NotWritten     Reason = "recycled by the source and not yet written"
+	SameContent    Reason = "same content on both sides"
 	Kept           Reason = "kept as asked"
 )
 
@@ -60,7 +63,12 @@ type Entry struct {
 	SourceSize int64            // bytes as listed; zero where the source has none
 	TargetSize int64            // bytes as listed; zero where the target has none
 	Link       string           // where a symbolic link to create leads
-	Blocks     *pgdata.BlockSet // blocks of a relation segment to overwrite, or nil
+	Blocks     *pgdata.BlockSet // blocks of a file that both sides have to overwrite, or nil
+
+	// Of a WAL segment that is copied, these do not come from the source:
+	Unwritten  int64  // bytes at its end that the source has not written; they become zeros
+	Local      string // the target's own file that the first LocalBytes bytes come from, or ""
+	LocalBytes int64
 }
 
 // Plan is what a rewind does, in order. Files that stay as they are and have no
@@ -82,12 +90,23 @@ func (p *Plan) FetchBytes() int64 {
 	return n
 }
 
+// FetchFiles is of how many files something is read from the source.
+func (p *Plan) FetchFiles() int {
+	n := 0
+	for i := range p.Entries {
+		if e := &p.Entries[i]; e.Action == Copy && e.Reason != NotWritten || e.FetchBytes(p.Geometry) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // FetchBytes is how much of this file is read from the source.
 func (e *Entry) FetchBytes(g pgdata.Geometry) int64 {
 	var n int64
 	switch e.Action {
 	case Copy:
-		n = e.SourceSize
+		n = e.SourceSize - e.Unwritten - e.LocalBytes
 	case CopyTail:
 		n = e.SourceSize - e.TargetSize
 	}
@@ -100,8 +119,8 @@ func (e *Entry) FetchBytes(g pgdata.Geometry) int64 {
 // Span is a part of a file.
 type Span struct{ Offset, Length int64 }
 
-// Unchanged yields the parts of a relation segment that stay as the target has
-// them.
+// Unchanged yields the parts of a file that is not copied whole that stay as the
+// target has them.
 func (e *Entry) Unchanged(g pgdata.Geometry) iter.Seq[Span] {
 	return func(yield func(Span) bool) {
 		at, end, size := int64(0), min(e.SourceSize, e.TargetSize), int64(g.BlockSize)
@@ -125,6 +144,7 @@ func (e *Entry) Unchanged(g pgdata.Geometry) iter.Seq[Span] {
 const minCopy = 1 << 20
 
 // Limit is the offset up to which the source may be asked for bytes of the file.
+// What a running server has not written of a WAL segment, it may write meanwhile.
 func (e *Entry) Limit() int64 {
 	if e.Action == Copy {
 		return max(e.SourceSize, minCopy)
@@ -152,9 +172,11 @@ func (e *Entry) Asks(g pgdata.Geometry, offset, length int64) bool {
 // IsWAL reports whether the entry lies in the WAL directory.
 func (p *Plan) IsWAL(e *Entry) bool { return strings.HasPrefix(e.Path, p.WALDir+"/") }
 
-// sort puts entries into the order in which they can be carried out: parents are
-// made before and removed after what they contain.
-func (p *Plan) sort() {
+// finish puts entries into the order in which they can be carried out: parents
+// are made before and removed after what they contain. Directories that hold what
+// is kept stay.
+func (p *Plan) finish(kept map[string]bool) {
+	p.Entries = slices.DeleteFunc(p.Entries, func(e Entry) bool { return e.Action == Remove && kept[e.Path] })
 	slices.SortFunc(p.Entries, func(a, b Entry) int {
 		if a.Action != b.Action {
 			return cmp.Compare(a.Action, b.Action)

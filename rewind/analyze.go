@@ -29,19 +29,26 @@ func (r *Rewind) analyze(ctx context.Context) error {
 	if err := r.findDivergence(ctx); err != nil || !r.plan.Required {
 		return err
 	}
+	lists := r.list(ctx)
+	defer lists.stop()
 	changed, err := r.changedBlocks(ctx)
 	if err != nil {
 		return err
 	}
-	if err := r.mapFiles(ctx, changed); err != nil {
+	if err := r.mapFiles(ctx, lists, changed); err != nil {
 		return err
 	}
-	r.known = newKnowledge(r.plan)
+	r.learn(changed)
+	return nil
+}
+
+// learn notes what the next run would have to know.
+func (r *Rewind) learn(changed pgdata.ChangedBlocks) {
+	r.changed, r.known = changed, newKnowledge(r.plan)
 	if r.inPlace() {
 		r.known.addInPlace(r.plan, changed, r.earlier)
 		r.known.Recovery = r.ownRecovery
 	}
-	return nil
 }
 
 // changedBlocks finds out what the target changed since the last common
@@ -80,6 +87,7 @@ func (r *Rewind) askSource(ctx context.Context) error {
 		}
 	}
 	r.plan.Source.Timeline = max(r.plan.Source.Timeline, state.Timeline)
+	r.sourceState = state
 	return nil
 }
 
@@ -180,64 +188,10 @@ func (r *Rewind) scanTarget(ctx context.Context) (pgdata.ChangedBlocks, error) {
 		return nil, r.unreadable(err)
 	}
 	p.Checkpoint = scan.Checkpoint
-	p.Scan = ScanSummary{Records: scan.Records, Bytes: scan.Bytes}
+	p.Scan = ScanSummary{Records: scan.Records, Bytes: scan.Bytes, FirstSegment: scan.FirstSegment, LastSegment: scan.LastSegment}
+	p.Lost = scan.Lost
 	r.log.Info(fmt.Sprintf("rewinding from last common checkpoint at %s on timeline %d", r.lsn(scan.Checkpoint.LSN), scan.Checkpoint.TLI))
 	return scan.Blocks, nil
-}
-
-// mapFiles lists both sides and decides.
-func (r *Rewind) mapFiles(ctx context.Context, changed pgdata.ChangedBlocks) error {
-	p := r.plan
-	b := filemap.NewBuilder(filemap.Rules{
-		Version:    p.Version,
-		Geometry:   r.targetControl.Geometry,
-		Divergence: p.Divergence,
-		NeededWAL:  r.neededWAL,
-		Suspect:    r.suspect,
-		Keep:       r.opts.Keep,
-	})
-	r.step("reading source file list")
-	for f, err := range r.opts.Source.Files(ctx) {
-		if err == nil {
-			err = b.AddSource(f)
-			r.logExcluded(ctx, f)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := b.CheckSource(); err != nil {
-		return err
-	}
-	restored, err := r.restoreNeeded(ctx, b.HasSource)
-	if err != nil {
-		return err
-	}
-	b.AddRestored(restored)
-	r.step("reading target file list")
-	for f, err := range r.target.Files() {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err == nil {
-			err = b.AddTarget(f, changed)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	p.Files = b.Plan()
-	if err := r.target.Check(p.Files, p.Version); err != nil {
-		return err
-	}
-	r.describeFiles(ctx)
-	return nil
-}
-
-func (r *Rewind) logExcluded(ctx context.Context, f pgdata.FileInfo) {
-	if filemap.Excluded(f.Path) && r.log.Enabled(ctx, slog.LevelDebug) {
-		r.log.Debug(fmt.Sprintf("entry \"%s\" excluded from source file list", f.Path))
-	}
 }
 
 // describeFiles writes down what happens to every file, and which blocks of it
@@ -256,6 +210,10 @@ func (r *Rewind) describeFiles(ctx context.Context) {
 		if e.Action == filemap.None && e.Blocks == nil {
 			continue
 		}
+		if e.Reason == filemap.NotARelation && e.Action != filemap.Truncate {
+			r.log.Debug(fmt.Sprintf("%s (%s)", e.Path, filemap.Copy)) // if only the parts that differ
+			continue
+		}
 		r.log.Debug(fmt.Sprintf("%s (%s)", e.Path, e.Action))
 		if e.Blocks != nil {
 			for block := range e.Blocks.All() {
@@ -263,17 +221,6 @@ func (r *Rewind) describeFiles(ctx context.Context) {
 			}
 		}
 	}
-}
-
-// neededWAL tells the target's segments from the recovery's start to before the
-// divergence. That of the divergence itself is not among them: beyond the
-// divergence it holds what the target must forget, and the source has it on its
-// own timeline.
-func (r *Rewind) neededWAL(name string) bool {
-	geo := r.targetControl.Geometry
-	tli, s, ok := geo.ParseWALFileName(name)
-	return ok && geo.SegNo(r.recoveryStart().Redo) <= s && s < geo.SegNo(r.plan.Divergence) &&
-		tli == r.plan.Target.History.TimelineOf(geo, s)
 }
 
 // lsn writes an LSN as the clusters' major does.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"sync"
 
@@ -32,9 +31,6 @@ type walArchive struct {
 
 // openArchive reads the target's configuration, before anything replaces it.
 func (r *Rewind) openArchive() error {
-	if !r.opts.RestoreTargetWAL {
-		return nil
-	}
 	v := r.targetControl.Version
 	conf, err := pgconf.Load(pgconf.Options{DataDir: r.target.Name(), ConfigFile: r.opts.ConfigFile, Version: v})
 	if err != nil {
@@ -92,42 +88,21 @@ func (a *walArchive) restore(ctx context.Context, name string) (string, error) {
 	return p, nil
 }
 
+// has reports whether the archive brought a segment back.
+func (a *walArchive) has(name string) bool {
+	if a == nil {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.restored[name] != ""
+}
+
 // close ends what restore_command left running.
 func (a *walArchive) close() {
 	if a != nil {
 		a.archive.Close()
 	}
-}
-
-// restoreNeeded brings back what recovery will read and neither side has, and
-// gives that, with its sizes. What the archive does not have either, the server
-// may get from somewhere else.
-func (r *Rewind) restoreNeeded(ctx context.Context, onSource func(string) bool) (map[string]int64, error) {
-	if r.archive == nil || r.earlier != nil {
-		return nil, nil
-	}
-	geo, v := r.targetControl.Geometry, r.plan.Version
-	restored := map[string]int64{}
-	for s := geo.SegNo(r.recoveryStart().Redo); s < geo.SegNo(r.plan.Divergence); s++ {
-		name := geo.WALFileName(r.plan.Target.History.TimelineOf(geo, s), s)
-		p := v.WALPath(name)
-		if _, err := r.target.Lstat(p); err == nil || onSource(p) {
-			continue
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		_, err := r.archive.restore(ctx, name)
-		var missing *archive.NotFoundError
-		switch {
-		case err == nil:
-			restored[p] = int64(geo.WALSegSize)
-		case errors.As(err, &missing):
-			r.log.Warn(fmt.Sprintf("recovery will need file %q, which neither side has: %v", p, err))
-		default:
-			return nil, err
-		}
-	}
-	return restored, nil
 }
 
 // openRestored opens a segment that the target does not have.

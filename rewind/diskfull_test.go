@@ -1,8 +1,6 @@
 package rewind_test
 
 import (
-	"context"
-	"iter"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -18,7 +16,6 @@ import (
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
-	"github.com/gorewind/gorewind/source"
 )
 
 // filler is a file of somebody else on the target's file system.
@@ -36,17 +33,6 @@ func (f filler) grow(t *testing.T, leave int64) {
 	}
 	require.ErrorIs(t, err, syscall.ENOSPC)
 	require.NoError(t, file.Truncate(max(0, size-4096-(leave+4095)/4096*4096)))
-}
-
-// fillingSource fills the disk when it is asked for data.
-type fillingSource struct {
-	*movedSource
-	fill func()
-}
-
-func (s *fillingSource) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst source.Sink) error {
-	s.fill()
-	return s.movedSource.Fetch(ctx, ranges, dst)
 }
 
 // TestFullDisk fills the target's file system at the worst moments.
@@ -97,7 +83,7 @@ func TestFullDisk(t *testing.T) {
 	t.Run("it fills up while data is staged", func(t *testing.T) {
 		again()
 		opts := p.options(t)
-		opts.Source = &fillingSource{opts.Source.(*movedSource), func() { other.grow(t, 0) }}
+		opts.Source = &meddlingSource{movedSource: opts.Source.(*movedSource), meddle: func() error { other.grow(t, 0); return nil }}
 		err := run(opts)
 		require.ErrorIs(t, err, syscall.ENOSPC)
 		p.mustBeAsItWas(t, err)

@@ -1,16 +1,14 @@
 package rewind
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
+	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
-	"github.com/gorewind/gorewind/timeline"
 	"github.com/gorewind/gorewind/walreader"
 )
 
@@ -30,9 +28,10 @@ const (
 // know to go on.
 type Error struct {
 	Phase            Phase
-	TargetUntouched  bool // nothing was changed, by this run or an interrupted one: the target is as it was
-	Retryable        bool // the same call may succeed later, without anybody doing anything but waiting
-	BaseBackupNeeded bool // no further attempt can succeed
+	Condition        Condition // what went wrong, in a stable word
+	TargetUntouched  bool      // nothing was changed, by this run or an interrupted one: the target is as it was
+	Retryable        bool      // the same call may succeed later, without anybody doing anything but waiting
+	BaseBackupNeeded bool      // no further attempt can succeed
 	Err              error
 }
 
@@ -40,6 +39,18 @@ func (e *Error) Error() string { return e.Err.Error() }
 
 // Unwrap gives the reason.
 func (e *Error) Unwrap() error { return e.Err }
+
+// ExitStatus is that with which the program ends: 1 failed, and the target is
+// untouched; 3 only a base backup can help; 4 a further run finishes the rewind.
+func (e *Error) ExitStatus() int {
+	switch {
+	case e.BaseBackupNeeded:
+		return 3
+	case !e.TargetUntouched:
+		return 4
+	}
+	return 1
+}
 
 // Conditions that callers test for with errors.Is.
 var (
@@ -57,6 +68,10 @@ var (
 	ErrFullPageWrites    = errors.New("full_page_writes must be enabled in the source server")
 	ErrSourceChanged     = source.ErrChanged
 	ErrSourceUnavailable = source.ErrUnavailable
+	ErrSourceUntrusted   = filemap.ErrUntrusted // it lists what no cluster has
+	ErrPrivilege         = source.ErrPrivilege  // the error lists all that the role lacks, and the statements that give it
+	ErrPlanOutdated      = errors.New("the saved plan is not for what the two sides are now")
+	ErrOptions           = errors.New("wrong options")
 )
 
 // SpaceError says that a file system has too little room.
@@ -65,12 +80,6 @@ type SpaceError = target.SpaceError
 // Obstacles are all the reasons at once why a target cannot be rewound as it is:
 // what cannot be written, what has no room.
 type Obstacles = target.Obstacles
-
-// isTemporary tells the errors that can go away by themselves.
-func isTemporary(err error) bool {
-	return errors.Is(err, ErrTargetLocked) || errors.Is(err, ErrSourceChanged) || errors.Is(err, ErrSourceUnavailable) ||
-		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
 
 // MissingWALError says which WAL segment of the target is needed and not there.
 // Its text is pg_rewind's: failover managers find the file's name in it.
@@ -100,7 +109,7 @@ func (r *Rewind) unreadable(err error) error {
 			Consequence: strings.TrimSuffix(wal.Error(), ": "+wal.Reason),
 			Hint:        fromWAL,
 		}
-	case !baseBackupNeeded(err):
+	case !judge(err).lost:
 		return err // is not about what WAL holds
 	case isWAL && wal.File != "":
 		return &Explained{Err: err, Detail: fmt.Sprintf("File %q: %v.", wal.File, wal.Err), Hint: fromWAL}
@@ -111,13 +120,4 @@ func (r *Rewind) unreadable(err error) error {
 // isDamage reports whether WAL was readable, but not what it should be.
 func isDamage(err error) bool {
 	return errors.Is(err, walreader.ErrCorrupt) || errors.Is(err, walreader.ErrTornRecord) || errors.Is(err, walreader.ErrEndOfWAL)
-}
-
-// baseBackupNeeded tells the errors that a retry cannot help: the target's WAL
-// does not tell what it changed.
-func baseBackupNeeded(err error) bool {
-	var wal *walreader.Error
-	var boundary *walreader.BoundaryError
-	return errors.Is(err, target.ErrLost) || errors.As(err, &wal) && (isDamage(err) || errors.Is(err, fs.ErrNotExist)) || errors.As(err, &boundary) ||
-		errors.Is(err, ErrNoPageHints) || errors.Is(err, timeline.ErrNoCommonAncestor)
 }

@@ -7,3 +7,9 @@ func (o Options) WithDisk(wrap func(target.Disk) target.Disk) Options {
 	o.disk = wrap
 	return o
 }
+
+// StartOrNot does without the proof that the rewound server will start.
+func (o Options) StartOrNot() Options {
+	o.startOrNot = true
+	return o
+}

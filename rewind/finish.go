@@ -46,6 +46,7 @@ func (r *Rewind) backupLabel() []byte {
 type end struct {
 	control  *controlfile.Data
 	minLSN   pgdata.LSN // minimum recovery point
+	written  pgdata.LSN // up to where a live source has written WAL; zero: not known
 	timeline pgdata.TimelineID
 }
 
@@ -87,6 +88,7 @@ func (r *Rewind) endOfLive(ctx context.Context, e *end) error {
 	if err != nil {
 		return err
 	}
+	e.written = state.WALEnd()
 	if state.InRecovery {
 		// A standby writes no page to disk before its minimum recovery point
 		// has gone past that page's LSN.

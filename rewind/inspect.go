@@ -18,16 +18,16 @@ import (
 // together. The checks are pg_rewind's, in its order, and some of our own.
 func (r *Rewind) inspect(ctx context.Context) error {
 	if r.opts.TargetDir == "" {
-		return errors.New("a target data directory must be given")
+		return fmt.Errorf("%w: a target data directory must be given", ErrOptions)
 	}
 	if err := filemap.Patterns(r.opts.Keep).Check(); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrOptions, err)
 	}
 	if err := r.openTarget(); err != nil || r.journal != nil {
 		return err
 	}
 	if r.opts.Source == nil {
-		return errors.New("a source must be given")
+		return fmt.Errorf("%w: a source must be given", ErrOptions)
 	}
 	if err := r.checkPlaces(); err != nil {
 		return err
@@ -48,6 +48,9 @@ func (r *Rewind) inspect(ctx context.Context) error {
 	}
 	if err := r.readOwnRecovery(); err != nil {
 		return err
+	}
+	if !r.opts.RestoreTargetWAL {
+		return nil
 	}
 	return r.openArchive()
 }

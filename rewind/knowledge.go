@@ -71,12 +71,11 @@ func (k *knowledge) addInPlace(p *Plan, changed pgdata.ChangedBlocks, earlier *k
 	size := int64(p.Files.Geometry.BlockSize)
 	for i := range p.Files.Entries {
 		e := &p.Files.Entries[i]
-		if e.Action != filemap.Copy && e.Action != filemap.CopyTail {
-			continue
-		}
 		segment, isRelation := pgdata.ParseRelPath(p.Version, e.Path)
-		if !isRelation {
+		if !isRelation && e.FetchBytes(p.Files.Geometry)+e.LocalBytes+e.Unwritten > 0 {
 			k.Suspect[e.Path] = true
+		}
+		if !isRelation || e.Action != filemap.Copy && e.Action != filemap.CopyTail {
 			continue
 		}
 		blocks := changed[segment]
@@ -88,9 +87,15 @@ func (k *knowledge) addInPlace(p *Plan, changed pgdata.ChangedBlocks, earlier *k
 			blocks.Add(pgdata.BlockNumber(at / size))
 		}
 	}
+	k.Changed = changedFiles(changed)
+}
+
+func changedFiles(changed pgdata.ChangedBlocks) []changedFile {
+	list := make([]changedFile, 0, len(changed))
 	for segment, blocks := range changed {
-		k.Changed = append(k.Changed, changedFile{segment, blocks})
+		list = append(list, changedFile{segment, blocks})
 	}
+	return list
 }
 
 // changed gives back what was saved.

@@ -3,6 +3,7 @@ package rewind_test
 import (
 	"context"
 	"iter"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,11 +19,15 @@ import (
 // disturbed is a source to which something happens at its n-th answer.
 type disturbed struct {
 	source.Live
-	n       int
+	n       atomic.Int64
 	disturb func()
+	fetches atomic.Int64
 }
 
 func (s *disturbed) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst source.Sink) error {
+	if s.fetches.Add(1) == 1 {
+		return s.Live.Fetch(ctx, ranges, dst) // the analysis looks at WAL
+	}
 	return s.Live.Fetch(ctx, ranges, &disturbedSink{dst, s})
 }
 
@@ -32,7 +37,7 @@ type disturbedSink struct {
 }
 
 func (s *disturbedSink) WriteAt(path string, data []byte, offset int64) error {
-	if s.from.n--; s.from.n == 0 {
+	if s.from.n.Add(-1) == 0 {
 		s.from.disturb()
 	}
 	return s.Sink.WriteAt(path, data, offset)
@@ -52,7 +57,9 @@ func TestAWholeRewindOverABadNetwork(t *testing.T) {
 		live, err := pgsource.Open(t.Context(), p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: 20 * time.Second})
 		require.NoError(t, err)
 		defer live.Close()
-		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: old.Dir, Source: &disturbed{live, 30, disturb}})
+		src := &disturbed{Live: live, disturb: disturb}
+		src.n.Store(30)
+		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: old.Dir, Source: src})
 		require.NoError(t, err)
 		defer r.Close()
 		return r.Apply(t.Context())

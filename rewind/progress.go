@@ -1,6 +1,8 @@
 package rewind
 
 import (
+	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -10,9 +12,13 @@ import (
 // Progress is one report of how far a rewind is.
 type Progress struct {
 	Phase      Phase
-	Step       string // what begins, in pg_rewind's words; empty between two steps
-	DoneBytes  int64  // fetched so far
-	TotalBytes int64  // to fetch, going by the listed sizes
+	Step       string        // what begins, in pg_rewind's words; empty between two steps
+	DoneBytes  int64         // fetched so far
+	TotalBytes int64         // to fetch, going by the listed sizes
+	DoneFiles  int           // asked for so far
+	TotalFiles int           // to ask for
+	Rate       int64         // bytes per second since fetching began
+	Remaining  time.Duration // at that rate; zero where there is none yet
 }
 
 // progressInterval is the time between two reports while data is fetched.
@@ -22,6 +28,7 @@ const progressInterval = time.Second
 type counter struct {
 	source.Sink
 	bytes atomic.Int64
+	files atomic.Int64
 }
 
 func (c *counter) WriteAt(path string, data []byte, offset int64) error {
@@ -32,15 +39,29 @@ func (c *counter) WriteAt(path string, data []byte, offset int64) error {
 	return err
 }
 
+// CopyFrom makes a FileSink of every sink, whether dst is one or not.
+func (c *counter) CopyFrom(path string, from *os.File, offset, length int64) (int64, error) {
+	n, err := source.CopyFrom(c.Sink, path, from, offset, length)
+	if err == nil {
+		c.bytes.Add(n)
+	}
+	return n, err
+}
+
 // watch reports the counter's value until the returned function is called, which
 // waits for the last report.
-func (r *Rewind) watch(c *counter, total int64) (stop func()) {
+func (r *Rewind) watch(c *counter, total int64, files int) (stop func()) {
 	if r.opts.Progress == nil {
 		return func() {}
 	}
-	done, ended := make(chan struct{}), make(chan struct{})
+	begun, done, ended := time.Now(), make(chan struct{}), make(chan struct{})
 	report := func() {
-		r.opts.Progress(Progress{Phase: Stage, DoneBytes: c.bytes.Load(), TotalBytes: total})
+		p := Progress{Phase: Stage, DoneBytes: c.bytes.Load(), TotalBytes: total, DoneFiles: int(c.files.Load()), TotalFiles: files}
+		if passed := time.Since(begun).Seconds(); passed > 0 && p.DoneBytes > 0 {
+			p.Rate = int64(float64(p.DoneBytes) / passed)
+			p.Remaining = time.Duration(float64(max(0, total-p.DoneBytes)) / float64(p.DoneBytes) * passed * float64(time.Second))
+		}
+		r.opts.Progress(p)
 	}
 	go func() {
 		defer close(ended)
@@ -65,4 +86,34 @@ func (r *Rewind) step(what string) {
 	if r.opts.Progress != nil {
 		r.opts.Progress(Progress{Phase: r.phase, Step: what})
 	}
+}
+
+// PhaseResult is what a phase took.
+type PhaseResult struct {
+	Phase    Phase
+	Began    time.Time
+	Duration time.Duration
+	Bytes    int64 // fetched from the source
+	Files    int   // that something was fetched of
+}
+
+// enter begins a phase.
+func (r *Rewind) enter(p Phase) {
+	now := time.Now()
+	r.leave(now)
+	r.phase = p
+	r.phases = append(r.phases, PhaseResult{Phase: p, Began: now})
+}
+
+// leave ends the phase that goes on.
+func (r *Rewind) leave(now time.Time) {
+	if n := len(r.phases); n > 0 && r.phases[n-1].Duration == 0 {
+		r.phases[n-1].Duration = max(now.Sub(r.phases[n-1].Began), 1)
+	}
+}
+
+// Phases is what the phases took that have begun so far.
+func (r *Rewind) Phases() []PhaseResult {
+	r.leave(time.Now())
+	return slices.Clone(r.phases)
 }

@@ -34,7 +34,7 @@ func Resume(ctx context.Context, opts Options) error {
 
 // resume completes what an earlier run committed.
 func (r *Rewind) resume(ctx context.Context) error {
-	r.phase = Apply
+	r.enter(Apply)
 	return r.finish(ctx, true)
 }
 
@@ -120,7 +120,7 @@ var advice = map[State]string{
 func StatusOf(dir string) (*Status, error) {
 	t, err := target.Inspect(dir)
 	if err != nil {
-		return nil, &Error{Phase: Inspect, TargetUntouched: true, BaseBackupNeeded: baseBackupNeeded(err), Err: explain(err)}
+		return nil, Classify(err)
 	}
 	s := &Status{
 		FormatVersion: 1, Target: t.Name, State: StateClean, Running: t.Locked, ServerPID: t.ServerPID,

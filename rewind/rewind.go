@@ -3,10 +3,13 @@ package rewind
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"time"
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -41,12 +44,20 @@ type Options struct {
 	// its primary by this connection string.
 	PrimaryConnInfo string
 
+	// Plan, if not nil, is one that Rewind.Save wrote, with the same Keep. Prepare
+	// takes it instead of analyzing both sides, if they did not change since.
+	Plan io.Reader
+	// SaveLost, if not empty, is a new directory that gets what the rewind throws
+	// away, before it does: see LostWAL and LostFiles.
+	SaveLost string
+
 	Logger *slog.Logger // nil discards
 	// Progress, if not nil, is called when a step begins and, while data is
 	// fetched, about once a second; never from two goroutines at once.
 	Progress func(Progress)
 
-	disk func(target.Disk) target.Disk // for tests, what is between the rewind and the disk
+	disk       func(target.Disk) target.Disk // for tests, what is between the rewind and the disk
+	startOrNot bool                          // for tests, to see what would happen
 }
 
 // Rewind is a rewind that was prepared.
@@ -55,24 +66,33 @@ type Rewind struct {
 	log     *slog.Logger
 	target  *target.Target
 	phase   Phase
+	phases  []PhaseResult
 	touched bool // the target is not any more as it was
 
 	targetControl *controlfile.Data
 	targetRaw     []byte
 	sourceControl *controlfile.Data // as first read
 	sourceRaw     []byte
-	live          source.Live // nil when the source is a stopped data directory
+	live          source.Live  // nil when the source is a stopped data directory
+	sourceState   source.State // of a live one, as first asked
 	plan          *Plan
+
+	applied bool
+	space   []target.Space // what the rewind takes
 
 	killedStandby bool // the target, whose files lack what it replayed last
 	recovered     bool // by a single-user server of ours
 
+	kept        map[string]bool   // names of the target's WAL segments that recovery reads
+	restored    map[string]int64  // by their paths the sizes of those that an archive brought back
 	archive     *walArchive       // nil where WAL is not to be restored
 	ownRecovery map[string][]byte // the target's own recovery.conf or recovery.done
 
 	journal *target.Journal // of a committed rewind, which this one completes
 	earlier *knowledge      // of an interrupted rewind in place, which this one begins again
 	known   *knowledge      // what the next run would have to know
+
+	changed pgdata.ChangedBlocks // what the target changed since the last common checkpoint
 }
 
 // Prepare inspects both sides, reads the target's WAL and decides what is to be
@@ -85,9 +105,14 @@ func Prepare(ctx context.Context, opts Options) (*Rewind, error) {
 	r := newRewind(opts)
 	err := r.inspect(ctx)
 	if err == nil && r.journal == nil {
-		r.phase = Analyze
-		err = r.analyze(ctx)
+		r.enter(Analyze)
+		if opts.Plan != nil {
+			err = r.loadPlan(ctx)
+		} else {
+			err = r.analyze(ctx)
+		}
 	}
+	r.leave(time.Now())
 	if err != nil {
 		_ = r.Close()
 		return nil, r.failed(err)
@@ -96,10 +121,11 @@ func Prepare(ctx context.Context, opts Options) (*Rewind, error) {
 }
 
 func newRewind(opts Options) *Rewind {
-	r := &Rewind{opts: opts, log: opts.Logger, phase: Inspect}
+	r := &Rewind{opts: opts, log: opts.Logger}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
+	r.enter(Inspect)
 	return r
 }
 
@@ -121,6 +147,7 @@ func (r *Rewind) Close() error {
 // finishes the rewind.
 func (r *Rewind) Apply(ctx context.Context) error {
 	var err error
+	r.applied = true
 	switch {
 	case r.journal != nil:
 		err = r.resume(ctx)
@@ -144,10 +171,14 @@ func (r *Rewind) inPlace() bool { return r.opts.InPlace || r.earlier != nil }
 // applyStaged stages everything, commits, and then makes the target what it
 // should be.
 func (r *Rewind) applyStaged(ctx context.Context) error {
-	r.phase = Stage
+	r.enter(Stage)
 	if err := r.checkNotRunning(); err != nil {
 		return err
 	}
+	if err := r.saveLost(ctx); err != nil {
+		return err
+	}
+	defer r.holdWAL(ctx)()
 	staging, err := r.target.Stage(ctx, r.plan.Files, r.targetRaw, r.targetOptions())
 	if err != nil {
 		return err
@@ -158,7 +189,7 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 		return err
 	}
 
-	r.phase = Commit
+	r.enter(Commit)
 	if !r.opts.NoSync {
 		r.step("syncing staged data")
 	}
@@ -166,7 +197,7 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 		return err
 	}
 
-	r.phase = Apply
+	r.enter(Apply)
 	if r.journal, err = r.target.Journal(); err != nil {
 		return err
 	}
@@ -175,10 +206,14 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 
 // applyInPlace writes what it fetches straight to the target.
 func (r *Rewind) applyInPlace(ctx context.Context) error {
-	r.phase = Stage
+	r.enter(Stage)
 	if err := r.checkNotRunning(); err != nil {
 		return err
 	}
+	if err := r.saveLost(ctx); err != nil {
+		return err
+	}
+	defer r.holdWAL(ctx)()
 	notes, err := r.known.encode()
 	if err != nil {
 		return err
@@ -200,43 +235,13 @@ func (r *Rewind) applyInPlace(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.phase = Apply
+	r.enter(Apply)
 	r.stepsOfFinish()
 	return changes.Finish(ctx, final)
 }
 
 func (r *Rewind) targetOptions() target.Options {
 	return target.Options{Sync: r.syncMode(), Exact: r.live == nil, Source: r.opts.Source.String()}
-}
-
-// receiver takes what is fetched, and knows what the target's files will be.
-type receiver interface {
-	source.Sink
-	ReadFile(path string) ([]byte, error)
-}
-
-// fetch brings everything over. WAL comes last: of the source's, all that the
-// minimum recovery point asks for is then on its disk, so that the target gets it
-// even if the source is gone before the target starts.
-func (r *Rewind) fetch(ctx context.Context, to receiver) (target.Final, error) {
-	sink := &counter{Sink: to}
-	defer r.watch(sink, r.plan.Files.FetchBytes())()
-	if err := r.opts.Source.Fetch(ctx, r.ranges(false), sink); err != nil {
-		return target.Final{}, err
-	}
-	e, err := r.endOfSource(ctx)
-	if err != nil {
-		return target.Final{}, err
-	}
-	if err := r.opts.Source.Fetch(ctx, r.ranges(true), sink); err != nil {
-		return target.Final{}, err
-	}
-	if r.live == nil { // which must not have been started meanwhile
-		if e, err = r.endOfSource(ctx); err != nil {
-			return target.Final{}, err
-		}
-	}
-	return r.final(e, to)
 }
 
 // finish carries out the journal.
@@ -258,12 +263,13 @@ func (r *Rewind) failed(err error) error {
 	if errors.As(err, &already) {
 		return err
 	}
-	lost := baseBackupNeeded(err)
+	v := judge(err)
 	return &Error{
 		Phase:            r.phase,
+		Condition:        v.condition,
 		TargetUntouched:  !r.touched,
-		Retryable:        !lost && (r.touched && r.phase != Inspect || isTemporary(err)),
-		BaseBackupNeeded: lost,
+		Retryable:        !v.lost && (r.touched && r.phase != Inspect || v.temporary),
+		BaseBackupNeeded: v.lost,
 		Err:              explain(err),
 	}
 }

@@ -54,7 +54,7 @@ func (r *Rewind) standbyFiles(after pgconf.ReadFile) ([]target.SmallFile, error)
 
 // makeStandby makes a target that needs no rewind a standby of the source.
 func (r *Rewind) makeStandby(ctx context.Context) error {
-	r.phase = Apply
+	r.enter(Apply)
 	files, err := r.standbyFiles(r.target.ReadFile)
 	if err != nil || len(files) == 0 {
 		return err

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"os"
 	"path"
 	"path/filepath"
@@ -247,111 +246,6 @@ func (d *Dir) ReadFile(p string) ([]byte, error) {
 		return nil, fmt.Errorf("file %q is larger than %d bytes, which is not what it should be", d.Join(p), maxSmallFile)
 	}
 	return b, nil
-}
-
-// Files lists everything below the directory, directories before what they
-// contain, in no other order. Entries that vanish meanwhile are left out;
-// sockets and the like are, too.
-func (d *Dir) Files() iter.Seq2[pgdata.FileInfo, error] {
-	return func(yield func(pgdata.FileInfo, error) bool) { d.list(".", yield) }
-}
-
-// readDirBatch is how many entries of one directory are held in memory at once.
-const readDirBatch = 1024
-
-func (d *Dir) list(dir string, yield func(pgdata.FileInfo, error) bool) bool {
-	f, err := d.openDir(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return true
-	case err != nil:
-		yield(pgdata.FileInfo{}, err)
-		return false
-	}
-	defer f.Close()
-	for {
-		entries, err := f.ReadDir(readDirBatch)
-		for _, e := range entries {
-			if !d.listEntry(path.Join(dir, e.Name()), e, yield) {
-				return false
-			}
-		}
-		switch {
-		case err == io.EOF:
-			return true
-		case err != nil:
-			yield(pgdata.FileInfo{}, fmt.Errorf("could not read directory %q: %w", d.Join(dir), Reason(err)))
-			return false
-		}
-	}
-}
-
-func (d *Dir) openDir(dir string) (*os.File, error) {
-	root, rest, err := d.ResolveDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	f, err := root.Open(rest)
-	if err != nil {
-		return nil, fmt.Errorf("could not open directory %q: %w", d.Join(dir), Reason(err))
-	}
-	return f, nil
-}
-
-func (d *Dir) listEntry(p string, e fs.DirEntry, yield func(pgdata.FileInfo, error) bool) bool {
-	info, err := e.Info()
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return true
-	case err != nil:
-		yield(pgdata.FileInfo{}, fmt.Errorf("could not stat file %q: %w", d.Join(p), Reason(err)))
-		return false
-	}
-	if inTablespaceRoot(p) && !strings.HasPrefix(e.Name(), "PG_") {
-		return true
-	}
-	fi := pgdata.FileInfo{Path: p}
-	enter := false
-	switch info.Mode().Type() {
-	case 0:
-		fi.Type, fi.Size = pgdata.Regular, info.Size()
-	case fs.ModeDir:
-		fi.Type, enter = pgdata.Directory, true
-	case fs.ModeSymlink:
-		fi.Type = pgdata.Symlink
-		if fi.Link, err = d.readlink(p); errors.Is(err, fs.ErrNotExist) {
-			return true
-		} else if err != nil {
-			yield(pgdata.FileInfo{}, err)
-			return false
-		}
-		enter = isLinkPoint(p)
-		if enter && !strings.HasPrefix(p, pgdata.TablespaceRoot+"/") {
-			fi.Type, fi.Link = pgdata.Directory, ""
-		}
-	default:
-		return true
-	}
-	return yield(fi, nil) && (!enter || d.list(p, yield))
-}
-
-// inTablespaceRoot reports whether p lies in a tablespace beside the directories
-// of PostgreSQL versions. What else is there, lost+found as a rule, is nothing of
-// PostgreSQL's and often unreadable.
-func inTablespaceRoot(p string) bool {
-	return strings.HasPrefix(p, pgdata.TablespaceRoot+"/") && strings.Count(p, "/") == 2
-}
-
-func (d *Dir) readlink(p string) (string, error) {
-	root, rest, err := d.Resolve(p)
-	if err != nil {
-		return "", err
-	}
-	to, err := root.Readlink(rest)
-	if err != nil {
-		return "", fmt.Errorf("could not read symbolic link %q: %w", d.Join(p), Reason(err))
-	}
-	return to, nil
 }
 
 // Reason strips the operation and paths that os puts before an error's reason,

@@ -39,7 +39,7 @@ func cluster(t *testing.T) (dir, outside string) {
 	return dir, outside
 }
 
-func open(t *testing.T, dir string) *datadir.Dir {
+func open(t testing.TB, dir string) *datadir.Dir {
 	t.Helper()
 	d, err := datadir.Open(dir)
 	require.NoError(t, err)

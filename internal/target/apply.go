@@ -4,17 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -57,17 +59,16 @@ func (t *Target) settle(j *Journal) error {
 type applier struct {
 	t    *Target
 	j    *Journal
-	open handles
+	mu   sync.Mutex
 	dirs map[string]bool // directories in which entries were made or removed
 }
 
 func (a *applier) run(ctx context.Context) error {
-	defer func() { _ = a.open.close() }()
 	// No file is moved into a directory that may not last. What is to be removed
 	// goes last, and the control file after it.
 	for _, pass := range []func(context.Context) error{
-		a.freeReserve, a.each(a.makePlaces), a.syncDirs, a.each(a.replace), a.writePieces, a.each(a.cut), a.sync,
-		a.each(a.remove), a.syncDirs, a.finish,
+		a.freeReserve, a.each(a.makePlaces), a.syncDirs, a.parallel(a.replace), a.writePieces, a.parallel(a.cut), a.sync,
+		a.remove, a.syncDirs, a.finish,
 	} {
 		if err := pass(ctx); err != nil {
 			return err
@@ -93,7 +94,33 @@ func (a *applier) each(do func(context.Context, *Step) error) func(context.Conte
 	}
 }
 
-func (a *applier) changed(s *Step) { a.dirs[path.Dir(string(s.Path))] = true }
+// parallel is each for steps that do not depend on each other.
+func (a *applier) parallel(do func(context.Context, *Step) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		g, ctx := errgroup.WithContext(ctx)
+		var next atomic.Int64
+		for range workers() {
+			g.Go(func() error {
+				for i := next.Add(1) - 1; i < int64(len(a.j.Steps)); i = next.Add(1) - 1 {
+					if err := ctx.Err(); err != nil {
+						return err
+					}
+					if err := do(ctx, &a.j.Steps[i]); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		return g.Wait()
+	}
+}
+
+func (a *applier) changed(s *Step) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.dirs[path.Dir(string(s.Path))] = true
+}
 
 // makePlaces makes directories and links.
 func (a *applier) makePlaces(ctx context.Context, s *Step) error {
@@ -184,99 +211,6 @@ func (a *applier) freeReserve(context.Context) error {
 	return nil
 }
 
-// maxPieceLength is more than a source sends at once.
-const maxPieceLength = 64 << 20
-
-// writePieces writes changed blocks and tails.
-func (a *applier) writePieces(ctx context.Context) error {
-	isWritten := func(s *Step) bool { return s.Do == Write || s.Do == Truncate }
-	err := a.pieces(ctx, isWritten, func(s *Step, offset int64, data []byte) error {
-		to := string(s.Path)
-		err := a.open.use(to, func() (File, error) { return a.t.disk.Open(to, os.O_WRONLY, 0) },
-			func(f File) error { _, err := f.WriteAt(data, offset); return err })
-		if err != nil {
-			return a.t.failed("write", to, err)
-		}
-		return nil
-	})
-	if err == nil {
-		err = a.open.close()
-	}
-	return err
-}
-
-// pieces reads the staged pieces of the steps that want them, and makes sure that
-// they are as they were written. A file that was put in place already has none.
-func (a *applier) pieces(ctx context.Context, wants func(*Step) bool, use func(s *Step, offset int64, data []byte) error) error {
-	if a.j.Records == 0 {
-		return nil
-	}
-	steps := map[uint32]*Step{}
-	for i := range a.j.Steps {
-		if s := &a.j.Steps[i]; wants(s) {
-			steps[uint32(s.ID)] = s
-		}
-	}
-	var staged handles
-	defer func() { _ = staged.close() }()
-	var buf []byte
-	err := readIndex(a.t.disk, indexPath, a.j.Records, a.j.IndexCRC, func(p piece) error {
-		s := steps[p.id]
-		if err := ctx.Err(); err != nil || s == nil {
-			return err
-		}
-		if p.length > maxPieceLength {
-			return errDamaged
-		}
-		if int(p.length) > cap(buf) {
-			buf = make([]byte, p.length)
-		}
-		buf = buf[:p.length]
-		from, gone := a.j.Areas[s.Area].blocks(), false
-		if s.Do == Replace {
-			from = string(s.Staged)
-		}
-		err := staged.use(from, func() (File, error) {
-			f, err := a.t.disk.Open(from, os.O_RDONLY, 0)
-			if s.Do == Replace && errors.Is(err, fs.ErrNotExist) {
-				return nil, nil
-			}
-			return f, err
-		}, func(f File) error {
-			if gone = f == nil; gone {
-				return nil
-			}
-			return readPiece(f, p.at, p.crc, buf)
-		})
-		switch {
-		case errors.Is(err, errDamaged), errors.Is(err, fs.ErrNotExist):
-			return a.t.lost(from, err)
-		case err != nil:
-			return a.t.failed("read", from, err)
-		case gone:
-			return nil
-		}
-		return use(s, p.offset, buf)
-	})
-	if errors.Is(err, errDamaged) && !errors.Is(err, ErrLost) {
-		err = a.t.lost(indexPath, err)
-	}
-	return err
-}
-
-// readPiece reads what was staged, and makes sure that it is.
-func readPiece(f io.ReaderAt, at int64, crc uint32, buf []byte) error {
-	if _, err := f.ReadAt(buf, at); err == io.EOF {
-		return errDamaged
-	} else if err != nil {
-		return err
-	}
-	if crc32.Checksum(buf, castagnoli) != crc {
-		return errDamaged
-	}
-	return nil
-}
-
 // cut truncates.
 func (a *applier) cut(_ context.Context, s *Step) error {
 	if s.Do != Truncate {
@@ -326,26 +260,27 @@ func (a *applier) syncDirs(ctx context.Context) error {
 	return a.t.syncAll(ctx, dirs)
 }
 
-// syncFileSystems syncs those that the data directory lies on.
+// syncFileSystems syncs those in which something was changed, or all that the
+// data directory lies on.
 func (a *applier) syncFileSystems() error {
-	dirs := []string{"."}
+	dirs := map[string]bool{".": true}
+	for i := range a.j.Steps {
+		dirs[path.Dir(string(a.j.Steps[i].Path))] = true
+	}
 	for _, area := range a.j.Areas {
-		dirs = append(dirs, path.Dir(string(area.Dir)))
+		dirs[path.Dir(string(area.Dir))] = true
 	}
-	for f, err := range a.t.Files() {
-		if err != nil {
-			return err
-		}
-		if a.t.LinkPoint(f.Path) {
-			dirs = append(dirs, f.Path)
-		}
-	}
-	for _, dir := range dirs {
-		if err := a.t.disk.SyncFS(dir); err != nil {
-			return a.t.failed("sync the file system of", dir, err)
+	if a.j.Sync.Everything {
+		for f, err := range a.t.Files() {
+			if err != nil {
+				return err
+			}
+			if f.Type == pgdata.Directory || a.t.LinkPoint(f.Path) {
+				dirs[f.Path] = true
+			}
 		}
 	}
-	return nil
+	return a.t.syncFileSystems(slices.Sorted(maps.Keys(dirs)))
 }
 
 // syncEverything syncs all files and directories.
@@ -365,12 +300,33 @@ func (a *applier) syncEverything(ctx context.Context) error {
 	return g.Wait()
 }
 
-// remove removes what the source does not have. A directory into which somebody
-// put something meanwhile stays.
-func (a *applier) remove(ctx context.Context, s *Step) error {
-	if s.Do != Remove {
-		return nil
+// remove removes what the source does not have: first everything in which nothing
+// else is that is removed, then directories and the links that lead to them, from
+// the inside out.
+func (a *applier) remove(ctx context.Context) error {
+	holds := map[name]bool{}
+	for i := range a.j.Steps {
+		if s := &a.j.Steps[i]; s.Do == Remove {
+			holds[name(path.Dir(string(s.Path)))] = true
+		}
 	}
+	pass := func(outer bool) func(context.Context, *Step) error {
+		return func(ctx context.Context, s *Step) error {
+			if s.Do != Remove || holds[s.Path] != outer {
+				return nil
+			}
+			return a.removeOne(ctx, s)
+		}
+	}
+	if err := a.parallel(pass(false))(ctx); err != nil {
+		return err
+	}
+	return a.each(pass(true))(ctx)
+}
+
+// removeOne removes one of them. A directory into which somebody put something
+// meanwhile stays.
+func (a *applier) removeOne(ctx context.Context, s *Step) error {
 	a.changed(s)
 	if !a.j.Sync.Off && a.t.LinkPoint(string(s.Path)) {
 		// With a tablespace's link goes the way to make that last what was removed in there.
@@ -394,15 +350,6 @@ func (a *applier) finish(context.Context) error {
 		}
 	}
 	return a.t.replaceFile(pgdata.ControlFilePath, a.j.NewControl, !a.j.Sync.Off)
-}
-
-// checkStaged makes sure that what an earlier process staged is as it was
-// written, before anything more is done with it.
-func (a *applier) checkStaged(ctx context.Context) error {
-	if _, err := controlfile.Parse(a.j.NewControl); err != nil {
-		return fmt.Errorf("journal %q: new control file: %w", a.t.Join(journalPath), err)
-	}
-	return a.pieces(ctx, func(s *Step) bool { return s.Do != Remove }, func(*Step, int64, []byte) error { return nil })
 }
 
 // symlink makes a link, or finds it made by an earlier run.

@@ -27,6 +27,9 @@ func (s *Staging) Commit(ctx context.Context, control []byte, final Final) (comm
 	if err := s.checkComplete(); err != nil {
 		return false, err
 	}
+	if err := s.copies.Wait(); err != nil {
+		return false, err
+	}
 	j := &Journal{
 		Format: journalFormat, Started: s.t.opened, Source: s.opts.Source, Control: control, NewControl: final.Control,
 		Files: final.Files, Areas: s.areas.areas, Sync: s.opts.Sync, Notes: final.Notes,
@@ -51,14 +54,7 @@ func (s *Staging) Commit(ctx context.Context, control []byte, final Final) (comm
 
 // seal writes everything that was staged to the disk.
 func (s *Staging) seal(ctx context.Context, j *Journal) error {
-	for _, b := range append([]*appendFile{s.index.file}, s.blocks...) {
-		if b != nil {
-			if err := b.flush(); err != nil {
-				return s.t.failed("write", stagingDir, err)
-			}
-		}
-	}
-	if err := s.close(); err != nil {
+	if err := errors.Join(s.index.flush(), s.close()); err != nil {
 		return s.t.failed("write", stagingDir, err)
 	}
 	j.Records, j.IndexCRC = s.index.records, s.index.crc
@@ -66,12 +62,11 @@ func (s *Staging) seal(ctx context.Context, j *Journal) error {
 		return nil
 	}
 	if j.Sync.FileSystem {
+		var dirs []string
 		for _, a := range j.Areas {
-			if err := s.t.disk.SyncFS(string(a.Dir)); err != nil {
-				return s.t.failed("sync the file system of", string(a.Dir), err)
-			}
+			dirs = append(dirs, string(a.Dir))
 		}
-		return nil
+		return s.t.syncFileSystems(dirs)
 	}
 	paths := []string{indexPath}
 	for i, a := range j.Areas {

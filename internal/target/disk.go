@@ -33,9 +33,13 @@ type Disk interface {
 	Sync(p string) error
 	// SyncFS makes everything on the file system of a directory durable.
 	SyncFS(p string) error
-	// CopyRange copies a part of an open file to the same place in another one,
-	// within the kernel or by sharing blocks where that is possible.
-	CopyRange(dst, src File, offset, length int64) error
+	// CopyRange copies a part of an open file, at at, to another one, at to: within
+	// the kernel or by sharing blocks where that is possible. It gives how many
+	// bytes there were; none where src ends before. src is a File, or one of others.
+	CopyRange(dst File, to int64, src io.ReaderAt, at, length int64) (int64, error)
+	// Flush lets the system begin to write what it holds of a file to the disk,
+	// without waiting for it and without a promise: that is what Sync is for.
+	Flush(f File)
 	// Reserve allocates room on the disk for an open, empty file.
 	Reserve(f File, size int64) error
 	// Free is how many bytes can be written on the file system of a directory,
@@ -185,9 +189,11 @@ func (d osDisk) SyncFS(p string) error {
 	return syncFS(f)
 }
 
-func (d osDisk) CopyRange(dst, src File, offset, length int64) error {
-	return copyRange(dst, src, offset, length)
+func (d osDisk) CopyRange(dst File, to int64, src io.ReaderAt, at, length int64) (int64, error) {
+	return copyRange(dst, to, src, at, length)
 }
+
+func (d osDisk) Flush(f File) { flush(f) }
 
 func (d osDisk) Reserve(f File, size int64) error { return reserve(f, size) }
 
@@ -199,10 +205,13 @@ func (d osDisk) Free(p string) (int64, uint64, bool) {
 	return free(filepath.Join(root.Name(), filepath.FromSlash(rest)))
 }
 
+// copyBuffer is how much copyThrough reads at once.
+const copyBuffer = 256 << 10
+
 // copyThrough is how a range is copied where the system has no call for it.
-func copyThrough(dst, src File, offset, length int64) error {
-	_, err := io.Copy(io.NewOffsetWriter(dst, offset), io.NewSectionReader(src, offset, length))
-	return err
+func copyThrough(dst File, to int64, src io.ReaderAt, at, length int64) (int64, error) {
+	buf := make([]byte, min(length, copyBuffer))
+	return io.CopyBuffer(io.NewOffsetWriter(dst, to), io.NewSectionReader(src, at, length), buf)
 }
 
 // writeZeros is how room is reserved where the system has no call for it.

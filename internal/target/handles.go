@@ -6,8 +6,12 @@ import "sync"
 const maxIdle = 32
 
 // handles keeps the files open that were written to last: pieces of a file come
-// one after the other, small and many.
+// one after the other, small and many. No lock is held while a file is opened,
+// written to or closed.
 type handles struct {
+	// flush, if not nil, is called before a file is closed.
+	flush func(File)
+
 	mu   sync.Mutex
 	open map[string]*handle
 	err  error // the first error of a close, which may be that of a delayed write
@@ -39,28 +43,41 @@ func (h *handles) use(path string, open func() (File, error), write func(File) e
 	if err == nil {
 		err = write(f.file)
 	}
+	h.closeFile(h.leave(path, f))
+	return err
+}
 
+// leave ends a use, and gives a file that is to be closed where too many are open.
+func (h *handles) leave(path string, f *handle) (idle *handle) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	f.users--
 	if f.err != nil {
-		delete(h.open, path)
+		if h.open[path] == f {
+			delete(h.open, path)
+		}
 	} else if len(h.open) > maxIdle {
 		for p, o := range h.open {
 			if o.users == 0 {
-				h.closeLocked(p)
-				break
+				delete(h.open, p)
+				return o
 			}
 		}
 	}
-	return err
+	return nil
 }
 
-func (h *handles) closeLocked(path string) {
-	f := h.open[path]
-	delete(h.open, path)
-	if f != nil && f.file != nil {
-		if err := f.file.Close(); err != nil && h.err == nil {
+func (h *handles) closeFile(f *handle) {
+	if f == nil || f.file == nil {
+		return
+	}
+	if h.flush != nil {
+		h.flush(f.file)
+	}
+	if err := f.file.Close(); err != nil {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.err == nil {
 			h.err = err
 		}
 	}
@@ -70,9 +87,13 @@ func (h *handles) closeLocked(path string) {
 // error that any close brought.
 func (h *handles) close() error {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	for p := range h.open {
-		h.closeLocked(p)
+	left := h.open
+	h.open = nil
+	h.mu.Unlock()
+	for _, f := range left {
+		h.closeFile(f)
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	return h.err
 }

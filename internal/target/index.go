@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 )
 
 // piece is a part of a file that the source sent: where it belongs, and where
@@ -21,9 +22,14 @@ type piece struct {
 	offset int64 // in the target's file
 	at     int64 // in the blocks file
 	crc    uint32
+	// unread says that the bytes never came into memory, so that there is no crc.
+	unread bool
 }
 
-const pieceSize = 32
+const (
+	pieceSize  = 32
+	unreadFlag = 1 // in a piece's last field
+)
 
 func (p *piece) encode(b []byte) {
 	binary.LittleEndian.PutUint32(b[0:], p.id)
@@ -31,7 +37,11 @@ func (p *piece) encode(b []byte) {
 	binary.LittleEndian.PutUint64(b[8:], uint64(p.offset))
 	binary.LittleEndian.PutUint64(b[16:], uint64(p.at))
 	binary.LittleEndian.PutUint32(b[24:], p.crc)
-	binary.LittleEndian.PutUint32(b[28:], 0)
+	var flags uint32
+	if p.unread {
+		flags = unreadFlag
+	}
+	binary.LittleEndian.PutUint32(b[28:], flags)
 }
 
 func (p *piece) decode(b []byte) {
@@ -40,6 +50,7 @@ func (p *piece) decode(b []byte) {
 	p.offset = int64(binary.LittleEndian.Uint64(b[8:]))
 	p.at = int64(binary.LittleEndian.Uint64(b[16:]))
 	p.crc = binary.LittleEndian.Uint32(b[24:])
+	p.unread = binary.LittleEndian.Uint32(b[28:]) == unreadFlag
 }
 
 // writeBuffer is how much is collected before it is written.
@@ -57,44 +68,33 @@ func (a *appender) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// appendFile is an append-only file that several goroutines write to.
-type appendFile struct {
-	mu  sync.Mutex
-	f   File
-	buf *bufio.Writer
-	end int64
+// blocksFile collects pieces, which several goroutines write to it at once.
+type blocksFile struct {
+	f     File
+	end   atomic.Int64
+	dirty dirty
 }
 
-func newAppendFile(d Disk, p string) (*appendFile, error) {
+func newBlocksFile(d Disk, p string) (*blocksFile, error) {
 	f, err := d.Open(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	return &appendFile{f: f, buf: bufio.NewWriterSize(&appender{f: f}, writeBuffer)}, nil
+	return &blocksFile{f: f}, err
 }
 
-// append gives where the data lies.
-func (a *appendFile) append(b []byte) (at int64, err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	at = a.end
-	n, err := a.buf.Write(b)
-	a.end += int64(n)
-	return at, err
-}
-
-func (a *appendFile) flush() error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.buf.Flush()
-}
+// take gives a place for so many bytes.
+func (b *blocksFile) take(length int64) (at int64) { return b.end.Add(length) - length }
 
 // index lists the pieces in the order in which they came.
 type index struct {
-	file    *appendFile
 	mu      sync.Mutex
+	f       File
+	buf     *bufio.Writer
 	records int64
 	crc     uint32
+}
+
+func newIndex(d Disk, p string) (*index, error) {
+	f, err := d.Open(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	return &index{f: f, buf: bufio.NewWriterSize(&appender{f: f}, writeBuffer)}, err
 }
 
 func (x *index) add(p piece) error {
@@ -104,8 +104,14 @@ func (x *index) add(p piece) error {
 	defer x.mu.Unlock()
 	x.records++
 	x.crc = crc32.Update(x.crc, castagnoli, b[:])
-	_, err := x.file.append(b[:])
+	_, err := x.buf.Write(b[:])
 	return err
+}
+
+func (x *index) flush() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.buf.Flush()
 }
 
 // readIndex calls use for every piece, after all of them were found to be as

@@ -38,7 +38,9 @@ func (t *Target) ChangeInPlace(plan *filemap.Plan, opts Options, notes []byte) (
 	if err := t.checkSpace(areas.areas, areas.growth(plan), true); err != nil {
 		return nil, err
 	}
-	return &InPlace{received: newReceived(plan, opts.Exact), t: t, opts: opts, notes: notes, areas: areas}, nil
+	c := &InPlace{received: newReceived(plan, opts.Exact), t: t, opts: opts, notes: notes, areas: areas}
+	c.open.flush = flusher(t.disk, opts.Sync)
+	return c, nil
 }
 
 // Begin writes the journal, makes the target unusable for a server, and then
@@ -116,21 +118,45 @@ func (c *InPlace) steps() []Step {
 
 // WriteAt writes what the source sent of a file.
 func (c *InPlace) WriteAt(p string, data []byte, offset int64) error {
-	f, err := c.take(p, data, offset)
-	if err != nil || f == nil {
-		return err
-	}
-	err = c.open.use(p, func() (File, error) { return c.openFile(f) }, func(out File) error {
-		if len(data) == 0 {
-			return nil
+	_, err := c.write(p, offset, int64(len(data)), func(to File) (int64, error) {
+		n, err := to.WriteAt(data, offset)
+		return int64(n), err
+	})
+	return err
+}
+
+// CopyFrom takes bytes of a file of the source's that is on this machine, and
+// gives how many it had: none where it ends before.
+func (c *InPlace) CopyFrom(p string, from *os.File, offset, length int64) (int64, error) {
+	return c.write(p, offset, length, func(to File) (sum int64, err error) {
+		for sum < length {
+			want := min(length-sum, flushEvery)
+			n, err := c.t.disk.CopyRange(to, offset+sum, from, offset+sum, want)
+			if sum += n; err != nil || n < want {
+				return sum, err
+			}
 		}
-		_, err := out.WriteAt(data, offset)
+		return sum, nil
+	})
+}
+
+func (c *InPlace) write(p string, offset, length int64, write func(File) (int64, error)) (n int64, err error) {
+	f, err := c.ask(p, offset, length)
+	if err != nil || f == nil {
+		return 0, err
+	}
+	err = c.open.use(p, func() (File, error) { return c.openFile(f) }, func(to File) (err error) {
+		if length > 0 {
+			n, err = write(to)
+			f.dirty.add(n, to, c.open.flush)
+		}
 		return err
 	})
 	if err != nil {
-		return c.t.failed("write", p, err)
+		return n, c.t.failed("write", p, err)
 	}
-	return nil
+	f.got(offset, n)
+	return n, nil
 }
 
 // openFile opens a file for writing; one that is copied whole is emptied the
@@ -147,6 +173,11 @@ func (c *InPlace) openFile(f *file) (File, error) {
 		mode, _ := c.t.modes()
 		if out, err = c.t.disk.Open(f.entry.Path, flags|os.O_CREATE|os.O_EXCL, mode); err == nil {
 			err = c.t.disk.Chmod(f.entry.Path, mode) // gives back what the umask took away
+		}
+	}
+	if err == nil && c.plan.IsSegment(f.entry) && !f.made {
+		if err = out.Truncate(f.entry.SourceSize); err != nil { // no server reads a short one
+			err = errors.Join(err, out.Close())
 		}
 	}
 	if err != nil {
@@ -184,7 +215,9 @@ func (c *InPlace) Finish(ctx context.Context, final Final) error {
 		j: &Journal{Steps: c.steps(), Areas: []Area{{Dir: stagingDir}}, Sync: c.opts.Sync, Files: final.Files, NewControl: final.Control},
 	}
 	for _, f := range c.files {
-		a.dirs[path.Dir(f.entry.Path)] = true
+		if f.entry.Action == filemap.Copy { // which may be new
+			a.dirs[path.Dir(f.entry.Path)] = true
+		}
 	}
 	return a.run(ctx)
 }

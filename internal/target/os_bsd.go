@@ -4,12 +4,15 @@ package target
 
 import (
 	"errors"
+	"io"
 	"os"
 )
 
-func copyRange(dst, src File, offset, length int64) error {
-	return copyThrough(dst, src, offset, length)
+func copyRange(dst File, to int64, src io.ReaderAt, at, length int64) (int64, error) {
+	return copyThrough(dst, to, src, at, length)
 }
+
+func flush(File) {}
 
 func reserve(f File, size int64) error { return writeZeros(f, size) }
 

@@ -2,6 +2,7 @@ package target
 
 import (
 	"errors"
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -21,28 +22,37 @@ func reserve(f File, size int64) error {
 }
 
 // copyRange is copy_file_range(2), which shares blocks on file systems that can.
-func copyRange(dst, src File, offset, length int64) error {
-	to, ok := dst.(*os.File)
-	from, also := src.(*os.File)
+func copyRange(dst File, to int64, src io.ReaderAt, at, length int64) (int64, error) {
+	out, ok := dst.(*os.File)
+	in, also := src.(*os.File)
 	if !ok || !also {
-		return copyThrough(dst, src, offset, length)
+		return copyThrough(dst, to, src, at, length)
 	}
-	for length > 0 {
-		in, out := offset, offset
-		n, err := unix.CopyFileRange(int(from.Fd()), &in, int(to.Fd()), &out, int(min(length, 1<<30)), 0)
+	var sum int64
+	for sum < length {
+		from, into := at+sum, to+sum
+		n, err := unix.CopyFileRange(int(in.Fd()), &from, int(out.Fd()), &into, int(min(length-sum, 1<<30)), 0)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case errors.Is(err, unix.EXDEV), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
-			return copyThrough(dst, src, offset, length)
+			n, err := copyThrough(dst, to+sum, src, at+sum, length-sum)
+			return sum + n, err
 		case err != nil:
-			return os.NewSyscallError("copy_file_range", err)
+			return sum, os.NewSyscallError("copy_file_range", err)
 		case n == 0:
-			return nil // the file ends here
+			return sum, nil // the file ends here
 		}
-		offset, length = offset+int64(n), length-int64(n)
+		sum += int64(n)
 	}
-	return nil
+	return sum, nil
+}
+
+// flush is sync_file_range(2).
+func flush(f File) {
+	if file, ok := f.(*os.File); ok {
+		_ = unix.SyncFileRange(int(file.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE) // a file system may not know it
+	}
 }
 
 // syncFS is syncfs(2).

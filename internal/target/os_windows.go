@@ -2,6 +2,7 @@ package target
 
 import (
 	"errors"
+	"io"
 	"os"
 
 	"golang.org/x/sys/windows"
@@ -10,9 +11,11 @@ import (
 // writable cannot be told without writing here.
 func writable(string) error { return nil }
 
-func copyRange(dst, src File, offset, length int64) error {
-	return copyThrough(dst, src, offset, length)
+func copyRange(dst File, to int64, src io.ReaderAt, at, length int64) (int64, error) {
+	return copyThrough(dst, to, src, at, length)
 }
+
+func flush(File) {}
 
 func reserve(f File, size int64) error { return writeZeros(f, size) }
 

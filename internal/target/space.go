@@ -88,30 +88,60 @@ func (m *areaMap) growth(plan *filemap.Plan) []room {
 	return rooms
 }
 
-// checkSpace compares what is needed with what is there, for every file system.
-func (t *Target) checkSpace(areas []Area, rooms []room, inPlace bool) error {
-	byDevice := map[uint64]*SpaceError{}
+// Space is the room that a rewind takes on a file system.
+type Space struct {
+	Dir    string // a directory on it
+	Needed int64  // bytes
+	Free   int64  // bytes
+}
+
+// Space computes the room that a plan takes, for every file system of which the
+// room can be found out.
+func (t *Target) Space(plan *filemap.Plan, inPlace bool) ([]Space, error) {
+	m, err := newAreaMap(t, plan)
+	if err != nil {
+		return nil, err
+	}
+	if inPlace {
+		return t.spaceOf(m.areas, m.growth(plan))
+	}
+	return t.spaceOf(m.areas, m.room(plan))
+}
+
+func (t *Target) spaceOf(areas []Area, rooms []room) ([]Space, error) {
+	var list []Space
+	byDevice := map[uint64]int{} // places in the list
 	for i, r := range rooms {
 		a := areas[i]
 		if err := t.adopt(a); err != nil {
-			return err
+			return nil, err
 		}
 		dir := path.Dir(string(a.Dir))
 		bytes, device, ok := t.disk.Free(dir)
 		if !ok {
 			continue
 		}
-		s := byDevice[device]
-		if s == nil {
-			s = &SpaceError{Dir: t.Join(dir), Free: bytes, InPlace: inPlace}
-			byDevice[device] = s
+		at, known := byDevice[device]
+		if !known {
+			at = len(list)
+			byDevice[device] = at
+			list = append(list, Space{Dir: t.Join(dir), Free: bytes})
 		}
-		s.Needed += r.whole + r.blocks + r.later + r.extra
+		list[at].Needed += r.whole + r.blocks + r.later + r.extra
+	}
+	return list, nil
+}
+
+// checkSpace compares what is needed with what is there.
+func (t *Target) checkSpace(areas []Area, rooms []room, inPlace bool) error {
+	list, err := t.spaceOf(areas, rooms)
+	if err != nil {
+		return err
 	}
 	var short Obstacles
-	for _, s := range byDevice {
+	for _, s := range list {
 		if s.Needed > s.Free {
-			short = append(short, s)
+			short = append(short, &SpaceError{Dir: s.Dir, Needed: s.Needed, Free: s.Free, InPlace: inPlace})
 		}
 	}
 	if len(short) > 0 {

@@ -8,10 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/gorewind/gorewind/filemap"
-	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -24,9 +24,10 @@ type Staging struct {
 	opts  Options
 	index *index
 
-	blocks []*appendFile // of each area, where needed
+	blocks []*blocksFile // of each area, where needed
 	open   handles
-	done   bool // committed or discarded
+	copies errgroup.Group // of what stays in files that are rebuilt
+	done   bool           // committed or discarded
 }
 
 // Options say how changes are made.
@@ -51,6 +52,8 @@ func (t *Target) Stage(ctx context.Context, plan *filemap.Plan, control []byte, 
 		return nil, err
 	}
 	s := &Staging{received: newReceived(plan, opts.Exact), t: t, areas: areas, opts: opts}
+	s.open.flush = flusher(t.disk, opts.Sync)
+	s.copies.SetLimit(workers())
 	rooms := areas.room(plan)
 	if err := t.checkSpace(areas.areas, rooms, false); err != nil {
 		return nil, err
@@ -66,19 +69,20 @@ func (s *Staging) prepare(ctx context.Context, rooms []room) error {
 	if err := s.areas.make(); err != nil {
 		return err
 	}
-	f, err := newAppendFile(s.t.disk, indexPath)
-	if err != nil {
+	var err error
+	if s.index, err = newIndex(s.t.disk, indexPath); err != nil {
+		s.index = nil
 		return s.t.failed("create", indexPath, err)
 	}
-	s.index = &index{file: f}
-	s.blocks = make([]*appendFile, len(s.areas.areas))
+	s.blocks = make([]*blocksFile, len(s.areas.areas))
 	for i, r := range rooms {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		a := s.areas.areas[i]
 		if r.blocks > 0 {
-			if s.blocks[i], err = newAppendFile(s.t.disk, a.blocks()); err != nil {
+			if s.blocks[i], err = newBlocksFile(s.t.disk, a.blocks()); err != nil {
+				s.blocks[i] = nil
 				return s.t.failed("create", a.blocks(), err)
 			}
 		}
@@ -105,86 +109,138 @@ func (t *Target) reserve(p string, size int64) error {
 
 // WriteAt stages what the source sent of a file.
 func (s *Staging) WriteAt(p string, data []byte, offset int64) error {
-	f, err := s.take(p, data, offset)
+	one := piece{length: uint32(len(data)), crc: crc32.Checksum(data, castagnoli)}
+	_, err := s.stage(p, one, offset, func(to File, at int64) (int64, error) {
+		n, err := to.WriteAt(data, at)
+		return int64(n), err
+	})
+	return err
+}
+
+// CopyFrom stages bytes of a file of the source's that is on this machine, and
+// gives how many it had: none where it ends before. They do not come into memory,
+// so there is no CRC of them: what vouches for them is the fsync before the
+// commit, and the staged file's size.
+func (s *Staging) CopyFrom(p string, from *os.File, offset, length int64) (int64, error) {
+	var sum int64
+	for sum < length {
+		want := min(length-sum, flushEvery)
+		n, err := s.stage(p, piece{length: uint32(want), unread: true}, offset+sum, func(to File, at int64) (int64, error) {
+			return s.t.disk.CopyRange(to, at, from, offset+sum, want)
+		})
+		if sum += n; err != nil || n < want {
+			return sum, err
+		}
+	}
+	return sum, nil
+}
+
+// stage lets a piece be written to where it is staged, and takes note of it.
+func (s *Staging) stage(p string, one piece, offset int64, write func(to File, at int64) (int64, error)) (int64, error) {
+	f, err := s.ask(p, offset, int64(one.length))
 	if err != nil || f == nil {
-		return err
+		return 0, err
 	}
 	area, err := s.areas.find(path.Dir(p))
 	if err != nil {
-		return err
+		return 0, err
 	}
-	one := piece{id: uint32(f.id), length: uint32(len(data)), offset: offset, at: offset, crc: crc32.Checksum(data, castagnoli)}
+	one.id, one.offset, one.at = uint32(f.id), offset, offset
+	var n int64
 	if f.whole {
-		err = s.writeWhole(f, s.areas.areas[area].staged(f.id), data, offset)
-	} else if len(data) > 0 {
-		if one.at, err = s.blocks[area].append(data); err != nil {
-			err = s.t.failed("write", s.areas.areas[area].blocks(), err)
+		staged := s.areas.areas[area].staged(f.id)
+		err = s.open.use(staged, func() (File, error) { return s.openStaged(f, staged) }, func(to File) (err error) {
+			if one.length > 0 {
+				n, err = write(to, offset)
+			}
+			f.dirty.add(n, to, s.open.flush)
+			return err
+		})
+		if err != nil {
+			return n, s.t.failed("write", staged, err)
+		}
+	} else if one.length > 0 {
+		b := s.blocks[area]
+		one.at = b.take(int64(one.length))
+		n, err = write(b.f, one.at)
+		b.dirty.add(n, b.f, s.open.flush)
+		if err != nil {
+			return n, s.t.failed("write", s.areas.areas[area].blocks(), err)
 		}
 	}
-	if err != nil || len(data) == 0 {
-		return err
+	if n == 0 {
+		return 0, nil
 	}
+	f.got(offset, n)
+	one.length = uint32(n)
 	if err := s.index.add(one); err != nil {
-		return s.t.failed("write", indexPath, err)
+		return n, s.t.failed("write", indexPath, err)
 	}
-	return nil
+	return n, nil
 }
 
-// writeWhole writes to a staged file, which already has the mode of the file
-// that it will replace.
-func (s *Staging) writeWhole(f *file, staged string, data []byte, offset int64) error {
-	err := s.open.use(staged, func() (File, error) {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if f.made {
-			return s.t.disk.Open(staged, os.O_WRONLY, 0)
-		}
-		mode, err := s.t.modeOf(f.entry.Path)
-		if err != nil {
-			return nil, err
-		}
-		out, err := s.t.disk.Open(staged, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-		if err != nil {
-			return nil, err
-		}
-		f.made = true
-		if err := s.t.disk.Chmod(staged, mode); err != nil { // gives back what the umask took away
-			return nil, errors.Join(err, out.Close())
-		}
-		if err := s.rebuild(f, out); err != nil {
-			return nil, errors.Join(err, out.Close())
-		}
-		return out, nil
-	}, func(out File) error {
-		if len(data) == 0 {
-			return nil
-		}
-		_, err := out.WriteAt(data, offset)
-		return err
-	})
-	if err != nil {
-		return s.t.failed("write", staged, err)
+// openStaged opens a staged file. The first time it is made, with the mode of the
+// file that it will replace, and what stays of that one is copied to it beside
+// what the source sends.
+func (s *Staging) openStaged(f *file, staged string) (File, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.made {
+		return s.t.disk.Open(staged, os.O_WRONLY, 0)
 	}
-	return nil
+	mode, err := s.t.modeOf(f.entry.Path)
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.t.disk.Open(staged, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return nil, err
+	}
+	f.made = true
+	err = s.t.disk.Chmod(staged, mode) // gives back what the umask took away
+	if err == nil && s.plan.IsSegment(f.entry) {
+		err = out.Truncate(f.entry.SourceSize) // no server reads a short one; what the source has not written is a hole
+	}
+	if err != nil {
+		return nil, errors.Join(err, out.Close())
+	}
+	if f.entry.Action != filemap.Copy {
+		s.copies.Go(func() error {
+			if err := s.rebuild(f, staged); err != nil {
+				return s.t.failed("write", staged, err)
+			}
+			return nil
+		})
+	}
+	return out, nil
 }
 
 // rebuild copies what stays of the target's file to the staged one.
-func (s *Staging) rebuild(f *file, out File) error {
-	if f.entry.Action == filemap.Copy {
-		return nil
-	}
+func (s *Staging) rebuild(f *file, staged string) error {
 	src, err := s.t.disk.Open(f.entry.Path, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = src.Close() }()
-	for r := range f.entry.Unchanged(s.plan.Geometry) {
-		if err := s.t.disk.CopyRange(out, src, r.Offset, r.Length); err != nil {
-			return err
+	return s.open.use(staged, func() (File, error) { return s.openStaged(f, staged) }, func(out File) error {
+		for r := range f.entry.Unchanged(s.plan.Geometry) {
+			for at, end := r.Offset, r.Offset+r.Length; at < end; {
+				n, err := s.t.disk.CopyRange(out, at, src, at, min(end-at, flushEvery))
+				if err != nil {
+					return err
+				}
+				if n == 0 {
+					return ErrChanged
+				}
+				at += n
+				f.dirty.add(n, out, s.open.flush)
+			}
+			f.mu.Lock()
+			f.end = max(f.end, r.Offset+r.Length)
+			f.mu.Unlock()
 		}
-		f.end = max(f.end, r.Offset+r.Length)
-	}
-	return nil
+		return nil
+	})
 }
 
 // Vanished forgets a file that the source dropped while it was being read: what
@@ -221,9 +277,9 @@ func (s *Staging) Discard() {
 }
 
 func (s *Staging) close() error {
-	errs := []error{s.open.close()}
+	errs := []error{s.copies.Wait(), s.open.close()}
 	if s.index != nil {
-		errs = append(errs, s.index.file.f.Close())
+		errs = append(errs, s.index.f.Close())
 	}
 	for _, b := range s.blocks {
 		if b != nil {
@@ -249,6 +305,9 @@ func (s *Staging) steps() ([]Step, error) {
 			step.Do = Symlink
 		case f != nil && f.whole:
 			step.Do, step.Size = Replace, f.end
+			if s.plan.IsSegment(e) {
+				step.Size = max(f.end, e.SourceSize)
+			}
 		case e.Action == filemap.Restore:
 			step.Do, step.Size, step.Staged = Replace, e.SourceSize, name(s.areas.restored(e.Path))
 		case e.Action == filemap.Truncate:
@@ -270,105 +329,4 @@ func (s *Staging) steps() ([]Step, error) {
 		steps = append(steps, step)
 	}
 	return steps, nil
-}
-
-// received keeps account of what the source sent.
-type received struct {
-	plan    *filemap.Plan
-	exact   bool
-	files   map[string]*file // what the source may send
-	entries map[string]*filemap.Entry
-}
-
-// file is what came of a file so far.
-type file struct {
-	entry *filemap.Entry
-	id    int
-	mu    sync.Mutex
-	begun bool // something came, if only the news that it is empty
-	gone  bool // the source has it no more
-	made  bool // the staged file exists
-	whole bool // it is staged as a file, and not in pieces
-	bytes int64
-	end   int64 // of what came
-}
-
-func newReceived(plan *filemap.Plan, exact bool) received {
-	r := received{plan: plan, exact: exact, files: map[string]*file{}, entries: map[string]*filemap.Entry{}}
-	for i := range plan.Entries {
-		e := &plan.Entries[i]
-		if e.Blocks != nil || e.Action == filemap.Copy || e.Action == filemap.CopyTail {
-			r.files[e.Path] = &file{entry: e, id: i, whole: staysWhole(e, plan.Geometry)}
-		} else if e.Type == pgdata.Regular {
-			r.entries[e.Path] = e
-		}
-	}
-	return r
-}
-
-// minRebuild is the size from which on it is worth a file of its own to write
-// what changes once and not twice.
-const minRebuild = 256 << 10
-
-// staysWhole reports whether a file is staged as one: because all of it is
-// copied, or because most of it is, and then the rest with it.
-func staysWhole(e *filemap.Entry, g pgdata.Geometry) bool {
-	return e.Action == filemap.Copy || e.SourceSize >= minRebuild && 2*e.FetchBytes(g) > e.SourceSize
-}
-
-// take accounts for a piece. It gives nil where the file is gone meanwhile.
-func (r *received) take(p string, data []byte, offset int64) (*file, error) {
-	f := r.files[p]
-	if f == nil || !f.entry.Asks(r.plan.Geometry, offset, int64(len(data))) {
-		return nil, fmt.Errorf("the source sent %d bytes of file %q at offset %d, which were not asked for", len(data), p, offset)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.gone {
-		return nil, nil
-	}
-	f.begun = true
-	f.bytes += int64(len(data))
-	if len(data) > 0 {
-		f.end = max(f.end, offset+int64(len(data)))
-	}
-	return f, nil
-}
-
-func (r *received) vanish(p string) error {
-	f := r.files[p]
-	if f == nil {
-		return fmt.Errorf("the source says that file %q is gone, which was not asked for", p)
-	}
-	if r.exact {
-		return changedSource(p)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.gone = true
-	return nil
-}
-
-// changedSource is the error of a file that is not what a stopped source listed.
-func changedSource(p string) error {
-	return fmt.Errorf("file %q of the source changed while gorewind was running: leave the source alone and run gorewind again", p)
-}
-
-// checkComplete finds out what the source did not send.
-func (r *received) checkComplete() error {
-	for p, f := range r.files {
-		switch {
-		case f.gone:
-		case !f.begun:
-			return fmt.Errorf("the source did not send file %q: run gorewind again", p)
-		case r.exact && f.bytes != f.entry.FetchBytes(r.plan.Geometry):
-			return changedSource(p)
-		}
-	}
-	return nil
-}
-
-// failed says what could not be done with which file.
-func (t *Target) failed(what, p string, err error) error {
-	return fmt.Errorf("could not %s %q: %w", what, t.Join(p), datadir.Reason(err))
 }

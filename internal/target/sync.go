@@ -34,6 +34,24 @@ func (t *Target) syncOne(ctx context.Context, p string) error {
 	return nil
 }
 
+// syncFileSystems makes everything durable on the file systems of directories, each
+// of which may be gone.
+func (t *Target) syncFileSystems(dirs []string) error {
+	synced := map[uint64]bool{}
+	for _, dir := range dirs {
+		_, device, known := t.disk.Free(dir)
+		if known && synced[device] {
+			continue
+		}
+		if err := t.disk.SyncFS(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return t.failed("sync the file system of", dir, err)
+		} else if err == nil && known {
+			synced[device] = true
+		}
+	}
+	return nil
+}
+
 // syncPath fsyncs a file or directory.
 func syncPath(root *os.Root, p string) error {
 	f, err := root.Open(p)

@@ -162,3 +162,8 @@ func (t *Target) writeFile(p string, data []byte, mode fs.FileMode, sync bool) e
 	}
 	return errors.Join(err, f.Close())
 }
+
+// failed says what could not be done with which file.
+func (t *Target) failed(what, p string, err error) error {
+	return fmt.Errorf("could not %s %q: %w", what, t.Join(p), datadir.Reason(err))
+}

@@ -3,6 +3,7 @@
 package faultdisk
 
 import (
+	"io"
 	"io/fs"
 	"os"
 
@@ -98,10 +99,19 @@ func (d *disk) SyncFS(p string) error {
 	return d.around(Op{"syncfs", p, false}, func() error { return d.Disk.SyncFS(p) })
 }
 
-func (d *disk) CopyRange(dst, src target.File, offset, length int64) error {
-	to, from := dst.(*file), src.(*file)
-	return d.around(Op{"copyrange", to.path, false}, func() error { return d.Disk.CopyRange(to.File, from.File, offset, length) })
+func (d *disk) CopyRange(dst target.File, to int64, src io.ReaderAt, at, length int64) (n int64, err error) {
+	out := dst.(*file)
+	if own, ok := src.(*file); ok {
+		src = own.File
+	}
+	err = d.around(Op{"copyrange", out.path, false}, func() (err error) {
+		n, err = d.Disk.CopyRange(out.File, to, src, at, length)
+		return err
+	})
+	return n, err
 }
+
+func (d *disk) Flush(f target.File) { d.Disk.Flush(f.(*file).File) }
 
 func (d *disk) Reserve(f target.File, size int64) error {
 	own := f.(*file)

@@ -319,10 +319,12 @@ func (d *noting) SyncFS(string) error {
 }
 
 // CopyRange is a write like any other.
-func (d *noting) CopyRange(dst, src target.File, offset, length int64) error {
-	_, err := io.Copy(io.NewOffsetWriter(dst, offset), io.NewSectionReader(src, offset, length))
-	return err
+func (d *noting) CopyRange(dst target.File, to int64, src io.ReaderAt, at, length int64) (int64, error) {
+	return io.Copy(io.NewOffsetWriter(dst, to), io.NewSectionReader(src, at, length))
 }
+
+// Flush promises nothing.
+func (d *noting) Flush(target.File) {}
 
 func (d *noting) Reserve(f target.File, size int64) error {
 	return d.Disk.Reserve(f.(*notingFile).File, size)

@@ -1,0 +1,189 @@
+package filemap_test
+
+import (
+	"path"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+const segmentSize = 1 << 20
+
+func TestWALThatNeedNotComeFromTheSource(t *testing.T) {
+	const (
+		before = "000000010000000000000004" // the divergence lies in segment 5
+		at     = "000000020000000000000005"
+		after  = "000000020000000000000007"
+		own    = "000000010000000000000005"
+	)
+	written := func(bytes int64) func(string, int64) int64 {
+		return func(name string, size int64) int64 {
+			if name == after {
+				return bytes
+			}
+			return size
+		}
+	}
+	local := func(p string, bytes int64) func(string) (string, int64) {
+		return func(name string) (string, int64) {
+			if name == at {
+				return p, bytes
+			}
+			return "", 0
+		}
+	}
+	always := func(string) bool { return true }
+	never := func(string) bool { return false }
+	for _, c := range []struct {
+		name    string
+		segment string
+		both    bool
+		facts   filemap.Facts
+		want    filemap.Entry // of which sizes are not compared; zero: not in the plan
+		fetch   int64
+		saved   []filemap.Saving
+	}{
+		{name: "by name and size", segment: before, both: true},
+		{
+			name: "by proof", segment: before, both: true, facts: filemap.Facts{CommonWAL: always},
+			want: filemap.Entry{Action: filemap.None, Reason: filemap.CommonWAL}, saved: []filemap.Saving{{filemap.CommonWAL, 1, segmentSize}},
+		},
+		{
+			name: "without proof it is copied", segment: before, both: true, facts: filemap.Facts{CommonWAL: never},
+			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.NotARelation}, fetch: segmentSize,
+		},
+		{
+			name: "proof of what comes after the divergence counts for nothing", segment: after, both: true, facts: filemap.Facts{CommonWAL: always},
+			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.NotARelation}, fetch: segmentSize,
+		},
+		{
+			name: "recycled and new to the target", segment: after, facts: filemap.Facts{Written: written(0)},
+			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.NotWritten, Unwritten: segmentSize}, saved: []filemap.Saving{{filemap.NotWritten, 1, segmentSize}},
+		},
+		{
+			name: "recycled, and the target has something else there", segment: after, both: true, facts: filemap.Facts{Written: written(0)},
+			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.NotWritten, Unwritten: segmentSize}, saved: []filemap.Saving{{filemap.NotWritten, 1, segmentSize}},
+		},
+		{
+			name: "recycled, but recovery reads what the target has there", segment: after, both: true,
+			facts: filemap.Facts{Written: written(0), NeededWAL: always},
+			want:  filemap.Entry{Action: filemap.None, Reason: filemap.NeededRecovery},
+		},
+		{
+			name: "partly written", segment: after, facts: filemap.Facts{Written: written(8192)}, fetch: 8192,
+			want:  filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource, Unwritten: segmentSize - 8192},
+			saved: []filemap.Saving{{filemap.NotWritten, 1, segmentSize - 8192}},
+		},
+		{
+			name: "partly written, on both sides", segment: after, both: true, facts: filemap.Facts{Written: written(8192)}, fetch: 8192,
+			want:  filemap.Entry{Action: filemap.Copy, Reason: filemap.NotARelation, Unwritten: segmentSize - 8192},
+			saved: []filemap.Saving{{filemap.NotWritten, 1, segmentSize - 8192}},
+		},
+		{
+			name: "more written than there is", segment: after, facts: filemap.Facts{Written: written(2 * segmentSize)}, fetch: segmentSize,
+			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource},
+		},
+		{
+			name: "begins like one of the target's", segment: at, facts: filemap.Facts{Local: local("pg_wal/"+own, 16384)}, fetch: segmentSize - 16384,
+			want:  filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource, Local: "pg_wal/" + own, LocalBytes: 16384},
+			saved: []filemap.Saving{{filemap.CommonWAL, 1, 16384}},
+		},
+		{
+			name: "begins like one of the target's and ends unwritten", segment: at, fetch: 8192,
+			facts: filemap.Facts{
+				Local: local("pg_wal/"+own, 16384), Written: func(string, int64) int64 { return 24576 },
+			},
+			want:  filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource, Local: "pg_wal/" + own, LocalBytes: 16384, Unwritten: segmentSize - 24576},
+			saved: []filemap.Saving{{filemap.NotWritten, 1, segmentSize - 24576}, {filemap.CommonWAL, 1, 16384}},
+		},
+		{
+			name: "more alike than is written", segment: at,
+			facts: filemap.Facts{Local: local("pg_wal/"+own, 16384), Written: func(string, int64) int64 { return 8192 }},
+			want:  filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource, Local: "pg_wal/" + own, LocalBytes: 8192, Unwritten: segmentSize - 8192},
+			saved: []filemap.Saving{{filemap.NotWritten, 1, segmentSize - 8192}, {filemap.CommonWAL, 1, 8192}},
+		},
+		{
+			name: "like a file that the target does not have", segment: at, facts: filemap.Facts{Local: local("pg_wal/gone", 16384)},
+			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource}, fetch: segmentSize,
+		},
+		{
+			name: "like more than the target's file holds", segment: at, facts: filemap.Facts{Local: local("pg_wal/"+own, segmentSize+1)},
+			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource}, fetch: segmentSize,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
+			f := file("pg_wal/"+c.segment, segmentSize)
+			add(t, b.AddSource, f)
+			if c.both {
+				require.NoError(t, b.AddTarget(f))
+			}
+			require.NoError(t, b.AddTarget(file("pg_wal/"+own, segmentSize)))
+			c.facts.Divergence = 0x580000
+			plan, err := b.Plan(c.facts)
+			require.NoError(t, err)
+			var got filemap.Entry
+			for _, e := range plan.Entries {
+				if path.Base(e.Path) == c.segment {
+					got = e
+				}
+			}
+			if c.want != (filemap.Entry{}) {
+				assert.Equal(t, f.Size, got.SourceSize)
+				c.want.Path, c.want.Type, c.want.SourceSize, c.want.TargetSize = f.Path, f.Type, f.Size, got.TargetSize
+			}
+			assert.Equal(t, c.want, got)
+			assert.Equal(t, c.fetch, got.FetchBytes(geometry))
+			assert.ElementsMatch(t, c.saved, plan.Saved())
+			total := int64(0)
+			for _, s := range c.saved {
+				total += s.Bytes
+			}
+			assert.Equal(t, total, plan.SavedBytes())
+			if got.Action == filemap.Copy {
+				assert.True(t, got.Asks(geometry, 0, segmentSize), "a running source goes on writing")
+			}
+		})
+	}
+}
+
+func TestLookingUpWhatWasListed(t *testing.T) {
+	b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
+	wal := func(names ...string) (all []pgdata.FileInfo) {
+		for _, name := range names {
+			all = append(all, file("pg_wal/"+name, 7))
+		}
+		return all
+	}
+	for _, f := range append(wal("c", "a", "b"), dir("pg_wal"), dir("pg_wal/archive_status"), file("pg_wal/archive_status/x", 0), file("postmaster.pid", 1)) {
+		require.NoError(t, b.AddSource(f))
+	}
+	for _, f := range append(wal("z", "y"), dir("pg_wal"), file("postmaster.pid", 1)) {
+		require.NoError(t, b.AddTarget(f))
+	}
+	var source, target []pgdata.FileInfo
+	for f := range b.SourceWAL() {
+		source = append(source, f)
+	}
+	for f := range b.TargetWAL() {
+		target = append(target, f)
+	}
+	assert.Equal(t, wal("a", "b", "c"), source)
+	assert.Equal(t, wal("y", "z"), target)
+
+	f, has := b.Source("pg_wal/a")
+	assert.True(t, has)
+	assert.Equal(t, file("pg_wal/a", 7), f)
+	_, has = b.Source("pg_wal/z")
+	assert.False(t, has)
+	_, has = b.Source("postmaster.pid")
+	assert.False(t, has, "it is of no use to another server")
+	_, has = b.Target("postmaster.pid")
+	assert.True(t, has)
+	_, has = b.Target("nowhere/z")
+	assert.False(t, has)
+}

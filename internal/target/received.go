@@ -1,0 +1,138 @@
+package target
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// received keeps account of what the source sent.
+type received struct {
+	plan    *filemap.Plan
+	exact   bool
+	files   map[string]*file // what the source may send
+	entries map[string]*filemap.Entry
+}
+
+// file is what came of a file so far.
+type file struct {
+	entry *filemap.Entry
+	id    int
+	mu    sync.Mutex
+	begun bool // something came, if only the news that it is empty
+	gone  bool // the source has it no more
+	made  bool // the staged file exists
+	whole bool // it is staged as a file, and not in pieces
+	bytes int64
+	end   int64 // of what came
+	dirty dirty
+}
+
+func newReceived(plan *filemap.Plan, exact bool) received {
+	r := received{plan: plan, exact: exact, files: map[string]*file{}, entries: map[string]*filemap.Entry{}}
+	for i := range plan.Entries {
+		e := &plan.Entries[i]
+		if e.Blocks != nil || e.Action == filemap.Copy || e.Action == filemap.CopyTail {
+			r.files[e.Path] = &file{entry: e, id: i, whole: staysWhole(e, plan.Geometry)}
+		} else if e.Type == pgdata.Regular {
+			r.entries[e.Path] = e
+		}
+	}
+	return r
+}
+
+// minRebuild is the size from which on it is worth a file of its own to write
+// what changes once and not twice.
+const minRebuild = 256 << 10
+
+// staysWhole reports whether a file is staged as one: because all of it is
+// copied, or because most of it is, and then the rest with it.
+func staysWhole(e *filemap.Entry, g pgdata.Geometry) bool {
+	return e.Action == filemap.Copy || e.SourceSize >= minRebuild && 2*e.FetchBytes(g) > e.SourceSize
+}
+
+// ask finds the file of a piece that comes. It gives nil where the file is gone
+// meanwhile.
+func (r *received) ask(p string, offset, length int64) (*file, error) {
+	f := r.files[p]
+	if f == nil || !f.entry.Asks(r.plan.Geometry, offset, length) {
+		return nil, fmt.Errorf("the source sent %d bytes of file %q at offset %d, which were not asked for", length, p, offset)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gone {
+		return nil, nil
+	}
+	f.begun = true
+	return f, nil
+}
+
+// got accounts for a piece that came.
+func (f *file) got(offset, length int64) {
+	if length == 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.bytes += length
+	f.end = max(f.end, offset+length)
+}
+
+func (r *received) vanish(p string) error {
+	f := r.files[p]
+	if f == nil {
+		return fmt.Errorf("the source says that file %q is gone, which was not asked for", p)
+	}
+	if r.exact {
+		return changedSource(p)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gone = true
+	return nil
+}
+
+// Skip forgets a file that the target is to be without after all: WAL that the
+// source has still not written.
+func (r *received) Skip(p string) error {
+	f := r.files[p]
+	if f == nil {
+		return fmt.Errorf("file %q is not one that is copied", p)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gone = true
+	return nil
+}
+
+// Has reports whether something came of a file that is copied.
+func (r *received) Has(p string) bool {
+	f := r.files[p]
+	if f == nil {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.begun && !f.gone
+}
+
+// changedSource is the error of a file that is not what a stopped source listed.
+func changedSource(p string) error {
+	return fmt.Errorf("file %q of the source changed while gorewind was running: leave the source alone and run gorewind again", p)
+}
+
+// checkComplete finds out what the source did not send.
+func (r *received) checkComplete() error {
+	for p, f := range r.files {
+		switch {
+		case f.gone:
+		case !f.begun:
+			return fmt.Errorf("the source did not send file %q: run gorewind again", p)
+		case r.exact && f.bytes != f.entry.FetchBytes(r.plan.Geometry)+f.entry.LocalBytes:
+			return changedSource(p)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package rewind
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"iter"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/source"
+)
+
+// pair is a part of a file of the source and the target's file to compare it with.
+type pair struct {
+	own    string
+	theirs source.Range
+}
+
+// Files are compared in pieces of comparePiece bytes, comparePairs at a time.
+const (
+	comparePiece = 64 << 10
+	comparePairs = 4096
+)
+
+// compareFiles finds out which files that would be copied, because WAL does not
+// tell whether they differ, do not differ, or only in parts: free space and
+// visibility maps, transaction status, configuration. Both sides compute hashes.
+func (r *Rewind) compareFiles(ctx context.Context, plan *filemap.Plan) error {
+	if _, can := r.opts.Source.(source.Hasher); !can || r.earlier != nil {
+		return nil
+	}
+	blocks := pgdata.BlockNumber(comparePiece / plan.Geometry.BlockSize)
+	var (
+		pairs     []pair
+		entries   []int // of the pairs
+		different = map[int]*pgdata.BlockSet{}
+	)
+	ask := func() error {
+		same, err := r.sameContent(ctx, pairs)
+		if err != nil {
+			return err
+		}
+		for i, s := range same {
+			if first := pgdata.BlockNumber(pairs[i].theirs.Offset / int64(plan.Geometry.BlockSize)); !s {
+				for b := first; b < first+blocks; b++ {
+					different[entries[i]].Add(b)
+				}
+			}
+		}
+		pairs, entries = pairs[:0], entries[:0]
+		return nil
+	}
+	for i := range plan.Candidates() {
+		e := &plan.Entries[i]
+		different[i] = new(pgdata.BlockSet)
+		end := min(e.SourceSize, e.TargetSize)
+		for at := int64(0); at < end; at += comparePiece {
+			length := int64(comparePiece)
+			if e.SourceSize != e.TargetSize { // else one that grew meanwhile is found out
+				length = min(length, end-at)
+			}
+			pairs = append(pairs, pair{e.Path, source.Range{Path: e.Path, Offset: at, Length: length}})
+			entries = append(entries, i)
+			if len(pairs) == comparePairs {
+				if err := ask(); err != nil {
+					return unlessUnsupported(err)
+				}
+			}
+		}
+	}
+	if err := ask(); err != nil {
+		return unlessUnsupported(err)
+	}
+	for i, blocks := range different {
+		plan.SetDifferent(i, blocks)
+	}
+	return nil
+}
+
+// unlessUnsupported drops the error of a source that knows no hashes: then all is
+// copied.
+func unlessUnsupported(err error) error {
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}
+
+// sameContent tells for every pair whether both sides have the same bytes.
+func (r *Rewind) sameContent(ctx context.Context, pairs []pair) ([]bool, error) {
+	hasher, can := r.opts.Source.(source.Hasher)
+	same := make([]bool, len(pairs))
+	if !can || len(pairs) == 0 {
+		return same, nil
+	}
+	own := make([][]byte, len(pairs))
+	theirs := make([][]byte, 0, len(pairs))
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return hasher.Hash(ctx, ranges(pairs), func(_ source.Range, sum []byte) error {
+			theirs = append(theirs, bytes.Clone(sum))
+			return nil
+		})
+	})
+	g.Go(func() error { return r.hashOwn(ctx, pairs, own, hasher.NewHash) })
+	if err := g.Wait(); err != nil {
+		return nil, unlessUnsupported(err)
+	}
+	if len(theirs) != len(pairs) {
+		return nil, fmt.Errorf("the source gave %d of %d hashes: %w", len(theirs), len(pairs), ErrSourceUntrusted)
+	}
+	for i := range pairs {
+		same[i] = own[i] != nil && bytes.Equal(own[i], theirs[i])
+	}
+	return same, nil
+}
+
+func ranges(pairs []pair) iter.Seq[source.Range] {
+	return func(yield func(source.Range) bool) {
+		for _, p := range pairs {
+			if !yield(p.theirs) {
+				return
+			}
+		}
+	}
+}
+
+// hashOwn computes the target's hashes; a file that is gone has none.
+func (r *Rewind) hashOwn(ctx context.Context, pairs []pair, sums [][]byte, newHash func() hash.Hash) error {
+	g, ctx := errgroup.WithContext(ctx)
+	workers := runtime.GOMAXPROCS(0)
+	for w := range workers {
+		g.Go(func() error {
+			h, buf := newHash(), make([]byte, comparePiece)
+			for i := w * len(pairs) / workers; i < (w+1)*len(pairs)/workers && ctx.Err() == nil; i++ {
+				var err error
+				h.Reset()
+				if sums[i], err = r.hashRange(pairs[i], h, buf); err != nil {
+					return err
+				}
+			}
+			return ctx.Err()
+		})
+	}
+	return g.Wait()
+}
+
+func (r *Rewind) hashRange(p pair, h hash.Hash, buf []byte) ([]byte, error) {
+	f, err := r.target.Open(p.own)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	_, err = io.CopyBuffer(struct{ io.Writer }{h}, io.NewSectionReader(f, p.theirs.Offset, p.theirs.Length), buf)
+	if err != nil {
+		return nil, fmt.Errorf("could not read file %q: %w", r.target.Join(p.own), datadir.Reason(err))
+	}
+	return h.Sum(nil), nil
+}

@@ -1,0 +1,150 @@
+package rewind
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"syscall"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/archive"
+	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/pgconf"
+	"github.com/gorewind/gorewind/internal/recovery"
+	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/timeline"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// Condition is a stable word for what went wrong, for programs that decide on it
+// and for the JSON that they read.
+type Condition string
+
+// The conditions. Next to each stands what errors.Is or errors.As finds.
+const (
+	Interrupted         Condition = "interrupted"          // context.Canceled, context.DeadlineExceeded
+	TargetLocked        Condition = "target_locked"        // ErrTargetLocked
+	TargetRunning       Condition = "target_running"       // ErrTargetRunning
+	TargetChanged       Condition = "target_changed"       // ErrTargetChanged
+	TargetNotClean      Condition = "target_not_clean"     // ErrTargetNotClean, and where crash recovery failed or cannot be done
+	TargetLost          Condition = "target_lost"          // an interrupted rewind cannot be finished: its staging area is damaged
+	SourceRunning       Condition = "source_running"       // ErrSourceRunning
+	SourceNotClean      Condition = "source_not_clean"     // ErrSourceNotClean
+	SourceUnavailable   Condition = "source_unavailable"   // ErrSourceUnavailable
+	SourceChanged       Condition = "source_changed"       // ErrSourceChanged
+	SourceUntrusted     Condition = "source_untrusted"     // ErrSourceUntrusted, ErrUnsafePath
+	MissingPrivilege    Condition = "missing_privilege"    // ErrPrivilege; the error names the statements to run
+	SameDirectory       Condition = "same_directory"       // ErrSameDirectory, ErrNested
+	DifferentSystems    Condition = "different_systems"    // ErrDifferentSystems
+	Incompatible        Condition = "incompatible"         // ErrIncompatible
+	UnsupportedVersion  Condition = "unsupported_version"  // *pgdata.UnsupportedVersionError
+	DamagedControlFile  Condition = "damaged_control_file" // *controlfile.Error
+	DamagedHistory      Condition = "damaged_history"      // *timeline.ParseError
+	NoPageHints         Condition = "no_page_hints"        // ErrNoPageHints
+	FullPageWritesOff   Condition = "full_page_writes_off" // ErrFullPageWrites
+	NoCommonAncestor    Condition = "no_common_ancestor"   // timeline.ErrNoCommonAncestor
+	MissingWAL          Condition = "missing_wal"          // *MissingWALError, *CannotStartError: a segment that is needed is nowhere
+	DamagedWAL          Condition = "damaged_wal"          // *walreader.Error, *walreader.BoundaryError
+	UnknownWALRecord    Condition = "unknown_wal_record"   // *walreader.UnknownRecordError
+	ArchiveFailed       Condition = "archive_failed"       // ErrNoRestoreCommand, and where restore_command fails
+	BadConfiguration    Condition = "bad_configuration"    // the target's configuration cannot be read
+	NoSpace             Condition = "no_space"             // *SpaceError, ENOSPC, EDQUOT
+	TargetNotWritable   Condition = "target_not_writable"  // Obstacles, fs.ErrPermission
+	PlanOutdated        Condition = "plan_outdated"        // ErrPlanOutdated
+	NothingToResume     Condition = "nothing_to_resume"    // ErrNothingToResume
+	InvalidOptions      Condition = "invalid_options"      // ErrOptions
+	UnexpectedCondition Condition = "unexpected"           // anything else
+)
+
+// verdict is what a condition means for whoever wants to go on.
+type verdict struct {
+	condition Condition
+	temporary bool // the same call may succeed later
+	lost      bool // only a base backup can help
+	is        func(error) bool
+}
+
+// verdicts are looked through in their order: the first that an error is.
+var verdicts = []verdict{
+	{condition: Interrupted, temporary: true, is: anyOf(context.Canceled, context.DeadlineExceeded)},
+	{condition: TargetLost, lost: true, is: anyOf(target.ErrLost)},
+	{condition: TargetLocked, temporary: true, is: anyOf(ErrTargetLocked)},
+	{condition: TargetRunning, is: anyOf(ErrTargetRunning, recovery.ErrRunning)},
+	{condition: TargetChanged, is: anyOf(ErrTargetChanged)},
+	{condition: TargetNotClean, is: anyOf(ErrTargetNotClean, recovery.ErrInconsistent, recovery.ErrStillUnclean)},
+	{condition: TargetNotClean, is: as[*recovery.NotFoundError]},
+	{condition: SourceRunning, is: anyOf(ErrSourceRunning)},
+	{condition: SourceNotClean, is: anyOf(ErrSourceNotClean)},
+	{condition: MissingPrivilege, is: anyOf(ErrPrivilege)},
+	{condition: SourceUnavailable, temporary: true, is: anyOf(ErrSourceUnavailable)},
+	{condition: PlanOutdated, is: anyOf(ErrPlanOutdated)},
+	{condition: SourceChanged, temporary: true, is: anyOf(ErrSourceChanged)},
+	{condition: SourceUntrusted, is: anyOf(ErrSourceUntrusted, datadir.ErrUnsafePath)},
+	{condition: SameDirectory, is: anyOf(ErrSameDirectory, ErrNested)},
+	{condition: DifferentSystems, is: anyOf(ErrDifferentSystems)},
+	{condition: Incompatible, is: anyOf(ErrIncompatible)},
+	{condition: UnsupportedVersion, is: as[*pgdata.UnsupportedVersionError]},
+	{condition: DamagedControlFile, is: as[*controlfile.Error]},
+	{condition: DamagedHistory, is: as[*timeline.ParseError]},
+	{condition: NoPageHints, lost: true, is: anyOf(ErrNoPageHints)},
+	{condition: FullPageWritesOff, is: anyOf(ErrFullPageWrites)},
+	{condition: NoCommonAncestor, lost: true, is: anyOf(timeline.ErrNoCommonAncestor)},
+	{condition: MissingWAL, lost: true, is: as[*CannotStartError]},
+	{condition: MissingWAL, lost: true, is: func(err error) bool { return as[*walreader.Error](err) && errors.Is(err, fs.ErrNotExist) }},
+	{condition: DamagedWAL, lost: true, is: func(err error) bool { return as[*walreader.Error](err) && isDamage(err) }},
+	{condition: DamagedWAL, lost: true, is: as[*walreader.BoundaryError]},
+	{condition: UnknownWALRecord, is: as[*walreader.UnknownRecordError]},
+	{condition: MissingWAL, is: as[*MissingWALError]},
+	{condition: ArchiveFailed, is: func(err error) bool {
+		return errors.Is(err, ErrNoRestoreCommand) || as[*archive.CommandError](err) || as[*archive.NotFoundError](err)
+	}},
+	{condition: BadConfiguration, is: as[*pgconf.SyntaxError]},
+	{condition: NoSpace, is: func(err error) bool {
+		return as[*SpaceError](err) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	}},
+	{condition: TargetNotWritable, is: func(err error) bool { return as[Obstacles](err) || errors.Is(err, fs.ErrPermission) }},
+	{condition: NothingToResume, is: anyOf(ErrNothingToResume)},
+	{condition: InvalidOptions, is: anyOf(ErrOptions)},
+	{condition: UnexpectedCondition, is: func(error) bool { return true }},
+}
+
+func anyOf(sentinels ...error) func(error) bool {
+	return func(err error) bool {
+		for _, s := range sentinels {
+			if errors.Is(err, s) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func as[E error](err error) bool {
+	var e E
+	return errors.As(err, &e)
+}
+
+// judge finds an error's condition.
+func judge(err error) verdict {
+	for _, v := range verdicts {
+		if v.is(err) {
+			return v
+		}
+	}
+	return verdict{}
+}
+
+// Classify makes an *Error of one that came before Prepare, such as that of
+// opening a source. It leaves an *Error as it is.
+func Classify(err error) *Error {
+	var already *Error
+	if err == nil || errors.As(err, &already) {
+		return already
+	}
+	v := judge(err)
+	return &Error{
+		Phase: Inspect, Condition: v.condition, TargetUntouched: true, Retryable: v.temporary,
+		BaseBackupNeeded: v.lost, Err: explain(err),
+	}
+}

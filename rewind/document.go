@@ -1,0 +1,419 @@
+package rewind
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
+	"github.com/gorewind/gorewind/source"
+	"github.com/gorewind/gorewind/timeline"
+)
+
+// Document says all that there is to say about the rewind: what the plan is or,
+// after Apply, what was done; err is what Apply returned. It asks a live source
+// for the names of relations, which are missing where that fails.
+func (r *Rewind) Document(ctx context.Context, err error) *report.Document {
+	d := newDocument(report.Plan)
+	if r.applied {
+		d.Kind = report.Result
+	}
+	if err != nil {
+		d.Kind, d.Error = report.Failed, documentError(err)
+	}
+	for _, p := range r.Phases() {
+		d.Phases = append(d.Phases, report.Phase{Name: string(p.Phase), Began: p.Began, Seconds: p.Duration.Seconds(), Bytes: p.Bytes, Files: p.Files})
+		d.FetchedBytes += p.Bytes
+	}
+	p := r.plan
+	if p == nil {
+		return d
+	}
+	d.Required, d.Reason, d.Resumes, d.Warnings = p.Required, p.Reason, p.Resumes, p.Warnings
+	if p.Version == nil { // of a rewind that is only completed little is known
+		return d
+	}
+	d.Target, d.Source = r.documentSide(&p.Target, r.target.Name()), r.documentSide(&p.Source, r.opts.Source.String())
+	if p.Divergence != 0 {
+		d.Divergence = &report.Position{LSN: r.lsn(p.Divergence), Timeline: uint32(p.DivergenceTimeline)}
+	}
+	if p.Files == nil {
+		return d
+	}
+	c := p.Checkpoint
+	d.Checkpoint = &report.Checkpoint{LSN: r.lsn(c.LSN), Redo: r.lsn(c.Redo), Timeline: uint32(c.TLI)}
+	d.WALRead = r.documentWAL()
+	d.Startability = &report.Start{From: r.lsn(r.recoveryStart().Redo), To: r.lsn(r.consistentAt()), Segments: []report.Segment{}}
+	for _, w := range p.NeededWAL {
+		d.Startability.Segments = append(d.Startability.Segments, report.Segment{Name: w.Name, Where: string(w.Origin)})
+	}
+	names := r.askNames(ctx)
+	d.Lost = r.documentLost(names)
+	d.Totals, d.Files = r.documentFiles(names)
+	for _, s := range p.Files.Saved() {
+		d.Saved = append(d.Saved, report.Saving{Rule: string(s.Reason), Files: s.Files, Bytes: s.Bytes})
+	}
+	for _, s := range r.space {
+		d.Space = append(d.Space, report.Space{Directory: s.Dir, Needed: s.Needed, Free: s.Free})
+	}
+	d.Sync = r.documentSync()
+	return d
+}
+
+// ErrorDocument is the document of an error that came before Prepare ended.
+func ErrorDocument(err error) *report.Document {
+	d := newDocument(report.Failed)
+	d.Error = documentError(err)
+	return d
+}
+
+func newDocument(kind report.Kind) *report.Document {
+	version := "(devel)"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range append(info.Deps, &info.Main) {
+			if m.Path == "github.com/gorewind/gorewind" && m.Version != "" {
+				version = m.Version
+			}
+		}
+	}
+	return &report.Document{FormatVersion: report.FormatVersion, Kind: kind, Program: "gorewind " + version, Created: time.Now().UTC().Truncate(time.Millisecond)}
+}
+
+func documentError(err error) *report.Error {
+	e := Classify(err)
+	d := &report.Error{
+		Message: e.Error(), Condition: string(e.Condition), Phase: string(e.Phase), TargetUntouched: e.TargetUntouched,
+		Retryable: e.Retryable, BaseBackupNeeded: e.BaseBackupNeeded, ExitStatus: e.ExitStatus(),
+	}
+	var explained *Explained
+	for inner := error(e); errors.As(inner, &explained); inner = explained.Err {
+		d.Message = strings.Replace(d.Message, explained.Error(), explained.Err.Error(), 1)
+		for list, text := range map[*[]string]string{&d.Details: explained.Detail, &d.Hints: explained.Hint} {
+			if text != "" {
+				*list = append(*list, text)
+			}
+		}
+	}
+	return d
+}
+
+func (r *Rewind) documentSide(s *Side, name string) *report.Side {
+	c := s.Control
+	side := &report.Side{
+		Name: name, Version: r.plan.Version.String(), SystemIdentifier: fmt.Sprint(c.SystemIdentifier), State: c.State.String(),
+		Timeline: uint32(s.Timeline), Checkpoint: r.lsn(c.CheckPoint), Redo: r.lsn(c.CheckPointCopy.Redo), History: r.documentHistory(s.History),
+	}
+	if s.EndOfWAL != 0 {
+		side.EndOfWAL = r.lsn(s.EndOfWAL)
+	}
+	return side
+}
+
+func (r *Rewind) documentHistory(h timeline.History) []report.Period {
+	periods := []report.Period{}
+	for _, e := range h {
+		p := report.Period{Timeline: uint32(e.TLI), Begin: r.lsn(e.Begin)}
+		if e.End != 0 {
+			p.End = r.lsn(e.End)
+		}
+		periods = append(periods, p)
+	}
+	return periods
+}
+
+func (r *Rewind) documentWAL() *report.WALRead {
+	p, geo := r.plan, r.targetControl.Geometry
+	read := &report.WALRead{Records: p.Scan.Records, Bytes: p.Scan.Bytes, Segments: []report.Segment{}}
+	for s := p.Scan.FirstSegment; s <= p.Scan.LastSegment && p.Scan.Records > 0; s++ {
+		name := geo.WALFileName(p.Target.History.TimelineOf(geo, s), s)
+		where := FromTarget
+		if r.archive.has(name) {
+			where = FromArchive
+		}
+		read.Segments = append(read.Segments, report.Segment{Name: name, Where: string(where)})
+	}
+	return read
+}
+
+func (r *Rewind) documentSync() string {
+	switch m := r.syncMode(); {
+	case m.Off:
+		return "nothing is synced"
+	case m.FileSystem:
+		return "every file system that is written to (syncfs)"
+	case m.Everything:
+		return "every file (fsync), since the target was not shut down cleanly"
+	}
+	return "every file that is written (fsync)"
+}
+
+// maxNamed is how many relations are asked the names of, the most changed first.
+const maxNamed = 2000
+
+// names is how relations, databases and tablespaces are called.
+type names struct {
+	relations              map[pgdata.RelFileLocator]source.RelationName
+	databases, tablespaces map[uint32]string
+}
+
+// askNames asks the source, if it can tell.
+func (r *Rewind) askNames(ctx context.Context) names {
+	n := names{relations: map[pgdata.RelFileLocator]source.RelationName{}, databases: map[uint32]string{}, tablespaces: map[uint32]string{}}
+	namer, can := r.opts.Source.(source.Namer)
+	if !can {
+		return n
+	}
+	lost := &r.plan.Lost
+	wanted := slices.Collect(mapKeys(lost.Blocks))
+	wanted = append(append(wanted, lost.Created.List...), lost.Dropped.List...)
+	slices.SortFunc(wanted, func(a, b pgdata.RelFileLocator) int {
+		return cmp.Or(cmp.Compare(lost.Blocks[b], lost.Blocks[a]), compareLocators(a, b))
+	})
+	wanted = slices.Compact(wanted)
+	var err error
+	if n.relations, err = namer.RelationNames(ctx, wanted[:min(len(wanted), maxNamed)]); err == nil {
+		if n.databases, err = namer.DatabaseNames(ctx); err == nil {
+			n.tablespaces, err = namer.TablespaceNames(ctx)
+		}
+	}
+	if err != nil {
+		r.log.Debug(fmt.Sprintf("could not find out names of relations: %v", err))
+	}
+	return n
+}
+
+func compareLocators(a, b pgdata.RelFileLocator) int {
+	return cmp.Or(cmp.Compare(a.Tablespace, b.Tablespace), cmp.Compare(a.Database, b.Database), cmp.Compare(a.Relation, b.Relation))
+}
+
+func mapKeys[K comparable, V any](m map[K]V) func(func(K) bool) {
+	return func(yield func(K) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+func (n *names) database(oid uint32) string {
+	if name := n.databases[oid]; name != "" {
+		return name
+	}
+	return fmt.Sprint(oid)
+}
+
+func (n *names) relation(l pgdata.RelFileLocator, blocks int64) report.Relation {
+	d := report.Relation{Tablespace: l.Tablespace, Database: l.Database, FileNode: l.Relation, Blocks: blocks}
+	if name, known := n.relations[l]; known {
+		d.Name, d.DBName = name.String(), name.Database
+	} else if l.Database != 0 {
+		d.DBName = n.databases[l.Database]
+	}
+	return d
+}
+
+func (r *Rewind) documentLost(n names) *report.Lost {
+	lost := &r.plan.Lost
+	d := &report.Lost{
+		WALBytes: lost.Bytes, Committed: lost.Committed, Prepared: lost.Prepared, Aborted: lost.Aborted, Unparsed: lost.Unparsed,
+		Relations: []report.Relation{}, Created: []report.Relation{}, Dropped: []report.Relation{},
+		CreatedDatabases: []string{}, DroppedDatabases: []string{}, SavedIn: r.opts.SaveLost,
+	}
+	if lost.FirstCommit.LSN != 0 {
+		d.FirstCommit, d.LastCommit = &lost.FirstCommit.Time, &lost.LastCommit.Time
+	}
+	for l, blocks := range lost.Blocks {
+		d.Blocks += blocks
+		d.Relations = append(d.Relations, n.relation(l, blocks))
+	}
+	slices.SortFunc(d.Relations, func(a, b report.Relation) int {
+		return cmp.Or(cmp.Compare(b.Blocks, a.Blocks), cmp.Compare(a.Database, b.Database), cmp.Compare(a.FileNode, b.FileNode), cmp.Compare(a.Tablespace, b.Tablespace))
+	})
+	for _, l := range lost.Created.List {
+		d.Created = append(d.Created, n.relation(l, 0))
+	}
+	for _, l := range lost.Dropped.List {
+		d.Dropped = append(d.Dropped, n.relation(l, 0))
+	}
+	for _, oid := range lost.CreatedDatabases { // which the source never had
+		d.CreatedDatabases = append(d.CreatedDatabases, fmt.Sprint(oid))
+	}
+	for _, oid := range lost.DroppedDatabases {
+		d.DroppedDatabases = append(d.DroppedDatabases, n.database(oid))
+	}
+	return d
+}
+
+// documentFiles lists the plan's files, and adds them up.
+func (r *Rewind) documentFiles(n names) (*report.Totals, []report.File) {
+	plan := r.plan.Files
+	files := make([]report.File, 0, len(plan.Entries))
+	t := &report.Totals{SourceBytes: plan.SourceBytes, FetchBytes: plan.FetchBytes()}
+	sums := [4]sum{{}, {}, {}, {}} // by kind, database, tablespace, action
+	for i := range plan.Entries {
+		e := &plan.Entries[i]
+		f := report.File{
+			Path: e.Path, Type: documentType(e.Type), Kind: r.kindOf(e), Action: actionName(e), Reason: string(e.Reason), Link: e.Link,
+			SourceSize: e.SourceSize, TargetSize: e.TargetSize, FetchBytes: e.FetchBytes(plan.Geometry), Blocks: blockRuns(e.Blocks),
+		}
+		files = append(files, f)
+		if f.Action == "none" || e.Reason == filemap.NotWritten {
+			continue
+		}
+		t.Files++
+		blocks := int64(0)
+		if e.Blocks != nil {
+			blocks = int64(e.Blocks.Len())
+		}
+		switch e.Action {
+		case filemap.Remove:
+			t.RemoveBytes += e.TargetSize
+		case filemap.Truncate:
+			t.RemoveBytes += e.TargetSize - e.SourceSize
+		}
+		sums[0].add(f.Kind, f.FetchBytes, blocks)
+		sums[3].add(f.Action, f.FetchBytes, blocks)
+		if database, tablespace, ok := placeOf(e.Path); ok {
+			sums[1].add(n.databaseAt(database), f.FetchBytes, blocks)
+			sums[2].add(n.tablespaceAt(tablespace), f.FetchBytes, blocks)
+		}
+	}
+	t.ByKind, t.ByDatabase, t.ByTablespace, t.ByAction = sums[0].sorted(), sums[1].sorted(), sums[2].sorted(), sums[3].sorted()
+	return t, files
+}
+
+// sum adds up by name.
+type sum map[string]*report.Total
+
+func (s sum) add(name string, bytes, blocks int64) {
+	if s[name] == nil {
+		s[name] = &report.Total{Name: name}
+	}
+	s[name].Files++
+	s[name].FetchBytes += bytes
+	s[name].Blocks += blocks
+}
+
+func (s sum) sorted() []report.Total {
+	list := []report.Total{}
+	for _, t := range s {
+		list = append(list, *t)
+	}
+	slices.SortFunc(list, func(a, b report.Total) int {
+		return cmp.Or(cmp.Compare(b.FetchBytes, a.FetchBytes), cmp.Compare(a.Name, b.Name))
+	})
+	return list
+}
+
+func documentType(t pgdata.FileType) string {
+	switch t {
+	case pgdata.Directory:
+		return "directory"
+	case pgdata.Symlink:
+		return "link"
+	}
+	return "file"
+}
+
+func actionName(e *filemap.Entry) string {
+	if e.Action == filemap.None && e.Blocks != nil {
+		return "blocks"
+	}
+	return strings.ToLower(e.Action.String())
+}
+
+// blockRuns writes blocks down as "0-3 7".
+func blockRuns(set *pgdata.BlockSet) string {
+	if set == nil {
+		return ""
+	}
+	var b strings.Builder
+	first, last := pgdata.BlockNumber(0), pgdata.BlockNumber(0)
+	flush := func() {
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		if fmt.Fprint(&b, first); last > first {
+			fmt.Fprintf(&b, "-%d", last)
+		}
+	}
+	begun := false
+	for block := range set.All() {
+		switch {
+		case !begun:
+			first, begun = block, true
+		case block != last+1:
+			flush()
+			first = block
+		}
+		last = block
+	}
+	if begun {
+		flush()
+	}
+	return b.String()
+}
+
+// kinds of files, by the directory at the top of their paths.
+var kindOfDirectory = map[string]string{
+	"pg_xact": "slru", "pg_clog": "slru", "pg_multixact": "slru", "pg_commit_ts": "slru", "pg_subtrans": "slru", "pg_serial": "slru",
+	"pg_wal": "wal", "pg_xlog": "wal",
+}
+
+func (r *Rewind) kindOf(e *filemap.Entry) string {
+	top, _, below := strings.Cut(e.Path, "/")
+	if kind := kindOfDirectory[top]; kind != "" {
+		return kind
+	}
+	if _, isRelation := pgdata.ParseRelPath(r.plan.Version, e.Path); isRelation {
+		return "main"
+	}
+	name := path.Base(e.Path)
+	if _, _, isData := placeOf(e.Path); isData {
+		for _, fork := range []string{"fsm", "vm", "init"} {
+			if strings.HasSuffix(name, "_"+fork) || strings.Contains(name, "_"+fork+".") {
+				return fork
+			}
+		}
+	}
+	if ext := path.Ext(name); !below && (ext == ".conf" || ext == ".signal" || ext == ".done" || ext == ".crt" || ext == ".key" || ext == ".crl") {
+		return "configuration"
+	}
+	return "other"
+}
+
+// placeOf gives the OIDs of the database and the tablespace in which a relation's
+// file lies, as texts; global is a database of its own.
+func placeOf(p string) (database, tablespace string, ok bool) {
+	parts := strings.Split(p, "/")
+	switch {
+	case parts[0] == "base" && len(parts) == 3:
+		return parts[1], "pg_default", true
+	case parts[0] == "global" && len(parts) == 2:
+		return "global", "pg_global", true
+	case parts[0] == pgdata.TablespaceRoot && len(parts) == 5:
+		return parts[3], parts[1], true
+	}
+	return "", "", false
+}
+
+func (n *names) databaseAt(oid string) string { return named(n.databases, oid) }
+
+func (n *names) tablespaceAt(oid string) string { return named(n.tablespaces, oid) }
+
+func named(by map[uint32]string, oid string) string {
+	var number uint32
+	if _, err := fmt.Sscan(oid, &number); err == nil && by[number] != "" {
+		return by[number]
+	}
+	return oid
+}

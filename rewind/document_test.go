@@ -1,0 +1,125 @@
+package rewind_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/report"
+	"github.com/gorewind/gorewind/report/html"
+	"github.com/gorewind/gorewind/rewind"
+)
+
+// mustBeADocument checks a document by the published schema, and that it survives
+// being written and read.
+func mustBeADocument(t *testing.T, d *report.Document) {
+	t.Helper()
+	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(report.Schema))
+	require.NoError(t, err)
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	require.NoError(t, c.AddResource("schema.json", schema))
+	compiled, err := c.Compile("schema.json")
+	require.NoError(t, err)
+	text, err := json.Marshal(d)
+	require.NoError(t, err)
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	require.NoError(t, err)
+	require.NoError(t, compiled.Validate(value))
+	back := new(report.Document)
+	require.NoError(t, json.Unmarshal(text, back))
+	again, err := json.Marshal(back)
+	require.NoError(t, err)
+	assert.Equal(t, string(text), string(again))
+	var b bytes.Buffer
+	require.NoError(t, report.Text(&b, d, report.Options{Width: report.DefaultWidth}))
+	require.NoError(t, html.Write(&b, d))
+}
+
+// TestFixturesAreReported makes the documents of all rewinds of fixtures.
+func TestFixturesAreReported(t *testing.T) {
+	for _, dir := range fixtures(t) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
+			_, _, r := restoreBoth(t, dir)
+			plan := r.Plan()
+			d := r.Document(t.Context(), nil)
+			mustBeADocument(t, d)
+			assert.Equal(t, report.Plan, d.Kind)
+			assert.Equal(t, plan.Version.String(), d.Target.Version)
+			assert.Equal(t, plan.Version.FormatLSN(plan.Divergence), d.Divergence.LSN)
+			assert.Equal(t, len(plan.Files.Entries), len(d.Files))
+			assert.Equal(t, plan.Files.FetchBytes(), d.Totals.FetchBytes)
+			var byKind, byAction, byFile int64
+			for i := range d.Totals.ByKind {
+				byKind += d.Totals.ByKind[i].FetchBytes
+			}
+			for i := range d.Totals.ByAction {
+				byAction += d.Totals.ByAction[i].FetchBytes
+			}
+			for i := range d.Files {
+				byFile += d.Files[i].FetchBytes
+			}
+			assert.Equal(t, []int64{byFile, byFile}, []int64{byKind, byAction})
+			assert.Equal(t, d.Totals.FetchBytes, byFile)
+			assert.Equal(t, plan.Lost.Committed, d.Lost.Committed)
+			assert.Positive(t, d.Lost.WALBytes)
+			assert.NotEmpty(t, d.Startability.Segments)
+			for _, s := range d.Startability.Segments {
+				assert.NotEqual(t, string(rewind.Nowhere), s.Where)
+			}
+			assert.NotEmpty(t, d.WALRead.Segments)
+
+			require.NoError(t, r.Apply(t.Context()))
+			d = r.Document(t.Context(), nil)
+			mustBeADocument(t, d)
+			assert.Equal(t, report.Result, d.Kind)
+			assert.Len(t, d.Phases, 5)
+			assert.Positive(t, d.FetchedBytes)
+		})
+	}
+}
+
+func TestErrorsAreReported(t *testing.T) {
+	_, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: t.TempDir()})
+	require.Error(t, err)
+	d := rewind.ErrorDocument(err)
+	mustBeADocument(t, d)
+	assert.Equal(t, report.Failed, d.Kind)
+	assert.Equal(t, 1, d.Error.ExitStatus)
+	assert.NotEmpty(t, d.Error.Hints)
+
+	_, err = rewind.Prepare(t.Context(), rewind.Options{})
+	d = rewind.ErrorDocument(err)
+	assert.Equal(t, string(rewind.InvalidOptions), d.Error.Condition)
+	assert.Equal(t, "inspect", d.Error.Phase)
+	assert.True(t, d.Error.TargetUntouched)
+}
+
+// TestConditions gives every sentinel and struct a word, and no two the same
+// meaning.
+func TestConditions(t *testing.T) {
+	for want, err := range map[rewind.Condition]error{
+		rewind.TargetRunning: rewind.ErrTargetRunning, rewind.TargetLocked: rewind.ErrTargetLocked, rewind.TargetChanged: rewind.ErrTargetChanged,
+		rewind.TargetNotClean: rewind.ErrTargetNotClean, rewind.SourceRunning: rewind.ErrSourceRunning, rewind.SourceNotClean: rewind.ErrSourceNotClean,
+		rewind.SourceUnavailable: rewind.ErrSourceUnavailable, rewind.SourceChanged: rewind.ErrSourceChanged, rewind.SourceUntrusted: rewind.ErrSourceUntrusted,
+		rewind.MissingPrivilege: rewind.ErrPrivilege, rewind.DifferentSystems: rewind.ErrDifferentSystems, rewind.Incompatible: rewind.ErrIncompatible,
+		rewind.NoPageHints: rewind.ErrNoPageHints, rewind.FullPageWritesOff: rewind.ErrFullPageWrites, rewind.SameDirectory: rewind.ErrNested,
+		rewind.PlanOutdated: rewind.ErrPlanOutdated, rewind.InvalidOptions: rewind.ErrOptions, rewind.NothingToResume: rewind.ErrNothingToResume,
+		rewind.ArchiveFailed: rewind.ErrNoRestoreCommand, rewind.NoSpace: &rewind.SpaceError{}, rewind.MissingWAL: &rewind.CannotStartError{},
+		rewind.TargetNotWritable: rewind.Obstacles{errors.New("x")}, rewind.UnexpectedCondition: errors.New("x"),
+	} {
+		e := rewind.Classify(errors.Join(errors.New("around"), err))
+		assert.Equal(t, want, e.Condition, "%v", err)
+		assert.True(t, e.TargetUntouched)
+		assert.False(t, e.Retryable && e.BaseBackupNeeded)
+		assert.Same(t, e, rewind.Classify(e))
+	}
+	assert.Nil(t, rewind.Classify(nil))
+}

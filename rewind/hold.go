@@ -1,0 +1,28 @@
+package rewind
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gorewind/gorewind/source"
+)
+
+// holdWAL lets a live source keep its WAL for as long as it is copied, if it can.
+// Whether WAL was lost all the same, checkFetchedWAL finds out.
+func (r *Rewind) holdWAL(ctx context.Context) (release func()) {
+	holder, can := r.opts.Source.(source.WALHolder)
+	if !can {
+		return func() {}
+	}
+	from, free, err := holder.HoldWAL(ctx)
+	if err != nil {
+		r.log.Debug(err.Error())
+		return func() {}
+	}
+	r.log.Debug(fmt.Sprintf("the source keeps its WAL from %s on", r.lsn(from)))
+	return func() {
+		if err := free(); err != nil {
+			r.log.Debug(err.Error())
+		}
+	}
+}

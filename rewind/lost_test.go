@@ -1,0 +1,103 @@
+package rewind_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/rewind"
+)
+
+// TestWhatIsLostIsCounted lets the target commit what only this test knows, and
+// compares that with what the plan says is lost, and with what is saved of it.
+func TestWhatIsLostIsCounted(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+		target := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"autovacuum": "off", "max_prepared_transactions": "5"}})
+		target.Start(t)
+		target.Exec(t, "CREATE TABLE t (x int)", "CREATE TABLE gone (x int)", "INSERT INTO gone SELECT generate_series(1, 1000)", "CREATE DATABASE old")
+		src := target.Standby(t)
+		src.Promote(t)
+		src.Stop(t, pgtest.Fast)
+
+		file := func(table string) (string, pgdata.RelFileLocator) {
+			p := target.QueryString(t, "SELECT pg_relation_filepath('"+table+"')")
+			segment, ok := pgdata.ParseRelPath(in.Version, p)
+			require.True(t, ok, p)
+			return p, segment.Locator
+		}
+		gonePath, gone := file("gone")
+		var committed int
+		commit := func(sql ...string) {
+			committed += len(sql)
+			target.Exec(t, sql...)
+		}
+		begun := time.Now().Add(-time.Second) // clocks have different grains
+		for range 7 {
+			commit("INSERT INTO t VALUES (1)")
+		}
+		commit("BEGIN; INSERT INTO t VALUES (2); SAVEPOINT a; INSERT INTO t VALUES (3); SAVEPOINT b; INSERT INTO t VALUES (4); COMMIT")
+		target.Exec(t, "BEGIN; INSERT INTO t VALUES (5); ROLLBACK")
+		for _, name := range []string{"kept", "back", "open"} {
+			target.Exec(t, "BEGIN; INSERT INTO t VALUES (6); PREPARE TRANSACTION '"+name+"'")
+		}
+		commit("COMMIT PREPARED 'kept'")
+		target.Exec(t, "ROLLBACK PREPARED 'back'")
+		commit("CREATE TABLE made AS SELECT g FROM generate_series(1, 5000) g", "DROP TABLE gone", "CREATE DATABASE new", "DROP DATABASE old")
+		_, made := file("made")
+		blocks := target.QueryString(t, "SELECT count(DISTINCT (ctid::text::point)[0]) FROM made")
+		size := target.QueryString(t, "SELECT pg_relation_size('made')")
+		newOID := target.QueryString(t, "SELECT oid FROM pg_database WHERE datname = 'new'")
+		ended := time.Now().Add(time.Second)
+		target.Stop(t, pgtest.Fast)
+
+		saved := filepath.Join(t.TempDir(), "saved")
+		opts := rewind.Options{TargetDir: target.Dir, Source: openDir(t, src.Dir), SaveLost: saved}
+		before := map[string][]byte{}
+		segments, err := filepath.Glob(filepath.Join(target.Dir, in.Version.WALDir, "0000000100000000*"))
+		require.NoError(t, err)
+		for _, f := range segments {
+			before[filepath.Base(f)], err = os.ReadFile(f)
+			require.NoError(t, err)
+		}
+		plan := rewindWith(t, opts)
+		lost := plan.Lost
+		assert.Equal(t, committed, lost.Committed)
+		assert.Equal(t, 3, lost.Prepared)
+		assert.Equal(t, 2, lost.Aborted)
+		assert.Zero(t, lost.Unparsed)
+		assert.Positive(t, lost.Bytes)
+		assert.WithinRange(t, lost.FirstCommit.Time, begun, ended)
+		assert.WithinRange(t, lost.LastCommit.Time, lost.FirstCommit.Time, ended)
+		assert.Contains(t, lost.Created.List, made)
+		assert.Contains(t, lost.Dropped.List, gone)
+		assert.Equal(t, blocks, fmt.Sprint(lost.Blocks[made]))
+		require.Len(t, lost.CreatedDatabases, 1)
+		assert.Equal(t, newOID, fmt.Sprint(lost.CreatedDatabases[0]))
+		assert.Len(t, lost.DroppedDatabases, 1)
+
+		// What was overwritten or removed can still be looked at.
+		madePath := "files/" + pgdata.RelSegment{Locator: made}.Path(in.Version)
+		info, err := os.Stat(filepath.Join(saved, madePath))
+		require.NoError(t, err)
+		assert.Equal(t, size, fmt.Sprint(info.Size()))
+		assert.NoFileExists(t, filepath.Join(saved, "files", gonePath), "that is empty on the target")
+		wal, err := filepath.Glob(filepath.Join(saved, "wal", "0000000100000000*"))
+		require.NoError(t, err)
+		require.NotEmpty(t, wal)
+		for _, f := range wal {
+			b, err := os.ReadFile(f)
+			require.NoError(t, err)
+			assert.True(t, bytes.Equal(before[filepath.Base(f)], b), f)
+		}
+		mustFollow(t, target, src)
+		mustBeSound(t, target)
+	})
+}

@@ -1,0 +1,186 @@
+package rewind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path"
+	"path/filepath"
+
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// The directories in Options.SaveLost.
+//
+// LostWAL has the target's WAL segments from the divergence on, and the timeline
+// histories, so that pg_waldump can read them. LostFiles has, under their own
+// paths, the files that are removed or replaced, and of the others what is
+// overwritten or cut off: where it stood, in a file that is otherwise a hole.
+const (
+	LostWAL   = "wal"
+	LostFiles = "files"
+)
+
+// saveLost keeps what the rewind throws away, before anything is changed.
+func (r *Rewind) saveLost(ctx context.Context) error {
+	dir := r.opts.SaveLost
+	if dir == "" {
+		return nil
+	}
+	if r.earlier != nil {
+		return fmt.Errorf("%w: what is lost cannot be saved any more: an interrupted rewind in place overwrote a part of it", ErrOptions)
+	}
+	if err := r.checkLostDir(dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("could not create directory %q for what is lost: %w", dir, datadir.Reason(err))
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("could not open directory %q: %w", dir, datadir.Reason(err))
+	}
+	defer root.Close()
+	l := &lostDir{r: r, root: root}
+	if err := l.save(ctx); err != nil {
+		return fmt.Errorf("could not save what is lost in %q: %w", dir, err)
+	}
+	return nil
+}
+
+// checkLostDir refuses a directory that holds something, or that lies in the target.
+func (r *Rewind) checkLostDir(dir string) error {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case err == nil && len(entries) > 0:
+		return fmt.Errorf("%w: directory %q for what is lost is not empty: give a new one", ErrOptions, dir)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: directory %q for what is lost: %w", ErrOptions, dir, datadir.Reason(err))
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	for at := abs; at != filepath.Dir(at); at = filepath.Dir(at) {
+		if same, err := sameFile(at, r.target.Name()); err == nil && same {
+			return fmt.Errorf("%w: directory %q for what is lost is in the target, where the rewind would remove it: give another one", ErrOptions, dir)
+		}
+	}
+	return nil
+}
+
+// lostDir writes the directory.
+type lostDir struct {
+	r    *Rewind
+	root *os.Root
+}
+
+func (l *lostDir) save(ctx context.Context) error {
+	p, geo := l.r.plan, l.r.targetControl.Geometry
+	for s := geo.SegNo(p.Divergence); s <= geo.SegNo(p.Target.EndOfWAL-1); s++ {
+		name := geo.WALFileName(p.Target.History.TimelineOf(geo, s), s)
+		if err := l.copy(ctx, p.Version.WALPath(name), LostWAL+"/"+name, whole); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	for _, h := range p.Target.History[1:] {
+		name := pgdata.HistoryFileName(h.TLI)
+		if err := l.copy(ctx, p.Version.WALPath(name), LostWAL+"/"+name, whole); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	for i := range p.Files.Entries {
+		e := &p.Files.Entries[i]
+		if e.Type != pgdata.Regular || e.TargetSize == 0 || p.Files.IsWAL(e) {
+			continue
+		}
+		if err := l.copy(ctx, e.Path, LostFiles+"/"+e.Path, l.goes(e)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return l.sync()
+}
+
+// whole is all of a file.
+func whole(yield func(filemap.Span) bool) { yield(filemap.Span{Length: 1 << 62}) }
+
+// goes yields the parts of a file that the rewind overwrites or cuts off.
+func (l *lostDir) goes(e *filemap.Entry) iter.Seq[filemap.Span] {
+	switch e.Action {
+	case filemap.Copy, filemap.Remove:
+		return whole
+	}
+	size := int64(l.r.plan.Files.Geometry.BlockSize)
+	return func(yield func(filemap.Span) bool) {
+		if e.Blocks != nil {
+			for b := range e.Blocks.All() {
+				if !yield(filemap.Span{Offset: int64(b) * size, Length: size}) {
+					return
+				}
+			}
+		}
+		if e.Action == filemap.Truncate {
+			yield(filemap.Span{Offset: e.SourceSize, Length: e.TargetSize - e.SourceSize})
+		}
+	}
+}
+
+// copy copies parts of a file to where they stand in it.
+func (l *lostDir) copy(ctx context.Context, from, to string, parts iter.Seq[filemap.Span]) error {
+	var in, out *os.File
+	defer func() {
+		for _, f := range []*os.File{in, out} {
+			if f != nil {
+				_ = f.Close()
+			}
+		}
+	}()
+	for part := range parts {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var err error
+		if in == nil {
+			if in, err = l.r.target.Open(from); err != nil {
+				return err
+			}
+			if err := l.root.MkdirAll(path.Dir(to), 0o700); err != nil {
+				return err
+			}
+			if out, err = l.root.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+				return err
+			}
+		}
+		if _, err := io.Copy(io.NewOffsetWriter(out, part.Offset), io.NewSectionReader(in, part.Offset, part.Length)); err != nil {
+			return err
+		}
+	}
+	if out == nil || l.r.opts.NoSync {
+		return nil
+	}
+	return out.Sync()
+}
+
+// sync makes the directories last.
+func (l *lostDir) sync() error {
+	if l.r.opts.NoSync {
+		return nil
+	}
+	return fs.WalkDir(l.root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		f, err := l.root.Open(p)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return f.Sync()
+	})
+}

@@ -1,0 +1,160 @@
+package rewind_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/rewind"
+)
+
+// TestItIsKnownBeforeWhetherTheTargetWillStart takes WAL from the source that the
+// rewound server's recovery needs: first it is nowhere, then in the archive. Both
+// times the prediction is put to the test.
+func TestItIsKnownBeforeWhetherTheTargetWillStart(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+		conf, archive, restore := archiving(t, in)
+		target := in.InitCluster(t, pgtest.Options{Conf: conf})
+		target.Start(t)
+		target.Exec(t, "CREATE TABLE journal (what text, filler text)")
+		write(t, target, "common")
+		src := target.Standby(t)
+		src.Promote(t)
+		write(t, target, "lost")
+		target.Stop(t, pgtest.Fast)
+		for range 3 {
+			write(t, src, "new")
+			src.SwitchWAL(t)
+		}
+		last := src.QueryString(t, "SELECT "+in.Version.SQL.WALFileName+"("+in.Version.SQL.FlushLSN+"())")
+		require.Eventually(t, func() bool {
+			files, err := filepath.Glob(filepath.Join(archive, "00000002????????????????"))
+			return err == nil && len(files) >= 3
+		}, time.Minute, 50*time.Millisecond, "WAL is archived")
+		src.Checkpoint(t)
+
+		// The source's WAL of its own timeline goes, but for the newest.
+		var gone []string
+		segments, err := filepath.Glob(filepath.Join(src.Dir, in.Version.WALDir, "00000002????????????????"))
+		require.NoError(t, err)
+		for _, p := range segments {
+			if filepath.Base(p) < last {
+				gone = append(gone, filepath.Base(p))
+				require.NoError(t, os.Remove(p))
+			}
+		}
+		require.NotEmpty(t, gone)
+		if in.Version.RecoveryConf {
+			require.NoError(t, os.WriteFile(filepath.Join(target.Dir, "recovery.done"), []byte("restore_command = '"+restore+"'\n"), 0o600))
+		}
+		twin := target.CloneStopped(t)
+		hidden := archive + ".hidden"
+		require.NoError(t, os.Rename(archive, hidden))
+
+		live := openServer(t, src.ConnString("postgres"))
+		before := treeOf(t, target.Dir)
+		_, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: target.Dir, Source: live})
+		var failed *rewind.Error
+		require.ErrorAs(t, err, &failed)
+		assert.Equal(t, rewind.MissingWAL, failed.Condition)
+		assert.True(t, failed.BaseBackupNeeded && failed.TargetUntouched && !failed.Retryable)
+		var missing *rewind.CannotStartError
+		require.ErrorAs(t, err, &missing)
+		assert.Subset(t, gone, missing.Missing)
+		assert.Empty(t, before.Diff(treeOf(t, target.Dir)))
+
+		// It is true: this is what would have happened.
+		opts := rewind.Options{TargetDir: twin.Dir, Source: live}.StartOrNot()
+		rewindWith(t, opts)
+		twin.MakeStandbyOf(t, src)
+		err = twin.TryStart()
+		if err == nil { // some majors take no connections, and wait
+			assert.NotContains(t, twin.Log(), "consistent recovery state reached")
+			twin.Stop(t, pgtest.Immediate)
+		}
+		assert.Contains(t, twin.Log(), "has already been removed")
+
+		require.NoError(t, os.Rename(hidden, archive))
+		plan := rewindWith(t, rewind.Options{TargetDir: target.Dir, Source: live, PrimaryConnInfo: standbyConnInfo(target, src)})
+		var archived []string
+		for _, w := range plan.NeededWAL {
+			if w.Origin == rewind.FromArchive {
+				archived = append(archived, w.Name)
+			}
+		}
+		assert.Equal(t, missing.Missing, archived, "%v", plan.NeededWAL)
+		mustStream(t, target, src)
+		mustBeSound(t, target)
+	})
+}
+
+// TestASavedPlanIsCarriedOut saves a plan, applies it in another rewind, and finds
+// out that it is refused where either side moved on.
+func TestASavedPlanIsCarriedOut(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+		target := in.InitCluster(t, pgtest.Options{})
+		target.Start(t)
+		target.Exec(t, "CREATE TABLE journal (what text, filler text)")
+		src := target.Standby(t)
+		src.Promote(t)
+		write(t, target, "lost")
+		target.Stop(t, pgtest.Fast)
+		write(t, src, "kept")
+		src.Stop(t, pgtest.Fast)
+
+		save := func() string {
+			r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target.Dir, Source: openDir(t, src.Dir)})
+			require.NoError(t, err)
+			defer r.Close()
+			var b strings.Builder
+			require.NoError(t, r.Save(&b))
+			return b.String()
+		}
+		apply := func(plan string, keep ...string) (*rewind.Plan, error) {
+			r, err := rewind.Prepare(t.Context(), rewind.Options{
+				TargetDir: target.Dir, Source: openDir(t, src.Dir), Plan: strings.NewReader(plan), Keep: keep,
+				SaveLost: filepath.Join(t.TempDir(), "lost"),
+			})
+			if err != nil {
+				return nil, err
+			}
+			defer r.Close()
+			return r.Plan(), r.Apply(t.Context())
+		}
+		// A configuration that stays, and with which it would not start as a standby.
+		conf := filepath.Join(t.TempDir(), "postgresql.conf")
+		require.NoError(t, os.WriteFile(conf, []byte("max_connections = 3\nhot_standby = on\n"), 0o600))
+		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target.Dir, Source: openDir(t, src.Dir), ConfigFile: conf})
+		require.NoError(t, err)
+		require.NoError(t, r.Close())
+		assert.Contains(t, strings.Join(r.Plan().Warnings, "\n"), "max_connections = 3 is lower than on the primary")
+
+		plan := save()
+		_, err = apply(plan, "*.conf")
+		assert.ErrorIs(t, err, rewind.ErrOptions, "other files to keep")
+		_, err = apply(plan[:len(plan)-1])
+		assert.ErrorIs(t, err, rewind.ErrOptions, "a damaged plan")
+		_, err = apply("nonsense")
+		assert.ErrorIs(t, err, rewind.ErrOptions)
+
+		src.Start(t)
+		src.Stop(t, pgtest.Fast)
+		_, err = apply(plan)
+		var failed *rewind.Error
+		require.ErrorAs(t, err, &failed)
+		assert.Equal(t, rewind.PlanOutdated, failed.Condition, err)
+		assert.True(t, failed.TargetUntouched)
+
+		applied, err := apply(save())
+		require.NoError(t, err)
+		assert.Positive(t, applied.Files.FetchBytes())
+		mustFollow(t, target, src)
+		mustBeSound(t, target)
+	})
+}
