@@ -23,20 +23,17 @@ func (in *invocation) failed(err error) int {
 	status := exitFailed
 	var failed *rewind.Error
 	if errors.As(err, &failed) {
+		status = failed.ExitStatus()
 		switch {
 		case !failed.TargetUntouched && failed.BaseBackupNeeded:
-			status = exitBaseBackup
 			details = append(details, "The target is half rewound: no server starts on it.")
 		case !failed.TargetUntouched && failed.Phase == rewind.Stage: // in place
-			status = exitUnfinished
 			details = append(details, "The target is half rewound: no server starts on it.")
 			hints = append(hints, "Run the same command again to finish the rewind.")
 		case !failed.TargetUntouched:
-			status = exitUnfinished
 			details = append(details, "The target is half rewound: no server starts on it.")
 			hints = append(hints, "Run the same command again to finish the rewind, or \"gorewind resume\"; neither needs the source.")
 		case failed.BaseBackupNeeded:
-			status = exitBaseBackup
 			details = append(details, "The target was not changed.")
 		default:
 			details = append(details, "The target was not changed.")

@@ -86,6 +86,9 @@ func run(ctx context.Context, args []string, env environment, stdout, stderr io.
 	if in.opts.debug {
 		in.out.level = slog.LevelDebug
 	}
+	if in.opts.logFormat == formatJSON {
+		in.out.asJSON()
+	}
 	return in.command.run(in)
 }
 

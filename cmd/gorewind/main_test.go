@@ -116,7 +116,7 @@ func TestRewindFromADirectory(t *testing.T) {
 
 	got := gorewind(t, "--dry-run", "-P", "-D", target, "--source-pgdata", source)
 	assert.Equal(t, 0, got.status, got.stderr)
-	assert.Empty(t, got.stdout)
+	mustContainInOrder(t, got.stdout, `Plan of a rewind`, `Where they part`, `What is lost`, `What is copied`, `Whether it will start`)
 	mustContainInOrder(t, got.stderr,
 		`gorewind: executing in dry-run mode`, `gorewind: detail: The target directory will not be modified\.`,
 		`gorewind: servers diverged at WAL location 0/[0-9A-F]+ on timeline 1`,
@@ -187,5 +187,6 @@ func TestAWholeRewindOnATerminal(t *testing.T) {
 	got := text()
 	assert.Equal(t, 0, status, got)
 	assert.Contains(t, got, "gorewind: Done!\r\n")
+	assert.Regexp(t, `gorewind: detail: [\d.]+ .B were copied in [\d.]+ s \(inspect .*\)\. `, got)
 	assert.NotContains(t, got, "kB (", "that is for pipes")
 }

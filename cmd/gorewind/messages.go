@@ -19,6 +19,7 @@ type messages struct {
 	w      io.Writer
 	level  slog.Level
 	colors colors
+	json   *slog.Logger // instead of lines of text, if not nil
 	mu     sync.Mutex
 	// before is called before every line, where something else, such as a
 	// progress line, has the terminal's last line.
@@ -77,7 +78,33 @@ func paint(color, text string) string {
 	return "\x1b[" + color + "m" + text + "\x1b[0m"
 }
 
-func (m *messages) line(color, level, text string) { m.write(paint(color, level) + text + "\n") }
+// kinds of lines beside the levels of slog.
+const (
+	kindDetail = "detail"
+	kindHint   = "hint"
+)
+
+// asJSON makes every line a JSON object.
+func (m *messages) asJSON() {
+	m.json = slog.New(slog.NewJSONHandler(m.w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+func (m *messages) line(color, level, text string) {
+	if m.json == nil {
+		m.write(paint(color, level) + text + "\n")
+		return
+	}
+	switch kind := strings.TrimSuffix(level, ": "); kind {
+	case "error":
+		m.json.Error(text)
+	case "warning":
+		m.json.Warn(text)
+	case kindDetail, kindHint:
+		m.json.Info(text, "kind", kind)
+	default:
+		m.json.Info(text)
+	}
+}
 
 func (m *messages) write(text string) {
 	m.mu.Lock()
@@ -108,6 +135,8 @@ func (m *messages) Handle(_ context.Context, rec slog.Record) error {
 		m.error(rec.Message)
 	case rec.Level >= slog.LevelWarn:
 		m.line(m.colors.warning, "warning: ", rec.Message)
+	case m.json != nil && rec.Level < slog.LevelInfo:
+		m.json.Debug(rec.Message)
 	default:
 		m.line("", "", rec.Message)
 	}

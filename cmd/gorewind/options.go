@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gorewind/gorewind/internal/getopt"
@@ -10,8 +11,12 @@ import (
 // options is what a command line says.
 type options struct {
 	target, sourceDir, sourceServer            *string // nil where not given
-	configFile, binDir, format                 string
-	keep                                       []string
+	configFile, binDir, format, logFormat      string
+	savePlan, plan, saveLost, report           string
+	jobs                                       int // zero: as many as are of use
+	keep, ignore                               []string
+	upTo                                       rewind.Difference
+	all                                        bool
 	sourceTimeout                              time.Duration // zero: the default
 	syncMethod                                 rewind.SyncMethod
 	dryRun, progress, debug, noSync, inPlace   bool
@@ -19,6 +24,12 @@ type options struct {
 	help, version                              bool
 	operands                                   []string
 }
+
+// The arguments of --format and --log-format.
+const (
+	formatText = "text"
+	formatJSON = "json"
+)
 
 // what completes the argument of an option in a shell.
 type completion int
@@ -143,11 +154,66 @@ var optionTable = []*option{
 			return err
 		},
 	},
+	{
+		name: "jobs", arg: "NUMBER", help: "connections to the source at most (default: as many as are of use)",
+		set: func(o *options, value string) (err error) {
+			o.jobs, err = parseJobs(value)
+			return err
+		},
+	},
+	{
+		name: "save-plan", arg: "FILENAME", help: "with --dry-run, write the plan to a file, for --plan", complete: files,
+		more: "It holds for as long as neither control file changes.",
+		set:  func(o *options, value string) error { o.savePlan = value; return nil },
+	},
+	{
+		name: "plan", arg: "FILENAME", help: "carry out a plan that --save-plan wrote, without a new analysis", complete: files,
+		more: "It is refused when either control file has changed since.",
+		set:  func(o *options, value string) error { o.plan = value; return nil },
+	},
+	{
+		name: "save-lost", arg: "DIRECTORY", help: "keep what the rewind throws away in a new directory", complete: directories,
+		more: "Its directory wal has the target's WAL from the divergence on, its directory files what is removed, replaced or overwritten.",
+		set:  func(o *options, value string) error { o.saveLost = value; return nil },
+	},
+	{
+		name: "report", arg: "FILENAME", help: "write a report as a web page", complete: files,
+		more: "Of the plan in a dry run, else of what was done. It is one file, without scripts, for a browser.",
+		set:  func(o *options, value string) error { o.report = value; return nil },
+	},
+	{
+		name: "log-format", arg: "FORMAT", help: "write messages as text or json lines", values: []string{formatText, formatJSON},
+		set: func(o *options, value string) (err error) {
+			o.logFormat, err = value, oneOf("log format", value, formatText, formatJSON)
+			return err
+		},
+	},
 
 	{
-		name: "format", arg: "FORMAT", help: "text or json", values: []string{"text", "json"},
+		name: "ignore", arg: "GLOB", help: "pass over matching files (may be given several times)",
+		more: "Patterns are those of --keep.",
+		set:  func(o *options, value string) error { o.ignore = append(o.ignore, value); return nil },
+	},
+	{
+		name: "up-to", arg: "DIFFERENCE", help: "take files for equal that differ at most like this",
+		more: "Each includes those before it: checksum, lsn, hint_bits (what servers note without logging it), " +
+			"free_space (what nobody reads, and free space maps).",
+		values: []string{"none", "checksum", "lsn", "hint_bits", "free_space"},
 		set: func(o *options, value string) (err error) {
-			o.format, err = value, oneOf("format", value, "text", "json")
+			o.upTo, err = rewind.ParseDifference(value)
+			return err
+		},
+	},
+	{
+		name: "all", help: "compare WAL and the control file, too",
+		set: sets(func(o *options) *bool { return &o.all }),
+	},
+
+	{
+		name: "format", arg: "FORMAT", help: "print the result as text or json", values: []string{formatText, formatJSON},
+		more: "For a rewind, in a dry run the plan, else what was done, or why it was not. It goes to the standard output, messages do not.",
+		set: func(o *options, value string) (err error) {
+			o.format, err = value, oneOf("format", value, formatText, formatJSON)
 			return err
 		},
 	},
@@ -188,7 +254,10 @@ type command struct {
 	run      func(*invocation) int
 }
 
-var ownOptions = []string{"bindir", "in-place", "keep", "source-timeout"}
+// ownOptions are those of gorewind, which no abbreviation that pg_rewind knows means.
+var ownOptions = []string{
+	"bindir", "format", "in-place", "jobs", "keep", "log-format", "plan", "report", "save-lost", "save-plan", "source-timeout",
+}
 
 // The first is what gorewind does without the name of a command. Set in init,
 // as they refer to functions that refer to them.
@@ -225,6 +294,17 @@ func init() {
 			notes:    statusNotes, run: (*invocation).status,
 		},
 		{
+			name: "diff", purpose: "compares a data directory with another one, or with a server",
+			usage: []string{
+				"[OPTION]... DIRECTORY DIRECTORY",
+				"[OPTION]... --source-server=CONNSTR DIRECTORY",
+			},
+			sections: []section{{"Options", append([]string{
+				"source-server", "ignore", "up-to", "all", "format", "jobs", "source-timeout", "debug",
+			}, general...)}},
+			notes: diffNotes, run: (*invocation).diff,
+		},
+		{
 			name: "completion", purpose: "writes a script that lets a shell complete command lines",
 			usage:    []string{"bash|zsh|fish"},
 			sections: []section{{"Options", general}},
@@ -242,6 +322,12 @@ const statusNotes = `Without -D the directory is that of the environment variabl
 
 Exit status: 0 no rewind is to be finished; 1 failed; 2 wrong command line; 4 a rewind is to be
 finished, and no server starts until then.
+`
+
+const diffNotes = `What a rewind passes over is passed over here. Pages of relations are compared by their parts.
+A server that is running changes while it is read.
+
+Exit status: 0 equal; 1 different; 2 wrong command line, or the comparison failed.
 `
 
 // options lists a command's, in the table's order.
@@ -264,7 +350,7 @@ func (c *command) options() []*option {
 func getoptOptions(list []*option) []getopt.Option {
 	var to []getopt.Option
 	for _, o := range list {
-		to = append(to, getopt.Option{Name: o.name, Short: o.short, Arg: o.arg != ""})
+		to = append(to, getopt.Option{Name: o.name, Short: o.short, Arg: o.arg != "", Later: slices.Contains(ownOptions, o.name)})
 	}
 	return to
 }

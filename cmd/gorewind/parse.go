@@ -54,6 +54,10 @@ func (o *options) checkRewind() error {
 		return errors.New("no target data directory specified (--target-pgdata)")
 	case o.recoveryConf && o.sourceServer == nil:
 		return errors.New("no source server information (--source-server) specified for --write-recovery-conf")
+	case o.savePlan != "" && !o.dryRun:
+		return errors.New("--save-plan is for a dry run (--dry-run)")
+	case o.plan != "" && o.dryRun:
+		return errors.New("a saved plan (--plan) is carried out, which a dry run does not do")
 	}
 	return o.checkOperands(0)
 }
@@ -78,6 +82,17 @@ func (in *invocation) targetOrPGDATA() (string, error) {
 		return dir, nil
 	}
 	return "", errors.New("no target data directory specified (--target-pgdata)")
+}
+
+// maxJobs is more than any server of use has connections for.
+const maxJobs = 1000
+
+func parseJobs(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > maxJobs {
+		return 0, fmt.Errorf("invalid value \"%s\" for option --jobs: give a number from 1 to %d", s, maxJobs)
+	}
+	return n, nil
 }
 
 func oneOf(what, value string, choices ...string) error {

@@ -41,6 +41,9 @@ func (p *progress) report(r rewind.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
+	case p.out.json != nil:
+		p.out.json.Info("progress", "phase", r.Phase, "done_bytes", r.DoneBytes, "total_bytes", r.TotalBytes,
+			"done_files", r.DoneFiles, "total_files", r.TotalFiles, "bytes_per_second", r.Rate, "remaining_seconds", int64(r.Remaining.Seconds()))
 	case p.tty:
 		if p.bar == nil {
 			p.bar = progressbar.NewOptions64(max(r.TotalBytes, 1),

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
+	"strings"
+	"time"
 
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
@@ -21,37 +25,56 @@ func (in *invocation) rewind() int {
 		in.out.error(fmt.Sprintf("could not read permissions of directory \"%s\": %s", *in.opts.target, reason(err)))
 		return exitFailed
 	}
-	if err := in.perform(); err != nil {
-		return in.failed(err)
+	document, err := in.perform()
+	if err != nil {
+		document = cmp.Or(document, rewind.ErrorDocument(err))
 	}
-	return exitDone
+	status := exitDone
+	if err != nil {
+		status = in.failed(err)
+	}
+	if document != nil {
+		if err := in.publish(document); err != nil {
+			in.out.error(fmt.Sprintf("could not write what is to be reported: %v", err))
+			status = max(status, exitFailed)
+		}
+	}
+	return status
 }
 
 // perform does the rewind through the library, as any importer would.
-func (in *invocation) perform() error {
+func (in *invocation) perform() (*report.Document, error) {
 	if in.opts.dryRun {
 		in.log.Info("executing in dry-run mode")
 		in.out.detail("The target directory will not be modified.")
 	}
 	status, err := rewind.StatusOf(*in.opts.target)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	resumes := status.State == rewind.StateUnfinished
 	if resumes && in.opts.dryRun {
 		in.log.Info("an earlier rewind of this target was committed and did not end")
 		in.out.detail("Without --dry-run this run would complete it, without the source.")
 		in.doneDry()
-		return nil
+		return nil, nil
 	}
 
 	opts := in.rewindOptions()
 	opts.Keep, opts.InPlace = in.opts.keep, in.opts.inPlace
 	opts.RestoreTargetWAL, opts.EnsureShutdown = in.opts.restoreWAL, !in.opts.noEnsureShutdown && !in.opts.dryRun
-	opts.BinDir, opts.ConfigFile = in.opts.binDir, in.opts.configFile
+	opts.BinDir, opts.ConfigFile, opts.SaveLost = in.opts.binDir, in.opts.configFile, in.opts.saveLost
+	if in.opts.plan != "" {
+		plan, err := os.Open(in.opts.plan)
+		if err != nil {
+			return nil, err
+		}
+		defer plan.Close()
+		opts.Plan = plan
+	}
 	if !resumes { // which needs no source, and the source may be gone
 		if err := in.openSource(&opts); err != nil {
-			return err
+			return nil, err
 		}
 		defer opts.Source.Close()
 	}
@@ -62,10 +85,17 @@ func (in *invocation) perform() error {
 	}
 	r, err := rewind.Prepare(in.ctx, opts)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer r.Close()
-	return in.carryOut(r)
+	err = in.carryOut(r)
+	if err == nil && in.opts.savePlan != "" {
+		err = in.savePlan(r)
+	}
+	if !in.wantsDocument() {
+		return nil, err
+	}
+	return r.Document(in.ctx, err), err
 }
 
 func (in *invocation) carryOut(r *rewind.Rewind) error {
@@ -74,6 +104,9 @@ func (in *invocation) carryOut(r *rewind.Rewind) error {
 		const mb = 1 << 20
 		in.log.Info(fmt.Sprintf("need to copy %d MB (total source directory size is %d MB)",
 			plan.Files.FetchBytes()/mb, plan.Files.SourceBytes/mb))
+	}
+	for _, w := range plan.Warnings {
+		in.log.Warn(w)
 	}
 	switch {
 	case in.opts.dryRun && plan.Required:
@@ -88,11 +121,35 @@ func (in *invocation) carryOut(r *rewind.Rewind) error {
 	}
 	if plan.Required || plan.Resumes {
 		in.log.Info("Done!")
+		in.sumUp(r)
 		if in.opts.progress && !in.opts.recoveryConf && !plan.Resumes {
 			in.out.hint("Make it a standby of the source before you start it; its configuration files are now the source's.")
 		}
 	}
 	return nil
+}
+
+// sumUp says on a terminal what the rewind took.
+func (in *invocation) sumUp(r *rewind.Rewind) {
+	files := r.Plan().Files
+	if !in.opts.progress || !isTerminal(in.out.w) || files == nil {
+		return
+	}
+	var bytes int64
+	var took time.Duration
+	var phases []string
+	for _, p := range r.Phases() {
+		bytes += p.Bytes
+		took += p.Duration
+		phases = append(phases, fmt.Sprintf("%s %.2f s", p.Phase, p.Duration.Seconds()))
+	}
+	in.out.detail(fmt.Sprintf("%s were copied in %.2f s (%s). %s needed no copying.", report.Bytes(bytes), took.Seconds(),
+		strings.Join(phases, ", "), report.Bytes(files.SavedBytes())))
+}
+
+// savePlan writes the plan to a file, which is whole or not there.
+func (in *invocation) savePlan(r *rewind.Rewind) error {
+	return writeFile(in.opts.savePlan, r.Save)
 }
 
 func (in *invocation) doneDry() {
@@ -119,7 +176,7 @@ func (in *invocation) openSource(opts *rewind.Options) error {
 		opts.Source = dir
 		return nil
 	}
-	server, err := pgsource.Open(in.ctx, *in.opts.sourceServer, pgsource.Options{Timeout: in.opts.sourceTimeout, Logger: in.log})
+	server, err := pgsource.Open(in.ctx, *in.opts.sourceServer, in.serverOptions())
 	if err != nil {
 		return err
 	}
@@ -155,4 +212,8 @@ func (in *invocation) resume() int {
 	}
 	in.log.Info("Done!")
 	return exitDone
+}
+
+func (in *invocation) serverOptions() pgsource.Options {
+	return pgsource.Options{Timeout: in.opts.sourceTimeout, Jobs: in.opts.jobs, Logger: in.log}
 }

@@ -27,7 +27,7 @@ func (in *invocation) status() int {
 	if err != nil {
 		return in.failed(err)
 	}
-	if in.opts.format == "json" {
+	if in.opts.format == formatJSON {
 		text, err := json.MarshalIndent(s, "", "  ")
 		if err != nil {
 			return in.failed(err)

@@ -12,6 +12,7 @@ type Option struct {
 	Name  string // the long spelling, without the dashes; always given
 	Short byte   // the short spelling; zero where there is none
 	Arg   bool   // it takes an argument
+	Later bool   // an abbreviation that can mean another option, which is not later, means that one
 }
 
 // Parser goes through a command line. Make one with New.
@@ -112,22 +113,30 @@ func (p *Parser) long(arg string) (int, string, bool, error) {
 }
 
 func (p *Parser) find(name, arg string) (int, error) {
-	var matches []int
-	var list strings.Builder
+	var matches, later []int
 	for i, o := range p.options {
-		if o.Name == name {
+		switch {
+		case o.Name == name:
 			return i, nil
-		}
-		if strings.HasPrefix(o.Name, name) {
+		case !strings.HasPrefix(o.Name, name):
+		case o.Later:
+			later = append(later, i)
+		default:
 			matches = append(matches, i)
-			fmt.Fprintf(&list, " '--%s'", o.Name)
 		}
+	}
+	if len(matches) == 0 {
+		matches = later
 	}
 	switch len(matches) {
 	case 0:
 		return 0, fmt.Errorf("unrecognized option '--%s'", arg)
 	case 1:
 		return matches[0], nil
+	}
+	var list strings.Builder
+	for _, i := range matches {
+		fmt.Fprintf(&list, " '--%s'", p.options[i].Name)
 	}
 	return 0, fmt.Errorf("option '--%s' is ambiguous; possibilities:%s", arg, list.String())
 }

@@ -129,3 +129,14 @@ func ExampleParser() {
 	// target-pgdata /data <nil>
 	// [extra]
 }
+
+func TestAnAbbreviationMeansTheOlderOption(t *testing.T) {
+	options := []getopt.Option{{Name: "progress"}, {Name: "plan", Later: true}, {Name: "save-plan", Later: true}, {Name: "save-lost", Later: true}}
+	for line, want := range map[string]string{"--p": "progress", "--pl": "plan", "--plan": "plan", "--save-p": "save-plan"} {
+		i, _, _, err := getopt.New([]string{line}, options, false).Next()
+		assert.NoError(t, err, line)
+		assert.Equal(t, want, options[i].Name, line)
+	}
+	_, _, _, err := getopt.New([]string{"--save"}, options, false).Next()
+	assert.EqualError(t, err, "option '--save' is ambiguous; possibilities: '--save-plan' '--save-lost'")
+}

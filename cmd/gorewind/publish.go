@@ -1,0 +1,79 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/term"
+
+	"github.com/gorewind/gorewind/report"
+	"github.com/gorewind/gorewind/report/html"
+)
+
+// originalName is the program whose place gorewind takes: what is called by that
+// name prints nothing that pg_rewind does not, unless it is asked to.
+const originalName = "pg_rewind"
+
+// wantsDocument reports whether anything is made of the document.
+func (in *invocation) wantsDocument() bool { return in.prints() != "" || in.opts.report != "" }
+
+// prints is the format in which the document is printed, or empty.
+func (in *invocation) prints() string {
+	if in.opts.format == "" && in.opts.dryRun && in.out.name != originalName {
+		return formatText
+	}
+	return in.opts.format
+}
+
+// publish prints the document and writes the report, as far as asked for.
+func (in *invocation) publish(d *report.Document) error {
+	var err error
+	switch in.prints() {
+	case formatJSON:
+		err = in.printJSON(d)
+	case formatText:
+		if d.Kind != report.Failed { // the messages have said why
+			err = report.Text(in.stdout, d, in.layout())
+		}
+	}
+	if in.opts.report != "" {
+		err = errors.Join(err, writeFile(in.opts.report, func(w io.Writer) error { return html.Write(w, d) }))
+	}
+	return err
+}
+
+// layout is how text is set on the standard output.
+func (in *invocation) layout() report.Options {
+	o := report.Options{Width: report.DefaultWidth}
+	if f, ok := in.stdout.(*os.File); ok && isTerminal(f) {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			o.Width = width
+		}
+		o.Unicode = true
+		o.Color = in.env.get("NO_COLOR") == ""
+	}
+	return o
+}
+
+// writeFile writes a file that is whole or not there.
+func writeFile(name string, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".")
+	if err != nil {
+		return fmt.Errorf("could not create file %q: %w", name, err)
+	}
+	defer func() { _ = os.Remove(f.Name()) }()
+	err = write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return fmt.Errorf("could not write file %q: %w", name, err)
+	}
+	return nil
+}
