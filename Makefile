@@ -7,7 +7,11 @@ FUZZTIME ?= 30s
 TORTURE ?= 20
 TORTURETIME ?= 60m
 
-.PHONY: all build demo test torture race lint cross fuzz bench
+SCALE ?= small
+MAJOR ?= 15
+BENCHFLAGS ?=
+
+.PHONY: all build demo test torture race lint cross fuzz bench gobench
 all: build
 
 build: ## one static binary: bin/gorewind
@@ -40,5 +44,8 @@ fuzz: ## every fuzz target for FUZZTIME
 			echo "$$pkg $$name"; go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 		done || exit 1; done
 
-bench: ## decoding, scanning, checksums
+bench: ## beside the genuine pg_rewind and pg_waldump, on real servers; SCALE=full for the large scenarios
+	go run ./bench -scale $(SCALE) -major $(MAJOR) $(BENCHFLAGS)
+
+gobench: ## decoding, scanning, checksums
 	go test -run '^$$' -bench . -benchmem ./walreader ./internal/page

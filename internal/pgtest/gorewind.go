@@ -46,7 +46,7 @@ var Gorewind = sync.OnceValues(func() (string, error) {
 
 func buildGorewind(dir string) (string, error) {
 	path := filepath.Join(dir, exe("gorewind"))
-	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", path, commandPackage)
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-o", path, commandPackage)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%s: %w: %s", cmd, err, out)

@@ -36,6 +36,16 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
+// Chores are what root does for a program that UnprivilegedWith runs again.
+type Chores struct {
+	// Genuine is whether to install the genuine programs of the majors that
+	// GOREWIND_TEST_MAJORS names.
+	Genuine bool
+	// Outputs are files to write, by the name of the flag that sets them. The
+	// program must have no operands.
+	Outputs map[string]string
+}
+
 // say prints a line for whoever runs the tests. Of passing packages go test
 // throws away what they print, unless it is verbose: then go's own standard
 // error is the place, where it can be had.

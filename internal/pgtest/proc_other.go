@@ -25,3 +25,6 @@ func unprivilegedTest(*testing.M) (code int, done bool) { return 0, false }
 
 // Unprivileged does nothing on this system.
 func Unprivileged() (code int, done bool, err error) { return 0, false, nil }
+
+// UnprivilegedWith does nothing on this system.
+func UnprivilegedWith(Chores) (code int, done bool, err error) { return 0, false, nil }

@@ -53,7 +53,10 @@ func unprivilegedTest(*testing.M) (code int, done bool) {
 // Unprivileged runs this program again as an unprivileged user if it runs as
 // root, with the same arguments, and returns its exit status; done tells that
 // it did. Call it first thing in main.
-func Unprivileged() (code int, done bool, err error) {
+func Unprivileged() (code int, done bool, err error) { return UnprivilegedWith(Chores{}) }
+
+// UnprivilegedWith is Unprivileged for a program that needs more than that.
+func UnprivilegedWith(c Chores) (code int, done bool, err error) {
 	if !isRoot() {
 		return 0, false, nil
 	}
@@ -63,7 +66,17 @@ func Unprivileged() (code int, done bool, err error) {
 		return 0, true, err
 	}
 	defer w.remove()
-	code, err = w.rerun(func(_ *rootWork, args []string) ([]string, error) { return args, nil })
+	if c.Genuine {
+		w.installGenuine()
+	}
+	code, err = w.rerun(func(w *rootWork, args []string) ([]string, error) {
+		for name, path := range c.Outputs {
+			mine := filepath.Join(w.dir, "out", name)
+			w.copyBack = append(w.copyBack, [2]string{mine, path})
+			args = append(args, "-"+name+"="+mine) // the last one counts
+		}
+		return args, nil
+	})
 	return code, true, err
 }
 

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// tools are the programs that compete.
+type tools struct {
+	in       *pgtest.Installation
+	gorewind string
+}
+
+func (t tools) path(program string) string {
+	if program == "gorewind" {
+		return t.gorewind
+	}
+	path, _ := t.in.Program(program)
+	return path
+}
+
+// contest measures contestants on a pair.
+type contest struct {
+	tools
+	*pair
+	t       *scope
+	replica *replica // nil until it is needed
+}
+
+// fresh is a copy of the target that nobody has rewound.
+func (c *contest) fresh() *pgtest.Cluster {
+	if c.replica == nil {
+		c.replica = newReplica(c.t, c.target)
+	}
+	c.t.must(c.replica.restore())
+	return c.replica.Cluster
+}
+
+func newContest(t *scope, tools tools, p *pair) *contest {
+	return &contest{tools: tools, pair: p, t: t}
+}
+
+// outcome is what a contestant took.
+type outcome struct {
+	contestant
+	samples []sample
+	fetched int64 // negative if unknown
+}
+
+// run checks the results of the contestants, which warms the caches, and then
+// measures them in turn.
+func (c *contest) run(all []contestant, runs int) []outcome {
+	outcomes := make([]outcome, len(all))
+	for i, one := range all {
+		outcomes[i] = outcome{contestant: one, fetched: -1}
+		switch {
+		case !one.rewinds() || one.variant:
+			c.once(one)
+		case one.dry:
+			c.once(one)
+			c.check(contestant{name: one.name + " without -n", program: one.program})
+		default:
+			outcomes[i].fetched = c.check(one)
+		}
+	}
+	for range runs {
+		for i, one := range all {
+			outcomes[i].samples = append(outcomes[i].samples, c.once(one))
+		}
+	}
+	return outcomes
+}
+
+// alone measures the contestant whose growth is shown.
+func (c *contest) alone(sc *scenario, runs int) []sample {
+	for _, one := range sc.contestants(c.pair) {
+		if one.name == sc.grows {
+			var samples []sample
+			for range runs {
+				samples = append(samples, c.once(one))
+			}
+			return samples
+		}
+	}
+	c.t.Fatalf("no contestant %q", sc.grows)
+	return nil
+}
+
+// once runs a contestant on a target of its own, if it changes that.
+func (c *contest) once(one contestant) sample {
+	target := c.target
+	if !one.dry {
+		target = c.fresh()
+	}
+	s, _ := c.start(one, target)
+	return s
+}
+
+// start runs a contestant when no earlier writes disturb it.
+func (c *contest) start(one contestant, target *pgtest.Cluster) (sample, string) {
+	args := append([]string{}, one.options...)
+	if one.rewinds() {
+		args = append(append(args, "--target-pgdata="+target.Dir), c.sourceArgs...)
+	}
+	if one.rewinds() && one.dry {
+		args = append(args, "--dry-run")
+	}
+	_ = exec.Command("sync").Run() // where there is such a program
+	s, printed, err := timed(c.path(one.program), args, one.env)
+	c.t.must(err)
+	return s, printed
+}
+
+var copied = regexp.MustCompile(`(\d+)/\d+ kB \(100%\) copied`)
+
+// check rewinds with progress reports, compares what comes out with the source,
+// and returns how many bytes were fetched.
+func (c *contest) check(one contestant) (fetched int64) {
+	one.options = append([]string{"--progress"}, one.options...)
+	target := c.fresh()
+	_, printed := c.start(one, target)
+	fetched = -1
+	for _, m := range copied.FindAllStringSubmatch(printed, -1) {
+		kB, err := strconv.ParseInt(m[1], 10, 64)
+		c.t.must(err)
+		fetched = kB << 10
+	}
+	if c.stopped {
+		c.source.Start(c.t)
+		defer c.source.Stop(c.t, pgtest.Fast)
+	}
+	target.MakeStandbyOf(c.t, c.source)
+	target.Start(c.t)
+	target.WaitStreaming(c.t, c.source)
+	target.WaitCaughtUp(c.t, c.source)
+	if diff := compare(contents(c.t, c.source), contents(c.t, target)); diff != "" {
+		c.t.Fatalf("%s: source and target differ: %s", one.name, diff)
+	}
+	target.Stop(c.t, pgtest.Fast)
+	return fetched
+}
+
+func readControl(dir string) (*controlfile.Data, error) {
+	raw, err := os.ReadFile(filepath.Join(dir, pgdata.ControlFilePath))
+	if err != nil {
+		return nil, err
+	}
+	control, err := controlfile.Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return control, nil
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"slices"
+	"time"
+
+	"github.com/gorewind/gorewind/internal/pgtest"
+)
+
+// sample is what one run of a program took.
+type sample struct {
+	wall, cpu time.Duration // cpu is the program's own, user and system
+	peak      int64         // resident bytes; zero where that is not known
+	fetched   int64         // bytes of files that it says it copied; negative if it does not
+}
+
+// measure is a column of numbers.
+type measure struct {
+	name string
+	of   func(sample) float64
+}
+
+var (
+	wall    = measure{"wall", func(s sample) float64 { return s.wall.Seconds() }}
+	peak    = measure{"peak RSS", func(s sample) float64 { return float64(s.peak) }}
+	fetched = measure{"fetched", func(s sample) float64 { return float64(s.fetched) }}
+)
+
+// patience is for one run of a program.
+const patience = 10 * time.Minute
+
+// timed runs a program and measures it. The error has what it printed.
+func timed(path string, args, env []string) (s sample, printed string, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, args...)
+	var out bytes.Buffer
+	cmd.Env, cmd.Stdout, cmd.Stderr = append(pgtest.Env(), env...), &out, &out
+	before := ownPeak()
+	begun := time.Now()
+	if err := cmd.Start(); err != nil {
+		return s, "", err
+	}
+	watched := watchPeak(cmd.Process.Pid)
+	err = cmd.Wait()
+	s.wall = time.Since(begun)
+	s.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	// Until it executes another program, a new process counts the memory of the
+	// one that started it.
+	if s.peak = peakOf(cmd.ProcessState); s.peak <= before {
+		s.peak = watched()
+	} else {
+		watched()
+	}
+	if err != nil {
+		return s, "", fmt.Errorf("%s: %w: %s", cmd, err, out.String())
+	}
+	return s, out.String(), nil
+}
+
+// median is the sample of medians. It is of numbers that do not belong together.
+func median(samples []sample) sample {
+	return sample{
+		wall: middle(samples, func(s sample) time.Duration { return s.wall }),
+		cpu:  middle(samples, func(s sample) time.Duration { return s.cpu }),
+		peak: middle(samples, func(s sample) int64 { return s.peak }),
+	}
+}
+
+// middle is the median, the lower one of two.
+func middle[T time.Duration | int64](samples []sample, of func(sample) T) T {
+	var all []T
+	for _, s := range samples {
+		all = append(all, of(s))
+	}
+	slices.Sort(all)
+	return all[(len(all)-1)/2]
+}

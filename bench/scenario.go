@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+
+	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// scenario is a target and a source that have diverged, and who rewinds it how.
+type scenario struct {
+	name, about string
+	unit        string // of sizes: MB, which are 1 << 20 bytes, or files
+	small, full int64  // sizes
+	build       func(t *scope, in *pgtest.Installation, size int64) *pair
+	contestants func(p *pair) []contestant
+	goals       []goal
+	grows       string // the contestant whose times at growing sizes are shown; empty for none
+}
+
+var scenarios = []*scenario{pageImages, smallRecords, manyFiles, liveSource, sparseSource, distantSource, stoppedSource}
+
+func (sc *scenario) describe(size int64) string {
+	return fmt.Sprintf("%d %s %s", size, sc.unit, sc.about)
+}
+
+// pair is a target that is stopped and the source that took over.
+type pair struct {
+	target, source *pgtest.Cluster
+	sourceArgs     []string   // how a contestant is told of the source
+	stopped        bool       // the source is, too
+	common         pgdata.LSN // the redo point of the last common checkpoint
+}
+
+// contestant is a program with options that is measured.
+type contestant struct {
+	name    string
+	program string   // gorewind, pg_rewind or pg_waldump
+	options []string // those of the target and the source are added to a rewind's
+	env     []string
+	dry     bool // changes nothing, so that it needs no copy of the target
+	variant bool // of another contestant, whose result is checked
+}
+
+func (c contestant) rewinds() bool { return c.program != "pg_waldump" }
+
+// The contestants of most scenarios.
+var (
+	theirs    = contestant{name: "pg_rewind", program: "pg_rewind"}
+	ours      = contestant{name: "gorewind", program: "gorewind"}
+	inPlace   = contestant{name: "gorewind --in-place", program: "gorewind", options: []string{"--in-place"}}
+	theirsDry = contestant{name: "pg_rewind -n", program: "pg_rewind", dry: true}
+	oursDry   = contestant{name: "gorewind -n", program: "gorewind", dry: true}
+)
+
+// goal is what a contestant is to reach: its measure is to be at most limit times
+// that of another, or at most limit if there is no other.
+type goal struct {
+	of, than string
+	measure  measure
+	limit    float64
+}
+
+// mb is the unit of sizes.
+const mb = 1 << 20
+
+// primary makes a server with room in memory and time between checkpoints.
+func primary(t *scope, in *pgtest.Installation, conf map[string]string) *pgtest.Cluster {
+	all := map[string]string{
+		"shared_buffers": "256MB", "max_wal_size": "64GB", "min_wal_size": "32MB", "wal_recycle": "off",
+		"wal_keep_size": "16MB", "synchronous_commit": "off", "max_parallel_workers_per_gather": "0",
+	}
+	maps.Copy(all, conf)
+	c := in.InitCluster(t, pgtest.Options{Conf: all})
+	c.Start(t)
+	return c
+}
+
+// split makes a standby of a primary, has it promoted after what both share, and
+// each side change something: the old primary, which then is the target, by
+// diverge.
+func split(t *scope, old *pgtest.Cluster, shared, diverge func()) *pair {
+	old.Exec(t, "CREATE TABLE sides (side text)", "INSERT INTO sides VALUES ('both')", "CHECKPOINT")
+	standby := old.Standby(t)
+	old.SetConf(t, map[string]string{"wal_keep_size": "64GB"}) // the target's, for the contestants to read
+	old.Reload(t)
+	old.Checkpoint(t)
+	common, err := pgdata.ParseLSN(old.QueryString(t, "SELECT redo_lsn FROM pg_control_checkpoint()"))
+	t.must(err)
+	shared()
+	standby.WaitCaughtUp(t, old)
+	standby.Promote(t)
+	standby.Exec(t, "INSERT INTO sides VALUES ('source')", "CHECKPOINT") // which pg_rewind needs on the new timeline
+	old.Exec(t, "INSERT INTO sides VALUES ('target')")
+	diverge()
+	old.Stop(t, pgtest.Fast)
+	return &pair{
+		target: old, source: standby, common: common,
+		sourceArgs: []string{"--source-server=" + standby.ConnString("postgres")},
+	}
+}
+
+// blocks makes a table of so many bytes with eight wide rows in every block and
+// room for another version of one.
+func blocks(t *scope, c *pgtest.Cluster, size int64) {
+	const rows = 8
+	c.Exec(t,
+		"CREATE TABLE blocks (id int, changed int, filler text) WITH (fillfactor = 90)",
+		"ALTER TABLE blocks ALTER filler SET STORAGE PLAIN")
+	const step = 100_000
+	for id, end := int64(0), size/blockSize*rows; id < end; id += step {
+		c.Exec(t, fmt.Sprintf("INSERT INTO blocks SELECT g, 0, repeat(md5(g::text), 25) FROM generate_series(%d, %d) g", id, min(id+step, end)-1))
+	}
+	c.Exec(t, "VACUUM (FREEZE) blocks", "CHECKPOINT")
+}
+
+const blockSize = 8192
+
+// change updates a row in each block whose number is a multiple of every.
+func change(t *scope, c *pgtest.Cluster, every int) {
+	c.Exec(t, fmt.Sprintf("UPDATE blocks SET changed = changed + 1 WHERE id %% %d = 0", 8*every))
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+)
+
+// scope is the pgtest.T that the test harness asks for: what is made in a scope
+// is gone at its end.
+type scope struct {
+	name     string
+	failed   bool
+	cleanups []func()
+}
+
+// failure is what Fatalf panics with.
+type failure string
+
+// scoped runs something, and cleans up whether that fails or not.
+func scoped(name string, do func(*scope)) (err error) {
+	t := &scope{name: name}
+	defer func() {
+		if r := recover(); r != nil {
+			f, ours := r.(failure)
+			if !ours {
+				panic(r)
+			}
+			t.failed, err = true, fmt.Errorf("%s", string(f))
+		}
+		for _, cleanUp := range slices.Backward(t.cleanups) {
+			cleanUp()
+		}
+	}()
+	do(t)
+	return nil
+}
+
+// must fails at an error.
+func (t *scope) must(err error) {
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+}
+
+// The methods of pgtest.T.
+
+func (t *scope) Helper()                           {}
+func (t *scope) Name() string                      { return t.name }
+func (t *scope) Failed() bool                      { return t.failed }
+func (t *scope) Cleanup(f func())                  { t.cleanups = append(t.cleanups, f) }
+func (t *scope) Logf(format string, args ...any)   { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+func (t *scope) Fatalf(format string, args ...any) { panic(failure(fmt.Sprintf(format, args...))) }
