@@ -44,6 +44,11 @@ type WALFormat struct {
 	DatabaseDrop       uint8  // info of XLOG_DBASE_DROP (commands/dbcommands_xlog.h)
 	CheckPointSize     int    // bytes of the CheckPoint struct in checkpoint records
 	TransactionSpecial bool   // commits and aborts that drop relations are marked as special
+	DatabaseDropList   bool   // XLOG_DBASE_DROP has a list of tablespaces; else there is a record for each
+	XactInfo           uint32 // bits of xinfo that say what commit and abort records hold (access/xact.h)
+	XactStatsSize      int    // bytes of an xl_xact_stats_item in them
+	PrepareGIDLen      int    // where a PREPARE record has the length of its GID (xl_xact_prepare.gidlen, access/xact.h)
+	PrepareGID         int    // and where the GID
 }
 
 // SQLNames is what differs between majors for a client: the functions that were
@@ -78,16 +83,21 @@ var (
 	wal96 = WALFormat{
 		PageFlags: 0x0F, OverwriteFlag: 0x08, ImageFlags: 0x03, ImageCompressed: 0x02,
 		DatabaseDrop: 0x10, CheckPointSize: 80,
+		XactInfo: 0x3F, PrepareGIDLen: 46, PrepareGID: 48,
 	}
-	wal10 = with(wal96, func(f *WALFormat) { f.ImageFlags, f.ImageApply = 0x07, 0x04 })
-	wal12 = with(wal10, func(f *WALFormat) { f.CheckPointSize = 88 })
-	wal14 = with(wal12, func(f *WALFormat) { f.TopLevelXid, f.TransactionSpecial = true, true })
+	wal10 = with(wal96, func(f *WALFormat) { f.ImageFlags, f.ImageApply, f.XactInfo = 0x07, 0x04, 0x7F })
+	wal11 = with(wal10, func(f *WALFormat) { f.XactInfo, f.PrepareGID = 0xFF, 64 })
+	wal12 = with(wal11, func(f *WALFormat) { f.CheckPointSize = 88 })
+	wal13 = with(wal12, func(f *WALFormat) { f.DatabaseDropList = true })
+	wal14 = with(wal13, func(f *WALFormat) { f.TopLevelXid, f.TransactionSpecial = true, true })
 	wal15 = with(wal14, func(f *WALFormat) {
 		f.ImageFlags, f.ImageApply, f.ImageCompressed = 0x1F, 0x02, 0x1C
 		f.CustomRmgrs, f.DatabaseCreateWAL, f.DatabaseDrop = true, 0x10, 0x20
+		f.XactInfo, f.XactStatsSize, f.PrepareGIDLen, f.PrepareGID = 0x1FF, 12, 54, 72
 	})
+	wal18 = with(wal15, func(f *WALFormat) { f.XactStatsSize = 16 })
 	// 19 dropped "block is removable" and gave its bit to "overwrites a partial record".
-	wal19 = with(wal15, func(f *WALFormat) { f.PageFlags, f.OverwriteFlag, f.CheckPointSize = 0x07, 0x04, 96 })
+	wal19 = with(wal18, func(f *WALFormat) { f.PageFlags, f.OverwriteFlag, f.CheckPointSize = 0x07, 0x04, 96 })
 )
 
 func with[T any](row T, change func(*T)) T { change(&row); return row }
@@ -99,14 +109,14 @@ func (f WALFormat) magic(m uint16) WALFormat { f.Magic = m; return f }
 var versions = []*Version{
 	{Name: "9.6", ServerNum: 906, ControlVersion: 960, CatalogVersion: 201608131, WALDir: "pg_xlog", WAL: wal96.magic(0xD093), SQL: sql96, Defaults: defaults96, RecoveryConf: true},
 	{Name: "10", ServerNum: 1000, ControlVersion: 1002, CatalogVersion: 201707211, WALDir: "pg_wal", WAL: wal10.magic(0xD097), SQL: sql10, Defaults: defaults10, RecoveryConf: true},
-	{Name: "11", ServerNum: 1100, ControlVersion: 1100, CatalogVersion: 201809051, WALDir: "pg_wal", WAL: wal10.magic(0xD098), SQL: sql11, Defaults: defaults10, RecoveryConf: true},
+	{Name: "11", ServerNum: 1100, ControlVersion: 1100, CatalogVersion: 201809051, WALDir: "pg_wal", WAL: wal11.magic(0xD098), SQL: sql11, Defaults: defaults10, RecoveryConf: true},
 	{Name: "12", ServerNum: 1200, ControlVersion: 1201, CatalogVersion: 201909212, WALDir: "pg_wal", WAL: wal12.magic(0xD101), SQL: sql11, Defaults: defaults10},
-	{Name: "13", ServerNum: 1300, ControlVersion: 1300, CatalogVersion: 202007201, WALDir: "pg_wal", WAL: wal12.magic(0xD106), SQL: sql11, Defaults: defaults10},
+	{Name: "13", ServerNum: 1300, ControlVersion: 1300, CatalogVersion: 202007201, WALDir: "pg_wal", WAL: wal13.magic(0xD106), SQL: sql11, Defaults: defaults10},
 	{Name: "14", ServerNum: 1400, ControlVersion: 1300, CatalogVersion: 202107181, WALDir: "pg_wal", WAL: wal14.magic(0xD10D), SQL: sql11, Defaults: defaults10},
 	{Name: "15", ServerNum: 1500, ControlVersion: 1300, CatalogVersion: 202209061, WALDir: "pg_wal", WAL: wal15.magic(0xD110), SQL: sql11, Defaults: defaults10, StampsControl: true},
 	{Name: "16", ServerNum: 1600, ControlVersion: 1300, CatalogVersion: 202307071, WALDir: "pg_wal", WAL: wal15.magic(0xD113), SQL: sql11, Defaults: defaults10, StrictCommands: true, StampsControl: true},
 	{Name: "17", ServerNum: 1700, ControlVersion: 1700, CatalogVersion: 202406281, WALDir: "pg_wal", WAL: wal15.magic(0xD116), SQL: sql11, Defaults: defaults10, StrictCommands: true, StampsControl: true},
-	{Name: "18", ServerNum: 1800, ControlVersion: 1800, CatalogVersion: 202506291, WALDir: "pg_wal", WAL: wal15.magic(0xD118), SQL: sql11, Defaults: defaults10, StrictCommands: true, StampsControl: true},
+	{Name: "18", ServerNum: 1800, ControlVersion: 1800, CatalogVersion: 202506291, WALDir: "pg_wal", WAL: wal18.magic(0xD118), SQL: sql11, Defaults: defaults10, StrictCommands: true, StampsControl: true},
 	{Name: "19", ServerNum: 1900, ControlVersion: 1905, CatalogVersion: 202610061, WALDir: "pg_wal", WAL: wal19.magic(0xD122), SQL: sql11, Defaults: defaults19, StrictCommands: true, StampsControl: true, PaddedLSN: true},
 }
 

@@ -178,6 +178,9 @@ func TestFixturesAreScannedAsTheyAreRead(t *testing.T) {
 			require.NoError(t, err)
 			assert.Less(t, scan.Checkpoint.LSN, fork)
 			assert.NotEmpty(t, scan.Blocks)
+			assert.NotEmpty(t, scan.Lost.Blocks)
+			assert.NotZero(t, scan.Lost.Committed)
+			assert.Zero(t, scan.Lost.Unparsed)
 		}
 	})
 }

@@ -219,6 +219,7 @@ func randomWAL(rnd *rand.Rand, f walreader.Format, size int) *builder {
 	w := newBuilder(f)
 	w.checkpoint(0, w.pos()+40)
 	pageSize := int(f.Geometry.WALBlockSize)
+	var xacts transactions
 	for len(w.buf) < size {
 		switch n := rnd.IntN(1000); {
 		case n < 2:
@@ -237,6 +238,8 @@ func randomWAL(rnd *rand.Rand, f walreader.Format, size int) *builder {
 			w.tli++
 		case n < 150:
 			w.add(message(26 + rnd.IntN(3*pageSize)))
+		case n < 250:
+			w.add(xacts.record(rnd, &f.Version.WAL))
 		default:
 			l := heapTable
 			l.Relation += uint32(rnd.IntN(5))

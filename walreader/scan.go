@@ -133,13 +133,12 @@ type segmentScan struct {
 	changes        changes // all that follows counts from the checkpoint, if there is one
 	records, bytes int64
 
-	lost        Lost    // behind the fork
-	lostChanges changes // in the fork's segment only: in newer ones they are the changes
+	lost lostScan // behind the fork
 }
 
 // segment reads all records that start in segment no.
 func (s *scan) segment(ctx context.Context, r *Reader, no pgdata.SegNo) *segmentScan {
-	res := &segmentScan{changes: newChanges(s.f.Geometry), lostChanges: newChanges(s.f.Geometry)}
+	res := &segmentScan{changes: newChanges(s.f.Geometry), lost: s.newLost(no)}
 	res.err = s.read(ctx, r, no, res)
 	if res.err != nil {
 		r.pages.forget()
@@ -226,14 +225,7 @@ func (s *scan) add(rec *Record, res *segmentScan) error {
 		}
 	}
 	if rec.LSN >= s.fork {
-		res.lost.add(rec, &s.f.Version.WAL)
-		if s.f.Geometry.SegNo(rec.LSN) == s.f.Geometry.SegNo(s.fork) {
-			for i := range rec.Blocks {
-				if b := &rec.Blocks[i]; b.Fork == pgdata.MainFork {
-					res.lostChanges.add(b.Locator, b.Block)
-				}
-			}
-		}
+		res.lost.add(rec)
 	}
 	return nil
 }
@@ -276,6 +268,7 @@ func (s *scan) join(ctx context.Context, inOrder <-chan segmentJob) (*ScanResult
 		newer   = &segmentScan{} // the neighbour in which a record starts
 		tli     = ^uint32(0)     // of the newer segment's first page
 		unknown error
+		lost    lostScan
 		total   = &ScanResult{Blocks: pgdata.ChangedBlocks{}, LastSegment: g.SegNo(s.end - 1)}
 	)
 	for job := range inOrder {
@@ -299,9 +292,9 @@ func (s *scan) join(ctx context.Context, inOrder <-chan segmentJob) (*ScanResult
 			}
 			return nil, &BoundaryError{Fork: true, At: s.fork, Expected: next, version: s.f.Version}
 		}
-		total.Lost.prepend(&res.lost)
+		lost.prepend(&res.lost)
 		if job.segment == g.SegNo(s.fork) {
-			total.Lost.countBlocks(res.lostChanges.blocks, total.Blocks) // which are those of newer segments yet
+			total.Lost = lost.report(res.lost.blocks, total.Blocks) // which has the newer segments' yet
 		}
 		if res.first == 0 {
 			continue

@@ -20,35 +20,27 @@ import (
 func scanSequentially(t *testing.T, segs walreader.Segments, f walreader.Format, start pgdata.LSN, req walreader.ScanRequest) *walreader.ScanResult {
 	t.Helper()
 	res := &walreader.ScanResult{Blocks: pgdata.ChangedBlocks{}, LastSegment: f.Geometry.SegNo(req.End - 1)}
-	lost := pgdata.ChangedBlocks{}
+	lost := walreader.NewLostScan(f)
 	r := walreader.NewReader(segs, f)
 	defer func() { _ = r.Close() }()
 	for rec, err := range r.Records(context.Background(), start, req.End) {
 		require.NoError(t, err)
+		if rec.LSN >= req.Fork {
+			lost.Add(rec)
+		}
 		if c, ok := rec.Checkpoint(); ok && rec.LSN < req.Fork {
 			res.Checkpoint, res.FirstSegment = c, f.Geometry.SegNo(rec.LSN)
 			res.Blocks, res.Records, res.Bytes = pgdata.ChangedBlocks{}, 0, 0
 		}
 		res.Records++
 		res.Bytes += int64(rec.Length)
-		if rec.LSN >= req.Fork {
-			res.Lost.Add(rec, f)
-			for _, b := range rec.Blocks {
-				if b.Fork == pgdata.MainFork {
-					lost.Add(f.Geometry, b.Locator, b.Block)
-				}
-			}
-		}
 		for _, b := range rec.Blocks {
 			if b.Fork == pgdata.MainFork {
 				res.Blocks.Add(f.Geometry, b.Locator, b.Block)
 			}
 		}
 	}
-	res.Lost.Blocks = map[pgdata.RelFileLocator]int64{}
-	for file, blocks := range lost {
-		res.Lost.Blocks[file.Locator] += int64(blocks.Len())
-	}
+	res.Lost = lost.Report()
 	return res
 }
 

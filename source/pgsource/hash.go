@@ -62,6 +62,9 @@ func (s *Server) Hash(ctx context.Context, ranges iter.Seq[source.Range], result
 		if q.err != nil {
 			return q.err
 		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		for i, r := range q.ranges {
 			if err := result(r, q.sums[i]); err != nil {
 				return err

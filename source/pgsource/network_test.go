@@ -111,7 +111,7 @@ func TestABadNetwork(t *testing.T) {
 		t.Run("a transfer that is cut again and again is complete, and each outage is logged once", func(t *testing.T) {
 			p := c.Proxy(t)
 			j, log := newJournal()
-			s := open(t, p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: never, Logger: log})
+			s := open(t, p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: never, Logger: log, Jobs: 1})
 			w := newCrowd(t, c, 3500)
 			for _, piece := range []int{1, 700, 1000, 1001, 2400} {
 				w.at[piece] = func() { p.CutAfter(100_000) }
