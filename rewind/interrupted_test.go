@@ -127,7 +127,9 @@ func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 	}{
 		{"the commit itself is done, and nothing behind it", func(op faultdisk.Op) bool { return op.Name == "remove" && op.Path == pgdata.PostmasterPid }},
 		{"when files are replaced", func(op faultdisk.Op) bool { return op.Name == "rename" && strings.HasPrefix(op.Path, "base/") }},
-		{"when blocks are written", func(op faultdisk.Op) bool { return strings.HasPrefix(op.Path, "base/") && (op.Name == "writeat" || op.Name == "copyrange") }},
+		{"when blocks are written", func(op faultdisk.Op) bool {
+			return strings.HasPrefix(op.Path, "base/") && (op.Name == "writeat" || op.Name == "copyrange")
+		}},
 		{"when files are removed", func(op faultdisk.Op) bool { return op.Name == "remove" && strings.HasPrefix(op.Path, "base/") }},
 		{"when the label was written", func(op faultdisk.Op) bool { return op.Name == "sync" && op.Path == "." }},
 		{"when only the control file is missing", func(op faultdisk.Op) bool {
