@@ -64,7 +64,7 @@ func (r *Rewind) fetchWAL(ctx context.Context, e end, to receiver, sink *counter
 		}
 		upTo := entry.Limit()
 		if _, s, ok := geo.ParseWALFileName(path.Base(entry.Path)); ok {
-			upTo = r.writtenTo(s, entry.SourceSize, e.written)
+			upTo = r.writtenTo(path.Base(entry.Path), entry.SourceSize, e.written)
 			if entry.Reason == filemap.NotWritten && (e.written == 0 || s > geo.SegNo(e.written)) {
 				if err := to.Skip(entry.Path); err != nil {
 					return err

@@ -28,14 +28,14 @@ type walFacts struct {
 	recycled map[string]bool // the source's, under names for the future
 	end      pgdata.LSN      // up to where the source has written; zero: not known
 
-	localFor   string // the source's segment in which the two part, if the target's begins like it
-	local      string // that one's path
-	localBytes int64  // that both have
+	alike      map[string]bool // the source's segments that begin like the target's of the divergence
+	local      string          // that one's path
+	localBytes int64           // that they share
 }
 
 // learnWAL finds out all of it. The listings must be complete.
 func (r *Rewind) learnWAL(ctx context.Context, b *filemap.Builder) (*walFacts, error) {
-	w := &walFacts{r: r, common: map[string]bool{}, recycled: map[string]bool{}, end: r.sourceState.WALEnd()}
+	w := &walFacts{r: r, common: map[string]bool{}, recycled: map[string]bool{}, alike: map[string]bool{}, end: r.sourceState.WALEnd()}
 	if err := w.checkCommon(ctx, b); err != nil {
 		return nil, err
 	}
@@ -126,22 +126,32 @@ func (w *walFacts) checkRecycled(ctx context.Context, b *filemap.Builder) error 
 }
 
 // checkLocal compares the part before the divergence of the segment in which the
-// two part: a promotion copies it from the one that the target has under its own
-// timeline's name.
+// two part. A promotion copies it to the new timeline's segment from the old one,
+// which the source may still have, too.
 func (w *walFacts) checkLocal(ctx context.Context, b *filemap.Builder) error {
 	p, geo := w.r.plan, w.r.targetControl.Geometry
 	s := geo.SegNo(p.Divergence)
-	shared := int64(geo.PageStart(p.Divergence) - geo.SegStart(s))
-	own := p.Version.WALPath(geo.WALFileName(p.Target.History.TimelineOf(geo, s), s))
-	theirs := p.Version.WALPath(geo.WALFileName(p.Source.History.TimelineOf(geo, s), s))
-	_, has := b.Target(own)
-	_, exists := b.Source(theirs)
-	if !has || !exists || own == theirs || shared == 0 || w.r.earlier != nil {
+	w.local = p.Version.WALPath(geo.WALFileName(p.Target.History.TimelineOf(geo, s), s))
+	w.localBytes = int64(geo.PageStart(p.Divergence) - geo.SegStart(s))
+	if _, has := b.Target(w.local); !has || w.localBytes == 0 || w.r.earlier != nil {
 		return nil
 	}
-	same, err := w.r.sameContent(ctx, []pair{{own, source.Range{Path: theirs, Length: shared}}})
-	if err == nil && same[0] {
-		w.local, w.localBytes, w.localFor = own, shared, path.Base(theirs)
+	var names []string
+	var pairs []pair
+	for f := range b.SourceWAL() {
+		name := path.Base(f.Path)
+		_, segment, ok := geo.ParseWALFileName(name)
+		inItsPlace := f.Path == w.local && w.r.inPlace() // which is overwritten first
+		if ok && segment == s && f.Size >= w.localBytes && !inItsPlace && !w.recycled[name] {
+			names = append(names, name)
+			pairs = append(pairs, pair{w.local, source.Range{Path: f.Path, Length: w.localBytes}})
+		}
+	}
+	same, err := w.r.sameContent(ctx, pairs)
+	for i, name := range names {
+		if err == nil && same[i] {
+			w.alike[name] = true
+		}
 	}
 	return err
 }
@@ -151,21 +161,27 @@ func (w *walFacts) isCommon(name string) bool { return w.common[name] }
 
 // written is how many bytes of a source's segment hold WAL.
 func (w *walFacts) written(name string, size int64) int64 {
-	_, s, ok := w.r.sourceControl.Geometry.ParseWALFileName(name)
-	if !ok {
-		return size
-	}
 	if w.recycled[name] {
 		return 0
 	}
-	return w.r.writtenTo(s, size, w.end)
+	return w.r.writtenTo(name, size, w.end)
 }
 
-// writtenTo is how much of segment s is written where WAL ends at end: whole
-// pages, for a server writes those. An end of zero is not known.
-func (r *Rewind) writtenTo(s pgdata.SegNo, size int64, end pgdata.LSN) int64 {
+// writtenTo is how much of a source's segment is written where its WAL ends at end:
+// whole pages, for a server writes those. Of a timeline that was left it is what
+// lies before its end. An end of zero is not known.
+func (r *Rewind) writtenTo(name string, size int64, end pgdata.LSN) int64 {
 	geo := r.sourceControl.Geometry
-	if end == 0 || s != geo.SegNo(end) {
+	tli, s, ok := geo.ParseWALFileName(name)
+	if !ok || end == 0 {
+		return size
+	}
+	for _, e := range r.plan.Source.History {
+		if e.TLI == tli && e.End != 0 {
+			end = e.End
+		}
+	}
+	if s != geo.SegNo(end) {
 		return size
 	}
 	page := pgdata.LSN(geo.WALBlockSize)
@@ -174,10 +190,10 @@ func (r *Rewind) writtenTo(s pgdata.SegNo, size int64, end pgdata.LSN) int64 {
 
 // localOf is the target's file whose first bytes are those of a source's segment.
 func (w *walFacts) localOf(name string) (string, int64) {
-	if name == w.localFor {
-		return w.local, w.localBytes
+	if !w.alike[name] {
+		return "", 0
 	}
-	return "", 0
+	return w.local, w.localBytes
 }
 
 type memorySegment struct {

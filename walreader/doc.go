@@ -17,6 +17,13 @@
 // sure to stand on the first page. After an XLOG/SWITCH record the rest of the
 // segment is padding.
 //
+// # What is lost
+//
+// [Scan] also tells what the records behind the divergence point did, in terms
+// that mean something to whoever loses it: see [Lost]. It reads commit, abort and
+// PREPARE records and those that make or remove relations, databases and
+// tablespaces. A record of these that it cannot read is counted, and no error.
+//
 // # Three answers
 //
 // Where no valid record can be read, the answer is one of three. The rule looks

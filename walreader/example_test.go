@@ -84,7 +84,9 @@ func ExampleScan() {
 	for file, blocks := range res.Blocks {
 		fmt.Println(file.Path(format.Version), blocks.Len(), "blocks")
 	}
+	fmt.Println("lost:", res.Lost.Committed, "transaction, committed at", res.Lost.LastCommit.Time)
 	// Output:
 	// last common checkpoint at 0/100028 on timeline 1
 	// base/5/16384 2 blocks
+	// lost: 1 transaction, committed at 2000-01-01 00:00:00 +0000 UTC
 }

@@ -124,7 +124,7 @@ type transactions struct {
 
 func (x *transactions) record(rnd *rand.Rand, wal *pgdata.WALFormat) spec {
 	x.xid++
-	l := pgdata.RelFileLocator{Tablespace: 1663, Database: 5, Relation: 20_000 + uint32(rnd.IntN(500))}
+	l := pgdata.RelFileLocator{Tablespace: 1663, Database: 5, Relation: 20_000 + uint32(rnd.IntN(20))}
 	end := xactSpec{xid: x.xid, time: int64(x.xid) * 1e6, xinfo: rnd.Uint32() & wal.XactInfo &^ (1 << 4), database: rnd.Uint32N(3), gid: "g"}
 	for range rnd.IntN(3) {
 		end.drops = append(end.drops, l)

@@ -165,6 +165,11 @@ func TestLostOfRecords(t *testing.T) {
 			walreader.Lost{Committed: 1, Unparsed: 1},
 		},
 		{
+			"a commit with something that a later major put in", "10",
+			[]spec{xactSpec{xid: 700, xinfo: 1<<4 | 1<<7, prepared: 699, gid: "g"}.record(xactCommitPrepared, &pgdata.VersionByName("10").WAL)},
+			walreader.Lost{Committed: 1, Unparsed: 1},
+		},
+		{
 			"kinds of records that are not known, and some that are nothing", "17",
 			[]spec{{rmgr: 1, info: 0x70}, {rmgr: 2, info: 0x30}, {rmgr: 4, info: 0x30}, {rmgr: 5, info: 0x20}, {rmgr: 1, info: 0x50}, {rmgr: 1, info: 0x60}, {rmgr: 200}},
 			walreader.Lost{Unparsed: 4},
