@@ -72,7 +72,7 @@ func (printer) Vanished(path string) error {
 	return nil
 }
 
-// A file gives as many bytes as it has.
+// A file gives as many bytes as it has. Files come in any order.
 func ExampleSource_Fetch() {
 	dir := dataDirectory()
 	defer func() { _ = os.RemoveAll(dir) }()
@@ -90,7 +90,7 @@ func ExampleSource_Fetch() {
 	if err := src.Fetch(context.Background(), slices.Values(wanted), printer{}); err != nil {
 		log.Fatal(err)
 	}
-	// Output:
+	// Unordered output:
 	// base/5/16384: 4096 bytes at offset 8192
 	// PG_VERSION: 3 bytes at offset 0
 	// base/5/99999 is gone
@@ -104,7 +104,7 @@ func ExampleRelationName() {
 	} {
 		fmt.Println(name)
 	}
-	// Output:
+	// Unordered output:
 	// table public."Order"
 	// index public."Order_pkey" on public."Order"
 	// table public."Order" (toast)

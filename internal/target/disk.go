@@ -37,6 +37,9 @@ type Disk interface {
 	// the kernel or by sharing blocks where that is possible. It gives how many
 	// bytes there were; none where src ends before. src is a File, or one of others.
 	CopyRange(dst File, to int64, src io.ReaderAt, at, length int64) (int64, error)
+	// Allocate lets the system find a place on the disk for an open, empty file that
+	// will have this size, where it can.
+	Allocate(f File, size int64)
 	// Flush lets the system begin to write what it holds of a file to the disk,
 	// without waiting for it and without a promise: that is what Sync is for.
 	Flush(f File)
@@ -192,6 +195,8 @@ func (d osDisk) SyncFS(p string) error {
 func (d osDisk) CopyRange(dst File, to int64, src io.ReaderAt, at, length int64) (int64, error) {
 	return copyRange(dst, to, src, at, length)
 }
+
+func (d osDisk) Allocate(f File, size int64) { allocate(f, size) }
 
 func (d osDisk) Flush(f File) { flush(f) }
 

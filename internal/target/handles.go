@@ -9,9 +9,6 @@ const maxIdle = 32
 // one after the other, small and many. No lock is held while a file is opened,
 // written to or closed.
 type handles struct {
-	// flush, if not nil, is called before a file is closed.
-	flush func(File)
-
 	mu   sync.Mutex
 	open map[string]*handle
 	err  error // the first error of a close, which may be that of a delayed write
@@ -70,9 +67,6 @@ func (h *handles) leave(path string, f *handle) (idle *handle) {
 func (h *handles) closeFile(f *handle) {
 	if f == nil || f.file == nil {
 		return
-	}
-	if h.flush != nil {
-		h.flush(f.file)
 	}
 	if err := f.file.Close(); err != nil {
 		h.mu.Lock()

@@ -72,7 +72,7 @@ func (a *appender) Write(b []byte) (int, error) {
 type blocksFile struct {
 	f     File
 	end   atomic.Int64
-	dirty dirty
+	dirty atomic.Int64 // bytes since it was flushed
 }
 
 func newBlocksFile(d Disk, p string) (*blocksFile, error) {
@@ -82,6 +82,15 @@ func newBlocksFile(d Disk, p string) (*blocksFile, error) {
 
 // take gives a place for so many bytes.
 func (b *blocksFile) take(length int64) (at int64) { return b.end.Add(length) - length }
+
+// wrote accounts for bytes, and says whether the file is to be flushed.
+func (b *blocksFile) wrote(length int64) (flush bool) {
+	if b.dirty.Add(length) < flushEvery {
+		return false
+	}
+	b.dirty.Store(0)
+	return true
+}
 
 // index lists the pieces in the order in which they came.
 type index struct {

@@ -26,6 +26,7 @@ type InPlace struct {
 	notes []byte
 	areas *areaMap
 	open  handles
+	flush func(File)
 }
 
 // ChangeInPlace gets ready to carry out a plan, and changes nothing yet. notes is
@@ -39,7 +40,10 @@ func (t *Target) ChangeInPlace(plan *filemap.Plan, opts Options, notes []byte) (
 		return nil, err
 	}
 	c := &InPlace{received: newReceived(plan, opts.Exact), t: t, opts: opts, notes: notes, areas: areas}
-	c.open.flush = flusher(t.disk, opts.Sync)
+	c.flush = flusher(t.disk, opts.Sync)
+	for _, f := range c.files {
+		f.scattered = true
+	}
 	return c, nil
 }
 
@@ -148,14 +152,15 @@ func (c *InPlace) write(p string, offset, length int64, write func(File) (int64,
 	err = c.open.use(p, func() (File, error) { return c.openFile(f) }, func(to File) (err error) {
 		if length > 0 {
 			n, err = write(to)
-			f.dirty.add(n, to, c.open.flush)
+		}
+		if f.got(offset, n) {
+			c.flush(to)
 		}
 		return err
 	})
 	if err != nil {
 		return n, c.t.failed("write", p, err)
 	}
-	f.got(offset, n)
 	return n, nil
 }
 

@@ -48,6 +48,13 @@ func copyRange(dst File, to int64, src io.ReaderAt, at, length int64) (int64, er
 	return sum, nil
 }
 
+// allocate is fallocate(2). A file that becomes shorter keeps its size.
+func allocate(f File, size int64) {
+	if file, ok := f.(*os.File); ok {
+		_ = unix.Fallocate(int(file.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, size) // a file system may not know it
+	}
+}
+
 // flush is sync_file_range(2).
 func flush(f File) {
 	if file, ok := f.(*os.File); ok {

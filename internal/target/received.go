@@ -21,13 +21,16 @@ type file struct {
 	entry *filemap.Entry
 	id    int
 	mu    sync.Mutex
-	begun bool // something came, if only the news that it is empty
-	gone  bool // the source has it no more
-	made  bool // the staged file exists
-	whole bool // it is staged as a file, and not in pieces
-	bytes int64
-	end   int64 // of what came
-	dirty dirty
+	begun bool  // something came, if only the news that it is empty
+	gone  bool  // the source has it no more
+	made  bool  // the staged file exists
+	whole bool  // it is staged as a file, and not in pieces
+	bytes int64 // that came
+	kept  int64 // bytes that were copied from the target's file
+	end   int64 // of both
+	dirty int64 // bytes since it was flushed
+	// scattered says that what comes is written over what is there.
+	scattered bool
 }
 
 func newReceived(plan *filemap.Plan, exact bool) received {
@@ -69,15 +72,36 @@ func (r *received) ask(p string, offset, length int64) (*file, error) {
 	return f, nil
 }
 
-// got accounts for a piece that came.
-func (f *file) got(offset, length int64) {
-	if length == 0 {
-		return
-	}
+// got accounts for a piece that came, and says whether the file is to be flushed.
+func (f *file) got(offset, length int64) (flush bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.bytes += length
+	return f.wrote(offset, length)
+}
+
+// keeps accounts for a piece of the target's file that was copied.
+func (f *file) keeps(offset, length int64) (flush bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.kept += length
+	return f.wrote(offset, length)
+}
+
+// wrote says that a file is to be flushed as soon as there is much to write, but
+// not while it has holes that will be filled: the disk would get every piece
+// between them on its own.
+func (f *file) wrote(offset, length int64) (flush bool) {
+	if length == 0 {
+		return false
+	}
 	f.end = max(f.end, offset+length)
+	f.dirty += length
+	if f.dirty < flushEvery || !f.scattered && f.bytes+f.kept < f.end-flushEvery {
+		return false
+	}
+	f.dirty = 0
+	return true
 }
 
 func (r *received) vanish(p string) error {

@@ -26,6 +26,7 @@ type Staging struct {
 
 	blocks []*blocksFile // of each area, where needed
 	open   handles
+	flush  func(File)
 	copies errgroup.Group // of what stays in files that are rebuilt
 	done   bool           // committed or discarded
 }
@@ -52,7 +53,7 @@ func (t *Target) Stage(ctx context.Context, plan *filemap.Plan, control []byte, 
 		return nil, err
 	}
 	s := &Staging{received: newReceived(plan, opts.Exact), t: t, areas: areas, opts: opts}
-	s.open.flush = flusher(t.disk, opts.Sync)
+	s.flush = flusher(t.disk, opts.Sync)
 	s.copies.SetLimit(workers())
 	rooms := areas.room(plan)
 	if err := t.checkSpace(areas.areas, rooms, false); err != nil {
@@ -153,7 +154,9 @@ func (s *Staging) stage(p string, one piece, offset int64, write func(to File, a
 			if one.length > 0 {
 				n, err = write(to, offset)
 			}
-			f.dirty.add(n, to, s.open.flush)
+			if f.got(offset, n) {
+				s.flush(to)
+			}
 			return err
 		})
 		if err != nil {
@@ -162,16 +165,17 @@ func (s *Staging) stage(p string, one piece, offset int64, write func(to File, a
 	} else if one.length > 0 {
 		b := s.blocks[area]
 		one.at = b.take(int64(one.length))
-		n, err = write(b.f, one.at)
-		b.dirty.add(n, b.f, s.open.flush)
-		if err != nil {
+		if n, err = write(b.f, one.at); err != nil {
 			return n, s.t.failed("write", s.areas.areas[area].blocks(), err)
+		}
+		f.got(offset, n)
+		if b.wrote(n) {
+			s.flush(b.f)
 		}
 	}
 	if n == 0 {
 		return 0, nil
 	}
-	f.got(offset, n)
 	one.length = uint32(n)
 	if err := s.index.add(one); err != nil {
 		return n, s.t.failed("write", indexPath, err)
@@ -198,6 +202,9 @@ func (s *Staging) openStaged(f *file, staged string) (File, error) {
 	}
 	f.made = true
 	err = s.t.disk.Chmod(staged, mode) // gives back what the umask took away
+	if size := f.entry.SourceSize - f.entry.Unwritten; err == nil && size >= minAllocate {
+		s.t.disk.Allocate(out, size)
+	}
 	if err == nil && s.plan.IsSegment(f.entry) {
 		err = out.Truncate(f.entry.SourceSize) // no server reads a short one; what the source has not written is a hole
 	}
@@ -232,12 +239,11 @@ func (s *Staging) rebuild(f *file, staged string) error {
 				if n == 0 {
 					return ErrChanged
 				}
+				if f.keeps(at, n) {
+					s.flush(out)
+				}
 				at += n
-				f.dirty.add(n, out, s.open.flush)
 			}
-			f.mu.Lock()
-			f.end = max(f.end, r.Offset+r.Length)
-			f.mu.Unlock()
 		}
 		return nil
 	})

@@ -20,9 +20,18 @@ var geometry = pgdata.Geometry{BlockSize: 8192, RelSegBlocks: 131072, WALBlockSi
 
 // newTarget makes a data directory of PostgreSQL 17 out of a real control file
 // and some files.
-func newTarget(t *testing.T, files map[string]string) (*target.Target, []byte) {
+func newTarget(t testing.TB, files map[string]string) (*target.Target, []byte) {
 	t.Helper()
-	dir := t.TempDir()
+	dir, control := newDirectory(t, files)
+	tgt, err := target.Open(dir, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, tgt.Close()) })
+	return tgt, control
+}
+
+func newDirectory(t testing.TB, files map[string]string) (dir string, control []byte) {
+	t.Helper()
+	dir = t.TempDir()
 	control, err := os.ReadFile("../../controlfile/testdata/17.pg_control")
 	require.NoError(t, err)
 	files[pgdata.ControlFilePath], files[pgdata.VersionPath] = string(control), "17\n"
@@ -31,10 +40,7 @@ func newTarget(t *testing.T, files map[string]string) (*target.Target, []byte) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(p), 0o700))
 		require.NoError(t, os.WriteFile(p, []byte(content), 0o600))
 	}
-	tgt, err := target.Open(dir, nil)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, tgt.Close()) })
-	return tgt, control
+	return dir, control
 }
 
 func plan(entries ...filemap.Entry) *filemap.Plan {
@@ -50,7 +56,7 @@ func stage(t *testing.T, tgt *target.Target, control []byte, entries ...filemap.
 }
 
 // newControl is a control file that differs from the given one.
-func newControl(t *testing.T, control []byte) []byte {
+func newControl(t testing.TB, control []byte) []byte {
 	t.Helper()
 	d, err := controlfile.Parse(control)
 	require.NoError(t, err)
@@ -68,7 +74,7 @@ func finish(t *testing.T, tgt *target.Target, s *target.Staging, control []byte)
 	require.NoError(t, tgt.Finish(t.Context(), j, false))
 }
 
-func commit(t *testing.T, s *target.Staging, control []byte) {
+func commit(t testing.TB, s *target.Staging, control []byte) {
 	t.Helper()
 	committed, err := s.Commit(t.Context(), control, target.Final{
 		Control: newControl(t, control), Files: []target.SmallFile{{Path: pgdata.BackupLabelPath, Data: []byte("label")}},

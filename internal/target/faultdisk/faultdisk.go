@@ -111,6 +111,8 @@ func (d *disk) CopyRange(dst target.File, to int64, src io.ReaderAt, at, length 
 	return n, err
 }
 
+func (d *disk) Allocate(f target.File, size int64) { d.Disk.Allocate(f.(*file).File, size) }
+
 func (d *disk) Flush(f target.File) { d.Disk.Flush(f.(*file).File) }
 
 func (d *disk) Reserve(f target.File, size int64) error {

@@ -323,7 +323,10 @@ func (d *noting) CopyRange(dst target.File, to int64, src io.ReaderAt, at, lengt
 	return io.Copy(io.NewOffsetWriter(dst, to), io.NewSectionReader(src, at, length))
 }
 
-// Flush promises nothing.
+// Allocate and Flush promise nothing.
+func (d *noting) Allocate(target.File, int64) {}
+
+// Flush does nothing.
 func (d *noting) Flush(target.File) {}
 
 func (d *noting) Reserve(f target.File, size int64) error {
