@@ -133,8 +133,7 @@ func (c *crew) member(first bool) {
 			s, err = c.pool.take(c.ctx)
 		}
 		if err == nil {
-			err = c.work(c.ctx, s)
-			c.pool.give(s)
+			err = c.use(s)
 		}
 		if !errors.Is(err, errAbandoned) {
 			c.stop(err)
@@ -145,6 +144,22 @@ func (c *crew) member(first bool) {
 		}
 		s = nil
 	}
+}
+
+// use works with a session, and gives it back also where who takes what is
+// fetched ends the goroutine, as a test does that fails.
+func (c *crew) use(s *session) error {
+	ended := true
+	defer func() {
+		if ended {
+			s.drop()
+			c.stop(errors.New("the goroutine that read from the source was ended"))
+		}
+		c.pool.give(s)
+	}()
+	err := c.work(c.ctx, s)
+	ended = false
+	return err
 }
 
 // stop ends the work of all if there is an error.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -255,7 +256,8 @@ func stopServer(t *testing.T, c *pgtest.Cluster) {
 	require.NoError(t, os.WriteFile(filepath.Join(c.Dir, "big"), make([]byte, 64<<20), 0o600))
 	for _, mode := range []pgtest.StopMode{pgtest.Fast, pgtest.Immediate} {
 		s := open(t, c.ConnString("postgres"), pgsource.Options{Timeout: 300 * time.Millisecond})
-		err := s.Fetch(t.Context(), ranges(source.Range{Path: "big", Length: 64 << 20}), sinkFunc(func(string) error { c.Stop(t, mode); return nil }))
+		var stop sync.Once
+		err := s.Fetch(t.Context(), ranges(source.Range{Path: "big", Length: 64 << 20}), sinkFunc(func(string) error { stop.Do(func() { c.Stop(t, mode) }); return nil }))
 		require.ErrorIs(t, err, source.ErrUnavailable, mode)
 		assert.Contains(t, err.Error(), s.String())
 		assert.NotContains(t, err.Error(), "\n")

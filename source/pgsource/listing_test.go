@@ -1,6 +1,7 @@
 package pgsource_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,6 +92,12 @@ func TestListingIsThatOfTheDirectory(t *testing.T) {
 		}
 		require.NoError(t, os.WriteFile(filepath.Join(c.Dir, "odd", "\xff empty"), nil, 0o600))
 		require.NoError(t, os.Mkdir(filepath.Join(spaced, "lost+found"), 0))
+		// Long names make a directory so large that connections share it.
+		crowded := filepath.Join(c.Dir, "base", "crowded")
+		require.NoError(t, os.Mkdir(crowded, 0o700))
+		for i := range 2000 {
+			require.NoError(t, os.WriteFile(filepath.Join(crowded, fmt.Sprintf("%0200d", i)), nil, 0o600))
+		}
 
 		for _, db := range []string{"postgres", "sql_ascii", "latin1", "euc_jp"} {
 			s := open(t, c.ConnString(db))
