@@ -193,6 +193,9 @@ func (r *Reader) read(ctx context.Context) error {
 	if reason := rec.decodeBody(raw, &r.f.Version.WAL, r.f.Geometry.BlockSize); reason != "" {
 		return r.corrupt("%s at %s", reason, r.lsn())
 	}
+	if rec.Rmgr != rmgrXLOG && !overwrites {
+		return nil
+	}
 	if rec.isSwitch() {
 		size := pgdata.LSN(r.f.Geometry.WALSegSize)
 		rec.End = (rec.End + size - 1) &^ (size - 1)

@@ -166,8 +166,11 @@ headers:
 				return fmt.Sprintf("out-of-order block_id %d", id)
 			}
 			nextID = id + 1
-			rec.Blocks = append(rec.Blocks, BlockRef{ID: id})
-			n, payload, reason := rec.decodeBlock(p, wal, blockSize)
+			rec.Blocks = append(rec.Blocks, BlockRef{})
+			last := len(rec.Blocks) - 1
+			ref := &rec.Blocks[last]
+			ref.ID = id
+			n, payload, reason := ref.decodeBlock(p, rec.Blocks[:last], wal, blockSize)
 			if reason != "" {
 				return reason
 			}
@@ -200,20 +203,25 @@ headers:
 		return short
 	}
 	rec.MainData = p[data:]
+	if rec.Rmgr != rmgrXLOG {
+		return ""
+	}
 	return rec.checkMainData(wal)
 }
 
-// decodeBlock reads a block reference header behind its id into the last of
-// rec.Blocks: n bytes of p that announce payload bytes.
-func (rec *Record) decodeBlock(p []byte, wal *pgdata.WALFormat, blockSize uint32) (n int, payload uint32, reason string) {
+// decodeBlock reads a block reference header behind its id into ref: n bytes of p
+// that announce payload bytes. before are the record's references before it. It
+// sets every field, one by one: a reference made elsewhere and copied here would
+// have to wait for its own small writes.
+func (ref *BlockRef) decodeBlock(p []byte, before []BlockRef, wal *pgdata.WALFormat, blockSize uint32) (n int, payload uint32, reason string) {
 	const short = "record with invalid length"
-	ref := &rec.Blocks[len(rec.Blocks)-1]
 	if len(p) < 3 {
 		return 0, 0, short
 	}
 	flags, length := p[0], binary.LittleEndian.Uint16(p[1:])
 	ref.Fork = pgdata.Fork(flags & blockForkMask)
 	ref.WillInit = flags&blockWillInit != 0
+	ref.HasImage, ref.Apply = false, false
 	if ref.Fork > pgdata.InitFork {
 		return 0, 0, fmt.Sprintf("invalid fork number %d", ref.Fork)
 	}
@@ -230,21 +238,22 @@ func (rec *Record) decodeBlock(p []byte, wal *pgdata.WALFormat, blockSize uint32
 		n += used
 		payload += image
 	}
+	locator := &ref.Locator
 	if flags&blockSameRel == 0 {
 		if len(p) < n+12 {
 			return 0, 0, short
 		}
-		ref.Locator = pgdata.RelFileLocator{
-			Tablespace: binary.LittleEndian.Uint32(p[n:]),
-			Database:   binary.LittleEndian.Uint32(p[n+4:]),
-			Relation:   binary.LittleEndian.Uint32(p[n+8:]),
-		}
+		l := p[n : n+12]
+		locator.Tablespace = binary.LittleEndian.Uint32(l)
+		locator.Database = binary.LittleEndian.Uint32(l[4:])
+		locator.Relation = binary.LittleEndian.Uint32(l[8:])
 		n += 12
 	} else {
-		if len(rec.Blocks) < 2 {
+		if len(before) == 0 {
 			return 0, 0, "BKPBLOCK_SAME_REL set but no previous rel"
 		}
-		ref.Locator = rec.Blocks[len(rec.Blocks)-2].Locator
+		last := &before[len(before)-1].Locator
+		locator.Tablespace, locator.Database, locator.Relation = last.Tablespace, last.Database, last.Relation
 	}
 	if len(p) < n+4 {
 		return 0, 0, short
@@ -291,11 +300,8 @@ func (ref *BlockRef) decodeImage(p []byte, wal *pgdata.WALFormat, blockSize uint
 	return n, length, ""
 }
 
-// checkMainData looks at the records that this package itself understands.
+// checkMainData looks at the XLOG records that this package itself understands.
 func (rec *Record) checkMainData(wal *pgdata.WALFormat) (reason string) {
-	if rec.Rmgr != rmgrXLOG {
-		return ""
-	}
 	want := len(rec.MainData)
 	switch rec.Info & infoRmgrMask {
 	case xlogCheckpointShutdown, xlogCheckpointOnline:

@@ -249,16 +249,21 @@ func newChanges(g pgdata.Geometry) changes {
 func (c *changes) reset() { *c = changes{relSegBlocks: c.relSegBlocks, blocks: pgdata.ChangedBlocks{}} }
 
 func (c *changes) add(l pgdata.RelFileLocator, b pgdata.BlockNumber) {
-	file := pgdata.RelSegment{Locator: l, Segment: uint32(b / c.relSegBlocks)}
-	r := &c.recent[(l.Relation^file.Segment)%uint32(len(c.recent))]
-	if r.set == nil || r.file != file {
-		r.file, r.set = file, c.blocks[file]
+	segment := uint32(0)
+	if b >= c.relSegBlocks {
+		segment, b = uint32(b/c.relSegBlocks), b%c.relSegBlocks
+	}
+	r := &c.recent[(l.Relation^segment)%uint32(len(c.recent))]
+	if f := &r.file; r.set == nil || f.Locator.Relation != l.Relation || f.Segment != segment ||
+		f.Locator.Database != l.Database || f.Locator.Tablespace != l.Tablespace {
+		*f = pgdata.RelSegment{Locator: l, Segment: segment}
+		r.set = c.blocks[*f]
 		if r.set == nil {
 			r.set = new(pgdata.BlockSet)
-			c.blocks[file] = r.set
+			c.blocks[*f] = r.set
 		}
 	}
-	r.set.Add(b % c.relSegBlocks)
+	r.set.Add(b)
 }
 
 // join takes the segments' results, newest first, until one has the checkpoint.
