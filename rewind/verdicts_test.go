@@ -5,6 +5,8 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -241,18 +243,20 @@ func TestVerdicts(t *testing.T) {
 func TestWithoutRenames(t *testing.T) {
 	p := newSpecimen(t)
 	p.restore(t)
-	n := 0
+	var tried sync.Map // by path
+	var n atomic.Int64
 	require.NoError(t, run(p.options(t).WithDisk(func(d target.Disk) target.Disk {
 		return faultdisk.Around(withoutSync(d), func(op faultdisk.Op, do func() error) error {
 			own := filepath.Base(op.Path)
 			if op.Name == "rename" && (own == "1" || own == "60003" || own == "60004" || own == "postgresql.conf") {
-				if n++; n%2 == 1 { // the copy beside it can be renamed
+				n.Add(1)
+				if _, again := tried.LoadOrStore(op.Path, true); !again { // the copy beside it can be renamed
 					return syscall.EXDEV
 				}
 			}
 			return do()
 		})
 	})))
-	assert.GreaterOrEqual(t, n, 8)
+	assert.GreaterOrEqual(t, n.Load(), int64(8))
 	p.mustBeRewound(t, "copied")
 }
