@@ -94,7 +94,7 @@ func TestKilledPrimaryWithItsWALInTheArchive(t *testing.T) {
 			}
 		}
 		require.NotEmpty(t, gone, "segments removed from the target") // the server may have been first
-		if in.Version.RecoveryConf { // an old primary was a standby once
+		if in.Version.RecoveryConf {                                  // an old primary was a standby once
 			require.NoError(t, os.WriteFile(filepath.Join(old.Dir, "recovery.done"), []byte("restore_command = '"+restore+"'\n"), 0o600))
 		}
 
