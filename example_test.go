@@ -1,0 +1,84 @@
+package gorewind_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/internal/fixture"
+)
+
+// TestAProgramOutsideTheModuleRewinds builds examples/failback, which sees of the
+// library what any importer sees, and lets it decide.
+func TestAProgramOutsideTheModuleRewinds(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "failback.exe")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Dir = filepath.Join("examples", "failback")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+
+	restore := func(cluster, side string) string {
+		dir := filepath.Join(t.TempDir(), side)
+		require.NoError(t, fixture.Restore(filepath.Join("testdata", "clusters", cluster, side), dir))
+		return dir
+	}
+	target, source := restore("18-basic", "target"), restore("18-basic", "source")
+	other := restore("17-basic", "source")
+	damaged := restore("18-basic", "target")
+	require.NoError(t, os.Remove(filepath.Join(damaged, "pg_wal", "00000001000000000000000B")))
+	for _, c := range []struct {
+		name           string
+		args           []string
+		status         int
+		stdout, stderr []string
+	}{
+		{
+			"a source of another system is nothing to wait for", []string{"-source", other},
+			1, nil, []string{"attempt 1 failed (different_systems): ", "gave up, the old primary is as it was"},
+		},
+		{
+			"a server that does not answer is tried three times", []string{"-source", "host=" + t.TempDir(), "-wait", "1ms"},
+			1, nil, []string{"attempt 1 failed (source_unavailable)", "attempt 3 failed (source_unavailable)", "gave up"},
+		},
+		{
+			"without its WAL nothing but a copy helps", []string{"-source", source, "-target", damaged},
+			3, nil, []string{"attempt 1 failed (missing_wal): ", "clone it anew"},
+		},
+		{
+			"more is lost than allowed", []string{"-source", source},
+			5, []string{"What is lost"}, []string{"9 commits, 0 allowed: "},
+		},
+		{
+			"the same with consent", []string{"-source", source, "-yes"},
+			0, []string{"What is lost", "Rewound: ", "The old primary can follow the new one."}, nil,
+		},
+		{
+			"a second time", []string{"-source", source},
+			0, []string{"No rewind is required", "The old primary can follow the new one."}, nil,
+		},
+	} {
+		var stdout, stderr bytes.Buffer
+		cmd := exec.Command(program, append([]string{"-target", target}, c.args...)...)
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		var exit *exec.ExitError
+		if err := cmd.Run(); err != nil {
+			require.True(t, errors.As(err, &exit), "%s: %v", c.name, err)
+		}
+		assert.Equal(t, c.status, cmd.ProcessState.ExitCode(), "%s: %s", c.name, stderr.String())
+		for _, want := range c.stdout {
+			assert.Contains(t, stdout.String(), want, c.name)
+		}
+		for _, want := range c.stderr {
+			assert.Contains(t, stderr.String(), want, c.name)
+		}
+		if c.stderr == nil {
+			assert.Empty(t, stderr.String(), c.name)
+		}
+	}
+}
