@@ -39,28 +39,43 @@ func TestAProgramOutsideTheModuleRewinds(t *testing.T) {
 		stdout, stderr []string
 	}{
 		{
-			"a source of another system is nothing to wait for", []string{"-source", other},
-			1, nil, []string{"attempt 1 failed (different_systems): ", "gave up, the old primary is as it was"},
+			"a source of another system is nothing to wait for",
+			[]string{"-source", other},
+			1, nil,
+			[]string{"attempt 1 failed (different_systems): ", "gave up, the old primary is as it was"},
 		},
 		{
-			"a server that does not answer is tried three times", []string{"-source", "host=" + t.TempDir(), "-wait", "1ms"},
-			1, nil, []string{"attempt 1 failed (source_unavailable)", "attempt 3 failed (source_unavailable)", "gave up"},
+			"a server that does not answer is tried three times",
+			[]string{"-source", "host=" + t.TempDir(), "-wait", "1ms"},
+			1, nil,
+			[]string{"attempt 1 failed (source_unavailable)", "attempt 3 failed (source_unavailable)", "gave up"},
 		},
 		{
-			"without its WAL nothing but a copy helps", []string{"-source", source, "-target", damaged},
-			3, nil, []string{"attempt 1 failed (missing_wal): ", "clone it anew"},
+			"without its WAL nothing but a copy helps",
+			[]string{"-source", source, "-target", damaged},
+			3, nil,
+			[]string{"attempt 1 failed (missing_wal): ", "clone it anew"},
 		},
 		{
-			"more is lost than allowed", []string{"-source", source},
-			5, []string{"What is lost"}, []string{"9 commits, 0 allowed: "},
+			"more is lost than allowed",
+			[]string{"-source", source},
+			5,
+			[]string{"What is lost"},
+			[]string{"9 commits, 0 allowed: "},
 		},
 		{
-			"the same with consent", []string{"-source", source, "-yes"},
-			0, []string{"What is lost", "Rewound: ", "The old primary can follow the new one."}, nil,
+			"the same with consent",
+			[]string{"-source", source, "-yes"},
+			0,
+			[]string{"What is lost", "Rewound: ", "The old primary can follow the new one."},
+			nil,
 		},
 		{
-			"a second time", []string{"-source", source},
-			0, []string{"No rewind is required", "The old primary can follow the new one."}, nil,
+			"a second time",
+			[]string{"-source", source},
+			0,
+			[]string{"No rewind is required", "The old primary can follow the new one."},
+			nil,
 		},
 	} {
 		var stdout, stderr bytes.Buffer
