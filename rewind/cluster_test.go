@@ -24,6 +24,21 @@ import (
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
+// oldestAndNewest runs a test on two majors, where others would add nothing.
+func oldestAndNewest(t *testing.T, test func(t *testing.T, in *pgtest.Installation)) {
+	t.Helper()
+	for _, major := range []string{"9.6", "18"} {
+		t.Run(major, func(t *testing.T) {
+			t.Parallel()
+			in, err := pgtest.Major(t.Context(), major)
+			if err != nil {
+				t.Skipf("PostgreSQL %s is not to be had: %v", major, err)
+			}
+			test(t, in)
+		})
+	}
+}
+
 // openServer connects to a running cluster as a source.
 func openServer(t *testing.T, conninfo string) source.Source {
 	t.Helper()

@@ -19,7 +19,7 @@ import (
 // TestWhatIsLostIsCounted lets the target commit what only this test knows, and
 // compares that with what the plan says is lost, and with what is saved of it.
 func TestWhatIsLostIsCounted(t *testing.T) {
-	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+	oldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"autovacuum": "off", "max_prepared_transactions": "5"}})
 		target.Start(t)
 		target.Exec(t, "CREATE TABLE t (x int)", "CREATE TABLE gone (x int)", "INSERT INTO gone SELECT generate_series(1, 1000)", "CREATE DATABASE old")

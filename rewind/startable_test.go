@@ -97,7 +97,7 @@ func TestItIsKnownBeforeWhetherTheTargetWillStart(t *testing.T) {
 // TestASavedPlanIsCarriedOut saves a plan, applies it in another rewind, and finds
 // out that it is refused where either side moved on.
 func TestASavedPlanIsCarriedOut(t *testing.T) {
-	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+	oldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{})
 		target.Start(t)
 		target.Exec(t, "CREATE TABLE journal (what text, filler text)")
