@@ -257,7 +257,19 @@ func stopServer(t *testing.T, c *pgtest.Cluster) {
 	for _, mode := range []pgtest.StopMode{pgtest.Fast, pgtest.Immediate} {
 		s := open(t, c.ConnString("postgres"), pgsource.Options{Timeout: 300 * time.Millisecond})
 		var stop sync.Once
-		err := s.Fetch(t.Context(), ranges(source.Range{Path: "big", Length: 64 << 20}), sinkFunc(func(string) error { stop.Do(func() { c.Stop(t, mode) }); return nil }))
+		stopped := make(chan struct{})
+		endless := func(yield func(source.Range) bool) {
+			for yield(source.Range{Path: "big", Length: 64 << 20}) {
+			}
+		}
+		err := s.Fetch(t.Context(), endless, sinkFunc(func(string) error {
+			go stop.Do(func() { // while it is read on: a server waits for those who do not before it stops
+				defer close(stopped)
+				c.Stop(t, mode)
+			})
+			return nil
+		}))
+		<-stopped
 		require.ErrorIs(t, err, source.ErrUnavailable, mode)
 		assert.Contains(t, err.Error(), s.String())
 		assert.NotContains(t, err.Error(), "\n")

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,6 +66,7 @@ type crowd struct {
 	asked   []source.Range
 	came    map[int64]int
 	at      map[int]func() // what happens at the n-th piece
+	slow    atomic.Bool    // take time for each piece
 }
 
 const crowdPiece = 1000
@@ -89,6 +92,9 @@ func (w *crowd) WriteAt(path string, data []byte, offset int64) error {
 	w.came[offset]++
 	if what := w.at[len(w.came)]; what != nil {
 		what()
+	}
+	if w.slow.Load() {
+		time.Sleep(10 * time.Millisecond)
 	}
 	return nil
 }
@@ -245,10 +251,14 @@ func TestARestartOfTheSource(t *testing.T) {
 			w := newCrowd(t, c, 3500)
 			started := make(chan error, 1)
 			w.at[1100] = func() {
-				c.Stop(t, mode)
+				w.slow.Store(true) // but read on: a server waits for those who do not before it stops
 				go func() {
+					err := errors.New("it was not stopped")
+					defer func() { started <- err }()
+					c.Stop(t, mode)
+					w.slow.Store(false)
 					<-j.lines // it was missed
-					started <- c.TryStart()
+					err = c.TryStart()
 				}()
 			}
 			require.NoError(t, s.Fetch(t.Context(), ranges(w.asked...), w), mode)
