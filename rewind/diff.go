@@ -66,8 +66,8 @@ type DiffResult struct {
 type FileDiff struct {
 	Path       string     `json:"path"`
 	Difference Difference `json:"difference"` // the worst of its pages
-	// Reason says what is different beside the content: "only in a", "only in b",
-	// "type", "link"; empty otherwise.
+	// Reason says what is different beside the content: "only in a", "only in b" or
+	// "type"; empty otherwise.
 	Reason string `json:"reason,omitempty"`
 	SizeA  int64  `json:"size_a"`
 	SizeB  int64  `json:"size_b"`
@@ -132,24 +132,23 @@ func (d *differ) run(ctx context.Context) error {
 	var both []*FileDiff
 	for p, f := range ours {
 		other, has := theirs[p]
-		diff := FileDiff{Path: p, SizeA: f.Size, SizeB: other.Size, Difference: DifferentContent}
+		diff := FileDiff{Path: p, SizeA: f.Size, SizeB: other.Size}
 		switch {
 		case !has:
 			diff.Reason = "only in a"
 		case f.Type != other.Type:
 			diff.Reason = "type"
 		case f.Type == pgdata.Regular:
-			diff.Difference = NoDifference
 			both = append(both, &diff)
 			continue
 		default: // where tablespaces lie is each server's own affair
 			continue
 		}
-		d.result.Files = append(d.result.Files, diff)
+		d.note(diff)
 	}
 	for p, f := range theirs {
 		if _, has := ours[p]; !has {
-			d.result.Files = append(d.result.Files, FileDiff{Path: p, SizeB: f.Size, Difference: DifferentContent, Reason: "only in b"})
+			d.note(FileDiff{Path: p, SizeB: f.Size, Reason: "only in b"})
 		}
 	}
 	slices.SortFunc(both, func(a, b *FileDiff) int { return cmp.Compare(a.Path, b.Path) })
@@ -161,6 +160,12 @@ func (d *differ) run(ctx context.Context) error {
 		d.result.Worst = max(d.result.Worst, f.Difference)
 	}
 	return nil
+}
+
+// note adds a file that differs by more than its content.
+func (d *differ) note(f FileDiff) {
+	d.weigh(&f)
+	d.result.Files = append(d.result.Files, f)
 }
 
 func sameCluster(a, b *controlfile.Data) error {
@@ -220,7 +225,7 @@ func (d *differ) compareContents(ctx context.Context, both []*FileDiff) error {
 		return err
 	}
 	for _, f := range both {
-		if d.finish(f); f.Difference != NoDifference {
+		if d.weigh(f); f.Difference != NoDifference {
 			d.result.Files = append(d.result.Files, *f)
 		}
 	}
@@ -241,7 +246,7 @@ func (d *differ) compareRanges(ctx context.Context, files []*FileDiff, ranges []
 		if bytes.Equal(ours, theirs) {
 			continue
 		}
-		if _, isRelation := pgdata.ParseRelPath(d.version, f.Path); !isRelation || len(ours) != len(theirs) {
+		if !d.hasPages(f.Path) || len(ours) != len(theirs) {
 			f.Difference = DifferentContent
 			continue
 		}
@@ -250,12 +255,27 @@ func (d *differ) compareRanges(ctx context.Context, files []*FileDiff, ranges []
 	return nil
 }
 
-// comparePages compares blocks of a relation's main fork.
+// hasPages tells the files of relations, maps included.
+func (d *differ) hasPages(p string) bool {
+	_, isMain := pgdata.ParseRelPath(d.version, p)
+	return isMain || isFork(p, "fsm") || isFork(p, "vm")
+}
+
+// isFork tells the files of a fork of relations.
+func isFork(p, fork string) bool {
+	_, _, isData := placeOf(p)
+	return isData && (strings.HasSuffix(p, "_"+fork) || strings.Contains(p, "_"+fork+"."))
+}
+
+// comparePages compares blocks of a relation.
 func (d *differ) comparePages(f *FileDiff, offset int64, ours, theirs []byte) {
-	size := int(d.geo.BlockSize)
+	size, isMap := int(d.geo.BlockSize), isFork(f.Path, "vm")
 	for at := 0; at < len(ours); at += size {
 		end := min(at+size, len(ours))
 		how := page.Compare(ours[at:end], theirs[at:end])
+		if isMap && how == FreeSpaceDiffers { // where other pages have a hole, this one has the map
+			how = DifferentContent
+		}
 		if how == NoDifference {
 			continue
 		}
@@ -275,12 +295,13 @@ func (f *FileDiff) note(b pgdata.BlockNumber, how Difference) {
 	}
 }
 
-// finish takes into account what lies beyond the end of the shorter file.
-func (d *differ) finish(f *FileDiff) {
-	if f.SizeA != f.SizeB {
+// weigh takes into account what lies beyond the end of the shorter file, and that
+// nothing of a free space map matters.
+func (d *differ) weigh(f *FileDiff) {
+	if f.SizeA != f.SizeB || f.Reason != "" {
 		f.Difference = DifferentContent
 	}
-	if strings.HasSuffix(f.Path, "_fsm") || strings.Contains(f.Path, "_fsm.") {
-		f.Difference = min(f.Difference, FreeSpaceDiffers) // all of it is a hint
+	if isFork(f.Path, "fsm") {
+		f.Difference = min(f.Difference, FreeSpaceDiffers)
 	}
 }

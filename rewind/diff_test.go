@@ -29,7 +29,7 @@ func TestAStandbyDiffersFromItsPrimaryInHintsOnly(t *testing.T) {
 		p.Stop(t, pgtest.Fast)
 		s.Stop(t, pgtest.Fast)
 
-		ignore := []string{"*.conf", "*.signal", "recovery.*", "log", "pg_stat", "pg_logical", "*_vm"}
+		ignore := []string{"*.conf", "*.signal", "recovery.*", "log", "pg_stat", "pg_logical"}
 		diff := func(a, b source.Source) *rewind.DiffResult {
 			d, err := rewind.Diff(t.Context(), rewind.DiffOptions{A: a, B: b, Ignore: ignore})
 			require.NoError(t, err)

@@ -378,11 +378,9 @@ func (r *Rewind) kindOf(e *filemap.Entry) string {
 		return "main"
 	}
 	name := path.Base(e.Path)
-	if _, _, isData := placeOf(e.Path); isData {
-		for _, fork := range []string{"fsm", "vm", "init"} {
-			if strings.HasSuffix(name, "_"+fork) || strings.Contains(name, "_"+fork+".") {
-				return fork
-			}
+	for _, fork := range []string{"fsm", "vm", "init"} {
+		if isFork(e.Path, fork) {
+			return fork
 		}
 	}
 	if ext := path.Ext(name); !below && (ext == ".conf" || ext == ".signal" || ext == ".done" || ext == ".crt" || ext == ".key" || ext == ".crl") {
