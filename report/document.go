@@ -39,7 +39,8 @@ type Document struct {
 	Lost         *Lost       `json:"lost,omitempty"`
 	Startability *Start      `json:"startability,omitempty"`
 	Totals       *Totals     `json:"totals,omitempty"`
-	Files        []File      `json:"files,omitempty"` // that are written, removed or mentioned, in the order of the work
+	BlockSize    int64       `json:"block_size,omitempty"` // in bytes, of both sides
+	Files        []File      `json:"files,omitempty"`      // that are written, removed or mentioned, in the order of the work
 	Saved        []Saving    `json:"saved,omitempty"`
 	Space        []Space     `json:"space,omitempty"`
 	Sync         string      `json:"sync,omitempty"` // how what is written is made durable
@@ -120,8 +121,11 @@ type Relation struct {
 	Tablespace uint32 `json:"tablespace_oid"`
 	Database   uint32 `json:"database_oid"` // zero for relations that all databases share
 	FileNode   uint32 `json:"relfilenode"`
-	Name       string `json:"name,omitempty"`          // such as "table public.t"
+	Name       string `json:"name,omitempty"`          // for people, such as "table public.t"
 	DBName     string `json:"database_name,omitempty"` // of the database
+	Schema     string `json:"schema,omitempty"`        // of the relation, or of the table that it belongs to
+	Relation   string `json:"relation,omitempty"`      // its name alone, without quotes
+	RelKind    string `json:"relation_kind,omitempty"` // such as table, index or toast table
 	Blocks     int64  `json:"changed_blocks,omitempty"`
 }
 

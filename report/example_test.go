@@ -44,3 +44,26 @@ func ExampleText() {
 	//           PostgreSQL 17, shut down, timeline 1
 	//   No rewind is required: source and target cluster are on the same timeline.
 }
+
+func ExampleSummary() {
+	d := &report.Document{
+		FormatVersion: report.FormatVersion, Kind: report.Result, Required: true,
+		Phases: []report.Phase{{Name: "stage", Seconds: 2.5, Bytes: 9 << 20, Files: 12}, {Name: "apply", Seconds: 0.5}},
+		Saved:  []report.Saving{{Rule: "WAL that the target has", Files: 3, Bytes: 48 << 20}},
+		Lost:   &report.Lost{Committed: 2, Blocks: 7, Relations: []report.Relation{{Name: "table public.t"}}, WALBytes: 8192},
+	}
+	_ = report.Summary(os.Stdout, d, report.Options{Width: report.DefaultWidth})
+	// Output:
+	// The target is rewound and can follow the source.
+	//
+	// What it took
+	//   2.50 s  stage, 9.0 MB of 12 files copied
+	//   0.50 s  apply
+	//   3.00 s  in all
+	//
+	// What was saved
+	//   48 MB  3 files  not copied: WAL that the target has
+	//
+	// What was lost
+	//   2 committed transactions, 7 blocks of 1 relation, 8.0 kB of WAL
+}

@@ -25,7 +25,7 @@ func samples() map[string]*report.Document {
 		ExitStatus: 1, Details: []string{"It was silent for two minutes."}, Hints: []string{"Look whether it runs."},
 	}
 	return map[string]*report.Document{
-		"plan": plan, "result": result, "failed": failed, "huge": hugeSample(),
+		"plan": plan, "result": result, "failed": failed, "huge": hugeSample(), "shop": shopSample(),
 		"not_required": {
 			FormatVersion: 1, Kind: report.Plan, Program: "gorewind v1", Created: noon, Target: plan.Target, Source: plan.Source,
 			Reason: "source and target cluster are on the same timeline",

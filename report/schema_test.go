@@ -7,6 +7,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"math"
 	"os"
 	"reflect"
 	"strings"
@@ -89,7 +90,11 @@ func structSchema(t *testing.T, doc string, s *ast.StructType) object {
 			required = append(required, name)
 		}
 		comment := strings.TrimSpace(f.Doc.Text() + f.Comment.Text())
-		properties = append(properties, member{name, described(typeSchema(t, f.Type), comment)})
+		schema := typeSchema(t, f.Type)
+		if name == "format_version" {
+			schema = append(schema, member{"const", report.FormatVersion})
+		}
+		properties = append(properties, member{name, described(schema, comment)})
 	}
 	return object{
 		{"description", oneLine(doc)},
@@ -123,8 +128,10 @@ func typeSchema(t *testing.T, e ast.Expr) object {
 			return object{{"type", "string"}}
 		case "bool":
 			return object{{"type", "boolean"}}
-		case "int", "int64", "uint32":
+		case "int", "int64":
 			return object{{"type", "integer"}}
+		case "uint32":
+			return object{{"type", "integer"}, {"minimum", 0}, {"maximum", math.MaxUint32}}
 		case "float64":
 			return object{{"type", "number"}}
 		case "Kind":
@@ -180,7 +187,16 @@ func TestDocumentsAreAsTheSchemaSays(t *testing.T) {
 			assert.Equal(t, string(text), string(again))
 		})
 	}
-	bad, err := jsonschema.UnmarshalJSON(strings.NewReader(`{"format_version": 1, "kind": "dream"}`))
-	require.NoError(t, err)
-	assert.Error(t, s.Validate(bad))
+	const good = `{"format_version": 1, "kind": "plan", "program": "x", "created": "2026-03-01T12:00:00Z", "required": true}`
+	for name, change := range map[string][2]string{
+		"good":                     {"", ""},
+		"a kind that is not known": {"plan", "dream"},
+		"a version to come":        {": 1", ": 2"},
+		"a field that is not ours": {`"program"`, `"colour": 1, "program"`},
+		"no word on the need":      {`, "required": true`, ""},
+	} {
+		value, err := jsonschema.UnmarshalJSON(strings.NewReader(strings.Replace(good, change[0], change[1], 1)))
+		require.NoError(t, err)
+		assert.Equal(t, name == "good", s.Validate(value) == nil, name)
+	}
 }

@@ -58,6 +58,7 @@ func (r *Rewind) Document(ctx context.Context, err error) *report.Document {
 	names := r.askNames(ctx)
 	d.Lost = r.documentLost(names)
 	d.Totals, d.Files = r.documentFiles(names)
+	d.BlockSize = int64(p.Files.Geometry.BlockSize)
 	for _, s := range p.Files.Saved() {
 		d.Saved = append(d.Saved, report.Saving{Rule: string(s.Reason), Files: s.Files, Bytes: s.Bytes})
 	}
@@ -215,6 +216,7 @@ func (n *names) relation(l pgdata.RelFileLocator, blocks int64) report.Relation 
 	d := report.Relation{Tablespace: l.Tablespace, Database: l.Database, FileNode: l.Relation, Blocks: blocks}
 	if name, known := n.relations[l]; known {
 		d.Name, d.DBName = name.String(), name.Database
+		d.Schema, d.Relation, d.RelKind = name.Schema, name.Name, string(name.Kind)
 	} else if l.Database != 0 {
 		d.DBName = n.databases[l.Database]
 	}

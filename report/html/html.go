@@ -4,7 +4,6 @@ package html
 
 import (
 	_ "embed"
-	"fmt"
 	"html/template"
 	"io"
 	"time"
@@ -20,7 +19,7 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"count":   func(n int, what string) string { return report.Count(int64(n), what) },
 	"count64": report.Count,
 	"when":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") },
-	"seconds": func(s float64) string { return fmt.Sprintf("%.2f s", s) },
+	"seconds": report.Duration,
 }).Parse(page))
 
 // Write writes a document as a page. It can be a plan, a result or an error.
@@ -49,27 +48,8 @@ func (v *view) Title() string {
 	return "Report of a rewind that failed"
 }
 
-// Verdict is the one sentence that whoever opens the page wants to read first.
-func (v *view) Verdict() string {
-	switch {
-	case v.Error != nil && v.Error.BaseBackupNeeded:
-		return "The target cannot be rewound: take a base backup."
-	case v.Error != nil && v.Error.TargetUntouched:
-		return "The rewind failed. The target was not changed."
-	case v.Error != nil:
-		return "The rewind is not finished. No server starts on the target until it is: run it again."
-	case v.Resumes:
-		return "An interrupted rewind is completed."
-	case !v.Required:
-		return "No rewind is required: " + v.Reason + "."
-	case v.Kind == report.Plan:
-		return "The target can be rewound. Nothing was changed yet."
-	}
-	return "The target is rewound and can follow the source."
-}
-
 // Bad reports whether the verdict is one to be alarmed at.
-func (v *view) Bad() bool { return v.Error != nil }
+func (v *view) Bad() bool { return v.Error != nil || v.Kind == report.Failed }
 
 // Relations are the lost ones that are shown.
 func (v *view) Relations() []report.Relation {

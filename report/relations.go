@@ -1,0 +1,121 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// RelationTotal is what is written of a relation, over all its forks and segments.
+// Blocks is how many of its blocks are overwritten one by one.
+type RelationTotal struct {
+	Relation
+	Files      int
+	FetchBytes int64
+}
+
+// ByRelation adds up the files of relations that something is fetched of, the most
+// bytes first. Names are those that Lost has.
+func (d *Document) ByRelation() []RelationTotal {
+	type place struct{ tablespace, database, file uint32 }
+	sums := map[place]*RelationTotal{}
+	for i := range d.Files {
+		f := &d.Files[i]
+		r, ok := RelationOf(f.Path)
+		if !ok || f.FetchBytes <= 0 || f.Action == "none" {
+			continue
+		}
+		at := place{r.Tablespace, r.Database, r.FileNode}
+		if sums[at] == nil {
+			sums[at] = &RelationTotal{Relation: r}
+		}
+		sum := sums[at]
+		sum.Files++
+		sum.FetchBytes += f.FetchBytes
+		for first, last := range BlockRuns(f.Blocks) {
+			sum.Blocks += last - first + 1
+		}
+	}
+	if d.Lost != nil {
+		for _, known := range [][]Relation{d.Lost.Dropped, d.Lost.Created, d.Lost.Relations} {
+			for _, r := range known {
+				if sum := sums[place{r.Tablespace, r.Database, r.FileNode}]; sum != nil {
+					blocks := sum.Blocks
+					sum.Relation = r
+					sum.Blocks = blocks
+				}
+			}
+		}
+	}
+	list := make([]RelationTotal, 0, len(sums))
+	for _, sum := range sums {
+		list = append(list, *sum)
+	}
+	slices.SortFunc(list, func(a, b RelationTotal) int {
+		return cmp.Or(cmp.Compare(b.FetchBytes, a.FetchBytes), cmp.Compare(a.Tablespace, b.Tablespace),
+			cmp.Compare(a.Database, b.Database), cmp.Compare(a.FileNode, b.FileNode))
+	})
+	return list
+}
+
+// The tablespaces whose relations lie in base and global (catalog/pg_tablespace.dat).
+const (
+	defaultTablespace = 1663
+	globalTablespace  = 1664
+)
+
+// RelationOf says which relation a file belongs to, by its path: any fork, any
+// segment. It is false for files of other kinds.
+func RelationOf(path string) (Relation, bool) {
+	parts := strings.Split(path, "/")
+	var r Relation
+	ok := true
+	oid := func(s string) uint32 {
+		n, err := strconv.ParseUint(s, 10, 32)
+		ok = ok && err == nil
+		return uint32(n)
+	}
+	switch {
+	case len(parts) == 2 && parts[0] == "global":
+		r.Tablespace = globalTablespace
+	case len(parts) == 3 && parts[0] == "base":
+		r.Tablespace, r.Database = defaultTablespace, oid(parts[1])
+	case len(parts) == 5 && parts[0] == "pg_tblspc":
+		r.Tablespace, r.Database = oid(parts[1]), oid(parts[3])
+	default:
+		return Relation{}, false
+	}
+	name, segment, segmented := strings.Cut(parts[len(parts)-1], ".")
+	if segmented {
+		oid(segment)
+	}
+	name, fork, forked := strings.Cut(name, "_")
+	if r.FileNode = oid(name); !ok || forked && !slices.Contains([]string{"fsm", "vm", "init"}, fork) {
+		return Relation{}, false
+	}
+	return r, true
+}
+
+// String names a relation, by its file where its name is not known.
+func (r Relation) String() string {
+	name := r.Name
+	if name == "" {
+		name = fmt.Sprintf("file %d", r.FileNode)
+	}
+	if r.DBName != "" {
+		return name + " in " + r.DBName
+	} else if r.Database != 0 {
+		return fmt.Sprintf("%s in database %d", name, r.Database)
+	}
+	return name
+}
+
+func relationNames(list []Relation) []string {
+	var names []string
+	for _, r := range list {
+		names = append(names, r.String())
+	}
+	return names
+}

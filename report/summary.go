@@ -1,0 +1,53 @@
+package report
+
+import (
+	"fmt"
+	"io"
+)
+
+// Verdict is the one sentence that whoever gets a document wants to read first.
+func (d *Document) Verdict() string {
+	switch e := d.Error; {
+	case e != nil && e.BaseBackupNeeded:
+		return "The target cannot be rewound: take a base backup."
+	case e != nil && e.TargetUntouched:
+		return "The rewind failed. The target was not changed."
+	case e != nil:
+		return "The rewind is not finished. No server starts on the target until it is: run it again."
+	case d.Kind == Failed:
+		return "The rewind failed."
+	case d.Resumes && d.Kind == Plan:
+		return "An interrupted rewind can be completed."
+	case d.Resumes:
+		return "An interrupted rewind is completed."
+	case !d.Required:
+		return "No rewind is required: " + d.Reason + "."
+	case d.Kind == Plan:
+		return "The target can be rewound. Nothing was changed yet."
+	}
+	return "The target is rewound and can follow the source."
+}
+
+// Summary writes what there is to say after a rewind, for people, in a few lines:
+// the time and bytes of each phase, what need not be copied, what was lost. Of a
+// rewind that failed it writes why, and what it took until then.
+func Summary(w io.Writer, d *Document, o Options) error {
+	t := newText(o)
+	t.flow("", "", d.Verdict())
+	t.phases(d)
+	if d.Error == nil {
+		if len(d.Saved) > 0 {
+			t.title("What was saved")
+			t.saved(d)
+		}
+		if l := d.Lost; l != nil {
+			t.title("What was lost")
+			t.wrapped("", fmt.Sprintf("%s, %s of %s, %s of WAL", Count(int64(l.Committed), "committed transaction"),
+				Count(l.Blocks, "block"), Count(int64(len(l.Relations)), "relation"), Bytes(l.WALBytes)))
+			t.keptIn(l)
+		}
+	}
+	t.problems(d)
+	_, err := w.Write(t.out.Bytes())
+	return err
+}
