@@ -49,8 +49,15 @@ func (d *Document) ByRelation() []RelationTotal {
 			}
 		}
 	}
+	databases := map[uint32]string{}
+	for _, sum := range sums {
+		if sum.DBName != "" {
+			databases[sum.Database] = sum.DBName
+		}
+	}
 	list := make([]RelationTotal, 0, len(sums))
 	for _, sum := range sums {
+		sum.DBName = cmp.Or(sum.DBName, databases[sum.Database])
 		list = append(list, *sum)
 	}
 	slices.SortFunc(list, func(a, b RelationTotal) int {

@@ -137,7 +137,7 @@ func TestFilesAddUpToTheirRelations(t *testing.T) {
 	require.Len(t, list, 3)
 	assert.Equal(t, "table public.orders in shop", list[0].String())
 	assert.Equal(t, []int64{3, 5<<20 + 30, 642}, []int64{int64(list[0].Files), list[0].FetchBytes, list[0].Blocks})
-	assert.Equal(t, report.Relation{Tablespace: 9, Database: 5, FileNode: 16384}, list[2].Relation)
+	assert.Equal(t, report.Relation{Tablespace: 9, Database: 5, FileNode: 16384, DBName: "shop"}, list[2].Relation, "the database is known by another relation, the name is not")
 	assert.Equal(t, int64(30), list[2].FetchBytes)
 }
 

@@ -2,8 +2,9 @@ package html
 
 import (
 	"cmp"
+	"fmt"
+	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/gorewind/gorewind/report"
@@ -12,20 +13,22 @@ import (
 // heatCells is how many cells a file has in the heat map.
 const heatCells = 64
 
-// blockSize is that of nearly all clusters; in others the map is coarser or finer.
-const blockSize = 8192
+// usualBlockSize is that of nearly all clusters.
+const usualBlockSize = 8192
 
-// HeatRow is a file in the heat map.
+// HeatRow is a segment of a relation in the heat map.
 type HeatRow struct {
+	Name  string // of the relation, and of its file
 	Path  string
 	Bytes int64
+	Says  string // what the cells show, for who does not see them
 	Cells []HeatCell
 }
 
-// HeatCell is a part of a file, by how much of it is written: 0 to 4.
+// HeatCell is a part of a file, by how much of it is written: 1 to 4 quarters.
 type HeatCell struct{ X, Level int }
 
-// Heat maps where in the largest changed files the rewind writes.
+// Heat maps where in the segments of which most is copied the rewind writes.
 func (v *view) Heat() []HeatRow {
 	var files []report.File
 	for _, f := range v.Files {
@@ -34,25 +37,52 @@ func (v *view) Heat() []HeatRow {
 		}
 	}
 	slices.SortStableFunc(files, func(a, b report.File) int { return cmp.Compare(b.FetchBytes, a.FetchBytes) })
+	names := map[report.Relation]string{}
+	for _, r := range v.ByRelation() {
+		if r.Name != "" {
+			names[at(r.Relation)] = r.Relation.String()
+		}
+	}
 	var rows []HeatRow
 	for _, f := range files[:min(len(files), maxHeatRows)] {
-		rows = append(rows, heatRow(f))
+		row := heatRow(f, v.blockSize())
+		if r, ok := report.RelationOf(f.Path); ok && names[at(r)] != "" {
+			row.Name = names[at(r)]
+			if _, segment, ok := strings.Cut(path.Base(f.Path), "."); ok {
+				row.Name += ", segment " + segment
+			}
+		}
+		rows = append(rows, row)
 	}
 	return rows
 }
 
-func heatRow(f report.File) HeatRow {
-	blocks := max(1, (f.SourceSize+blockSize-1)/blockSize)
+// at is where a relation is, without its name.
+func at(r report.Relation) report.Relation {
+	return report.Relation{Tablespace: r.Tablespace, Database: r.Database, FileNode: r.FileNode}
+}
+
+func (v *view) blockSize() int64 {
+	if v.BlockSize > 0 {
+		return v.BlockSize
+	}
+	return usualBlockSize
+}
+
+func heatRow(f report.File, blockSize int64) HeatRow {
+	blocks := max(1, f.SourceSize/blockSize)
 	var written [heatCells]float64 // of each cell, in blocks
+	var sum int64
 	note := func(first, last int64) {
-		last = min(last, blocks-1)
-		for c := first * heatCells / blocks; first <= last && c < heatCells; c++ {
-			from, to := float64(c)*float64(blocks)/heatCells, float64(c+1)*float64(blocks)/heatCells
-			if part := min(to, float64(last+1)) - max(from, float64(first)); part > 0 {
-				written[c] += part
-			} else if from > float64(last) {
-				break
-			}
+		first, last = max(0, first), min(last, blocks-1)
+		if first > last {
+			return
+		}
+		sum += last - first + 1
+		width := float64(blocks) / heatCells
+		for c := min(int(float64(first)/width), heatCells-1); c < heatCells && float64(c)*width <= float64(last); c++ {
+			from, to := float64(c)*width, float64(c+1)*width
+			written[c] += max(0, min(to, float64(last+1))-max(from, float64(first)))
 		}
 	}
 	switch f.Action {
@@ -61,22 +91,14 @@ func heatRow(f report.File) HeatRow {
 	case "copy_tail":
 		note(f.TargetSize/blockSize, blocks-1)
 	}
-	for run := range strings.FieldsSeq(f.Blocks) {
-		low, high, isRange := strings.Cut(run, "-")
-		first, err := strconv.ParseInt(low, 10, 64)
-		last := first
-		if err == nil && isRange {
-			last, err = strconv.ParseInt(high, 10, 64)
-		}
-		if err == nil && first >= 0 && first <= last && first < blocks {
-			note(first, last)
-		}
+	for first, last := range report.BlockRuns(f.Blocks) {
+		note(first, last)
 	}
-	row := HeatRow{Path: f.Path, Bytes: f.FetchBytes}
+	row := HeatRow{Path: f.Path, Bytes: f.FetchBytes, Says: fmt.Sprintf("%s: %s of %s written", f.Path, grouped(sum), report.Count(blocks, "block"))}
 	for c, n := range written {
 		if n > 0 {
 			share := n * heatCells / float64(blocks)
-			row.Cells = append(row.Cells, HeatCell{X: c, Level: 1 + min(3, int(share*4))})
+			row.Cells = append(row.Cells, HeatCell{X: c, Level: 1 + max(0, min(3, int(share*4)))})
 		}
 	}
 	return row
