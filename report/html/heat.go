@@ -38,9 +38,9 @@ func (v *view) Heat() []HeatRow {
 	}
 	slices.SortStableFunc(files, func(a, b report.File) int { return cmp.Compare(b.FetchBytes, a.FetchBytes) })
 	names := map[report.Relation]string{}
-	for _, r := range v.ByRelation() {
+	for _, r := range v.relations() {
 		if r.Name != "" {
-			names[at(r.Relation)] = r.Relation.String()
+			names[at(r.Relation)] = r.String()
 		}
 	}
 	var rows []HeatRow

@@ -110,13 +110,16 @@ func (v *view) Share(blocks int64) float64 {
 	return part(float64(blocks), float64(most))
 }
 
-// CopiedRelations are those that something is copied of.
-func (v *view) CopiedRelations() Cut[report.RelationTotal] {
+// relations are those that something is copied of, added up once.
+func (v *view) relations() []report.RelationTotal {
 	if v.copied == nil {
 		v.copied = v.ByRelation()
 	}
-	return cut(v.copied, maxRelations)
+	return v.copied
 }
+
+// CopiedRelations are the first of them.
+func (v *view) CopiedRelations() Cut[report.RelationTotal] { return cut(v.relations(), maxRelations) }
 
 // CopiedShare is how much of the most is copied of a relation, in percent.
 func (v *view) CopiedShare(bytes int64) float64 {
