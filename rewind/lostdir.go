@@ -49,9 +49,22 @@ func (r *Rewind) saveLost(ctx context.Context) error {
 	defer root.Close()
 	l := &lostDir{r: r, root: root}
 	if err := l.save(ctx); err != nil {
+		l.remove()
 		return fmt.Errorf("could not save what is lost in %q: %w", dir, err)
 	}
 	return nil
+}
+
+// forgetLost removes what was saved if the rewind was not committed, so that it
+// can be tried again with the same directory.
+func (r *Rewind) forgetLost() {
+	if r.touched || r.opts.SaveLost == "" {
+		return
+	}
+	if root, err := os.OpenRoot(r.opts.SaveLost); err == nil {
+		(&lostDir{root: root}).remove()
+		_ = root.Close()
+	}
 }
 
 // checkLostDir refuses a directory that holds something, or that lies in the target.
@@ -79,6 +92,12 @@ func (r *Rewind) checkLostDir(dir string) error {
 type lostDir struct {
 	r    *Rewind
 	root *os.Root
+}
+
+// remove leaves the directory as empty as it was.
+func (l *lostDir) remove() {
+	_ = l.root.RemoveAll(LostWAL)
+	_ = l.root.RemoveAll(LostFiles)
 }
 
 func (l *lostDir) save(ctx context.Context) error {

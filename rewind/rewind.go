@@ -178,6 +178,7 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 	if err := r.saveLost(ctx); err != nil {
 		return err
 	}
+	defer r.forgetLost()
 	defer r.holdWAL(ctx)()
 	staging, err := r.target.Stage(ctx, r.plan.Files, r.targetRaw, r.targetOptions())
 	if err != nil {
@@ -213,6 +214,7 @@ func (r *Rewind) applyInPlace(ctx context.Context) error {
 	if err := r.saveLost(ctx); err != nil {
 		return err
 	}
+	defer r.forgetLost()
 	defer r.holdWAL(ctx)()
 	notes, err := r.known.encode()
 	if err != nil {

@@ -154,8 +154,8 @@ func decodePlan(from io.Reader) (*savedPlan, error) {
 	if err := gob.NewDecoder(bytes.NewReader(body)).Decode(s); err != nil {
 		return nil, fmt.Errorf("%w: the saved plan cannot be read: %w", ErrOptions, err)
 	}
-	if s.Required && s.Files == nil {
-		return nil, fmt.Errorf("%w: the saved plan names no files", ErrOptions)
+	if s.Required && (s.Files == nil || len(s.TargetHistory) == 0 || len(s.SourceHistory) == 0) {
+		return nil, fmt.Errorf("%w: the saved plan is not whole: plan again", ErrOptions)
 	}
 	return s, nil
 }

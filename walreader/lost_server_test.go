@@ -75,7 +75,7 @@ func (l *load) oid(catalog, column, name string) uint32 {
 // test knows.
 func TestWhatAServerLosesIsCounted(t *testing.T) {
 	if *update {
-		t.Skip("golden files are being written: no servers")
+		t.Skip("golden files are being written, without servers: run it without -update")
 	}
 	pgtest.Each(t, countLosses)
 }

@@ -40,7 +40,7 @@ func TestCompletionsNameEveryOption(t *testing.T) {
 func TestBashCompletes(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
-		t.Skipf("no bash: %v", err)
+		t.Skipf("bash is needed, install it: %v", err)
 	}
 	_, source := restore(t)
 	for _, c := range []struct{ name, words, want string }{

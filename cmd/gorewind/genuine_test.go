@@ -258,7 +258,7 @@ func (s *situation) normal(stderr, home string) []string {
 func TestColoursBesideTheGenuinePgRewind(t *testing.T) {
 	pgtest.EachGenuine(t, func(t *testing.T, in *pgtest.Installation) {
 		if in.Version.ServerNum < 1500 {
-			t.Skip("before 15 the words were others")
+			t.Skip("before 15 the words were others: 15 and later are compared")
 		}
 		program, _ := in.Program("pg_rewind")
 		for _, vars := range [][]string{

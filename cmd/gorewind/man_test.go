@@ -33,7 +33,7 @@ func TestTheManPageIsWellFormed(t *testing.T) {
 	}
 	groff, err := exec.LookPath("groff")
 	if err != nil {
-		t.Skipf("nothing to read it with: %v", err)
+		t.Skipf("groff is needed, install it: %v", err)
 	}
 	cmd := exec.Command(groff, "-man", "-ww", "-Tascii", "-P-c", "-P-b", "-P-u") // plain text
 	cmd.Stdin = strings.NewReader(page)

@@ -45,6 +45,21 @@ func (in *invocation) publish(d *report.Document) error {
 	return err
 }
 
+// checkReport finds out before a rewind whether its report can be written.
+func (in *invocation) checkReport() error {
+	if in.opts.report == "" {
+		return nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(in.opts.report), "."+filepath.Base(in.opts.report)+".")
+	if err == nil {
+		err = errors.Join(f.Close(), os.Remove(f.Name()))
+	}
+	if err != nil {
+		return fmt.Errorf("could not create file \"%s\": %s", in.opts.report, reason(err))
+	}
+	return nil
+}
+
 // layout is how text is set on the standard output.
 func (in *invocation) layout() report.Options {
 	o := report.Options{Width: report.DefaultWidth}

@@ -25,6 +25,10 @@ func (in *invocation) rewind() int {
 		in.out.error(fmt.Sprintf("could not read permissions of directory \"%s\": %s", *in.opts.target, reason(err)))
 		return exitFailed
 	}
+	if err := in.checkReport(); err != nil {
+		in.out.error(err.Error())
+		return exitFailed
+	}
 	document, err := in.perform()
 	if err != nil {
 		document = cmp.Or(document, rewind.ErrorDocument(err))
@@ -36,7 +40,9 @@ func (in *invocation) rewind() int {
 	if document != nil {
 		if err := in.publish(document); err != nil {
 			in.out.error(fmt.Sprintf("could not write what is to be reported: %v", err))
-			status = max(status, exitFailed)
+			if document.Kind == report.Plan { // else the status is that of the rewind
+				status = max(status, exitFailed)
+			}
 		}
 	}
 	return status

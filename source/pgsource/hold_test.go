@@ -59,7 +59,7 @@ func TestWALIsHeldUntilItIsReleased(t *testing.T) {
 		if !in.Version.SQL.TemporarySlots {
 			_, _, err := src.HoldWAL(t.Context())
 			assert.ErrorIs(t, err, source.ErrWALNotHeld)
-			assert.ErrorContains(t, err, "PostgreSQL 9.6 has no temporary replication slots")
+			assert.ErrorContains(t, err, "PostgreSQL 9.6 has no temporary replication slots: 10 and later try this")
 			return
 		}
 		standby := primary.Standby(t)
@@ -98,7 +98,7 @@ func TestWALIsHeldUntilItIsReleased(t *testing.T) {
 func TestWhyWALIsNotHeld(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
 		if !in.Version.SQL.TemporarySlots {
-			t.Skipf("PostgreSQL %s has no temporary replication slots", in)
+			t.Skipf("PostgreSQL %s has no temporary replication slots: 10 and later try this", in)
 		}
 		c := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"max_replication_slots": "1"}})
 		c.Start(t)
