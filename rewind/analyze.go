@@ -20,7 +20,7 @@ func (r *Rewind) analyze(ctx context.Context) error {
 		Target:  Side{Control: r.targetControl, Timeline: r.targetControl.Timeline()},
 		Source:  Side{Control: r.sourceControl, Timeline: r.sourceControl.Timeline()},
 	}
-	if err := r.askSource(ctx); err != nil {
+	if err := r.checkState(); err != nil {
 		return err
 	}
 	if err := r.readHistories(ctx); err != nil {
@@ -69,25 +69,20 @@ func (r *Rewind) changedBlocks(ctx context.Context) (pgdata.ChangedBlocks, error
 // suspect tells the files that an interrupted rewind in place was writing.
 func (r *Rewind) suspect(name string) bool { return r.earlier != nil && r.earlier.Suspect[name] }
 
-// askSource learns from a running server what its control file tells too late or
-// not at all: a server that was promoted a moment ago writes on its new timeline
+// checkState takes what a running server says and its control file tells too late
+// or not at all: a server that was promoted a moment ago writes on its new timeline
 // long before the checkpoint that its control file speaks of.
-func (r *Rewind) askSource(ctx context.Context) error {
+func (r *Rewind) checkState() error {
 	if r.live == nil {
 		return nil
 	}
-	state, err := r.live.State(ctx)
-	if err != nil {
-		return err
-	}
-	if !state.FullPageWrites {
+	if !r.sourceState.FullPageWrites {
 		return &Explained{
 			Err: ErrFullPageWrites, Detail: fmt.Sprintf("The source is the %s.", r.opts.Source),
 			Hint: "Set it there and wait for a checkpoint.",
 		}
 	}
-	r.plan.Source.Timeline = max(r.plan.Source.Timeline, state.Timeline)
-	r.sourceState = state
+	r.plan.Source.Timeline = max(r.plan.Source.Timeline, r.sourceState.Timeline)
 	return nil
 }
 

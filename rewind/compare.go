@@ -72,13 +72,13 @@ func (r *Rewind) compareFiles(ctx context.Context, plan *filemap.Plan) error {
 			entries = append(entries, i)
 			if len(pairs) == comparePairs {
 				if err := ask(); err != nil {
-					return unlessUnsupported(err)
+					return err
 				}
 			}
 		}
 	}
 	if err := ask(); err != nil {
-		return unlessUnsupported(err)
+		return err
 	}
 	for i, blocks := range different {
 		plan.SetDifferent(i, blocks)
@@ -86,16 +86,8 @@ func (r *Rewind) compareFiles(ctx context.Context, plan *filemap.Plan) error {
 	return nil
 }
 
-// unlessUnsupported drops the error of a source that knows no hashes: then all is
-// copied.
-func unlessUnsupported(err error) error {
-	if errors.Is(err, errors.ErrUnsupported) {
-		return nil
-	}
-	return err
-}
-
-// sameContent tells for every pair whether both sides have the same bytes.
+// sameContent tells for every pair whether both sides are known to have the same
+// bytes: of a source that gives no hashes, nothing is.
 func (r *Rewind) sameContent(ctx context.Context, pairs []pair) ([]bool, error) {
 	hasher, can := r.opts.Source.(source.Hasher)
 	same := make([]bool, len(pairs))
@@ -112,8 +104,11 @@ func (r *Rewind) sameContent(ctx context.Context, pairs []pair) ([]bool, error) 
 		})
 	})
 	g.Go(func() error { return r.hashOwn(ctx, pairs, own, hasher.NewHash) })
-	if err := g.Wait(); err != nil {
-		return nil, unlessUnsupported(err)
+	if err := g.Wait(); errors.Is(err, errors.ErrUnsupported) {
+		r.log.Debug(fmt.Sprintf("files are copied without being compared: %v", err))
+		return same, nil
+	} else if err != nil {
+		return nil, err
 	}
 	if len(theirs) != len(pairs) {
 		return nil, fmt.Errorf("the source gave %d of %d hashes: %w", len(theirs), len(pairs), ErrSourceUntrusted)

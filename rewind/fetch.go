@@ -10,8 +10,11 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -39,7 +42,10 @@ func (r *Rewind) fetch(ctx context.Context, to receiver) (target.Final, error) {
 	if err != nil {
 		return target.Final{}, err
 	}
-	if err := r.fetchWAL(ctx, e, to, sink); err != nil {
+	wal, walCtx := errgroup.WithContext(ctx)
+	wal.Go(func() error { return r.fetchWAL(walCtx, e.written, to, sink) })
+	wal.Go(func() error { return r.lastRecord(walCtx, &e) })
+	if err := wal.Wait(); err != nil {
 		return target.Final{}, err
 	}
 	if r.live == nil { // which must not have been started meanwhile
@@ -54,7 +60,7 @@ func (r *Rewind) fetch(ctx context.Context, to receiver) (target.Final, error) {
 }
 
 // fetchWAL brings the WAL up to where the source has written it.
-func (r *Rewind) fetchWAL(ctx context.Context, e end, to receiver, sink *counter) error {
+func (r *Rewind) fetchWAL(ctx context.Context, written pgdata.LSN, to receiver, sink *counter) error {
 	plan, geo := r.plan.Files, r.sourceControl.Geometry
 	var ranges []source.Range
 	for i := range plan.Entries {
@@ -63,9 +69,9 @@ func (r *Rewind) fetchWAL(ctx context.Context, e end, to receiver, sink *counter
 			continue
 		}
 		upTo := entry.Limit()
-		if _, s, ok := geo.ParseWALFileName(path.Base(entry.Path)); ok {
-			upTo = r.writtenTo(path.Base(entry.Path), entry.SourceSize, e.written)
-			if entry.Reason == filemap.NotWritten && (e.written == 0 || s > geo.SegNo(e.written)) {
+		if _, _, ok := geo.ParseWALFileName(path.Base(entry.Path)); ok {
+			upTo = r.writtenTo(path.Base(entry.Path), entry.SourceSize, written)
+			if entry.Reason == filemap.NotWritten && upTo == 0 {
 				if err := to.Skip(entry.Path); err != nil {
 					return err
 				}

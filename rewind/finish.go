@@ -46,7 +46,8 @@ func (r *Rewind) backupLabel() []byte {
 type end struct {
 	control  *controlfile.Data
 	minLSN   pgdata.LSN // minimum recovery point
-	written  pgdata.LSN // up to where a live source has written WAL; zero: not known
+	written  pgdata.LSN // up to where the source has written WAL; zero: not known
+	primary  bool       // and minLSN the end of its WAL, see lastRecord
 	timeline pgdata.TimelineID
 }
 
@@ -54,63 +55,52 @@ type end struct {
 // must replay the source's WAL before its files, copied at different moments,
 // agree with each other.
 func (r *Rewind) endOfSource(ctx context.Context) (end, error) {
-	control, raw, err := readSourceControl(ctx, r.opts.Source)
+	control, raw, state, err := r.lookAtSource(ctx)
 	if err != nil {
 		return end{}, err
 	}
 	if control.SystemIdentifier != r.sourceControl.SystemIdentifier {
 		return end{}, fmt.Errorf("%w: it has another system identifier", ErrSourceChanged)
 	}
-	e := end{control: control, timeline: control.Timeline()}
-	if r.live != nil {
-		if err := r.endOfLive(ctx, &e); err != nil {
-			return end{}, err
-		}
-	} else {
-		if !bytes.Equal(raw, r.sourceRaw) {
-			return end{}, fmt.Errorf("%w: leave it stopped and run gorewind again", ErrSourceChanged)
-		}
+	e := end{control: control, written: r.writtenBy(control, state), timeline: max(control.Timeline(), state.Timeline)}
+	switch {
+	case r.live == nil && !bytes.Equal(raw, r.sourceRaw):
+		return end{}, fmt.Errorf("%w: leave it stopped and run gorewind again", ErrSourceChanged)
+	case r.live != nil && control.State != controlfile.InProduction && control.State != controlfile.InArchiveRecovery:
+		return end{}, fmt.Errorf("%w: its control file says %q", ErrSourceChanged, control.State)
+	case e.timeline != r.plan.Source.Timeline:
+		return end{}, fmt.Errorf("%w: it went from timeline %d to %d: run gorewind again", ErrSourceChanged, r.plan.Source.Timeline, e.timeline)
+	case r.live == nil:
 		// All that it wrote before its last checkpoint is on its disk. A
 		// standby, stopped, has replayed on to its own minimum recovery point.
 		e.minLSN = max(control.CheckPoint, control.MinRecoveryPoint)
-	}
-	if e.timeline != r.plan.Source.Timeline {
-		return end{}, fmt.Errorf("%w: it went from timeline %d to %d: run gorewind again", ErrSourceChanged, r.plan.Source.Timeline, e.timeline)
+	case state.InRecovery:
+		// A standby writes no page to disk before its minimum recovery point
+		// has gone past that page's LSN.
+		e.minLSN = control.MinRecoveryPoint
+	default:
+		// A primary writes no page to disk before the WAL up to that page's LSN is
+		// there. So the end of the last record that is on its disk will do, see
+		// lastRecord, and is there to be sent even if the primary has nothing to do
+		// any more. Its insert position, which pg_rewind takes, need not be, and at
+		// the start of a page it lies behind a page header that no record ends at.
+		e.minLSN, e.primary = state.FlushLSN, true
 	}
 	return e, nil
 }
 
-func (r *Rewind) endOfLive(ctx context.Context, e *end) error {
-	if s := e.control.State; s != controlfile.InProduction && s != controlfile.InArchiveRecovery {
-		return fmt.Errorf("%w: its control file says %q", ErrSourceChanged, s)
-	}
-	state, err := r.live.State(ctx)
-	if err != nil {
-		return err
-	}
-	e.written = state.WALEnd()
-	if state.InRecovery {
-		// A standby writes no page to disk before its minimum recovery point
-		// has gone past that page's LSN.
-		e.minLSN = e.control.MinRecoveryPoint
+// lastRecord moves the minimum recovery point, where it is the end of a primary's
+// WAL, back to the end of the last record.
+func (r *Rewind) lastRecord(ctx context.Context, e *end) error {
+	if !e.primary {
 		return nil
-	}
-	// A primary writes no page to disk before the WAL up to that page's LSN is
-	// there. So the end of the last record that is on its disk will do, and is
-	// there to be sent even if the primary has nothing to do any more. Its
-	// insert position, which pg_rewind takes, need not be, and at the start of a
-	// page it lies behind a page header that no record ends at.
-	e.timeline = max(e.timeline, state.Timeline)
-	e.minLSN = state.FlushLSN
-	if e.timeline != r.plan.Source.Timeline {
-		return nil // the caller reports it
 	}
 	wal := sourceWAL{src: r.opts.Source, version: r.plan.Version, geo: e.control.Geometry, history: r.plan.Source.History}
-	last, err := walreader.LastRecordEnd(ctx, wal, r.format(e.control), state.FlushLSN)
+	last, err := walreader.LastRecordEnd(ctx, wal, r.format(e.control), e.minLSN)
 	if err != nil {
 		r.log.Warn(fmt.Sprintf("could not find the last WAL record before %s on the source, so its standby waits for that position: %v",
-			r.lsn(state.FlushLSN), err))
-		return nil
+			r.lsn(e.minLSN), err))
+		return ctx.Err()
 	}
 	e.minLSN = last
 	return nil

@@ -39,10 +39,10 @@ func (r *Rewind) inspect(ctx context.Context) error {
 	if r.targetControl, err = controlfile.Parse(r.targetRaw); err != nil {
 		return fmt.Errorf("control file of the target %q: %w", r.target.Name(), err)
 	}
-	if r.sourceControl, r.sourceRaw, err = readSourceControl(ctx, r.opts.Source); err != nil {
+	r.live, _ = r.opts.Source.(source.Live)
+	if r.sourceControl, r.sourceRaw, r.sourceState, err = r.lookAtSource(ctx); err != nil {
 		return err
 	}
-	r.live, _ = r.opts.Source.(source.Live)
 	if err := r.checkControlFiles(); err != nil {
 		return err
 	}
@@ -121,10 +121,32 @@ const (
 	controlPause = 50 * time.Millisecond
 )
 
+// lookAtSource reads the source's control file and asks a live source for its
+// state, which is one question where State answers both.
+func (r *Rewind) lookAtSource(ctx context.Context) (c *controlfile.Data, raw []byte, state source.State, err error) {
+	if r.live == nil {
+		c, raw, err = readSourceControl(ctx, r.opts.Source)
+		return c, raw, state, err
+	}
+	c, raw, err = parseControl(ctx, r.live, func() ([]byte, error) {
+		if state, err = r.live.State(ctx); err != nil || state.Control != nil {
+			return state.Control, err
+		}
+		return r.live.ReadFile(ctx, pgdata.ControlFilePath)
+	})
+	state.Control = nil
+	return c, raw, state, err
+}
+
 // readSourceControl reads the source's control file.
 func readSourceControl(ctx context.Context, src source.Source) (*controlfile.Data, []byte, error) {
+	return parseControl(ctx, src, func() ([]byte, error) { return src.ReadFile(ctx, pgdata.ControlFilePath) })
+}
+
+// parseControl reads a control file until it is whole.
+func parseControl(ctx context.Context, src source.Source, read func() ([]byte, error)) (*controlfile.Data, []byte, error) {
 	for reads := 1; ; reads++ {
-		raw, err := src.ReadFile(ctx, pgdata.ControlFilePath)
+		raw, err := read()
 		if err != nil {
 			return nil, nil, err
 		}

@@ -179,7 +179,8 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 		return err
 	}
 	defer r.forgetLost()
-	defer r.holdWAL(ctx)()
+	release := r.holdWAL(ctx)
+	defer release()
 	staging, err := r.target.Stage(ctx, r.plan.Files, r.targetRaw, r.targetOptions())
 	if err != nil {
 		return err
@@ -189,6 +190,7 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	go release()
 
 	r.enter(Commit)
 	if !r.opts.NoSync {
@@ -215,7 +217,8 @@ func (r *Rewind) applyInPlace(ctx context.Context) error {
 		return err
 	}
 	defer r.forgetLost()
-	defer r.holdWAL(ctx)()
+	release := r.holdWAL(ctx)
+	defer release()
 	notes, err := r.known.encode()
 	if err != nil {
 		return err
@@ -237,6 +240,7 @@ func (r *Rewind) applyInPlace(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	go release()
 	r.enter(Apply)
 	r.stepsOfFinish()
 	return changes.Finish(ctx, final)

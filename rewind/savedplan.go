@@ -99,7 +99,7 @@ func (r *Rewind) loadPlan(ctx context.Context) error {
 		Required: s.Required, Reason: s.Reason, Divergence: s.Divergence, DivergenceTimeline: s.DivergenceTimeline,
 		Checkpoint: s.Checkpoint, Scan: s.Scan, Lost: s.Lost, NeededWAL: s.NeededWAL, Files: s.Files,
 	}
-	if err := r.askSource(ctx); err != nil {
+	if err := r.checkState(); err != nil {
 		return err
 	}
 	if r.plan.Source.Timeline != s.SourceTimeline {

@@ -1,17 +1,14 @@
 package rewind
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"path"
 	"runtime"
-	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
@@ -25,8 +22,7 @@ type walFacts struct {
 	r      *Rewind
 	common map[string]bool // the target's own, proven to be what both sides share
 
-	recycled map[string]bool // the source's, under names for the future
-	end      pgdata.LSN      // up to where the source has written; zero: not known
+	end pgdata.LSN // up to where the source has written; zero: not known
 
 	alike      map[string]bool // the source's segments that begin like the target's of the divergence
 	local      string          // that one's path
@@ -35,15 +31,12 @@ type walFacts struct {
 
 // learnWAL finds out all of it. The listings must be complete.
 func (r *Rewind) learnWAL(ctx context.Context, b *filemap.Builder) (*walFacts, error) {
-	w := &walFacts{r: r, common: map[string]bool{}, recycled: map[string]bool{}, alike: map[string]bool{}, end: r.sourceState.WALEnd()}
+	w := &walFacts{r: r, common: map[string]bool{}, alike: map[string]bool{}, end: r.writtenBy(r.sourceControl, r.sourceState)}
 	if err := w.checkCommon(ctx, b); err != nil {
 		return nil, err
 	}
 	if r.live == nil {
 		return w, nil // copying within a machine costs less than asking
-	}
-	if err := w.checkRecycled(ctx, b); err != nil {
-		return nil, err
 	}
 	return w, w.checkLocal(ctx, b)
 }
@@ -98,33 +91,6 @@ func (r *Rewind) checkOwn(ctx context.Context, p string, s pgdata.SegNo, check f
 	return check(ctx, f, s, r.format(r.targetControl))
 }
 
-// checkRecycled reads the first pages of the source's segments. A recycled file
-// waits under the name of a segment of the future, and its first page still says
-// what it was.
-func (w *walFacts) checkRecycled(ctx context.Context, b *filemap.Builder) error {
-	geo, v := w.r.sourceControl.Geometry, w.r.plan.Version
-	var first []source.Range
-	for f := range b.SourceWAL() {
-		if _, _, ok := geo.ParseWALFileName(path.Base(f.Path)); ok && !w.common[path.Base(f.Path)] {
-			first = append(first, source.Range{Path: f.Path, Length: int64(geo.WALBlockSize)})
-		}
-	}
-	pages := newParts(first)
-	if err := w.r.opts.Source.Fetch(ctx, slices.Values(first), pages); err != nil {
-		return err
-	}
-	for _, r := range first {
-		name := path.Base(r.Path)
-		_, s, _ := geo.ParseWALFileName(name)
-		err := walreader.CheckSegment(ctx, memorySegment{bytes.NewReader(pages.of(r)), r.Path}, s, w.r.format(w.r.sourceControl))
-		w.recycled[name] = errors.Is(err, walreader.ErrEndOfWAL)
-		if w.recycled[name] {
-			w.r.log.Debug(fmt.Sprintf("WAL segment %s of the source is recycled and not yet written", v.WALPath(name)))
-		}
-	}
-	return nil
-}
-
 // checkLocal compares the part before the divergence of the segment in which the
 // two part. A promotion copies it to the new timeline's segment from the old one,
 // which the source may still have, too.
@@ -142,7 +108,7 @@ func (w *walFacts) checkLocal(ctx context.Context, b *filemap.Builder) error {
 		name := path.Base(f.Path)
 		_, segment, ok := geo.ParseWALFileName(name)
 		inItsPlace := f.Path == w.local && w.r.inPlace() // which is overwritten first
-		if ok && segment == s && f.Size >= w.localBytes && !inItsPlace && !w.recycled[name] {
+		if ok && segment == s && f.Size >= w.localBytes && !inItsPlace {
 			names = append(names, name)
 			pairs = append(pairs, pair{w.local, source.Range{Path: f.Path, Length: w.localBytes}})
 		}
@@ -159,17 +125,26 @@ func (w *walFacts) checkLocal(ctx context.Context, b *filemap.Builder) error {
 // isCommon reports whether the target's segment is proven to be what both have.
 func (w *walFacts) isCommon(name string) bool { return w.common[name] }
 
-// written is how many bytes of a source's segment hold WAL.
-func (w *walFacts) written(name string, size int64) int64 {
-	if w.recycled[name] {
-		return 0
+// writtenBy is up to where the source had written WAL when that was its control
+// file and, of a server, its state; zero: not known.
+func (r *Rewind) writtenBy(c *controlfile.Data, s source.State) pgdata.LSN {
+	switch {
+	case r.live != nil:
+		// A standby may be replaying the record that its minimum recovery point ends.
+		return max(s.WALEnd(), c.MinRecoveryPoint)
+	case c.State == controlfile.ShutDown:
+		return c.CheckPoint + pgdata.LSN(c.Geometry.WALBlockSize) // nothing comes after that record, which is short
 	}
-	return w.r.writtenTo(name, size, w.end)
+	return 0
 }
+
+// written is how many bytes of a source's segment hold WAL.
+func (w *walFacts) written(name string, size int64) int64 { return w.r.writtenTo(name, size, w.end) }
 
 // writtenTo is how much of a source's segment is written where its WAL ends at end:
 // whole pages, for a server writes those. Of a timeline that was left it is what
-// lies before its end. An end of zero is not known.
+// lies before its end. What lies behind is a recycled file, which waits there under
+// the name of a segment of the future. An end of zero is not known.
 func (r *Rewind) writtenTo(name string, size int64, end pgdata.LSN) int64 {
 	geo := r.sourceControl.Geometry
 	tli, s, ok := geo.ParseWALFileName(name)
@@ -181,11 +156,14 @@ func (r *Rewind) writtenTo(name string, size int64, end pgdata.LSN) int64 {
 			end = e.End
 		}
 	}
-	if s != geo.SegNo(end) {
+	switch last := geo.SegNo(end - 1); {
+	case s < last:
 		return size
+	case s > last:
+		return 0
 	}
-	page := pgdata.LSN(geo.WALBlockSize)
-	return min(size, int64((end+page-1)/page*page-geo.SegStart(s)))
+	page := int64(geo.WALBlockSize)
+	return min(size, (int64(end-1-geo.SegStart(s))/page+1)*page)
 }
 
 // localOf is the target's file whose first bytes are those of a source's segment.
@@ -195,11 +173,3 @@ func (w *walFacts) localOf(name string) (string, int64) {
 	}
 	return w.local, w.localBytes
 }
-
-type memorySegment struct {
-	*bytes.Reader
-	name string
-}
-
-func (s memorySegment) Name() string { return s.name }
-func (memorySegment) Close() error   { return nil }

@@ -72,7 +72,8 @@ func CopyFrom(dst Sink, path string, from *os.File, offset, length int64) (int64
 }
 
 // Source is a cluster to rewind to. Paths that it yields are not to be trusted;
-// paths that it is given are those that it yielded.
+// paths that it is given are those that it yielded. Its methods but Close may be
+// called from several goroutines at once.
 type Source interface {
 	// String names the source for messages, without secrets.
 	String() string
@@ -158,6 +159,7 @@ type State struct {
 	FlushLSN       pgdata.LSN        // up to where its WAL is on disk; zero in recovery
 	ReceiveLSN     pgdata.LSN        // up to where WAL that was streamed is on disk; zero unless in recovery
 	ReplayLSN      pgdata.LSN        // up to where WAL was replayed; zero unless in recovery
+	Control        []byte            // the control file of the moment before; nil: it is to be read as a file
 }
 
 // WALEnd is up to where the server's WAL is on disk. A standby that reads an

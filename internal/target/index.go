@@ -68,12 +68,21 @@ func (a *appender) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// blocksFile collects pieces, which several goroutines write to it at once.
+// blocksFile collects pieces, which several goroutines give it at once. Small ones
+// go to the disk together.
 type blocksFile struct {
 	f     File
-	end   atomic.Int64
 	dirty atomic.Int64 // bytes since it was flushed
+
+	mu    sync.Mutex
+	end   int64 // of all places that were given
+	at    int64 // the place of buf
+	buf   []byte
+	spare []byte // or nil
 }
+
+// blocksBuffer is how much is collected of small pieces, in bytes.
+const blocksBuffer = 256 << 10
 
 func newBlocksFile(d Disk, p string) (*blocksFile, error) {
 	f, err := d.Open(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
@@ -81,7 +90,52 @@ func newBlocksFile(d Disk, p string) (*blocksFile, error) {
 }
 
 // take gives a place for so many bytes.
-func (b *blocksFile) take(length int64) (at int64) { return b.end.Add(length) - length }
+func (b *blocksFile) take(length int64) (at int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.end += length
+	return b.end - length
+}
+
+// append gives bytes a place, and writes them there now or later.
+func (b *blocksFile) append(data []byte) (at int64, err error) {
+	if len(data) > blocksBuffer/4 {
+		at = b.take(int64(len(data)))
+		_, err = b.f.WriteAt(data, at)
+		return at, err
+	}
+	at, full, fullAt := b.collect(data)
+	if len(full) > 0 {
+		_, err = b.f.WriteAt(full, fullAt)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.spare = full
+	}
+	return at, err
+}
+
+// collect gives the buffer to be written if it was full.
+func (b *blocksFile) collect(data []byte) (at int64, full []byte, fullAt int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.buf)+len(data) > cap(b.buf) {
+		full, fullAt = b.buf, b.at
+		if b.buf, b.spare = b.spare[:0], nil; b.buf == nil {
+			b.buf = make([]byte, 0, blocksBuffer)
+		}
+		b.at = b.end
+		b.end += blocksBuffer
+	}
+	b.buf = append(b.buf, data...)
+	return b.at + int64(len(b.buf)-len(data)), full, fullAt
+}
+
+// close writes what is left.
+func (b *blocksFile) close() error {
+	_, err := b.f.WriteAt(b.buf, b.at)
+	b.buf = nil
+	return errors.Join(err, b.f.Close())
+}
 
 // wrote accounts for bytes, and says whether the file is to be flushed.
 func (b *blocksFile) wrote(length int64) (flush bool) {

@@ -114,13 +114,20 @@ func (a *applier) stagedFile(s *Step) string {
 // or what checkStaged found to be as it was staged.
 func (a *applier) writePieces(ctx context.Context) error {
 	isWritten := func(s *Step) bool { return s.Do == Write || s.Do == Truncate }
+	flush := flusher(a.t.disk, a.j.Sync)
 	return a.pieces(ctx, isWritten, func() (func(batch) error, func() error) {
 		var from, to handles
+		var dirty int64
 		return func(b batch) error {
 			staged, p := a.stagedFile(b.step), string(b.step.Path)
 			err := from.use(staged, func() (File, error) { return a.t.disk.Open(staged, os.O_RDONLY, 0) }, func(src File) error {
 				err := to.use(p, func() (File, error) { return a.t.disk.Open(p, os.O_WRONLY, 0) }, func(dst File) error {
-					return a.copyPieces(dst, src, b.pieces)
+					n, err := a.copyPieces(dst, src, b.pieces)
+					if dirty += n; dirty >= flushEvery {
+						dirty = 0
+						flush(dst)
+					}
+					return err
 				})
 				if err != nil && !errors.Is(err, errDamaged) {
 					return a.t.failed("write", p, err)
@@ -135,22 +142,23 @@ func (a *applier) writePieces(ctx context.Context) error {
 	})
 }
 
-// copyPieces copies pieces, neighbours together.
-func (a *applier) copyPieces(dst, src File, pieces []piece) error {
+// copyPieces copies pieces, neighbours together, and gives how many bytes they were.
+func (a *applier) copyPieces(dst, src File, pieces []piece) (bytes int64, err error) {
 	for i := 0; i < len(pieces); {
 		offset, at, length := pieces[i].offset, pieces[i].at, int64(0)
 		for ; i < len(pieces) && pieces[i].offset == offset+length && pieces[i].at == at+length; i++ {
 			length += int64(pieces[i].length)
 		}
 		n, err := a.t.disk.CopyRange(dst, offset, src, at, length)
+		bytes += n
 		if err != nil {
-			return err
+			return bytes, err
 		}
 		if n < length {
-			return errDamaged
+			return bytes, errDamaged
 		}
 	}
-	return nil
+	return bytes, nil
 }
 
 // checkStaged makes sure that what an earlier process staged is as it was

@@ -111,9 +111,12 @@ func (t *Target) reserve(p string, size int64) error {
 // WriteAt stages what the source sent of a file.
 func (s *Staging) WriteAt(p string, data []byte, offset int64) error {
 	one := piece{length: uint32(len(data)), crc: crc32.Checksum(data, castagnoli)}
-	_, err := s.stage(p, one, offset, func(to File, at int64) (int64, error) {
-		n, err := to.WriteAt(data, at)
+	_, err := s.stage(p, one, offset, func(to File) (int64, error) {
+		n, err := to.WriteAt(data, offset)
 		return int64(n), err
+	}, func(b *blocksFile) (at, n int64, err error) {
+		at, err = b.append(data)
+		return at, int64(len(data)), err
 	})
 	return err
 }
@@ -126,8 +129,12 @@ func (s *Staging) CopyFrom(p string, from *os.File, offset, length int64) (int64
 	var sum int64
 	for sum < length {
 		want := min(length-sum, flushEvery)
-		n, err := s.stage(p, piece{length: uint32(want), unread: true}, offset+sum, func(to File, at int64) (int64, error) {
-			return s.t.disk.CopyRange(to, at, from, offset+sum, want)
+		n, err := s.stage(p, piece{length: uint32(want), unread: true}, offset+sum, func(to File) (int64, error) {
+			return s.t.disk.CopyRange(to, offset+sum, from, offset+sum, want)
+		}, func(b *blocksFile) (at, n int64, err error) {
+			at = b.take(want)
+			n, err = s.t.disk.CopyRange(b.f, at, from, offset+sum, want)
+			return at, n, err
 		})
 		if sum += n; err != nil || n < want {
 			return sum, err
@@ -136,8 +143,9 @@ func (s *Staging) CopyFrom(p string, from *os.File, offset, length int64) (int64
 	return sum, nil
 }
 
-// stage lets a piece be written to where it is staged, and takes note of it.
-func (s *Staging) stage(p string, one piece, offset int64, write func(to File, at int64) (int64, error)) (int64, error) {
+// stage lets a piece be written to where it is staged, which is in its own place in
+// a file that is staged whole, or among the blocks, and takes note of it.
+func (s *Staging) stage(p string, one piece, offset int64, write func(File) (int64, error), add func(*blocksFile) (at, n int64, err error)) (int64, error) {
 	f, err := s.ask(p, offset, int64(one.length))
 	if err != nil || f == nil {
 		return 0, err
@@ -152,7 +160,7 @@ func (s *Staging) stage(p string, one piece, offset int64, write func(to File, a
 		staged := s.areas.areas[area].staged(f.id)
 		err = s.open.use(staged, func() (File, error) { return s.openStaged(f, staged) }, func(to File) (err error) {
 			if one.length > 0 {
-				n, err = write(to, offset)
+				n, err = write(to)
 			}
 			if f.got(offset, n) {
 				s.flush(to)
@@ -164,8 +172,7 @@ func (s *Staging) stage(p string, one piece, offset int64, write func(to File, a
 		}
 	} else if one.length > 0 {
 		b := s.blocks[area]
-		one.at = b.take(int64(one.length))
-		if n, err = write(b.f, one.at); err != nil {
+		if one.at, n, err = add(b); err != nil {
 			return n, s.t.failed("write", s.areas.areas[area].blocks(), err)
 		}
 		f.got(offset, n)
@@ -289,7 +296,7 @@ func (s *Staging) close() error {
 	}
 	for _, b := range s.blocks {
 		if b != nil {
-			errs = append(errs, b.f.Close())
+			errs = append(errs, b.close())
 		}
 	}
 	return errors.Join(errs...)

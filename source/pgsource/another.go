@@ -4,8 +4,6 @@ import "context"
 
 // connector is one to the server that the pool is connected to, and to no other.
 func (s *Server) connector() *connector {
-	s.pool.mu.Lock()
-	defer s.pool.mu.Unlock()
 	c := *s.pool.connector
 	c.base = c.base.Copy()
 	return &c

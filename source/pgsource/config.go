@@ -1,6 +1,7 @@
 package pgsource
 
 import (
+	"bufio"
 	"io"
 	"os"
 	"strings"
@@ -20,6 +21,10 @@ const neutral = `host=/ port=5432 user=x password=x dbname=x passfile='' connect
 // maxMessage is the longest message that a server is believed to send, in bytes.
 // Memory for it is allocated before it comes.
 const maxMessage = 64 << 20
+
+// readAhead is how much is taken from the network at once, in bytes: pgproto3 alone
+// takes no more than the message that it wants.
+const readAhead = 128 << 10
 
 // baseConfig is what all attempts to connect have in common.
 func baseConfig(s *conninfo.Settings) (*pgx.ConnConfig, error) {
@@ -44,8 +49,9 @@ func baseConfig(s *conninfo.Settings) (*pgx.ConnConfig, error) {
 		config.MaxProtocolVersion = high
 	}
 	config.RuntimeParams = runtimeParams(s)
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec // one way there and back for each question
 	config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
-		frontend := pgproto3.NewFrontend(r, w)
+		frontend := pgproto3.NewFrontend(bufio.NewReaderSize(r, readAhead), w)
 		frontend.SetMaxBodyLen(maxMessage)
 		return frontend
 	}

@@ -27,10 +27,13 @@ const (
 	maxReady = 8
 )
 
-// fetchSQL reads pieces of files; a file that is gone gives NULL.
-const fetchSQL = `SELECT i, pg_catalog.pg_read_binary_file(path, start, length, true)
+// fetchSQL reads pieces of files; a file that is gone gives NULL. Each connection
+// prepares it once, as fetchName.
+const fetchName, fetchSQL = "fetch", `SELECT i, pg_catalog.pg_read_binary_file(path, start, length, true)
 	FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::int8[]), pg_catalog.unnest($3::int8[]))
 		WITH ORDINALITY AS r (path, start, length, i)`
+
+var fetchTypes = []uint32{pgtype.TextArrayOID, pgtype.Int8ArrayOID, pgtype.Int8ArrayOID}
 
 // Fetch reads the ranges over as many connections as they are worth, with several
 // requests under way on each.
@@ -41,6 +44,7 @@ func (s *Server) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst s
 		f := &fetcher{session: s, work: work, dst: dst}
 		err := s.do(ctx, f.run)
 		if errors.Is(err, errAbandoned) {
+			f.dropDelivered()
 			work.giveBack(f.inFlight)
 		}
 		return err
@@ -84,22 +88,22 @@ type fetcher struct {
 	dst      source.Sink
 	inFlight []*request // oldest first
 
-	types     *pgtype.Map
-	pipe      *pgconn.Pipeline
-	statement *pgconn.StatementDescription
+	types *pgtype.Map
+	pipe  *pgconn.Pipeline
 }
 
 func (f *fetcher) run(ctx context.Context, conn *pgx.Conn) (err error) {
+	f.dropDelivered()
 	if len(f.inFlight) == 0 {
 		if f.inFlight = f.work.take(1, true); len(f.inFlight) == 0 {
 			return nil
 		}
 	}
-	if f.statement, err = conn.Prepare(ctx, "fetch", fetchSQL); err != nil {
-		return err
-	}
 	f.types, f.pipe = conn.TypeMap(), conn.PgConn().StartPipeline(ctx)
 	defer func() { _ = f.pipe.Close() }() // everything was received, or it is broken
+	if !f.session.prepared {
+		f.pipe.SendPrepare(fetchName, fetchSQL, fetchTypes)
+	}
 	sent := 0
 	for {
 		f.inFlight = append(f.inFlight, f.work.take(maxInFlight-len(f.inFlight), len(f.inFlight) == 0)...)
@@ -111,6 +115,12 @@ func (f *fetcher) run(ctx context.Context, conn *pgx.Conn) (err error) {
 		if sent == 0 {
 			return nil
 		}
+		if !f.session.prepared {
+			if _, err := f.pipe.GetResults(); err != nil {
+				return err
+			}
+			f.session.prepared = true
+		}
 		if err := f.receive(f.inFlight[0]); err != nil {
 			return err
 		}
@@ -120,6 +130,14 @@ func (f *fetcher) run(ctx context.Context, conn *pgx.Conn) (err error) {
 		if _, err := f.pipe.GetResults(); err != nil { // the synchronization point
 			return err
 		}
+	}
+}
+
+// dropDelivered forgets a request of whose answer only the end was lost.
+func (f *fetcher) dropDelivered() {
+	if len(f.inFlight) > 0 && f.inFlight[0].delivered() {
+		f.inFlight = f.inFlight[1:]
+		f.work.done(1)
 	}
 }
 
@@ -140,18 +158,15 @@ func (f *fetcher) send(q *request) error {
 		f.pipe.SendQueryParams(fetchUnnamedSQL, params, []uint32{pgtype.ByteaArrayOID, pgtype.Int8OID, pgtype.Int8OID}, binaryParams, binaryRows)
 		return f.pipe.Sync()
 	}
-	params, err := f.encode(f.statement.ParamOIDs, paths, starts, lengths)
+	params, err := f.encode(fetchTypes, paths, starts, lengths)
 	if err != nil {
 		return err
 	}
-	f.pipe.SendQueryStatement(f.statement, params, binaryParams, binaryRows)
+	f.pipe.SendQueryPrepared(fetchName, params, binaryParams, binaryRows)
 	return f.pipe.Sync()
 }
 
 func (f *fetcher) encode(types []uint32, values ...any) (params [][]byte, err error) {
-	if len(types) != len(values) {
-		return nil, &finalError{fmt.Errorf("the source takes %d parameters instead of %d", len(types), len(values))}
-	}
 	params = make([][]byte, len(values))
 	for i, v := range values {
 		if params[i], err = f.types.Encode(types[i], pgx.BinaryFormatCode, v, nil); err != nil {
@@ -186,16 +201,19 @@ func (f *fetcher) receive(q *request) error {
 			return &finalError{err}
 		}
 	}
-	if q.rowsDone < len(q.rows) {
+	if !q.delivered() {
 		return &finalError{fmt.Errorf("the source sent %d of %d pieces", q.rowsDone, len(q.rows))}
 	}
 	return nil
 }
 
+// delivered reports whether there is nothing more to ask for.
+func (q *request) delivered() bool { return q.rowsDone == len(q.rows) }
+
 // deliver gives a row of the answer to who takes it, without what lies in gaps.
 // The answer's first row is that of the row first.
 func (q *request) deliver(first int, values [][]byte, dst source.Sink) error {
-	if q.rowsDone == len(q.rows) || len(values) != 2 {
+	if q.delivered() || len(values) != 2 {
 		return errors.New("the source sent more than it was asked for")
 	}
 	r, data := q.rows[q.rowsDone], values[1]

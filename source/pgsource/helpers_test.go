@@ -117,6 +117,10 @@ func readAll(t *testing.T, s *pgsource.Server, c *pgtest.Cluster) {
 
 	state, err := s.State(t.Context())
 	require.NoError(t, err)
+	control, err = controlfile.Parse(state.Control)
+	require.NoError(t, err)
+	assert.Equal(t, controlfile.InProduction, control.State)
+	state.Control = nil
 	assert.Equal(t, source.State{FullPageWrites: true, Timeline: 1, FlushLSN: state.FlushLSN}, state)
 	assert.NotZero(t, state.FlushLSN)
 }

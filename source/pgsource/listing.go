@@ -2,9 +2,9 @@ package pgsource
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"path"
+	"strconv"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -24,6 +24,10 @@ type listing struct {
 	seen map[string]bool // directories
 }
 
+// parents, and the WAL directory, have directories in them on every server. They
+// are asked for together with the one that they are in.
+var parents = []string{"base", "pg_logical", "pg_multixact"}
+
 func (s *Server) list(ctx context.Context) *listing {
 	c := newCrew(ctx, s.pool)
 	l := &listing{server: s, crew: c, work: newQueue[[]directory](c.ctx), found: make(chan []pgdata.FileInfo, 4), seen: map[string]bool{}}
@@ -35,7 +39,11 @@ func (s *Server) list(ctx context.Context) *listing {
 		}
 		return err
 	}
-	l.work.set(func() { l.work.ready, l.work.adding = [][]directory{{{shares: 1}}}, false })
+	first := []directory{{shares: 1}}
+	for _, dir := range append(parents, s.version.WALDir) {
+		first, l.seen[dir] = append(first, directory{path: dir, shares: 1}), true
+	}
+	l.work.set(func() { l.work.ready, l.work.adding = [][]directory{first}, false })
 	c.want(1)
 	go func() {
 		l.err = c.wait()
@@ -164,9 +172,8 @@ func (l *lister) list(ctx context.Context, conn *pgx.Conn, dirs []directory) err
 }
 
 func (l *lister) query(ctx context.Context, conn *pgx.Conn, dirs []directory) (pgx.Rows, error) {
-	formats := pgx.QueryResultFormats{pgx.BinaryFormatCode}
 	if p := dirs[0].path; !l.server.canName(p) {
-		return conn.Query(ctx, listUnnamedSQL, formats, namesOf(p))
+		return conn.Query(ctx, listUnnamedSQL, namesOf(p))
 	}
 	n := len(dirs)
 	paths, versions, share, shares := make([]string, n), make([]bool, n), make([]int32, n), make([]int32, n)
@@ -176,26 +183,31 @@ func (l *lister) query(ctx context.Context, conn *pgx.Conn, dirs []directory) (p
 			paths[i] = "."
 		}
 	}
-	return conn.Query(ctx, listSQL, formats, paths, versions, share, shares)
+	return conn.Query(ctx, listSQL, paths, versions, share, shares)
 }
+
+var errNoList = errors.New("the source sent a list of files that is none, or was not asked for")
 
 // file is what a row says, with the size that a directory has itself.
 func file(dirs []directory, row [][]byte) (f pgdata.FileInfo, size int64, err error) {
-	if len(row) != 5 || len(row[0]) != 8 || len(row[2]) != 8 || len(row[3]) != 1 {
-		return f, 0, errors.New("the source sent a list of files that is none")
+	if len(row) != 5 {
+		return f, 0, errNoList
 	}
-	i := binary.BigEndian.Uint64(row[0]) - 1
-	if i >= uint64(len(dirs)) {
-		return f, 0, errors.New("the source sent a list of files that was not asked for")
+	i, err := strconv.Atoi(string(row[0]))
+	if err == nil {
+		size, err = strconv.ParseInt(string(row[2]), 10, 64)
 	}
-	f.Path, size = string(row[1]), int64(binary.BigEndian.Uint64(row[2]))
+	if i--; err != nil || i < 0 || i >= len(dirs) || size < 0 {
+		return f, 0, errNoList
+	}
+	f.Path = string(row[1])
 	if dir := dirs[i].path; dir != "" {
 		f.Path = dir + "/" + f.Path
 	}
 	switch location := row[4]; {
 	case len(location) > 0 && location[0] == '/':
 		f.Type, f.Link = pgdata.Symlink, string(location)
-	case row[3][0] != 0:
+	case string(row[3]) == "t":
 		f.Type = pgdata.Directory
 	default:
 		f.Type, f.Size = pgdata.Regular, size

@@ -39,12 +39,12 @@ type pool struct {
 
 	free chan *session // those that nobody uses
 
+	connector *connector // as the first connection left it; each session has its own
 	mu        sync.Mutex
-	connector *connector // as the first connection left it
-	size      int        // how many sessions there are, in use or free
-	growing   int        // how many more are being made
-	spare     int        // how many connections more the server had room for
-	fullUntil time.Time  // no more could be had
+	size      int       // how many sessions there are, in use or free
+	growing   int       // how many more are being made
+	spare     int       // how many connections more the server had room for
+	fullUntil time.Time // no more could be had
 }
 
 func newPool(c *connector, opts Options) *pool {
@@ -64,10 +64,13 @@ func newPool(c *connector, opts Options) *pool {
 
 // open makes the first connection.
 func (p *pool) open(ctx context.Context) (*session, error) {
-	s := &session{pool: p, connector: p.connector}
+	own := *p.connector
+	s := &session{pool: p, connector: &own}
 	if err := s.connect(ctx, p.timeout); err != nil {
 		return nil, err
 	}
+	pinned := own
+	p.connector = &pinned
 	p.name, p.size, p.spare = s.name, 1, s.spare
 	p.free <- s
 	return s, nil
@@ -141,10 +144,10 @@ func (p *pool) grow(ctx context.Context) *session {
 	}
 	p.growing++
 	p.spare--
-	connector := *p.connector // which connecting changes
 	p.mu.Unlock()
 
-	s := &session{pool: p, connector: &connector}
+	own := *p.connector
+	s := &session{pool: p, connector: &own}
 	err := s.connect(ctx, p.timeout/4)
 	p.mu.Lock()
 	defer p.mu.Unlock()

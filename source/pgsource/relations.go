@@ -2,6 +2,7 @@ package pgsource
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -90,15 +91,21 @@ func (s *Server) nameInDatabase(ctx context.Context, db database, wanted []pgdat
 		defer cancel()
 		_ = conn.Close(ctx)
 	}()
-	if _, err := conn.Exec(ctx, sessionSQL); err != nil {
+	// Behind a pooler, another database can be one of another server.
+	b := safely()
+	b.Queue(`SELECT d.oid = $1 AND c.system_identifier = $2 FROM pg_catalog.pg_database d, pg_catalog.pg_control_system() c
+		WHERE d.datname = pg_catalog.current_database()`, db.oid, int64(s.pool.server.system))
+	answers, err := send(ctx, conn, b)
+	if err != nil {
 		return err
 	}
-	// Behind a pooler, another database can be one of another server.
 	var same bool
-	err = conn.QueryRow(ctx, `SELECT d.oid = $1 AND c.system_identifier = $2 FROM pg_catalog.pg_database d, pg_catalog.pg_control_system() c
-		WHERE d.datname = pg_catalog.current_database()`, db.oid, int64(s.pool.server.system)).Scan(&same)
+	err = answers.QueryRow().Scan(&same)
+	if closed := answers.Close(); err == nil {
+		err = closed
+	}
 	if err == nil && !same {
-		err = fmt.Errorf("it is not a database of the server")
+		err = errors.New("it is not a database of the server")
 	}
 	if err != nil {
 		return err
@@ -121,7 +128,7 @@ func nameRelations(ctx context.Context, conn *pgx.Conn, database string, wanted 
 	n := source.RelationName{Database: database}
 	_, err = pgx.ForEachRow(rows, []any{&i, &kind, &toast, &n.Schema, &n.Name, &n.Table}, func() error {
 		if i < 1 || i > len(wanted) {
-			return fmt.Errorf("the source named a relation that it was not asked for")
+			return errors.New("the source named a relation that it was not asked for")
 		}
 		if n.Kind = kinds[kind]; n.Kind == source.Index && toast {
 			n.Kind = source.ToastIndex

@@ -97,19 +97,6 @@ var neededFunctions = []string{
 	"pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean)",
 }
 
-func checkPrivileges(ctx context.Context, conn *pgx.Conn, role string) error {
-	rows, err := conn.Query(ctx, `SELECT f FROM pg_catalog.unnest($1::text[]) f
-		WHERE NOT pg_catalog.has_function_privilege(f, 'EXECUTE')`, neededFunctions)
-	if err != nil {
-		return err
-	}
-	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err == nil && len(missing) > 0 {
-		err = &PrivilegeError{Role: role, Functions: missing}
-	}
-	return err
-}
-
 // PrivilegeError says what the role lacks, all of it at once.
 type PrivilegeError struct {
 	Role      string
@@ -151,14 +138,14 @@ func (s *Server) State(ctx context.Context) (source.State, error) {
 	names := s.version.SQL
 	var st source.State
 	var flush, receive, replay, tli string
-	query := fmt.Sprintf(`SELECT r, pg_catalog.current_setting('full_page_writes')::bool,
+	query := fmt.Sprintf(`SELECT pg_catalog.pg_read_binary_file('global/pg_control', 0, 65536, true), r, pg_catalog.current_setting('full_page_writes')::bool,
 			CASE WHEN r THEN '0/0' ELSE pg_catalog.%[1]s()::text END,
 			COALESCE(CASE WHEN r THEN pg_catalog.%[3]s()::text END, '0/0'),
 			COALESCE(CASE WHEN r THEN pg_catalog.%[4]s()::text END, '0/0'),
 			CASE WHEN r THEN '00000000' ELSE pg_catalog.substr(pg_catalog.%[2]s(pg_catalog.%[1]s()), 1, 8) END
 		FROM pg_catalog.pg_is_in_recovery() r`, names.FlushLSN, names.WALFileName, names.ReceiveLSN, names.ReplayLSN)
 	err := s.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, query).Scan(&st.InRecovery, &st.FullPageWrites, &flush, &receive, &replay, &tli)
+		return conn.QueryRow(ctx, query).Scan(&st.Control, &st.InRecovery, &st.FullPageWrites, &flush, &receive, &replay, &tli)
 	})
 	for text, lsn := range map[*string]*pgdata.LSN{&flush: &st.FlushLSN, &receive: &st.ReceiveLSN, &replay: &st.ReplayLSN} {
 		if err == nil {

@@ -24,6 +24,7 @@ type session struct {
 	name      string    // of the server, for messages
 	conn      *pgx.Conn // nil while there is none
 	made      time.Time // when conn was
+	prepared  bool      // conn knows fetchSQL
 	pulse     *pulse    // of conn, or of the attempt to make one
 	spare     int       // how many connections more the server had room for
 	abandoned bool
@@ -71,7 +72,7 @@ func (s *session) connect(ctx context.Context, limit time.Duration) (err error) 
 	if err != nil {
 		return silenced(ctx, limit, err)
 	}
-	s.conn, s.name, s.made = conn, name, time.Now()
+	s.conn, s.name, s.made, s.prepared = conn, name, time.Now(), false
 	now, err := prepareSession(ctx, s.conn)
 	if err != nil {
 		return fmt.Errorf("source %s: %w", s.name, silenced(ctx, limit, err))
@@ -114,59 +115,118 @@ const closeTimeout = 5 * time.Second
 
 // sessionSQL makes the session safe. First names, operators among them, come to
 // mean what they should; then nothing is written, no timeout of the role or the
-// database ends a long copy, and nothing is compiled for queries that wait for
-// files. Settings that a major does not have are not in its pg_settings.
-const sessionSQL = `SELECT pg_catalog.set_config('search_path', '', false);
-	SELECT pg_catalog.set_config(name, CASE name WHEN 'default_transaction_read_only' THEN 'on' ELSE '0' END, false)
-	FROM pg_catalog.pg_settings
-	WHERE name IN ('default_transaction_read_only', 'statement_timeout', 'lock_timeout',
-		'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout', 'jit')`
+// database ends a long copy, nothing is compiled for queries that wait for files,
+// and bytes are written in the way that is read here. Settings that a major does
+// not have are passed over.
+var sessionSQL = []string{
+	`SELECT pg_catalog.set_config('search_path', '', false)`,
+	`SELECT pg_catalog.set_config(name, value, false)
+	FROM (VALUES ('default_transaction_read_only', 'on'), ('bytea_output', 'hex'), ('statement_timeout', '0'), ('lock_timeout', '0'),
+		('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'), ('transaction_timeout', '0'), ('jit', 'off')) AS s (name, value)
+	WHERE pg_catalog.current_setting(name, true) IS NOT NULL`,
+}
+
+// safely begins what is asked of a new session with what makes it safe.
+func safely() *pgx.Batch {
+	b := new(pgx.Batch)
+	for _, sql := range sessionSQL {
+		b.Queue(sql)
+	}
+	return b
+}
+
+// send asks all of it at once. That the session is safe is in the answer first.
+func send(ctx context.Context, conn *pgx.Conn, b *pgx.Batch) (pgx.BatchResults, error) {
+	answers := conn.SendBatch(ctx, b)
+	for range sessionSQL {
+		if _, err := answers.Exec(); err != nil {
+			_ = answers.Close()
+			return nil, err
+		}
+	}
+	return answers, nil
+}
 
 // prepareSession makes the session safe, checks that the role may do what is
-// needed, and tells which server it is.
+// needed, and tells which server it is. All of that is one question, in the words
+// of the version that the server said it has. It is asked again where a pooler
+// said that.
 func prepareSession(ctx context.Context, conn *pgx.Conn) (*identity, error) {
-	if _, err := conn.Exec(ctx, sessionSQL); err != nil {
-		return nil, err
+	id, said := new(identity), versionOf(conn.PgConn().ParameterStatus("server_version"))
+	err := id.ask(ctx, conn, said)
+	if err != nil && id.version != nil && id.version != said {
+		err = id.ask(ctx, conn, id.version)
 	}
-	id := new(identity)
-	var num int
-	var role string // the connection string's, unless a setting of that role changes it
-	var super bool
-	err := conn.QueryRow(ctx, `SELECT pg_catalog.current_setting('server_version_num')::int, rolname::text, rolsuper
-		FROM pg_catalog.pg_roles WHERE rolname = current_user`).Scan(&num, &role, &super)
-	if err != nil {
-		return nil, err
+	return id, err
+}
+
+// versionOf understands server_version as far as libpq does (PQserverVersion,
+// fe-connect.c). What it does not understand may be any version.
+func versionOf(said string) *pgdata.Version {
+	var major, minor int
+	_, _ = fmt.Sscanf(said, "%d.%d", &major, &minor)
+	num := major * 10000
+	if major < 10 {
+		num += minor * 100
 	}
-	if id.version, err = pgdata.VersionByServerNum(num); err != nil {
-		return nil, err
+	if v, err := pgdata.VersionByServerNum(num); err == nil {
+		return v
 	}
-	if id.version.SQL.SuperuserOnly && !super {
-		return nil, &PrivilegeError{Role: role, Superuser: true}
-	}
-	if err := checkPrivileges(ctx, conn, role); err != nil {
-		return nil, err
-	}
-	return id, id.ask(ctx, conn)
+	return pgdata.Versions()[0]
 }
 
 // ask uses nothing but what the role was granted. Behind one address, that of a
 // load balancer, there can be several standbys of one primary, alike in all that
 // they say of themselves; but each got its files at a moment of its own.
-func (id *identity) ask(ctx context.Context, conn *pgx.Conn) error {
-	names := id.version.SQL
-	var control []byte
-	err := conn.QueryRow(ctx, fmt.Sprintf(`SELECT r, CASE WHEN r THEN '' ELSE pg_catalog.substr(pg_catalog.%s(pg_catalog.%s()), 1, 8) END,
+func (id *identity) ask(ctx context.Context, conn *pgx.Conn, said *pgdata.Version) (err error) {
+	b := safely()
+	b.Queue(`SELECT pg_catalog.current_setting('server_version_num')::int, rolname::text, rolsuper
+		FROM pg_catalog.pg_roles WHERE rolname = current_user`)
+	b.Queue(`SELECT f FROM pg_catalog.unnest($1::text[]) f WHERE NOT pg_catalog.has_function_privilege(f, 'EXECUTE')`, neededFunctions)
+	b.Queue(fmt.Sprintf(`SELECT r, CASE WHEN r THEN '' ELSE pg_catalog.substr(pg_catalog.%s(pg_catalog.%s()), 1, 8) END,
 			pg_catalog.pg_read_binary_file('global/pg_control', 0, 8, true),
 			COALESCE(pg_catalog.date_part('epoch', f.change), pg_catalog.date_part('epoch', f.creation), 0),
 			pg_catalog.current_setting('max_connections')::int - pg_catalog.current_setting('superuser_reserved_connections')::int
 				- (SELECT pg_catalog.sum(pg_catalog.pg_stat_get_db_numbackends(oid)) FROM pg_catalog.pg_database)::int
-		FROM pg_catalog.pg_is_in_recovery() r, pg_catalog.pg_stat_file('PG_VERSION', true) f`, names.WALFileName, names.FlushLSN)).
-		Scan(&id.inRecovery, &id.timeline, &control, &id.made, &id.spare)
-	if err == nil && len(control) != 8 {
-		err = errors.New("its control file has no system identifier")
-	}
+		FROM pg_catalog.pg_is_in_recovery() r, pg_catalog.pg_stat_file('PG_VERSION', true) f`, said.SQL.WALFileName, said.SQL.FlushLSN))
+	answers, err := send(ctx, conn, b)
 	if err != nil {
 		return err
+	}
+	defer func() {
+		if closed := answers.Close(); err == nil {
+			err = closed
+		}
+	}()
+
+	var num int
+	var role string // the connection string's, unless a setting of that role changes it
+	var super bool
+	if err := answers.QueryRow().Scan(&num, &role, &super); err != nil {
+		return err
+	}
+	if id.version, err = pgdata.VersionByServerNum(num); err != nil {
+		return err
+	}
+	if id.version.SQL.SuperuserOnly && !super {
+		return &PrivilegeError{Role: role, Superuser: true}
+	}
+	rows, err := answers.Query()
+	if err != nil {
+		return err
+	}
+	switch missing, err := pgx.CollectRows(rows, pgx.RowTo[string]); {
+	case err != nil:
+		return err
+	case len(missing) > 0:
+		return &PrivilegeError{Role: role, Functions: missing}
+	}
+	var control []byte
+	if err := answers.QueryRow().Scan(&id.inRecovery, &id.timeline, &control, &id.made, &id.spare); err != nil {
+		return err
+	}
+	if len(control) != 8 {
+		return errors.New("its control file has no system identifier")
 	}
 	id.system = binary.LittleEndian.Uint64(control) // pg_control begins with it
 	return nil
