@@ -16,9 +16,17 @@ type BlockSet struct{ words []uint64 }
 func (s *BlockSet) Add(b BlockNumber) {
 	w := int(b / 64)
 	if w >= len(s.words) {
-		s.words = append(s.words, make([]uint64, w+1-len(s.words))...)
+		s.grow(w + 1)
 	}
 	s.words[w] |= 1 << (b % 64)
+}
+
+// grow makes it at least n words long. Those that are new are zero, used before
+// or not.
+func (s *BlockSet) grow(n int) {
+	if n > len(s.words) {
+		s.words = append(s.words, make([]uint64, n-len(s.words))...)
+	}
 }
 
 // Has reports whether a block is in the set.
@@ -29,13 +37,14 @@ func (s *BlockSet) Has(b BlockNumber) bool {
 
 // Union adds all blocks of o.
 func (s *BlockSet) Union(o *BlockSet) {
-	if len(o.words) > len(s.words) {
-		s.words = append(s.words, make([]uint64, len(o.words)-len(s.words))...)
-	}
+	s.grow(len(o.words))
 	for i, w := range o.words {
 		s.words[i] |= w
 	}
 }
+
+// Clear takes all blocks out and keeps the memory for others.
+func (s *BlockSet) Clear() { s.words = s.words[:0] }
 
 // Len counts the blocks.
 func (s *BlockSet) Len() int {
@@ -95,13 +104,14 @@ func (c ChangedBlocks) Add(g Geometry, l RelFileLocator, b BlockNumber) {
 	set.Add(b % BlockNumber(g.RelSegBlocks))
 }
 
-// Merge adds all of o's blocks; o must not be used afterwards.
+// Merge adds all of o's blocks. It shares nothing with o.
 func (c ChangedBlocks) Merge(o ChangedBlocks) {
 	for s, blocks := range o {
-		if have := c[s]; have != nil {
-			have.Union(blocks)
-		} else {
-			c[s] = blocks
+		set := c[s]
+		if set == nil {
+			set = new(BlockSet)
+			c[s] = set
 		}
+		set.Union(blocks)
 	}
 }

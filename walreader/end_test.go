@@ -3,7 +3,6 @@ package walreader_test
 import (
 	"context"
 	"io/fs"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,9 +17,7 @@ func lastRecordEnd(segs walreader.Segments, f walreader.Format, limit pgdata.LSN
 }
 
 func TestLastRecordEndAroundEveryRecord(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rnd := rand.New(rand.NewPCG(seed, 0))
+	rnd := seeded(t)
 	for range 4 {
 		f := format([]string{"9.6", "13", "17", "19"}[rnd.IntN(4)])
 		f.Geometry.WALBlockSize = 1 << (10 + rnd.IntN(7))

@@ -37,8 +37,7 @@ const maxPrepared = 1<<18 - 1
 func (s *scan) newLost(no pgdata.SegNo) lostScan {
 	l := lostScan{wal: &s.f.Version.WAL}
 	if no == s.f.Geometry.SegNo(s.fork) {
-		c := newChanges(s.f.Geometry)
-		l.blocks = &c
+		l.blocks = newChanges(s.f.Geometry)
 	}
 	return l
 }

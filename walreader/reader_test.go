@@ -175,9 +175,7 @@ func TestCheckpointRecords(t *testing.T) {
 }
 
 func TestRandomWALReadsBackFromAnywhere(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rnd := rand.New(rand.NewPCG(seed, 0))
+	rnd := seeded(t)
 	for range 6 {
 		f := format([]string{"9.6", "13", "17", "19"}[rnd.IntN(4)])
 		f.Geometry.WALBlockSize = 1 << (10 + rnd.IntN(7))

@@ -61,6 +61,7 @@ func Scan(ctx context.Context, segs Segments, f Format, req ScanRequest) (*ScanR
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
+	s.used = make(chan *changes, 2*jobs)
 	work, inOrder := make(chan segmentJob), make(chan segmentJob, jobs)
 	wg.Go(func() { s.produce(ctx, work, inOrder) })
 	for range jobs {
@@ -82,6 +83,7 @@ type scan struct {
 	f         Format
 	fork, end pgdata.LSN    // start of the first diverged record; end of the last
 	oldest    atomic.Uint64 // segment known to hold a checkpoint before the fork
+	used      chan *changes // of segments that were joined
 }
 
 // segmentJob is one segment to scan. The result channel has room for the
@@ -130,7 +132,7 @@ type segmentScan struct {
 	checkpoint Checkpoint // the last before the fork; LSN zero if there is none
 	unknown    error      // the first special record that is not known
 
-	changes        changes // all that follows counts from the checkpoint, if there is one
+	changes        *changes // all that follows counts from the checkpoint, if there is one
 	records, bytes int64
 
 	lost lostScan // behind the fork
@@ -138,7 +140,12 @@ type segmentScan struct {
 
 // segment reads all records that start in segment no.
 func (s *scan) segment(ctx context.Context, r *Reader, no pgdata.SegNo) *segmentScan {
-	res := &segmentScan{changes: newChanges(s.f.Geometry), lost: s.newLost(no)}
+	res := &segmentScan{lost: s.newLost(no)}
+	select {
+	case res.changes = <-s.used:
+	default:
+		res.changes = newChanges(s.f.Geometry)
+	}
 	res.err = s.read(ctx, r, no, res)
 	if res.err != nil {
 		r.pages.forget()
@@ -230,42 +237,6 @@ func (s *scan) add(rec *Record, res *segmentScan) error {
 	return nil
 }
 
-// changes collects changed blocks. Records that stand near each other change the
-// same few files: their sets are remembered, so that most references cost no
-// look-up in the map.
-type changes struct {
-	relSegBlocks pgdata.BlockNumber
-	blocks       pgdata.ChangedBlocks
-	recent       [64]struct {
-		file pgdata.RelSegment
-		set  *pgdata.BlockSet // nil: unused
-	}
-}
-
-func newChanges(g pgdata.Geometry) changes {
-	return changes{relSegBlocks: pgdata.BlockNumber(g.RelSegBlocks), blocks: pgdata.ChangedBlocks{}}
-}
-
-func (c *changes) reset() { *c = changes{relSegBlocks: c.relSegBlocks, blocks: pgdata.ChangedBlocks{}} }
-
-func (c *changes) add(l pgdata.RelFileLocator, b pgdata.BlockNumber) {
-	segment := uint32(0)
-	if b >= c.relSegBlocks {
-		segment, b = uint32(b/c.relSegBlocks), b%c.relSegBlocks
-	}
-	r := &c.recent[(l.Relation^segment)%uint32(len(c.recent))]
-	if f := &r.file; r.set == nil || f.Locator.Relation != l.Relation || f.Segment != segment ||
-		f.Locator.Database != l.Database || f.Locator.Tablespace != l.Tablespace {
-		*f = pgdata.RelSegment{Locator: l, Segment: segment}
-		r.set = c.blocks[*f]
-		if r.set == nil {
-			r.set = new(pgdata.BlockSet)
-			c.blocks[*f] = r.set
-		}
-	}
-	r.set.Add(b)
-}
-
 // join takes the segments' results, newest first, until one has the checkpoint.
 func (s *scan) join(ctx context.Context, inOrder <-chan segmentJob) (*ScanResult, error) {
 	var (
@@ -315,6 +286,7 @@ func (s *scan) join(ctx context.Context, inOrder <-chan segmentJob) (*ScanResult
 			unknown = res.unknown // the earliest counts
 		}
 		total.Blocks.Merge(res.changes.blocks)
+		s.recycle(res)
 		total.Records += res.records
 		total.Bytes += res.bytes
 		if res.checkpoint.LSN != 0 {
@@ -333,6 +305,16 @@ func (s *scan) join(ctx context.Context, inOrder <-chan segmentJob) (*ScanResult
 	}
 	return nil, s.broken(newer.first, fs.ErrNotExist, "WAL begins here, without a checkpoint before the divergence point %s",
 		s.f.Version.FormatLSN(s.fork))
+}
+
+// recycle gives the memory of a segment that was joined to the next one.
+func (s *scan) recycle(res *segmentScan) {
+	res.changes.reset()
+	select {
+	case s.used <- res.changes:
+	default:
+	}
+	res.changes = nil
 }
 
 // joinTwo checks that the records of older lead to those of newer.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io/fs"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -71,9 +70,7 @@ func blockLists(blocks pgdata.ChangedBlocks) map[pgdata.RelSegment][]pgdata.Bloc
 }
 
 func TestScanEqualsSequentialReading(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rnd := rand.New(rand.NewPCG(seed, 0))
+	rnd := seeded(t)
 	for range 8 {
 		f := format([]string{"9.6", "13", "17", "19"}[rnd.IntN(4)])
 		f.Geometry.RelSegBlocks = 1 << (8 + rnd.IntN(10))
@@ -92,6 +89,47 @@ func TestScanEqualsSequentialReading(t *testing.T) {
 		}
 		assert.Zero(t, segs.open, "segments left open")
 	}
+}
+
+// Damage anywhere that Scan reads is found by it exactly if a sequential reader
+// finds it that begins with the first record of the checkpoint's segment.
+func TestScanFindsTheDamageThatSequentialReadingFinds(t *testing.T) {
+	rnd := seeded(t)
+	found, harmless := 0, 0
+	for range 3 {
+		f := format([]string{"9.6", "13", "17", "19"}[rnd.IntN(4)])
+		f.Geometry.WALBlockSize = 1 << (10 + rnd.IntN(7))
+		w := randomWAL(rnd, f, 6<<20)
+		segs := w.segments()
+		for range 60 {
+			i := rnd.IntN(len(w.records))
+			req := walreader.ScanRequest{Fork: w.records[i].LSN, End: w.lastEnd(), Jobs: 1 + rnd.IntN(3)}
+			whole, err := walreader.Scan(context.Background(), segs, f, req)
+			if err != nil {
+				require.ErrorIs(t, err, fs.ErrNotExist)
+				continue
+			}
+			start := w.records[w.firstAfter(f.Geometry.SegStart(whole.FirstSegment))].LSN
+			at := start + pgdata.LSN(rnd.Int64N(int64(req.End-start)))
+			if rnd.IntN(3) == 0 {
+				at = max(start, f.Geometry.PageStart(at)+pgdata.LSN(rnd.IntN(40))) // page headers
+			}
+			bit := byte(1) << rnd.IntN(8)
+			segs.at(at)[0] ^= bit
+			_, sequential := readAll(segs, f, start, req.End)
+			damaged, err := walreader.Scan(context.Background(), segs, f, req)
+			segs.at(at)[0] ^= bit
+			require.Equal(t, sequential != nil, err != nil, "bit %02X at %s, %+v\n%v\n%v", bit, at, req, sequential, err)
+			if err == nil {
+				harmless++
+				require.Equal(t, whole, damaged)
+			} else {
+				found++
+			}
+		}
+	}
+	t.Logf("%d damaged, %d harmless", found, harmless)
+	assert.Greater(t, found, 20)
 }
 
 // longWAL is a segment and a half of records per checkpoint, over six segments.

@@ -1,0 +1,67 @@
+package walreader
+
+import "github.com/gorewind/gorewind/pgdata"
+
+// changes collects changed blocks. Records that stand near each other change the
+// same few files: their sets are remembered, so that most references cost no
+// look-up in the map.
+type changes struct {
+	relSegBlocks pgdata.BlockNumber
+	blocks       pgdata.ChangedBlocks
+	spare        []*pgdata.BlockSet // empty ones, to be used again
+	recent       [64]struct {
+		file pgdata.RelSegment
+		set  *pgdata.BlockSet // nil: unused
+	}
+}
+
+func newChanges(g pgdata.Geometry) *changes {
+	return &changes{relSegBlocks: pgdata.BlockNumber(g.RelSegBlocks), blocks: pgdata.ChangedBlocks{}}
+}
+
+// keepSets is how many sets are kept to be used again: one is no larger than
+// 16 kB with PostgreSQL's usual geometry.
+const keepSets = 256
+
+// reset forgets all blocks. Its memory serves the next segment: how much WAL is
+// scanned makes no difference.
+func (c *changes) reset() {
+	clear(c.recent[:])
+	if len(c.blocks) > keepSets {
+		c.blocks, c.spare = pgdata.ChangedBlocks{}, nil
+		return
+	}
+	for _, set := range c.blocks {
+		set.Clear()
+		c.spare = append(c.spare, set)
+	}
+	clear(c.blocks)
+}
+
+// set returns the set of a file.
+func (c *changes) set(file pgdata.RelSegment) *pgdata.BlockSet {
+	set := c.blocks[file]
+	if set == nil {
+		if n := len(c.spare); n > 0 {
+			set, c.spare = c.spare[n-1], c.spare[:n-1]
+		} else {
+			set = new(pgdata.BlockSet)
+		}
+		c.blocks[file] = set
+	}
+	return set
+}
+
+func (c *changes) add(l pgdata.RelFileLocator, b pgdata.BlockNumber) {
+	segment := uint32(0)
+	if b >= c.relSegBlocks {
+		segment, b = uint32(b/c.relSegBlocks), b%c.relSegBlocks
+	}
+	r := &c.recent[(l.Relation^segment)%uint32(len(c.recent))]
+	if f := &r.file; r.set == nil || f.Locator.Relation != l.Relation || f.Segment != segment ||
+		f.Locator.Database != l.Database || f.Locator.Tablespace != l.Tablespace {
+		*f = pgdata.RelSegment{Locator: l, Segment: segment}
+		r.set = c.set(*f)
+	}
+	r.set.Add(b)
+}

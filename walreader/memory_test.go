@@ -1,0 +1,130 @@
+package walreader_test
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// endlessWAL is any number of segments, made while they are read: all are one
+// template, whose addresses, links and CRCs are set to those of their place.
+type endlessWAL struct {
+	f        walreader.Format
+	first    pgdata.SegNo
+	template []byte
+	records  []templateRecord
+	firstOn  []int // index of the first record of each page
+}
+
+type templateRecord struct {
+	at, length, prev int    // places in the template; a prev of -1 is in the segment before
+	crc              uint32 // of the body
+}
+
+// newEndlessWAL makes a template of records none of which crosses a page.
+func newEndlessWAL(f walreader.Format) *endlessWAL {
+	w := newBuilder(f)
+	last := -1
+	e := &endlessWAL{f: f, first: f.Geometry.SegNo(w.start)}
+	for n := uint32(0); len(w.buf) < int(f.Geometry.WALSegSize); n++ {
+		e.firstOn = append(e.firstOn, len(w.records))
+		if n == 0 {
+			w.checkpoint(0x10, w.start+40)
+		}
+		for w.room() > 2000 {
+			l := heapTable
+			l.Relation += n % 3
+			s := insert(l, n*97%40_000)
+			s.main = make([]byte, 900)
+			w.add(s)
+		}
+		w.fill(0)
+	}
+	e.template = w.buf
+	for _, r := range w.records {
+		at := int(r.LSN - w.start)
+		e.records = append(e.records, templateRecord{
+			at, int(r.Length), last,
+			crc32.Checksum(w.buf[at+24:at+int(r.Length)], crc32.MakeTable(crc32.Castagnoli)),
+		})
+		last = at
+	}
+	return e
+}
+
+func (e *endlessWAL) OpenSegment(_ context.Context, s pgdata.SegNo) (walreader.Segment, error) {
+	return endlessSegment{e, s}, nil
+}
+
+type endlessSegment struct {
+	*endlessWAL
+	no pgdata.SegNo
+}
+
+func (s endlessSegment) Name() string { return fmt.Sprint("segment ", s.no) }
+func (endlessSegment) Close() error   { return nil }
+
+func (s endlessSegment) ReadAt(p []byte, off int64) (int, error) {
+	n := copy(p, s.template[off:])
+	var (
+		le        = binary.LittleEndian
+		table     = crc32.MakeTable(crc32.Castagnoli)
+		start     = s.f.Geometry.SegStart(s.no)
+		blockSize = int(s.f.Geometry.WALBlockSize)
+		begin     = int(off) / blockSize
+		end       = begin + n/blockSize
+	)
+	for page := begin; page < end; page++ {
+		le.PutUint64(p[page*blockSize-int(off)+8:], uint64(start)+uint64(page*blockSize))
+	}
+	for _, r := range s.records[s.firstOn[begin]:] {
+		if r.at >= int(off)+n {
+			break
+		}
+		rec := p[r.at-int(off):][:r.length]
+		prev := uint64(start) + uint64(r.prev)
+		if r.prev < 0 {
+			prev = uint64(start) - uint64(s.f.Geometry.WALSegSize) + uint64(s.records[len(s.records)-1].at)
+		}
+		if rec[17] == 0 && s.no != s.first {
+			rec[16] = 0x20 // only the first segment has the checkpoint
+		}
+		le.PutUint64(rec[8:], prev)
+		le.PutUint32(rec[20:], crc32.Update(r.crc, table, rec[:20]))
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// scan scans that many segments and says what it allocated.
+func (e *endlessWAL) scan(t *testing.T, segments int) (allocated uint64) {
+	end := e.f.Geometry.SegStart(e.first + pgdata.SegNo(segments))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	res, err := walreader.Scan(context.Background(), e, e.f, walreader.ScanRequest{Fork: e.f.Geometry.SegStart(e.first + 1), End: end, Jobs: 3})
+	runtime.ReadMemStats(&after)
+	require.NoError(t, err)
+	require.Equal(t, e.first, res.FirstSegment)
+	require.Equal(t, int64(segments*len(e.records)), res.Records)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+func TestScanningMoreWALTakesNoMoreMemory(t *testing.T) {
+	e := newEndlessWAL(format("17"))
+	few, many := e.scan(t, 20), e.scan(t, 320)
+	t.Logf("%d bytes for 20 segments, %d for 320", few, many)
+	// What remains is the opening of files and handing out of work, which is garbage at once.
+	assert.Less(t, (int64(many)-int64(few))/300, int64(2<<10), "bytes allocated per segment")
+}
