@@ -184,6 +184,12 @@ func TestBlockSetKeepsOrderAndCountsOnce(t *testing.T) {
 	assert.True(t, s.Has(64))
 	assert.False(t, s.Has(65))
 	assert.False(t, s.Has(1<<32-1))
+
+	s.Clear()
+	s.Add(64)
+	assert.Equal(t, []pgdata.BlockNumber{64}, slices.Collect(s.All()), "nothing comes back")
+	s.Union(&o)
+	assert.Equal(t, o.Len()+1, s.Len())
 }
 
 func TestChangedBlocksAreSplitByFile(t *testing.T) {
@@ -201,4 +207,8 @@ func TestChangedBlocksAreSplitByFile(t *testing.T) {
 		got[s.Segment] = slices.Collect(blocks.All())
 	}
 	assert.Equal(t, map[uint32][]pgdata.BlockNumber{0: {7}, 1: {0}, 2: {50, 51}}, got)
+	c.Add(g, l, 101)
+	for s, blocks := range more {
+		assert.Equal(t, 1, blocks.Len(), "what was merged is as it was: %v", s)
+	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
 )
 
@@ -65,6 +66,42 @@ func BenchmarkScan(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(w.records)), "ns/record")
 		})
 	}
+}
+
+// BenchmarkVerifySegment is on one processor, of small records and of page images.
+func BenchmarkVerifySegment(b *testing.B) {
+	small, smallSegs := benchmarkWAL(40 << 20)
+	images := newBuilder(small.f)
+	for n := uint32(0); len(images.buf) < 40<<20; n++ {
+		s := insert(heapTable, n)
+		s.blocks[0].image = make([]byte, 8192)
+		images.add(s)
+	}
+	for name, segs := range map[string]*memSegments{"small": smallSegs, "images": images.segments()} {
+		b.Run(name, func(b *testing.B) {
+			seg, err := segs.OpenSegment(context.Background(), 2)
+			require.NoError(b, err)
+			b.SetBytes(int64(small.f.Geometry.WALSegSize))
+			b.ReportAllocs()
+			for b.Loop() {
+				require.NoError(b, walreader.VerifySegment(context.Background(), seg, 2, small.f))
+			}
+		})
+	}
+}
+
+// BenchmarkScanEndless scans more WAL than there is memory for, if -benchtime is
+// long enough: each step is a gigabyte. Most of its time goes into making it.
+func BenchmarkScanEndless(b *testing.B) {
+	f := format("17")
+	f.Geometry.WALSegSize = 16 << 20
+	e := newEndlessWAL(f)
+	b.SetBytes(1 << 30)
+	b.ReportAllocs()
+	end := f.Geometry.SegStart(e.first + pgdata.SegNo(64*b.N))
+	res, err := walreader.Scan(context.Background(), e, f, walreader.ScanRequest{Fork: f.Geometry.SegStart(e.first + 1), End: end})
+	require.NoError(b, err)
+	require.Equal(b, e.first, res.FirstSegment)
 }
 
 // BenchmarkReadRecord jumps about, as whoever follows links backwards does.
