@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"math/bits"
+	"slices"
 )
 
 // BlockSet is a set of block numbers within one relation segment: a bitmap that
@@ -24,8 +25,9 @@ func (s *BlockSet) Add(b BlockNumber) {
 // grow makes it at least n words long. Those that are new are zero, used before
 // or not.
 func (s *BlockSet) grow(n int) {
-	if n > len(s.words) {
-		s.words = append(s.words, make([]uint64, n-len(s.words))...)
+	if have := len(s.words); n > have {
+		s.words = slices.Grow(s.words, n-have)[:n]
+		clear(s.words[have:])
 	}
 }
 

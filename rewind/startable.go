@@ -9,7 +9,6 @@ import (
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/pgdata"
-	"github.com/gorewind/gorewind/walreader"
 )
 
 // Origin is where a WAL segment is.
@@ -104,14 +103,14 @@ func (r *Rewind) consistentAt() pgdata.LSN {
 // hasOwn reports whether the target has a segment that it will keep, and that is
 // what its name says.
 func (r *Rewind) hasOwn(ctx context.Context, b *filemap.Builder, wal *walFacts, name string, s pgdata.SegNo, onSource bool) bool {
-	p := r.plan.Version.WALPath(name)
-	if _, has := b.Target(p); !has || s >= r.targetControl.Geometry.SegNo(r.plan.Divergence) || r.suspect(p) {
+	p, geo := r.plan.Version.WALPath(name), r.targetControl.Geometry
+	if f, has := b.Target(p); !has || f.Size != int64(geo.WALSegSize) || s >= geo.SegNo(r.plan.Divergence) || r.suspect(p) {
 		return false
 	}
 	if onSource {
 		return wal.isCommon(name)
 	}
-	return r.scanned(s) || r.checkOwn(ctx, p, s, walreader.VerifySegment) == nil
+	return r.ownIsGood(ctx, s)
 }
 
 // fromArchive brings a segment back, also where Options.RestoreTargetWAL does not

@@ -24,9 +24,13 @@ type targetWAL struct {
 	archive *walArchive // for what the directory does not have any more; may be nil
 }
 
+// path is where segment s is to be found.
+func (w targetWAL) path(s pgdata.SegNo) string {
+	return w.version.WALPath(w.geo.WALFileName(w.history.TimelineOf(w.geo, s), s))
+}
+
 func (w targetWAL) OpenSegment(ctx context.Context, s pgdata.SegNo) (walreader.Segment, error) {
-	tli := w.history.TimelineOf(w.geo, s)
-	p := w.version.WALPath(w.geo.WALFileName(tli, s))
+	tli, p := w.history.TimelineOf(w.geo, s), w.path(s)
 	f, err := w.dir.Open(p)
 	if errors.Is(err, fs.ErrNotExist) && w.archive != nil {
 		var notFound *archive.NotFoundError

@@ -2,6 +2,8 @@ package rewind
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 	"path"
 	"runtime"
 	"sync"
@@ -46,7 +48,7 @@ func (r *Rewind) learnWAL(ctx context.Context, b *filemap.Builder) (*walFacts, e
 // are proven already; of the others those that recovery reads are read now, and
 // of older ones, which nobody here reads, the first page.
 func (w *walFacts) checkCommon(ctx context.Context, b *filemap.Builder) error {
-	p, geo, v := w.r.plan, w.r.targetControl.Geometry, w.r.plan.Version
+	p, geo := w.r.plan, w.r.targetControl.Geometry
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -59,14 +61,7 @@ func (w *walFacts) checkCommon(ctx context.Context, b *filemap.Builder) error {
 			continue
 		}
 		g.Go(func() error {
-			check := walreader.CheckSegment
-			switch from := w.r.recoveryStart().Redo; {
-			case w.r.scanned(s):
-				check = nil
-			case s >= geo.SegNo(from):
-				check = walreader.VerifySegment
-			}
-			good := check == nil || w.r.checkOwn(ctx, v.WALPath(name), s, check) == nil
+			good := w.r.ownIsGood(ctx, s)
 			mu.Lock()
 			defer mu.Unlock()
 			w.common[name] = good
@@ -76,19 +71,50 @@ func (w *walFacts) checkCommon(ctx context.Context, b *filemap.Builder) error {
 	return g.Wait()
 }
 
+// ownIsGood reports whether the target's segment s, of before the divergence, is
+// what its name says.
+func (r *Rewind) ownIsGood(ctx context.Context, s pgdata.SegNo) bool {
+	wal, f := replayedWAL{r, r.targetWAL()}, r.format(r.targetControl)
+	wal.archive = nil // only the target's own counts
+	var err error
+	switch {
+	case r.scanned(s):
+	case s >= wal.first():
+		err = walreader.VerifySegment(ctx, wal, f, s, wal.history.TimelineOf(wal.geo, s))
+	default:
+		var seg walreader.Segment
+		if seg, err = wal.targetWAL.OpenSegment(ctx, s); err == nil {
+			defer func() { _ = seg.Close() }()
+			err = walreader.CheckSegment(ctx, seg, s, f)
+		}
+	}
+	if err != nil {
+		r.log.Debug(fmt.Sprintf("WAL segment %s of the target is not kept: %v", wal.path(s), err))
+	}
+	return err == nil
+}
+
 // scanned reports whether all records of a segment were read in this run.
 func (r *Rewind) scanned(s pgdata.SegNo) bool {
 	scan := r.plan.Scan
 	return r.earlier == nil && scan.FirstSegment < s && s <= scan.LastSegment
 }
 
-func (r *Rewind) checkOwn(ctx context.Context, p string, s pgdata.SegNo, check func(context.Context, walreader.Segment, pgdata.SegNo, walreader.Format) error) error {
-	f, err := r.target.Open(p)
-	if err != nil {
-		return err
+// replayedWAL opens the target's segments that the rewound server's recovery could
+// read: not those of before, and not what an interrupted rewind left half written,
+// which will be copied again. Neither counts against its neighbour.
+type replayedWAL struct {
+	r *Rewind
+	targetWAL
+}
+
+func (w replayedWAL) first() pgdata.SegNo { return w.geo.SegNo(w.r.recoveryStart().Redo) }
+
+func (w replayedWAL) OpenSegment(ctx context.Context, s pgdata.SegNo) (walreader.Segment, error) {
+	if s < w.first() || w.r.suspect(w.path(s)) {
+		return nil, fs.ErrNotExist
 	}
-	defer f.Close()
-	return check(ctx, f, s, r.format(r.targetControl))
+	return w.targetWAL.OpenSegment(ctx, s)
 }
 
 // checkLocal compares the part before the divergence of the segment in which the

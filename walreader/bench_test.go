@@ -79,12 +79,10 @@ func BenchmarkVerifySegment(b *testing.B) {
 	}
 	for name, segs := range map[string]*memSegments{"small": smallSegs, "images": images.segments()} {
 		b.Run(name, func(b *testing.B) {
-			seg, err := segs.OpenSegment(context.Background(), 2)
-			require.NoError(b, err)
 			b.SetBytes(int64(small.f.Geometry.WALSegSize))
 			b.ReportAllocs()
 			for b.Loop() {
-				require.NoError(b, walreader.VerifySegment(context.Background(), seg, 2, small.f))
+				require.NoError(b, walreader.VerifySegment(context.Background(), segs, small.f, 2, 1))
 			}
 		})
 	}

@@ -101,6 +101,9 @@ type pages struct {
 	lsn      pgdata.LSN // of page
 	latest   pgdata.LSN // page whose timeline was seen last
 	timeline uint32
+
+	named  pgdata.SegNo // segment of which no page may be of a newer timeline
+	newest uint32       // than this; zero: any
 }
 
 // at returns the page that starts at lsn, valid until the next call. Errors are
@@ -230,6 +233,9 @@ func (p *pages) check(pg page, lsn pgdata.LSN) (reason string, err error) {
 		// The page is one that an abandoned timeline had written to its own
 		// segment of this number, before the file was recycled.
 		return fmt.Sprintf("out-of-sequence timeline ID %d (after %d)", tli, p.timeline), ErrEndOfWAL
+	}
+	if p.newest != 0 && tli > p.newest && p.f.Geometry.SegNo(lsn) == p.named {
+		return fmt.Sprintf("timeline ID %d, newer than %d,", tli, p.newest), ErrCorrupt
 	}
 	p.latest, p.timeline = lsn, tli
 	return "", nil

@@ -101,7 +101,7 @@ func TestScanFindsTheDamageThatSequentialReadingFinds(t *testing.T) {
 		f.Geometry.WALBlockSize = 1 << (10 + rnd.IntN(7))
 		w := randomWAL(rnd, f, 6<<20)
 		segs := w.segments()
-		for range 60 {
+		for range 25 {
 			i := rnd.IntN(len(w.records))
 			req := walreader.ScanRequest{Fork: w.records[i].LSN, End: w.lastEnd(), Jobs: 1 + rnd.IntN(3)}
 			whole, err := walreader.Scan(context.Background(), segs, f, req)
@@ -129,7 +129,7 @@ func TestScanFindsTheDamageThatSequentialReadingFinds(t *testing.T) {
 		}
 	}
 	t.Logf("%d damaged, %d harmless", found, harmless)
-	assert.Greater(t, found, 20)
+	assert.Greater(t, found, 10)
 }
 
 // longWAL is a segment and a half of records per checkpoint, over six segments.
