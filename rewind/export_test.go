@@ -1,6 +1,11 @@
 package rewind
 
-import "github.com/gorewind/gorewind/internal/target"
+import (
+	"context"
+
+	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/pgdata"
+)
 
 // WithDisk puts something between the rewind and the target's disk.
 func (o Options) WithDisk(wrap func(target.Disk) target.Disk) Options {
@@ -12,4 +17,16 @@ func (o Options) WithDisk(wrap func(target.Disk) target.Disk) Options {
 func (o Options) StartOrNot() Options {
 	o.startOrNot = true
 	return o
+}
+
+// OwnIsGood judges a segment of the target as if recovery started in segment from,
+// nothing had been scanned, and an interrupted rewind had been writing suspects.
+func (r *Rewind) OwnIsGood(ctx context.Context, from, s pgdata.SegNo, suspects ...string) bool {
+	r.plan.Checkpoint.Redo, r.plan.Scan = r.targetControl.Geometry.SegStart(from), ScanSummary{}
+	r.sourceControl.CheckPointCopy.Redo = r.plan.Checkpoint.Redo
+	r.earlier = &knowledge{Suspect: map[string]bool{}}
+	for _, p := range suspects {
+		r.earlier.Suspect[p] = true
+	}
+	return r.ownIsGood(ctx, s)
 }

@@ -97,6 +97,7 @@ func BenchmarkScanEndless(b *testing.B) {
 	b.SetBytes(1 << 30)
 	b.ReportAllocs()
 	end := f.Geometry.SegStart(e.first + pgdata.SegNo(64*b.N))
+	b.ResetTimer()
 	res, err := walreader.Scan(context.Background(), e, f, walreader.ScanRequest{Fork: f.Geometry.SegStart(e.first + 1), End: end})
 	require.NoError(b, err)
 	require.Equal(b, e.first, res.FirstSegment)
