@@ -1,6 +1,7 @@
 package filemap_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -81,4 +82,36 @@ func TestOnlyFilesThatBothSidesHaveAndWALDoesNotDescribeAreCompared(t *testing.T
 		got = append(got, e.Path)
 	}
 	assert.Equal(t, []string{"base/5/1_fsm", "pg_wal/00000002.history", "postgresql.conf"}, got)
+}
+
+func TestNeighbouringBlocksAreOneRun(t *testing.T) {
+	const page = 8192
+	for _, c := range []struct {
+		name   string
+		blocks *pgdata.BlockSet
+		want   []filemap.Span
+		stays  []filemap.Span // of a file of ten blocks
+	}{
+		{"no set", nil, nil, []filemap.Span{{Offset: 0, Length: 10 * page}}},
+		{"an empty set", blocks(), nil, []filemap.Span{{Offset: 0, Length: 10 * page}}},
+		{"the first", blocks(0), []filemap.Span{{Offset: 0, Length: page}}, []filemap.Span{{Offset: page, Length: 9 * page}}},
+		{"all", blocks(0, 1, 2, 3, 4, 5, 6, 7, 8, 9), []filemap.Span{{Offset: 0, Length: 10 * page}}, nil},
+		{
+			"two runs and a single one", blocks(0, 1, 4, 5, 6, 9),
+			[]filemap.Span{{Offset: 0, Length: 2 * page}, {Offset: 4 * page, Length: 3 * page}, {Offset: 9 * page, Length: page}},
+			[]filemap.Span{{Offset: 2 * page, Length: 2 * page}, {Offset: 7 * page, Length: 2 * page}},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := filemap.Entry{SourceSize: 10 * page, TargetSize: 10 * page, Blocks: c.blocks}
+			assert.Equal(t, c.want, slices.Collect(e.Runs(geometry)))
+			assert.Equal(t, c.stays, slices.Collect(e.Unchanged(geometry)))
+			for range e.Runs(geometry) {
+				break // which must not go on
+			}
+			for range e.Unchanged(geometry) {
+				break
+			}
+		})
+	}
 }

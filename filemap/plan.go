@@ -119,19 +119,42 @@ func (e *Entry) FetchBytes(g pgdata.Geometry) int64 {
 // Span is a part of a file.
 type Span struct{ Offset, Length int64 }
 
+// Runs yields the parts of a file that its changed blocks are, neighbours together.
+func (e *Entry) Runs(g pgdata.Geometry) iter.Seq[Span] {
+	return func(yield func(Span) bool) {
+		if e.Blocks == nil {
+			return
+		}
+		size, run := int64(g.BlockSize), Span{}
+		for b := range e.Blocks.All() {
+			at := int64(b) * size
+			if run.Offset+run.Length != at && run.Length > 0 {
+				if !yield(run) {
+					return
+				}
+				run.Length = 0
+			}
+			if run.Length == 0 {
+				run.Offset = at
+			}
+			run.Length += size
+		}
+		if run.Length > 0 {
+			yield(run)
+		}
+	}
+}
+
 // Unchanged yields the parts of a file that is not copied whole that stay as the
 // target has them.
 func (e *Entry) Unchanged(g pgdata.Geometry) iter.Seq[Span] {
 	return func(yield func(Span) bool) {
-		at, end, size := int64(0), min(e.SourceSize, e.TargetSize), int64(g.BlockSize)
-		if e.Blocks != nil {
-			for b := range e.Blocks.All() {
-				from := int64(b) * size
-				if from > at && !yield(Span{at, from - at}) {
-					return
-				}
-				at = from + size
+		at, end := int64(0), min(e.SourceSize, e.TargetSize)
+		for run := range e.Runs(g) {
+			if run.Offset > at && !yield(Span{at, run.Offset - at}) {
+				return
 			}
+			at = run.Offset + run.Length
 		}
 		if at < end {
 			yield(Span{at, end - at})

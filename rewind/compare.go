@@ -5,11 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
-	"io/fs"
 	"iter"
-	"runtime"
 
 	"golang.org/x/sync/errgroup"
 
@@ -94,7 +90,7 @@ func (r *Rewind) sameContent(ctx context.Context, pairs []pair) ([]bool, error) 
 	if !can || len(pairs) == 0 {
 		return same, nil
 	}
-	own := make([][]byte, len(pairs))
+	var own [][]byte
 	theirs := make([][]byte, 0, len(pairs))
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -103,7 +99,10 @@ func (r *Rewind) sameContent(ctx context.Context, pairs []pair) ([]bool, error) 
 			return nil
 		})
 	})
-	g.Go(func() error { return r.hashOwn(ctx, pairs, own, hasher.NewHash) })
+	g.Go(func() (err error) {
+		own, err = r.target.Hash(ctx, hasher.NewHash, ownRanges(pairs))
+		return err
+	})
 	if err := g.Wait(); errors.Is(err, errors.ErrUnsupported) {
 		r.log.Debug(fmt.Sprintf("files are copied without being compared: %v", err))
 		return same, nil
@@ -129,37 +128,10 @@ func ranges(pairs []pair) iter.Seq[source.Range] {
 	}
 }
 
-// hashOwn computes the target's hashes; a file that is gone has none.
-func (r *Rewind) hashOwn(ctx context.Context, pairs []pair, sums [][]byte, newHash func() hash.Hash) error {
-	g, ctx := errgroup.WithContext(ctx)
-	workers := runtime.GOMAXPROCS(0)
-	for w := range workers {
-		g.Go(func() error {
-			h, buf := newHash(), make([]byte, comparePiece)
-			for i := w * len(pairs) / workers; i < (w+1)*len(pairs)/workers && ctx.Err() == nil; i++ {
-				var err error
-				h.Reset()
-				if sums[i], err = r.hashRange(pairs[i], h, buf); err != nil {
-					return err
-				}
-			}
-			return ctx.Err()
-		})
+func ownRanges(pairs []pair) []datadir.Range {
+	ranges := make([]datadir.Range, len(pairs))
+	for i, p := range pairs {
+		ranges[i] = datadir.Range{Path: p.own, Offset: p.theirs.Offset, Length: p.theirs.Length}
 	}
-	return g.Wait()
-}
-
-func (r *Rewind) hashRange(p pair, h hash.Hash, buf []byte) ([]byte, error) {
-	f, err := r.target.Open(p.own)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	} else if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	_, err = io.CopyBuffer(struct{ io.Writer }{h}, io.NewSectionReader(f, p.theirs.Offset, p.theirs.Length), buf)
-	if err != nil {
-		return nil, fmt.Errorf("could not read file %q: %w", r.target.Join(p.own), datadir.Reason(err))
-	}
-	return h.Sum(nil), nil
+	return ranges
 }

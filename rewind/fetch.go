@@ -139,7 +139,7 @@ func (r *Rewind) fileRanges(files *atomic.Int64) iter.Seq[source.Range] {
 			if plan.IsWAL(e) || e.FetchBytes(plan.Geometry) == 0 && e.Action != filemap.Copy {
 				continue
 			}
-			if !entryRanges(e, int64(plan.Geometry.BlockSize), yield) {
+			if !entryRanges(e, plan.Geometry, yield) {
 				return
 			}
 			files.Add(1)
@@ -147,22 +147,10 @@ func (r *Rewind) fileRanges(files *atomic.Int64) iter.Seq[source.Range] {
 	}
 }
 
-// entryRanges yields the changed blocks of a file, neighbours together, and what
-// its action asks for.
-func entryRanges(e *filemap.Entry, blockSize int64, yield func(source.Range) bool) bool {
-	if e.Blocks != nil {
-		next := source.Range{Path: e.Path}
-		for b := range e.Blocks.All() {
-			at := int64(b) * blockSize
-			if next.Offset+next.Length != at || next.Length == 0 {
-				if next.Length > 0 && !yield(next) {
-					return false
-				}
-				next.Offset, next.Length = at, 0
-			}
-			next.Length += blockSize
-		}
-		if next.Length > 0 && !yield(next) {
+// entryRanges yields the changed blocks of a file and what its action asks for.
+func entryRanges(e *filemap.Entry, geo pgdata.Geometry, yield func(source.Range) bool) bool {
+	for run := range e.Runs(geo) {
+		if !yield(source.Range{Path: e.Path, Offset: run.Offset, Length: run.Length}) {
 			return false
 		}
 	}

@@ -135,13 +135,10 @@ func (l *lostDir) goes(e *filemap.Entry) iter.Seq[filemap.Span] {
 	case filemap.Copy, filemap.Remove:
 		return whole
 	}
-	size := int64(l.r.plan.Files.Geometry.BlockSize)
 	return func(yield func(filemap.Span) bool) {
-		if e.Blocks != nil {
-			for b := range e.Blocks.All() {
-				if !yield(filemap.Span{Offset: int64(b) * size, Length: size}) {
-					return
-				}
+		for run := range e.Runs(l.r.plan.Files.Geometry) {
+			if !yield(run) {
+				return
 			}
 		}
 		if e.Action == filemap.Truncate {
