@@ -230,7 +230,12 @@ func (l *Listing) name(r record) []byte {
 }
 
 func (l *Listing) info(d *directory, r record) pgdata.FileInfo {
-	f := pgdata.FileInfo{Path: d.path + string(l.name(r)), Type: r.fileType(), Size: r.size()}
+	return l.describe(d.path+string(l.name(r)), r)
+}
+
+// describe tells what a record says of the entry with a path.
+func (l *Listing) describe(path string, r record) pgdata.FileInfo {
+	f := pgdata.FileInfo{Path: path, Type: r.fileType(), Size: r.size()}
 	if f.Type == pgdata.Symlink {
 		f.Link = l.links[r.name]
 	}
@@ -324,6 +329,7 @@ func (l *Listing) begin() *cursor {
 func (c *cursor) ok() bool        { return c.d < len(c.l.dirs) }
 func (c *cursor) dir() *directory { return &c.l.dirs[c.d] }
 func (c *cursor) record() record  { return *c.l.record(c.at) }
+func (c *cursor) path() string    { return c.dir().path + string(c.l.name(c.record())) }
 
 func (c *cursor) info() pgdata.FileInfo { return c.l.info(c.dir(), c.record()) }
 

@@ -1,7 +1,6 @@
 package rewind
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -32,10 +31,8 @@ const (
 	DifferentContent = page.ByContent
 )
 
-const (
-	maxDifferentRuns = 1000    // of blocks, that a FileDiff names
-	compareBatch     = 8 << 20 // bytes of a file that are compared at a time
-)
+// maxDifferentRuns is how many runs of blocks a FileDiff names.
+const maxDifferentRuns = 1000
 
 // ParseDifference understands the word for a difference: none, checksum, lsn,
 // hint_bits, free_space or content.
@@ -121,51 +118,23 @@ func (d *differ) run(ctx context.Context) error {
 		return err
 	}
 	d.version, d.geo = a.Version, a.Geometry
-	ours, err := d.list(ctx, d.opts.A)
-	if err != nil {
+	ours, theirs := new(filemap.Listing), new(filemap.Listing)
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.list(gctx, d.opts.A, ours) })
+	g.Go(func() error { return d.list(gctx, d.opts.B, theirs) })
+	if err := g.Wait(); err != nil {
 		return err
 	}
-	theirs, err := d.list(ctx, d.opts.B)
-	if err != nil {
+	if err := d.compare(ctx, ours, theirs); err != nil {
 		return err
 	}
-	var both []*FileDiff
-	for p, f := range ours {
-		other, has := theirs[p]
-		diff := FileDiff{Path: p, SizeA: f.Size, SizeB: other.Size}
-		switch {
-		case !has:
-			diff.Reason = "only in a"
-		case f.Type != other.Type:
-			diff.Reason = "type"
-		case f.Type == pgdata.Regular:
-			both = append(both, &diff)
-			continue
-		default: // where tablespaces lie is each server's own affair
-			continue
-		}
-		d.note(diff)
-	}
-	for p, f := range theirs {
-		if _, has := ours[p]; !has {
-			d.note(FileDiff{Path: p, SizeB: f.Size, Reason: "only in b"})
-		}
-	}
-	slices.SortFunc(both, func(a, b *FileDiff) int { return cmp.Compare(a.Path, b.Path) })
-	if err := d.compareContents(ctx, both); err != nil {
-		return err
-	}
-	slices.SortFunc(d.result.Files, func(a, b FileDiff) int { return cmp.Compare(a.Path, b.Path) })
-	for _, f := range d.result.Files {
+	for i := range d.result.Files {
+		f := &d.result.Files[i]
+		d.weigh(f)
 		d.result.Worst = max(d.result.Worst, f.Difference)
 	}
+	slices.SortFunc(d.result.Files, func(a, b FileDiff) int { return cmp.Compare(a.Path, b.Path) })
 	return nil
-}
-
-// note adds a file that differs by more than its content.
-func (d *differ) note(f FileDiff) {
-	d.weigh(&f)
-	d.result.Files = append(d.result.Files, f)
 }
 
 func sameCluster(a, b *controlfile.Data) error {
@@ -178,81 +147,55 @@ func sameCluster(a, b *controlfile.Data) error {
 	return nil
 }
 
-// list gives the files that are compared.
-func (d *differ) list(ctx context.Context, s source.Source) (map[string]pgdata.FileInfo, error) {
-	files := map[string]pgdata.FileInfo{}
+// list adds the files that are compared.
+func (d *differ) list(ctx context.Context, s source.Source, l *filemap.Listing) error {
 	for f, err := range s.Files(ctx) {
 		if err != nil {
-			return nil, err
+			return err
 		}
 		_, isWAL := d.version.InWALDir(f.Path)
 		switch {
 		case filemap.PassedOver(d.version, f.Path), filemap.Patterns(d.opts.Ignore).Match(f.Path) != "":
 		case !d.opts.All && (isWAL || strings.HasPrefix(f.Path, d.version.WALDir+"/") || f.Path == pgdata.ControlFilePath):
 		default:
-			files[f.Path] = f
-		}
-	}
-	return files, nil
-}
-
-// compareContents finds the files, and the blocks of relations, that differ. It
-// reads both sides in batches of bounded size.
-func (d *differ) compareContents(ctx context.Context, both []*FileDiff) error {
-	var batch []source.Range
-	var files []*FileDiff // of the ranges
-	var size int64
-	flush := func() error {
-		err := d.compareRanges(ctx, files, batch)
-		batch, files, size = batch[:0], files[:0], 0
-		return err
-	}
-	for _, f := range both {
-		end := min(f.SizeA, f.SizeB)
-		for at := int64(0); at < end; at += compareBatch {
-			if at > 0 || size > compareBatch {
-				if err := flush(); err != nil {
-					return err
-				}
+			if err := l.Add(f); err != nil {
+				return fmt.Errorf("the listing of %s: %w: %w", s, err, ErrSourceUntrusted)
 			}
-			r := source.Range{Path: f.Path, Offset: at, Length: min(end-at, compareBatch)}
-			batch, files, size = append(batch, r), append(files, f), size+r.Length
-		}
-		d.result.FilesCompared++
-		d.result.BytesCompared += end
-	}
-	if err := flush(); err != nil {
-		return err
-	}
-	for _, f := range both {
-		if d.weigh(f); f.Difference != NoDifference {
-			d.result.Files = append(d.result.Files, *f)
 		}
 	}
 	return nil
 }
 
-// compareRanges compares one part of each of some files.
-func (d *differ) compareRanges(ctx context.Context, files []*FileDiff, ranges []source.Range) error {
-	a, b := newParts(ranges), newParts(ranges)
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return d.opts.A.Fetch(ctx, slices.Values(ranges), a) })
-	g.Go(func() error { return d.opts.B.Fetch(ctx, slices.Values(ranges), b) })
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	for i, f := range files {
-		ours, theirs := a.of(ranges[i]), b.of(ranges[i])
-		if bytes.Equal(ours, theirs) {
+// compare finds the files that differ.
+func (d *differ) compare(ctx context.Context, ours, theirs *filemap.Listing) error {
+	c := newContents(d)
+	defer func() { _ = c.reading.wait() }() // if the comparison ends early
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for a, b := range filemap.Merge(ours, theirs) {
+		f := FileDiff{Path: a.Path, SizeA: a.Size, SizeB: b.Size}
+		switch {
+		case b.Type == 0:
+			f.Reason = "only in a"
+		case a.Type == 0:
+			f.Reason = "only in b"
+		case a.Type != b.Type:
+			f.Reason = "type"
+		case a.Type == pgdata.Regular:
+			d.result.FilesCompared++
+			d.result.BytesCompared += min(f.SizeA, f.SizeB)
+			if err := c.add(ctx, f); err != nil {
+				return err
+			}
+			if min(f.SizeA, f.SizeB) > 0 || f.SizeA == f.SizeB {
+				continue
+			}
+		default: // where tablespaces lie is each server's own affair
 			continue
 		}
-		if !d.hasPages(f.Path) || len(ours) != len(theirs) {
-			f.Difference = DifferentContent
-			continue
-		}
-		d.comparePages(f, ranges[i].Offset, ours, theirs)
+		d.result.Files = append(d.result.Files, f)
 	}
-	return nil
+	return c.end(ctx)
 }
 
 // hasPages tells the files of relations, maps included.

@@ -1,16 +1,23 @@
 package rewind_test
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/fixture"
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
 )
@@ -98,4 +105,117 @@ func TestAStandbyDiffersFromItsPrimaryInHintsOnly(t *testing.T) {
 		_, err = rewind.Diff(t.Context(), rewind.DiffOptions{A: openDir(t, p.Dir), B: openDir(t, other.Dir)})
 		assert.ErrorIs(t, err, rewind.ErrDifferentSystems)
 	})
+}
+
+// secondFails is a source that can be read once.
+type secondFails struct {
+	source.Source
+	calls atomic.Int32
+}
+
+var errSecond = errors.New("the second one fails")
+
+func (s *secondFails) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst source.Sink) error {
+	if s.calls.Add(1) == 2 {
+		return errSecond
+	}
+	return s.Source.Fetch(ctx, ranges, dst)
+}
+
+// TestDifferencesAreFoundWhereverTheyAre compares more files, and larger ones,
+// than are read at a time.
+func TestDifferencesAreFoundWhereverTheyAre(t *testing.T) {
+	t.Parallel()
+	const block, batch = 8192, 16 << 20
+	temp := t.TempDir()
+	a, b := filepath.Join(temp, "a"), filepath.Join(temp, "b")
+	for _, dir := range []string{a, b} {
+		require.NoError(t, fixture.Restore(filepath.Join("..", "testdata", "clusters", "15-basic", "source"), dir))
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, "base", "1"), 0o700))
+	}
+	compare := func() *rewind.DiffResult {
+		d, err := rewind.Diff(t.Context(), rewind.DiffOptions{A: openDir(t, a), B: openDir(t, b)})
+		require.NoError(t, err)
+		return d
+	}
+	before := compare()
+	require.Empty(t, before.Files)
+
+	// put writes a file of a size that has single bytes set.
+	put := func(dir, name string, size int64, set ...int64) {
+		f, err := os.Create(filepath.Join(dir, filepath.FromSlash(name)))
+		require.NoError(t, err)
+		require.NoError(t, f.Truncate(size))
+		for _, at := range set {
+			_, err := f.WriteAt([]byte{1}, at)
+			require.NoError(t, err)
+		}
+		require.NoError(t, f.Close())
+	}
+	run := func(first, last pgdata.BlockNumber) rewind.BlockRun {
+		return rewind.BlockRun{First: first, Last: last, Difference: rewind.DifferentContent}
+	}
+	// What a batch has room for depends on the files before, so that these are
+	// found on both sides of its end.
+	const size = 3*batch + 5*block
+	var everywhere []int64
+	for at := int64(batch - 64*block); at < batch+block; at += block {
+		everywhere = append(everywhere, at+100)
+	}
+	put(a, "base/1/90001", size)
+	put(b, "base/1/90001", size, append(everywhere, 100, size-1)...)
+	put(a, "base/1/90002", 2*batch)
+	put(b, "base/1/90002", 2*batch)
+	put(a, "base/1/90003", 2*batch)
+	put(b, "base/1/90003", 2*batch+block)
+	put(a, "base/1/90004", 2*batch+block)
+	put(b, "base/1/90004", 2*batch, 2*batch-1)
+	put(a, "base/1/90005", 0)
+	put(b, "base/1/90005", block)
+	put(a, "base/1/90006_fsm", 3*block)
+	put(b, "base/1/90006_fsm", 2*block)
+	put(a, "base/1/90007", 0)
+	put(b, "base/1/90007", 0)
+	put(a, "global/90008", 10)
+	put(b, "global/90009", 0)
+	require.NoError(t, os.Mkdir(filepath.Join(a, "base", "1", "90010"), 0o700))
+	put(b, "base/1/90010", 0)
+	const many = 1100 // of one byte, among them two that differ
+	for i := range many {
+		for _, dir := range []string{a, b} {
+			name := filepath.Join(dir, "global", fmt.Sprintf("many%05d", i))
+			content := []byte{'x'}
+			if dir == b && (i == 0 || i == many-1) {
+				content[0] = 'y'
+			}
+			require.NoError(t, os.WriteFile(name, content, 0o600))
+		}
+	}
+
+	d := compare()
+	content := rewind.DifferentContent
+	assert.Equal(t, []rewind.FileDiff{
+		{
+			Path: "base/1/90001", Difference: content, SizeA: size, SizeB: size,
+			Blocks: []rewind.BlockRun{run(0, 0), run(batch/block-64, batch/block), run(size/block-1, size/block-1)},
+		},
+		{Path: "base/1/90003", Difference: content, SizeA: 2 * batch, SizeB: 2*batch + block},
+		{
+			Path: "base/1/90004", Difference: content, SizeA: 2*batch + block, SizeB: 2 * batch,
+			Blocks: []rewind.BlockRun{run(2*batch/block-1, 2*batch/block-1)},
+		},
+		{Path: "base/1/90005", Difference: content, SizeB: block},
+		{Path: "base/1/90006_fsm", Difference: rewind.FreeSpaceDiffers, SizeA: 3 * block, SizeB: 2 * block},
+		{Path: "base/1/90010", Difference: content, Reason: "type"},
+		{Path: "global/90008", Difference: content, Reason: "only in a", SizeA: 10},
+		{Path: "global/90009", Difference: content, Reason: "only in b"},
+		{Path: "global/many00000", Difference: content, SizeA: 1, SizeB: 1},
+		{Path: fmt.Sprintf("global/many%05d", many-1), Difference: content, SizeA: 1, SizeB: 1},
+	}, d.Files)
+	assert.Equal(t, content, d.Worst)
+	assert.Equal(t, before.FilesCompared+7+many, d.FilesCompared)
+	assert.EqualValues(t, before.BytesCompared+size+6*batch+2*block+many, d.BytesCompared)
+
+	_, err := rewind.Diff(t.Context(), rewind.DiffOptions{A: openDir(t, a), B: &secondFails{Source: openDir(t, b)}})
+	assert.ErrorIs(t, err, errSecond)
 }

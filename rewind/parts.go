@@ -9,11 +9,13 @@ import (
 
 // parts is a sink that keeps one part of each of some files in memory.
 type parts struct {
-	mu   sync.Mutex
 	file map[string]*part
+	all  []part
+	buf  []byte // of all parts; reused
 }
 
 type part struct {
+	mu     sync.Mutex
 	offset int64
 	data   []byte
 	end    int // of what came
@@ -21,11 +23,32 @@ type part struct {
 
 // newParts makes room for ranges, which are of different files.
 func newParts(ranges []source.Range) *parts {
-	p := &parts{file: make(map[string]*part, len(ranges))}
-	for _, r := range ranges {
-		p.file[r.Path] = &part{offset: r.Offset, data: make([]byte, r.Length)}
-	}
+	p := new(parts)
+	p.reset(ranges)
 	return p
+}
+
+// reset forgets everything and makes room for other ranges.
+func (p *parts) reset(ranges []source.Range) {
+	size := 0
+	for _, r := range ranges {
+		size += int(r.Length)
+	}
+	if cap(p.buf) < size {
+		p.buf = make([]byte, size)
+	}
+	if cap(p.all) < len(ranges) {
+		p.all, p.file = make([]part, len(ranges)), make(map[string]*part, len(ranges))
+	}
+	p.all = p.all[:len(ranges)]
+	clear(p.all)
+	clear(p.file)
+	buf := p.buf[:size]
+	for i, r := range ranges {
+		f := &p.all[i]
+		f.offset, f.data, buf = r.Offset, buf[:r.Length], buf[r.Length:]
+		p.file[r.Path] = f
+	}
 }
 
 // of gives what came of a range: fewer bytes where the file ends early.
@@ -35,13 +58,13 @@ func (p *parts) of(r source.Range) []byte {
 }
 
 func (p *parts) WriteAt(path string, data []byte, offset int64) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	f := p.file[path]
 	if f == nil || offset < f.offset || offset-f.offset > int64(len(f.data)-len(data)) {
 		return fmt.Errorf("the source sent %d bytes of file %q at offset %d, which were not asked for: %w", len(data), path, offset, ErrSourceUntrusted)
 	}
 	if len(data) > 0 {
+		f.mu.Lock()
+		defer f.mu.Unlock()
 		f.end = max(f.end, int(offset-f.offset)+copy(f.data[offset-f.offset:], data))
 	}
 	return nil
