@@ -15,8 +15,8 @@ const (
 	Same        Difference = iota
 	ByChecksum             // pd_checksum
 	ByLSN                  // pd_lsn: something was logged, and left no other trace
-	ByHintBits             // what servers note without logging it: hint bits, dead items, pd_prune_xid
-	ByFreeSpace            // bytes between pd_lower and pd_upper, which nobody reads
+	ByHintBits             // what servers note without logging it: hint bits, command IDs, dead items, pd_prune_xid
+	ByFreeSpace            // bytes that nobody reads: between pd_lower and pd_upper, of deleted pages, padding
 	ByContent              // anything else
 )
 
@@ -49,35 +49,10 @@ func (d *Difference) UnmarshalText(b []byte) (err error) {
 	return err
 }
 
-// Flags of pages, line pointers (storage/bufpage.h, storage/itemid.h).
-const (
-	itemIDSize = 4
-
-	hasFreeLines = 0x0001 // PD_HAS_FREE_LINES
-	pageFull     = 0x0002 // PD_PAGE_FULL
-
-	itemNormal = 1
-	itemDead   = 3
-)
-
-// Hint bits of a heap tuple (access/htup_details.h): of t_infomask, which stands
-// at offset 20 of the tuple's header of 23 bytes.
-const (
-	offInfomask     = 20
-	tupleHeaderSize = 23
-	xminHints       = 0x0300 // both together: frozen, which is logged
-	xmaxHints       = 0x0C00
-)
-
-// A B-tree page ends with BTPageOpaqueData of 16 bytes, the flags at offset 12
-// (access/nbtree.h).
-const (
-	btreeSpecial  = 16
-	offBtreeFlags = 12
-	hasGarbage    = 0x0040 // BTP_HAS_GARBAGE
-)
-
 // Compare finds out how two versions of a page of a relation's main fork differ.
+// It takes as equal what the server does when it checks that replay gives the same
+// pages (the mask functions of wal_consistency_checking, access/common/bufmask.c,
+// 10), except for bits that both sides have from WAL: locks of tuples, all-visible.
 func Compare(a, b []byte) Difference {
 	if bytes.Equal(a, b) {
 		return Same
@@ -97,13 +72,23 @@ func Compare(a, b []byte) Difference {
 	if same(func(p []byte) { clear(p[offLSN:offChecksum]) }) {
 		return ByLSN
 	}
-	if !sane(a) || !sane(b) || !bytes.Equal(a[offLower:offPruneXID], b[offLower:offPruneXID]) {
+	k := kindOf(a)
+	if !sane(a) || !sane(b) || k != kindOf(b) || !bytes.Equal(a[offSpecial:offPruneXID], b[offSpecial:offPruneXID]) {
+		return ByContent
+	}
+	if k.deleted {
+		return ByFreeSpace
+	}
+	if !bytes.Equal(a[offLower:offSpecial], b[offLower:offSpecial]) {
 		return ByContent // another layout: nothing to mask
 	}
-	if same(maskHints) {
+	if k.tuples {
+		maskTokens(a, b)
+	}
+	if same(k.maskHints) {
 		return ByHintBits
 	}
-	if same(func(p []byte) { clear(p[u16(p, offLower):u16(p, offUpper)]) }) {
+	if same(k.maskUnused) {
 		return ByFreeSpace
 	}
 	return ByContent
@@ -115,51 +100,4 @@ func u16(p []byte, at int) int { return int(binary.LittleEndian.Uint16(p[at:])) 
 func sane(p []byte) bool {
 	lower, upper, special := u16(p, offLower), u16(p, offUpper), u16(p, offSpecial)
 	return headerSize <= lower && lower <= upper && upper <= special && special <= len(p)
-}
-
-func andNot(p []byte, at int, bits uint16) {
-	binary.LittleEndian.PutUint16(p[at:], binary.LittleEndian.Uint16(p[at:])&^bits)
-}
-
-// maskHints takes away what servers note without logging it.
-func maskHints(p []byte) {
-	andNot(p, offFlags, hasFreeLines|pageFull)
-	clear(p[offPruneXID:headerSize])
-	isHeap := u16(p, offSpecial) == len(p)
-	for at := range items(p) {
-		id := binary.LittleEndian.Uint32(p[at:])
-		if flags := id >> 15 & 3; !isHeap && flags == itemDead {
-			binary.LittleEndian.PutUint32(p[at:], id&^(3<<15)|itemNormal<<15)
-		}
-		if tuple, ok := heapTuple(p, id); isHeap && ok {
-			mask := uint16(xmaxHints)
-			if binary.LittleEndian.Uint16(tuple[offInfomask:])&xminHints != xminHints {
-				mask |= xminHints
-			}
-			andNot(tuple, offInfomask, mask)
-		}
-	}
-	if special := u16(p, offSpecial); len(p)-special == btreeSpecial {
-		andNot(p, special+offBtreeFlags, hasGarbage)
-	}
-}
-
-// items yields where a page's line pointers are.
-func items(p []byte) func(yield func(int) bool) {
-	return func(yield func(int) bool) {
-		for at := headerSize; at+itemIDSize <= u16(p, offLower); at += itemIDSize {
-			if !yield(at) {
-				return
-			}
-		}
-	}
-}
-
-// heapTuple is the tuple that a line pointer leads to, if there is one.
-func heapTuple(p []byte, id uint32) ([]byte, bool) {
-	offset, flags, length := int(id&0x7fff), id>>15&3, int(id>>17)
-	if flags != itemNormal || length < tupleHeaderSize || offset < u16(p, offUpper) || offset+length > u16(p, offSpecial) {
-		return nil, false
-	}
-	return p[offset : offset+length], true
 }
