@@ -42,6 +42,9 @@ func TestPagesOfAllKindsAreTheSameOnAStandby(t *testing.T) {
 			"COMMIT",
 			"INSERT INTO t VALUES (10001, NULL, NULL, 0, '') ON CONFLICT (id) DO UPDATE SET f = 'four'",
 			"INSERT INTO t VALUES (30001, NULL, NULL, 0, '') ON CONFLICT DO NOTHING",
+			"CREATE SEQUENCE up", "SELECT nextval('up') FROM generate_series(1, 40)",
+			"CREATE SEQUENCE down INCREMENT BY -7 MAXVALUE 100 START WITH 50 CACHE 3", "SELECT nextval('down')",
+			"CREATE SEQUENCE set", "SELECT setval('set', 1000)",
 			"DELETE FROM t WHERE id BETWEEN 200 AND 1800",
 		)
 		// Scans mark dead what they find dead, and what they have found alive.

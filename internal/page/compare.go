@@ -15,7 +15,7 @@ const (
 	Same        Difference = iota
 	ByChecksum             // pd_checksum
 	ByLSN                  // pd_lsn: something was logged, and left no other trace
-	ByHintBits             // what servers note without logging it: hint bits, command IDs, dead items, pd_prune_xid
+	ByHintBits             // what servers note without logging it: hint bits, command IDs, dead items, sequences' logged values
 	ByFreeSpace            // bytes that nobody reads: between pd_lower and pd_upper, of deleted pages, padding
 	ByContent              // anything else
 )
@@ -50,9 +50,10 @@ func (d *Difference) UnmarshalText(b []byte) (err error) {
 }
 
 // Compare finds out how two versions of a page of a relation's main fork differ.
-// It takes as equal what the server does when it checks that replay gives the same
-// pages (the mask functions of wal_consistency_checking, access/common/bufmask.c,
-// 10), except for bits that both sides have from WAL: locks of tuples, all-visible.
+// It passes over what the server passes over when it checks that replay gives the
+// same pages (wal_consistency_checking, access/common/bufmask.c, since 10), but not
+// over what replay restores all the same: locks of tuples, and all-visible. And it
+// knows what that check never sees, as it is in no record.
 func Compare(a, b []byte) Difference {
 	if bytes.Equal(a, b) {
 		return Same
@@ -72,8 +73,11 @@ func Compare(a, b []byte) Difference {
 	if same(func(p []byte) { clear(p[offLSN:offChecksum]) }) {
 		return ByLSN
 	}
+	if !sane(a) || !sane(b) || !bytes.Equal(a[offSpecial:offPruneXID], b[offSpecial:offPruneXID]) {
+		return ByContent
+	}
 	k := kindOf(a)
-	if !sane(a) || !sane(b) || k != kindOf(b) || !bytes.Equal(a[offSpecial:offPruneXID], b[offSpecial:offPruneXID]) {
+	if k != kindOf(b) {
 		return ByContent
 	}
 	if k.deleted {
@@ -84,6 +88,9 @@ func Compare(a, b []byte) Difference {
 	}
 	if k.tuples {
 		maskTokens(a, b)
+	}
+	if k.sequence {
+		maskFetched(a, b)
 	}
 	if same(k.maskHints) {
 		return ByHintBits

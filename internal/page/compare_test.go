@@ -178,9 +178,54 @@ func TestComparePagesOfIndexes(t *testing.T) {
 	}
 }
 
+// sequencePage is one of a sequence: numbers of eight bytes at places of its tuple.
+func sequencePage(length int, called byte, numbers map[int]int64) []byte {
+	p := indexPage(0x17, 0x17, 0, 0, 0, 0, 0, 0)
+	from := 8184 - 152
+	binary.LittleEndian.PutUint16(p[12:], 28)
+	binary.LittleEndian.PutUint16(p[14:], uint16(from))
+	clear(p[24:8184])
+	binary.LittleEndian.PutUint32(p[24:], uint32(from)|1<<15|uint32(length)<<17)
+	for at, n := range numbers {
+		binary.LittleEndian.PutUint64(p[from+at:], uint64(n))
+	}
+	p[from+length-1] = called
+	return p
+}
+
+func TestCompareSequences(t *testing.T) {
+	type values struct {
+		last, ahead int64
+		called      byte
+	}
+	for _, c := range []struct {
+		name string
+		a, b values
+		want page.Difference
+	}{
+		{"values that only WAL has", values{1, 32, 1}, values{33, 0, 1}, page.ByHintBits},
+		{"values that go down in steps", values{50, 34, 1}, values{50 - 7*34, 0, 1}, page.ByHintBits},
+		{"other values", values{1, 32, 1}, values{34, 0, 1}, page.ByContent},
+		{"the same one and others ahead", values{1, 32, 1}, values{1, 0, 1}, page.ByContent},
+		{"values ahead on both sides", values{1, 32, 1}, values{2, 31, 1}, page.ByContent},
+		{"values ahead on none", values{1, 0, 1}, values{33, 0, 1}, page.ByContent},
+		{"a sequence that gave no value", values{1, 0, 0}, values{33, 32, 1}, page.ByContent},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			of10 := func(v values) []byte { return sequencePage(41, v.called, map[int]int64{24: v.last, 32: v.ahead}) }
+			of96 := func(v values) []byte { return sequencePage(146, v.called, map[int]int64{88: v.last, 136: v.ahead}) }
+			assert.Equal(t, c.want, page.Compare(of10(c.a), of10(c.b)))
+			assert.Equal(t, c.want, page.Compare(of10(c.b), of10(c.a)))
+			assert.Equal(t, c.want, page.Compare(of96(c.a), of96(c.b)))
+			assert.Equal(t, page.ByContent, page.Compare(of96(c.a), of10(c.b)))
+		})
+	}
+}
+
 func FuzzCompare(f *testing.F) {
 	f.Add(heapPage(), heapPage())
 	f.Add(indexPage(btree(1)...), indexPage(btree(0x61)...))
+	f.Add(sequencePage(41, 1, map[int]int64{24: 1, 32: 32}), sequencePage(41, 1, map[int]int64{24: 33}))
 	f.Add(indexPage(spgist(1)...), indexPage(gist(1)...))
 	f.Add(heapPage()[:24], heapPage()[:24])
 	f.Fuzz(func(t *testing.T, a, b []byte) {

@@ -11,8 +11,9 @@ type kind struct {
 	flags           int
 	mask, value     uint16 // flags & mask == value
 
-	deleted  bool   // nobody reads what the page holds
-	tuples   bool   // of a table
+	deleted  bool // nobody reads what the page holds
+	tuples   bool // of a table
+	sequence bool
 	killed   bool   // items are marked dead
 	hints    uint16 // flags
 	unlogged span   // bytes
@@ -54,7 +55,10 @@ var kinds = []*kind{
 	{special: 16, firstID: 0xFF81, lastID: 0xFF81, flags: -4, mask: 0x0001, value: 0x0001, killed: true, hints: 0x0018, unlogged: span{-16, -8}},
 	{special: 16, firstID: 0xFF81, lastID: 0xFF81, flags: -4, hints: 0x0018, unlogged: span{-16, -8}},
 
-	// GIN (access/ginblock.h) has its flags for an ID. Sequences have zero there.
+	// Sequences (commands/sequence.c) have a magic number of four bytes, and padding.
+	{special: 8, lastID: 0, flags: -8, mask: 0xFFFF, value: 0x1717, sequence: true},
+
+	// GIN (access/ginblock.h) has its flags for an ID.
 	{special: 8, lastID: 0x00FF, flags: -2, mask: 0x0004, value: 0x0004, deleted: true},
 	{special: 8, lastID: 0x00FF, flags: -2, hole: unclear},
 
