@@ -108,7 +108,7 @@ func (r *Rewind) mapFiles(ctx context.Context, l *listings, changed pgdata.Chang
 // measureSpace finds out what room the rewind takes. That there is too little is
 // an error when it begins; some may be made until then.
 func (r *Rewind) measureSpace() (err error) {
-	r.space, err = r.target.Space(r.plan.Files, r.inPlace())
+	r.space, err = r.target.Space(r.plan.Files, r.live == nil, r.inPlace())
 	for _, s := range r.space {
 		if s.Needed > s.Free {
 			r.warn("%v", &SpaceError{Dir: s.Dir, Needed: s.Needed, Free: s.Free, InPlace: r.inPlace()})

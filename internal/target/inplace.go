@@ -36,7 +36,7 @@ func (t *Target) ChangeInPlace(plan *filemap.Plan, opts Options, notes []byte) (
 	if err != nil {
 		return nil, err
 	}
-	if err := t.checkSpace(areas.areas, areas.growth(plan), true); err != nil {
+	if err := t.checkSpace(areas.areas, areas.growth(plan, opts.Exact), true); err != nil {
 		return nil, err
 	}
 	c := &InPlace{received: newReceived(plan, opts.Exact), t: t, opts: opts, notes: notes, areas: areas}

@@ -5,6 +5,7 @@ import (
 	"path"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/pgdata"
 )
 
 // SpaceError says that a file system has too little room. Nothing was written.
@@ -40,14 +41,45 @@ const (
 	stepSize    = 300
 	spare       = 1 << 20
 	lastFiles   = 64 << 10 // backup_label, the control file, and what they lie in
+
+	// smallPiece is no more than what a source sends at once of a file that is longer.
+	smallPiece = 64 << 10
 )
 
 func clusters(n int64) int64 { return (n + clusterSize - 1) / clusterSize * clusterSize }
 
-// room computes what staging and applying a plan takes, by area.
-func (m *areaMap) room(plan *filemap.Plan) []room {
+// indexed is the room that the index takes for what the source sends of a file, or
+// for the file of which that is most.
+func indexed(e *filemap.Entry, g pgdata.Geometry) int64 {
+	rest, pieces := e.FetchBytes(g)+e.LocalBytes, int64(1)
+	if e.Blocks != nil {
+		pieces += int64(e.Blocks.Len())
+		rest -= int64(e.Blocks.Len()) * int64(g.BlockSize)
+	}
+	return (pieces + rest/smallPiece) * pieceSize
+}
+
+// unwritten is the room for WAL that a source that runs writes meanwhile into
+// segments that it recycled: for one of them. One that writes much more fills the
+// disk while it is read, before the target is changed; room for all that it keeps
+// ready would be asked for in vain nearly always.
+func unwritten(plan *filemap.Plan, exact bool) int64 {
+	if exact {
+		return 0
+	}
+	var n int64
+	for i := range plan.Entries {
+		n += plan.Entries[i].Unwritten
+	}
+	return min(n, int64(plan.Geometry.WALSegSize))
+}
+
+// room computes what staging and applying a plan takes, by area. exact says that
+// the source does not change.
+func (m *areaMap) room(plan *filemap.Plan, exact bool) []room {
 	rooms := make([]room, len(m.areas))
 	rooms[0].extra, rooms[0].later = spare, lastFiles
+	rooms[m.of[plan.WALDir]].whole += unwritten(plan, exact)
 	for _, area := range m.of { // every directory may grow
 		rooms[area].later += clusterSize
 	}
@@ -57,13 +89,14 @@ func (m *areaMap) room(plan *filemap.Plan) []room {
 		n := e.FetchBytes(plan.Geometry)
 		switch {
 		case n > 0 && staysWhole(e, plan.Geometry), e.Action == filemap.Copy:
-			rooms[m.of[path.Dir(e.Path)]].whole += clusters(e.SourceSize) + clusterSize
+			rooms[m.of[path.Dir(e.Path)]].whole += clusters(e.SourceSize-e.Unwritten) + clusterSize
+			rooms[0].extra += indexed(e, plan.Geometry)
 		case e.Action == filemap.Create:
 			rooms[m.of[path.Dir(e.Path)]].later += clusterSize
 		case n > 0:
 			r := &rooms[m.of[path.Dir(e.Path)]]
 			r.blocks += n
-			rooms[0].extra += n / int64(plan.Geometry.BlockSize) * pieceSize
+			rooms[0].extra += indexed(e, plan.Geometry)
 			if e.Action == filemap.CopyTail {
 				r.later += clusters(e.SourceSize - e.TargetSize)
 			}
@@ -72,16 +105,19 @@ func (m *areaMap) room(plan *filemap.Plan) []room {
 	return rooms
 }
 
-// growth computes by how much a rewind in place lets the target grow, by area.
-func (m *areaMap) growth(plan *filemap.Plan) []room {
+// growth computes by how much a rewind in place lets the target grow, by area. A
+// WAL segment of which something is written counts whole: not every file system
+// has holes.
+func (m *areaMap) growth(plan *filemap.Plan, exact bool) []room {
 	rooms := make([]room, len(m.areas))
 	rooms[0].extra = spare
+	rooms[m.of[plan.WALDir]].whole += unwritten(plan, exact)
 	for i := range plan.Entries {
 		e := &plan.Entries[i]
-		switch e.Action {
-		case filemap.Create:
+		switch {
+		case e.Action == filemap.Create:
 			rooms[m.of[path.Dir(e.Path)]].extra += clusterSize
-		case filemap.Copy, filemap.CopyTail:
+		case e.Action == filemap.Copy && e.Unwritten < e.SourceSize, e.Action == filemap.CopyTail:
 			rooms[m.of[path.Dir(e.Path)]].later += max(0, clusters(e.SourceSize)-clusters(e.TargetSize))
 		}
 	}
@@ -96,16 +132,16 @@ type Space struct {
 }
 
 // Space computes the room that a plan takes, for every file system of which the
-// room can be found out.
-func (t *Target) Space(plan *filemap.Plan, inPlace bool) ([]Space, error) {
+// room can be found out. exact is as in Options.
+func (t *Target) Space(plan *filemap.Plan, exact, inPlace bool) ([]Space, error) {
 	m, err := newAreaMap(t, plan)
 	if err != nil {
 		return nil, err
 	}
 	if inPlace {
-		return t.spaceOf(m.areas, m.growth(plan))
+		return t.spaceOf(m.areas, m.growth(plan, exact))
 	}
-	return t.spaceOf(m.areas, m.room(plan))
+	return t.spaceOf(m.areas, m.room(plan, exact))
 }
 
 func (t *Target) spaceOf(areas []Area, rooms []room) ([]Space, error) {

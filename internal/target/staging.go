@@ -55,7 +55,7 @@ func (t *Target) Stage(ctx context.Context, plan *filemap.Plan, control []byte, 
 	s := &Staging{received: newReceived(plan, opts.Exact), t: t, areas: areas, opts: opts}
 	s.flush = flusher(t.disk, opts.Sync)
 	s.copies.SetLimit(workers())
-	rooms := areas.room(plan)
+	rooms := areas.room(plan, opts.Exact)
 	if err := t.checkSpace(areas.areas, rooms, false); err != nil {
 		return nil, err
 	}
