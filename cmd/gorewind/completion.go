@@ -147,7 +147,7 @@ func (c *command) zshArguments(indent string) string {
 			if o.arg != "" && len(spelling) == 2 {
 				spelling += "+"
 			}
-			if o.name == "keep" {
+			if o.repeated {
 				spelling = "*" + spelling
 			}
 			fmt.Fprintf(&b, " \\\n%s'%s[%s]%s'", indent, spelling, quote.Replace(o.help), action)

@@ -37,6 +37,14 @@ func TestCompletionsNameEveryOption(t *testing.T) {
 	}
 }
 
+func TestZshOffersRepeatedOptionsAgain(t *testing.T) {
+	script := zshCompletion()
+	for _, o := range optionTable {
+		again := strings.Contains(script, "'*--"+o.name)
+		assert.Equal(t, strings.Contains(o.help, "several times"), again, o.name)
+	}
+}
+
 func TestBashCompletes(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {

@@ -51,6 +51,7 @@ type option struct {
 	since    string // the first major whose pg_rewind has it, where that is not the first of all; empty for those of gorewind
 	complete completion
 	values   []string // the arguments that there are
+	repeated bool     // it may be given several times
 	set      func(o *options, value string) error
 }
 
@@ -142,6 +143,7 @@ var optionTable = []*option{
 	},
 	{
 		name: "keep", arg: "GLOB", help: "keep the target's own version of matching files (may be given several times)",
+		repeated: true,
 		more: "For configuration, certificates and logs. A pattern with a slash is compared with the path within the data directory, " +
 			"one without with every name in it.",
 		set: func(o *options, value string) error { o.keep = append(o.keep, value); return nil },
@@ -191,8 +193,9 @@ var optionTable = []*option{
 
 	{
 		name: "ignore", arg: "GLOB", help: "pass over matching files (may be given several times)",
-		more: "Patterns are those of --keep.",
-		set:  func(o *options, value string) error { o.ignore = append(o.ignore, value); return nil },
+		repeated: true,
+		more:     "Patterns are those of --keep.",
+		set:      func(o *options, value string) error { o.ignore = append(o.ignore, value); return nil },
 	},
 	{
 		name: "up-to", arg: "DIFFERENCE", help: "take files for equal that differ at most like this",
