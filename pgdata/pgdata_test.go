@@ -125,6 +125,7 @@ func TestEveryMajorIsFoundByAllItsNumbers(t *testing.T) {
 		found, err = pgdata.VersionByServerNum(v.ServerNum*100 + 3)
 		require.NoError(t, err)
 		assert.Same(t, v, found)
+		assert.NotEmpty(t, v.KeepWAL)
 		if i > 0 {
 			assert.Greater(t, v.CatalogVersion, all[i-1].CatalogVersion)
 			assert.Greater(t, v.WAL.Magic, all[i-1].WAL.Magic)

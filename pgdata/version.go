@@ -21,6 +21,9 @@ type Version struct {
 	RecoveryConf   bool // a standby is made by recovery.conf, not standby.signal
 	Defaults       SettingDefaults
 	StrictCommands bool // an unknown %x in restore_command is an error (common/percentrepl.c)
+	// KeepWAL is the setting that keeps old WAL from being removed: wal_keep_segments,
+	// in segments, or wal_keep_size, in MB (13).
+	KeepWAL string
 }
 
 // SettingDefaults are those settings whose default differs between majors
@@ -107,17 +110,17 @@ func (f WALFormat) magic(m uint16) WALFormat { f.Magic = m; return f }
 // versions is sorted by age. The rows were checked against clusters of every
 // major; 19 is that of its first release candidate.
 var versions = []*Version{
-	{Name: "9.6", ServerNum: 906, ControlVersion: 960, CatalogVersion: 201608131, WALDir: "pg_xlog", WAL: wal96.magic(0xD093), SQL: sql96, Defaults: defaults96, RecoveryConf: true},
-	{Name: "10", ServerNum: 1000, ControlVersion: 1002, CatalogVersion: 201707211, WALDir: "pg_wal", WAL: wal10.magic(0xD097), SQL: sql10, Defaults: defaults10, RecoveryConf: true},
-	{Name: "11", ServerNum: 1100, ControlVersion: 1100, CatalogVersion: 201809051, WALDir: "pg_wal", WAL: wal11.magic(0xD098), SQL: sql11, Defaults: defaults10, RecoveryConf: true},
-	{Name: "12", ServerNum: 1200, ControlVersion: 1201, CatalogVersion: 201909212, WALDir: "pg_wal", WAL: wal12.magic(0xD101), SQL: sql11, Defaults: defaults10},
-	{Name: "13", ServerNum: 1300, ControlVersion: 1300, CatalogVersion: 202007201, WALDir: "pg_wal", WAL: wal13.magic(0xD106), SQL: sql11, Defaults: defaults10},
-	{Name: "14", ServerNum: 1400, ControlVersion: 1300, CatalogVersion: 202107181, WALDir: "pg_wal", WAL: wal14.magic(0xD10D), SQL: sql11, Defaults: defaults10},
-	{Name: "15", ServerNum: 1500, ControlVersion: 1300, CatalogVersion: 202209061, WALDir: "pg_wal", WAL: wal15.magic(0xD110), SQL: sql11, Defaults: defaults10, StampsControl: true},
-	{Name: "16", ServerNum: 1600, ControlVersion: 1300, CatalogVersion: 202307071, WALDir: "pg_wal", WAL: wal15.magic(0xD113), SQL: sql11, Defaults: defaults10, StrictCommands: true, StampsControl: true},
-	{Name: "17", ServerNum: 1700, ControlVersion: 1700, CatalogVersion: 202406281, WALDir: "pg_wal", WAL: wal15.magic(0xD116), SQL: sql11, Defaults: defaults10, StrictCommands: true, StampsControl: true},
-	{Name: "18", ServerNum: 1800, ControlVersion: 1800, CatalogVersion: 202506291, WALDir: "pg_wal", WAL: wal18.magic(0xD118), SQL: sql11, Defaults: defaults10, StrictCommands: true, StampsControl: true},
-	{Name: "19", ServerNum: 1900, ControlVersion: 1905, CatalogVersion: 202610061, WALDir: "pg_wal", WAL: wal19.magic(0xD122), SQL: sql11, Defaults: defaults19, StrictCommands: true, StampsControl: true, PaddedLSN: true},
+	{Name: "9.6", ServerNum: 906, ControlVersion: 960, CatalogVersion: 201608131, WALDir: "pg_xlog", WAL: wal96.magic(0xD093), SQL: sql96, KeepWAL: "wal_keep_segments", Defaults: defaults96, RecoveryConf: true},
+	{Name: "10", ServerNum: 1000, ControlVersion: 1002, CatalogVersion: 201707211, WALDir: "pg_wal", WAL: wal10.magic(0xD097), SQL: sql10, KeepWAL: "wal_keep_segments", Defaults: defaults10, RecoveryConf: true},
+	{Name: "11", ServerNum: 1100, ControlVersion: 1100, CatalogVersion: 201809051, WALDir: "pg_wal", WAL: wal11.magic(0xD098), SQL: sql11, KeepWAL: "wal_keep_segments", Defaults: defaults10, RecoveryConf: true},
+	{Name: "12", ServerNum: 1200, ControlVersion: 1201, CatalogVersion: 201909212, WALDir: "pg_wal", WAL: wal12.magic(0xD101), SQL: sql11, KeepWAL: "wal_keep_segments", Defaults: defaults10},
+	{Name: "13", ServerNum: 1300, ControlVersion: 1300, CatalogVersion: 202007201, WALDir: "pg_wal", WAL: wal13.magic(0xD106), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10},
+	{Name: "14", ServerNum: 1400, ControlVersion: 1300, CatalogVersion: 202107181, WALDir: "pg_wal", WAL: wal14.magic(0xD10D), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10},
+	{Name: "15", ServerNum: 1500, ControlVersion: 1300, CatalogVersion: 202209061, WALDir: "pg_wal", WAL: wal15.magic(0xD110), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StampsControl: true},
+	{Name: "16", ServerNum: 1600, ControlVersion: 1300, CatalogVersion: 202307071, WALDir: "pg_wal", WAL: wal15.magic(0xD113), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StrictCommands: true, StampsControl: true},
+	{Name: "17", ServerNum: 1700, ControlVersion: 1700, CatalogVersion: 202406281, WALDir: "pg_wal", WAL: wal15.magic(0xD116), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StrictCommands: true, StampsControl: true},
+	{Name: "18", ServerNum: 1800, ControlVersion: 1800, CatalogVersion: 202506291, WALDir: "pg_wal", WAL: wal18.magic(0xD118), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StrictCommands: true, StampsControl: true},
+	{Name: "19", ServerNum: 1900, ControlVersion: 1905, CatalogVersion: 202610061, WALDir: "pg_wal", WAL: wal19.magic(0xD122), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults19, StrictCommands: true, StampsControl: true, PaddedLSN: true},
 }
 
 // Versions lists the supported majors, oldest first. The rows are shared: do

@@ -1,15 +1,16 @@
 package recovery
 
-import (
-	"github.com/gorewind/gorewind/pgdata"
-)
+import "github.com/gorewind/gorewind/pgdata"
 
 // setting is one of postgresql.conf, given on the command line, which wins.
 type setting struct{ name, value string }
 
-// overrides are in force while the single-user server runs, from a major's
-// server_version_num / 100 on; a later row replaces an earlier one's settings of
-// the same purpose, so that no server gets a setting that it does not know.
+// keepAll is more WAL than there is, in segments and in MB, and no more than what
+// the setting can be on any platform.
+const keepAll = "2097151"
+
+// settings are in force while the single-user server runs. A server does not start
+// with one that it does not know.
 //
 // What is not here does no harm: a single-user server has no archiver, no
 // checkpointer, no WAL receiver, no autovacuum, takes no connections, and without
@@ -17,25 +18,7 @@ type setting struct{ name, value string }
 // archive_mode must stay as it is: turned off, segments that wait to be archived
 // would count as archived. So must shared_preload_libraries: WAL can be an
 // extension's.
-var overrides = []struct {
-	since   int
-	keepWAL string
-}{
-	{since: 906, keepWAL: "wal_keep_segments"},
-	{since: 1300, keepWAL: "wal_keep_size"}, // in MB
-}
-
-// keepAll is more WAL than there is, in segments and in MB, and no more than what
-// the setting can be on any platform.
-const keepAll = "2097151"
-
 func settings(v *pgdata.Version, dir, configFile string, noSync bool) []setting {
-	var keepWAL string
-	for _, o := range overrides {
-		if o.since <= v.ServerNum {
-			keepWAL = o.keepWAL
-		}
-	}
 	fsync := "on"
 	if noSync {
 		fsync = "off"
@@ -46,7 +29,7 @@ func settings(v *pgdata.Version, dir, configFile string, noSync bool) []setting 
 		{"data_directory", dir},
 		// The checkpoints at the end would remove the very WAL that tells what
 		// the cluster changed since it diverged.
-		{keepWAL, keepAll},
+		{v.KeepWAL, keepAll},
 		// pg_rewind turns it off, and syncs everything later. This may be the
 		// only copy of what it holds, so a power cut must not damage it; and a
 		// rewind relies on everything that it does not write being on disk.
