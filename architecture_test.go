@@ -23,7 +23,7 @@ var mayImport = map[string][]string{
 	"filemap":                           {"pgdata"},
 	"internal/page":                     {"pgdata"},
 	"internal/datadir":                  {"pgdata"},
-	"internal/pgconf":                   {"pgdata"},
+	"internal/pgconf":                   {"pgdata", "internal/datadir"},
 	"internal/archive":                  {"pgdata"},
 	"internal/recovery":                 {"pgdata", "controlfile", "filemap", "internal/datadir"},
 	"source":                            {"pgdata", "internal/datadir"},
@@ -51,6 +51,7 @@ var mayImport = map[string][]string{
 // through what it imports; golang.org/x/sync is for all.
 var mayDependOn = map[string][]string{
 	"internal/datadir":          {"golang.org/x/sys"}, // listing
+	"internal/pgconf":           {"golang.org/x/sys"},
 	"internal/recovery":         {"golang.org/x/sys"},
 	"source":                    {"golang.org/x/sys"},
 	"internal/target":           {"golang.org/x/sys"}, // file locks, mounts, free space

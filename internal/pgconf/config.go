@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -115,7 +116,7 @@ func (c *Config) RestoreCommand() (string, error) {
 // readRecovery reads a recovery.conf. Its names are case-sensitive.
 func readRecovery(file string) (map[string]string, error) {
 	if _, err := os.Stat(file); err != nil {
-		return nil, fmt.Errorf("could not open recovery command file %q: %w", file, reason(err))
+		return nil, fmt.Errorf("could not open recovery command file %q: %w", file, datadir.Reason(err))
 	}
 	var f files
 	if err := f.read(file, false, setting{}, 0); err != nil {

@@ -1,13 +1,13 @@
 package pgconf
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/gorewind/gorewind/internal/datadir"
 )
 
 const (
@@ -73,12 +73,12 @@ func (f *files) read(location string, optional bool, from setting, depth int) er
 		if optional {
 			return nil
 		}
-		return from.errorf("could not open configuration file %q: %w", file, reason(err))
+		return from.errorf("could not open configuration file %q: %w", file, datadir.Reason(err))
 	}
 	defer r.Close()
 	data, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err != nil {
-		return from.errorf("could not read configuration file %q: %w", file, reason(err))
+		return from.errorf("could not read configuration file %q: %w", file, datadir.Reason(err))
 	}
 	if len(data) > maxSize {
 		return from.errorf("configuration file %q has more than %d bytes", file, maxSize)
@@ -114,7 +114,7 @@ func (f *files) readDir(from setting, depth int) error {
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return from.errorf("could not open configuration directory %q: %w", dir, reason(err))
+		return from.errorf("could not open configuration directory %q: %w", dir, datadir.Reason(err))
 	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") || !strings.HasSuffix(e.Name(), ".conf") {
@@ -123,7 +123,7 @@ func (f *files) readDir(from setting, depth int) error {
 		file := filepath.Join(dir, e.Name())
 		info, err := os.Stat(file)
 		if err != nil {
-			return from.errorf("could not stat file %q: %w", file, reason(err))
+			return from.errorf("could not stat file %q: %w", file, datadir.Reason(err))
 		}
 		if info.IsDir() {
 			continue
@@ -153,13 +153,4 @@ func (s setting) errorf(format string, args ...any) error {
 		return err
 	}
 	return fmt.Errorf("%w, included by file %q line %d", err, s.file, s.line)
-}
-
-// reason strips the operation and path that os puts before an error's reason.
-func reason(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
 }

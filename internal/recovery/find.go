@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -110,7 +111,7 @@ const versionTimeout = time.Minute
 func programVersion(ctx context.Context, program string) (string, error) {
 	info, err := os.Stat(program)
 	if err != nil {
-		return "", fmt.Errorf("%q: %w", program, reason(err))
+		return "", fmt.Errorf("%q: %w", program, datadir.Reason(err))
 	}
 	if !info.Mode().IsRegular() {
 		return "", fmt.Errorf("%q is no program", program)
@@ -122,21 +123,13 @@ func programVersion(ctx context.Context, program string) (string, error) {
 	out, err := cmd.CombinedOutput()
 	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 	if err != nil {
-		return "", fmt.Errorf("%q does not run: %w: %.200s", program, reason(err), line)
+		return "", fmt.Errorf("%q does not run: %w: %.200s", program, datadir.Reason(err), line)
 	}
 	major, ok := parseVersion(line)
 	if !ok {
 		return "", fmt.Errorf("%q -V says %.200q", program, line)
 	}
 	return major, nil
-}
-
-func reason(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
 }
 
 // versionLine matches what postgres -V prints: "postgres (PostgreSQL) 17.5
