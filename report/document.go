@@ -52,15 +52,15 @@ type Document struct {
 
 // Side is one of the two clusters.
 type Side struct {
-	Name             string   `json:"name"` // directory or connection, without secrets
-	Version          string   `json:"postgresql_version"`
-	SystemIdentifier string   `json:"system_identifier"`
-	State            string   `json:"state"` // as pg_controldata says it
-	Timeline         uint32   `json:"timeline"`
-	Checkpoint       string   `json:"checkpoint"` // the last one, by the control file
-	Redo             string   `json:"redo"`
-	EndOfWAL         string   `json:"end_of_wal,omitempty"` // of the target
-	History          []Period `json:"history"`
+	Name             string       `json:"name"` // directory or connection, without secrets
+	Version          string       `json:"postgresql_version"`
+	SystemIdentifier string       `json:"system_identifier"`
+	State            string       `json:"state"` // as pg_controldata says it
+	Timeline         uint32       `json:"timeline"`
+	Checkpoint       string       `json:"checkpoint"` // the last one, by the control file
+	Redo             string       `json:"redo"`
+	EndOfWAL         string       `json:"end_of_wal,omitempty"` // of the target
+	History          List[Period] `json:"history"`
 }
 
 // Period is a part of a history, written on one timeline.
@@ -85,68 +85,114 @@ type Checkpoint struct {
 
 // WALRead is what was read of the target's WAL to find out what it changed.
 type WALRead struct {
-	Records  int64     `json:"records"`
-	Bytes    int64     `json:"bytes"`
-	Segments []Segment `json:"segments"`
+	Records  int64         `json:"records"`
+	Bytes    int64         `json:"bytes"`
+	Segments List[Segment] `json:"segments"`
 }
 
-// Segment is a WAL segment, and where it is: target, source, archive or missing.
+// Where is where a WAL segment is.
+type Where string
+
+// The places.
+const (
+	OnTarget  Where = "target"
+	OnSource  Where = "source"
+	InArchive Where = "archive" // restore_command brought it back
+	Missing   Where = "missing" // nowhere: the server cannot start
+)
+
+// Segment is a WAL segment, and where it is.
 type Segment struct {
 	Name  string `json:"name"`
-	Where string `json:"where"`
+	Where Where  `json:"where"`
 }
 
 // Lost is what the rewind throws away: all that the target wrote after the
-// divergence.
+// divergence. Relations that only became shorter, as by VACUUM, are not listed on
+// their own.
 type Lost struct {
-	WALBytes         int64      `json:"wal_bytes"`
-	Committed        int        `json:"committed_transactions"`
-	Prepared         int        `json:"prepared_transactions"`
-	Aborted          int        `json:"aborted_transactions"`
-	FirstCommit      *time.Time `json:"first_commit,omitempty"`
-	LastCommit       *time.Time `json:"last_commit,omitempty"`
-	Blocks           int64      `json:"changed_blocks"`
-	Relations        []Relation `json:"relations"`                  // that were changed, the most blocks first
-	Created          []Relation `json:"created_relations"`          // files of tables and indexes, also of those that were rewritten
-	Dropped          []Relation `json:"dropped_relations"`          // likewise
-	CreatedDatabases []string   `json:"created_databases"`          // names, or OIDs where there are none
-	DroppedDatabases []string   `json:"dropped_databases"`          // likewise
-	Unparsed         int        `json:"unparsed_records,omitempty"` // that may add to this
-	SavedIn          string     `json:"saved_in,omitempty"`         // the directory in which it is kept
+	WALBytes            int64             `json:"wal_bytes"`
+	Committed           int               `json:"committed_transactions"`
+	CommittedByDatabase []DatabaseCommits `json:"committed_by_database,omitempty"` // the most first; only where the WAL tells it of all of them, as with wal_level = logical
+	Prepared            int               `json:"prepared_transactions"`           // for a commit in two phases, whatever became of them
+	StillPrepared       List[Prepared]    `json:"still_prepared"`                  // those of them that never ended, the first ones
+	StillPreparedMore   int               `json:"still_prepared_more,omitempty"`   // how many that list lacks
+	Aborted             int               `json:"aborted_transactions"`
+	FirstCommit         *time.Time        `json:"first_commit,omitempty"`
+	LastCommit          *time.Time        `json:"last_commit,omitempty"`
+	Blocks              int64             `json:"changed_blocks"`
+	Relations           List[Relation]    `json:"relations"`                        // that were changed, the most blocks first
+	Created             List[Relation]    `json:"created_relations"`                // files of tables and indexes, also of those that were rewritten; the first ones
+	CreatedMore         int               `json:"created_relations_more,omitempty"` // how many that list lacks
+	Dropped             List[Relation]    `json:"dropped_relations"`                // likewise
+	DroppedMore         int               `json:"dropped_relations_more,omitempty"` // how many that list lacks
+	CreatedDatabases    List[string]      `json:"created_databases"`                // their OIDs, since the source never had them
+	DroppedDatabases    List[string]      `json:"dropped_databases"`                // names, or OIDs where there are none
+	CreatedTablespaces  List[Tablespace]  `json:"created_tablespaces"`
+	DroppedTablespaces  List[string]      `json:"dropped_tablespaces"`        // names, or OIDs where there are none
+	Messages            int               `json:"logical_messages,omitempty"` // of pg_logical_emit_message: what listens to them does not find these in any table
+	Unparsed            int               `json:"unparsed_records,omitempty"` // that may add to this
+	SavedIn             string            `json:"saved_in,omitempty"`         // the directory in which it is kept
+}
+
+// DatabaseCommits is how many transactions were committed in a database.
+type DatabaseCommits struct {
+	Database  uint32 `json:"database_oid"`
+	DBName    string `json:"database_name,omitempty"` // where the source knows it
+	Committed int    `json:"committed_transactions"`
+}
+
+// Prepared is a transaction that was prepared for a commit in two phases, and
+// neither committed nor rolled back: what coordinates it may wait to do so.
+type Prepared struct {
+	GID      string    `json:"gid"`     // as in PREPARE TRANSACTION, but for bytes that are not UTF-8
+	Literal  string    `json:"literal"` // the same as SQL has it, to the byte: quoted, and escaped where necessary
+	XID      uint32    `json:"xid"`
+	Database uint32    `json:"database_oid"`
+	DBName   string    `json:"database_name,omitempty"` // where the source knows it
+	Time     time.Time `json:"prepared_at"`             // by the target's clock
+}
+
+// Tablespace is a tablespace that the source never had.
+type Tablespace struct {
+	OID      uint32 `json:"oid"`
+	Location string `json:"location"` // empty if it lies in the data directory
 }
 
 // Relation is a relation by where its file is, and its name where the source
-// knows it.
+// knows it. Those in a database that the source never had are one entry, without
+// a file and a tablespace.
 type Relation struct {
 	Tablespace uint32 `json:"tablespace_oid"`
-	Database   uint32 `json:"database_oid"` // zero for relations that all databases share
-	FileNode   uint32 `json:"relfilenode"`
+	Database   uint32 `json:"database_oid"`            // zero for relations that all databases share
+	FileNode   uint32 `json:"relfilenode"`             // zero where it is an entry for more than one
 	Name       string `json:"name,omitempty"`          // for people, such as "table public.t"
 	DBName     string `json:"database_name,omitempty"` // of the database
 	Schema     string `json:"schema,omitempty"`        // of the relation, or of the table that it belongs to
 	Relation   string `json:"relation,omitempty"`      // its name alone, without quotes
 	RelKind    string `json:"relation_kind,omitempty"` // such as table, index or toast table
 	Blocks     int64  `json:"changed_blocks,omitempty"`
+	Relations  int    `json:"relations,omitempty"` // of a database that the source never had: how many this entry is for
 }
 
 // Start is whether the rewound server will start: where the WAL is that its
 // recovery reads until it takes connections.
 type Start struct {
-	From     string    `json:"from"`
-	To       string    `json:"to"`
-	Segments []Segment `json:"segments"`
+	From     string        `json:"from"`
+	To       string        `json:"to"`
+	Segments List[Segment] `json:"segments"`
 }
 
 // Totals add up Files.
 type Totals struct {
-	Files        int     `json:"files"`         // that are written, made or removed
-	FetchBytes   int64   `json:"fetch_bytes"`   // to read from the source
-	RemoveBytes  int64   `json:"remove_bytes"`  // of files that are removed or cut
-	SourceBytes  int64   `json:"source_bytes"`  // of all the source's files
-	ByKind       []Total `json:"by_kind"`       // main, fsm, vm, init, wal, slru, configuration, other
-	ByDatabase   []Total `json:"by_database"`   // of relations
-	ByTablespace []Total `json:"by_tablespace"` // of relations
-	ByAction     []Total `json:"by_action"`
+	Files        int         `json:"files"`         // that are written, made or removed
+	FetchBytes   int64       `json:"fetch_bytes"`   // to read from the source
+	RemoveBytes  int64       `json:"remove_bytes"`  // of files that are removed or cut
+	SourceBytes  int64       `json:"source_bytes"`  // of all the source's files
+	ByKind       List[Total] `json:"by_kind"`       // main, fsm, vm, init, wal, slru, configuration, other
+	ByDatabase   List[Total] `json:"by_database"`   // of relations
+	ByTablespace List[Total] `json:"by_tablespace"` // of relations
+	ByAction     List[Total] `json:"by_action"`
 }
 
 // Total is a sum over files that have something in common.
@@ -157,12 +203,33 @@ type Total struct {
 	Blocks     int64  `json:"changed_blocks,omitempty"`
 }
 
+// Action is what happens to a file.
+type Action string
+
+// The actions, in the order of the work.
+const (
+	ActionCreate   Action = "create"    // make a directory or a link
+	ActionCopy     Action = "copy"      // replace or make a file
+	ActionCopyTail Action = "copy_tail" // append what the source has beyond the target's end
+	ActionBlocks   Action = "blocks"    // overwrite blocks; to other actions they may be added
+	ActionNone     Action = "none"
+	ActionTruncate Action = "truncate"
+	ActionRemove   Action = "remove"
+	ActionRestore  Action = "restore" // put a WAL segment in place that an archive brought back
+)
+
+// KindMain is the Kind of files that hold the contents of relations.
+const KindMain = "main"
+
+// ReasonKept is the Reason of files that stay because it was asked for.
+const ReasonKept = "kept as asked"
+
 // File is a file, directory or symbolic link, and what happens to it.
 type File struct {
 	Path       string `json:"path"`
-	Type       string `json:"type"`   // file, directory or link
-	Kind       string `json:"kind"`   // as in Totals.ByKind
-	Action     string `json:"action"` // create, copy, copy_tail, blocks, truncate, remove, restore or none
+	Type       string `json:"type"` // file, directory or link
+	Kind       string `json:"kind"` // as in Totals.ByKind
+	Action     Action `json:"action"`
 	Reason     string `json:"reason"`
 	SourceSize int64  `json:"source_size"`
 	TargetSize int64  `json:"target_size"`

@@ -76,7 +76,7 @@ func (t *text) walRead(r *WALRead) {
 	}
 	archived := 0
 	for _, s := range r.Segments {
-		if s.Where == "archive" {
+		if s.Where == InArchive {
 			archived++
 		}
 	}

@@ -24,7 +24,7 @@ func (d *Document) ByRelation() []RelationTotal {
 	for i := range d.Files {
 		f := &d.Files[i]
 		r, ok := RelationOf(f.Path)
-		if !ok || f.FetchBytes <= 0 || f.Action == "none" {
+		if !ok || f.FetchBytes <= 0 || f.Action == ActionNone {
 			continue
 		}
 		at := place{r.Tablespace, r.Database, r.FileNode}
@@ -74,14 +74,15 @@ const (
 )
 
 // RelationOf says which relation a file belongs to, by its path: any fork, any
-// segment. It is false for files of other kinds.
+// segment, of any version's directory of a tablespace. It is false for files of
+// other kinds. It is to name and to add up, not to decide what is copied.
 func RelationOf(path string) (Relation, bool) {
 	parts := strings.Split(path, "/")
 	var r Relation
 	ok := true
 	oid := func(s string) uint32 {
 		n, err := strconv.ParseUint(s, 10, 32)
-		ok = ok && err == nil
+		ok = ok && err == nil && n > 0
 		return uint32(n)
 	}
 	switch {
@@ -105,18 +106,29 @@ func RelationOf(path string) (Relation, bool) {
 	return r, true
 }
 
-// String names a relation, by its file where its name is not known.
+// Label names a relation without its database, by its file where its name is not
+// known.
+func (r Relation) Label() string {
+	switch {
+	case r.Relations > 0:
+		return Count(int64(r.Relations), "relation")
+	case r.Name == "":
+		return fmt.Sprintf("file %d", r.FileNode)
+	}
+	return r.Name
+}
+
+// String names a relation and its database.
 func (r Relation) String() string {
-	name := r.Name
-	if name == "" {
-		name = fmt.Sprintf("file %d", r.FileNode)
+	switch {
+	case r.DBName != "":
+		return r.Label() + " in " + r.DBName
+	case r.Relations > 0:
+		return fmt.Sprintf("%s in new database %d", r.Label(), r.Database)
+	case r.Database != 0:
+		return fmt.Sprintf("%s in database %d", r.Label(), r.Database)
 	}
-	if r.DBName != "" {
-		return name + " in " + r.DBName
-	} else if r.Database != 0 {
-		return fmt.Sprintf("%s in database %d", name, r.Database)
-	}
-	return name
+	return r.Label()
 }
 
 func relationNames(list []Relation) []string {

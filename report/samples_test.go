@@ -19,7 +19,7 @@ func samples() map[string]*report.Document {
 		report.Phase{Name: "commit", Began: noon.Add(4 * time.Second), Seconds: 0.25},
 		report.Phase{Name: "apply", Began: noon.Add(5 * time.Second), Seconds: 0.5})
 	failed := planSample()
-	failed.Kind = report.Failed
+	failed.Kind, failed.Lost.SavedIn = report.Failed, ""
 	failed.Error = &report.Error{
 		Message: "the source did not answer", Condition: "source_unavailable", Phase: "stage", TargetUntouched: true, Retryable: true,
 		ExitStatus: 1, Details: []string{"It was silent for two minutes."}, Hints: []string{"Look whether it runs."},
@@ -58,14 +58,21 @@ func planSample() *report.Document {
 			{Name: "000000010000000000000005", Where: "target"},
 		}},
 		Lost: &report.Lost{
-			WALBytes: 34 << 20, Committed: 1234, Prepared: 1, Aborted: 7, FirstCommit: &first, LastCommit: &last, Blocks: 5400,
+			WALBytes: 34 << 20, Committed: 1234, Prepared: 3, Aborted: 7, FirstCommit: &first, LastCommit: &last, Blocks: 5412,
+			StillPrepared: []report.Prepared{
+				{GID: "open money", Literal: "'open money'", XID: 799, Database: 5, DBName: "shop", Time: last},
+				{GID: "caf\ufffd", Literal: `E'caf\xe9'`, XID: 801, Database: 16600, Time: last},
+			},
+			Messages: 12,
 			Relations: []report.Relation{
 				{Tablespace: 1663, Database: 5, FileNode: 16384, Name: "table public.orders", DBName: "shop", Blocks: 4000},
 				{Tablespace: 1663, Database: 5, FileNode: 16390, Name: "index public.orders_pkey on public.orders", DBName: "shop", Blocks: 1399},
+				{Database: 16600, Blocks: 12, Relations: 308},
 				{Tablespace: 1663, Database: 5, FileNode: 16500, Blocks: 1},
 			},
-			Created: []report.Relation{{Tablespace: 1663, Database: 5, FileNode: 16500}}, Dropped: []report.Relation{},
-			CreatedDatabases: []string{"16600"}, DroppedDatabases: []string{"old"}, SavedIn: "/backup/lost",
+			Created: []report.Relation{{Tablespace: 1663, Database: 5, FileNode: 16500}}, CreatedMore: 40_000, Dropped: []report.Relation{},
+			CreatedDatabases: []string{"16600"}, DroppedDatabases: []string{"old"},
+			CreatedTablespaces: []report.Tablespace{{OID: 16599, Location: "/mnt/fast"}, {OID: 16601}}, DroppedTablespaces: []string{"slow"}, SavedIn: "/backup/lost",
 		},
 		Startability: &report.Start{From: "0/2000028", To: "0/4000110", Segments: []report.Segment{
 			{Name: "000000010000000000000002", Where: "archive"}, {Name: "000000020000000000000003", Where: "source"}, {Name: "000000020000000000000004", Where: "source"},
@@ -101,6 +108,7 @@ func hugeSample() *report.Document {
 		})
 		d.Lost.Relations = append(d.Lost.Relations, report.Relation{Database: 5, FileNode: uint32(20000 + i), Blocks: 1})
 		d.Lost.CreatedDatabases = append(d.Lost.CreatedDatabases, fmt.Sprint(i))
+		d.Lost.StillPrepared = append(d.Lost.StillPrepared, report.Prepared{Literal: fmt.Sprintf("'%d'", i), Database: 5})
 	}
 	return d
 }

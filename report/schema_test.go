@@ -120,6 +120,8 @@ func typeSchema(t *testing.T, e ast.Expr) object {
 		return typeSchema(t, e.X)
 	case *ast.ArrayType:
 		return object{{"type", "array"}, {"items", typeSchema(t, e.Elt)}}
+	case *ast.IndexExpr: // List[T]
+		return object{{"type", "array"}, {"items", typeSchema(t, e.Index)}}
 	case *ast.SelectorExpr: // time.Time
 		return object{{"type", "string"}, {"format", "date-time"}}
 	case *ast.Ident:
@@ -136,6 +138,12 @@ func typeSchema(t *testing.T, e ast.Expr) object {
 			return object{{"type", "number"}}
 		case "Kind":
 			return object{{"enum", []report.Kind{report.Plan, report.Result, report.Failed}}}
+		case "Where":
+			return object{{"enum", []report.Where{report.OnTarget, report.OnSource, report.InArchive, report.Missing}}}
+		case "Action":
+			return object{{"enum", []report.Action{
+				report.ActionCreate, report.ActionCopy, report.ActionCopyTail, report.ActionBlocks, report.ActionNone, report.ActionTruncate, report.ActionRemove, report.ActionRestore,
+			}}}
 		}
 		return object{{"$ref", "#/$defs/" + e.Name}}
 	}

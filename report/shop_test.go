@@ -48,7 +48,9 @@ func shopSample() *report.Document {
 				{Tablespace: 1664, FileNode: 1262, Name: "table pg_catalog.pg_database", Schema: "pg_catalog", Relation: "pg_database", RelKind: "table", Blocks: 1},
 			},
 			Created: []report.Relation{{Tablespace: 1663, Database: 16401, FileNode: 16733, DBName: "shop"}}, Dropped: []report.Relation{},
-			CreatedDatabases: []string{}, DroppedDatabases: []string{}, SavedIn: "/var/backups/lost-2026-03-01",
+			CreatedDatabases: []string{}, DroppedDatabases: []string{}, CreatedTablespaces: []report.Tablespace{}, DroppedTablespaces: []string{}, SavedIn: "/var/backups/lost-2026-03-01",
+			StillPrepared:       []report.Prepared{{GID: "transfer 4711", Literal: "'transfer 4711'", XID: 88123, Database: 16401, DBName: "shop", Time: noon.Add(-5 * time.Minute)}},
+			CommittedByDatabase: []report.DatabaseCommits{{Database: 16401, DBName: "shop", Committed: 4003}, {Database: 16402, DBName: "audit", Committed: 208}},
 		},
 		Startability: &report.Start{From: "2F4/A90000D0", To: "2F4/AC0045F8"},
 		Saved: []report.Saving{
@@ -66,7 +68,7 @@ func shopSample() *report.Document {
 	for i := range 11 {
 		d.WALRead.Segments = append(d.WALRead.Segments, report.Segment{Name: fmt.Sprintf("00000004000002F4%08X", 0xa9+i), Where: "target"})
 	}
-	for i, where := range []string{"archive", "target", "source", "source"} {
+	for i, where := range []report.Where{report.InArchive, report.OnTarget, report.OnSource, report.OnSource} {
 		d.Startability.Segments = append(d.Startability.Segments, report.Segment{Name: fmt.Sprintf("%08X000002F4%08X", 4+i/2, 0xa9+i), Where: where})
 	}
 	for i, p := range []report.Phase{{Name: "inspect", Seconds: 0.04}, {Name: "analyze", Seconds: 1.31}, {Name: "stage", Seconds: 4.62}, {Name: "commit", Seconds: 0.38}, {Name: "apply", Seconds: 0.71}} {
@@ -87,7 +89,7 @@ func shopFiles(d *report.Document) {
 		}
 		d.Files = append(d.Files, report.File{Path: path, Type: "file", Kind: "main", Action: "blocks", Reason: "changed on the target", SourceSize: size, TargetSize: size, FetchBytes: n * 8192, Blocks: runs})
 	}
-	file := func(path, kind, action, reason string, source, target, fetch int64) {
+	file := func(path, kind string, action report.Action, reason string, source, target, fetch int64) {
 		d.Files = append(d.Files, report.File{Path: path, Type: "file", Kind: kind, Action: action, Reason: reason, SourceSize: source, TargetSize: target, FetchBytes: fetch})
 	}
 	many := func(from, step, n, length int) string {
@@ -137,7 +139,7 @@ func shopFiles(d *report.Document) {
 		if f.Action == "remove" {
 			t.RemoveBytes += f.TargetSize
 		}
-		names := []string{f.Kind, "", "", f.Action}
+		names := []string{f.Kind, "", "", string(f.Action)}
 		if r, ok := report.RelationOf(f.Path); ok {
 			names[1] = map[uint32]string{0: "global", 16401: "shop", 16402: "audit"}[r.Database]
 			names[2] = map[uint32]string{1663: "pg_default", 1664: "pg_global", 16390: "fast"}[r.Tablespace]
@@ -153,7 +155,7 @@ func shopFiles(d *report.Document) {
 			}
 		}
 	}
-	for i, list := range []*[]report.Total{&t.ByKind, &t.ByDatabase, &t.ByTablespace, &t.ByAction} {
+	for i, list := range []*report.List[report.Total]{&t.ByKind, &t.ByDatabase, &t.ByTablespace, &t.ByAction} {
 		for _, sum := range sums[i] {
 			*list = append(*list, sum)
 		}

@@ -1,9 +1,6 @@
 package report
 
-import (
-	"fmt"
-	"io"
-)
+import "io"
 
 // Verdict is the one sentence that whoever gets a document wants to read first.
 func (d *Document) Verdict() string {
@@ -40,12 +37,7 @@ func Summary(w io.Writer, d *Document, o Options) error {
 			t.title("What was saved")
 			t.saved(d)
 		}
-		if l := d.Lost; l != nil {
-			t.title("What was lost")
-			t.wrapped("", fmt.Sprintf("%s, %s of %s, %s of WAL", Count(int64(l.Committed), "committed transaction"),
-				Count(l.Blocks, "block"), Count(int64(len(l.Relations)), "relation"), Bytes(l.WALBytes)))
-			t.keptIn(l)
-		}
+		t.lostInShort(d)
 	}
 	t.problems(d)
 	_, err := w.Write(t.out.Bytes())

@@ -3,8 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"strings"
-	"time"
 )
 
 // DefaultWidth is how wide text is where no terminal says otherwise.
@@ -27,7 +25,7 @@ func Text(w io.Writer, d *Document, o Options) error {
 	t := newText(o)
 	t.heading(d)
 	t.fork(d)
-	t.lost(d.Lost)
+	t.lost(d)
 	t.copied(d)
 	t.start(d.Startability)
 	t.space(d)
@@ -67,62 +65,6 @@ const maxRows = 10
 
 // more is the last row of a table that goes on.
 func more(n int) string { return fmt.Sprintf("and %d more", n-maxRows) }
-
-// listed names things, up to a number of them.
-func listed(names []string) string {
-	n := len(names)
-	list := strings.Join(names[:min(n, maxRows)], ", ")
-	if n > maxRows {
-		list += ", " + more(n)
-	}
-	return list
-}
-
-func (t *text) lost(l *Lost) {
-	if l == nil {
-		return
-	}
-	t.title("What is lost")
-	commits := Count(int64(l.Committed), "committed transaction")
-	if l.Prepared > 0 {
-		commits += ", " + Count(int64(l.Prepared), "prepared one")
-	}
-	if l.FirstCommit != nil && l.LastCommit != nil {
-		commits += fmt.Sprintf(", from %s to %s", l.FirstCommit.UTC().Format(time.DateTime), l.LastCommit.UTC().Format(time.DateTime+" MST"))
-	}
-	t.wrapped("", commits)
-	if l.Aborted > 0 {
-		t.wrapped("", Count(int64(l.Aborted), "transaction")+" had been rolled back")
-	}
-	t.wrapped("", fmt.Sprintf("%s of WAL, which changed %s of %s", Bytes(l.WALBytes), Count(l.Blocks, "block"), Count(int64(len(l.Relations)), "relation")))
-	var rows [][]string
-	for i, r := range l.Relations {
-		if i == maxRows {
-			rows = append(rows, []string{"", more(len(l.Relations))})
-			break
-		}
-		rows = append(rows, []string{Count(r.Blocks, "block"), r.String()})
-	}
-	t.table(rows)
-	for _, list := range []struct {
-		what  string
-		names []string
-	}{{"databases created: ", l.CreatedDatabases}, {"databases dropped: ", l.DroppedDatabases}, {"created: ", relationNames(l.Created)}, {"dropped: ", relationNames(l.Dropped)}} {
-		if len(list.names) > 0 {
-			t.wrapped(list.what, listed(list.names))
-		}
-	}
-	if l.Unparsed > 0 {
-		t.wrapped("", fmt.Sprintf("%s could not be understood and may add to this", Count(int64(l.Unparsed), "record")))
-	}
-	t.keptIn(l)
-}
-
-func (t *text) keptIn(l *Lost) {
-	if l.SavedIn != "" {
-		t.wrapped("", "kept in "+l.SavedIn)
-	}
-}
 
 func (t *text) copied(d *Document) {
 	if d.Totals == nil {
@@ -167,12 +109,12 @@ func (t *text) copied(d *Document) {
 	t.saved(d)
 	var kept []string
 	for _, f := range d.Files {
-		if f.Reason == "kept as asked" {
+		if f.Reason == ReasonKept {
 			kept = append(kept, f.Path)
 		}
 	}
 	if len(kept) > 0 {
-		t.wrapped("kept: ", listed(kept))
+		t.wrapped("kept: ", Listing{Names: kept}.shown())
 	}
 	if d.Sync != "" {
 		t.wrapped("made durable: ", d.Sync)
@@ -192,18 +134,21 @@ func (t *text) start(s *Start) {
 		return
 	}
 	t.title("Whether it will start")
-	where := map[string]int64{}
+	where := map[Where]int64{}
 	var missing []string
 	for _, segment := range s.Segments {
 		where[segment.Where]++
-		if segment.Where == "missing" {
+		if segment.Where == Missing {
 			missing = append(missing, segment.Name)
 		}
 	}
 	t.wrapped("", fmt.Sprintf("recovery reads WAL from %s to %s:", s.From, s.To))
 	var rows [][]string
-	for _, place := range []struct{ where, words string }{
-		{"target", "on the target"}, {"source", "on the source, to be copied"}, {"archive", "in the archive, to be brought back"}, {"missing", "nowhere: the server cannot start"},
+	for _, place := range []struct {
+		where Where
+		words string
+	}{
+		{OnTarget, "on the target"}, {OnSource, "on the source, to be copied"}, {InArchive, "in the archive, to be brought back"}, {Missing, "nowhere: the server cannot start"},
 	} {
 		if n := where[place.where]; n > 0 {
 			rows = append(rows, []string{Count(n, "segment"), place.words})
@@ -211,7 +156,7 @@ func (t *text) start(s *Start) {
 	}
 	t.table(rows)
 	if len(missing) > 0 {
-		t.wrapped("missing: ", listed(missing))
+		t.wrapped("missing: ", Listing{Names: missing}.shown())
 	}
 }
 

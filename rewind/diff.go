@@ -13,6 +13,7 @@ import (
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/page"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -206,7 +207,7 @@ func (d *differ) hasPages(p string) bool {
 
 // isFork tells the files of a fork of relations.
 func isFork(p, fork string) bool {
-	_, _, isData := placeOf(p)
+	_, isData := report.RelationOf(p)
 	return isData && (strings.HasSuffix(p, "_"+fork) || strings.Contains(p, "_"+fork+"."))
 }
 

@@ -14,7 +14,6 @@ import (
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/report"
-	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/timeline"
 )
 
@@ -53,10 +52,11 @@ func (r *Rewind) Document(ctx context.Context, err error) *report.Document {
 	d.WALRead = r.documentWAL()
 	d.Startability = &report.Start{From: r.lsn(r.recoveryStart().Redo), To: r.lsn(r.consistentAt()), Segments: []report.Segment{}}
 	for _, w := range p.NeededWAL {
-		d.Startability.Segments = append(d.Startability.Segments, report.Segment{Name: w.Name, Where: string(w.Origin)})
+		d.Startability.Segments = append(d.Startability.Segments, report.Segment{Name: w.Name, Where: report.Where(w.Origin)})
 	}
 	names := r.askNames(ctx)
 	d.Lost = r.documentLost(names)
+	d.Lost.SavedIn = r.opts.SaveLost
 	d.Totals, d.Files = r.documentFiles(names)
 	d.BlockSize = int64(p.Files.Geometry.BlockSize)
 	for _, s := range p.Files.Saved() {
@@ -139,7 +139,7 @@ func (r *Rewind) documentWAL() *report.WALRead {
 		if r.archive.has(name) {
 			where = FromArchive
 		}
-		read.Segments = append(read.Segments, report.Segment{Name: name, Where: string(where)})
+		read.Segments = append(read.Segments, report.Segment{Name: name, Where: report.Where(where)})
 	}
 	return read
 }
@@ -156,105 +156,6 @@ func (r *Rewind) documentSync() string {
 	return "every file that is written (fsync)"
 }
 
-// maxNamed is how many relations are asked the names of, the most changed first.
-const maxNamed = 2000
-
-// names is how relations, databases and tablespaces are called.
-type names struct {
-	relations              map[pgdata.RelFileLocator]source.RelationName
-	databases, tablespaces map[uint32]string
-}
-
-// askNames asks the source, if it can tell.
-func (r *Rewind) askNames(ctx context.Context) names {
-	n := names{relations: map[pgdata.RelFileLocator]source.RelationName{}, databases: map[uint32]string{}, tablespaces: map[uint32]string{}}
-	namer, can := r.opts.Source.(source.Namer)
-	if !can {
-		return n
-	}
-	lost := &r.plan.Lost
-	wanted := slices.Collect(mapKeys(lost.Blocks))
-	wanted = append(append(wanted, lost.Created.List...), lost.Dropped.List...)
-	slices.SortFunc(wanted, func(a, b pgdata.RelFileLocator) int {
-		return cmp.Or(cmp.Compare(lost.Blocks[b], lost.Blocks[a]), compareLocators(a, b))
-	})
-	wanted = slices.Compact(wanted)
-	var err error
-	if n.relations, err = namer.RelationNames(ctx, wanted[:min(len(wanted), maxNamed)]); err == nil {
-		if n.databases, err = namer.DatabaseNames(ctx); err == nil {
-			n.tablespaces, err = namer.TablespaceNames(ctx)
-		}
-	}
-	if err != nil {
-		r.log.Debug(fmt.Sprintf("could not find out names of relations: %v", err))
-	}
-	return n
-}
-
-func compareLocators(a, b pgdata.RelFileLocator) int {
-	return cmp.Or(cmp.Compare(a.Tablespace, b.Tablespace), cmp.Compare(a.Database, b.Database), cmp.Compare(a.Relation, b.Relation))
-}
-
-func mapKeys[K comparable, V any](m map[K]V) func(func(K) bool) {
-	return func(yield func(K) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
-}
-
-func (n *names) database(oid uint32) string {
-	if name := n.databases[oid]; name != "" {
-		return name
-	}
-	return fmt.Sprint(oid)
-}
-
-func (n *names) relation(l pgdata.RelFileLocator, blocks int64) report.Relation {
-	d := report.Relation{Tablespace: l.Tablespace, Database: l.Database, FileNode: l.Relation, Blocks: blocks}
-	if name, known := n.relations[l]; known {
-		d.Name, d.DBName = name.String(), name.Database
-		d.Schema, d.Relation, d.RelKind = name.Schema, name.Name, string(name.Kind)
-	} else if l.Database != 0 {
-		d.DBName = n.databases[l.Database]
-	}
-	return d
-}
-
-func (r *Rewind) documentLost(n names) *report.Lost {
-	lost := &r.plan.Lost
-	d := &report.Lost{
-		WALBytes: lost.Bytes, Committed: lost.Committed, Prepared: lost.Prepared, Aborted: lost.Aborted, Unparsed: lost.Unparsed,
-		Relations: []report.Relation{}, Created: []report.Relation{}, Dropped: []report.Relation{},
-		CreatedDatabases: []string{}, DroppedDatabases: []string{}, SavedIn: r.opts.SaveLost,
-	}
-	if lost.FirstCommit.LSN != 0 {
-		d.FirstCommit, d.LastCommit = &lost.FirstCommit.Time, &lost.LastCommit.Time
-	}
-	for l, blocks := range lost.Blocks {
-		d.Blocks += blocks
-		d.Relations = append(d.Relations, n.relation(l, blocks))
-	}
-	slices.SortFunc(d.Relations, func(a, b report.Relation) int {
-		return cmp.Or(cmp.Compare(b.Blocks, a.Blocks), cmp.Compare(a.Database, b.Database), cmp.Compare(a.FileNode, b.FileNode), cmp.Compare(a.Tablespace, b.Tablespace))
-	})
-	for _, l := range lost.Created.List {
-		d.Created = append(d.Created, n.relation(l, 0))
-	}
-	for _, l := range lost.Dropped.List {
-		d.Dropped = append(d.Dropped, n.relation(l, 0))
-	}
-	for _, oid := range lost.CreatedDatabases { // which the source never had
-		d.CreatedDatabases = append(d.CreatedDatabases, fmt.Sprint(oid))
-	}
-	for _, oid := range lost.DroppedDatabases {
-		d.DroppedDatabases = append(d.DroppedDatabases, n.database(oid))
-	}
-	return d
-}
-
 // documentFiles lists the plan's files, and adds them up.
 func (r *Rewind) documentFiles(n names) (*report.Totals, []report.File) {
 	plan := r.plan.Files
@@ -264,11 +165,11 @@ func (r *Rewind) documentFiles(n names) (*report.Totals, []report.File) {
 	for i := range plan.Entries {
 		e := &plan.Entries[i]
 		f := report.File{
-			Path: e.Path, Type: documentType(e.Type), Kind: r.kindOf(e), Action: actionName(e), Reason: string(e.Reason), Link: e.Link,
+			Path: e.Path, Type: documentType(e.Type), Kind: r.kindOf(e), Action: actionOf(e), Reason: string(e.Reason), Link: e.Link,
 			SourceSize: e.SourceSize, TargetSize: e.TargetSize, FetchBytes: e.FetchBytes(plan.Geometry), Blocks: blockRuns(e.Blocks),
 		}
 		files = append(files, f)
-		if f.Action == "none" || e.Reason == filemap.NotWritten {
+		if f.Action == report.ActionNone || e.Reason == filemap.NotWritten {
 			continue
 		}
 		t.Files++
@@ -283,10 +184,10 @@ func (r *Rewind) documentFiles(n names) (*report.Totals, []report.File) {
 			t.RemoveBytes += e.TargetSize - e.SourceSize
 		}
 		sums[0].add(f.Kind, f.FetchBytes, blocks)
-		sums[3].add(f.Action, f.FetchBytes, blocks)
-		if database, tablespace, ok := placeOf(e.Path); ok {
-			sums[1].add(n.databaseAt(database), f.FetchBytes, blocks)
-			sums[2].add(n.tablespaceAt(tablespace), f.FetchBytes, blocks)
+		sums[3].add(string(f.Action), f.FetchBytes, blocks)
+		if at, ok := report.RelationOf(e.Path); ok {
+			sums[1].add(n.database(at.Database), f.FetchBytes, blocks)
+			sums[2].add(n.tablespace(at.Tablespace), f.FetchBytes, blocks)
 		}
 	}
 	t.ByKind, t.ByDatabase, t.ByTablespace, t.ByAction = sums[0].sorted(), sums[1].sorted(), sums[2].sorted(), sums[3].sorted()
@@ -326,11 +227,16 @@ func documentType(t pgdata.FileType) string {
 	return "file"
 }
 
-func actionName(e *filemap.Entry) string {
+var actions = [...]report.Action{
+	filemap.Create: report.ActionCreate, filemap.Copy: report.ActionCopy, filemap.CopyTail: report.ActionCopyTail, filemap.None: report.ActionNone,
+	filemap.Truncate: report.ActionTruncate, filemap.Remove: report.ActionRemove, filemap.Restore: report.ActionRestore,
+}
+
+func actionOf(e *filemap.Entry) report.Action {
 	if e.Action == filemap.None && e.Blocks != nil {
-		return "blocks"
+		return report.ActionBlocks
 	}
-	return strings.ToLower(e.Action.String())
+	return actions[e.Action]
 }
 
 // blockRuns writes blocks down as "0-3 7".
@@ -377,7 +283,7 @@ func (r *Rewind) kindOf(e *filemap.Entry) string {
 		return kind
 	}
 	if _, isRelation := pgdata.ParseRelPath(r.plan.Version, e.Path); isRelation {
-		return "main"
+		return report.KindMain
 	}
 	name := path.Base(e.Path)
 	for _, fork := range []string{"fsm", "vm", "init"} {
@@ -389,31 +295,4 @@ func (r *Rewind) kindOf(e *filemap.Entry) string {
 		return "configuration"
 	}
 	return "other"
-}
-
-// placeOf gives the OIDs of the database and the tablespace in which a relation's
-// file lies, as texts; global is a database of its own.
-func placeOf(p string) (database, tablespace string, ok bool) {
-	parts := strings.Split(p, "/")
-	switch {
-	case parts[0] == "base" && len(parts) == 3:
-		return parts[1], "pg_default", true
-	case parts[0] == "global" && len(parts) == 2:
-		return "global", "pg_global", true
-	case parts[0] == pgdata.TablespaceRoot && len(parts) == 5:
-		return parts[3], parts[1], true
-	}
-	return "", "", false
-}
-
-func (n *names) databaseAt(oid string) string { return named(n.databases, oid) }
-
-func (n *names) tablespaceAt(oid string) string { return named(n.tablespaces, oid) }
-
-func named(by map[uint32]string, oid string) string {
-	var number uint32
-	if _, err := fmt.Sscan(oid, &number); err == nil && by[number] != "" {
-		return by[number]
-	}
-	return oid
 }

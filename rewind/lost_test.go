@@ -2,9 +2,11 @@ package rewind_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,14 +15,16 @@ import (
 
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/rewind"
 )
 
 // TestWhatIsLostIsCounted lets the target commit what only this test knows, and
-// compares that with what the plan says is lost, and with what is saved of it.
+// compares that with what the plan and its document say is lost, and with what is
+// saved of it.
 func TestWhatIsLostIsCounted(t *testing.T) {
 	oldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
-		target := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"autovacuum": "off", "max_prepared_transactions": "5"}})
+		target := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"autovacuum": "off", "max_prepared_transactions": "5", "wal_level": "logical"}})
 		target.Start(t)
 		target.Exec(t, "CREATE TABLE t (x int)", "CREATE TABLE gone (x int)", "INSERT INTO gone SELECT generate_series(1, 1000)", "CREATE DATABASE old")
 		src := target.Standby(t)
@@ -45,16 +49,20 @@ func TestWhatIsLostIsCounted(t *testing.T) {
 		}
 		commit("BEGIN; INSERT INTO t VALUES (2); SAVEPOINT a; INSERT INTO t VALUES (3); SAVEPOINT b; INSERT INTO t VALUES (4); COMMIT")
 		target.Exec(t, "BEGIN; INSERT INTO t VALUES (5); ROLLBACK")
-		for _, name := range []string{"kept", "back", "open"} {
+		for _, name := range []string{"kept", "back", "it''s open"} {
 			target.Exec(t, "BEGIN; INSERT INTO t VALUES (6); PREPARE TRANSACTION '"+name+"'")
 		}
 		commit("COMMIT PREPARED 'kept'")
 		target.Exec(t, "ROLLBACK PREPARED 'back'")
 		commit("CREATE TABLE made AS SELECT g FROM generate_series(1, 5000) g", "DROP TABLE gone", "CREATE DATABASE new", "DROP DATABASE old")
+		space := target.TablespaceDir(t, "space")
+		commit("SELECT pg_logical_emit_message(true, 'outbox', 'an event')", "CREATE TABLESPACE space LOCATION '"+space+"'")
 		_, made := file("made")
 		blocks := target.QueryString(t, "SELECT count(DISTINCT (ctid::text::point)[0]) FROM made")
 		size := target.QueryString(t, "SELECT pg_relation_size('made')")
 		newOID := target.QueryString(t, "SELECT oid FROM pg_database WHERE datname = 'new'")
+		target.ExecIn(t, "new", "CREATE TABLE a AS SELECT 1 AS x", "CREATE TABLE b AS SELECT 1 AS x")
+		committed += 2
 		ended := time.Now().Add(time.Second)
 		target.Stop(t, pgtest.Fast)
 
@@ -67,8 +75,15 @@ func TestWhatIsLostIsCounted(t *testing.T) {
 			before[filepath.Base(f)], err = os.ReadFile(f)
 			require.NoError(t, err)
 		}
-		plan := rewindWith(t, opts)
-		lost := plan.Lost
+		ctx := context.WithoutCancel(t.Context())
+		r, err := rewind.Prepare(ctx, opts)
+		require.NoError(t, err)
+		defer func() { assert.NoError(t, r.Close()) }()
+		said := r.Document(ctx, nil)
+		require.NoError(t, r.Apply(ctx))
+		assert.Equal(t, saved, r.Document(ctx, nil).Lost.SavedIn)
+
+		lost := r.Plan().Lost
 		assert.Equal(t, committed, lost.Committed)
 		assert.Equal(t, 3, lost.Prepared)
 		assert.Equal(t, 2, lost.Aborted)
@@ -82,6 +97,7 @@ func TestWhatIsLostIsCounted(t *testing.T) {
 		require.Len(t, lost.CreatedDatabases, 1)
 		assert.Equal(t, newOID, fmt.Sprint(lost.CreatedDatabases[0]))
 		assert.Len(t, lost.DroppedDatabases, 1)
+		mustSayWhatIsLost(t, said, newOID, space)
 
 		// What was overwritten or removed can still be looked at.
 		madePath := "files/" + pgdata.RelSegment{Locator: made}.Path(in.Version)
@@ -100,4 +116,36 @@ func TestWhatIsLostIsCounted(t *testing.T) {
 		mustFollow(t, target, src)
 		mustBeSound(t, target)
 	})
+}
+
+func textOf(t *testing.T, d *report.Document) string {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, report.Text(&b, d, report.Options{Width: report.DefaultWidth}))
+	return b.String()
+}
+
+// mustSayWhatIsLost checks what the document adds to what is counted.
+func mustSayWhatIsLost(t *testing.T, d *report.Document, newDatabase, space string) {
+	t.Helper()
+	mustBeADocument(t, d)
+	lost := d.Lost
+	require.Len(t, lost.StillPrepared, 1)
+	open := lost.StillPrepared[0]
+	assert.Equal(t, []string{"it's open", "'it''s open'"}, []string{open.GID, open.Literal})
+	assert.WithinRange(t, open.Time, *lost.FirstCommit, *lost.LastCommit)
+	assert.Contains(t, textOf(t, d), "1 transaction prepared and never ended: 'it''s open' in database ")
+	require.Len(t, lost.CreatedTablespaces, 1)
+	assert.Equal(t, space, lost.CreatedTablespaces[0].Location)
+	assert.Equal(t, 1, lost.Messages)
+	require.Len(t, lost.CommittedByDatabase, 2, "wal_level is logical")
+	assert.Equal(t, fmt.Sprint(lost.CommittedByDatabase[1].Database), newDatabase)
+	assert.Equal(t, 2, lost.CommittedByDatabase[1].Committed)
+	for _, list := range [][]report.Relation{lost.Relations, lost.Created} {
+		ofNew := slices.DeleteFunc(slices.Clone(list), func(r report.Relation) bool { return fmt.Sprint(r.Database) != newDatabase })
+		require.Len(t, ofNew, 1, "a created database is one entry")
+		assert.GreaterOrEqual(t, ofNew[0].Relations, 2)
+		assert.Zero(t, ofNew[0].FileNode)
+	}
+	assert.Greater(t, lost.RelationCount(), int64(len(lost.Relations)))
 }

@@ -9,45 +9,50 @@ import (
 )
 
 // touched are the files that are more than mentioned.
-func (v *view) touched() []report.File {
-	return slices.DeleteFunc(slices.Clone(v.Files), func(f report.File) bool { return f.Action == "none" })
+func touched(files []report.File) (list []report.File) {
+	for _, f := range files {
+		if f.Action != report.ActionNone {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 // TouchedFiles is how many there are.
-func (v *view) TouchedFiles() int { return len(v.touched()) }
+func (v *view) TouchedFiles() int { return len(v.touched) }
 
 // ShownFiles are those that have a row of their own, in the order of the work, if
 // they are not too many.
 func (v *view) ShownFiles() []report.File {
-	if files := v.touched(); len(files) <= maxFiles {
-		return files
+	if len(v.touched) <= maxFiles {
+		return v.touched
 	}
 	return nil
 }
 
 // FileGroup is what happens to some of the files of a directory.
 type FileGroup struct {
-	Directory, Action string
-	Files             int
-	FetchBytes        int64
+	Directory  string
+	Action     report.Action
+	Files      int
+	FetchBytes int64
 }
 
 // FileGroups add the files up where they are too many to be listed, the most bytes
 // first.
 func (v *view) FileGroups() Cut[FileGroup] {
-	files := v.touched()
-	if len(files) <= maxFiles {
+	if len(v.touched) <= maxFiles {
 		return Cut[FileGroup]{}
 	}
-	index := map[[2]string]int{}
+	index := map[FileGroup]int{}
 	var groups []FileGroup
-	for _, f := range files {
-		key := [2]string{path.Dir(f.Path), f.Action}
+	for _, f := range v.touched {
+		key := FileGroup{Directory: path.Dir(f.Path), Action: f.Action}
 		at, known := index[key]
 		if !known {
 			at = len(groups)
 			index[key] = at
-			groups = append(groups, FileGroup{Directory: key[0], Action: key[1]})
+			groups = append(groups, key)
 		}
 		groups[at].Files++
 		groups[at].FetchBytes += f.FetchBytes

@@ -32,13 +32,13 @@ type HeatCell struct{ X, Level int }
 func (v *view) Heat() []HeatRow {
 	var files []report.File
 	for _, f := range v.Files {
-		if f.Kind == "main" && f.FetchBytes > 0 {
+		if f.Kind == report.KindMain && f.FetchBytes > 0 {
 			files = append(files, f)
 		}
 	}
 	slices.SortStableFunc(files, func(a, b report.File) int { return cmp.Compare(b.FetchBytes, a.FetchBytes) })
 	names := map[report.Relation]string{}
-	for _, r := range v.relations() {
+	for _, r := range v.copied {
 		if r.Name != "" {
 			names[at(r.Relation)] = r.String()
 		}
@@ -86,9 +86,9 @@ func heatRow(f report.File, blockSize int64) HeatRow {
 		}
 	}
 	switch f.Action {
-	case "copy":
+	case report.ActionCopy:
 		note(0, blocks-1)
-	case "copy_tail":
+	case report.ActionCopyTail:
 		note(f.TargetSize/blockSize, blocks-1)
 	}
 	for first, last := range report.BlockRuns(f.Blocks) {

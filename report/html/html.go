@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gorewind/gorewind/report"
@@ -23,11 +24,18 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"blocks":  grouped,
 	"when":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") },
 	"seconds": report.Duration,
+	"capital": func(s string) string { return strings.ToUpper(s[:1]) + s[1:] },
 }).Parse(page))
 
 // Write writes a document as a page. It can be a plan, a result or an error.
 func Write(w io.Writer, d *report.Document) error {
-	return pageTemplate.Execute(w, &view{Document: d})
+	v := &view{Document: d, copied: d.ByRelation(), touched: touched(d.Files)}
+	if d.Lost != nil {
+		for _, r := range v.LostRelations().List {
+			v.mostLost = max(v.mostLost, r.Blocks)
+		}
+	}
+	return pageTemplate.Execute(w, v)
 }
 
 // grouped writes a number of five digits or more in groups of three.
@@ -53,10 +61,12 @@ const (
 	maxSegments  = 100
 )
 
-// view is a document with what the page makes of it.
+// view is a document with what the page makes of it more than once.
 type view struct {
 	*report.Document
-	copied []report.RelationTotal
+	copied   []report.RelationTotal // what something is copied of
+	touched  []report.File
+	mostLost int64 // the most blocks that are lost of a relation
 }
 
 // Title says in a word what the page is about.
@@ -86,44 +96,27 @@ func cut[T any](list []T, most int) Cut[T] {
 // LostRelations are those of which blocks are lost.
 func (v *view) LostRelations() Cut[report.Relation] { return cut(v.Lost.Relations, maxRelations) }
 
-// Names are those of relations or databases in a sentence.
-func (v *view) Names(list any) Cut[string] {
-	switch list := list.(type) {
-	case []string:
-		return cut(list, maxNames)
-	case []report.Relation:
-		var names []string
-		for _, r := range list {
-			names = append(names, r.String())
-		}
-		return cut(names, maxNames)
-	}
-	return Cut[string]{}
+// Names is the beginning of a list of names, which lacks some.
+func (v *view) Names(names []string, more int) Cut[string] {
+	c := cut(names, maxNames)
+	c.More += more
+	return c
+}
+
+// CommitsByDatabase are the databases in which transactions are lost.
+func (v *view) CommitsByDatabase() Cut[report.DatabaseCommits] {
+	return cut(v.Lost.CommittedByDatabase, maxNames)
 }
 
 // Share is how much of the most a relation has, in percent.
-func (v *view) Share(blocks int64) float64 {
-	var most int64
-	for _, r := range v.LostRelations().List {
-		most = max(most, r.Blocks)
-	}
-	return part(float64(blocks), float64(most))
-}
+func (v *view) Share(blocks int64) float64 { return part(float64(blocks), float64(v.mostLost)) }
 
-// relations are those that something is copied of, added up once.
-func (v *view) relations() []report.RelationTotal {
-	if v.copied == nil {
-		v.copied = v.ByRelation()
-	}
-	return v.copied
-}
-
-// CopiedRelations are the first of them.
-func (v *view) CopiedRelations() Cut[report.RelationTotal] { return cut(v.relations(), maxRelations) }
+// CopiedRelations are those that the most is copied of.
+func (v *view) CopiedRelations() Cut[report.RelationTotal] { return cut(v.copied, maxRelations) }
 
 // CopiedShare is how much of the most is copied of a relation, in percent.
 func (v *view) CopiedShare(bytes int64) float64 {
-	return part(float64(bytes), float64(v.CopiedRelations().List[0].FetchBytes))
+	return part(float64(bytes), float64(v.copied[0].FetchBytes))
 }
 
 // part is a part of a whole, in percent.
@@ -159,7 +152,7 @@ func (v *view) Sums() (list []Sums) {
 // Missing are the WAL segments without which the server cannot start.
 func (v *view) Missing() (names []string) {
 	for _, s := range v.Startability.Segments {
-		if s.Where == "missing" {
+		if s.Where == report.Missing {
 			names = append(names, s.Name)
 		}
 	}
@@ -174,7 +167,7 @@ func (v *view) NeededSegments() Cut[report.Segment] {
 // Where adds up where the needed WAL is.
 func (v *view) Where() []report.Segment {
 	var list []report.Segment
-	for _, place := range []string{"target", "source", "archive", "missing"} {
+	for _, place := range []report.Where{report.OnTarget, report.OnSource, report.InArchive, report.Missing} {
 		n := 0
 		for _, s := range v.Startability.Segments {
 			if s.Where == place {

@@ -1,0 +1,142 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Listing is one sort of things that are lost, by their names.
+type Listing struct {
+	What  string // such as "databases created"
+	Back  bool   // these come back, others go
+	Names []string
+	More  int // how many Names lacks
+}
+
+// Listings are all sorts of what was created and dropped that there is something of.
+func (l *Lost) Listings() []Listing {
+	var created []string
+	for _, t := range l.CreatedTablespaces {
+		created = append(created, t.String())
+	}
+	var list []Listing
+	for _, sort := range []Listing{
+		{"databases created", false, l.CreatedDatabases, 0},
+		{"databases dropped", true, l.DroppedDatabases, 0},
+		{"tablespaces created", false, created, 0},
+		{"tablespaces dropped", true, l.DroppedTablespaces, 0},
+		{"relations created", false, relationNames(l.Created), l.CreatedMore},
+		{"relations dropped", true, relationNames(l.Dropped), l.DroppedMore},
+	} {
+		if len(sort.Names) > 0 {
+			list = append(list, sort)
+		}
+	}
+	return list
+}
+
+// RelationCount is how many relations were changed.
+func (l *Lost) RelationCount() (n int64) {
+	for _, r := range l.Relations {
+		n += int64(max(1, r.Relations))
+	}
+	return n
+}
+
+// NeverEnded are the transactions that were prepared and never ended.
+func (l *Lost) NeverEnded() Listing {
+	list := Listing{What: "prepared and never ended", More: l.StillPreparedMore}
+	for _, p := range l.StillPrepared {
+		list.Names = append(list.Names, p.String())
+	}
+	return list
+}
+
+// Count is how many things there are.
+func (l Listing) Count() int { return len(l.Names) + l.More }
+
+// shown is as much of the names as a text has room for.
+func (l Listing) shown() string {
+	n := min(len(l.Names), maxRows)
+	list := strings.Join(l.Names[:n], ", ")
+	if n < l.Count() {
+		list += fmt.Sprintf(", and %d more", l.Count()-n)
+	}
+	return list
+}
+
+// String names a prepared transaction as SQL would, and its database.
+func (p Prepared) String() string {
+	return p.Literal + " in " + cmp.Or(p.DBName, fmt.Sprintf("database %d", p.Database))
+}
+
+// String says which tablespace it is, and where it lies.
+func (t Tablespace) String() string {
+	return fmt.Sprintf("%d in %s", t.OID, cmp.Or(t.Location, "the data directory"))
+}
+
+// lost is about all that is lost.
+func (t *text) lost(d *Document) {
+	l := d.Lost
+	if l == nil {
+		return
+	}
+	t.title("What is lost")
+	commits := Count(int64(l.Committed), "committed transaction")
+	if l.FirstCommit != nil && l.LastCommit != nil {
+		commits += fmt.Sprintf(", from %s to %s", l.FirstCommit.UTC().Format(time.DateTime), l.LastCommit.UTC().Format(time.DateTime+" MST"))
+	}
+	t.wrapped("", commits)
+	t.neverEnded(l)
+	if l.Aborted > 0 {
+		t.wrapped("", Count(int64(l.Aborted), "transaction")+" had been rolled back")
+	}
+	t.wrapped("", fmt.Sprintf("%s of WAL, which changed %s of %s", Bytes(l.WALBytes), Count(l.Blocks, "block"), Count(l.RelationCount(), "relation")))
+	if l.Messages > 0 {
+		t.wrapped("", Count(int64(l.Messages), "logical message")+", of which no table tells")
+	}
+	var rows [][]string
+	for i, r := range l.Relations {
+		if i == maxRows {
+			rows = append(rows, []string{"", more(len(l.Relations))})
+			break
+		}
+		rows = append(rows, []string{Count(r.Blocks, "block"), r.String()})
+	}
+	t.table(rows)
+	for _, sort := range l.Listings() {
+		t.wrapped(sort.What+": ", sort.shown())
+	}
+	if l.Unparsed > 0 {
+		t.wrapped("", fmt.Sprintf("%s could not be understood and may add to this", Count(int64(l.Unparsed), "record")))
+	}
+	t.keptIn(d)
+}
+
+// lostInShort is what a summary says of it.
+func (t *text) lostInShort(d *Document) {
+	l := d.Lost
+	if l == nil {
+		return
+	}
+	t.title("What was lost")
+	t.wrapped("", fmt.Sprintf("%s, %s of %s, %s of WAL", Count(int64(l.Committed), "committed transaction"),
+		Count(l.Blocks, "block"), Count(l.RelationCount(), "relation"), Bytes(l.WALBytes)))
+	t.neverEnded(l)
+	t.keptIn(d)
+}
+
+// neverEnded comes before all else but commits: somebody may wait to end them.
+func (t *text) neverEnded(l *Lost) {
+	if list := l.NeverEnded(); list.Count() > 0 {
+		t.wrapped("", Count(int64(list.Count()), "transaction")+" "+list.What+": "+list.shown())
+	}
+}
+
+func (t *text) keptIn(d *Document) {
+	if dir := d.Lost.SavedIn; dir != "" {
+		t.wrapped("", "kept in "+dir)
+	}
+}

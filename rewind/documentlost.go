@@ -1,0 +1,203 @@
+package rewind
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
+	"github.com/gorewind/gorewind/source"
+)
+
+// maxNamed is how many relations are asked the names of, the most changed first.
+const maxNamed = 2000
+
+// names is how the source calls relations, databases and tablespaces. What the
+// target created has none, even if the source has something else of the same OID.
+type names struct {
+	relations              map[pgdata.RelFileLocator]source.RelationName
+	databases, tablespaces map[uint32]string
+	created                map[uint32]bool // databases of the target only
+}
+
+// askNames asks the source, if it can tell.
+func (r *Rewind) askNames(ctx context.Context) names {
+	lost := &r.plan.Lost
+	n := names{
+		relations: map[pgdata.RelFileLocator]source.RelationName{}, databases: map[uint32]string{}, tablespaces: map[uint32]string{},
+		created: map[uint32]bool{},
+	}
+	for _, oid := range lost.CreatedDatabases {
+		n.created[oid] = true
+	}
+	namer, can := r.opts.Source.(source.Namer)
+	if !can {
+		return n
+	}
+	created := map[pgdata.RelFileLocator]bool{}
+	for _, l := range lost.Created.List {
+		created[l] = true
+	}
+	wanted := slices.AppendSeq(slices.Clone(lost.Dropped.List), maps.Keys(lost.Blocks))
+	wanted = slices.DeleteFunc(wanted, func(l pgdata.RelFileLocator) bool { return created[l] || n.created[l.Database] })
+	slices.SortFunc(wanted, func(a, b pgdata.RelFileLocator) int {
+		return cmp.Or(cmp.Compare(lost.Blocks[b], lost.Blocks[a]), compareLocators(a, b))
+	})
+	wanted = slices.Compact(wanted)
+	var err error
+	if n.relations, err = namer.RelationNames(ctx, wanted[:min(len(wanted), maxNamed)]); err == nil {
+		if n.databases, err = namer.DatabaseNames(ctx); err == nil {
+			n.tablespaces, err = namer.TablespaceNames(ctx)
+		}
+	}
+	if err != nil {
+		r.log.Debug(fmt.Sprintf("could not find out names of relations: %v", err))
+	}
+	return n
+}
+
+func compareLocators(a, b pgdata.RelFileLocator) int {
+	return cmp.Or(cmp.Compare(a.Tablespace, b.Tablespace), cmp.Compare(a.Database, b.Database), cmp.Compare(a.Relation, b.Relation))
+}
+
+// database names a database of the source; what all share is one of its own.
+func (n *names) database(oid uint32) string {
+	if oid == 0 {
+		return "global"
+	}
+	return cmp.Or(n.databases[oid], fmt.Sprint(oid))
+}
+
+// tablespace names a tablespace of the source.
+func (n *names) tablespace(oid uint32) string {
+	switch oid {
+	case pgdata.DefaultTablespace:
+		return "pg_default"
+	case pgdata.GlobalTablespace:
+		return "pg_global"
+	}
+	return cmp.Or(n.tablespaces[oid], fmt.Sprint(oid))
+}
+
+// ofTarget names a database of the target; it is empty where the source does not
+// have it.
+func (n *names) ofTarget(database uint32) string {
+	if n.created[database] {
+		return ""
+	}
+	return n.databases[database]
+}
+
+func (n *names) relation(l pgdata.RelFileLocator, blocks int64) report.Relation {
+	d := report.Relation{Tablespace: l.Tablespace, Database: l.Database, FileNode: l.Relation, Blocks: blocks, DBName: n.ofTarget(l.Database)}
+	if name, known := n.relations[l]; known {
+		d.Name, d.DBName = name.String(), name.Database
+		d.Schema, d.Relation, d.RelKind = name.Schema, name.Name, string(name.Kind)
+	}
+	return d
+}
+
+// list names relations of the target. Those of a database that it created become
+// one, for they would hide all others: its catalogs alone are hundreds.
+func (n *names) list(relations []pgdata.RelFileLocator, blocks map[pgdata.RelFileLocator]int64) report.List[report.Relation] {
+	var list report.List[report.Relation]
+	of := map[uint32]int{}
+	for _, l := range relations {
+		if !n.created[l.Database] {
+			list = append(list, n.relation(l, blocks[l]))
+			continue
+		}
+		at, known := of[l.Database]
+		if !known {
+			at = len(list)
+			of[l.Database] = at
+			list = append(list, report.Relation{Database: l.Database})
+		}
+		list[at].Relations++
+		list[at].Blocks += blocks[l]
+	}
+	return list
+}
+
+func (r *Rewind) documentLost(n names) *report.Lost {
+	lost := &r.plan.Lost
+	d := &report.Lost{
+		WALBytes: lost.Bytes, Committed: lost.Committed, Prepared: lost.Prepared, Aborted: lost.Aborted, Unparsed: lost.Unparsed,
+		Messages: lost.Messages, StillPreparedMore: lost.StillPrepared.More,
+		Relations: n.list(slices.Collect(maps.Keys(lost.Blocks)), lost.Blocks),
+		Created:   n.list(lost.Created.List, nil), CreatedMore: lost.Created.More,
+		Dropped: n.list(lost.Dropped.List, nil), DroppedMore: lost.Dropped.More,
+	}
+	if lost.FirstCommit.LSN != 0 {
+		d.FirstCommit, d.LastCommit = &lost.FirstCommit.Time, &lost.LastCommit.Time
+	}
+	for _, blocks := range lost.Blocks {
+		d.Blocks += blocks
+	}
+	slices.SortFunc(d.Relations, func(a, b report.Relation) int {
+		return cmp.Or(cmp.Compare(b.Blocks, a.Blocks), cmp.Compare(a.Database, b.Database), cmp.Compare(a.FileNode, b.FileNode), cmp.Compare(a.Tablespace, b.Tablespace))
+	})
+	var told int
+	for oid, committed := range lost.CommittedIn {
+		told += committed
+		d.CommittedByDatabase = append(d.CommittedByDatabase, report.DatabaseCommits{Database: oid, DBName: n.ofTarget(oid), Committed: committed})
+	}
+	if told != lost.Committed { // a part of them says nothing about the others
+		d.CommittedByDatabase = nil
+	}
+	slices.SortFunc(d.CommittedByDatabase, func(a, b report.DatabaseCommits) int {
+		return cmp.Or(cmp.Compare(b.Committed, a.Committed), cmp.Compare(a.Database, b.Database))
+	})
+	for _, p := range lost.StillPrepared.List {
+		d.StillPrepared = append(d.StillPrepared, report.Prepared{
+			GID: strings.ToValidUTF8(p.GID, "\ufffd"), Literal: literal(p.GID), XID: p.XID, Database: p.Database, DBName: n.ofTarget(p.Database), Time: p.Time,
+		})
+	}
+	for _, oid := range lost.CreatedDatabases {
+		d.CreatedDatabases = append(d.CreatedDatabases, fmt.Sprint(oid))
+	}
+	for _, oid := range lost.DroppedDatabases {
+		d.DroppedDatabases = append(d.DroppedDatabases, n.database(oid))
+	}
+	for _, t := range lost.CreatedTablespaces {
+		d.CreatedTablespaces = append(d.CreatedTablespaces, report.Tablespace{OID: t.OID, Location: strings.ToValidUTF8(t.Location, "\ufffd")})
+	}
+	for _, oid := range lost.DroppedTablespaces {
+		d.DroppedTablespaces = append(d.DroppedTablespaces, n.tablespace(oid))
+	}
+	return d
+}
+
+// literal writes bytes of the server's encoding down as SQL has them.
+func literal(s string) string {
+	plain := true
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == '\'':
+			b.WriteString("''")
+		case r == '\\':
+			plain = false
+			b.WriteString(`\\`)
+		case r == utf8.RuneError && size == 1 || !unicode.IsPrint(r):
+			plain = false
+			for _, c := range []byte(s[i : i+size]) {
+				fmt.Fprintf(&b, `\x%02x`, c)
+			}
+		default:
+			b.WriteRune(r)
+		}
+		i += size
+	}
+	if plain {
+		return "'" + b.String() + "'"
+	}
+	return "E'" + b.String() + "'"
+}
