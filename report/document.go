@@ -132,7 +132,7 @@ type Lost struct {
 	DroppedTablespaces  List[string]      `json:"dropped_tablespaces"`        // names, or OIDs where there are none
 	Messages            int               `json:"logical_messages,omitempty"` // of pg_logical_emit_message: what listens to them does not find these in any table
 	Unparsed            int               `json:"unparsed_records,omitempty"` // that may add to this
-	SavedIn             string            `json:"saved_in,omitempty"`         // the directory in which it is kept
+	SavedIn             string            `json:"saved_in,omitempty"`         // the directory in which it is kept, or by a plan will be
 }
 
 // DatabaseCommits is how many transactions were committed in a database.

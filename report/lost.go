@@ -136,7 +136,11 @@ func (t *text) neverEnded(l *Lost) {
 }
 
 func (t *text) keptIn(d *Document) {
-	if dir := d.Lost.SavedIn; dir != "" {
+	switch dir := d.Lost.SavedIn; {
+	case dir == "":
+	case d.Kind == Plan:
+		t.wrapped("", "will be kept in "+dir)
+	default:
 		t.wrapped("", "kept in "+dir)
 	}
 }

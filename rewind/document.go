@@ -56,7 +56,9 @@ func (r *Rewind) Document(ctx context.Context, err error) *report.Document {
 	}
 	names := r.askNames(ctx)
 	d.Lost = r.documentLost(names)
-	d.Lost.SavedIn = r.opts.SaveLost
+	if r.lostSaved || d.Kind == report.Plan {
+		d.Lost.SavedIn = r.opts.SaveLost
+	}
 	d.Totals, d.Files = r.documentFiles(names)
 	d.BlockSize = int64(p.Files.Geometry.BlockSize)
 	for _, s := range p.Files.Saved() {

@@ -2,6 +2,7 @@ package rewind_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"path/filepath"
@@ -11,9 +12,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/fixture"
 	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/report/html"
 	"github.com/gorewind/gorewind/rewind"
+	"github.com/gorewind/gorewind/source"
 )
 
 // mustBeADocument checks a document by the published schema, and that it survives
@@ -100,6 +103,27 @@ func TestErrorsAreReported(t *testing.T) {
 	assert.Equal(t, string(rewind.InvalidOptions), d.Error.Condition)
 	assert.Equal(t, "inspect", d.Error.Phase)
 	assert.True(t, d.Error.TargetUntouched)
+}
+
+// TestWhatIsNotKeptIsNotSaidToBe has a rewind that saved what is lost, and failed
+// before it changed anything.
+func TestWhatIsNotKeptIsNotSaidToBe(t *testing.T) {
+	temp := t.TempDir()
+	target, src, saved := filepath.Join(temp, "target"), filepath.Join(temp, "source"), filepath.Join(temp, "saved")
+	dir := fixtures(t)[0]
+	require.NoError(t, fixture.Restore(filepath.Join(dir, "target"), target))
+	require.NoError(t, fixture.Restore(filepath.Join(dir, "source"), src))
+	gone := &liar{Source: openDir(t, src), fetch: func(context.Context, source.Source, source.Range, source.Sink) error {
+		assert.DirExists(t, filepath.Join(saved, rewind.LostWAL))
+		return errors.New("the source is gone")
+	}}
+	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target, Source: gone, NoSync: true, SaveLost: saved})
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, r.Close()) }()
+	assert.Equal(t, saved, r.Document(t.Context(), nil).Lost.SavedIn, "a plan says where it will be")
+	err = r.Apply(t.Context())
+	require.ErrorContains(t, err, "the source is gone")
+	assert.Empty(t, r.Document(t.Context(), err).Lost.SavedIn)
 }
 
 // TestConditions gives every sentinel and struct a word, and no two the same

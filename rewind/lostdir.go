@@ -52,6 +52,7 @@ func (r *Rewind) saveLost(ctx context.Context) error {
 		l.remove()
 		return fmt.Errorf("could not save what is lost in %q: %w", dir, err)
 	}
+	r.lostSaved = true
 	return nil
 }
 
@@ -61,6 +62,7 @@ func (r *Rewind) forgetLost() {
 	if r.touched || r.opts.SaveLost == "" {
 		return
 	}
+	r.lostSaved = false
 	if root, err := os.OpenRoot(r.opts.SaveLost); err == nil {
 		(&lostDir{root: root}).remove()
 		_ = root.Close()

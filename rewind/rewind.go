@@ -80,6 +80,8 @@ type Rewind struct {
 	applied bool
 	space   []target.Space // what the rewind takes
 
+	lostSaved bool // in Options.SaveLost is what the rewind throws away
+
 	killedStandby bool // the target, whose files lack what it replayed last
 	recovered     bool // by a single-user server of ours
 
