@@ -106,13 +106,16 @@ func (m *messages) line(color, level, text string) {
 	}
 }
 
-func (m *messages) write(text string) {
+func (m *messages) write(text string) { m.block(paint(m.colors.locus, m.name+": ") + text) }
+
+// block writes lines as they are.
+func (m *messages) block(lines string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.before != nil {
 		m.before()
 	}
-	_, _ = io.WriteString(m.w, paint(m.colors.locus, m.name+": ")+text)
+	_, _ = io.WriteString(m.w, lines)
 }
 
 func (m *messages) error(text string)  { m.line(m.colors.error, "error: ", text) }

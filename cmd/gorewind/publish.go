@@ -36,7 +36,7 @@ func (in *invocation) publish(d *report.Document) error {
 		err = in.printJSON(d)
 	case formatText:
 		if d.Kind != report.Failed { // the messages have said why
-			err = report.Text(in.stdout, d, in.layout())
+			err = report.Text(in.stdout, d, in.layout(in.stdout))
 		}
 	}
 	if in.opts.report != "" {
@@ -60,10 +60,10 @@ func (in *invocation) checkReport() error {
 	return nil
 }
 
-// layout is how text is set on the standard output.
-func (in *invocation) layout() report.Options {
+// layout is how text is set on one of the outputs.
+func (in *invocation) layout(w io.Writer) report.Options {
 	o := report.Options{Width: report.DefaultWidth}
-	if f, ok := in.stdout.(*os.File); ok && isTerminal(f) {
+	if f, ok := w.(*os.File); ok && isTerminal(f) {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
 			o.Width = width
 		}

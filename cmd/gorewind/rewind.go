@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/rewind"
@@ -98,10 +97,15 @@ func (in *invocation) perform() (*report.Document, error) {
 	if err == nil && in.opts.savePlan != "" {
 		err = in.savePlan(r)
 	}
-	if !in.wantsDocument() {
+	sumsUp := err == nil && in.sumsUp(r.Plan())
+	if !in.wantsDocument() && !sumsUp {
 		return nil, err
 	}
-	return r.Document(in.ctx, err), err
+	d := r.Document(in.ctx, err)
+	if sumsUp {
+		in.sumUp(d)
+	}
+	return d, err
 }
 
 func (in *invocation) carryOut(r *rewind.Rewind) error {
@@ -127,7 +131,6 @@ func (in *invocation) carryOut(r *rewind.Rewind) error {
 	}
 	if plan.Required || plan.Resumes {
 		in.log.Info("Done!")
-		in.sumUp(r)
 		if in.opts.progress && !in.opts.recoveryConf && !plan.Resumes {
 			in.out.hint("Make it a standby of the source before you start it; its configuration files are now the source's.")
 		}
@@ -135,22 +138,19 @@ func (in *invocation) carryOut(r *rewind.Rewind) error {
 	return nil
 }
 
-// sumUp says on a terminal what the rewind took.
-func (in *invocation) sumUp(r *rewind.Rewind) {
-	files := r.Plan().Files
-	if !in.opts.progress || !isTerminal(in.out.w) || files == nil {
-		return
-	}
-	var bytes int64
-	var took time.Duration
-	var phases []string
-	for _, p := range r.Phases() {
-		bytes += p.Bytes
-		took += p.Duration
-		phases = append(phases, fmt.Sprintf("%s %.2f s", p.Phase, p.Duration.Seconds()))
-	}
-	in.out.detail(fmt.Sprintf("%s were copied in %.2f s (%s). %s needed no copying.", report.Bytes(bytes), took.Seconds(),
-		strings.Join(phases, ", "), report.Bytes(files.SavedBytes())))
+// sumsUp reports whether a rewind that was carried out is summed up among the
+// messages: pg_rewind would not, and who has the document printed needs it not.
+func (in *invocation) sumsUp(p *rewind.Plan) bool {
+	return p.Required && p.Files != nil && !in.opts.dryRun && in.prints() == "" && in.out.json == nil && in.out.name != originalName
+}
+
+// sumUp says what the rewind took, and what was lost.
+func (in *invocation) sumUp(d *report.Document) {
+	summary := *d
+	summary.Warnings = nil // these were messages
+	var b strings.Builder
+	_ = report.Summary(&b, &summary, in.layout(in.out.w)) // a strings.Builder takes all
+	in.out.block(b.String())
 }
 
 // savePlan writes the plan to a file, which is whole or not there.
