@@ -87,7 +87,7 @@ func planSample() *report.Document {
 		Files: []report.File{
 			{Path: "base/5/16390", Type: "file", Kind: "main", Action: "copy_tail", Reason: "longer on the source", SourceSize: 8 << 20, TargetSize: 6 << 20, FetchBytes: 2<<20 + 8192, Blocks: "7"},
 			{Path: "base/5/16384", Type: "file", Kind: "main", Action: "blocks", Reason: "changed on the target", SourceSize: 64 << 20, TargetSize: 64 << 20, FetchBytes: 5 << 20, Blocks: "0-99 500-1039"},
-			{Path: "postgresql.conf", Type: "file", Kind: "configuration", Action: "none", Reason: "kept as asked", TargetSize: 29000},
+			{Path: "postgresql.conf", Type: "file", Kind: "configuration", Action: "none", Reason: report.ReasonKept, TargetSize: 29000},
 			{Path: "base/5/16500", Type: "file", Kind: "main", Action: "remove", Reason: "not on the source", TargetSize: 8192},
 		},
 		Saved:    []report.Saving{{Rule: "WAL that the target has", Files: 3, Bytes: 48 << 20}, {Rule: "same content on both sides", Files: 250, Bytes: 4 << 20}},

@@ -208,3 +208,17 @@ func TestDocumentsAreAsTheSchemaSays(t *testing.T) {
 		assert.Equal(t, name == "good", s.Validate(value) == nil, name)
 	}
 }
+
+// TestListsThatAreNilAreThere has documents that are made by hand.
+func TestListsThatAreNilAreThere(t *testing.T) {
+	d := &report.Document{
+		FormatVersion: report.FormatVersion, Kind: report.Plan, Target: new(report.Side), Source: new(report.Side), WALRead: new(report.WALRead),
+		Lost: new(report.Lost), Startability: new(report.Start), Totals: new(report.Totals),
+	}
+	text, err := json.Marshal(d)
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), "null")
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	require.NoError(t, err)
+	assert.NoError(t, validator(t).Validate(value))
+}

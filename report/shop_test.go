@@ -124,8 +124,8 @@ func shopFiles(d *report.Document) {
 	}
 	file("pg_xact/02A1", "slru", "copy", "not described by WAL", 262144, 262144, 262144)
 	file("pg_multixact/offsets/0007", "slru", "copy", "not described by WAL", 131072, 131072, 131072)
-	file("postgresql.conf", "configuration", "none", "kept as asked", 29800, 29712, 0)
-	file("pg_hba.conf", "configuration", "none", "kept as asked", 5711, 5711, 0)
+	file("postgresql.conf", "configuration", "none", report.ReasonKept, 29800, 29712, 0)
+	file("pg_hba.conf", "configuration", "none", report.ReasonKept, 5711, 5711, 0)
 	file("postgresql.auto.conf", "configuration", "copy", "not described by WAL", 412, 88, 412)
 
 	t := &report.Totals{SourceBytes: 61 << 30}

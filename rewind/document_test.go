@@ -12,7 +12,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/report/html"
 	"github.com/gorewind/gorewind/rewind"
@@ -68,6 +70,11 @@ func TestFixturesAreReported(t *testing.T) {
 			}
 			for i := range d.Files {
 				byFile += d.Files[i].FetchBytes
+				if exact, ok := pgdata.ParseRelPath(plan.Version, d.Files[i].Path); ok {
+					at, ok := report.RelationOf(d.Files[i].Path)
+					assert.True(t, ok)
+					assert.Equal(t, exact.Locator, pgdata.RelFileLocator{Tablespace: at.Tablespace, Database: at.Database, Relation: at.FileNode})
+				}
 			}
 			assert.Equal(t, []int64{byFile, byFile}, []int64{byKind, byAction})
 			assert.Equal(t, d.Totals.FetchBytes, byFile)
@@ -75,7 +82,7 @@ func TestFixturesAreReported(t *testing.T) {
 			assert.Positive(t, d.Lost.WALBytes)
 			assert.NotEmpty(t, d.Startability.Segments)
 			for _, s := range d.Startability.Segments {
-				assert.NotEqual(t, string(rewind.Nowhere), s.Where)
+				assert.NotEqual(t, report.Missing, s.Where)
 			}
 			assert.NotEmpty(t, d.WALRead.Segments)
 
@@ -103,6 +110,17 @@ func TestErrorsAreReported(t *testing.T) {
 	assert.Equal(t, string(rewind.InvalidOptions), d.Error.Condition)
 	assert.Equal(t, "inspect", d.Error.Phase)
 	assert.True(t, d.Error.TargetUntouched)
+}
+
+// TestReportsUseOurWords compares words that are written down twice, since reports
+// import nothing.
+func TestReportsUseOurWords(t *testing.T) {
+	assert.Equal(t, report.ReasonKept, string(filemap.Kept))
+	for ours, theirs := range map[rewind.Origin]report.Where{
+		rewind.FromTarget: report.OnTarget, rewind.FromSource: report.OnSource, rewind.FromArchive: report.InArchive, rewind.Nowhere: report.Missing,
+	} {
+		assert.Equal(t, theirs, report.Where(ours))
+	}
 }
 
 // TestWhatIsNotKeptIsNotSaidToBe has a rewind that saved what is lost, and failed

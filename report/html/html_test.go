@@ -164,10 +164,45 @@ func FuzzWrite(f *testing.F) {
 	for _, text := range nonsense {
 		f.Add([]byte(text))
 	}
+	f.Add([]byte(`{"target": {"name": "</title><script>"}, "files": [{"path": "\" onload=\"", "action": "javascript:"}], "sync": "<a href=javascript:x>\u0000\u0001"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var d report.Document
-		if json.Unmarshal(text, &d) == nil {
-			assert.NotContains(t, pageOf(t, &d), "<script")
+		if json.Unmarshal(text, &d) != nil {
+			return
 		}
+		page := pageOf(t, &d)
+		assert.True(t, strings.HasSuffix(page, "</html>\n"))
+		assert.Less(t, len(page), 300_000+30*len(text), "names can be long, and stand in more than one place")
+		mustBeHarmless(t, page)
 	})
+}
+
+// mustBeHarmless checks that nothing in a page is carried out or loaded, whatever
+// its texts say.
+func mustBeHarmless(t *testing.T, page string) {
+	t.Helper()
+	page = strings.Map(func(r rune) rune { // what XML does not allow
+		if r < ' ' && r != '\n' || r == 0xfffe || r == 0xffff {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(page, "?"))
+	decoder := xml.NewDecoder(strings.NewReader(page))
+	decoder.Strict, decoder.AutoClose, decoder.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		require.NoError(t, err)
+		if e, ok := token.(xml.StartElement); ok {
+			assert.NotContains(t, []string{"script", "a", "img", "iframe", "object", "embed", "link", "form", "use", "image"}, strings.ToLower(e.Name.Local))
+			for _, attr := range e.Attr {
+				name, value := strings.ToLower(attr.Name.Local), strings.ToLower(attr.Value)
+				assert.False(t, strings.HasPrefix(name, "on") || name == "href" || name == "src", name)
+				assert.False(t, strings.HasPrefix(strings.TrimSpace(value), "javascript:"), value)
+				assert.False(t, name == "style" && (strings.Contains(value, "url") || strings.Contains(value, "expression")), value)
+			}
+		}
+	}
 }
