@@ -112,6 +112,14 @@ func TestErrorsAreReported(t *testing.T) {
 	assert.True(t, d.Error.TargetUntouched)
 }
 
+func TestGIDsAreWrittenAsSQLHasThem(t *testing.T) {
+	for gid, want := range map[string]string{
+		"": "''", "open money": "'open money'", "it's": "'it''s'", `a\b`: `E'a\\b'`, "für": "'für'", "caf\xe9 '": `E'caf\xe9 '''`, "\n\u202e": `E'\x0a\xe2\x80\xae'`, "\ufffd": "'\ufffd'",
+	} {
+		assert.Equal(t, want, rewind.Literal(gid))
+	}
+}
+
 // TestReportsUseOurWords compares words that are written down twice, since reports
 // import nothing.
 func TestReportsUseOurWords(t *testing.T) {

@@ -30,3 +30,6 @@ func (r *Rewind) OwnIsGood(ctx context.Context, from, s pgdata.SegNo, suspects .
 	}
 	return r.ownIsGood(ctx, s)
 }
+
+// Literal writes bytes down as SQL has them.
+var Literal = literal
