@@ -29,22 +29,36 @@ type walArchive struct {
 	restored map[string]string // by file name, the path within the data directory
 }
 
-// openArchive reads the target's configuration, before anything replaces it.
-func (r *Rewind) openArchive() error {
-	v := r.targetControl.Version
-	conf, err := pgconf.Load(pgconf.Options{DataDir: r.target.Name(), ConfigFile: r.opts.ConfigFile, Version: v})
+// restoreCommand is what the target's configuration says; none is an error.
+func (r *Rewind) restoreCommand() (string, error) {
+	conf, err := pgconf.Load(pgconf.Options{DataDir: r.target.Name(), ConfigFile: r.opts.ConfigFile, Version: r.targetControl.Version})
 	if err != nil {
-		return fmt.Errorf("could not read the configuration of the target: %w", err)
+		return "", fmt.Errorf("could not read the configuration of the target: %w", err)
 	}
 	command, err := conf.RestoreCommand()
+	if err == nil && command == "" {
+		err = ErrNoRestoreCommand
+	}
+	return command, err
+}
+
+// mayBeArchived reports whether an archive might have WAL that is missing.
+func (r *Rewind) mayBeArchived() bool {
+	if r.archive != nil {
+		return true
+	}
+	_, err := r.restoreCommand()
+	return !errors.Is(err, ErrNoRestoreCommand)
+}
+
+// openArchive reads the target's configuration, before anything replaces it.
+func (r *Rewind) openArchive() error {
+	command, err := r.restoreCommand()
 	if err != nil {
 		return err
 	}
-	if command == "" {
-		return ErrNoRestoreCommand
-	}
 	r.archive = &walArchive{
-		archive: &archive.Archive{Command: command, DataDir: r.target.Name(), Version: v, Logger: r.log},
+		archive: &archive.Archive{Command: command, DataDir: r.target.Name(), Version: r.targetControl.Version, Logger: r.log},
 		target:  r.target, format: r.format(r.targetControl), restored: map[string]string{},
 	}
 	return nil

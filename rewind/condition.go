@@ -90,12 +90,11 @@ var verdicts = []verdict{
 	{condition: NoPageHints, lost: true, is: anyOf(ErrNoPageHints)},
 	{condition: FullPageWritesOff, is: anyOf(ErrFullPageWrites)},
 	{condition: NoCommonAncestor, lost: true, is: anyOf(timeline.ErrNoCommonAncestor)},
-	{condition: MissingWAL, lost: true, is: as[*CannotStartError]},
-	{condition: MissingWAL, lost: true, is: func(err error) bool { return as[*walreader.Error](err) && errors.Is(err, fs.ErrNotExist) }},
+	{condition: MissingWAL, lost: true, is: isLostWAL},
 	{condition: DamagedWAL, lost: true, is: func(err error) bool { return as[*walreader.Error](err) && isDamage(err) }},
 	{condition: DamagedWAL, lost: true, is: as[*walreader.BoundaryError]},
 	{condition: UnknownWALRecord, is: as[*walreader.UnknownRecordError]},
-	{condition: MissingWAL, is: as[*MissingWALError]},
+	{condition: MissingWAL, is: func(err error) bool { return as[*MissingWALError](err) || as[*CannotStartError](err) }},
 	{condition: ArchiveFailed, is: func(err error) bool {
 		return errors.Is(err, ErrNoRestoreCommand) || as[*archive.CommandError](err) || as[*archive.NotFoundError](err)
 	}},
@@ -107,6 +106,19 @@ var verdicts = []verdict{
 	{condition: NothingToResume, is: anyOf(ErrNothingToResume)},
 	{condition: InvalidOptions, is: anyOf(ErrOptions)},
 	{condition: UnexpectedCondition, is: func(error) bool { return true }},
+}
+
+// isLostWAL reports whether WAL is missing that no archive can have either.
+func isLostWAL(err error) bool {
+	var segment *MissingWALError
+	var start *CannotStartError
+	switch {
+	case errors.As(err, &start):
+		return !start.MayBeArchived
+	case errors.As(err, &segment):
+		return !segment.MayBeArchived && errors.Is(err, fs.ErrNotExist)
+	}
+	return false
 }
 
 func anyOf(sentinels ...error) func(error) bool {

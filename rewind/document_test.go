@@ -152,6 +152,8 @@ func TestWhatIsNotKeptIsNotSaidToBe(t *testing.T) {
 	assert.Empty(t, r.Document(t.Context(), err).Lost.SavedIn)
 }
 
+var errMaybe = &rewind.CannotStartError{MayBeArchived: true}
+
 // TestConditions gives every sentinel and struct a word, and no two the same
 // meaning.
 func TestConditions(t *testing.T) {
@@ -172,4 +174,6 @@ func TestConditions(t *testing.T) {
 		assert.Same(t, e, rewind.Classify(e))
 	}
 	assert.Nil(t, rewind.Classify(nil))
+	assert.True(t, rewind.Classify(&rewind.CannotStartError{}).BaseBackupNeeded)
+	assert.Equal(t, rewind.Error{Phase: rewind.Inspect, Condition: rewind.MissingWAL, TargetUntouched: true, Err: errMaybe}, *rewind.Classify(errMaybe))
 }

@@ -31,7 +31,7 @@ type Error struct {
 	Condition        Condition // what went wrong, in a stable word
 	TargetUntouched  bool      // nothing was changed, by this run or an interrupted one: the target is as it was
 	Retryable        bool      // the same call may succeed later, without anybody doing anything but waiting
-	BaseBackupNeeded bool      // no further attempt can succeed
+	BaseBackupNeeded bool      // no further attempt can succeed, whatever is set or brought back before it
 	Err              error
 }
 
@@ -87,7 +87,12 @@ type MissingWALError struct {
 	Timeline pgdata.TimelineID
 	Segment  pgdata.SegNo
 	Path     string
-	Err      error
+	// MayBeArchived is false where the target's configuration has no
+	// restore_command, so that nobody knows of an archive. It is true where one is
+	// set, even if it just failed, and where the configuration cannot be read:
+	// whether an archive has a file cannot be told from commands that fail.
+	MayBeArchived bool
+	Err           error
 }
 
 func (e *MissingWALError) Error() string {
@@ -104,6 +109,7 @@ func (r *Rewind) unreadable(err error) error {
 	isWAL := errors.As(err, &wal)
 	switch {
 	case isWAL && errors.As(err, &missing):
+		missing.MayBeArchived = r.mayBeArchived()
 		return &Explained{
 			Err:         &reworded{missing.Error(), err},
 			Consequence: strings.TrimSuffix(wal.Error(), ": "+wal.Reason),

@@ -84,6 +84,13 @@ func (p *pair) remove(name string) {
 	require.NoError(p.t, os.Remove(name))
 }
 
+// configure gives the target a configuration that can be read; the fixture's cannot.
+func (p *pair) configure(conf string) {
+	p.t.Helper()
+	p.write(filepath.Join(p.target, "postgresql.conf"), []byte(conf))
+	p.write(filepath.Join(p.target, "postgresql.auto.conf"), nil)
+}
+
 // change replaces a file by what edit makes of it.
 func (p *pair) change(name string, edit func([]byte) []byte) {
 	p.t.Helper()
@@ -372,11 +379,25 @@ var refusals = []refusal{
 
 	{
 		name: "the target lacks WAL between the checkpoint and its end", phase: rewind.Analyze, is: fs.ErrNotExist, names: text(middleSegment), says: "take a base backup", needs: true,
-		spoil: func(p *pair) { p.remove(p.wal(p.target, middleSegment)) },
+		spoil: func(p *pair) { p.remove(p.wal(p.target, middleSegment)); p.configure("") },
 	},
 	{
 		name: "the target lacks the WAL of its last checkpoint", phase: rewind.Analyze, is: fs.ErrNotExist, names: text(lastSegment), says: "take a base backup", needs: true,
-		spoil: func(p *pair) { p.remove(p.wal(p.target, lastSegment)) },
+		spoil: func(p *pair) { p.remove(p.wal(p.target, lastSegment)); p.configure("") },
+	},
+	{
+		name: "the target lacks WAL that an archive may have", phase: rewind.Analyze, is: fs.ErrNotExist, names: text(middleSegment), says: "--restore-target-wal",
+		spoil: func(p *pair) {
+			p.remove(p.wal(p.target, middleSegment))
+			p.configure("restore_command = 'false'\n")
+		},
+	},
+	{
+		name: "the target lacks WAL, and its configuration lies elsewhere", phase: rewind.Analyze, is: fs.ErrNotExist, names: text(middleSegment), says: "--restore-target-wal",
+		spoil: func(p *pair) {
+			p.remove(p.wal(p.target, middleSegment))
+			p.remove(filepath.Join(p.target, "postgresql.conf"))
+		},
 	},
 	{
 		name: "the target's WAL cannot be read", phase: rewind.Analyze, is: fs.ErrPermission, names: text(middleSegment), says: "permission denied",

@@ -34,6 +34,8 @@ type NeededWAL struct {
 type CannotStartError struct {
 	Missing  []string // names of segments
 	From, To string   // what recovery reads, as LSNs
+	// MayBeArchived is what it is in MissingWALError.
+	MayBeArchived bool
 }
 
 func (e *CannotStartError) Error() string {
@@ -83,7 +85,7 @@ func (r *Rewind) checkStart(ctx context.Context, b *filemap.Builder, wal *walFac
 		p.NeededWAL = append(p.NeededWAL, at)
 	}
 	if missing != nil && r.earlier == nil && !r.opts.startOrNot { // an interrupted run had begun anyway
-		e := &CannotStartError{Missing: missing, From: r.lsn(from), To: r.lsn(to)}
+		e := &CannotStartError{Missing: missing, From: r.lsn(from), To: r.lsn(to), MayBeArchived: r.mayBeArchived()}
 		return &Explained{Err: e, Hint: "If an archive has them, set restore_command in the target's configuration or copy them to the source's " +
 			p.Version.WALDir + ", else take a base backup."}
 	}
