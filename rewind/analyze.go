@@ -83,7 +83,7 @@ func (r *Rewind) checkState() error {
 		}
 	}
 	r.plan.Source.Timeline = max(r.plan.Source.Timeline, r.sourceState.Timeline)
-	return nil
+	return r.checkWALEnd(r.sourceState)
 }
 
 func (r *Rewind) readHistories(ctx context.Context) error {

@@ -2,6 +2,7 @@ package rewind
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -61,6 +62,9 @@ func (r *Rewind) endOfSource(ctx context.Context) (end, error) {
 	}
 	if control.SystemIdentifier != r.sourceControl.SystemIdentifier {
 		return end{}, fmt.Errorf("%w: it has another system identifier", ErrSourceChanged)
+	}
+	if err := cmp.Or(r.checkPositions(control), r.checkWALEnd(state)); err != nil {
+		return end{}, err
 	}
 	e := end{control: control, written: r.writtenBy(control, state), timeline: max(control.Timeline(), state.Timeline)}
 	switch {

@@ -184,5 +184,5 @@ func (r *Rewind) checkControlFiles() error {
 	case r.live == nil && !s.ShutDownCleanly():
 		return &Explained{Err: ErrSourceNotClean, Detail: fmt.Sprintf("The control file of %s says %q.", r.opts.Source, s.State), Hint: stopAgain}
 	}
-	return nil
+	return r.checkPositions(s)
 }

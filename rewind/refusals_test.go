@@ -376,6 +376,45 @@ var refusals = []refusal{
 		name: "a source server without full page writes", phase: rewind.Analyze, is: rewind.ErrFullPageWrites, names: sourceDir, says: "set it there",
 		spoil: func(p *pair) { p.live = &source.State{} },
 	},
+	{
+		name: "a source server with more WAL than there can be", phase: rewind.Analyze, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "it has WAL up to 40000000/0",
+		spoil: func(p *pair) { p.live = &source.State{FullPageWrites: true, FlushLSN: 1 << 62} },
+	},
+	{
+		name: "a source server with too much WAL since its checkpoint", phase: rewind.Analyze, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "cannot be",
+		spoil: func(p *pair) { p.live = &source.State{InRecovery: true, FullPageWrites: true, ReplayLSN: 1 << 51} },
+	},
+	{
+		name: "a source server with less WAL than its checkpoint", phase: rewind.Analyze, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "which is later",
+		spoil: func(p *pair) {
+			p.live = &source.State{FullPageWrites: true, FlushLSN: p.control(p.source).CheckPoint}
+		},
+	},
+	{
+		name: "a source control file with a checkpoint that cannot be", phase: rewind.Inspect, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "cannot be",
+		spoil: func(p *pair) {
+			d := p.control(p.source)
+			f := d.Fields
+			f.CheckPoint = 1<<62 + 40
+			p.write(p.controlFile(p.source), d.Encode(f))
+		},
+	},
+	{
+		name: "a source control file with a checkpoint before its redo point", phase: rewind.Inspect, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "with redo at",
+		spoil: func(p *pair) {
+			d := p.control(p.source)
+			f := d.Fields
+			f.CheckPoint -= 8192
+			p.write(p.controlFile(p.source), d.Encode(f))
+		},
+	},
+	{
+		name: "a source server that is far ahead of all WAL", phase: rewind.Analyze, names: text("00000002000000000000000F"), says: " and more", needs: true,
+		spoil: func(p *pair) {
+			p.configure("")
+			p.live = &source.State{FullPageWrites: true, Timeline: 2, FlushLSN: p.control(p.source).CheckPoint + 1<<49}
+		},
+	},
 
 	{
 		name: "the target lacks WAL between the checkpoint and its end", phase: rewind.Analyze, is: fs.ErrNotExist, names: text(middleSegment), says: "take a base backup", needs: true,

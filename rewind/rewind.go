@@ -88,6 +88,7 @@ type Rewind struct {
 	kept        map[string]bool   // names of the target's WAL segments that recovery reads
 	restored    map[string]int64  // by their paths the sizes of those that an archive brought back
 	archive     *walArchive       // nil where WAL is not to be restored
+	noArchive   error             // why it could not be opened
 	ownRecovery map[string][]byte // the target's own recovery.conf or recovery.done
 
 	journal *target.Journal // of a committed rewind, which this one completes

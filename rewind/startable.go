@@ -32,7 +32,7 @@ type NeededWAL struct {
 // CannotStartError says that the rewound server could not start: recovery would
 // need WAL that is nowhere.
 type CannotStartError struct {
-	Missing  []string // names of segments
+	Missing  []string // names of segments; where there are many, the first ones
 	From, To string   // what recovery reads, as LSNs
 	// MayBeArchived is what it is in MissingWALError.
 	MayBeArchived bool
@@ -42,14 +42,15 @@ func (e *CannotStartError) Error() string {
 	names := e.Missing
 	more := ""
 	if len(names) > maxMissing {
-		more = fmt.Sprintf(" and %d more", len(names)-maxMissing)
+		more = " and more"
 		names = names[:maxMissing]
 	}
 	return fmt.Sprintf("the rewound server could not start: its recovery from %s to %s needs WAL that neither side has: %s%s",
 		e.From, e.To, strings.Join(names, ", "), more)
 }
 
-// maxMissing is how many segments a message names.
+// maxMissing is how many segments a message names, and how many are looked for in
+// vain before it is said: every one of them takes restore_command some attempts.
 const maxMissing = 5
 
 // checkStart finds all WAL that recovery will read, up to where the source is
@@ -59,8 +60,15 @@ func (r *Rewind) checkStart(ctx context.Context, b *filemap.Builder, wal *walFac
 	p, geo := r.plan, r.targetControl.Geometry
 	from, to := r.recoveryStart().Redo, r.consistentAt()
 	r.restored, r.kept = map[string]int64{}, map[string]bool{}
+	begun := r.earlier != nil || r.opts.startOrNot // it goes on, startable or not
 	var missing []string
 	for s := geo.SegNo(from); s <= geo.SegNo(max(to, from+1)-1); s++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if len(missing) > maxMissing && (!begun || s >= geo.SegNo(p.Divergence)) {
+			break // the target has nothing of what follows
+		}
 		name := geo.WALFileName(p.Source.History.TimelineOf(geo, s), s)
 		at := NeededWAL{name, Nowhere}
 		src, onSource := b.Source(p.Version.WALPath(name))
@@ -84,7 +92,7 @@ func (r *Rewind) checkStart(ctx context.Context, b *filemap.Builder, wal *walFac
 		}
 		p.NeededWAL = append(p.NeededWAL, at)
 	}
-	if missing != nil && r.earlier == nil && !r.opts.startOrNot { // an interrupted run had begun anyway
+	if missing != nil && !begun {
 		e := &CannotStartError{Missing: missing, From: r.lsn(from), To: r.lsn(to), MayBeArchived: r.mayBeArchived()}
 		return &Explained{Err: e, Hint: "If an archive has them, set restore_command in the target's configuration or copy them to the source's " +
 			p.Version.WALDir + ", else take a base backup."}
@@ -121,11 +129,13 @@ func (r *Rewind) fromArchive(ctx context.Context, name string) (Origin, error) {
 	if r.earlier != nil {
 		return Nowhere, nil // its journal is where restored WAL would lie
 	}
-	if r.archive == nil {
-		if err := r.openArchive(); err != nil {
-			r.log.Debug(fmt.Sprintf("WAL segment %s is not looked for in an archive: %v", name, err))
-			return Nowhere, nil
+	if r.archive == nil && r.noArchive == nil {
+		if r.noArchive = r.openArchive(); r.noArchive != nil {
+			r.log.Debug(fmt.Sprintf("WAL segment %s and others are not looked for in an archive: %v", name, r.noArchive))
 		}
+	}
+	if r.archive == nil {
+		return Nowhere, nil
 	}
 	_, err := r.archive.restore(ctx, name)
 	var missing *archive.NotFoundError
