@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"sync"
 
@@ -87,7 +88,12 @@ func (a *walArchive) restore(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	err = a.archive.Restore(ctx, name, absolute, int64(a.format.Geometry.WALSegSize), func(file string) error {
+	// Commands have one status for a full disk and for what they do not find.
+	size := int64(a.format.Geometry.WALSegSize)
+	if free, known := a.target.Free(a.dir); known && free < size {
+		return "", &SpaceError{Dir: a.target.Join(a.dir), Needed: size, Free: free, Restored: true}
+	}
+	err = a.archive.Restore(ctx, name, absolute, size, func(file string) error {
 		f, err := os.Open(file)
 		if err != nil {
 			return err
@@ -100,6 +106,29 @@ func (a *walArchive) restore(ctx context.Context, name string) (string, error) {
 	}
 	a.restored[name] = p
 	return p, nil
+}
+
+// checkRoom refuses to bring back more of the segments with these names than the
+// disk has room for. It does not look at more names than that takes.
+func (a *walArchive) checkRoom(ctx context.Context, names iter.Seq[string]) error {
+	dir, size := a.format.Version.WALDir, int64(a.format.Geometry.WALSegSize)
+	free, known := a.target.Free(dir)
+	if !known {
+		return nil
+	}
+	var needed int64
+	for name := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if a.has(name) {
+			continue
+		}
+		if needed += size; needed > free {
+			return &SpaceError{Dir: a.target.Join(dir), Needed: needed, Free: free, Restored: true}
+		}
+	}
+	return nil
 }
 
 // has reports whether the archive brought a segment back.

@@ -115,6 +115,13 @@ func (r *Rewind) loadPlan(ctx context.Context) error {
 // takePlan does anew what a plan needs in this process.
 func (r *Rewind) takePlan(ctx context.Context, changed pgdata.ChangedBlocks) error {
 	r.kept, r.restored = map[string]bool{}, map[string]int64{}
+	archived := func(yield func(string) bool) {
+		for _, w := range r.plan.NeededWAL {
+			if w.Origin == FromArchive && !yield(w.Name) {
+				return
+			}
+		}
+	}
 	for _, w := range r.plan.NeededWAL {
 		switch w.Origin {
 		case FromTarget:
@@ -126,6 +133,11 @@ func (r *Rewind) takePlan(ctx context.Context, changed pgdata.ChangedBlocks) err
 			}
 			if origin != FromArchive {
 				return fmt.Errorf("%w: the archive does not give WAL segment %s any more: plan again", ErrPlanOutdated, w.Name)
+			}
+			if len(r.restored) == 0 {
+				if err := r.archive.checkRoom(ctx, archived); err != nil {
+					return err
+				}
 			}
 			r.restored[r.plan.Version.WALPath(w.Name)] = int64(r.targetControl.Geometry.WALSegSize)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 
 	"github.com/gorewind/gorewind/filemap"
@@ -62,7 +63,8 @@ func (r *Rewind) checkStart(ctx context.Context, b *filemap.Builder, wal *walFac
 	r.restored, r.kept = map[string]int64{}, map[string]bool{}
 	begun := r.earlier != nil || r.opts.startOrNot // it goes on, startable or not
 	var missing []string
-	for s := geo.SegNo(from); s <= geo.SegNo(max(to, from+1)-1); s++ {
+	last := geo.SegNo(max(to, from+1) - 1)
+	for s := geo.SegNo(from); s <= last; s++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -78,7 +80,11 @@ func (r *Rewind) checkStart(ctx context.Context, b *filemap.Builder, wal *walFac
 		case onSource && wal.written(name, src.Size) > 0:
 			at.Origin = FromSource
 		default:
-			if at.Origin, err = r.fromArchive(ctx, name); err != nil {
+			if at.Origin, err = r.fromArchive(ctx, name); err == nil && at.Origin == FromArchive && len(r.restored) == 0 {
+				// It has what is needed, so it is worth while to ask for the rest.
+				err = r.archive.checkRoom(ctx, r.inNeitherListing(b, s, last))
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -98,6 +104,21 @@ func (r *Rewind) checkStart(ctx context.Context, b *filemap.Builder, wal *walFac
 			p.Version.WALDir + ", else take a base backup."}
 	}
 	return nil
+}
+
+// inNeitherListing yields the names of segments that neither side has.
+func (r *Rewind) inNeitherListing(b *filemap.Builder, from, last pgdata.SegNo) iter.Seq[string] {
+	geo := r.targetControl.Geometry
+	return func(yield func(string) bool) {
+		for s := from; s <= last; s++ {
+			name := geo.WALFileName(r.plan.Source.History.TimelineOf(geo, s), s)
+			_, onSource := b.Source(r.plan.Version.WALPath(name))
+			_, onTarget := b.Target(r.plan.Version.WALPath(name))
+			if !onSource && !onTarget && !yield(name) {
+				return
+			}
+		}
+	}
 }
 
 // consistentAt is up to where recovery must replay, as far as that is known

@@ -15,11 +15,18 @@ type SpaceError struct {
 	Free   int64  // bytes
 	// InPlace says that the rewind was to write in place, which needs the least.
 	InPlace bool
+	// Restored says that it is needed for WAL that an archive brings back. There
+	// may be more of that than Needed.
+	Restored bool
 }
 
 func (e *SpaceError) Error() string {
-	text := fmt.Sprintf("not enough space on the file system of %q: %s are needed and %s are free: free some", e.Dir, kilobytes(e.Needed), kilobytes(e.Free))
-	if !e.InPlace {
+	what := ""
+	if e.Restored {
+		what = " for WAL that the archive has to bring back"
+	}
+	text := fmt.Sprintf("not enough space on the file system of %q: %s are needed%s and %s are free: free some", e.Dir, kilobytes(e.Needed), what, kilobytes(e.Free))
+	if !e.InPlace && !e.Restored {
 		text += ", or rewind with --in-place, which needs less and promises less"
 	}
 	return text
@@ -166,6 +173,13 @@ func (t *Target) spaceOf(areas []Area, rooms []room) ([]Space, error) {
 		list[at].Needed += r.whole + r.blocks + r.later + r.extra
 	}
 	return list, nil
+}
+
+// Free is how many bytes can be written on the file system of a directory. ok is
+// false where that cannot be found out.
+func (t *Target) Free(dir string) (bytes int64, ok bool) {
+	bytes, _, ok = t.disk.Free(dir)
+	return bytes, ok
 }
 
 // checkSpace compares what is needed with what is there.

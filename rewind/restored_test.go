@@ -1,0 +1,78 @@
+package rewind_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/rewind"
+	"github.com/gorewind/gorewind/source"
+)
+
+// archived moves WAL segments of a side into an archive, which the target's
+// restore_command knows.
+func (p *pair) archived(dir string, names ...string) (archive string) {
+	p.t.Helper()
+	archive = filepath.Join(p.home, "archive")
+	require.NoError(p.t, os.MkdirAll(archive, 0o700))
+	for _, name := range names {
+		require.NoError(p.t, os.Rename(p.wal(dir, name), filepath.Join(archive, name)))
+	}
+	p.configure("restore_command = 'cp " + archive + "/%f %p'\n")
+	return archive
+}
+
+// roomyDisk says how much room it has, always.
+type roomyDisk struct {
+	target.Disk
+	free int64
+}
+
+func (d roomyDisk) Free(string) (int64, uint64, bool) { return d.free, 1, true }
+
+// TestWALIsNotBroughtBackWithoutRoom has an archive that has all that is needed,
+// and a disk that does not.
+func TestWALIsNotBroughtBackWithoutRoom(t *testing.T) {
+	const segment = 1 << 20
+	inSource := "00000002000000000000000A"
+	for _, c := range []struct {
+		name     string
+		free     int64
+		needed   int64
+		archived func(p *pair) source.Source
+	}{
+		{"what is lost", segment - 1, segment, func(p *pair) source.Source {
+			p.archived(p.target, middleSegment)
+			return openDir(p.t, p.source)
+		}},
+		{"what the rewound server needs", segment - 1, segment, func(p *pair) source.Source {
+			p.archived(p.source, inSource)
+			return openDir(p.t, p.source)
+		}},
+		{"the second of many", 3 * segment, 4 * segment, func(p *pair) source.Source {
+			p.archived(p.source, inSource)
+			return server{openDir(p.t, p.source), source.State{FullPageWrites: true, Timeline: 2, FlushLSN: p.control(p.source).CheckPoint + 1<<49}}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := restorePair(t, "18", "basic")
+			src := c.archived(p)
+			before := treeOf(t, p.target)
+			_, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: src, RestoreTargetWAL: true}.
+				WithDisk(func(d target.Disk) target.Disk { return roomyDisk{d, c.free} }))
+			var short *rewind.SpaceError
+			require.ErrorAs(t, err, &short)
+			assert.Equal(t, rewind.SpaceError{Dir: short.Dir, Needed: c.needed, Free: c.free, Restored: true}, *short)
+			var failed *rewind.Error
+			require.ErrorAs(t, err, &failed)
+			assert.Equal(t, rewind.NoSpace, failed.Condition)
+			assert.Equal(t, 1, failed.ExitStatus())
+			assert.ErrorContains(t, err, "for WAL that the archive has to bring back")
+			assert.Empty(t, before.Diff(treeOf(t, p.target)))
+		})
+	}
+}
