@@ -85,13 +85,13 @@ func (r *Rewind) mapFiles(ctx context.Context, l *listings, changed pgdata.Chang
 	if err := r.checkStart(ctx, b, wal); err != nil {
 		return err
 	}
+	r.checkSettings(b)
 	if p.Files, err = b.Plan(filemap.Facts{
 		Divergence: p.Divergence, Changed: changed, NeededWAL: r.neededWAL, Restored: r.restored,
 		CommonWAL: wal.isCommon, Written: wal.written, Local: wal.localOf,
 	}); err != nil {
 		return err
 	}
-	r.checkSettings(b)
 	if err := r.compareFiles(ctx, p.Files); err != nil {
 		return err
 	}

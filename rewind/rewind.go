@@ -79,6 +79,7 @@ type Rewind struct {
 
 	applied bool
 	space   []target.Space // what the rewind takes
+	lasting []string       // of the warnings those that hold for a saved plan, too
 
 	lostSaved bool // in Options.SaveLost is what the rewind throws away
 

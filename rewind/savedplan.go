@@ -35,6 +35,7 @@ type savedPlan struct {
 	Lost                           walreader.Lost
 	NeededWAL                      []NeededWAL
 	Files                          *filemap.Plan
+	Warnings                       []string
 
 	Changed       []changedFile
 	Source        source.State
@@ -59,7 +60,7 @@ func (r *Rewind) Save(w io.Writer) error {
 		Keep: r.opts.Keep, Required: p.Required, Reason: p.Reason, Divergence: p.Divergence, DivergenceTimeline: p.DivergenceTimeline,
 		TargetHistory: p.Target.History, SourceHistory: p.Source.History, TargetTimeline: p.Target.Timeline, SourceTimeline: p.Source.Timeline,
 		EndOfWAL: p.Target.EndOfWAL, Checkpoint: p.Checkpoint, Scan: p.Scan, Lost: p.Lost, NeededWAL: p.NeededWAL, Files: p.Files,
-		Changed: changedFiles(r.changed), Source: r.sourceState, KilledStandby: r.killedStandby,
+		Changed: changedFiles(r.changed), Source: r.sourceState, KilledStandby: r.killedStandby, Warnings: r.lasting,
 	})
 	if err != nil {
 		return err
@@ -98,7 +99,9 @@ func (r *Rewind) loadPlan(ctx context.Context) error {
 
 		Required: s.Required, Reason: s.Reason, Divergence: s.Divergence, DivergenceTimeline: s.DivergenceTimeline,
 		Checkpoint: s.Checkpoint, Scan: s.Scan, Lost: s.Lost, NeededWAL: s.NeededWAL, Files: s.Files,
+		Warnings: s.Warnings,
 	}
+	r.lasting = s.Warnings
 	if err := r.checkState(); err != nil {
 		return err
 	}

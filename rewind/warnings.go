@@ -19,8 +19,7 @@ func (r *Rewind) warn(format string, args ...any) {
 // be a standby. The source's configuration comes with its files, unless the target
 // keeps its own.
 func (r *Rewind) checkSettings(b *filemap.Builder) {
-	_, comes := b.Source(configuration)
-	if comes && r.opts.ConfigFile == "" && filemap.Patterns(r.opts.Keep).Match(configuration) == "" {
+	if _, comes := b.Source(configuration); comes && r.opts.ConfigFile == "" { // what is kept is not listed
 		return
 	}
 	conf, err := pgconf.Load(pgconf.Options{DataDir: r.target.Name(), ConfigFile: r.opts.ConfigFile, Version: r.plan.Version})
@@ -30,4 +29,5 @@ func (r *Rewind) checkSettings(b *filemap.Builder) {
 	for _, s := range conf.Shortfalls(r.sourceControl.StandbySettings()) {
 		r.warn("the target keeps its configuration, with which it would not start as a standby: %s", s)
 	}
+	r.lasting = r.plan.Warnings
 }
