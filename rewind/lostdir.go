@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/pgdata"
 )
@@ -106,7 +107,7 @@ func (l *lostDir) save(ctx context.Context) error {
 	p, geo := l.r.plan, l.r.targetControl.Geometry
 	for s := geo.SegNo(p.Divergence); s <= geo.SegNo(p.Target.EndOfWAL-1); s++ {
 		name := geo.WALFileName(p.Target.History.TimelineOf(geo, s), s)
-		if err := l.copy(ctx, p.Version.WALPath(name), LostWAL+"/"+name, whole); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := l.saveSegment(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -126,6 +127,26 @@ func (l *lostDir) save(ctx context.Context) error {
 		}
 	}
 	return l.sync()
+}
+
+// saveSegment copies a WAL segment. What the target does not have, its archive has
+// brought back, or does so now where a saved plan did without.
+func (l *lostDir) saveSegment(ctx context.Context, name string) error {
+	to := LostWAL + "/" + name
+	err := l.copy(ctx, l.r.plan.Version.WALPath(name), to, whole)
+	var notFound *archive.NotFoundError
+	if errors.Is(err, fs.ErrNotExist) && l.r.archive != nil {
+		var restored string
+		if restored, err = l.r.archive.restore(ctx, name); err == nil {
+			err = l.copy(ctx, restored, to, whole)
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) || errors.As(err, &notFound) {
+		l.r.warn("WAL segment %s is lost and could not be saved: %v", name, err)
+		l.r.log.Warn(l.r.plan.Warnings[len(l.r.plan.Warnings)-1])
+		return nil
+	}
+	return err
 }
 
 // whole is all of a file.

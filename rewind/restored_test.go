@@ -1,6 +1,7 @@
 package rewind_test
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -73,6 +74,67 @@ func TestWALIsNotBroughtBackWithoutRoom(t *testing.T) {
 			assert.Equal(t, 1, failed.ExitStatus())
 			assert.ErrorContains(t, err, "for WAL that the archive has to bring back")
 			assert.Empty(t, before.Diff(treeOf(t, p.target)))
+		})
+	}
+}
+
+// TestLostWALIsSavedFromTheArchive has a lost segment in the archive only.
+func TestLostWALIsSavedFromTheArchive(t *testing.T) {
+	p := restorePair(t, "18", "basic")
+	archive := p.archived(p.target, middleSegment)
+	content, err := os.ReadFile(filepath.Join(archive, middleSegment))
+	require.NoError(t, err)
+	options := func() rewind.Options {
+		return rewind.Options{
+			TargetDir: p.target, Source: openDir(t, p.source), NoSync: true,
+			RestoreTargetWAL: true, SaveLost: filepath.Join(t.TempDir(), "lost"),
+		}
+	}
+	prepare := func(opts rewind.Options) *rewind.Rewind {
+		r, err := rewind.Prepare(t.Context(), opts)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = r.Close() })
+		return r
+	}
+	var plan bytes.Buffer
+	r := prepare(options())
+	require.NoError(t, r.Save(&plan))
+	require.NoError(t, r.Close())
+	whole, err := filepath.Abs(p.target)
+	require.NoError(t, err)
+	copies := t.TempDir()
+
+	for _, c := range []struct {
+		name          string
+		plan, without bool // a saved plan is carried out; the archive is not asked
+	}{
+		{name: "what the scan brought back"},
+		{name: "of a saved plan", plan: true},
+		{name: "of a saved plan, without the archive", plan: true, without: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p.target = filepath.Join(copies, filepath.Base(c.name))
+			require.NoError(t, os.CopyFS(p.target, os.DirFS(whole)))
+			opts := options()
+			if c.plan {
+				opts.Plan = bytes.NewReader(plan.Bytes())
+			}
+			opts.RestoreTargetWAL = !c.without
+			r := prepare(opts)
+			require.NoError(t, r.Apply(t.Context()))
+			for _, name := range []string{firstSegment, lastSegment} {
+				assert.FileExists(t, filepath.Join(opts.SaveLost, rewind.LostWAL, name))
+			}
+			saved, err := os.ReadFile(filepath.Join(opts.SaveLost, rewind.LostWAL, middleSegment))
+			if c.without {
+				require.ErrorIs(t, err, os.ErrNotExist)
+				require.Len(t, r.Plan().Warnings, 1)
+				assert.Contains(t, r.Plan().Warnings[0], middleSegment+" is lost and could not be saved")
+				return
+			}
+			require.NoError(t, err)
+			assert.True(t, bytes.Equal(content, saved))
+			assert.Empty(t, r.Plan().Warnings)
 		})
 	}
 }
