@@ -267,9 +267,18 @@ type Error struct {
 	Condition        string   `json:"condition"` // a stable word
 	Phase            string   `json:"phase"`
 	TargetUntouched  bool     `json:"target_untouched"`
+	CrashRecovered   bool     `json:"crash_recovered,omitempty"` // crash recovery changed the target, in this run
 	Retryable        bool     `json:"retryable"`
 	BaseBackupNeeded bool     `json:"base_backup_needed"`
 	ExitStatus       int      `json:"exit_status"`
 	Details          []string `json:"details,omitempty"`
 	Hints            []string `json:"hints,omitempty"`
+}
+
+// untouched says that the target was not changed, where that is so.
+func (e *Error) untouched() string {
+	if e.CrashRecovered {
+		return "The target was not changed but for its crash recovery."
+	}
+	return "The target was not changed."
 }

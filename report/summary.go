@@ -8,7 +8,7 @@ func (d *Document) Verdict() string {
 	case e != nil && e.BaseBackupNeeded:
 		return "The target cannot be rewound: take a base backup."
 	case e != nil && e.TargetUntouched:
-		return "The rewind failed. The target was not changed."
+		return "The rewind failed. " + e.untouched()
 	case e != nil:
 		return "The rewind is not finished. No server starts on the target until it is: run it again."
 	case d.Kind == Failed:

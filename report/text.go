@@ -209,7 +209,7 @@ func (t *text) problems(d *Document) {
 	for _, more := range append(append([]string{}, e.Details...), e.Hints...) {
 		t.wrapped("", more)
 	}
-	state := "The target was not changed."
+	state := e.untouched()
 	if !e.TargetUntouched {
 		state = "The target was changed: no server starts on it until the rewind is finished."
 	}

@@ -94,7 +94,7 @@ func documentError(err error) *report.Error {
 	e := Classify(err)
 	d := &report.Error{
 		Message: e.Error(), Condition: string(e.Condition), Phase: string(e.Phase), TargetUntouched: e.TargetUntouched,
-		Retryable: e.Retryable, BaseBackupNeeded: e.BaseBackupNeeded, ExitStatus: e.ExitStatus(),
+		CrashRecovered: e.CrashRecovered, Retryable: e.Retryable, BaseBackupNeeded: e.BaseBackupNeeded, ExitStatus: e.ExitStatus(),
 	}
 	var explained *Explained
 	for inner := error(e); errors.As(inner, &explained); inner = explained.Err {

@@ -29,7 +29,8 @@ const (
 type Error struct {
 	Phase            Phase
 	Condition        Condition // what went wrong, in a stable word
-	TargetUntouched  bool      // nothing was changed, by this run or an interrupted one: the target is as it was
+	TargetUntouched  bool      // the rewind changed nothing, in this run or an interrupted one: the target is as it was, unless CrashRecovered
+	CrashRecovered   bool      // the target's crash recovery, which Options.EnsureShutdown asks for, changed it in this run, even if that failed
 	Retryable        bool      // the same call may succeed later, without anybody doing anything but waiting
 	BaseBackupNeeded bool      // no further attempt can succeed, whatever is set or brought back before it
 	Err              error
@@ -41,7 +42,7 @@ func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
 // ExitStatus is that with which the program ends: 1 failed, and the target is
-// untouched; 3 only a base backup can help; 4 a further run finishes the rewind.
+// untouched, but perhaps for its crash recovery; 3 only a base backup can help; 4 a further run finishes the rewind.
 func (e *Error) ExitStatus() int {
 	switch {
 	case e.BaseBackupNeeded:

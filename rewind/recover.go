@@ -1,6 +1,8 @@
 package rewind
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,13 +40,14 @@ func (r *Rewind) recoverTarget(ctx context.Context) error {
 	err = recovery.Run(ctx, recovery.Options{
 		Dir: r.target.Dir, Program: program, ConfigFile: r.opts.ConfigFile, NoSync: r.opts.NoSync, Logger: r.log,
 	})
-	if err != nil {
+	// The first thing that a server writes is the state in its control file.
+	before := r.targetRaw
+	raw, rerr := r.target.ControlFile()
+	r.recovered = rerr != nil || !bytes.Equal(raw, before)
+	if err = cmp.Or(err, rerr); err != nil {
 		return err
 	}
-	r.recovered = true
-	if r.targetRaw, err = r.target.ControlFile(); err != nil {
-		return err
-	}
+	r.targetRaw = raw
 	if r.targetControl, err = controlfile.Parse(r.targetRaw); err != nil {
 		return err
 	}

@@ -193,3 +193,41 @@ func TestStandbyIsMadeWhereNoRewindIsRequired(t *testing.T) {
 	assert.Equal(t, "work_mem = '1MB'\nprimary_conninfo = 'host=/run user=''it''s'''\n", string(auto))
 	assert.FileExists(t, filepath.Join(p.target, "standby.signal"))
 }
+
+// TestCrashRecoveryThatFailsIsNotPassedOver has a server program that writes the
+// state of a cluster that it recovers, or fails before that.
+func TestCrashRecoveryThatFailsIsNotPassedOver(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		does    string
+		changed bool
+		says    string
+	}{
+		{"before it changes anything", "", false, "The target was not changed."},
+		{"in the middle", `cp "$OTHER" "$3/global/pg_control";`, true, "The target was not changed but for its crash recovery."},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := restorePair(t, "18", "basic")
+			p.setState(p.target, controlfile.InCrashRecovery)
+			raw, err := os.ReadFile(p.controlFile(p.target))
+			require.NoError(t, err)
+			p.setState(p.target, controlfile.InProduction)
+			other := filepath.Join(p.home, "other")
+			p.write(other, raw)
+			bin := t.TempDir()
+			script := "#!/bin/sh\nif [ \"$1\" = -V ]; then echo 'postgres (PostgreSQL) 18.0'; exit; fi\nOTHER=" + other + "\n" + c.does + " exit 1\n"
+			require.NoError(t, os.WriteFile(filepath.Join(bin, "postgres"), []byte(script), 0o700))
+
+			_, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: openDir(t, p.source), EnsureShutdown: true, BinDir: bin})
+			var failed *rewind.Error
+			require.ErrorAs(t, err, &failed)
+			assert.Equal(t, rewind.TargetNotClean, failed.Condition, err)
+			assert.True(t, failed.TargetUntouched)
+			assert.Equal(t, c.changed, failed.CrashRecovered)
+			assert.Equal(t, 1, failed.ExitStatus())
+			d := rewind.ErrorDocument(err)
+			mustBeADocument(t, d)
+			assert.Contains(t, d.Verdict(), c.says)
+		})
+	}
+}

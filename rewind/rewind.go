@@ -84,7 +84,7 @@ type Rewind struct {
 	lostSaved bool // in Options.SaveLost is what the rewind throws away
 
 	killedStandby bool // the target, whose files lack what it replayed last
-	recovered     bool // by a single-user server of ours
+	recovered     bool // changed by a single-user server of ours, even if that failed
 
 	kept        map[string]bool   // names of the target's WAL segments that recovery reads
 	restored    map[string]int64  // by their paths the sizes of those that an archive brought back
@@ -278,6 +278,7 @@ func (r *Rewind) failed(err error) error {
 		Phase:            r.phase,
 		Condition:        v.condition,
 		TargetUntouched:  !r.touched,
+		CrashRecovered:   r.recovered,
 		Retryable:        !v.lost && (r.touched && r.phase != Inspect || v.temporary),
 		BaseBackupNeeded: v.lost,
 		Err:              explain(err),

@@ -33,8 +33,8 @@ func (in *invocation) failed(err error) int {
 		case !failed.TargetUntouched:
 			details = append(details, "The target is half rewound: no server starts on it.")
 			hints = append(hints, "Run the same command again to finish the rewind, or \"gorewind resume\"; neither needs the source.")
-		case failed.BaseBackupNeeded:
-			details = append(details, "The target was not changed.")
+		case failed.CrashRecovered:
+			details = append(details, "The target was not changed but for its crash recovery.")
 		default:
 			details = append(details, "The target was not changed.")
 		}

@@ -145,6 +145,7 @@ func TestVerdicts(t *testing.T) {
 	for want, d := range map[string]*report.Document{
 		"take a base backup":     {Kind: report.Failed, Error: &report.Error{BaseBackupNeeded: true, TargetUntouched: true}},
 		"was not changed":        {Kind: report.Failed, Error: &report.Error{TargetUntouched: true}},
+		"but for its crash":      {Kind: report.Failed, Error: &report.Error{TargetUntouched: true, CrashRecovered: true}},
 		"run it again":           {Kind: report.Failed, Error: &report.Error{}},
 		"No rewind is required":  {Kind: report.Plan, Target: side, Source: side, Reason: "they are the same"},
 		"Nothing was changed":    {Kind: report.Plan, Required: true},
