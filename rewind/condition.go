@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"syscall"
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/archive"
@@ -49,8 +48,8 @@ const (
 	UnknownWALRecord    Condition = "unknown_wal_record"   // *walreader.UnknownRecordError
 	ArchiveFailed       Condition = "archive_failed"       // ErrNoRestoreCommand, and where restore_command fails
 	BadConfiguration    Condition = "bad_configuration"    // the target's configuration cannot be read
-	NoSpace             Condition = "no_space"             // *SpaceError, ENOSPC, EDQUOT
-	TargetNotWritable   Condition = "target_not_writable"  // Obstacles, fs.ErrPermission
+	NoSpace             Condition = "no_space"             // *SpaceError, and ENOSPC and EDQUOT where they are the target's
+	TargetNotWritable   Condition = "target_not_writable"  // Obstacles, and fs.ErrPermission where it is the target's
 	PlanOutdated        Condition = "plan_outdated"        // ErrPlanOutdated
 	NothingToResume     Condition = "nothing_to_resume"    // ErrNothingToResume
 	InvalidOptions      Condition = "invalid_options"      // ErrOptions
@@ -100,9 +99,10 @@ var verdicts = []verdict{
 	}},
 	{condition: BadConfiguration, is: as[*pgconf.SyntaxError]},
 	{condition: NoSpace, is: func(err error) bool {
-		return as[*SpaceError](err) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+		var full *target.Refusal
+		return as[*SpaceError](err) || errors.As(err, &full) && full.NoRoom()
 	}},
-	{condition: TargetNotWritable, is: func(err error) bool { return as[Obstacles](err) || errors.Is(err, fs.ErrPermission) }},
+	{condition: TargetNotWritable, is: func(err error) bool { return as[Obstacles](err) || as[*target.Refusal](err) }},
 	{condition: NothingToResume, is: anyOf(ErrNothingToResume)},
 	{condition: InvalidOptions, is: anyOf(ErrOptions)},
 	{condition: UnexpectedCondition, is: func(error) bool { return true }},

@@ -24,7 +24,7 @@ type Status struct {
 func Inspect(name string) (*Status, error) {
 	d, err := datadir.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, refusal(err)
 	}
 	t := &Target{Dir: d, disk: osDisk{d}}
 	defer func() { _ = t.Close() }()

@@ -28,7 +28,7 @@ type Target struct {
 func Open(name string, wrap func(Disk) Disk) (*Target, error) {
 	d, err := datadir.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, refusal(err)
 	}
 	t := &Target{Dir: d, disk: osDisk{d}, opened: time.Now()}
 	if wrap != nil {
@@ -165,5 +165,5 @@ func (t *Target) writeFile(p string, data []byte, mode fs.FileMode, sync bool) e
 
 // failed says what could not be done with which file.
 func (t *Target) failed(what, p string, err error) error {
-	return fmt.Errorf("could not %s %q: %w", what, t.Join(p), datadir.Reason(err))
+	return refusal(fmt.Errorf("could not %s %q: %w", what, t.Join(p), datadir.Reason(err)))
 }
