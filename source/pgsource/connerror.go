@@ -22,7 +22,7 @@ func serverName(h host) string {
 // connectAdvice says what to do about an error of the server's, by SQLSTATE.
 var connectAdvice = map[string]string{
 	"28P01": "check the user and the password, which can be in PGPASSWORD or in a password file",
-	"28000": "check the user and what the server's pg_hba.conf allows",
+	"28000": "check the user and what the server's pg_hba.conf allows, and the client's certificate if it asks for one",
 	"3D000": "check the database name: any database of the server will do",
 	"42501": "connect to a database that the role may connect to",
 	"53300": "close connections or raise max_connections",
@@ -70,7 +70,7 @@ func (c *connector) advice(failures []failure) string {
 	switch {
 	case errors.As(last.err, &attrs):
 		return "check target_session_attrs and which of the servers is the primary"
-	case strings.Contains(last.err.Error(), "certificate"):
+	case isAny(last.err, ofTLS):
 		return "check sslmode, sslrootcert and the certificates of both sides"
 	case !errors.As(last.err, &pg) || connectAdvice[pg.Code] == "":
 		return "check the host and the port and that the server runs"
@@ -78,6 +78,29 @@ func (c *connector) advice(failures []failure) string {
 		return fmt.Sprintf(`password retrieved from file "%s": check the user and the password`, c.settings.Value("passfile"))
 	}
 	return connectAdvice[pg.Code]
+}
+
+// ofTLS reports whether either side did not accept what the other one showed: we the
+// server's certificate, or the server, which then sends an alert, ours.
+func ofTLS(err error) bool {
+	switch e := err.(type) { //nolint:errorlint // isAny unwraps
+	case *verifyError:
+		return true
+	case *net.OpError:
+		return e.Op == "remote error" // crypto/tls has no type for an alert
+	}
+	return false
+}
+
+// isAny reports whether any of the errors that an error wraps is what is looked for.
+func isAny(err error, is func(error) bool) bool {
+	switch e := err.(type) { //nolint:errorlint // it unwraps
+	case nil:
+		return false
+	case interface{ Unwrap() []error }:
+		return is(err) || slices.ContainsFunc(e.Unwrap(), func(one error) bool { return isAny(one, is) })
+	}
+	return is(err) || isAny(errors.Unwrap(err), is)
 }
 
 // reasonsOf takes pgx's own words about the place off an error: here messages

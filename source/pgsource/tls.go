@@ -114,7 +114,12 @@ func (t *tlsSettings) attempts(h conninfo.Host) []*tls.Config {
 	if t.sni && net.ParseIP(h.Name) == nil {
 		config.ServerName = h.Name
 	}
-	config.VerifyConnection = func(state tls.ConnectionState) error { return t.verify(state, h.Name) }
+	config.VerifyConnection = func(state tls.ConnectionState) error {
+		if err := t.verify(state, h.Name); err != nil {
+			return &verifyError{err}
+		}
+		return nil
+	}
 	switch t.mode {
 	case "allow":
 		return []*tls.Config{nil, config}
@@ -124,6 +129,11 @@ func (t *tlsSettings) attempts(h conninfo.Host) []*tls.Config {
 		return []*tls.Config{config}
 	}
 }
+
+// verifyError says why the server is not trusted.
+type verifyError struct{ error }
+
+func (e *verifyError) Unwrap() error { return e.error }
 
 // verify checks the certificate of the server.
 func (t *tlsSettings) verify(state tls.ConnectionState, name string) error {

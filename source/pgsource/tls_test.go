@@ -60,6 +60,7 @@ func TestTLS(t *testing.T) {
 			since          int
 			tls            bool
 			want           string // of the error; empty: it connects
+			advice         string // of the error, too
 		}{
 			{name: "prefer takes TLS", conninfo: "user=tls", tls: true},
 			{name: "prefer does without", conninfo: "user=plain"},
@@ -68,22 +69,22 @@ func TestTLS(t *testing.T) {
 			{name: "disable", conninfo: "user=tls sslmode=disable", want: "pg_hba.conf"},
 			{name: "require", conninfo: "user=plain sslmode=require", want: "pg_hba.conf"},
 			{name: "verify-full", conninfo: full, tls: true},
-			{name: "verify-full with another name", conninfo: strings.Replace(base, "db.test", "db2.test", 1) + full, want: `server certificate for "db.test", "127.0.0.1" does not match host name "db2.test"`},
+			{name: "verify-full with another name", conninfo: strings.Replace(base, "db.test", "db2.test", 1) + full, want: `server certificate for "db.test", "127.0.0.1" does not match host name "db2.test"`, advice: "certificates of both sides"},
 			{name: "verify-full with an address", conninfo: fmt.Sprintf("host=127.0.0.1 hostaddr='' port=%d %s", c.Port(), full), tls: true},
 			{name: "verify-full without a name", conninfo: "host='' " + full, want: "host name must be specified for a verified SSL connection"},
 			{name: "verify-ca does not look at the name", conninfo: "host=db2.test user=tls sslmode=verify-ca " + trusted, tls: true},
-			{name: "another authority", conninfo: "user=tls sslmode=verify-ca sslrootcert=" + ca.path("stranger.crt"), want: "signed by unknown authority"},
-			{name: "require verifies if there is an authority", conninfo: "user=tls sslmode=require sslrootcert=" + ca.path("stranger.crt"), want: "signed by unknown authority"},
-			{name: "the authorities of the system", conninfo: "user=tls sslrootcert=system", want: "certificate"},
+			{name: "another authority", conninfo: "user=tls sslmode=verify-ca sslrootcert=" + ca.path("stranger.crt"), want: "signed by unknown authority", advice: "certificates of both sides"},
+			{name: "require verifies if there is an authority", conninfo: "user=tls sslmode=require sslrootcert=" + ca.path("stranger.crt"), want: "signed by unknown authority", advice: "certificates of both sides"},
+			{name: "the authorities of the system", conninfo: "user=tls sslrootcert=system", want: "certificate", advice: "certificates of both sides"},
 			{name: "an authority that does not exist", conninfo: "user=tls sslmode=verify-ca sslrootcert=/does/not/exist", want: `root certificate file "/does/not/exist" does not exist`},
 			{name: "a list of revoked certificates", conninfo: full + "sslcrl=" + ca.path("none.crl"), tls: true},
-			{name: "a revoked certificate", conninfo: full + "sslcrl=" + ca.path("server.crl"), want: "certificate revoked"},
-			{name: "a revoked certificate in a directory", conninfo: full + "sslcrldir=" + ca.path("lists"), want: "certificate revoked"},
-			{name: "an expired list", conninfo: full + "sslcrl=" + ca.path("expired.crl"), want: "CRL has expired"},
-			{name: "a list of another authority", conninfo: full + "sslcrl=" + ca.path("stranger.crl"), want: "unable to get certificate CRL"},
+			{name: "a revoked certificate", conninfo: full + "sslcrl=" + ca.path("server.crl"), want: "certificate revoked", advice: "certificates of both sides"},
+			{name: "a revoked certificate in a directory", conninfo: full + "sslcrldir=" + ca.path("lists"), want: "certificate revoked", advice: "certificates of both sides"},
+			{name: "an expired list", conninfo: full + "sslcrl=" + ca.path("expired.crl"), want: "CRL has expired", advice: "certificates of both sides"},
+			{name: "a list of another authority", conninfo: full + "sslcrl=" + ca.path("stranger.crl"), want: "unable to get certificate CRL", advice: "certificates of both sides"},
 			{name: "what is no list", conninfo: full + "sslcrl=" + ca.path("ca.crt"), want: "there is no list in it"},
 			{name: "a client certificate", conninfo: clientCert + "sslcertmode=require", tls: true},
-			{name: "no client certificate", conninfo: "user=cert sslmode=require", want: "certificate"},
+			{name: "no client certificate", conninfo: "user=cert sslmode=require", want: "certificate", advice: "the client's certificate"},
 			{name: "a client certificate that must not be sent", conninfo: clientCert + "sslcertmode=disable", want: "certificate"},
 			{name: "a client certificate of another authority", conninfo: "user=cert sslmode=require sslcert=" + ca.path("impostor.crt") + " sslkey=" + ca.path("impostor.key"), want: "could not connect to the source"},
 			{name: "a client certificate without its key", conninfo: "user=cert sslcert=" + ca.path("cert.crt") + " sslkey=/does/not/exist", want: `certificate present, but not private key file "/does/not/exist"`},
@@ -102,7 +103,9 @@ func TestTLS(t *testing.T) {
 			}
 			t.Run(tt.name, func(t *testing.T) {
 				if tt.want != "" {
-					assert.Contains(t, mustNotConnect(t, base+tt.conninfo), tt.want)
+					says := mustNotConnect(t, base+tt.conninfo)
+					assert.Contains(t, says, tt.want)
+					assert.Contains(t, says, tt.advice)
 					return
 				}
 				var encrypted bool
