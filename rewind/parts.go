@@ -21,14 +21,7 @@ type part struct {
 	end    int // of what came
 }
 
-// newParts makes room for ranges, which are of different files.
-func newParts(ranges []source.Range) *parts {
-	p := new(parts)
-	p.reset(ranges)
-	return p
-}
-
-// reset forgets everything and makes room for other ranges.
+// reset forgets everything and makes room for ranges, which are of different files.
 func (p *parts) reset(ranges []source.Range) {
 	size := 0
 	for _, r := range ranges {

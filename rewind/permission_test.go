@@ -63,7 +63,7 @@ func TestWhoseIsWhatTheSystemRefuses(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				defer src.Close()
+				defer func() { _ = src.Close() }()
 				opts.Source = src
 				return run(opts)
 			}()
