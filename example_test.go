@@ -32,6 +32,9 @@ func TestAProgramOutsideTheModuleRewinds(t *testing.T) {
 	other := restore("17-basic", "source")
 	damaged := restore("18-basic", "target")
 	require.NoError(t, os.Remove(filepath.Join(damaged, "pg_wal", "00000001000000000000000B")))
+	for _, conf := range []string{"postgresql.conf", "postgresql.auto.conf"} { // without an archive, that is
+		require.NoError(t, os.WriteFile(filepath.Join(damaged, conf), nil, 0o600))
+	}
 	for _, c := range []struct {
 		name           string
 		args           []string

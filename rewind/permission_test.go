@@ -63,7 +63,7 @@ func TestWhoseIsWhatTheSystemRefuses(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				defer func() { _ = src.Close() }()
+				defer func() { assert.NoError(t, src.Close()) }()
 				opts.Source = src
 				return run(opts)
 			}()
