@@ -152,6 +152,21 @@ func TestWhatIsNotKeptIsNotSaidToBe(t *testing.T) {
 	assert.Empty(t, r.Document(t.Context(), err).Lost.SavedIn)
 }
 
+// TestHintsDoNotHangOnWords has errors of which only the kind is known.
+func TestHintsDoNotHangOnWords(t *testing.T) {
+	p := restorePair(t, "18", "basic")
+	p.runServerIn(p.target)
+	_, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: openDir(t, p.source)})
+	d := rewind.ErrorDocument(err)
+	assert.Equal(t, rewind.ErrTargetNotClean.Error(), d.Error.Message)
+	assert.Equal(t, []string{"Stop it, and run gorewind again."}, d.Error.Hints)
+	require.Len(t, d.Error.Details, 1)
+	assert.Regexp(t, `^The target server is running: process \d+ has ".*target" in use\.$`, d.Error.Details[0])
+
+	_, err = source.OpenDir(t.TempDir())
+	assert.Equal(t, []string{"Give the data directory of a PostgreSQL cluster."}, rewind.ErrorDocument(err).Error.Hints)
+}
+
 var errMaybe = &rewind.CannotStartError{MayBeArchived: true}
 
 // TestConditions gives every sentinel and struct a word, and no two the same

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
-	"syscall"
 
 	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/timeline"
 )
 
@@ -59,6 +60,7 @@ func explain(err error) error {
 	var already *Explained
 	var control *controlfile.Error
 	var history *timeline.ParseError
+	var running *target.RunningError
 	switch {
 	case errors.As(err, &already):
 		return err
@@ -70,13 +72,13 @@ func explain(err error) error {
 			msg += ": " + history.Line
 		}
 		return &Explained{Err: &reworded{msg, err}, Detail: strings.TrimSpace(concerns(err, history) + " " + history.Hint)}
-	case strings.Contains(err.Error(), `pg_control" for reading`) && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)):
+	case errors.Is(err, datadir.ErrNoCluster):
 		return &Explained{Err: err, Hint: "Give the data directory of a PostgreSQL cluster."}
-	case errors.Is(err, ErrTargetRunning):
+	case errors.As(err, &running):
 		// In pg_rewind's eyes it is not shut down, which is why scripts look for this.
 		return &Explained{
 			Err: &reworded{ErrTargetNotClean.Error(), err}, Hint: "Stop it, and run gorewind again.",
-			Detail: sentence(strings.TrimSuffix(err.Error(), ": stop it")),
+			Detail: sentence(running.Fact()),
 		}
 	}
 	return err

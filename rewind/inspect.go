@@ -100,11 +100,9 @@ func sameFile(a, b string) (bool, error) {
 
 // checkNotRunning refuses directories in which a server runs.
 func (r *Rewind) checkNotRunning() error {
-	pid, err := r.target.ServerPID()
-	if err == nil && pid != 0 {
-		err = fmt.Errorf("%w: process %d has %q in use: stop it", ErrTargetRunning, pid, r.target.Name())
-	}
+	err := r.target.CheckNotRunning()
 	if dir, ok := r.opts.Source.(*source.Dir); err == nil && ok {
+		var pid int
 		if pid, err = dir.ServerPID(); err == nil && pid != 0 {
 			err = &Explained{
 				Err: ErrSourceRunning, Detail: fmt.Sprintf("Process %d has %q in use.", pid, dir.Path()),

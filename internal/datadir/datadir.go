@@ -21,6 +21,15 @@ import (
 // ErrUnsafePath marks a path that could lead out of the data directory.
 var ErrUnsafePath = errors.New("path is unsafe")
 
+// ErrNoCluster says that a directory is not there or is no data directory.
+var ErrNoCluster = errors.New("no data directory of a cluster")
+
+// noCluster is an ErrNoCluster with the text of why.
+type noCluster struct{ error }
+
+func (e noCluster) Unwrap() error   { return e.error }
+func (noCluster) Is(err error) bool { return err == ErrNoCluster } //nolint:errorlint // as errors.Is asks for
+
 // Dir is an open data directory. Its methods may be used concurrently.
 type Dir struct {
 	name  string
@@ -30,7 +39,8 @@ type Dir struct {
 	links map[string]*os.Root // where the followed symbolic links lead, by their path
 }
 
-// Open opens a directory that holds a cluster, running or not.
+// Open opens a directory that holds a cluster, running or not. The error wraps
+// ErrNoCluster where it does not.
 func Open(name string) (*Dir, error) {
 	abs, err := filepath.Abs(name)
 	if err != nil {
@@ -38,7 +48,12 @@ func Open(name string) (*Dir, error) {
 	}
 	// Whatever is wrong is said of the file that pg_rewind opens first.
 	unreadable := func(err error) error {
-		return fmt.Errorf("could not open file %q for reading: %w", filepath.Join(name, filepath.FromSlash(pgdata.ControlFilePath)), Reason(err))
+		missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+		err = fmt.Errorf("could not open file %q for reading: %w", filepath.Join(name, filepath.FromSlash(pgdata.ControlFilePath)), Reason(err))
+		if missing {
+			err = noCluster{err}
+		}
+		return err
 	}
 	info, err := os.Stat(abs)
 	switch {

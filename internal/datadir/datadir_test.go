@@ -145,3 +145,20 @@ func TestServerPID(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatIsNoCluster(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for _, name := range []string{dir, file, filepath.Join(dir, "nothing"), filepath.Join(file, "below")} {
+		_, err := datadir.Open(name)
+		assert.ErrorIs(t, err, datadir.ErrNoCluster)
+		assert.ErrorContains(t, err, "could not open file \""+filepath.Join(name, "global", "pg_control")+"\" for reading: ")
+	}
+	require.NoError(t, os.Chmod(dir, 0))
+	t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
+	_, err := datadir.Open(dir)
+	if assert.Error(t, err) && os.Getuid() != 0 {
+		assert.NotErrorIs(t, err, datadir.ErrNoCluster)
+	}
+}

@@ -17,6 +17,22 @@ var ErrLocked = errors.New("another gorewind is working on the target")
 // ErrRunning says that a server runs on the target.
 var ErrRunning = errors.New("the target server is running")
 
+// RunningError is an ErrRunning with the process that it is about.
+type RunningError struct {
+	PID int
+	Dir string // the data directory
+}
+
+// Fact is what is the matter, without what to do.
+func (e *RunningError) Fact() string {
+	return fmt.Sprintf("%v: process %d has %q in use", ErrRunning, e.PID, e.Dir)
+}
+
+func (e *RunningError) Error() string { return e.Fact() + ": stop it" }
+
+// Unwrap gives ErrRunning.
+func (e *RunningError) Unwrap() error { return ErrRunning }
+
 // lockTries and lockPause: others have the lock for a moment, too, such as
 // `gorewind status`, and a process that is being forked has all that its parent
 // has until it becomes another program.
@@ -118,7 +134,7 @@ func (t *Target) dropStaleInterlock() error {
 func (t *Target) CheckNotRunning() error {
 	pid, err := t.ServerPID()
 	if err == nil && pid != 0 {
-		err = fmt.Errorf("%w: process %d has %q in use: stop it", ErrRunning, pid, t.Name())
+		err = &RunningError{PID: pid, Dir: t.Name()}
 	}
 	return err
 }
