@@ -31,6 +31,7 @@ type Error struct {
 	Condition        Condition // what went wrong, in a stable word
 	TargetUntouched  bool      // the rewind changed nothing, in this run or an interrupted one: the target is as it was, unless CrashRecovered
 	CrashRecovered   bool      // the target's crash recovery, which Options.EnsureShutdown asks for, changed it in this run, even if that failed
+	NeedsSource      bool      // the target is half rewound in place: what finishes it takes a source
 	Retryable        bool      // the same call may succeed later, without anybody doing anything but waiting
 	BaseBackupNeeded bool      // no further attempt can succeed, whatever is set or brought back before it
 	Err              error

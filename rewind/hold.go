@@ -18,7 +18,7 @@ func (r *Rewind) holdWAL(ctx context.Context) (release func()) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var held sync.WaitGroup
-	release = func() {}
+	end := func() {}
 	held.Go(func() {
 		from, free, err := holder.HoldWAL(ctx)
 		if err != nil {
@@ -26,7 +26,7 @@ func (r *Rewind) holdWAL(ctx context.Context) (release func()) {
 			return
 		}
 		r.log.Debug(fmt.Sprintf("the source keeps its WAL from %s on", r.lsn(from)))
-		release = func() {
+		end = func() {
 			if err := free(); err != nil {
 				r.log.Debug(err.Error())
 			}
@@ -35,6 +35,6 @@ func (r *Rewind) holdWAL(ctx context.Context) (release func()) {
 	return sync.OnceFunc(func() {
 		cancel()
 		held.Wait()
-		release()
+		end()
 	})
 }

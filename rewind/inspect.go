@@ -26,6 +26,9 @@ func (r *Rewind) inspect(ctx context.Context) error {
 	if err := r.openTarget(); err != nil || r.journal != nil {
 		return err
 	}
+	if r.earlier != nil {
+		r.log.Info("an earlier rewind of this target in place did not end, this one begins it again")
+	}
 	if r.opts.Source == nil {
 		return fmt.Errorf("%w: a source must be given", ErrOptions)
 	}

@@ -70,12 +70,11 @@ func (r *Rewind) openTarget() error {
 	}
 	if j.InPlace && !j.Done {
 		r.earlier, r.ownRecovery = notes, notes.Recovery
-		r.log.Info("an earlier rewind of this target in place did not end, this one begins it again")
 		return nil
 	}
 	r.journal = j
 	r.plan = notes.plan()
-	r.log.Info(fmt.Sprintf("an earlier rewind of this target, begun %s, was committed and did not end: this run completes it, without the source",
+	r.log.Info(fmt.Sprintf("an earlier rewind of this target, begun %s, was committed and did not end: it is completed without the source",
 		j.Started.Local().Format(time.DateTime)))
 	return nil
 }
@@ -104,6 +103,18 @@ type Status struct {
 	Started       *time.Time `json:"started,omitempty"`    // that rewind
 	StagedBytes   int64      `json:"staged_bytes"`         // in the staging area
 	Advice        string     `json:"advice"`               // what to do, in a sentence
+}
+
+// Classify is the function Classify for errors that came after StatusOf and before
+// Prepare: where a rewind of the target did not end, opening the source can fail,
+// and the target is not as it was. A nil Status knows of none.
+func (s *Status) Classify(err error) *Error {
+	e := Classify(err)
+	if e == nil || s == nil || e == err || s.State != StateUnfinished && s.State != StateInPlace {
+		return e
+	}
+	e.TargetUntouched, e.NeedsSource = false, s.State == StateInPlace
+	return e
 }
 
 // advice says what to do about a state.

@@ -279,6 +279,7 @@ func (r *Rewind) failed(err error) error {
 		Condition:        v.condition,
 		TargetUntouched:  !r.touched,
 		CrashRecovered:   r.recovered,
+		NeedsSource:      r.touched && r.journal == nil && r.inPlace(),
 		Retryable:        !v.lost && (r.touched && r.phase != Inspect || v.temporary),
 		BaseBackupNeeded: v.lost,
 		Err:              explain(err),

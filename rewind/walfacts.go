@@ -2,7 +2,6 @@ package rewind
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"path"
 	"runtime"
@@ -87,9 +86,6 @@ func (r *Rewind) ownIsGood(ctx context.Context, s pgdata.SegNo) bool {
 			defer func() { _ = seg.Close() }()
 			err = walreader.CheckSegment(ctx, seg, s, f)
 		}
-	}
-	if err != nil {
-		r.log.Debug(fmt.Sprintf("WAL segment %s of the target is not kept: %v", wal.path(s), err))
 	}
 	return err == nil
 }

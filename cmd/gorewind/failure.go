@@ -27,9 +27,9 @@ func (in *invocation) failed(err error) int {
 		switch {
 		case !failed.TargetUntouched && failed.BaseBackupNeeded:
 			details = append(details, "The target is half rewound: no server starts on it.")
-		case !failed.TargetUntouched && failed.Phase == rewind.Stage: // in place
+		case failed.NeedsSource:
 			details = append(details, "The target is half rewound: no server starts on it.")
-			hints = append(hints, "Run the same command again to finish the rewind.")
+			hints = append(hints, "Run the same command again to finish the rewind; that takes the source.")
 		case !failed.TargetUntouched:
 			details = append(details, "The target is half rewound: no server starts on it.")
 			hints = append(hints, "Run the same command again to finish the rewind, or \"gorewind resume\"; neither needs the source.")

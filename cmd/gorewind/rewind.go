@@ -58,12 +58,6 @@ func (in *invocation) perform() (*report.Document, error) {
 		return nil, err
 	}
 	resumes := status.State == rewind.StateUnfinished
-	if resumes && in.opts.dryRun {
-		in.log.Info("an earlier rewind of this target was committed and did not end")
-		in.out.detail("Without --dry-run this run would complete it, without the source.")
-		in.doneDry()
-		return nil, nil
-	}
 
 	opts := in.rewindOptions()
 	opts.Keep, opts.InPlace = in.opts.keep, in.opts.inPlace
@@ -72,14 +66,14 @@ func (in *invocation) perform() (*report.Document, error) {
 	if in.opts.plan != "" {
 		plan, err := os.Open(in.opts.plan)
 		if err != nil {
-			return nil, err
+			return nil, status.Classify(err)
 		}
 		defer plan.Close()
 		opts.Plan = plan
 	}
 	if !resumes { // which needs no source, and the source may be gone
 		if err := in.openSource(&opts); err != nil {
-			return nil, err
+			return nil, status.Classify(err)
 		}
 		defer opts.Source.Close()
 	}

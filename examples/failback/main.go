@@ -81,7 +81,7 @@ func (j *job) run(ctx context.Context) int {
 			return refused
 		}
 
-		failed := rewind.Classify(err)
+		failed := state.Classify(err)
 		fmt.Fprintf(os.Stderr, "attempt %d failed (%s): %v\n", attempt, failed.Condition, err)
 		advise(err)
 		switch {
@@ -89,7 +89,7 @@ func (j *job) run(ctx context.Context) int {
 			fmt.Fprintln(os.Stderr, "no rewind can succeed: clone it anew")
 			return cloneAnew
 		case failed.Retryable && attempt < attempts && ctx.Err() == nil:
-			resume = !failed.TargetUntouched
+			resume = !failed.TargetUntouched && !failed.NeedsSource
 			select {
 			case <-time.After(j.wait):
 			case <-ctx.Done():
