@@ -409,7 +409,7 @@ var refusals = []refusal{
 		},
 	},
 	{
-		name: "a source server that is far ahead of all WAL", phase: rewind.Analyze, names: text("00000002000000000000000F"), says: " and more", needs: true,
+		name: "a source server that is far ahead of all WAL", phase: rewind.Analyze, names: text("000000020000000000000010"), says: " and more", needs: true,
 		spoil: func(p *pair) {
 			p.configure("")
 			p.live = &source.State{FullPageWrites: true, Timeline: 2, FlushLSN: p.control(p.source).CheckPoint + 1<<49}

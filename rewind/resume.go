@@ -110,10 +110,10 @@ type Status struct {
 // and the target is not as it was. A nil Status knows of none.
 func (s *Status) Classify(err error) *Error {
 	e := Classify(err)
-	if e == nil || s == nil || e == err || s.State != StateUnfinished && s.State != StateInPlace {
-		return e
+	var already *Error
+	if e != nil && s != nil && !errors.As(err, &already) && (s.State == StateUnfinished || s.State == StateInPlace) {
+		e.TargetUntouched, e.NeedsSource = false, s.State == StateInPlace
 	}
-	e.TargetUntouched, e.NeedsSource = false, s.State == StateInPlace
 	return e
 }
 

@@ -30,13 +30,9 @@ type meddlingSource struct {
 	meddle  func() error
 	control func(*controlfile.Fields)
 	begun   bool
-	fetches int
 }
 
 func (s *meddlingSource) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst source.Sink) error {
-	if s.fetches++; s.fetches == 1 {
-		return s.movedSource.Fetch(ctx, ranges, dst) // the analysis looks at WAL
-	}
 	if s.begun = true; s.meddle != nil {
 		if err := s.meddle(); err != nil {
 			return err

@@ -1,12 +1,15 @@
 package target
 
 import (
+	"context"
 	"errors"
+	"hash"
 	"io/fs"
 	"iter"
 	"os"
 	"syscall"
 
+	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -41,6 +44,12 @@ func (t *Target) ReadFile(p string) ([]byte, error) {
 func (t *Target) Open(p string) (*os.File, error) {
 	f, err := t.Dir.Open(p)
 	return f, refusal(err)
+}
+
+// Hash is that of the directory.
+func (t *Target) Hash(ctx context.Context, newHash func() hash.Hash, ranges []datadir.Range) ([][]byte, error) {
+	sums, err := t.Dir.Hash(ctx, newHash, ranges)
+	return sums, refusal(err)
 }
 
 // Files is that of the directory.

@@ -112,20 +112,18 @@ func (m *areaMap) room(plan *filemap.Plan, exact bool) []room {
 	return rooms
 }
 
-// growth computes by how much a rewind in place lets the target grow, by area. A
-// WAL segment of which something is written counts whole: not every file system
-// has holes.
+// growth computes by how much a rewind in place lets the target grow, by area.
 func (m *areaMap) growth(plan *filemap.Plan, exact bool) []room {
 	rooms := make([]room, len(m.areas))
 	rooms[0].extra = spare
 	rooms[m.of[plan.WALDir]].whole += unwritten(plan, exact)
 	for i := range plan.Entries {
 		e := &plan.Entries[i]
-		switch {
-		case e.Action == filemap.Create:
+		switch e.Action {
+		case filemap.Create:
 			rooms[m.of[path.Dir(e.Path)]].extra += clusterSize
-		case e.Action == filemap.Copy && e.Unwritten < e.SourceSize, e.Action == filemap.CopyTail:
-			rooms[m.of[path.Dir(e.Path)]].later += max(0, clusters(e.SourceSize)-clusters(e.TargetSize))
+		case filemap.Copy, filemap.CopyTail:
+			rooms[m.of[path.Dir(e.Path)]].later += max(0, clusters(e.SourceSize-e.Unwritten)-clusters(e.TargetSize))
 		}
 	}
 	return rooms

@@ -55,7 +55,7 @@ func TestSpaceIsForWhatIsWritten(t *testing.T) {
 		{"recycled WAL of a source that writes on", many, false, false, segment, segment + little},
 		{"recycled WAL of a source that writes on, in place", many, false, true, segment, segment + little},
 		{"WAL that a stopped source has half written", half, true, false, segment / 2, segment/2 + little},
-		{"WAL that is half written, which may take all of it in place", half, true, true, segment, segment + little},
+		{"WAL that a stopped source has half written, in place", half, true, true, segment / 2, segment/2 + little},
 		{"the list of what came, where the data lie elsewhere", []filemap.Entry{link, table}, true, false, large / (96 << 10) * 32, large/(64<<10)*32 + little},
 		{"no list, in place", []filemap.Entry{link, table}, true, true, 0, little},
 	} {
