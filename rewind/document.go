@@ -21,6 +21,13 @@ import (
 // after Apply, what was done; err is what Apply returned. It asks a live source
 // for the names of relations, which are missing where that fails.
 func (r *Rewind) Document(ctx context.Context, err error) *report.Document {
+	return r.document(err, func() names { return r.askNames(ctx) })
+}
+
+// Brief is Document without asking anybody: relations have no names.
+func (r *Rewind) Brief(err error) *report.Document { return r.document(err, r.noNames) }
+
+func (r *Rewind) document(err error, known func() names) *report.Document {
 	d := newDocument(report.Plan)
 	if r.applied {
 		d.Kind = report.Result
@@ -54,7 +61,7 @@ func (r *Rewind) Document(ctx context.Context, err error) *report.Document {
 	for _, w := range p.NeededWAL {
 		d.Startability.Segments = append(d.Startability.Segments, report.Segment{Name: w.Name, Where: report.Where(w.Origin)})
 	}
-	names := r.askNames(ctx)
+	names := known()
 	d.Lost = r.documentLost(names)
 	if r.lostSaved || d.Kind == report.Plan {
 		d.Lost.SavedIn = r.opts.SaveLost

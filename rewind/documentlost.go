@@ -26,16 +26,18 @@ type names struct {
 	created                map[uint32]bool // databases of the target only
 }
 
-// askNames asks the source, if it can tell.
-func (r *Rewind) askNames(ctx context.Context) names {
-	lost := &r.plan.Lost
-	n := names{
-		relations: map[pgdata.RelFileLocator]source.RelationName{}, databases: map[uint32]string{}, tablespaces: map[uint32]string{},
-		created: map[uint32]bool{},
-	}
-	for _, oid := range lost.CreatedDatabases {
+// noNames is what is known without asking.
+func (r *Rewind) noNames() names {
+	n := names{created: map[uint32]bool{}}
+	for _, oid := range r.plan.Lost.CreatedDatabases {
 		n.created[oid] = true
 	}
+	return n
+}
+
+// askNames asks the source, if it can tell.
+func (r *Rewind) askNames(ctx context.Context) names {
+	lost, n := &r.plan.Lost, r.noNames()
 	namer, can := r.opts.Source.(source.Namer)
 	if !can {
 		return n

@@ -14,7 +14,7 @@ type Progress struct {
 	Phase      Phase
 	Step       string        // what begins, in pg_rewind's words; empty between two steps
 	DoneBytes  int64         // fetched so far
-	TotalBytes int64         // to fetch, going by the listed sizes
+	TotalBytes int64         // to fetch, going by the listed sizes, or what came if that is more
 	DoneFiles  int           // asked for so far
 	TotalFiles int           // to ask for
 	Rate       int64         // bytes per second since fetching began
@@ -57,9 +57,10 @@ func (r *Rewind) watch(c *counter, total int64, files int) (stop func()) {
 	begun, done, ended := time.Now(), make(chan struct{}), make(chan struct{})
 	report := func() {
 		p := Progress{Phase: Stage, DoneBytes: c.bytes.Load(), TotalBytes: total, DoneFiles: int(c.files.Load()), TotalFiles: files}
+		p.TotalBytes = max(p.TotalBytes, p.DoneBytes) // the source writes WAL meanwhile
 		if passed := time.Since(begun).Seconds(); passed > 0 && p.DoneBytes > 0 {
 			p.Rate = int64(float64(p.DoneBytes) / passed)
-			p.Remaining = time.Duration(float64(max(0, total-p.DoneBytes)) / float64(p.DoneBytes) * passed * float64(time.Second))
+			p.Remaining = time.Duration(float64(p.TotalBytes-p.DoneBytes) / float64(p.DoneBytes) * passed * float64(time.Second))
 		}
 		r.opts.Progress(p)
 	}

@@ -91,15 +91,13 @@ func (in *invocation) perform() (*report.Document, error) {
 	if err == nil && in.opts.savePlan != "" {
 		err = in.savePlan(r)
 	}
-	sumsUp := err == nil && in.sumsUp(r.Plan())
-	if !in.wantsDocument() && !sumsUp {
+	if err == nil && in.sumsUp(r.Plan()) {
+		in.sumUp(r.Brief(nil)) // the source is not asked any more
+	}
+	if !in.wantsDocument() {
 		return nil, err
 	}
-	d := r.Document(in.ctx, err)
-	if sumsUp {
-		in.sumUp(d)
-	}
-	return d, err
+	return r.Document(in.ctx, err), err
 }
 
 func (in *invocation) carryOut(r *rewind.Rewind) error {

@@ -69,7 +69,10 @@ type crowd struct {
 	slow    atomic.Bool    // take time for each piece
 }
 
-const crowdPiece = 1000
+const (
+	crowdPiece = 1000
+	manyPieces = 12000 // more than what is under way, and in buffers, when a connection breaks
+)
 
 func newCrowd(t *testing.T, c *pgtest.Cluster, n int) *crowd {
 	t.Helper()
@@ -118,7 +121,7 @@ func TestABadNetwork(t *testing.T) {
 			p := c.Proxy(t)
 			j, log := newJournal()
 			s := open(t, p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: never, Logger: log, Jobs: 1})
-			w := newCrowd(t, c, 3500)
+			w := newCrowd(t, c, manyPieces)
 			for _, piece := range []int{1, 700, 1000, 1001, 2400} {
 				w.at[piece] = func() { p.CutAfter(100_000) }
 			}
@@ -160,7 +163,7 @@ func TestABadNetwork(t *testing.T) {
 			p := c.Proxy(t)
 			j, log := newJournal()
 			s := open(t, p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: 800 * time.Millisecond, Logger: log})
-			w := newCrowd(t, c, 3500)
+			w := newCrowd(t, c, manyPieces)
 			w.at[1] = func() { time.Sleep(900 * time.Millisecond) }
 			require.NoError(t, s.Fetch(t.Context(), ranges(w.asked...), w))
 			w.mustBeComplete(t)
@@ -170,7 +173,7 @@ func TestABadNetwork(t *testing.T) {
 		t.Run("a server that stalls for too long is given up, and found again", func(t *testing.T) {
 			p := c.Proxy(t)
 			s := open(t, p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: 300 * time.Millisecond})
-			w := newCrowd(t, c, 3500)
+			w := newCrowd(t, c, manyPieces)
 			w.at[1500] = func() { p.Stall(true) }
 			err := s.Fetch(t.Context(), ranges(w.asked...), w)
 			require.ErrorIs(t, err, source.ErrUnavailable)
@@ -248,7 +251,7 @@ func TestARestartOfTheSource(t *testing.T) {
 		for _, mode := range []pgtest.StopMode{pgtest.Fast, pgtest.Immediate} {
 			j, log := newJournal()
 			s := open(t, c.ConnString("postgres"), pgsource.Options{Timeout: never, Logger: log})
-			w := newCrowd(t, c, 3500)
+			w := newCrowd(t, c, manyPieces)
 			started := make(chan error, 1)
 			w.at[1100] = func() {
 				w.slow.Store(true) // but read on: a server waits for those who do not before it stops
@@ -285,7 +288,7 @@ func TestASourceThatIsNotTheSameAnyMore(t *testing.T) {
 
 		t.Run("promoted in the middle of a transfer", func(t *testing.T) {
 			s := open(t, conninfo, opts)
-			w := newCrowd(t, standby, 3500)
+			w := newCrowd(t, standby, manyPieces)
 			w.at[1100] = func() { standby.Promote(t); p.Cut() }
 			err := s.Fetch(t.Context(), ranges(w.asked...), w)
 			require.ErrorIs(t, err, source.ErrChanged)
@@ -349,7 +352,7 @@ func TestAnEncryptedConnectionStaysSo(t *testing.T) {
 		p := pgtest.NewProxy(t, "tcp", net.JoinHostPort("127.0.0.1", fmt.Sprint(c.Port())))
 		conninfo := strings.ReplaceAll(p.ConnString("postgres", "postgres"), "sslmode=disable", "sslmode=prefer")
 		s := open(t, conninfo, pgsource.Options{Timeout: time.Second})
-		w := newCrowd(t, c, 3500)
+		w := newCrowd(t, c, manyPieces)
 		w.at[1] = func() { p.CutAfter(1_500_000) }
 		require.NoError(t, s.Fetch(t.Context(), ranges(w.asked...), w))
 		w.mustBeComplete(t)
