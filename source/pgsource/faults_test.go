@@ -344,7 +344,7 @@ func TestTheNetworkFailsAtEveryInstant(t *testing.T) {
 				all.Wait()
 				pgtest.Note(fmt.Sprintf("network of %s, %s: %d instants (%d complete, %d not opened, %d given up)",
 					in.Version, mode.name, tried.Load(), done.Load(), notOpened.Load(), unavailable.Load()))
-				assert.Greater(t, tried.Load(), instants/2)
+				assert.Greater(t, tried.Load(), int64(10))
 				assert.Less(t, notOpened.Load(), tried.Load())
 				assert.Equal(t, mode.forever, done.Load() == 0)
 			})

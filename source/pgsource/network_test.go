@@ -122,7 +122,7 @@ func TestABadNetwork(t *testing.T) {
 			j, log := newJournal()
 			s := open(t, p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: never, Logger: log, Jobs: 1})
 			w := newCrowd(t, c, manyPieces)
-			for _, piece := range []int{1, 700, 1000, 1001, 2400} {
+			for _, piece := range []int{1, 2500, 5000, 5001, 9000} {
 				w.at[piece] = func() { p.CutAfter(100_000) }
 			}
 			require.NoError(t, s.Fetch(t.Context(), ranges(w.asked...), w))
