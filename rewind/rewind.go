@@ -96,7 +96,8 @@ type Rewind struct {
 	earlier *knowledge      // of an interrupted rewind in place, which this one begins again
 	known   *knowledge      // what the next run would have to know
 
-	changed pgdata.ChangedBlocks // what the target changed since the last common checkpoint
+	changed    pgdata.ChangedBlocks // what the target changed since the last common checkpoint
+	provenFrom pgdata.SegNo         // the first segment of the target's WAL that was read whole
 }
 
 // Prepare inspects both sides, reads the target's WAL and decides what is to be

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path"
 	"runtime"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -25,21 +26,18 @@ type walFacts struct {
 
 	end pgdata.LSN // up to where the source has written; zero: not known
 
-	alike      map[string]bool // the source's segments that begin like the target's of the divergence
-	local      string          // that one's path
-	localBytes int64           // that they share
+	own      string // the target's segment of the divergence, whose beginning both share; empty if nothing proves it
+	ownBytes int64  // of that beginning
 }
 
 // learnWAL finds out all of it. The listings must be complete.
 func (r *Rewind) learnWAL(ctx context.Context, b *filemap.Builder) (*walFacts, error) {
-	w := &walFacts{r: r, common: map[string]bool{}, alike: map[string]bool{}, end: r.writtenBy(r.sourceControl, r.sourceState)}
-	if err := w.checkCommon(ctx, b); err != nil {
-		return nil, err
+	w := &walFacts{r: r, common: map[string]bool{}, end: r.writtenBy(r.sourceControl, r.sourceState)}
+	geo, divergence := r.targetControl.Geometry, r.plan.Divergence
+	if s := geo.SegNo(divergence); r.scanned(s) {
+		w.own, w.ownBytes = r.targetWAL().path(s), int64(geo.PageStart(divergence)-geo.SegStart(s))
 	}
-	if r.live == nil {
-		return w, nil // copying within a machine costs less than asking
-	}
-	return w, w.checkLocal(ctx, b)
+	return w, w.checkCommon(ctx, b)
 }
 
 // checkCommon proves that segments of before the divergence, which both sides
@@ -92,8 +90,7 @@ func (r *Rewind) ownIsGood(ctx context.Context, s pgdata.SegNo) bool {
 
 // scanned reports whether all records of a segment were read in this run.
 func (r *Rewind) scanned(s pgdata.SegNo) bool {
-	scan := r.plan.Scan
-	return r.earlier == nil && scan.FirstSegment < s && s <= scan.LastSegment
+	return r.earlier == nil && r.provenFrom <= s && s <= r.plan.Scan.LastSegment
 }
 
 // replayedWAL opens the target's segments that the rewound server's recovery could
@@ -111,37 +108,6 @@ func (w replayedWAL) OpenSegment(ctx context.Context, s pgdata.SegNo) (walreader
 		return nil, fs.ErrNotExist
 	}
 	return w.targetWAL.OpenSegment(ctx, s)
-}
-
-// checkLocal compares the part before the divergence of the segment in which the
-// two part. A promotion copies it to the new timeline's segment from the old one,
-// which the source may still have, too.
-func (w *walFacts) checkLocal(ctx context.Context, b *filemap.Builder) error {
-	p, geo := w.r.plan, w.r.targetControl.Geometry
-	s := geo.SegNo(p.Divergence)
-	w.local = p.Version.WALPath(geo.WALFileName(p.Target.History.TimelineOf(geo, s), s))
-	w.localBytes = int64(geo.PageStart(p.Divergence) - geo.SegStart(s))
-	if _, has := b.Target(w.local); !has || w.localBytes == 0 || w.r.earlier != nil {
-		return nil
-	}
-	var names []string
-	var pairs []pair
-	for f := range b.SourceWAL() {
-		name := path.Base(f.Path)
-		_, segment, ok := geo.ParseWALFileName(name)
-		inItsPlace := f.Path == w.local && w.r.inPlace() // which is overwritten first
-		if ok && segment == s && f.Size >= w.localBytes && !inItsPlace {
-			names = append(names, name)
-			pairs = append(pairs, pair{w.local, source.Range{Path: f.Path, Length: w.localBytes}})
-		}
-	}
-	same, err := w.r.sameContent(ctx, pairs)
-	for i, name := range names {
-		if err == nil && same[i] {
-			w.alike[name] = true
-		}
-	}
-	return err
 }
 
 // isCommon reports whether the target's segment is proven to be what both have.
@@ -188,10 +154,25 @@ func (r *Rewind) writtenTo(name string, size int64, end pgdata.LSN) int64 {
 	return min(size, (int64(end-1-geo.SegStart(s))/page+1)*page)
 }
 
-// localOf is the target's file whose first bytes are those of a source's segment.
+// localOf is the target's file that begins as a source's segment does, and for how
+// many bytes. A promotion copies what lies before it from the old timeline's segment
+// to the new one's; the source may still have both.
 func (w *walFacts) localOf(name string) (string, int64) {
-	if !w.alike[name] {
+	p, geo := w.r.plan, w.r.targetControl.Geometry
+	tli, s, ok := geo.ParseWALFileName(name)
+	if !ok || s != geo.SegNo(p.Divergence) || w.r.live == nil { // copying within a machine is as cheap
 		return "", 0
 	}
-	return w.local, w.localBytes
+	if w.r.inPlace() && p.Version.WALPath(name) == w.own { // which is overwritten first
+		return "", 0
+	}
+	for _, e := range slices.Backward(p.Source.History) {
+		switch {
+		case e.TLI == tli && (tli == p.DivergenceTimeline || geo.SegNo(e.Begin) == s):
+			return w.own, w.ownBytes
+		case e.TLI == p.DivergenceTimeline:
+			return "", 0
+		}
+	}
+	return "", 0
 }

@@ -2,11 +2,14 @@ package rewind_test
 
 import (
 	"encoding/binary"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -46,4 +49,85 @@ func TestAnOwnSegmentIsJudgedByWhatRecoveryReads(t *testing.T) {
 			assert.Equal(t, c.good, r.OwnIsGood(t.Context(), c.from, c.s, c.suspects...))
 		})
 	}
+}
+
+// TestTheSegmentOfTheDivergenceBeginsAsTheTargetsDoes has the last common checkpoint
+// in that segment, so that nothing was read of the one before.
+func TestTheSegmentOfTheDivergenceBeginsAsTheTargetsDoes(t *testing.T) {
+	oldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
+		old := in.InitCluster(t, pgtest.Options{})
+		old.Start(t)
+		old.Exec(t, "CREATE TABLE journal (what text, filler text)")
+		const segment = 16 << 20
+		for begin := old.InsertLSN(t); old.InsertLSN(t)/segment == begin/segment || old.InsertLSN(t)%segment < 1<<20; {
+			write(t, old, "common")
+		}
+		src := old.Standby(t)
+		old.Checkpoint(t)
+		src.WaitCaughtUp(t, old)
+		src.Promote(t)
+		write(t, old, "lost")
+		old.Stop(t, pgtest.Fast)
+		write(t, src, "new")
+		src.Checkpoint(t)
+		live := openServer(t, src.ConnString("postgres"))
+
+		r, err := prepare(t, old, live)
+		require.NoError(t, err)
+		p := r.Plan()
+		s := p.Target.Control.Geometry.SegNo(p.Divergence)
+		require.Equal(t, s, p.Scan.FirstSegment)
+		path := func(tli pgdata.TimelineID, s pgdata.SegNo) string {
+			return in.Version.WALPath(p.Target.Control.Geometry.WALFileName(tli, s))
+		}
+		read := func(c *pgtest.Cluster, path string) []byte {
+			b, err := os.ReadFile(filepath.Join(c.Dir, path))
+			require.NoError(t, err)
+			return b
+		}
+		beginning := int(p.Target.Control.Geometry.PageStart(p.Divergence)) % segment
+		require.GreaterOrEqual(t, beginning, 1<<20)
+		require.NotZero(t, read(old, path(1, s))[2]&1, "a record crosses into the segment")
+
+		const atBoundary, inHeader = 40, 10
+		for _, c := range []struct {
+			name   string
+			change string // the segment of which a byte is changed
+			at     int
+			gone   bool
+			local  bool
+		}{
+			{name: "as it was written", local: true},
+			{name: "behind a segment that is gone", change: path(1, s-1), gone: true, local: true},
+			{name: "with a damaged byte that only a record from before covers", change: path(1, s), at: atBoundary},
+			{name: "behind a segment that is not of its place", change: path(1, s-1), at: segment - 8192 + inHeader},
+		} {
+			target := old.CloneStopped(t)
+			if c.change != "" {
+				name := filepath.Join(target.Dir, c.change)
+				b := read(target, c.change)
+				b[c.at] ^= 1
+				require.NoError(t, os.WriteFile(name, b, 0o600))
+				if c.gone {
+					require.NoError(t, os.Remove(name))
+				}
+			}
+			p := mustRewind(t, target, live)
+			local := 0
+			for _, e := range p.Files.Entries {
+				if e.Local != "" {
+					assert.Equal(t, path(1, s), e.Local, c.name)
+					assert.EqualValues(t, beginning, e.LocalBytes, c.name)
+					local++
+				}
+			}
+			assert.Equal(t, c.local, local > 0, "%s: taken from the target", c.name)
+			for _, tli := range []pgdata.TimelineID{1, 2} {
+				want, got := read(src, path(tli, s))[:beginning], read(target, path(tli, s))[:beginning]
+				assert.True(t, string(want) == string(got), "%s: %s has the source's bytes", c.name, path(tli, s))
+			}
+			mustFollow(t, target, src)
+			mustBeSound(t, target)
+		}
+	})
 }

@@ -38,16 +38,45 @@ func VerifySegment(ctx context.Context, segs Segments, f Format, s pgdata.SegNo,
 		return errors.Is(err, fs.ErrNotExist) || r.pos >= end && errors.Is(err, ErrEndOfWAL)
 	}
 	first, before, err := r.readStarting(ctx, begin, end)
-	if before != 0 && (err == nil || forgiven(err)) {
-		err = nil
-		for r.begin(before); err == nil && r.prev < first; {
-			_, err = r.step(ctx)
-		}
+	if err == nil || forgiven(err) {
+		err = r.readAcross(ctx, before, first)
 	}
 	if err != nil && !forgiven(err) {
 		return err
 	}
 	return nil
+}
+
+// VerifyStart is the part of [VerifySegment] that a [Scan] did not do in the segment
+// s in which it found its checkpoint: it proves the record of the segment before that
+// ends in this one.
+func VerifyStart(ctx context.Context, segs Segments, f Format, s pgdata.SegNo) error {
+	r := NewReader(segs, f)
+	defer func() { _ = r.Close() }()
+	if r.err != nil {
+		return r.err
+	}
+	begin := f.Geometry.SegStart(s)
+	first, before, err := r.readStarting(ctx, begin, begin)
+	if err == nil {
+		err = r.readAcross(ctx, before, first)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// readAcross reads from one record to another one, which it is linked to. Zero is
+// a record that is not there.
+func (r *Reader) readAcross(ctx context.Context, from, to pgdata.LSN) (err error) {
+	if from == 0 {
+		return nil
+	}
+	for r.begin(from); err == nil && r.prev < to; {
+		_, err = r.step(ctx)
+	}
+	return err
 }
 
 // readStarting reads all records that start in [begin, end), or the next one if

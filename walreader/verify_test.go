@@ -108,6 +108,39 @@ func TestDamagedSegmentsAreNotProved(t *testing.T) {
 	}
 }
 
+func TestTheRecordThatCrossesIntoASegmentIsProved(t *testing.T) {
+	w, _ := longWAL("17")
+	next := w.firstAfter(w.f.Geometry.SegStart(4))
+	for _, c := range []struct {
+		name   string
+		damage func(segs *memSegments)
+		err    error // nil: it is good
+	}{
+		{"as it was written", func(*memSegments) {}, nil},
+		{"without the segment before", func(segs *memSegments) { delete(segs.files, 3) }, nil},
+		{"damaged before the boundary", func(segs *memSegments) { segs.at(w.f.Geometry.SegStart(4) - 1)[0] ^= 1 }, walreader.ErrCorrupt},
+		{"damaged behind the boundary", func(segs *memSegments) { segs.files[4][40] ^= 1 }, walreader.ErrCorrupt},
+		{"segment before recycled", func(segs *memSegments) { segs.files[3] = segs.files[2] }, walreader.ErrEndOfWAL},
+		{"first record linked to another one", func(segs *memSegments) {
+			rec := w.records[next]
+			seal(segs.at(rec.LSN)[:rec.Length], w.records[next-2].LSN)
+		}, walreader.ErrCorrupt},
+		{"damaged later", func(segs *memSegments) { segs.at(w.records[next+1].LSN)[20] ^= 1 }, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			segs := w.segments()
+			c.damage(segs)
+			err := walreader.VerifyStart(t.Context(), segs, w.f, 4)
+			assert.Zero(t, segs.open)
+			if c.err == nil {
+				assert.NoError(t, err)
+			} else {
+				assert.ErrorIs(t, err, c.err)
+			}
+		})
+	}
+}
+
 // TestSegmentsOfAllShapesAreProved has records that are longer than a segment, that
 // were abandoned, and switches, at random.
 func TestSegmentsOfAllShapesAreProved(t *testing.T) {
@@ -120,6 +153,9 @@ func TestSegmentsOfAllShapesAreProved(t *testing.T) {
 		last := f.Geometry.SegNo(w.lastEnd() - 1)
 		for s := f.Geometry.SegNo(w.start); s < last; s++ {
 			require.NoError(t, verify(segs, f, s, pgdata.TimelineID(w.tli)), "%s, segment %d, pages of %d", version, s, f.Geometry.WALBlockSize)
+			if first := w.firstAfter(f.Geometry.SegStart(s)); first >= 0 && f.Geometry.SegNo(w.records[first].LSN) == s {
+				require.NoError(t, walreader.VerifyStart(t.Context(), segs, f, s), "%s, segment %d, pages of %d", version, s, f.Geometry.WALBlockSize)
+			}
 			alone := w.segments()
 			alone.files = map[pgdata.SegNo][]byte{s: alone.files[s]}
 			require.NoError(t, verify(alone, f, s, pgdata.TimelineID(w.tli)), "%s, segment %d alone, pages of %d", version, s, f.Geometry.WALBlockSize)
