@@ -41,6 +41,7 @@ func (c *contest) fresh() *pgtest.Cluster {
 		c.replica = newReplica(c.t, c.target)
 	}
 	c.t.must(c.replica.restore())
+	c.t.must(touchMemory(filepath.Dir(c.replica.Dir), c.replica.size))
 	return c.replica.Cluster
 }
 

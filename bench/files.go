@@ -11,7 +11,7 @@ const tablesPerDatabase = 5000
 
 // manyFiles is many relation files and two changed rows.
 var manyFiles = &scenario{
-	name: "F", about: "with relations, two changed rows", unit: "files", small: 20_000, full: 100_000,
+	name: "F", about: "with relations, two changed rows", unit: "files", small: 40_000, full: 100_000,
 	build: func(t *scope, in *pgtest.Installation, files int64) *pair {
 		old := primary(t, in, map[string]string{"max_locks_per_transaction": "256", "wal_keep_size": "64MB"})
 		old.Exec(t, "CREATE DATABASE files0")

@@ -16,13 +16,16 @@ type replica struct {
 	*pgtest.Cluster
 	origin string
 	clean  map[string]fs.FileInfo // files that are as in the origin, by path
+	size   int64                  // of the files of the origin together
 }
 
 func newReplica(t *scope, target *pgtest.Cluster) *replica {
 	r := &replica{Cluster: target.CloneStopped(t), origin: target.Dir, clean: map[string]fs.FileInfo{}}
 	t.must(filepath.WalkDir(r.Dir, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.Type().IsRegular() {
-			r.clean[path], err = entry.Info()
+			if r.clean[path], err = entry.Info(); err == nil {
+				r.size += r.clean[path].Size()
+			}
 		}
 		return err
 	}))

@@ -32,7 +32,7 @@ const (
 // smallRecords is many small records between the last common checkpoint and the
 // divergence: 107 bytes on average, two for each row.
 var smallRecords = &scenario{
-	name: "W2", about: "of small records before the divergence, analysis only", unit: "MB", small: 200, full: 700,
+	name: "W2", about: "of small records before the divergence, analysis only", unit: "MB", small: 400, full: 700,
 	build: func(t *scope, in *pgtest.Installation, size int64) *pair {
 		old := primary(t, in, map[string]string{"wal_keep_size": "64GB"}) // the standby's, too, or it could not follow
 		old.Exec(t, "CREATE TABLE small (id bigserial PRIMARY KEY, filler text)")
