@@ -115,7 +115,7 @@ func (c *contest) start(one contestant, target *pgtest.Cluster) (sample, string)
 	}
 	_ = exec.Command("sync").Run() // where there is such a program
 	if !one.dry {
-		c.t.must(touchMemory(filepath.Dir(target.Dir), c.replica.size))
+		c.t.must(touchMemory(filepath.Dir(target.Dir), c.replica.size*3/2)) // all of it may be written anew
 	}
 	s, printed, err := timed(c.path(one.program), args, one.env)
 	c.t.must(err)
