@@ -132,16 +132,11 @@ func (b *Builder) Source(p string) (pgdata.FileInfo, bool) { return b.source.Fin
 // Target gives an entry of the target.
 func (b *Builder) Target(p string) (pgdata.FileInfo, bool) { return b.target.Find(p) }
 
-// SourceWAL yields the source's files that lie directly in the WAL directory, by
+// TargetWAL yields the target's files that lie directly in the WAL directory, by
 // their names.
-func (b *Builder) SourceWAL() iter.Seq[pgdata.FileInfo] { return b.wal(b.source) }
-
-// TargetWAL is SourceWAL of the target.
-func (b *Builder) TargetWAL() iter.Seq[pgdata.FileInfo] { return b.wal(b.target) }
-
-func (b *Builder) wal(l *Listing) iter.Seq[pgdata.FileInfo] {
+func (b *Builder) TargetWAL() iter.Seq[pgdata.FileInfo] {
 	return func(yield func(pgdata.FileInfo) bool) {
-		for f := range l.In(b.rules.Version.WALDir) {
+		for f := range b.target.In(b.rules.Version.WALDir) {
 			if f.Type == pgdata.Regular && !yield(f) {
 				return
 			}
