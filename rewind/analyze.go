@@ -185,12 +185,7 @@ func (r *Rewind) scanTarget(ctx context.Context) (pgdata.ChangedBlocks, error) {
 	p.Checkpoint = scan.Checkpoint
 	p.Scan = ScanSummary{Records: scan.Records, Bytes: scan.Bytes, FirstSegment: scan.FirstSegment, LastSegment: scan.LastSegment}
 	p.Lost = scan.Lost
-	own := r.targetWAL()
-	own.archive = nil // only the target's own counts
-	r.provenFrom = scan.FirstSegment
-	if walreader.VerifyStart(ctx, own, r.format(r.targetControl), scan.FirstSegment) != nil {
-		r.provenFrom++
-	}
+	r.proveScanned(ctx)
 	r.log.Info(fmt.Sprintf("rewinding from last common checkpoint at %s on timeline %d", r.lsn(scan.Checkpoint.LSN), scan.Checkpoint.TLI))
 	return scan.Blocks, nil
 }

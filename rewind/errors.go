@@ -43,7 +43,8 @@ func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
 // ExitStatus is that with which the program ends: 1 failed, and the target is
-// untouched, but perhaps for its crash recovery; 3 only a base backup can help; 4 a further run finishes the rewind.
+// untouched, but perhaps for its crash recovery; 3 only a base backup can help; 4 a
+// further run finishes the rewind.
 func (e *Error) ExitStatus() int {
 	switch {
 	case e.BaseBackupNeeded:

@@ -34,7 +34,7 @@ type walFacts struct {
 func (r *Rewind) learnWAL(ctx context.Context, b *filemap.Builder) (*walFacts, error) {
 	w := &walFacts{r: r, common: map[string]bool{}, end: r.writtenBy(r.sourceControl, r.sourceState)}
 	geo, divergence := r.targetControl.Geometry, r.plan.Divergence
-	if s := geo.SegNo(divergence); r.scanned(s) {
+	if s := geo.SegNo(divergence); r.scanned(s) && r.noneNewer(ctx, s, r.plan.DivergenceTimeline) {
 		w.own, w.ownBytes = r.targetWAL().path(s), int64(geo.PageStart(divergence)-geo.SegStart(s))
 	}
 	return w, w.checkCommon(ctx, b)
@@ -71,8 +71,7 @@ func (w *walFacts) checkCommon(ctx context.Context, b *filemap.Builder) error {
 // ownIsGood reports whether the target's segment s, of before the divergence, is
 // what its name says.
 func (r *Rewind) ownIsGood(ctx context.Context, s pgdata.SegNo) bool {
-	wal, f := replayedWAL{r, r.targetWAL()}, r.format(r.targetControl)
-	wal.archive = nil // only the target's own counts
+	wal, f := replayedWAL{r, r.ownWAL()}, r.format(r.targetControl)
 	var err error
 	switch {
 	case r.scanned(s):
@@ -86,6 +85,30 @@ func (r *Rewind) ownIsGood(ctx context.Context, s pgdata.SegNo) bool {
 		}
 	}
 	return err == nil
+}
+
+// proveScanned finds out from which segment on the scan has proven what
+// [walreader.VerifySegment] proves.
+func (r *Rewind) proveScanned(ctx context.Context) {
+	first := r.plan.Scan.FirstSegment
+	err := walreader.VerifyStart(ctx, r.ownWAL(), r.format(r.targetControl), first)
+	r.provenFrom = first
+	if err != nil || !r.noneNewer(ctx, first, r.plan.Target.History.TimelineOf(r.targetControl.Geometry, first)) {
+		r.provenFrom++
+	}
+}
+
+// noneNewer reports whether the pages of a scanned segment, before the divergence,
+// are of no newer timeline than tli. The last one tells, for the scan has found that
+// they do not go back.
+func (r *Rewind) noneNewer(ctx context.Context, s pgdata.SegNo, tli pgdata.TimelineID) bool {
+	geo := r.targetControl.Geometry
+	end := min(geo.SegStart(s+1), geo.PageStart(r.plan.Divergence))
+	if end <= geo.SegStart(s) {
+		return true
+	}
+	newest, err := walreader.PageTimeline(ctx, r.ownWAL(), r.format(r.targetControl), end-pgdata.LSN(geo.WALBlockSize))
+	return err == nil && newest <= tli
 }
 
 // scanned reports whether all records of a segment were read in this run.

@@ -89,30 +89,49 @@ func TestTheSegmentOfTheDivergenceBeginsAsTheTargetsDoes(t *testing.T) {
 		require.GreaterOrEqual(t, beginning, 1<<20)
 		require.NotZero(t, read(old, path(1, s))[2]&1, "a record crosses into the segment")
 
+		spoil := func(s pgdata.SegNo, at int) func(c *pgtest.Cluster) {
+			return func(c *pgtest.Cluster) {
+				b := read(c, path(1, s))
+				b[at] ^= 1
+				require.NoError(t, os.WriteFile(filepath.Join(c.Dir, path(1, s)), b, 0o600))
+			}
+		}
+		// newer puts all pages from the segment on on timeline 2, as if they had been
+		// copied from there.
+		newer := func(c *pgtest.Cluster) {
+			for s := s; s <= p.Target.Control.Geometry.SegNo(p.Target.EndOfWAL); s++ {
+				b := read(c, path(1, s))
+				for at := 0; at < segment; at += 8192 {
+					binary.LittleEndian.PutUint32(b[at+4:], 2)
+				}
+				require.NoError(t, os.WriteFile(filepath.Join(c.Dir, path(1, s)), b, 0o600))
+			}
+		}
 		const atBoundary, inHeader = 40, 10
 		for _, c := range []struct {
-			name   string
-			change string // the segment of which a byte is changed
-			at     int
-			gone   bool
-			local  bool
+			name    string
+			change  func(c *pgtest.Cluster)
+			inPlace bool
+			local   int // files that begin with what the target has
 		}{
-			{name: "as it was written", local: true},
-			{name: "behind a segment that is gone", change: path(1, s-1), gone: true, local: true},
-			{name: "with a damaged byte that only a record from before covers", change: path(1, s), at: atBoundary},
-			{name: "behind a segment that is not of its place", change: path(1, s-1), at: segment - 8192 + inHeader},
+			{name: "as it was written", local: 2},
+			{name: "as it was written, in place", inPlace: true, local: 1}, // the other is the target's own
+			{name: "behind a segment that is gone", change: func(c *pgtest.Cluster) {
+				require.NoError(t, os.Remove(filepath.Join(c.Dir, path(1, s-1))))
+			}, local: 2},
+			{name: "with a damaged byte that only a record from before covers", change: spoil(s, atBoundary)},
+			{name: "behind a segment that is not of its place", change: spoil(s-1, segment-8192+inHeader)},
+			{name: "of a newer timeline", change: newer},
 		} {
 			target := old.CloneStopped(t)
-			if c.change != "" {
-				name := filepath.Join(target.Dir, c.change)
-				b := read(target, c.change)
-				b[c.at] ^= 1
-				require.NoError(t, os.WriteFile(name, b, 0o600))
-				if c.gone {
-					require.NoError(t, os.Remove(name))
-				}
+			if c.change != nil {
+				c.change(target)
 			}
-			p := mustRewind(t, target, live)
+			r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target.Dir, Source: live, InPlace: c.inPlace})
+			require.NoError(t, err, c.name)
+			require.NoError(t, r.Apply(t.Context()), c.name)
+			p := r.Plan()
+			require.NoError(t, r.Close())
 			local := 0
 			for _, e := range p.Files.Entries {
 				if e.Local != "" {
@@ -121,7 +140,7 @@ func TestTheSegmentOfTheDivergenceBeginsAsTheTargetsDoes(t *testing.T) {
 					local++
 				}
 			}
-			assert.Equal(t, c.local, local > 0, "%s: taken from the target", c.name)
+			assert.Equal(t, c.local, local, "%s: taken from the target", c.name)
 			for _, tli := range []pgdata.TimelineID{1, 2} {
 				want, got := read(src, path(tli, s))[:beginning], read(target, path(tli, s))[:beginning]
 				assert.True(t, string(want) == string(got), "%s: %s has the source's bytes", c.name, path(tli, s))

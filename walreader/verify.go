@@ -67,6 +67,18 @@ func VerifyStart(ctx context.Context, segs Segments, f Format, s pgdata.SegNo) e
 	return err
 }
 
+// PageTimeline is the timeline of the page at lsn, of which everything else that its
+// header says is right.
+func PageTimeline(ctx context.Context, segs Segments, f Format, lsn pgdata.LSN) (pgdata.TimelineID, error) {
+	r := NewReader(segs, f)
+	defer func() { _ = r.Close() }()
+	if r.err != nil {
+		return 0, r.err
+	}
+	_, err := r.pages.at(ctx, lsn)
+	return pgdata.TimelineID(r.pages.timeline), err
+}
+
 // readAcross reads from one record to another one, which it is linked to. Zero is
 // a record that is not there.
 func (r *Reader) readAcross(ctx context.Context, from, to pgdata.LSN) (err error) {

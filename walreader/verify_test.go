@@ -141,6 +141,22 @@ func TestTheRecordThatCrossesIntoASegmentIsProved(t *testing.T) {
 	}
 }
 
+func TestAPageTellsItsTimeline(t *testing.T) {
+	w, _ := longWAL("17")
+	segs := w.segments()
+	setTimeline(segs.files[3], w.f, 50, 51, 7)
+	page := func(n int) pgdata.LSN { return w.f.Geometry.SegStart(3) + pgdata.LSN(n*8192) }
+	for n, want := range map[int]pgdata.TimelineID{49: 1, 50: 7, 51: 1} {
+		tli, err := walreader.PageTimeline(t.Context(), segs, w.f, page(n))
+		require.NoError(t, err)
+		assert.Equal(t, want, tli, "page %d", n)
+	}
+	segs.files[3] = segs.files[2]
+	_, err := walreader.PageTimeline(t.Context(), segs, w.f, page(50))
+	assert.ErrorContains(t, err, "unexpected pageaddr")
+	assert.Zero(t, segs.open)
+}
+
 // TestSegmentsOfAllShapesAreProved has records that are longer than a segment, that
 // were abandoned, and switches, at random.
 func TestSegmentsOfAllShapesAreProved(t *testing.T) {
