@@ -91,8 +91,8 @@ func (p *Proxy) set(change func()) {
 	p.changed = make(chan struct{})
 }
 
-// Delay makes everything arrive so much later, in each direction. It does not
-// limit how much can be under way.
+// Delay makes everything arrive so much later, in each direction. No more than
+// [window] bytes of a connection are under way then, as with TCP.
 func (p *Proxy) Delay(d time.Duration) { p.set(func() { p.delay = d }) }
 
 // Throttle limits what a connection gets from the server; zero lifts the limit.
@@ -167,44 +167,82 @@ func (p *Proxy) connect(client net.Conn) {
 // chunk is on its way.
 type chunk struct {
 	data []byte
-	due  time.Time
+	due  time.Time // when it arrives
 }
+
+// window is how many bytes of a connection are under way before their receipt is
+// known, where there is a delay. Linux has so many with its default buffers: one
+// connection got 236 to 248 MB/s at a round trip of 10 ms, whatever its ends did.
+const window = 2_400_000
 
 // forward copies one direction, up to its end, which it passes on.
 func (p *Proxy) forward(l *link, to, from net.Conn, fromServer bool) {
-	way := make(chan chunk, 256)
+	way, used := make(chan chunk, 256), make(chan []byte, 256)
 	go func() {
 		defer close(way)
-		for {
-			data := make([]byte, 16<<10)
-			n, err := from.Read(data)
-			if n > 0 {
-				p.mu.Lock()
-				due := time.Now().Add(p.delay)
-				p.mu.Unlock()
-				way <- chunk{data[:n], due}
-			}
-			if err != nil {
-				return
-			}
-		}
+		p.take(from, way, used)
 	}()
 	for c := range way {
 		time.Sleep(time.Until(c.due))
-		for len(c.data) > 0 {
-			n := p.pass(l, len(c.data), fromServer)
+		for rest := c.data; len(rest) > 0; {
+			n := p.pass(l, len(rest), fromServer)
 			if n == 0 {
 				break
 			}
-			if _, err := to.Write(c.data[:n]); err != nil {
+			if _, err := to.Write(rest[:n]); err != nil {
 				l.close()
 				break
 			}
-			c.data = c.data[n:]
+			rest = rest[n:]
+		}
+		select {
+		case used <- c.data:
+		default:
 		}
 	}
 	if half, ok := to.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
+	}
+}
+
+// take sends what comes on its way, no more than a window at a time.
+func (p *Proxy) take(from net.Conn, way chan<- chunk, used <-chan []byte) {
+	type receipt struct {
+		bytes int
+		at    time.Time
+	}
+	var (
+		unknown  []receipt // in order
+		underWay int
+	)
+	for {
+		for underWay >= window {
+			time.Sleep(time.Until(unknown[0].at))
+			underWay -= unknown[0].bytes
+			unknown = unknown[1:]
+		}
+		var data []byte
+		select {
+		case data = <-used:
+			data = data[:cap(data)]
+		default:
+			data = make([]byte, 64<<10)
+		}
+		n, err := from.Read(data)
+		if n > 0 {
+			p.mu.Lock()
+			delay := p.delay
+			p.mu.Unlock()
+			due := time.Now().Add(delay)
+			if delay > 0 {
+				unknown = append(unknown, receipt{n, due.Add(delay)})
+				underWay += n
+			}
+			way <- chunk{data[:n], due}
+		}
+		if err != nil {
+			return
+		}
 	}
 }
 
