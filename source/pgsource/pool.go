@@ -15,7 +15,19 @@ import (
 
 // defaultJobs is how many connections there may be where nobody says: two for
 // each core, since a connection waits for the server as often as for this side.
-func defaultJobs() int { return min(max(2*runtime.GOMAXPROCS(0), 4), 8) }
+// Over a distance it waits for its own data, of which only so much is under way:
+// there it is as many as are ever of use.
+func defaultJobs(answered time.Duration) int {
+	const most = 8
+	if answered >= distant {
+		return most
+	}
+	return min(max(2*runtime.GOMAXPROCS(0), 4), most)
+}
+
+// distant is how long a server that is far away takes for its first answer. One
+// that is near takes 1 to 3 ms.
+const distant = 5 * time.Millisecond
 
 // leaveSlots is how many connections the server must have to spare before it is
 // asked for one more than the first.
@@ -55,10 +67,6 @@ func newPool(c *connector, opts Options) *pool {
 	if p.timeout <= 0 {
 		p.timeout = DefaultTimeout
 	}
-	if p.jobs <= 0 {
-		p.jobs = defaultJobs()
-	}
-	p.free = make(chan *session, p.jobs)
 	return p
 }
 
@@ -72,6 +80,10 @@ func (p *pool) open(ctx context.Context) (*session, error) {
 	pinned := own
 	p.connector = &pinned
 	p.name, p.size, p.spare = s.name, 1, s.spare
+	if p.jobs <= 0 {
+		p.jobs = defaultJobs(s.answered)
+	}
+	p.free = make(chan *session, p.jobs)
 	p.free <- s
 	return s, nil
 }

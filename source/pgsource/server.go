@@ -26,9 +26,9 @@ type Options struct {
 	// again until then. It does not limit what is slow and moves.
 	Timeout time.Duration
 	// Jobs is the most connections; zero means two for each core of this machine,
-	// at least four and at most eight. There is one at first. Others are made when
-	// there is enough to do for them, as long as the server has some to spare; it
-	// is no error if it has none.
+	// at least four and at most eight, and eight to a server that is far away. There
+	// is one at first. Others are made when there is enough to do for them, as long
+	// as the server has some to spare; it is no error if it has none.
 	Jobs   int
 	Logger *slog.Logger // what happens to the connection; nil discards
 

@@ -21,12 +21,13 @@ import (
 type session struct {
 	pool      *pool
 	connector *connector
-	name      string    // of the server, for messages
-	conn      *pgx.Conn // nil while there is none
-	made      time.Time // when conn was
-	prepared  bool      // conn knows fetchSQL
-	pulse     *pulse    // of conn, or of the attempt to make one
-	spare     int       // how many connections more the server had room for
+	name      string        // of the server, for messages
+	conn      *pgx.Conn     // nil while there is none
+	made      time.Time     // when conn was
+	prepared  bool          // conn knows fetchSQL
+	pulse     *pulse        // of conn, or of the attempt to make one
+	answered  time.Duration // how long the first answer took
+	spare     int           // how many connections more the server had room for
 	abandoned bool
 }
 
@@ -74,6 +75,7 @@ func (s *session) connect(ctx context.Context, limit time.Duration) (err error) 
 	}
 	s.conn, s.name, s.made, s.prepared = conn, name, time.Now(), false
 	now, err := prepareSession(ctx, s.conn)
+	s.answered = time.Since(s.made)
 	if err != nil {
 		return fmt.Errorf("source %s: %w", s.name, silenced(ctx, limit, err))
 	}
