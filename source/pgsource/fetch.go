@@ -23,8 +23,9 @@ const (
 	// maxInFlight is how many requests are under way on a connection: enough to
 	// keep a distant server busy, and not more than the last ones may wait for.
 	maxInFlight = 3
-	// maxReady is how many requests wait for a connection.
-	maxReady = 8
+	// maxReady is how many requests wait for a connection: so many that all that
+	// there are by default are made at once where there is enough to fetch.
+	maxReady = mostJobs * perConnection / maxRequest
 )
 
 // fetchSQL reads pieces of files; a file that is gone gives NULL. Each connection

@@ -18,12 +18,13 @@ import (
 // Over a distance it waits for its own data, of which only so much is under way:
 // there it is as many as are ever of use.
 func defaultJobs(answered time.Duration) int {
-	const most = 8
 	if answered >= distant {
-		return most
+		return mostJobs
 	}
-	return min(max(2*runtime.GOMAXPROCS(0), 4), most)
+	return min(max(2*runtime.GOMAXPROCS(0), 4), mostJobs)
 }
+
+const mostJobs = 8
 
 // distant is how long a server that is far away takes for its first answer. One
 // that is near takes 1 to 3 ms.
