@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"runtime"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -24,6 +25,10 @@ type endlessWAL struct {
 	template []byte
 	records  []templateRecord
 	firstOn  []int // index of the first record of each page
+
+	opened atomic.Int64
+	live   atomic.Uint64 // most bytes in use while it was read, if they are looked at
+	look   bool
 }
 
 type templateRecord struct {
@@ -63,6 +68,12 @@ func newEndlessWAL(f walreader.Format) *endlessWAL {
 }
 
 func (e *endlessWAL) OpenSegment(_ context.Context, s pgdata.SegNo) (walreader.Segment, error) {
+	if e.look && e.opened.Add(1)%50 == 0 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		e.live.Store(max(e.live.Load(), m.HeapAlloc)) // a race loses one look
+	}
 	return endlessSegment{e, s}, nil
 }
 
@@ -109,7 +120,7 @@ func (s endlessSegment) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // scan scans that many segments and says what it allocated.
-func (e *endlessWAL) scan(t *testing.T, segments int) (allocated uint64) {
+func (e *endlessWAL) scan(t testing.TB, segments int) (allocated uint64) {
 	end := e.f.Geometry.SegStart(e.first + pgdata.SegNo(segments))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -128,4 +139,22 @@ func TestScanningMoreWALTakesNoMoreMemory(t *testing.T) {
 	t.Logf("%d bytes for %d segments, %d for %d", small, few, large, few+more)
 	// What remains is the opening of files and handing out of work, which is garbage at once.
 	assert.Less(t, (int64(large)-int64(small))/more, int64(2<<10), "bytes allocated per segment")
+}
+
+// BenchmarkScanMemory shows what of the memory grows with WAL: nothing.
+func BenchmarkScanMemory(b *testing.B) {
+	f := format("17")
+	f.Geometry.WALSegSize = 16 << 20
+	e := newEndlessWAL(f)
+	e.look = true
+	for _, gb := range []int{1, 10, 100} {
+		b.Run(fmt.Sprintf("%dGB", gb), func(b *testing.B) {
+			b.SetBytes(int64(gb) << 30)
+			e.live.Store(0)
+			for b.Loop() {
+				e.scan(b, gb<<30/(16<<20))
+			}
+			b.ReportMetric(float64(e.live.Load())/(1<<20), "MB-in-use")
+		})
+	}
 }
