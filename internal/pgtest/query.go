@@ -149,11 +149,11 @@ func (c *Cluster) Checkpoint(t T) {
 	c.Exec(t, "CHECKPOINT")
 }
 
-// SwitchWAL makes a primary begin a new WAL segment. The server does nothing if
-// the current one is empty.
-func (c *Cluster) SwitchWAL(t T) {
+// SwitchWAL makes a primary begin a new WAL segment, and gives the name of the
+// one that ended. The server does nothing if the current one is empty.
+func (c *Cluster) SwitchWAL(t T) (ended string) {
 	t.Helper()
-	c.Exec(t, "SELECT "+c.In.dialect().switchWAL+"()")
+	return c.QueryString(t, fmt.Sprintf("SELECT %s(%s())", c.In.Version.SQL.WALFileName, c.In.dialect().switchWAL))
 }
 
 // InRecovery tells whether the server is a standby.

@@ -59,16 +59,20 @@ func TestSeveralConnections(t *testing.T) {
 			require.NoError(t, admin.QueryRow(t.Context(), sql).Scan(&n))
 			return n
 		}
-		// fetch does the task, looks in the middle of it, when there are as many
-		// connections as wanted, and returns how many there were.
-		const count = "SELECT count(*)::int FROM pg_stat_activity WHERE application_name = 'gorewind'"
+		// fetch does the task, looks in the middle of it, when as many connections as
+		// wanted fetch, and returns how many there were.
+		const (
+			from     = " FROM pg_stat_activity WHERE application_name = 'gorewind'"
+			fetching = from + " AND query LIKE '%FROM ROWS FROM%'"
+			count    = "SELECT count(*)::int" + from
+		)
 		fetch := func(t *testing.T, conninfo string, opts pgsource.Options, want int, look func()) (connections int) {
 			t.Helper()
 			s := open(t, conninfo, opts)
 			sink := k.sink()
 			require.NoError(t, s.Fetch(t.Context(), ranges(k.asked...), &watcher{Sink: sink, left: 600, what: func() {
 				for deadline := time.Now().Add(waitForReload); connections < want && time.Now().Before(deadline); {
-					connections = query(t, count)
+					connections = query(t, "SELECT count(*)::int"+fetching)
 				}
 				look()
 			}}))
@@ -108,11 +112,11 @@ func TestSeveralConnections(t *testing.T) {
 			assert.Equal(t, 1, fetch(t, c.ConnStringAs("limited", "postgres"), pgsource.Options{Jobs: 8}, 1, none))
 		})
 		t.Run("one of them is ended in the middle, and then all", func(t *testing.T) {
-			for _, which := range []string{"LIMIT 1", ""} {
+			for _, which := range []string{" LIMIT 1", ""} {
 				j, log := newJournal()
 				n := 0
 				fetch(t, c.ConnString("postgres"), pgsource.Options{Jobs: 3, Logger: log, Timeout: never}, 3, func() {
-					n = query(t, "SELECT count(pg_terminate_backend(pid))::int FROM (SELECT pid FROM pg_stat_activity WHERE application_name = 'gorewind' "+which+") a")
+					n = query(t, "SELECT count(pg_terminate_backend(pid))::int FROM (SELECT pid"+fetching+which+") a")
 				})
 				assert.Positive(t, n)
 				assert.GreaterOrEqual(t, j.count("WARN"), 1)
