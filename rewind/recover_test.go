@@ -48,7 +48,7 @@ func archiving(t *testing.T, in *pgtest.Installation) (conf map[string]string, d
 	dir = t.TempDir()
 	require.NoError(t, os.Chmod(dir, 0o755))
 	restore = fmt.Sprintf("cp %s/%%f %%p", dir)
-	conf = map[string]string{"archive_mode": "on", "archive_command": fmt.Sprintf("cp %%p %s/%%f", dir)}
+	conf = map[string]string{"archive_mode": "on", "archive_command": fmt.Sprintf("cp %%p %[1]s/.%%f && mv %[1]s/.%%f %[1]s/%%f", dir)}
 	if !in.Version.RecoveryConf {
 		conf["restore_command"] = restore
 	}
