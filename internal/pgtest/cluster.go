@@ -40,6 +40,9 @@ type Cluster struct {
 	Dir          string        // the data directory
 	LogFile      string        // beside the data directory
 	StartTimeout time.Duration // how long Start waits for connections; a minute unless changed
+	// Hopeless, if not nil, tells from what the server logged since its start that
+	// waiting for connections is in vain.
+	Hopeless func(log string) bool
 
 	home string // holds everything of the cluster, and the socket
 	port int

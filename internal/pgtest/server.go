@@ -106,7 +106,7 @@ func (c *Cluster) TryStart(options ...string) error {
 		if err = c.ping(); err == nil {
 			return nil
 		}
-		if time.Now().After(deadline) {
+		if time.Now().After(deadline) || c.Hopeless != nil && c.Hopeless(c.logSince(logged)) {
 			c.halt()
 			return fmt.Errorf("%s (PostgreSQL %s) took no connections within %v: %w; it logged:\n%s",
 				c.Name, c.In, c.StartTimeout, err, c.logSince(logged))

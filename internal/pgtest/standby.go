@@ -111,8 +111,13 @@ func (c *Cluster) Standby(t T) *Cluster {
 // postgresql.auto.conf that replace those of earlier calls.
 func (c *Cluster) MakeStandbyOf(t T, primary *Cluster) {
 	t.Helper()
+	c.makeStandby(t, primary.ConnString("postgres")+" application_name="+c.Name)
+}
+
+func (c *Cluster) makeStandby(t T, conninfo string) {
+	t.Helper()
 	settings := []string{
-		confLines(map[string]string{"primary_conninfo": primary.ConnString("postgres") + " application_name=" + c.Name}),
+		confLines(map[string]string{"primary_conninfo": conninfo}),
 		"recovery_target_timeline = 'latest'\n",
 	}
 	if c.In.Version.RecoveryConf {
