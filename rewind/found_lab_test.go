@@ -1,6 +1,7 @@
 package rewind_test
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
@@ -24,7 +25,7 @@ type situation struct {
 	name    string // says what is the matter
 	majors  []string
 	want    wish
-	stopped wish // from a stopped source; the same unless given
+	stopped wish // from a stopped source, where that is another
 	make    func(l *lab) ends
 }
 
@@ -32,11 +33,11 @@ type situation struct {
 type wish int
 
 const (
-	rewoundOrRefused wish = iota
-	rewound               // no refusal
-	refused               // nothing but a refusal
-	left                  // nothing is to be rewound: it follows, even if the rewind is refused
-	never                 // is not to be tried
+	either  wish = iota + 1 // rewound or refused; where nothing is said
+	rewound                 // no refusal
+	refused                 // nothing but a refusal
+	left                    // nothing is to be rewound: it follows, even if the rewind is refused
+	never                   // is not to be tried
 )
 
 // ends are both sides of a situation. The source runs.
@@ -50,6 +51,12 @@ type ends struct {
 
 // oldestMiddleNewest are the majors on which situations are tried.
 var oldestMiddleNewest = []string{"9.6", "13", "18", "19"}
+
+// How long to wait for what is sure to come, and between two looks.
+const (
+	waitLong = 2 * time.Minute
+	tick     = 20 * time.Millisecond
+)
 
 // lab makes situations.
 type lab struct {
@@ -81,26 +88,22 @@ func (s situation) tryBoth(l *lab, e ends) {
 	second := e
 	second.target = e.target.CloneStopped(l)
 	first := try{target: e.target, src: e.src, primary: e.primary, opts: e.opts}
-	promotes := e.primary == nil && e.src.InRecovery(l)
 	o := first.rewind(l)
-	if promotes { // which would leave another source for the second try
+	stopped := s.stopped != never
+	if stopped { // what becomes of the target changes the source
 		e.src.Stop(l, pgtest.Fast)
 		second.src = e.src.CloneStopped(l)
 		e.src.Start(l)
 	}
 	l.Run("live source", func(t *testing.T) { s.judge(&lab{t, l.in}, first, o, s.want, e.after) })
 	e.target.Stop(l, pgtest.Immediate)
-	e.src.Stop(l, pgtest.Fast)
-	if s.stopped == never {
+	e.src.Stop(l, pgtest.Immediate)
+	if !stopped {
 		return
 	}
 	l.Run("stopped source", func(t *testing.T) {
-		want := s.stopped
-		if want == rewoundOrRefused {
-			want = s.want
-		}
 		y := try{target: second.target, src: second.src, primary: second.primary, opts: second.opts}
-		s.judge(&lab{t, l.in}, y, y.rewind(t), want, e.after)
+		s.judge(&lab{t, l.in}, y, y.rewind(t), cmp.Or(s.stopped, s.want), e.after)
 	})
 }
 
@@ -198,7 +201,7 @@ func (l *lab) catchUp(p *pgtest.Cluster, standbys ...*pgtest.Cluster) {
 // until waits for something to be true on a server.
 func (l *lab) until(c *pgtest.Cluster, sql string) {
 	l.Helper()
-	require.Eventually(l, func() bool { return c.QueryString(l, "SELECT "+sql) == "t" }, time.Minute, 20*time.Millisecond, sql)
+	require.Eventually(l, func() bool { return c.QueryString(l, "SELECT "+sql) == "t" }, waitLong, tick, sql)
 }
 
 // level waits until two standbys whose primary is gone have the same WAL.
@@ -207,7 +210,7 @@ func (l *lab) level(a, b *pgtest.Cluster) {
 	require.Eventually(l, func() bool {
 		at := a.ReceiveLSN(l)
 		return at == b.ReceiveLSN(l) && at <= a.ReplayLSN(l) && at <= b.ReplayLSN(l)
-	}, time.Minute, 20*time.Millisecond, "both have the same WAL")
+	}, waitLong, tick, "both have the same WAL")
 }
 
 // promote makes a standby a primary, and its control file says so.

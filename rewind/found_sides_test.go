@@ -183,20 +183,21 @@ func TestSourcesThatAreBehind(t *testing.T) {
 			name: "its replay is behind and its WAL is not", want: rewound,
 			make: func(l *lab) ends {
 				a, s, c := three(l)
-				s.PauseReplay(l)
 				a.Exec(l, "UPDATE t SET v = 1", "CHECKPOINT", "UPDATE t SET v = 2 WHERE i < 1000")
-				l.catchUp(a, c)
-				l.until(s, l.in.Version.SQL.ReceiveLSN+"() >= '"+a.FlushLSN(l).String()+"'")
+				l.catchUp(a, s, c)
+				s.Stop(l, pgtest.Fast)
 				l.promote(c)
 				a.Exec(l, "UPDATE t SET v = 3", "CREATE TABLE lost AS SELECT * FROM t")
 				a.Stop(l, pgtest.Fast)
-				s.Stop(l, pgtest.Fast)
 				s.MakeStandbyOf(l, c)
 				s.Start(l)
 				s.WaitStreaming(l, c)
-				s.PauseReplay(l)
 				c.Exec(l, "UPDATE t SET v = 4 WHERE i < 500")
-				return ends{target: a, src: s, primary: c, after: func(l *lab, y try) {}}
+				l.catchUp(c, s)
+				s.PauseReplay(l)
+				c.Exec(l, "CHECKPOINT", "UPDATE t SET v = 5 WHERE i > 500", "CHECKPOINT")
+				l.until(s, l.in.Version.SQL.ReceiveLSN+"() >= '"+c.FlushLSN(l).String()+"'")
+				return ends{target: a, src: s, primary: c}
 			},
 		},
 	})
@@ -225,8 +226,10 @@ func TestChecksumsOnOneSideOnly(t *testing.T) {
 			make: func(l *lab) ends { return one(l, pgtest.Options{NoChecksums: true}, true) },
 		},
 		{
-			name: "the target has them and the source has not", want: refused,
-			make: func(l *lab) ends { return one(l, pgtest.Options{Conf: map[string]string{"wal_log_hints": "on"}}, false) },
+			name: "the target has them and the source has not",
+			make: func(l *lab) ends {
+				return one(l, pgtest.Options{Conf: map[string]string{"wal_log_hints": "on"}}, false)
+			},
 		},
 	})
 }
@@ -311,8 +314,8 @@ func TestSourcesWhoseControlFileIsOfAnOldTimeline(t *testing.T) {
 			},
 		},
 		{
-			name: "a killed standby's target that streams from the new timeline is a primary's", want: rewound, stopped: never,
-			make: func(l *lab) ends { // the other way round: the old primary's standby is the target
+			name: "a live standby, and the target is a killed standby of the old primary", want: rewound, stopped: never,
+			make: func(l *lab) ends {
 				a, b, c := followed(l)
 				a.Start(l)
 				d := l.standby(a)
