@@ -184,27 +184,41 @@ func (y try) answers(sql string) (bool, error) {
 	return a == "t", err
 }
 
+// patience is how long a standby may stand still, with nothing in its log and no
+// WAL, before it is taken for stuck. Nothing that is right waits for that.
+const patience = 30 * time.Second
+
 // wait waits for one thing after the other. It gives up when the target's log says
-// the same for ever.
+// the same for ever, or when nothing happens any more.
 func (y try) wait(logged int, what string, things ...func() (bool, error)) error {
-	deadline := time.Now().Add(2 * time.Minute)
+	state, since := "", time.Now()
 	for _, done := range things {
 		for {
 			ok, err := done()
 			if err == nil && ok {
 				break
 			}
-			since := y.target.Log()[logged:]
+			log := y.target.Log()[logged:]
+			if now := fmt.Sprint(len(log), y.position()); now != state {
+				state, since = now, time.Now()
+			}
 			switch {
 			case !y.target.Running():
-				return fmt.Errorf("its server ended: %s", complaint(since))
-			case hopeless(since) || time.Now().After(deadline):
-				return fmt.Errorf("it never gets %s: %s (%v)", what, complaint(since), err)
+				return fmt.Errorf("its server ended: %s", complaint(log))
+			case hopeless(log) || time.Since(since) > patience:
+				return fmt.Errorf("it never gets %s: %s (%v)", what, complaint(log), err)
 			}
 			time.Sleep(20 * time.Millisecond)
 		}
 	}
 	return nil
+}
+
+// position is how far the target has come, empty if it does not say so.
+func (y try) position() string {
+	sql := y.target.In.Version.SQL
+	at, _ := y.ask(fmt.Sprintf("SELECT concat(%s(), ' ', %s())", sql.ReplayLSN, sql.ReceiveLSN))
+	return at
 }
 
 // repeats is how often a standby says the same thing before nothing else is to be
