@@ -83,7 +83,7 @@ func TestDatabasesCopiedFileByFile(t *testing.T) {
 	made := func(l *lab, onTarget []string, onSource func(b *pgtest.Cluster)) ends {
 		a := l.primary(pgtest.Options{}, thousand...)
 		a.Exec(l, "CREATE TABLESPACE other LOCATION '"+a.TablespaceDir(l, "other")+"'", "CREATE DATABASE d")
-		a.ExecIn(l, "d", "CREATE TABLE s AS SELECT g FROM generate_series(1, 2000) g")
+		a.ExecIn(l, "d", "CREATE TABLE s AS SELECT g FROM generate_series(1, 2000) g", "VACUUM FREEZE s")
 		b := l.standby(a)
 		l.catchUp(a, b)
 		l.promote(b)
