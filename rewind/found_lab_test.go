@@ -141,7 +141,7 @@ func (l *lab) primary(o pgtest.Options, sql ...string) *pgtest.Cluster {
 	l.Helper()
 	conf := maps.Clone(quiet)
 	maps.Copy(conf, o.Conf)
-	o.Conf = conf
+	o.Conf, o.InMemory = conf, true
 	p := l.in.InitCluster(l, o)
 	p.Start(l)
 	p.Exec(l, append([]string{"CREATE TABLE marker (x text)"}, sql...)...)
