@@ -32,6 +32,7 @@ type try struct {
 	// promoted for that if it is a standby.
 	primary *pgtest.Cluster
 	opts    rewind.Options // but for the two sides
+	asked   bool           // the rewind itself makes the target a standby
 }
 
 // An outcome is what a rewind said, and what it did to a target that it refused.
@@ -56,6 +57,9 @@ func (y try) rewind(t pgtest.T) (o outcome) {
 	defer func() { _ = src.Close() }()
 	opts := y.opts
 	opts.TargetDir, opts.Source, opts.NoSync = y.target.Dir, src, true
+	if y.asked {
+		opts.PrimaryConnInfo = y.src.ConnString("postgres") + " application_name=" + y.target.Name
+	}
 	r, err := rewind.Prepare(ctx, opts)
 	if err == nil {
 		o.plan = r.Plan()
@@ -115,10 +119,11 @@ func (y try) follow(t pgtest.T) error {
 	if y.src.InRecovery(t) {
 		y.src.ResumeReplay(t)
 	}
-	y.target.MakeStandbyOf(t, y.src)
+	if !y.asked {
+		y.target.MakeStandbyOf(t, y.src)
+	}
 	logged := len(y.target.Log())
 	y.target.Hopeless = hopeless
-	defer func() { y.target.Hopeless = nil }()
 	if err := y.target.TryStart(); err != nil {
 		return fmt.Errorf("it does not come up as a standby: %w", err)
 	}

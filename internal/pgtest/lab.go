@@ -18,6 +18,17 @@ func EachOf(t *testing.T, majors []string, fn func(t *testing.T, in *Installatio
 	}
 }
 
+// Majors are the names of all majors that the environment wants tests of.
+func Majors() []string {
+	var names []string
+	for _, v := range pgdata.Versions() {
+		if selected(v.Name) {
+			names = append(names, v.Name)
+		}
+	}
+	return names
+}
+
 // SegSizeOr16 is size, in MB, where WAL segments can have it, and 16 elsewhere.
 func (in *Installation) SegSizeOr16(size int) int {
 	if in.CanChooseWALSegSize() {
@@ -53,7 +64,7 @@ func (c *Cluster) CutOff(t T) {
 	if !reload {
 		c.Stop(t, Immediate)
 	}
-	c.makeStandby(t, "host=/nowhere port=1 user=postgres")
+	c.MakeStandbyOfNobody(t)
 	if !reload {
 		c.Start(t)
 		return
@@ -64,3 +75,12 @@ func (c *Cluster) CutOff(t T) {
 		return n == "0", n + " of them"
 	})
 }
+
+// MakeStandbyOfNobody is MakeStandbyOf for a cluster whose primary is out of reach.
+func (c *Cluster) MakeStandbyOfNobody(t T) {
+	t.Helper()
+	c.makeStandby(t, "host=/nowhere port=1 user=postgres")
+}
+
+// LogsHashIndexes tells whether hash indexes are in WAL: from 10.
+func (in *Installation) LogsHashIndexes() bool { return in.dialect().loggedHash }
