@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"controlfile":                       {"pgdata"},
 	"timeline":                          {"pgdata"},
 	"walreader":                         {"pgdata"},
+	"lost":                              {"pgdata", "walreader"},
 	"filemap":                           {"pgdata"},
 	"internal/page":                     {"pgdata"},
 	"internal/datadir":                  {"pgdata"},
@@ -34,13 +35,14 @@ var mayImport = map[string][]string{
 	"report":                            {},
 	"report/html":                       {"report"},
 	"rewind": {
-		"pgdata", "controlfile", "timeline", "walreader", "filemap", "source", "report",
+		"pgdata", "controlfile", "timeline", "walreader", "lost", "filemap", "source", "report",
 		"internal/datadir", "internal/page", "internal/target", "internal/pgconf", "internal/archive", "internal/recovery",
 	},
 	"cmd/gorewind":     {"pgdata", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt"},
 	"internal/getopt":  {},
 	"internal/fixture": {"pgdata"},
 	"internal/pgtest":  {"pgdata"},
+	"internal/waltest": {"pgdata", "walreader"},
 	"demo":             {"pgdata", "internal/page", "internal/pgtest"},
 	"bench":            {"pgdata", "controlfile", "internal/pgtest"},
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/lost"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/timeline"
 	"github.com/gorewind/gorewind/walreader"
@@ -177,17 +178,20 @@ func (r *Rewind) format(c *controlfile.Data) walreader.Format {
 func (r *Rewind) scanTarget(ctx context.Context) (pgdata.ChangedBlocks, error) {
 	r.step("reading WAL in target")
 	p := r.plan
-	scan, err := walreader.Scan(ctx, r.targetWAL(), r.format(r.targetControl),
-		walreader.ScanRequest{Fork: p.Divergence, End: p.Target.EndOfWAL})
+	format := r.format(r.targetControl)
+	scan, err := walreader.Scan(ctx, r.targetWAL(), format, walreader.ScanRequest{
+		Fork: p.Divergence, End: p.Target.EndOfWAL,
+		Visitor: func() walreader.Visitor { return lost.NewVisitor(format, p.Divergence) },
+	})
 	if err != nil {
 		return nil, r.unreadable(err)
 	}
 	p.Checkpoint = scan.Checkpoint
 	p.Scan = ScanSummary{Records: scan.Records, Bytes: scan.Bytes, FirstSegment: scan.FirstSegment, LastSegment: scan.LastSegment}
-	p.Lost = scan.Lost
+	p.Lost = scan.Visitor.(*lost.Visitor).Report(scan.BlocksAfterFork)
 	r.proveScanned(ctx)
 	r.log.Info(fmt.Sprintf("rewinding from last common checkpoint at %s on timeline %d", r.lsn(scan.Checkpoint.LSN), scan.Checkpoint.TLI))
-	return scan.Blocks, nil
+	return scan.Changes.Blocks, nil
 }
 
 // describeFiles writes down what happens to every file, and which blocks of it

@@ -3,6 +3,7 @@ package rewind
 import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/lost"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/timeline"
 	"github.com/gorewind/gorewind/walreader"
@@ -32,8 +33,8 @@ type Plan struct {
 	// What follows is set where a rewind is required.
 	Checkpoint walreader.Checkpoint // the last one before the divergence
 	Scan       ScanSummary
-	Lost       walreader.Lost // what the rewind throws away
-	NeededWAL  []NeededWAL    // what the rewound server's recovery reads, in its order
+	Lost       lost.Lost   // what the rewind throws away
+	NeededWAL  []NeededWAL // what the rewound server's recovery reads, in its order
 	Files      *filemap.Plan
 	Warnings   []string // about what the rewind leaves to others
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/lost"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/timeline"
@@ -32,7 +33,7 @@ type savedPlan struct {
 	EndOfWAL                       pgdata.LSN
 	Checkpoint                     walreader.Checkpoint
 	Scan                           ScanSummary
-	Lost                           walreader.Lost
+	Lost                           lost.Lost
 	NeededWAL                      []NeededWAL
 	Files                          *filemap.Plan
 	Warnings                       []string

@@ -1,6 +1,7 @@
 package walreader
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -8,13 +9,57 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
+// End is where a cluster's WAL ends.
+type End struct {
+	LSN      pgdata.LSN        // end of the last record
+	Last     pgdata.LSN        // its start
+	Timeline pgdata.TimelineID // of the page it starts on
+	Why      error             // why it does not go on: an *Error
+}
+
+// EndOfWAL reads forward from the record at from, typically the control file's
+// checkpoint, until no whole record follows. Every back link is checked, that of
+// the first record behind from included, so that a stale record of a recycled
+// segment is not taken for a continuation. Errors that are not about what WAL
+// holds (I/O, context) are returned; so is any about the record at from, which has
+// to be there.
+func EndOfWAL(ctx context.Context, segs Segments, f Format, from pgdata.LSN) (End, error) {
+	r := NewReader(segs, f)
+	defer func() { _ = r.Close() }()
+	if r.err != nil {
+		return End{}, r.err
+	}
+	var end End
+	for r.begin(from); ; {
+		rec, err := r.step(ctx)
+		switch {
+		case err == nil && rec != nil:
+			end = End{LSN: rec.End, Last: rec.LSN, Timeline: pgdata.TimelineID(r.tli)}
+		case err == nil: // abandoned
+		case end.Last == 0 || !isEnd(err):
+			return End{}, err
+		default:
+			end.Why = err
+			return end, nil
+		}
+	}
+}
+
+// isEnd reports whether a record could not be read because of what the WAL holds:
+// nothing, not all of it, something that is not valid, or no such segment. Servers
+// take each for the end.
+func isEnd(err error) bool {
+	return errors.Is(err, ErrEndOfWAL) || errors.Is(err, ErrTornRecord) || errors.Is(err, ErrCorrupt) || errors.Is(err, fs.ErrNotExist)
+}
+
 // LastRecordEnd returns the end of the last record that ends at or before limit.
 // WAL may end before limit, as it does behind the insert position of a live
 // server: what was not written yet, a segment that does not exist yet included,
 // does not count. Damage does: it is an error.
 //
 // It reads back from limit to a page on which a record starts, and from there
-// forward.
+// forward; from one page more if there is one in the same segment, so that the
+// link of the first record on that page is checked.
 func LastRecordEnd(ctx context.Context, segs Segments, f Format, limit pgdata.LSN) (pgdata.LSN, error) {
 	r := NewReader(segs, f)
 	defer func() { _ = r.Close() }()
@@ -26,13 +71,36 @@ func LastRecordEnd(ctx context.Context, segs Segments, f Format, limit pgdata.LS
 		if err != nil {
 			return 0, err
 		}
-		end, err := r.lastEnd(ctx, start, limit)
+		before, err := r.startInSegmentBefore(ctx, at)
+		if err != nil {
+			return 0, err
+		}
+		end, err := r.lastEnd(ctx, cmp.Or(before, start), limit)
 		if end != 0 || err != nil {
 			return end, err
 		}
 		lsn = at
 	}
 	return 0, r.notWritten(limit)
+}
+
+// startInSegmentBefore is where a record starts on a page before the one at lsn,
+// the last such page of its segment, or zero. What is wrong with those pages is no
+// concern of who wants the end.
+func (r *Reader) startInSegmentBefore(ctx context.Context, lsn pgdata.LSN) (start pgdata.LSN, err error) {
+	g := &r.f.Geometry
+	for first := g.SegStart(g.SegNo(lsn)); start == 0 && lsn > first; {
+		lsn -= pgdata.LSN(g.WALBlockSize)
+		pg, err := r.pages.at(ctx, lsn)
+		if err != nil {
+			if isEnd(err) {
+				return 0, nil
+			}
+			return 0, r.at(err)
+		}
+		start = r.startOn(pg, lsn)
+	}
+	return start, nil
 }
 
 // startBefore finds the last page before lsn on which a record starts before

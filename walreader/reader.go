@@ -17,6 +17,8 @@ type Reader struct {
 	err   error // why nothing can be read
 	pages pages
 	rec   Record // the record read last
+	raw   []byte // that record as it stands in the WAL, without page headers
+	tli   uint32 // of the page it starts on
 	buf   []byte // that record, if it crosses pages; reused
 	file  string // segment in which that record starts, if it crosses pages
 
@@ -145,6 +147,7 @@ func (r *Reader) read(ctx context.Context) error {
 	if err != nil {
 		return r.at(err)
 	}
+	tli := pg.timeline()
 	var (
 		off        = int(r.pos & pgdata.LSN(len(pg)-1))
 		header     = r.f.headerSize(r.pages.lsn)
@@ -193,7 +196,8 @@ func (r *Reader) read(ctx context.Context) error {
 	if reason := rec.decodeBody(raw, &r.f.Version.WAL, r.f.Geometry.BlockSize); reason != "" {
 		return r.corrupt("%s at %s", reason, r.lsn())
 	}
-	if rec.Rmgr != rmgrXLOG && !overwrites {
+	r.raw, r.tli = raw, tli
+	if rec.Rmgr != RmgrXLOG && !overwrites {
 		return nil
 	}
 	if rec.isSwitch() {
