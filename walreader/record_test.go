@@ -143,32 +143,35 @@ func TestSpecialRecords(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		rmgr, info uint8
+		size       int
 		known      func(*pgdata.Version) bool
 	}{
-		{"insert, not special", 10, 0x00, all},
-		{"insert", 10, 0x01, none},
-		{"custom resource manager", 128, 0x01, none},
-		{"storage create", 2, 0x11, all},
-		{"storage truncate", 2, 0x21, all},
-		{"other storage record", 2, 0x31, none},
-		{"database create", 4, 0x01, all},
-		{"database drop up to 14, create by WAL since 15", 4, 0x11, all},
-		{"database drop since 15", 4, 0x21, since("15")},
-		{"database create by WAL, never special", 4, 0x10, all},
-		{"commit", 1, 0x01, since("14")},
-		{"commit with extra information", 1, 0x81, since("14")},
-		{"abort", 1, 0x21, since("14")},
-		{"commit prepared", 1, 0x31, since("14")},
-		{"abort prepared", 1, 0xC1, since("14")},
-		{"prepare", 1, 0x11, none},
-		{"assignment", 1, 0x51, none},
-		{"commit, not special", 1, 0x80, all},
-		{"tablespace drop", 5, 0x11, none},
-		{"checkpoint", 0, 0x11, none},
+		{"insert, not special", 10, 0x00, 0, all},
+		{"insert", 10, 0x01, 0, none},
+		{"custom resource manager", 128, 0x01, 0, none},
+		{"storage create", 2, 0x11, 16, all},
+		{"storage create of another size", 2, 0x11, 17, none},
+		{"storage truncate", 2, 0x21, 20, all},
+		{"storage truncate of another size", 2, 0x21, 16, none},
+		{"other storage record", 2, 0x31, 0, none},
+		{"database create", 4, 0x01, 0, all},
+		{"database drop up to 14, create by WAL since 15", 4, 0x11, 0, all},
+		{"database drop since 15", 4, 0x21, 0, since("15")},
+		{"database create by WAL, never special", 4, 0x10, 0, all},
+		{"commit", 1, 0x01, 0, since("14")},
+		{"commit with extra information", 1, 0x81, 0, since("14")},
+		{"abort", 1, 0x21, 0, since("14")},
+		{"commit prepared", 1, 0x31, 0, since("14")},
+		{"abort prepared", 1, 0xC1, 0, since("14")},
+		{"prepare", 1, 0x11, 0, none},
+		{"assignment", 1, 0x51, 0, none},
+		{"commit, not special", 1, 0x80, 0, all},
+		{"tablespace drop", 5, 0x11, 0, none},
+		{"checkpoint", 0, 0x11, 0, none},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, v := range pgdata.Versions() {
-				err := waltest.Format(v.Name).CheckSpecial(&walreader.Record{LSN: 0x28, Rmgr: c.rmgr, Info: c.info})
+				err := waltest.Format(v.Name).CheckSpecial(&walreader.Record{LSN: 0x28, Rmgr: c.rmgr, Info: c.info, MainData: make([]byte, c.size)})
 				if c.known(v) {
 					assert.NoError(t, err, v.Name)
 					continue
@@ -182,7 +185,7 @@ func TestSpecialRecords(t *testing.T) {
 	}
 	err := waltest.Format("19").CheckSpecial(&walreader.Record{LSN: 0x28, Rmgr: 200, Info: 0x31})
 	assert.EqualError(t, err, "WAL record modifies a relation, but record type is not recognized: "+
-		"lsn: 0/00000028, rmid: 200, Rmgr: custom, Info: 31")
+		"lsn: 0/00000028, rmid: 200, rmgr: custom, info: 31")
 }
 
 func TestResourceManagerNames(t *testing.T) {
