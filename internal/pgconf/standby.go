@@ -17,10 +17,6 @@ type File struct {
 	Data []byte
 }
 
-// ReadFile gives the content of a file of the data directory. The error of one
-// that is not there is fs.ErrNotExist.
-type ReadFile func(path string) ([]byte, error)
-
 // Standby gives the files that make a server follow another one: standby.signal
 // and postgresql.auto.conf, or recovery.conf up to 11. The connection string is
 // that of the other server, as for libpq.
@@ -78,7 +74,7 @@ func recoveryConf(before ReadFile, conninfo string) ([]byte, error) {
 	lines := [][2]string{{"standby_mode", "on"}, {"primary_conninfo", conninfo}, {"recovery_target_timeline", "latest"}}
 	for _, name := range slices.Sorted(maps.Keys(old)) {
 		if recoveryParameters[name] {
-			lines = append(lines, [2]string{name, old[name]})
+			lines = append(lines, [2]string{name, old[name].value})
 		}
 	}
 	var b strings.Builder
@@ -93,7 +89,7 @@ func recoveryConf(before ReadFile, conninfo string) ([]byte, error) {
 }
 
 // oldRecovery gives what the server had in its recovery.conf.
-func oldRecovery(before ReadFile) (map[string]string, error) {
+func oldRecovery(before ReadFile) (map[string]setting, error) {
 	for _, file := range []string{RecoveryFile, RecoveryDoneFile} {
 		data, err := before(file)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -113,7 +109,7 @@ func oldRecovery(before ReadFile) (map[string]string, error) {
 		}
 		return recoverySettings(list)
 	}
-	return map[string]string{}, nil
+	return map[string]setting{}, nil
 }
 
 func readOptional(read ReadFile, file string) ([]byte, error) {
