@@ -26,9 +26,15 @@ type Archive struct {
 	Pause    time.Duration   // between the first two attempts, then twice as long each time; a second if zero
 	Logger   *slog.Logger    // gets what the command prints; nil discards
 
-	mu   sync.Mutex
-	left []*output // of commands that left something running
+	mu        sync.Mutex
+	processes processes
 }
+
+// The settings that have commands.
+const (
+	restoreCommand = "restore_command"
+	archiveCommand = "archive_command"
+)
 
 // NotFoundError says that the archive did not give a file. Whether it has it
 // cannot be told: commands have one status for all failures.
@@ -52,14 +58,15 @@ func (e *NotFoundError) Error() string {
 // Unwrap gives what was wrong with the file.
 func (e *NotFoundError) Unwrap() error { return e.Err }
 
-// CommandError says that restore_command cannot work, or that it was killed.
+// CommandError says that a command cannot work, or that it was killed.
 type CommandError struct {
+	Setting string // restore_command or archive_command
 	Command string // as it was run; it can hold passwords
 	Reason  string
 }
 
 func (e *CommandError) Error() string {
-	return fmt.Sprintf("restore_command failed: %s; run it by hand to see why, and correct it in the target's configuration", e.Reason)
+	return fmt.Sprintf("%s failed: %s; run it by hand to see why, and correct it in the target's configuration", e.Setting, e.Reason)
 }
 
 // Restore gets a file into dst, which must be in a directory of the caller's own:
@@ -78,13 +85,13 @@ func (a *Archive) Restore(ctx context.Context, name, dst string, size int64, che
 	if err != nil {
 		return err
 	}
-	command, err := a.expand(name, dst)
+	c, err := a.expand(name, dst)
 	if err != nil {
 		return err
 	}
 	attempts, pause := cmp.Or(a.Attempts, 3), cmp.Or(a.Pause, time.Second)
 	for n := 1; ; n, pause = n+1, 2*pause {
-		err := a.attempt(ctx, command, dst, size, check)
+		err := a.attempt(ctx, c, dst, size, check)
 		if err == nil {
 			return nil
 		}
@@ -98,11 +105,11 @@ func (a *Archive) Restore(ctx context.Context, name, dst string, size int64, che
 		if !errors.As(err, &missing) {
 			return err
 		}
-		missing.Name, missing.Command, missing.Attempts = name, command, n
+		missing.Name, missing.Command, missing.Attempts = name, c.text, n
 		if n >= attempts {
 			return missing
 		}
-		a.log().Info(fmt.Sprintf("could not restore file %q from archive in attempt %d of %d, trying again in %s", name, n, attempts, pause))
+		c.log.Info(fmt.Sprintf("could not restore file %q from archive in attempt %d of %d, trying again in %s", name, n, attempts, pause))
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -112,12 +119,12 @@ func (a *Archive) Restore(ctx context.Context, name, dst string, size int64, che
 
 // attempt runs the command once. The error of what is worth another attempt is a
 // *NotFoundError.
-func (a *Archive) attempt(ctx context.Context, command, dst string, size int64, check func(string) error) error {
+func (a *Archive) attempt(ctx context.Context, c command, dst string, size int64, check func(string) error) error {
 	if err := os.RemoveAll(dst); err != nil {
 		return fmt.Errorf("could not remove %q before it is restored: %w", dst, err)
 	}
-	a.log().Debug(fmt.Sprintf("executing restore command %q", command))
-	status, err := a.run(ctx, command)
+	c.log.Debug(fmt.Sprintf("executing restore command %q", c.text))
+	status, err := a.processes.run(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -180,9 +187,17 @@ func ownCopy(dst string) (err error) {
 	return os.Rename(temp, dst)
 }
 
-func (a *Archive) log() *slog.Logger {
-	if a.Logger == nil {
+// Close ends what commands left running in the background, as those do that
+// fetch the next files early. The caller may remove its directory then.
+func (a *Archive) Close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.processes.close()
+}
+
+func orDiscard(log *slog.Logger) *slog.Logger {
+	if log == nil {
 		return slog.New(slog.DiscardHandler)
 	}
-	return a.Logger
+	return log
 }
