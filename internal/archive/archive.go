@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/timeline"
 )
 
 // Archive runs a server's restore_command. Its methods may be used concurrently;
@@ -79,6 +80,43 @@ func (e *CommandError) Error() string {
 // *NotFoundError in the end. If a signal killed the command or the shell could not
 // run it, which is a status over 125, the error is a *CommandError at once.
 func (a *Archive) Restore(ctx context.Context, name, dst string, size int64, check func(path string) error) error {
+	return a.restore(ctx, name, dst, cmp.Or(a.Attempts, 3), func(path string) error { return accept(path, size, check) })
+}
+
+// RestoreHistory gets the history of a timeline into dst, as Restore does, and
+// reads it. Most that are asked for do not exist, which is how a server finds the
+// latest timeline: so there is one attempt only. The error is a *NotFoundError
+// where the archive has none; of one that is too large to be a history it is
+// another one.
+func (a *Archive) RestoreHistory(ctx context.Context, tli pgdata.TimelineID, dst string) ([]byte, error) {
+	name := pgdata.HistoryFileName(tli)
+	err := a.restore(ctx, name, dst, 1, func(path string) error { return accept(path, 0, nil) })
+	if err != nil {
+		return nil, err
+	}
+	history, err := readHistory(dst)
+	if err != nil {
+		err = fmt.Errorf("could not read file %q from archive: %w", name, err)
+		return nil, errors.Join(err, os.RemoveAll(dst))
+	}
+	return history, nil
+}
+
+func readHistory(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, timeline.MaxSize+1))
+	if err == nil && len(b) > timeline.MaxSize {
+		err = fmt.Errorf("it has more than %d bytes, which is no history", timeline.MaxSize)
+	}
+	return b, err
+}
+
+// restore has the command make a file that passes check.
+func (a *Archive) restore(ctx context.Context, name, dst string, attempts int, check func(path string) error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	dst, err := filepath.Abs(dst)
@@ -89,9 +127,9 @@ func (a *Archive) Restore(ctx context.Context, name, dst string, size int64, che
 	if err != nil {
 		return err
 	}
-	attempts, pause := cmp.Or(a.Attempts, 3), cmp.Or(a.Pause, time.Second)
+	pause := cmp.Or(a.Pause, time.Second)
 	for n := 1; ; n, pause = n+1, 2*pause {
-		err := a.attempt(ctx, c, dst, size, check)
+		err := a.attempt(ctx, c, dst, check)
 		if err == nil {
 			return nil
 		}
@@ -119,7 +157,7 @@ func (a *Archive) Restore(ctx context.Context, name, dst string, size int64, che
 
 // attempt runs the command once. The error of what is worth another attempt is a
 // *NotFoundError.
-func (a *Archive) attempt(ctx context.Context, c command, dst string, size int64, check func(string) error) error {
+func (a *Archive) attempt(ctx context.Context, c command, dst string, check func(path string) error) error {
 	if err := os.RemoveAll(dst); err != nil {
 		return fmt.Errorf("could not remove %q before it is restored: %w", dst, err)
 	}
@@ -131,7 +169,7 @@ func (a *Archive) attempt(ctx context.Context, c command, dst string, size int64
 	if status != 0 {
 		return &NotFoundError{ExitStatus: status}
 	}
-	if err := accept(dst, size, check); err != nil {
+	if err := check(dst); err != nil {
 		return &NotFoundError{Err: err}
 	}
 	return nil
