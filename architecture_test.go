@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"internal/page":                     {"pgdata"},
 	"internal/datadir":                  {"pgdata"},
 	"internal/pgconf":                   {"pgdata", "internal/datadir"},
-	"internal/archive":                  {"pgdata"},
+	"internal/archive":                  {"pgdata", "timeline"},
 	"internal/recovery":                 {"pgdata", "controlfile", "filemap", "internal/datadir"},
 	"source":                            {"pgdata", "internal/datadir"},
 	"source/pgsource":                   {"pgdata", "source", "source/pgsource/internal/conninfo"},

@@ -50,6 +50,9 @@ type Options struct {
 	// SaveLost, if not empty, is a new directory that gets what the rewind throws
 	// away, before it does: see LostWAL and LostFiles.
 	SaveLost string
+	// ArchiveLostWAL hands WAL of before the divergence that waits to be archived to
+	// the target's archive_command, before the rewind removes it.
+	ArchiveLostWAL bool
 
 	Logger *slog.Logger // nil discards
 	// Progress, if not nil, is called when a step begins and, while data is

@@ -41,7 +41,7 @@ func (r *Rewind) standbyFiles(after pgconf.ReadFile) ([]target.SmallFile, error)
 		}
 		return nil, fmt.Errorf("file %q: %w", p, fs.ErrNotExist)
 	}
-	files, err := pgconf.Standby(r.plan.Version, before, after, r.opts.PrimaryConnInfo)
+	files, _, err := pgconf.Standby(r.plan.Version, before, after, r.opts.PrimaryConnInfo, pgconf.StandbyOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("could not make the target a standby: %w", err)
 	}
