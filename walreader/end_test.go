@@ -221,8 +221,15 @@ func TestAStaleRecordIsNotTheLastOneBeforeALimit(t *testing.T) {
 	_, err := lastRecordEnd(segs, w.Format, last.End+104)
 	assert.ErrorIs(t, err, walreader.ErrCorrupt)
 	assert.ErrorContains(t, err, "incorrect prev-link")
+	_, err = walreader.NewReader(segs, w.Format).FindNextRecord(t.Context(), last.End)
+	assert.ErrorContains(t, err, "incorrect prev-link")
 	end, err := lastRecordEnd(segs, w.Format, last.End)
 	require.NoError(t, err)
+	assert.Equal(t, last.End, end)
+
+	segs.At(w.Records[len(w.Records)-2].LSN)[50] ^= 1
+	end, err = lastRecordEnd(segs, w.Format, last.End)
+	require.NoError(t, err, "what is wrong with earlier records is no concern of this")
 	assert.Equal(t, last.End, end)
 }
 
