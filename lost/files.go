@@ -13,13 +13,13 @@ func (v *Visitor) visitStorage(rec *walreader.Record) (known bool) {
 	if relation, fork, ok := v.format.StorageCreate(rec); ok {
 		// An unlogged relation logs the init fork only.
 		if relation.Relation >= firstNormalOID && (fork == pgdata.MainFork || fork == pgdata.InitFork) {
-			v.Created.add(relation)
+			v.lost.Created.add(relation)
 		}
 		return true
 	}
 	relation, _, _, ok := v.format.StorageTruncate(rec)
 	if ok {
-		v.Truncated.add(relation)
+		v.lost.Truncated.add(relation)
 	}
 	return ok
 }
@@ -65,27 +65,27 @@ func (v *Visitor) foldDatabases() {
 		case e.movedFrom != 0:
 			moved[directory{e.database, e.movedFrom}] = true
 		case !e.drop:
-			v.CreatedDatabases = append(v.CreatedDatabases, e.database)
+			v.lost.CreatedDatabases = append(v.lost.CreatedDatabases, e.database)
 		case moved[d]:
 			delete(moved, d)
 		default:
-			v.DroppedDatabases = append(v.DroppedDatabases, e.database)
+			v.lost.DroppedDatabases = append(v.lost.DroppedDatabases, e.database)
 		}
 	}
-	v.CreatedDatabases = unique(v.CreatedDatabases)
-	v.DroppedDatabases = unique(v.DroppedDatabases) // there may be a record for each tablespace
+	v.lost.CreatedDatabases = unique(v.lost.CreatedDatabases)
+	v.lost.DroppedDatabases = unique(v.lost.DroppedDatabases) // there may be a record for each tablespace
 }
 
 func (v *Visitor) visitTablespace(rec *walreader.Record) (known bool) {
 	if oid, location, ok := v.format.TablespaceCreate(rec); ok {
-		if len(v.CreatedTablespaces) < maxListed {
-			v.CreatedTablespaces = append(v.CreatedTablespaces, Tablespace{OID: oid, Location: location})
+		if len(v.lost.CreatedTablespaces) < maxListed {
+			v.lost.CreatedTablespaces = append(v.lost.CreatedTablespaces, Tablespace{OID: oid, Location: location})
 		}
 		return true
 	}
 	oid, ok := v.format.TablespaceDrop(rec)
-	if ok && len(v.DroppedTablespaces) < maxListed {
-		v.DroppedTablespaces = append(v.DroppedTablespaces, oid)
+	if ok && len(v.lost.DroppedTablespaces) < maxListed {
+		v.lost.DroppedTablespaces = append(v.lost.DroppedTablespaces, oid)
 	}
 	return ok
 }

@@ -5,7 +5,7 @@ import "github.com/gorewind/gorewind/walreader"
 func (v *Visitor) visitTransaction(rec *walreader.Record) (known bool) {
 	switch rec.TransactionEvent() {
 	case walreader.Commits:
-		v.Committed++
+		v.lost.Committed++
 		e, ok := v.format.Ended(rec)
 		if e.Time.IsZero() {
 			return false
@@ -14,10 +14,10 @@ func (v *Visitor) visitTransaction(rec *walreader.Record) (known bool) {
 		if e.Prepared != 0 {
 			c.XID = e.Prepared // who ends a prepared transaction has none
 		}
-		if v.FirstCommit.LSN == 0 {
-			v.FirstCommit = c
+		if v.lost.FirstCommit.LSN == 0 {
+			v.lost.FirstCommit = c
 		}
-		v.LastCommit = c
+		v.lost.LastCommit = c
 		if !ok {
 			return false
 		}
@@ -25,11 +25,11 @@ func (v *Visitor) visitTransaction(rec *walreader.Record) (known bool) {
 			v.committedIn(e.Database, 1)
 		}
 		for l := range e.Relations() {
-			v.Dropped.add(l)
+			v.lost.Dropped.add(l)
 		}
 		return v.end(e.Prepared)
 	case walreader.Aborts:
-		v.Aborted++
+		v.lost.Aborted++
 		e, ok := v.format.Ended(rec)
 		if !ok {
 			return false
@@ -39,7 +39,7 @@ func (v *Visitor) visitTransaction(rec *walreader.Record) (known bool) {
 		}
 		return v.end(e.Prepared)
 	case walreader.Prepares:
-		v.Prepared++
+		v.lost.Prepared++
 		p, ok := v.format.Prepared(rec)
 		// If it is not as expected, the record's own facts have to do.
 		return v.prepare(Prepared{LSN: rec.LSN, XID: rec.XID, Database: p.Database, Time: p.Time, GID: p.GID}) && ok
@@ -50,11 +50,11 @@ func (v *Visitor) visitTransaction(rec *walreader.Record) (known bool) {
 }
 
 func (v *Visitor) committedIn(database uint32, n int) {
-	if v.CommittedIn == nil {
-		v.CommittedIn = map[uint32]int{}
+	if v.lost.CommittedIn == nil {
+		v.lost.CommittedIn = map[uint32]int{}
 	}
-	if _, has := v.CommittedIn[database]; has || len(v.CommittedIn) < maxListed {
-		v.CommittedIn[database] += n
+	if _, has := v.lost.CommittedIn[database]; has || len(v.lost.CommittedIn) < maxListed {
+		v.lost.CommittedIn[database] += n
 	}
 }
 

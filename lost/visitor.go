@@ -12,7 +12,7 @@ import (
 // Visitor collects what is lost, of one segment or of several that are neighbours.
 // What can only be decided when all is known stands beside the report.
 type Visitor struct {
-	Lost
+	lost   Lost
 	format walreader.Format
 	fork   pgdata.LSN
 
@@ -37,8 +37,8 @@ func (v *Visitor) Visit(rec *walreader.Record) {
 	if rec.LSN < v.fork {
 		return
 	}
-	v.Records++
-	v.Bytes += int64(rec.Length)
+	v.lost.Records++
+	v.lost.Bytes += int64(rec.Length)
 	known := true
 	switch rec.Rmgr {
 	case walreader.RmgrTransaction:
@@ -50,10 +50,10 @@ func (v *Visitor) Visit(rec *walreader.Record) {
 	case walreader.RmgrTablespace:
 		known = v.visitTablespace(rec)
 	case walreader.RmgrLogicalMessage:
-		v.Messages++
+		v.lost.Messages++
 	}
 	if !known {
-		v.Unparsed++
+		v.lost.Unparsed++
 	}
 }
 
@@ -61,29 +61,29 @@ func (v *Visitor) Visit(rec *walreader.Record) {
 // be used afterwards.
 func (v *Visitor) Prepend(before walreader.Visitor) {
 	earlier := before.(*Visitor)
-	v.Records += earlier.Records
-	v.Bytes += earlier.Bytes
-	v.Committed += earlier.Committed
-	v.Aborted += earlier.Aborted
-	v.Prepared += earlier.Prepared
-	v.Messages += earlier.Messages
-	v.Unparsed += earlier.Unparsed
-	if earlier.FirstCommit.LSN != 0 {
-		v.FirstCommit = earlier.FirstCommit
+	v.lost.Records += earlier.lost.Records
+	v.lost.Bytes += earlier.lost.Bytes
+	v.lost.Committed += earlier.lost.Committed
+	v.lost.Aborted += earlier.lost.Aborted
+	v.lost.Prepared += earlier.lost.Prepared
+	v.lost.Messages += earlier.lost.Messages
+	v.lost.Unparsed += earlier.lost.Unparsed
+	if earlier.lost.FirstCommit.LSN != 0 {
+		v.lost.FirstCommit = earlier.lost.FirstCommit
 	}
-	if v.LastCommit.LSN == 0 {
-		v.LastCommit = earlier.LastCommit
+	if v.lost.LastCommit.LSN == 0 {
+		v.lost.LastCommit = earlier.lost.LastCommit
 	}
-	for oid, n := range earlier.CommittedIn {
+	for oid, n := range earlier.lost.CommittedIn {
 		v.committedIn(oid, n)
 	}
-	v.Created.prepend(earlier.Created)
-	v.Dropped.prepend(earlier.Dropped)
-	v.Truncated.prepend(earlier.Truncated)
+	v.lost.Created.prepend(earlier.lost.Created)
+	v.lost.Dropped.prepend(earlier.lost.Dropped)
+	v.lost.Truncated.prepend(earlier.lost.Truncated)
 	v.undone.prepend(earlier.undone)
 	v.databases = prepend(v.databases, earlier.databases)
-	v.CreatedTablespaces = prepend(v.CreatedTablespaces, earlier.CreatedTablespaces)
-	v.DroppedTablespaces = prepend(v.DroppedTablespaces, earlier.DroppedTablespaces)
+	v.lost.CreatedTablespaces = prepend(v.lost.CreatedTablespaces, earlier.lost.CreatedTablespaces)
+	v.lost.DroppedTablespaces = prepend(v.lost.DroppedTablespaces, earlier.lost.DroppedTablespaces)
 
 	for xid, p := range earlier.prepared {
 		if v.ended[xid] {
@@ -101,20 +101,20 @@ func (v *Visitor) Prepend(before walreader.Visitor) {
 // are those of [walreader.ScanResult.BlocksAfterFork]. The visitor must not be used
 // afterwards.
 func (v *Visitor) Report(blocks map[pgdata.RelFileLocator]int64) Lost {
-	v.Blocks = blocks
+	v.lost.Blocks = blocks
 	v.foldDatabases()
 	if len(v.undone.List) > 0 {
 		undone := map[pgdata.RelFileLocator]bool{}
 		for _, r := range v.undone.List {
 			undone[r] = true
 		}
-		v.Created.List = slices.DeleteFunc(v.Created.List, func(r pgdata.RelFileLocator) bool { return undone[r] })
+		v.lost.Created.List = slices.DeleteFunc(v.lost.Created.List, func(r pgdata.RelFileLocator) bool { return undone[r] })
 	}
-	v.Truncated.List = unique(v.Truncated.List)
+	v.lost.Truncated.List = unique(v.lost.Truncated.List)
 	for _, p := range slices.SortedFunc(maps.Values(v.prepared), func(a, b Prepared) int { return cmp.Compare(a.LSN, b.LSN) }) {
-		v.StillPrepared.add(p)
+		v.lost.StillPrepared.add(p)
 	}
-	return v.Lost
+	return v.lost
 }
 
 // unique keeps the first of equal elements.

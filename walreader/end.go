@@ -1,7 +1,6 @@
 package walreader
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -58,8 +57,7 @@ func isEnd(err error) bool {
 // does not count. Damage does: it is an error.
 //
 // It reads back from limit to a page on which a record starts, and from there
-// forward; from one page more if there is one in the same segment, so that the
-// link of the first record on that page is checked.
+// forward.
 func LastRecordEnd(ctx context.Context, segs Segments, f Format, limit pgdata.LSN) (pgdata.LSN, error) {
 	r := NewReader(segs, f)
 	defer func() { _ = r.Close() }()
@@ -71,36 +69,16 @@ func LastRecordEnd(ctx context.Context, segs Segments, f Format, limit pgdata.LS
 		if err != nil {
 			return 0, err
 		}
-		before, err := r.startInSegmentBefore(ctx, at)
-		if err != nil {
+		if err := r.beginLinked(ctx, start, at); err != nil {
 			return 0, err
 		}
-		end, err := r.lastEnd(ctx, cmp.Or(before, start), limit)
+		end, err := r.lastEnd(ctx, limit)
 		if end != 0 || err != nil {
 			return end, err
 		}
 		lsn = at
 	}
 	return 0, r.notWritten(limit)
-}
-
-// startInSegmentBefore is where a record starts on a page before the one at lsn,
-// the last such page of its segment, or zero. What is wrong with those pages is no
-// concern of who wants the end.
-func (r *Reader) startInSegmentBefore(ctx context.Context, lsn pgdata.LSN) (start pgdata.LSN, err error) {
-	g := &r.f.Geometry
-	for first := g.SegStart(g.SegNo(lsn)); start == 0 && lsn > first; {
-		lsn -= pgdata.LSN(g.WALBlockSize)
-		pg, err := r.pages.at(ctx, lsn)
-		if err != nil {
-			if isEnd(err) {
-				return 0, nil
-			}
-			return 0, r.at(err)
-		}
-		start = r.startOn(pg, lsn)
-	}
-	return start, nil
 }
 
 // startBefore finds the last page before lsn on which a record starts before
@@ -146,10 +124,9 @@ func (r *Reader) startOn(pg page, lsn pgdata.LSN) pgdata.LSN {
 	return lsn + pgdata.LSN(start)
 }
 
-// lastEnd reads forward from start. It returns zero if no record ends before
-// limit.
-func (r *Reader) lastEnd(ctx context.Context, start, limit pgdata.LSN) (end pgdata.LSN, err error) {
-	for r.begin(start); r.pos < limit; {
+// lastEnd reads on. It returns zero if no record ends before limit.
+func (r *Reader) lastEnd(ctx context.Context, limit pgdata.LSN) (end pgdata.LSN, err error) {
+	for r.pos < limit {
 		rec, err := r.step(ctx)
 		switch {
 		case errors.Is(err, ErrEndOfWAL), errors.Is(err, ErrTornRecord), errors.Is(err, fs.ErrNotExist):

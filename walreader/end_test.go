@@ -221,9 +221,18 @@ func TestAStaleRecordIsNotTheLastOneBeforeALimit(t *testing.T) {
 	_, err := lastRecordEnd(segs, w.Format, last.End+104)
 	assert.ErrorIs(t, err, walreader.ErrCorrupt)
 	assert.ErrorContains(t, err, "incorrect prev-link")
+	_, err = walreader.NewReader(segs, w.Format).FindNextRecord(t.Context(), last.End)
+	assert.ErrorContains(t, err, "incorrect prev-link")
 	end, err := lastRecordEnd(segs, w.Format, last.End)
 	require.NoError(t, err)
 	assert.Equal(t, last.End, end)
+
+	next := w.Add(waltest.Message(100))
+	segs = w.Segments()
+	segs.At(last.LSN)[50] ^= 1
+	end, err = lastRecordEnd(segs, w.Format, next.End)
+	require.NoError(t, err, "what is wrong with an earlier record is no concern of this")
+	assert.Equal(t, next.End, end)
 }
 
 // The WAL of a standby that was stopped goes on with whatever was in the file.

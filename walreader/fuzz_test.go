@@ -63,6 +63,17 @@ func FuzzReader(f *testing.F) {
 			limit, err := walreader.LastRecordEnd(ctx, segs, format, last.End)
 			require.NoError(t, err)
 			require.Equal(t, last.End, limit)
+			ending, err := walreader.EndOfWAL(ctx, segs, format, last.LSN)
+			require.NoError(t, err)
+			require.Equal(t, last.LSN, ending.Last)
+			require.Error(t, ending.Why)
+			at, same, err := walreader.FirstDifference(ctx, segs, segs, format, start, last.End)
+			require.NoError(t, err)
+			require.True(t, same)
+			require.Equal(t, last.End, at)
+			stretch, err := walreader.Read(ctx, segs, format, walreader.ReadRequest{From: last.LSN, To: last.End, Jobs: 2})
+			require.NoError(t, err)
+			require.Equal(t, int64(1), stretch.Records)
 		}
 		for _, from := range []pgdata.LSN{start, start + 1<<10, start + 3000} {
 			if _, err := r.FindNextRecord(ctx, from); err != nil {
@@ -113,7 +124,7 @@ func FuzzRecord(f *testing.F) {
 			require.True(t, i == 0 || rec.Blocks[i-1].ID < b.ID)
 			require.LessOrEqual(t, b.Fork, pgdata.InitFork)
 		}
-		rec.Checkpoint()
+		saidBy(w.Format, rec)
 		_ = w.Format.CheckSpecial(rec)
 	})
 }

@@ -157,14 +157,18 @@ func TestCheckpointRecords(t *testing.T) {
 		online := w.Checkpoint(0x10, 0x5678)
 		noop := w.Add(waltest.Record{Info: 0x20})
 		redo := w.Add(waltest.Record{Info: 0xE0, Main: make([]byte, 4)})
-		endOfRecovery := w.Add(waltest.Record{Info: 0x90, Main: make([]byte, 24)})
+		endOfRecovery := w.Add(waltest.EndOfRecovery(&v.WAL, 0, 5, 4, 1))
+		pagesWritten := waltest.Record{Info: 0x10, Main: make([]byte, v.WAL.CheckPointSize)}
+		pagesWritten.Main[16] = 1
+		fullPageWrites := w.Add(pagesWritten)
 		otherManager := w.Add(waltest.Record{Rmgr: 9, Info: 0x10, Main: make([]byte, 88)})
 		want := map[pgdata.LSN]walreader.Checkpoint{
-			shutdown.LSN: {LSN: shutdown.LSN, Redo: 0x1234, TLI: 5, PrevTLI: 5, Shutdown: true},
-			online.LSN:   {LSN: online.LSN, Redo: 0x5678, TLI: 5, PrevTLI: 5},
+			shutdown.LSN:       {LSN: shutdown.LSN, Redo: 0x1234, TLI: 5, PrevTLI: 5, Shutdown: true},
+			online.LSN:         {LSN: online.LSN, Redo: 0x5678, TLI: 5, PrevTLI: 5},
+			fullPageWrites.LSN: {LSN: fullPageWrites.LSN, FullPageWrites: true},
 		}
 		r := walreader.NewReader(w.Segments(), w.Format)
-		for _, lsn := range []pgdata.LSN{shutdown.LSN, online.LSN, noop.LSN, redo.LSN, endOfRecovery.LSN, otherManager.LSN} {
+		for _, lsn := range []pgdata.LSN{shutdown.LSN, online.LSN, noop.LSN, redo.LSN, endOfRecovery.LSN, otherManager.LSN, fullPageWrites.LSN} {
 			rec, err := r.ReadRecord(context.Background(), lsn)
 			require.NoError(t, err)
 			got, ok := rec.Checkpoint()

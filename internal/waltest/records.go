@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/walreader"
 )
 
 // Info codes of the Transaction resource manager (access/xact.h).
@@ -155,4 +156,34 @@ func (x *Transactions) Record(rnd *rand.Rand, wal *pgdata.WALFormat) Record {
 	default:
 		return RelationFile(rnd.IntN(2) == 0, l, rnd.Uint32N(4))
 	}
+}
+
+// EndOfRecovery is an END_OF_RECOVERY record; the time is in microseconds since
+// 2000.
+func EndOfRecovery(wal *pgdata.WALFormat, time int64, tli, prev, walLevel uint32) Record {
+	le := binary.LittleEndian
+	main := le.AppendUint32(le.AppendUint32(le.AppendUint64(nil, uint64(time)), tli), prev)
+	if wal.StatesWALLevel {
+		main = le.AppendUint32(le.AppendUint32(main, walLevel), 0)
+	}
+	return Record{Info: 0x90, Main: main}
+}
+
+// ParameterChange is a PARAMETER_CHANGE record.
+func ParameterChange(wal *pgdata.WALFormat, p walreader.Parameters) Record {
+	numbers := []int32{p.MaxConnections, p.MaxWorkerProcesses}
+	if wal.ParameterSenders {
+		numbers = append(numbers, p.MaxWALSenders)
+	}
+	s := Record{Info: 0x60}
+	for _, n := range append(numbers, p.MaxPreparedXacts, p.MaxLocksPerXact, p.WALLevel) {
+		s.Main = binary.LittleEndian.AppendUint32(s.Main, uint32(n))
+	}
+	for _, on := range []bool{p.WALLogHints, p.TrackCommitTimestamp, false, false} {
+		s.Main = append(s.Main, 0)
+		if on {
+			s.Main[len(s.Main)-1] = 1
+		}
+	}
+	return s
 }
