@@ -4,7 +4,9 @@ import (
 	"context"
 	"iter"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -72,8 +74,11 @@ func TestVerdicts(t *testing.T) {
 	p := newSpecimen(t)
 	own := func(name string) string { return filepath.Join(p.target(), filemap.OwnPrefix, name) }
 	overwrite := func(name, text string) error { return os.WriteFile(name, []byte(text), 0o600) }
+	sleeper := exec.Command("sleep", "600")
+	require.NoError(t, sleeper.Start())
+	t.Cleanup(func() { _ = sleeper.Process.Kill(); _ = sleeper.Wait() })
 	server := func() error { // a process that lives
-		return overwrite(filepath.Join(p.target(), pgdata.PostmasterPid), "1\n"+p.target()+"\n")
+		return overwrite(filepath.Join(p.target(), pgdata.PostmasterPid), strconv.Itoa(sleeper.Process.Pid)+"\n"+p.target()+"\n")
 	}
 	touch := func() error { // as a server that ran meanwhile
 		control := controlIn(t, p.target())
