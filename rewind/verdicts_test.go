@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -35,12 +36,16 @@ type meddlingSource struct {
 }
 
 func (s *meddlingSource) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst source.Sink) error {
+	all := slices.Collect(ranges)
+	if !slices.ContainsFunc(all, func(r source.Range) bool { return !isWAL(r.Path) }) { // the analysis reads WAL
+		return s.movedSource.Fetch(ctx, slices.Values(all), dst)
+	}
 	if s.begun = true; s.meddle != nil {
 		if err := s.meddle(); err != nil {
 			return err
 		}
 	}
-	return s.movedSource.Fetch(ctx, ranges, dst)
+	return s.movedSource.Fetch(ctx, slices.Values(all), dst)
 }
 
 func (s *meddlingSource) ReadFile(ctx context.Context, p string) ([]byte, error) {

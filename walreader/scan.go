@@ -66,7 +66,7 @@ func Scan(ctx context.Context, segs Segments, f Format, req ScanRequest) (*ScanR
 // ReadRequest says what stretch of WAL to read.
 type ReadRequest struct {
 	From    pgdata.LSN // a record starts here, or behind the page header
-	To      pgdata.LSN // exactly the end of a record
+	To      pgdata.LSN // exactly the end of a record, or where the next one starts
 	Jobs    int        // segments read at a time; zero: as many as there are processors
 	Visitor func() Visitor
 }
@@ -85,7 +85,7 @@ func Read(ctx context.Context, segs Segments, f Format, req ReadRequest) (*ReadR
 	if err := f.validate(); err != nil {
 		return nil, err
 	}
-	s := &scan{f: f, segs: segs, from: f.recordStart(req.From), end: req.To, visitor: req.Visitor}
+	s := &scan{f: f, segs: segs, from: f.recordStart(req.From), end: f.recordEnd(req.To), visitor: req.Visitor}
 	switch to := f.recordStart(req.To); {
 	case s.from == to:
 		res := &ReadResult{}
