@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/waltest"
+	"github.com/gorewind/gorewind/lost"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -52,6 +53,7 @@ func BenchmarkDecode(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(w.Records)), "ns/record")
 }
 
+// BenchmarkScan is what a rewind does: it wants to know what is lost, too.
 func BenchmarkScan(b *testing.B) {
 	w, segs := benchmarkWAL(64 << 20)
 	fork := w.Records[len(w.Records)/2].LSN
@@ -60,7 +62,9 @@ func BenchmarkScan(b *testing.B) {
 			b.SetBytes(int64(len(w.Buf)))
 			b.ReportAllocs()
 			for b.Loop() {
-				res, err := walreader.Scan(context.Background(), segs, w.Format, walreader.ScanRequest{Fork: fork, End: w.Pos(), Jobs: jobs})
+				res, err := walreader.Scan(context.Background(), segs, w.Format, walreader.ScanRequest{
+					Fork: fork, End: w.Pos(), Jobs: jobs, Visitor: func() walreader.Visitor { return lost.NewVisitor(w.Format, fork) },
+				})
 				require.NoError(b, err)
 				require.Equal(b, int64(len(w.Records)), res.Records)
 			}

@@ -68,9 +68,6 @@ func (c *changes) addLimits(f Format, rec *Record) {
 		}
 		return
 	}
-	if rec.Info&transactionHasInfo == 0 {
-		return
-	}
 	if e, ok := f.Ended(rec); ok {
 		for l := range e.Relations() {
 			c.limits.Limit(l, 0)

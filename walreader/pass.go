@@ -216,7 +216,7 @@ func (s *scan) add(rec *Record, res *segmentScan) error {
 		res.unknown = s.f.CheckSpecial(rec)
 	}
 	res.changes.addBlocks(rec)
-	if rec.Rmgr == RmgrStorage || rec.Rmgr == RmgrTransaction {
+	if rec.Rmgr == RmgrStorage || rec.Rmgr == RmgrTransaction && rec.Info&transactionHasInfo != 0 {
 		res.changes.addLimits(s.f, rec)
 	}
 	if res.afterForkBlocks != nil && rec.LSN >= s.fork {

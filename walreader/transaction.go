@@ -112,10 +112,10 @@ func (f Format) Ended(rec *Record) (e Ended, ok bool) {
 func parseEnded(b []byte, hasInfo bool, wal *pgdata.WALFormat) (e Ended, ok bool) {
 	f := fields{rest: b}
 	e.Time = f.timestamp()
-	xinfo := uint32(0)
-	if hasInfo {
-		xinfo = f.uint32()
+	if !hasInfo {
+		return e, !f.bad && len(f.rest) == 0
 	}
+	xinfo := f.uint32()
 	if xinfo&^(wal.XactInfo|xinfoCompletion) != 0 {
 		return e, false // who knows what follows, and where
 	}
