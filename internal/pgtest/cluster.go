@@ -1,6 +1,7 @@
 package pgtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -28,7 +29,15 @@ type Options struct {
 	ExtraInitdb  []string          // more options for initdb
 	Conf         map[string]string // settings for postgresql.conf, over the default ones
 	TCP          bool              // listens on 127.0.0.1 too
+	InMemory     bool              // lies in main memory, where the machine has room for that
 	Distinct     bool              // has a system identifier of its own; otherwise clusters made alike share one
+}
+
+func (o Options) base() string {
+	if o.InMemory {
+		return roomyMemory()
+	}
+	return ""
 }
 
 // Cluster is a data directory with its server, which may run or not. What
@@ -40,7 +49,11 @@ type Cluster struct {
 	Dir          string        // the data directory
 	LogFile      string        // beside the data directory
 	StartTimeout time.Duration // how long Start waits for connections; a minute unless changed
+	// Hopeless, if not nil, tells from what the server logged since its start that
+	// waiting for connections is in vain.
+	Hopeless func(log string) bool
 
+	base string // where it and its copies lie, empty for this process's directory
 	home string // holds everything of the cluster, and the socket
 	port int
 	tcp  bool
@@ -76,7 +89,8 @@ const keepWALMB = 256
 var clusters atomic.Int64
 
 // newCluster makes a place for a cluster, without data.
-func newCluster(t T, in *Installation, name string, tcp bool) *Cluster {
+// Its base is a directory for many of them, empty for this process's own.
+func newCluster(t T, in *Installation, name string, tcp bool, base string) *Cluster {
 	t.Helper()
 	r, err := run()
 	if err != nil {
@@ -88,8 +102,8 @@ func newCluster(t T, in *Installation, name string, tcp bool) *Cluster {
 	}
 	c := &Cluster{
 		In: in, Name: name, StartTimeout: time.Minute,
-		home: filepath.Join(r.path, fmt.Sprint(n)),
-		tcp:  tcp, port: 10000 + (os.Getpid()*31+n)%50000,
+		base: base, home: filepath.Join(cmp.Or(base, r.path), fmt.Sprint(n)),
+		tcp: tcp, port: 10000 + (os.Getpid()*31+n)%50000,
 	}
 	c.Dir, c.LogFile = filepath.Join(c.home, "data"), filepath.Join(c.home, "server.log")
 	if err := os.Mkdir(c.home, 0o700); err != nil {
@@ -138,7 +152,7 @@ func (in *Installation) InitCluster(t T, o Options) *Cluster {
 		t.Fatalf("PostgreSQL does not run as root: call pgtest.Main or pgtest.Unprivileged first")
 	}
 	args := in.initdbArgs(t, o)
-	c := newCluster(t, in, o.Name, o.TCP)
+	c := newCluster(t, in, o.Name, o.TCP, o.base())
 	var err error
 	if o.Distinct {
 		err = in.initdb(c.Dir, args)

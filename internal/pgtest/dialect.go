@@ -14,6 +14,9 @@ type dialect struct {
 	switchWAL   string
 	insertLSN   string // insert position of a primary
 	replayLSN   string // of a standby
+
+	pauseReplay, resumeReplay string
+	reloadConnInfo            bool // primary_conninfo is read again at a reload
 }
 
 var dialects = func() []dialect {
@@ -24,13 +27,17 @@ var dialects = func() []dialect {
 		switchWAL: "pg_switch_xlog",
 		insertLSN: "pg_current_xlog_insert_location",
 		replayLSN: "pg_last_xlog_replay_location",
+
+		pauseReplay: "pg_xlog_replay_pause", resumeReplay: "pg_xlog_replay_resume",
 	}
 	d10 := d96
 	d10.since, d10.switchWAL, d10.insertLSN, d10.replayLSN = 1000, "pg_switch_wal", "pg_current_wal_insert_lsn", "pg_last_wal_replay_lsn"
+	d10.pauseReplay, d10.resumeReplay = "pg_wal_replay_pause", "pg_wal_replay_resume"
 	d11 := d10
 	d11.since, d11.walSegSize, d11.groupAccess = 1100, true, true
 	d13 := d11
 	d13.since, d13.keepWAL = 1300, func(mb, _ int) string { return fmt.Sprintf("wal_keep_size = %d", mb) }
+	d13.reloadConnInfo = true
 	d18 := d13
 	d18.since, d18.noChecksums = 1800, []string{"--no-data-checksums"}
 	return []dialect{d96, d10, d11, d13, d18}

@@ -44,3 +44,15 @@ func MemoryDir(t T) string {
 	})
 	return filepath.Clean(dir)
 }
+
+// enoughMemory is what has to be free there for whole clusters, some at a time.
+const enoughMemory = 4 << 30
+
+// roomyMemory is the scratch directory in main memory, empty where there is none
+// with room for clusters.
+var roomyMemory = sync.OnceValue(func() string {
+	if dir := memory(); dir != "" && freeBytes(dir) >= enoughMemory {
+		return dir
+	}
+	return ""
+})

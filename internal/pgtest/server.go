@@ -106,10 +106,15 @@ func (c *Cluster) TryStart(options ...string) error {
 		if err = c.ping(); err == nil {
 			return nil
 		}
-		if time.Now().After(deadline) {
+		late := time.Now().After(deadline)
+		if late || c.Hopeless != nil && c.Hopeless(c.logSince(logged)) {
 			c.halt()
-			return fmt.Errorf("%s (PostgreSQL %s) took no connections within %v: %w; it logged:\n%s",
-				c.Name, c.In, c.StartTimeout, err, c.logSince(logged))
+			waited := "without end"
+			if late {
+				waited = "within " + c.StartTimeout.String()
+			}
+			return fmt.Errorf("%s (PostgreSQL %s) took no connections %s: %w; it logged:\n%s",
+				c.Name, c.In, waited, err, c.logSince(logged))
 		}
 	}
 }

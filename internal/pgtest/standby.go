@@ -45,7 +45,7 @@ func (c *Cluster) cloneStopped(t T, name string) *Cluster {
 	if c.Running() {
 		t.Fatalf("%s runs, so it cannot be copied", c.Name)
 	}
-	clone := newCluster(t, c.In, name, c.tcp)
+	clone := newCluster(t, c.In, name, c.tcp, c.base)
 	clone.StartTimeout = c.StartTimeout
 	if err := copyCluster(c.Dir, clone.Dir, c.In.Version, clone.home); err != nil {
 		t.Fatalf("copy %s: %v", c.Name, err)
@@ -111,8 +111,13 @@ func (c *Cluster) Standby(t T) *Cluster {
 // postgresql.auto.conf that replace those of earlier calls.
 func (c *Cluster) MakeStandbyOf(t T, primary *Cluster) {
 	t.Helper()
+	c.makeStandby(t, primary.ConnString("postgres")+" application_name="+c.Name)
+}
+
+func (c *Cluster) makeStandby(t T, conninfo string) {
+	t.Helper()
 	settings := []string{
-		confLines(map[string]string{"primary_conninfo": primary.ConnString("postgres") + " application_name=" + c.Name}),
+		confLines(map[string]string{"primary_conninfo": conninfo}),
 		"recovery_target_timeline = 'latest'\n",
 	}
 	if c.In.Version.RecoveryConf {

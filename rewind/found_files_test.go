@@ -1,0 +1,216 @@
+package rewind_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/internal/pgtest"
+)
+
+// blocksOf is the size of a table's main fork.
+func blocksOf(l *lab, c *pgtest.Cluster, table string) (file string, blocks int64) {
+	l.Helper()
+	file = filepath.Join(c.Dir, c.QueryString(l, "SELECT pg_relation_filepath('"+table+"')"))
+	c.Checkpoint(l)
+	info, err := os.Stat(file)
+	require.NoError(l, err)
+	return file, info.Size() / 8192
+}
+
+// TestRelationsThatEndInHalfABlock is about what a full disk leaves behind: a
+// relation that grew by some blocks of zeros and a half one.
+func TestRelationsThatEndInHalfABlock(t *testing.T) {
+	tryEach(t, []situation{{
+		name: "the source has a whole block there, which is old", want: rewound,
+		make: func(l *lab) ends {
+			// The last blocks are empty, and too few for VACUUM to cut them off.
+			a := l.primary(pgtest.Options{},
+				"CREATE TABLE t (i int, p text)",
+				"INSERT INTO t SELECT g, repeat('x', 700) FROM generate_series(1, 1100) g",
+				"DELETE FROM t WHERE i > 1067",
+				"VACUUM FREEZE t", "CHECKPOINT", "CHECKPOINT")
+			b := l.standby(a)
+			l.catchUp(a, b)
+			l.promote(b)
+			_, before := blocksOf(l, b, "t")
+			require.EqualValues(l, 100, before)
+			a.Exec(l, "DELETE FROM t WHERE i > 800", "VACUUM t")
+			file, after := blocksOf(l, a, "t")
+			require.Less(l, after, int64(90))
+			a.Stop(l, pgtest.Fast)
+			require.NoError(l, os.Truncate(file, 98*8192+4096))
+			return ends{target: a, src: b}
+		},
+	}})
+}
+
+// TestTransactionsPreparedOnTheSource is about files that the source's WAL brings,
+// too, of transactions that recovery does not know when it begins.
+func TestTransactionsPreparedOnTheSource(t *testing.T) {
+	tryEach(t, []situation{{
+		name: "one was prepared after the fork, and its file is of a checkpoint", want: rewound,
+		make: func(l *lab) ends {
+			a := l.primary(pgtest.Options{}, thousand...)
+			b := l.standby(a)
+			l.catchUp(a, b)
+			l.promote(b)
+			a.Exec(l, "INSERT INTO t VALUES (1)")
+			a.Stop(l, pgtest.Fast)
+			for i := range 5 {
+				b.Exec(l, fmt.Sprintf("INSERT INTO t VALUES (%d)", i))
+			}
+			b.Exec(l, "BEGIN", "INSERT INTO t SELECT 100000 FROM generate_series(1, 7)", "PREPARE TRANSACTION 'kept'", "CHECKPOINT")
+			return ends{target: a, src: b, after: func(l *lab, y try) {
+				y.src.Stop(l, pgtest.Fast)
+				y.target.Promote(l)
+				require.Equal(l, [][]string{{"kept"}}, y.target.QueryRows(l, "SELECT gid FROM pg_prepared_xacts"))
+				y.target.Exec(l, "COMMIT PREPARED 'kept'")
+				assert.Equal(l, "7", y.target.QueryString(l, "SELECT count(*) FROM t WHERE i = 100000"))
+			}}
+		},
+	}})
+}
+
+// TestDatabasesCopiedFileByFile is about WAL that says "copy this directory": what
+// is copied again may by then be gone, or another.
+func TestDatabasesCopiedFileByFile(t *testing.T) {
+	made := func(l *lab, onTarget []string, onSource func(b *pgtest.Cluster)) ends {
+		a := l.primary(pgtest.Options{}, thousand...)
+		a.Exec(l, "CREATE TABLESPACE other LOCATION '"+a.TablespaceDir(l, "other")+"'", "CREATE DATABASE d")
+		a.ExecIn(l, "d", "CREATE TABLE s AS SELECT g FROM generate_series(1, 2000) g", "VACUUM FREEZE s")
+		b := l.standby(a)
+		l.catchUp(a, b)
+		l.promote(b)
+		a.Exec(l, "INSERT INTO t VALUES (1)")
+		a.Exec(l, onTarget...)
+		a.Stop(l, pgtest.Fast)
+		onSource(b)
+		b.Checkpoint(l)
+		return ends{target: a, src: b}
+	}
+	copied := func(in *pgtest.Installation) string {
+		sql := "CREATE DATABASE x TEMPLATE d"
+		if in.Version.WAL.DatabaseCreateWAL != 0 { // there is a choice
+			sql += " STRATEGY file_copy"
+		}
+		return sql
+	}
+	tryEach(t, []situation{
+		{
+			name: "the source dropped the template",
+			make: func(l *lab) ends {
+				return made(l, nil, func(b *pgtest.Cluster) { b.Exec(l, copied(l.in), "DROP DATABASE d") })
+			},
+		},
+		{
+			name: "the source changed the template",
+			make: func(l *lab) ends {
+				return made(l, nil, func(b *pgtest.Cluster) {
+					b.Exec(l, copied(l.in))
+					b.ExecIn(l, "d", "UPDATE s SET g = -g", "VACUUM FULL s")
+					b.ExecIn(l, "x", "UPDATE s SET g = g + 1 WHERE g < 5")
+				})
+			},
+		},
+		{
+			name: "the source moved a database to another tablespace",
+			make: func(l *lab) ends {
+				return made(l, nil, func(b *pgtest.Cluster) { b.Exec(l, "ALTER DATABASE d SET TABLESPACE other") })
+			},
+		},
+		{
+			name: "the source moved a database to another tablespace and back",
+			make: func(l *lab) ends {
+				return made(l, nil, func(b *pgtest.Cluster) {
+					b.Exec(l, "ALTER DATABASE d SET TABLESPACE other")
+					b.ExecIn(l, "d", "INSERT INTO s SELECT g FROM generate_series(1, 100) g")
+					b.Exec(l, "ALTER DATABASE d SET TABLESPACE pg_default")
+				})
+			},
+		},
+		{
+			name: "the target moved a database to another tablespace", want: rewound,
+			make: func(l *lab) ends {
+				return made(l, []string{"ALTER DATABASE d SET TABLESPACE other"}, func(b *pgtest.Cluster) { b.ExecIn(l, "d", "INSERT INTO s VALUES (0)") })
+			},
+		},
+		{
+			name: "the target copied a database and dropped it", want: rewound,
+			make: func(l *lab) ends {
+				return made(l, []string{copied(l.in), "DROP DATABASE d"}, func(b *pgtest.Cluster) { b.ExecIn(l, "d", "INSERT INTO s VALUES (0)") })
+			},
+		},
+		{
+			name: "both copied the same database",
+			make: func(l *lab) ends {
+				return made(l, []string{copied(l.in)}, func(b *pgtest.Cluster) {
+					b.Exec(l, copied(l.in))
+					b.ExecIn(l, "x", "UPDATE s SET g = g + 1 WHERE g < 5")
+				})
+			},
+		},
+	})
+}
+
+// TestWhatIndexesRememberIsOfTheirOwn is about pages that steer an index and that
+// WAL does not describe.
+func TestWhatIndexesRememberIsOfTheirOwn(t *testing.T) {
+	tryEach(t, []situation{{
+		name: "an SP-GiST index has pages only on the target", want: rewound,
+		make: func(l *lab) ends {
+			words := func(from, to int) string {
+				return fmt.Sprintf("INSERT INTO w SELECT md5(g::text) || repeat('w', 60) FROM generate_series(%d, %d) g", from, to)
+			}
+			a := l.primary(pgtest.Options{}, "CREATE TABLE w (s text)", "CREATE INDEX ON w USING spgist (s)", words(1, 500))
+			b := l.standby(a)
+			l.catchUp(a, b)
+			l.promote(b)
+			a.Exec(l, words(1000, 9000))
+			a.Stop(l, pgtest.Fast)
+			b.Exec(l, "INSERT INTO w VALUES ('new')")
+			return ends{target: a, src: b, after: func(l *lab, y try) {
+				y.src.Stop(l, pgtest.Fast)
+				y.target.Promote(l)
+				y.target.Exec(l, words(20000, 22000))
+				assert.Equal(l, "2502", y.target.QueryString(l, "SELECT count(*) FROM w"))
+				assert.Equal(l, "2502", y.target.QueryString(l, "SET enable_seqscan = off; SELECT count(*) FROM w WHERE s >= ''"))
+			}}
+		},
+	}})
+}
+
+// TestRelationsTruncatedAfterTheFork is about relations that the target cut off and
+// let grow again by pages that WAL does not describe: those that COPY adds in
+// advance.
+func TestRelationsTruncatedAfterTheFork(t *testing.T) {
+	tryEach(t, []situation{{
+		name: "one grew again with pages that no WAL describes", want: rewound,
+		make: func(l *lab) ends {
+			a := l.primary(pgtest.Options{}, "CREATE TABLE t (i int, f text)",
+				"INSERT INTO t SELECT i, repeat('x', 200) FROM generate_series(1, 40000) i", "VACUUM FREEZE t", "CHECKPOINT")
+			b := l.standby(a)
+			l.catchUp(a, b)
+			l.promote(b)
+			_, before := blocksOf(l, b, "t")
+			a.Exec(l, "DELETE FROM t WHERE i > 20000", "VACUUM t")
+			_, cut := blocksOf(l, a, "t")
+			require.Less(l, cut, before)
+			var rows strings.Builder
+			for i := range 9000 {
+				fmt.Fprintf(&rows, "%d\t%s\n", i, strings.Repeat("y", 140))
+			}
+			file := filepath.Join(l.TempDir(), "rows")
+			require.NoError(l, os.WriteFile(file, []byte(rows.String()), 0o600))
+			a.Exec(l, "COPY t FROM '"+file+"'")
+			a.Stop(l, pgtest.Fast)
+			b.Exec(l, "INSERT INTO t VALUES (-1, 'new')")
+			return ends{target: a, src: b}
+		},
+	}})
+}
