@@ -1,7 +1,9 @@
 package controlfile
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 
 	"github.com/gorewind/gorewind/pgdata"
@@ -45,3 +47,20 @@ func (d *Data) Poisoned() []byte {
 func (d *Data) IsPoisoned() bool { return d.CheckPoint == d.poison() }
 
 func (d *Data) poison() pgdata.LSN { return d.Geometry.PageStart(d.CheckPoint) + 1 }
+
+// MarshalBinary gives the whole file that [Parse] read.
+func (d *Data) MarshalBinary() ([]byte, error) {
+	if d.raw == nil {
+		return nil, errors.New("a control file that was not read has no bytes")
+	}
+	return bytes.Clone(d.raw), nil
+}
+
+// UnmarshalBinary is [Parse].
+func (d *Data) UnmarshalBinary(b []byte) error {
+	parsed, err := Parse(b)
+	if err == nil {
+		*d = *parsed
+	}
+	return err
+}

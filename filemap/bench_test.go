@@ -39,7 +39,7 @@ func BenchmarkPlanningAMillionFiles(b *testing.B) {
 			}
 		}
 		require.NoError(b, builder.EndSource())
-		plan, err := builder.Plan(filemap.Facts{Changed: pgdata.ChangedBlocks{seg: blocks(0)}})
+		plan, err := builder.Plan(filemap.Facts{Changed: pgdata.Changes{Blocks: pgdata.ChangedBlocks{seg: blocks(0)}}})
 		require.NoError(b, err)
 		require.Len(b, plan.Entries, 1)
 	}

@@ -15,14 +15,12 @@ import (
 type Rules struct {
 	Version  *pgdata.Version
 	Geometry pgdata.Geometry
-	// Suspect, if not nil, tells the target's files that an interrupted rewind
-	// may have left half written: they are copied whatever they look like.
-	Suspect func(path string) bool
+	// Suspect are the target's files, by path, that an interrupted rewind may have
+	// left half written: they are copied whatever they look like.
+	Suspect map[string]bool
 	// Keep tells the target's own files that stay as they are.
 	Keep Patterns
 }
-
-func (r *Rules) suspects(p string) bool { return r.Suspect != nil && r.Suspect(p) }
 
 // ErrUntrusted is wrapped where a source lists what no cluster has.
 var ErrUntrusted = errors.New("do not trust this source")
@@ -132,11 +130,23 @@ func (b *Builder) Source(p string) (pgdata.FileInfo, bool) { return b.source.Fin
 // Target gives an entry of the target.
 func (b *Builder) Target(p string) (pgdata.FileInfo, bool) { return b.target.Find(p) }
 
+// SourceIn yields the source's entries that lie directly in a directory, by their
+// names, and TargetIn the target's.
+func (b *Builder) SourceIn(dir string) iter.Seq[pgdata.FileInfo] { return b.source.In(dir) }
+
+// TargetIn yields the target's entries that lie directly in a directory.
+func (b *Builder) TargetIn(dir string) iter.Seq[pgdata.FileInfo] { return b.target.In(dir) }
+
 // TargetWAL yields the target's files that lie directly in the WAL directory, by
 // their names.
-func (b *Builder) TargetWAL() iter.Seq[pgdata.FileInfo] {
+func (b *Builder) TargetWAL() iter.Seq[pgdata.FileInfo] { return b.wal(b.target) }
+
+// SourceWAL yields those of the source.
+func (b *Builder) SourceWAL() iter.Seq[pgdata.FileInfo] { return b.wal(b.source) }
+
+func (b *Builder) wal(l *Listing) iter.Seq[pgdata.FileInfo] {
 	return func(yield func(pgdata.FileInfo) bool) {
-		for f := range b.target.In(b.rules.Version.WALDir) {
+		for f := range l.In(b.rules.Version.WALDir) {
 			if f.Type == pgdata.Regular && !yield(f) {
 				return
 			}

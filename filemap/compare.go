@@ -62,6 +62,9 @@ func (p *Plan) SetDifferent(i int, blocks *pgdata.BlockSet) {
 // blocksOnBoth drops the blocks that end beyond the smaller of a file's sizes:
 // those the tail brings, or the truncation takes away.
 func (p *Plan) blocksOnBoth(blocks *pgdata.BlockSet, e *Entry) *pgdata.BlockSet {
+	if blocks == nil {
+		return nil
+	}
 	whole := min(e.SourceSize, e.TargetSize) / int64(p.Geometry.BlockSize)
 	var kept *pgdata.BlockSet
 	for block := range blocks.All() {

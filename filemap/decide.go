@@ -9,31 +9,36 @@ import (
 )
 
 // Facts is what the decisions depend on besides the files, and what is known only
-// when both sides were looked at. WAL segments are named without their directory.
+// when both sides were looked at.
 type Facts struct {
-	// Divergence is where the two histories part. WAL of whole segments before
-	// it is the same on both sides.
-	Divergence pgdata.LSN
-	// Changed holds the blocks that the target changed since the last common
-	// checkpoint.
-	Changed pgdata.ChangedBlocks
-	// NeededWAL, if not nil, tells the target's own WAL segments that its
-	// recovery reads; they are not removed.
-	NeededWAL func(name string) bool
-	// Restored holds WAL segments that an archive brought back because recovery
-	// reads them and neither side has them, by their paths, with their sizes.
-	Restored map[string]int64
-	// CommonWAL, if not nil, tells the target's segments from before the
-	// divergence that were proven to be what both sides share; such ones are then
-	// mentioned in the plan. Else a name and a size that both sides have prove it.
-	CommonWAL func(name string) bool
-	// Written, if not nil, tells how many bytes of a segment of the source hold
-	// WAL: zero of one that is recycled and not yet written. Nothing of that is
-	// copied, unless a running source has come to write it.
-	Written func(name string, size int64) int64
-	// Local, if not nil, gives a file of the target, and how many bytes at its
-	// beginning are those of a segment of the source; "" where there is none.
-	Local func(name string) (path string, bytes int64)
+	// Changed is what the target changed since recovery's starting point.
+	Changed pgdata.Changes
+	// WAL is what was decided about WAL segments, by their file names. A segment
+	// of the source that is not in it is copied whole.
+	WAL map[string]Segment
+	// Made are files of the source, by path, that recovery makes from WAL and that
+	// must not be there before: the target gets none of them.
+	Made map[string]bool
+}
+
+// Segment is what was decided about the files of one name that the two sides have
+// in their WAL directories.
+type Segment struct {
+	// Keep says that the target's own file stays, because recovery reads it.
+	Keep bool
+	// Common says that the target's own file is proven to hold what the source's does.
+	Common bool
+	// Written is how many bytes of the source's file hold WAL: zero of one that is
+	// recycled and not yet written. The rest is not copied, unless a running source
+	// has come to write it.
+	Written int64
+	// Local is a file of the target whose first LocalBytes bytes are those of the
+	// source's file; empty where there is none.
+	Local      string
+	LocalBytes int64
+	// Restored is the size of a segment that an archive brought back, because
+	// recovery reads it and neither side has it; else zero.
+	Restored int64
 }
 
 // decider makes a plan from complete listings.
@@ -72,8 +77,10 @@ func (b *Builder) Plan(facts Facts) (*Plan, error) {
 			target.next()
 		}
 	}
-	for p, size := range facts.Restored {
-		d.add(Entry{Path: p, Type: pgdata.Regular, Action: Restore, Reason: NeededRecovery, SourceSize: size})
+	for name, s := range facts.WAL {
+		if s.Restored > 0 {
+			d.add(Entry{Path: b.rules.Version.WALPath(name), Type: pgdata.Regular, Action: Restore, Reason: NeededRecovery, SourceSize: s.Restored})
+		}
 	}
 	b.source, b.target = new(Listing), new(Listing)
 	d.plan.Entries = slices.Concat(d.entries...)
@@ -99,10 +106,13 @@ func (d *decider) onlyOnSource(source *cursor) {
 		return // a directory, which the listing's check needed
 	}
 	e := Entry{Path: f.Path, Type: f.Type, Action: Create, Reason: OnlyOnSource, SourceSize: f.Size, Link: f.Link}
-	if f.Type == pgdata.Regular {
+	switch {
+	case d.facts.Made[f.Path]:
+		e.Action, e.Reason = None, MadeByRecovery
+	case f.Type == pgdata.Regular:
 		e.Action = Copy
-		if name, _, ok := d.segment(f.Path); ok {
-			d.lessOf(&e, name)
+		if segment, ok := d.segment(f.Path); ok {
+			d.lessOf(&e, segment)
 		}
 	}
 	d.add(e)
@@ -116,7 +126,7 @@ func (d *decider) onlyOnTarget(target *cursor) {
 		return
 	}
 	e := Entry{Path: f.Path, Type: f.Type, TargetSize: f.Size}
-	if d.needed(&e) {
+	if segment, ok := d.segment(f.Path); ok && segment.Keep {
 		d.keepNeeded(&e)
 		return
 	}
@@ -134,15 +144,11 @@ func (d *decider) onBoth(source, target *cursor) error {
 	if src.fileType() != f.Type {
 		return fmt.Errorf("file %q is a %s on the source and a %s on the target: make them the same", f.Path, src.fileType(), f.Type)
 	}
-	if f.Type != pgdata.Regular || path.Base(f.Path) == pgdata.VersionPath && !d.rules.suspects(f.Path) {
+	if f.Type != pgdata.Regular || path.Base(f.Path) == pgdata.VersionPath && !d.rules.Suspect[f.Path] {
 		return nil
 	}
 	e := Entry{Path: f.Path, Type: f.Type, SourceSize: src.size(), TargetSize: f.Size}
-	switch d.decide(&e); {
-	case e.Reason == NotWritten && d.needed(&e):
-		e.Unwritten = 0
-		d.keepNeeded(&e)
-	case e.Reason != "":
+	if d.decide(&e); e.Reason != "" {
 		d.add(e)
 	}
 	return nil
@@ -156,12 +162,6 @@ func (d *decider) keep(f pgdata.FileInfo) {
 	d.add(Entry{Path: f.Path, Type: f.Type, Action: None, Reason: Kept, TargetSize: f.Size})
 }
 
-// needed tells the target's WAL segments that its recovery reads.
-func (d *decider) needed(e *Entry) bool {
-	name, ok := d.rules.Version.InWALDir(e.Path)
-	return ok && d.facts.NeededWAL != nil && d.facts.NeededWAL(name) && !d.rules.suspects(e.Path)
-}
-
 func (d *decider) keepNeeded(e *Entry) {
 	e.Action, e.Reason = None, NeededRecovery
 	d.add(*e)
@@ -173,8 +173,12 @@ func (d *decider) decide(e *Entry) {
 	seg, isRelation := pgdata.ParseRelPath(d.rules.Version, e.Path)
 	if !isRelation {
 		e.Action, e.Reason = Copy, NotARelation
-		if name, segno, ok := d.segment(e.Path); ok {
-			d.decideSegment(e, name, segno)
+		segment, isSegment := d.segment(e.Path)
+		switch {
+		case d.facts.Made[e.Path]:
+			e.Action, e.Reason = Remove, MadeByRecovery
+		case isSegment:
+			d.decideSegment(e, segment)
 		}
 		return
 	}
@@ -184,52 +188,98 @@ func (d *decider) decide(e *Entry) {
 	case e.TargetSize > e.SourceSize:
 		e.Action, e.Reason = Truncate, Shrunk
 	}
-	if blocks := d.facts.Changed[seg]; blocks != nil {
-		e.Blocks = d.plan.blocksOnBoth(blocks, e)
-		if e.Blocks != nil && e.Reason == "" {
-			e.Reason = ChangedBlocks
+	if e.Blocks = d.plan.blocksOnBoth(d.changed(seg, e), e); e.Blocks != nil && e.Reason == "" {
+		e.Reason = ChangedBlocks
+	}
+}
+
+// changed is the set of a file's blocks to overwrite, or nil. From the limit of the
+// relation on these are all: the target grew there again, perhaps by pages that no
+// WAL describes. Where the target cuts a relation, the first block is among them: a
+// metapage can name pages that go, as that of an SP-GiST index does, whose list of
+// pages with free space is in no WAL either.
+func (d *decider) changed(seg pgdata.RelSegment, e *Entry) *pgdata.BlockSet {
+	blocks := d.facts.Changed.Blocks[seg]
+	limit, limited := d.facts.Changed.Limits[seg.Locator]
+	cut := seg.Segment == 0 && d.isCut(seg, e)
+	if !limited && !cut {
+		return blocks
+	}
+	all := new(pgdata.BlockSet)
+	if blocks != nil {
+		all.Union(blocks)
+	}
+	if cut {
+		all.Add(0)
+	}
+	if limited {
+		perFile := int64(d.rules.Geometry.RelSegBlocks)
+		end := min(e.SourceSize, e.TargetSize) / int64(d.rules.Geometry.BlockSize)
+		for b := max(0, int64(limit)-int64(seg.Segment)*perFile); b < end; b++ {
+			all.Add(pgdata.BlockNumber(b))
 		}
 	}
+	return all
 }
 
-// segment tells WAL segments, by their names.
-func (d *decider) segment(p string) (string, pgdata.SegNo, bool) {
-	name, ok := d.rules.Version.InWALDir(p)
-	if !ok {
-		return "", 0, false
+// isCut reports whether the target has more of a relation than the source, given the
+// relation's first file.
+func (d *decider) isCut(first pgdata.RelSegment, e *Entry) bool {
+	if e.TargetSize != e.SourceSize {
+		return e.TargetSize > e.SourceSize
 	}
-	_, segno, ok := d.rules.Geometry.ParseWALFileName(name)
-	return name, segno, ok
+	whole := int64(d.rules.Geometry.RelSegBlocks) * int64(d.rules.Geometry.BlockSize)
+	for next := first; e.TargetSize == whole; {
+		next.Segment++
+		theirs, _ := d.Source(next.Path(d.rules.Version))
+		own, has := d.Target(next.Path(d.rules.Version))
+		if !has || own.Size != theirs.Size {
+			return has && own.Size > theirs.Size
+		}
+		if own.Size < whole {
+			break
+		}
+	}
+	return false
 }
 
-// decideSegment leaves a WAL segment alone that ends before the divergence: both
-// sides have its content from the same server.
-func (d *decider) decideSegment(e *Entry, name string, segno pgdata.SegNo) {
-	isCommon := segno < d.rules.Geometry.SegNo(d.facts.Divergence) && e.SourceSize == e.TargetSize && !d.rules.suspects(e.Path)
+// segment gives what was decided about a WAL segment, and whether p is one.
+func (d *decider) segment(p string) (s Segment, ok bool) {
+	name, ok := d.rules.Version.InWALDir(p)
+	if ok {
+		_, _, ok = d.rules.Geometry.ParseWALFileName(name)
+	}
+	if !ok {
+		return Segment{}, false
+	}
+	if s, known := d.facts.WAL[name]; known {
+		return s, true
+	}
+	f, _ := d.Source(p)
+	return Segment{Written: f.Size}, true
+}
+
+// decideSegment leaves a WAL segment alone that the target has, or that it needs.
+func (d *decider) decideSegment(e *Entry, s Segment) {
 	switch {
-	case isCommon && d.facts.CommonWAL == nil:
-		e.Action, e.Reason = None, ""
-	case isCommon && d.facts.CommonWAL(name):
+	case s.Common:
 		e.Action, e.Reason = None, CommonWAL
+	case s.Keep:
+		e.Action, e.Reason = None, NeededRecovery
 	default:
-		d.lessOf(e, name)
+		d.lessOf(e, s)
 	}
 }
 
 // lessOf finds out what of a WAL segment need not come from the source.
-func (d *decider) lessOf(e *Entry, name string) {
-	if d.facts.Written != nil && e.SourceSize > 0 {
-		written := d.facts.Written(name, e.SourceSize)
-		if e.Unwritten = max(0, e.SourceSize-written); e.Unwritten == e.SourceSize {
+func (d *decider) lessOf(e *Entry, s Segment) {
+	if e.SourceSize > 0 {
+		if e.Unwritten = max(0, e.SourceSize-s.Written); e.Unwritten == e.SourceSize {
 			e.Reason = NotWritten
 			return
 		}
 	}
-	if d.facts.Local == nil {
-		return
-	}
-	p, bytes := d.facts.Local(name)
-	if f, has := d.Target(p); has && bytes > 0 && bytes <= f.Size {
-		e.Local, e.LocalBytes = p, min(bytes, e.SourceSize-e.Unwritten)
+	if f, has := d.Target(s.Local); has && s.LocalBytes > 0 && s.LocalBytes <= f.Size {
+		e.Local, e.LocalBytes = s.Local, min(s.LocalBytes, e.SourceSize-e.Unwritten)
 	}
 }

@@ -41,7 +41,7 @@ func ExampleBuilder() {
 	}
 	changed := pgdata.ChangedBlocks{}
 	changed.Add(pgdata.Geometry{RelSegBlocks: 131072}, pgdata.RelFileLocator{Tablespace: pgdata.DefaultTablespace, Database: 5, Relation: 16384}, 2)
-	plan, err := b.Plan(filemap.Facts{Divergence: 0x5000060, Changed: changed})
+	plan, err := b.Plan(filemap.Facts{Changed: pgdata.Changes{Blocks: changed}})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -72,6 +72,7 @@ func TestDecisions(t *testing.T) {
 		name           string
 		source, target pgdata.FileInfo
 		changed        pgdata.ChangedBlocks
+		limits         map[pgdata.RelFileLocator]pgdata.BlockNumber
 		want           filemap.Action // zero: the plan does not mention the file
 		reason         filemap.Reason
 		blocks         []pgdata.BlockNumber
@@ -86,7 +87,16 @@ func TestDecisions(t *testing.T) {
 		{name: "WAL that recovery needs stays", target: file("pg_wal/000000010000000000000003", 1<<20), want: filemap.None, reason: filemap.NeededRecovery},
 		{name: "an equal relation stays", source: file(rel, page), target: file(rel, page)},
 		{name: "a grown relation gets its tail", source: file(rel, 3*page), target: file(rel, page), want: filemap.CopyTail, reason: filemap.Grown},
-		{name: "a shrunk relation is cut", source: file(rel, page), target: file(rel, 3*page), want: filemap.Truncate, reason: filemap.Shrunk},
+		{name: "the tail of a file that ends within a block begins with that block", source: file(rel, 3*page), target: file(rel, page+page/2), want: filemap.CopyTail, reason: filemap.Grown},
+		{name: "a shrunk relation is cut, and its first block comes, which can name what goes", source: file(rel, page), target: file(rel, 3*page), want: filemap.Truncate, reason: filemap.Shrunk, blocks: []pgdata.BlockNumber{0}},
+		{name: "what an empty relation is cut to has no first block", source: file(rel, 0), target: file(rel, page), want: filemap.Truncate, reason: filemap.Shrunk},
+		{name: "from where the target cut a relation all blocks come", source: file(rel, 4*page), target: file(rel, 5*page), limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{seg.Locator: 2}, want: filemap.Truncate, reason: filemap.Shrunk, blocks: []pgdata.BlockNumber{0, 2, 3}},
+		{name: "what the target made anew comes whole", source: file(rel, 2*page), target: file(rel, 2*page), limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{seg.Locator: 0}, want: filemap.None, reason: filemap.ChangedBlocks, blocks: []pgdata.BlockNumber{0, 1}},
+		{name: "a limit is one of the whole relation", source: file(rel+".1", 2*page), target: file(rel+".1", 2*page), limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{seg.Locator: pgdata.BlockNumber(geometry.RelSegBlocks) + 1}, want: filemap.None, reason: filemap.ChangedBlocks, blocks: []pgdata.BlockNumber{1}},
+		{name: "a limit in a later file spares the first one", source: file(rel, 2*page), target: file(rel, 2*page), limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{seg.Locator: pgdata.BlockNumber(geometry.RelSegBlocks) + 1}},
+		{name: "the state of a transaction that recovery prepares is not copied", source: file("pg_twophase/000002F1", 99), want: filemap.None, reason: filemap.MadeByRecovery},
+		{name: "nor may the target have it", source: file("pg_twophase/000002F1", 99), target: file("pg_twophase/000002F1", 99), want: filemap.Remove, reason: filemap.MadeByRecovery},
+		{name: "that of another transaction is copied", source: file("pg_twophase/000002F2", 99), want: filemap.Copy, reason: filemap.OnlyOnSource},
 		{name: "a visibility map is copied", source: file(rel+"_vm", page), target: file(rel+"_vm", page), want: filemap.Copy, reason: filemap.NotARelation},
 		{name: "a free space map is copied", source: file(rel+"_fsm", page), target: file(rel+"_fsm", page), want: filemap.Copy, reason: filemap.NotARelation},
 		{name: "an init fork is copied", source: file(rel+"_init", page), target: file(rel+"_init", page), want: filemap.Copy, reason: filemap.NotARelation},
@@ -95,8 +105,8 @@ func TestDecisions(t *testing.T) {
 		{name: "PG_VERSION on both sides stays", source: file("base/5/PG_VERSION", 3), target: file("base/5/PG_VERSION", 3)},
 		{name: "a directory on both sides stays", source: dir("base/5"), target: dir("base/5")},
 		{name: "a link on both sides stays wherever it leads", source: link("pg_tblspc/9", "/a"), target: link("pg_tblspc/9", "/b")},
-		{name: "WAL from before the divergence stays", source: file("pg_wal/000000010000000000000004", 1<<20), target: file("pg_wal/000000010000000000000004", 1<<20)},
-		{name: "WAL from before the divergence of another size is copied", source: file("pg_wal/000000010000000000000004", 1<<20), target: file("pg_wal/000000010000000000000004", 7), want: filemap.Copy, reason: filemap.NotARelation},
+		{name: "WAL from before the divergence stays", source: file("pg_wal/000000010000000000000004", 1<<20), target: file("pg_wal/000000010000000000000004", 1<<20), want: filemap.None, reason: filemap.CommonWAL},
+		{name: "WAL from before the divergence of another size is copied", source: file("pg_wal/000000010000000000000006", 1<<20), target: file("pg_wal/000000010000000000000006", 7), want: filemap.Copy, reason: filemap.NotARelation},
 		{name: "the segment of the divergence is copied", source: file("pg_wal/000000010000000000000005", 1<<20), target: file("pg_wal/000000010000000000000005", 1<<20), want: filemap.Copy, reason: filemap.NotARelation},
 		{name: "a timeline history is copied", source: file("pg_wal/00000002.history", 41), target: file("pg_wal/00000002.history", 41), want: filemap.Copy, reason: filemap.NotARelation},
 		{name: "the control file is nobody's business here", source: file("global/pg_control", page), target: file("global/pg_control", page)},
@@ -104,7 +114,7 @@ func TestDecisions(t *testing.T) {
 		{name: "changed blocks are overwritten", source: file(rel, 4*page), target: file(rel, 4*page), changed: pgdata.ChangedBlocks{seg: blocks(0, 3)}, want: filemap.None, reason: filemap.ChangedBlocks, blocks: []pgdata.BlockNumber{0, 3}},
 		{name: "changed blocks are numbered from the start of their file", source: file(rel+".1", 4*page), target: file(rel+".1", 4*page), changed: pgdata.ChangedBlocks{seg: blocks(0), seg1: blocks(2)}, want: filemap.None, reason: filemap.ChangedBlocks, blocks: []pgdata.BlockNumber{2}},
 		{name: "blocks that the tail brings are not overwritten", source: file(rel, 4*page), target: file(rel, 2*page), changed: pgdata.ChangedBlocks{seg: blocks(1, 2, 3)}, want: filemap.CopyTail, reason: filemap.Grown, blocks: []pgdata.BlockNumber{1}},
-		{name: "blocks that are cut off are not overwritten", source: file(rel, 2*page), target: file(rel, 4*page), changed: pgdata.ChangedBlocks{seg: blocks(1, 2, 3)}, want: filemap.Truncate, reason: filemap.Shrunk, blocks: []pgdata.BlockNumber{1}},
+		{name: "blocks that are cut off are not overwritten", source: file(rel, 2*page), target: file(rel, 4*page), changed: pgdata.ChangedBlocks{seg: blocks(1, 2, 3)}, want: filemap.Truncate, reason: filemap.Shrunk, blocks: []pgdata.BlockNumber{0, 1}},
 		{name: "a block that only part of is there is not overwritten", source: file(rel, 2*page-1), target: file(rel, 2*page-1), changed: pgdata.ChangedBlocks{seg: blocks(1)}},
 		{name: "changed blocks of a copied file come with it", source: file(rel, page), changed: pgdata.ChangedBlocks{seg: blocks(0)}, want: filemap.Copy, reason: filemap.OnlyOnSource},
 		{name: "changed blocks of a removed file go with it", target: file(rel, page), changed: pgdata.ChangedBlocks{seg: blocks(0)}, want: filemap.Remove, reason: filemap.OnlyOnTarget},
@@ -134,8 +144,11 @@ func TestDecisions(t *testing.T) {
 				add(t, b.AddTarget, c.target)
 			}
 			plan, err := b.Plan(filemap.Facts{
-				Divergence: 0x580000, Changed: c.changed,
-				NeededWAL: func(name string) bool { return name == "000000010000000000000003" },
+				Changed: pgdata.Changes{Blocks: c.changed, Limits: c.limits},
+				WAL: map[string]filemap.Segment{
+					"000000010000000000000003": {Keep: true}, "000000010000000000000004": {Common: true},
+				},
+				Made: map[string]bool{"pg_twophase/000002F1": true},
 			})
 			require.NoError(t, err)
 			var got filemap.Entry
@@ -244,6 +257,6 @@ func TestPlanIsInAnOrderThatCanBeCarriedOut(t *testing.T) {
 	assert.Equal(t, []string{
 		"CREATE base/7", "COPY base/7/1", "COPY_TAIL base/5/3", "TRUNCATE base/5/2", "REMOVE base/9/1", "REMOVE base/9",
 	}, got)
-	assert.EqualValues(t, 2*8192, plan.FetchBytes())
+	assert.EqualValues(t, 3*8192, plan.FetchBytes())
 	assert.EqualValues(t, 8192*4, plan.SourceBytes)
 }

@@ -118,7 +118,7 @@ func FuzzHostileListings(f *testing.F) {
 		if b.EndSource() != nil {
 			return
 		}
-		plan, err := b.Plan(filemap.Facts{Divergence: 0x580000, Written: func(_ string, size int64) int64 { return size - 8192 }})
+		plan, err := b.Plan(filemap.Facts{WAL: map[string]filemap.Segment{"000000010000000000000004": {Written: 8192}}})
 		if err != nil {
 			return
 		}

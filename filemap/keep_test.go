@@ -105,7 +105,7 @@ func TestWhatAnInterruptedRewindWasWritingIsNotTrusted(t *testing.T) {
 	const wal, needed, version = "pg_wal/000000010000000000000004", "pg_wal/000000010000000000000003", "base/7/PG_VERSION"
 	suspects := map[string]bool{wal: true, needed: true, version: true}
 	b := filemap.NewBuilder(filemap.Rules{
-		Version: pgdata.VersionByName("17"), Geometry: geometry, Suspect: func(p string) bool { return suspects[p] },
+		Version: pgdata.VersionByName("17"), Geometry: geometry, Suspect: suspects,
 	})
 	for _, f := range []pgdata.FileInfo{file(wal, 1<<20), file(version, 3)} {
 		add(t, b.AddSource, f)
@@ -113,7 +113,7 @@ func TestWhatAnInterruptedRewindWasWritingIsNotTrusted(t *testing.T) {
 	for _, f := range []pgdata.FileInfo{file(wal, 1<<20), file(version, 3), file(needed, 1<<20)} {
 		add(t, b.AddTarget, f)
 	}
-	plan, err := b.Plan(filemap.Facts{Divergence: 0x580000, NeededWAL: func(string) bool { return true }, CommonWAL: func(string) bool { return true }})
+	plan, err := b.Plan(filemap.Facts{})
 	require.NoError(t, err)
 	got := map[string]filemap.Action{}
 	for _, e := range plan.Entries {

@@ -51,6 +51,7 @@ const (
 	NotWritten     Reason = "recycled by the source and not yet written"
 	SameContent    Reason = "same content on both sides"
 	Kept           Reason = "kept as asked"
+	MadeByRecovery Reason = "made by recovery from WAL"
 )
 
 // Entry is one file, directory or symbolic link that the plan says something
@@ -108,12 +109,18 @@ func (e *Entry) FetchBytes(g pgdata.Geometry) int64 {
 	case Copy:
 		n = e.SourceSize - e.Unwritten - e.LocalBytes
 	case CopyTail:
-		n = e.SourceSize - e.TargetSize
+		n = e.SourceSize - e.TailStart(g)
 	}
 	if e.Blocks != nil {
 		n += int64(e.Blocks.Len()) * int64(g.BlockSize)
 	}
 	return n
+}
+
+// TailStart is where CopyTail begins: at the target's end or, where that lies within
+// a block, as a full disk leaves it, at the beginning of that block.
+func (e *Entry) TailStart(g pgdata.Geometry) int64 {
+	return e.TargetSize / int64(g.BlockSize) * int64(g.BlockSize)
 }
 
 // Span is a part of a file.
@@ -150,6 +157,9 @@ func (e *Entry) Runs(g pgdata.Geometry) iter.Seq[Span] {
 func (e *Entry) Unchanged(g pgdata.Geometry) iter.Seq[Span] {
 	return func(yield func(Span) bool) {
 		at, end := int64(0), min(e.SourceSize, e.TargetSize)
+		if e.Action == CopyTail {
+			end = e.TailStart(g)
+		}
 		for run := range e.Runs(g) {
 			if run.Offset > at && !yield(Span{at, run.Offset - at}) {
 				return
@@ -180,7 +190,7 @@ func (e *Entry) Asks(g pgdata.Geometry, offset, length int64) bool {
 	if offset < 0 || offset > e.Limit() || length > e.Limit()-offset {
 		return false
 	}
-	if e.Action == Copy || e.Action == CopyTail && offset >= e.TargetSize {
+	if e.Action == Copy || e.Action == CopyTail && offset >= e.TailStart(g) {
 		return true
 	}
 	size := int64(g.BlockSize)

@@ -20,98 +20,83 @@ func TestWALThatNeedNotComeFromTheSource(t *testing.T) {
 		after  = "000000020000000000000007"
 		own    = "000000010000000000000005"
 	)
-	written := func(bytes int64) func(string, int64) int64 {
-		return func(name string, size int64) int64 {
-			if name == after {
-				return bytes
-			}
-			return size
-		}
+	whole := filemap.Segment{Written: segmentSize}
+	with := func(change func(*filemap.Segment)) filemap.Segment {
+		s := whole
+		change(&s)
+		return s
 	}
-	local := func(p string, bytes int64) func(string) (string, int64) {
-		return func(name string) (string, int64) {
-			if name == at {
-				return p, bytes
-			}
-			return "", 0
-		}
+	written := func(bytes int64) filemap.Segment { return filemap.Segment{Written: bytes} }
+	local := func(p string, bytes int64) filemap.Segment {
+		return filemap.Segment{Written: segmentSize, Local: p, LocalBytes: bytes}
 	}
-	always := func(string) bool { return true }
-	never := func(string) bool { return false }
 	for _, c := range []struct {
 		name    string
 		segment string
 		both    bool
-		facts   filemap.Facts
+		decided filemap.Segment
 		want    filemap.Entry // of which sizes are not compared; zero: not in the plan
 		fetch   int64
 		saved   []filemap.Saving
 	}{
-		{name: "by name and size", segment: before, both: true},
 		{
-			name: "by proof", segment: before, both: true, facts: filemap.Facts{CommonWAL: always},
+			name: "by proof", segment: before, both: true, decided: with(func(s *filemap.Segment) { s.Common = true }),
 			want: filemap.Entry{Action: filemap.None, Reason: filemap.CommonWAL}, saved: []filemap.Saving{{filemap.CommonWAL, 1, segmentSize}},
 		},
 		{
-			name: "without proof it is copied", segment: before, both: true, facts: filemap.Facts{CommonWAL: never},
+			name: "without proof it is copied", segment: before, both: true, decided: whole,
 			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.NotARelation}, fetch: segmentSize,
 		},
 		{
-			name: "proof of what comes after the divergence counts for nothing", segment: after, both: true, facts: filemap.Facts{CommonWAL: always},
-			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.NotARelation}, fetch: segmentSize,
-		},
-		{
-			name: "recycled and new to the target", segment: after, facts: filemap.Facts{Written: written(0)},
+			name: "recycled and new to the target", segment: after, decided: written(0),
 			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.NotWritten, Unwritten: segmentSize}, saved: []filemap.Saving{{filemap.NotWritten, 1, segmentSize}},
 		},
 		{
-			name: "recycled, and the target has something else there", segment: after, both: true, facts: filemap.Facts{Written: written(0)},
+			name: "recycled, and the target has something else there", segment: after, both: true, decided: written(0),
 			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.NotWritten, Unwritten: segmentSize}, saved: []filemap.Saving{{filemap.NotWritten, 1, segmentSize}},
 		},
 		{
 			name: "recycled, but recovery reads what the target has there", segment: after, both: true,
-			facts: filemap.Facts{Written: written(0), NeededWAL: always},
-			want:  filemap.Entry{Action: filemap.None, Reason: filemap.NeededRecovery},
+			decided: filemap.Segment{Keep: true},
+			want:    filemap.Entry{Action: filemap.None, Reason: filemap.NeededRecovery},
 		},
 		{
-			name: "partly written", segment: after, facts: filemap.Facts{Written: written(8192)}, fetch: 8192,
+			name: "partly written", segment: after, decided: written(8192), fetch: 8192,
 			want:  filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource, Unwritten: segmentSize - 8192},
 			saved: []filemap.Saving{{filemap.NotWritten, 1, segmentSize - 8192}},
 		},
 		{
-			name: "partly written, on both sides", segment: after, both: true, facts: filemap.Facts{Written: written(8192)}, fetch: 8192,
+			name: "partly written, on both sides", segment: after, both: true, decided: written(8192), fetch: 8192,
 			want:  filemap.Entry{Action: filemap.Copy, Reason: filemap.NotARelation, Unwritten: segmentSize - 8192},
 			saved: []filemap.Saving{{filemap.NotWritten, 1, segmentSize - 8192}},
 		},
 		{
-			name: "more written than there is", segment: after, facts: filemap.Facts{Written: written(2 * segmentSize)}, fetch: segmentSize,
+			name: "more written than there is", segment: after, decided: written(2 * segmentSize), fetch: segmentSize,
 			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource},
 		},
 		{
-			name: "begins like one of the target's", segment: at, facts: filemap.Facts{Local: local("pg_wal/"+own, 16384)}, fetch: segmentSize - 16384,
+			name: "begins like one of the target's", segment: at, decided: local("pg_wal/"+own, 16384), fetch: segmentSize - 16384,
 			want:  filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource, Local: "pg_wal/" + own, LocalBytes: 16384},
 			saved: []filemap.Saving{{filemap.CommonWAL, 1, 16384}},
 		},
 		{
 			name: "begins like one of the target's and ends unwritten", segment: at, fetch: 8192,
-			facts: filemap.Facts{
-				Local: local("pg_wal/"+own, 16384), Written: func(string, int64) int64 { return 24576 },
-			},
-			want:  filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource, Local: "pg_wal/" + own, LocalBytes: 16384, Unwritten: segmentSize - 24576},
-			saved: []filemap.Saving{{filemap.NotWritten, 1, segmentSize - 24576}, {filemap.CommonWAL, 1, 16384}},
+			decided: filemap.Segment{Written: 24576, Local: "pg_wal/" + own, LocalBytes: 16384},
+			want:    filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource, Local: "pg_wal/" + own, LocalBytes: 16384, Unwritten: segmentSize - 24576},
+			saved:   []filemap.Saving{{filemap.NotWritten, 1, segmentSize - 24576}, {filemap.CommonWAL, 1, 16384}},
 		},
 		{
 			name: "more alike than is written", segment: at,
-			facts: filemap.Facts{Local: local("pg_wal/"+own, 16384), Written: func(string, int64) int64 { return 8192 }},
-			want:  filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource, Local: "pg_wal/" + own, LocalBytes: 8192, Unwritten: segmentSize - 8192},
-			saved: []filemap.Saving{{filemap.NotWritten, 1, segmentSize - 8192}, {filemap.CommonWAL, 1, 8192}},
+			decided: filemap.Segment{Written: 8192, Local: "pg_wal/" + own, LocalBytes: 16384},
+			want:    filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource, Local: "pg_wal/" + own, LocalBytes: 8192, Unwritten: segmentSize - 8192},
+			saved:   []filemap.Saving{{filemap.NotWritten, 1, segmentSize - 8192}, {filemap.CommonWAL, 1, 8192}},
 		},
 		{
-			name: "like a file that the target does not have", segment: at, facts: filemap.Facts{Local: local("pg_wal/gone", 16384)},
+			name: "like a file that the target does not have", segment: at, decided: local("pg_wal/gone", 16384),
 			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource}, fetch: segmentSize,
 		},
 		{
-			name: "like more than the target's file holds", segment: at, facts: filemap.Facts{Local: local("pg_wal/"+own, segmentSize+1)},
+			name: "like more than the target's file holds", segment: at, decided: local("pg_wal/"+own, segmentSize+1),
 			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource}, fetch: segmentSize,
 		},
 	} {
@@ -123,8 +108,7 @@ func TestWALThatNeedNotComeFromTheSource(t *testing.T) {
 				require.NoError(t, b.AddTarget(f))
 			}
 			require.NoError(t, b.AddTarget(file("pg_wal/"+own, segmentSize)))
-			c.facts.Divergence = 0x580000
-			plan, err := b.Plan(c.facts)
+			plan, err := b.Plan(filemap.Facts{WAL: map[string]filemap.Segment{c.segment: c.decided}})
 			require.NoError(t, err)
 			var got filemap.Entry
 			for _, e := range plan.Entries {

@@ -117,3 +117,35 @@ func (c ChangedBlocks) Merge(o ChangedBlocks) {
 		set.Union(blocks)
 	}
 }
+
+// Changes is what a stretch of WAL changed: blocks of main forks, and from which
+// block on everything counts as changed, because the main fork was made, removed
+// or cut there in the stretch: what grew there since need not be described by WAL.
+// The zero value is empty.
+type Changes struct {
+	Blocks ChangedBlocks
+	Limits map[RelFileLocator]BlockNumber
+}
+
+// Limit notes that everything from block b on, numbered over the whole fork,
+// counts as changed.
+func (c *Changes) Limit(l RelFileLocator, b BlockNumber) {
+	if c.Limits == nil {
+		c.Limits = map[RelFileLocator]BlockNumber{}
+	}
+	if old, has := c.Limits[l]; !has || b < old {
+		c.Limits[l] = b
+	}
+}
+
+// Merge adds all that o says; of two limits the lower one holds. It shares
+// nothing with o.
+func (c *Changes) Merge(o Changes) {
+	if c.Blocks == nil {
+		c.Blocks = ChangedBlocks{}
+	}
+	c.Blocks.Merge(o.Blocks)
+	for l, b := range o.Limits {
+		c.Limit(l, b)
+	}
+}

@@ -213,3 +213,33 @@ func TestChangedBlocksAreSplitByFile(t *testing.T) {
 		assert.Equal(t, 1, blocks.Len(), "what was merged is as it was: %v", s)
 	}
 }
+
+func TestChangesAreMergedWithTheLowerLimit(t *testing.T) {
+	g := pgdata.Geometry{RelSegBlocks: 131072}
+	a, b, c := pgdata.RelFileLocator{Tablespace: 1, Database: 2, Relation: 3}, pgdata.RelFileLocator{Tablespace: 1, Database: 2, Relation: 4}, pgdata.RelFileLocator{Tablespace: 1, Database: 2, Relation: 5}
+	changes := func(limits map[pgdata.RelFileLocator]pgdata.BlockNumber, blocks ...pgdata.BlockNumber) pgdata.Changes {
+		c := pgdata.Changes{Blocks: pgdata.ChangedBlocks{}}
+		for _, block := range blocks {
+			c.Blocks.Add(g, a, block)
+		}
+		for l, b := range limits {
+			c.Limit(l, b)
+		}
+		return c
+	}
+	one := changes(map[pgdata.RelFileLocator]pgdata.BlockNumber{a: 7, b: 3}, 1)
+	other := changes(map[pgdata.RelFileLocator]pgdata.BlockNumber{a: 5, b: 4, c: 0}, 2)
+	want := map[pgdata.RelFileLocator]pgdata.BlockNumber{a: 5, b: 3, c: 0}
+	for _, order := range [][]pgdata.Changes{{one, other}, {other, one}, {{}, one, other, {}}} {
+		var all pgdata.Changes
+		for _, c := range order {
+			all.Merge(c)
+		}
+		assert.Equal(t, want, all.Limits)
+		assert.Equal(t, []pgdata.BlockNumber{1, 2}, slices.Collect(all.Blocks[pgdata.RelSegment{Locator: a}].All()))
+	}
+	var none pgdata.Changes
+	none.Merge(pgdata.Changes{})
+	assert.Empty(t, none.Limits)
+	assert.Equal(t, map[pgdata.RelFileLocator]pgdata.BlockNumber{a: 7, b: 3}, one.Limits, "what was merged is as it was")
+}

@@ -45,19 +45,22 @@ type RelSegment struct {
 	Segment uint32
 }
 
+// DatabaseDir is where the files of a database in a tablespace lie, relative to the
+// data directory.
+func (v *Version) DatabaseDir(tablespace, database uint32) string {
+	switch tablespace {
+	case GlobalTablespace:
+		return "global"
+	case DefaultTablespace:
+		return fmt.Sprintf("base/%d", database)
+	}
+	return fmt.Sprintf("pg_tblspc/%d/%s/%d", tablespace, v.TablespaceDir(), database)
+}
+
 // Path is the file's path relative to the data directory, as in
 // base/16384/16390.1.
 func (s RelSegment) Path(v *Version) string {
-	l := s.Locator
-	var p string
-	switch l.Tablespace {
-	case GlobalTablespace:
-		p = fmt.Sprintf("global/%d", l.Relation)
-	case DefaultTablespace:
-		p = fmt.Sprintf("base/%d/%d", l.Database, l.Relation)
-	default:
-		p = fmt.Sprintf("pg_tblspc/%d/%s/%d/%d", l.Tablespace, v.TablespaceDir(), l.Database, l.Relation)
-	}
+	p := fmt.Sprintf("%s/%d", v.DatabaseDir(s.Locator.Tablespace, s.Locator.Database), s.Locator.Relation)
 	if s.Segment > 0 {
 		p += fmt.Sprintf(".%d", s.Segment)
 	}

@@ -52,6 +52,8 @@ type WALFormat struct {
 	XactStatsSize      int    // bytes of an xl_xact_stats_item in them
 	PrepareGIDLen      int    // where a PREPARE record has the length of its GID (xl_xact_prepare.gidlen, access/xact.h)
 	PrepareGID         int    // and where the GID
+	ParameterSenders   bool   // PARAMETER_CHANGE has max_wal_senders (xl_parameter_change, access/xlog_internal.h)
+	StatesWALLevel     bool   // CheckPoint, CHECKPOINT_REDO and END_OF_RECOVERY have wal_level (catalog/pg_control.h)
 }
 
 // SQLNames is what differs between majors for a client: the functions that were
@@ -90,7 +92,7 @@ var (
 	}
 	wal10 = with(wal96, func(f *WALFormat) { f.ImageFlags, f.ImageApply, f.XactInfo = 0x07, 0x04, 0x7F })
 	wal11 = with(wal10, func(f *WALFormat) { f.XactInfo, f.PrepareGID = 0xFF, 64 })
-	wal12 = with(wal11, func(f *WALFormat) { f.CheckPointSize = 88 })
+	wal12 = with(wal11, func(f *WALFormat) { f.CheckPointSize, f.ParameterSenders = 88, true })
 	wal13 = with(wal12, func(f *WALFormat) { f.DatabaseDropList = true })
 	wal14 = with(wal13, func(f *WALFormat) { f.TopLevelXid, f.TransactionSpecial = true, true })
 	wal15 = with(wal14, func(f *WALFormat) {
@@ -98,7 +100,8 @@ var (
 		f.CustomRmgrs, f.DatabaseCreateWAL, f.DatabaseDrop = true, 0x10, 0x20
 		f.XactInfo, f.XactStatsSize, f.PrepareGIDLen, f.PrepareGID = 0x1FF, 12, 54, 72
 	})
-	wal18 = with(wal15, func(f *WALFormat) { f.XactStatsSize = 16 })
+	wal17 = with(wal15, func(f *WALFormat) { f.StatesWALLevel = true })
+	wal18 = with(wal17, func(f *WALFormat) { f.XactStatsSize = 16 })
 	// 19 dropped "block is removable" and gave its bit to "overwrites a partial record".
 	wal19 = with(wal18, func(f *WALFormat) { f.PageFlags, f.OverwriteFlag, f.CheckPointSize = 0x07, 0x04, 96 })
 )
@@ -118,7 +121,7 @@ var versions = []*Version{
 	{Name: "14", ServerNum: 1400, ControlVersion: 1300, CatalogVersion: 202107181, WALDir: "pg_wal", WAL: wal14.magic(0xD10D), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10},
 	{Name: "15", ServerNum: 1500, ControlVersion: 1300, CatalogVersion: 202209061, WALDir: "pg_wal", WAL: wal15.magic(0xD110), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StampsControl: true},
 	{Name: "16", ServerNum: 1600, ControlVersion: 1300, CatalogVersion: 202307071, WALDir: "pg_wal", WAL: wal15.magic(0xD113), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StrictCommands: true, StampsControl: true},
-	{Name: "17", ServerNum: 1700, ControlVersion: 1700, CatalogVersion: 202406281, WALDir: "pg_wal", WAL: wal15.magic(0xD116), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StrictCommands: true, StampsControl: true},
+	{Name: "17", ServerNum: 1700, ControlVersion: 1700, CatalogVersion: 202406281, WALDir: "pg_wal", WAL: wal17.magic(0xD116), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StrictCommands: true, StampsControl: true},
 	{Name: "18", ServerNum: 1800, ControlVersion: 1800, CatalogVersion: 202506291, WALDir: "pg_wal", WAL: wal18.magic(0xD118), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StrictCommands: true, StampsControl: true},
 	{Name: "19", ServerNum: 1900, ControlVersion: 1905, CatalogVersion: 202610061, WALDir: "pg_wal", WAL: wal19.magic(0xD122), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults19, StrictCommands: true, StampsControl: true, PaddedLSN: true},
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 	"sync"
@@ -31,8 +32,8 @@ type walArchive struct {
 }
 
 // restoreCommand is what the target's configuration says; none is an error.
-func (r *Rewind) restoreCommand() (string, error) {
-	conf, err := pgconf.Load(pgconf.Options{DataDir: r.target.Name(), ConfigFile: r.opts.ConfigFile, Version: r.targetControl.Version})
+func (a *analyzer) restoreCommand() (string, error) {
+	conf, err := pgconf.Load(pgconf.Options{DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: a.version})
 	if err != nil {
 		return "", fmt.Errorf("could not read the configuration of the target: %w", err)
 	}
@@ -44,25 +45,47 @@ func (r *Rewind) restoreCommand() (string, error) {
 }
 
 // mayBeArchived reports whether an archive might have WAL that is missing.
-func (r *Rewind) mayBeArchived() bool {
-	if r.archive != nil {
+func (a *analyzer) mayBeArchived() bool {
+	if a.anyArchive() != nil {
 		return true
 	}
-	_, err := r.restoreCommand()
-	return !errors.Is(err, ErrNoRestoreCommand)
+	return !errors.Is(a.noLazy, ErrNoRestoreCommand)
 }
 
 // openArchive reads the target's configuration, before anything replaces it.
-func (r *Rewind) openArchive() error {
-	command, err := r.restoreCommand()
+func (a *analyzer) openArchive() (*walArchive, error) {
+	command, err := a.restoreCommand()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.archive = &walArchive{
-		archive: &archive.Archive{Command: command, DataDir: r.target.Name(), Version: r.targetControl.Version, Logger: r.log},
-		target:  r.target, format: r.format(r.targetControl), restored: map[string]string{},
+	return &walArchive{
+		archive: &archive.Archive{Command: command, DataDir: a.target.Name(), Version: a.version, Logger: a.log},
+		target:  a.target, format: a.format, restored: map[string]string{},
+	}, nil
+}
+
+// anyArchive is the archive for WAL that is nowhere else, also where
+// Options.RestoreTargetWAL does not ask for it; nil if there is none.
+func (a *analyzer) anyArchive() *walArchive {
+	if a.archive != nil {
+		return a.archive
 	}
-	return nil
+	if a.lazy == nil && a.noLazy == nil {
+		if a.lazy, a.noLazy = a.openArchive(); a.noLazy != nil {
+			a.log.Debug(fmt.Sprintf("WAL that neither side has is not looked for in an archive: %v", a.noLazy))
+		}
+	}
+	return a.lazy
+}
+
+// restoreAnyway brings a segment back from any archive there is. The path is empty
+// if there is none.
+func (a *analyzer) restoreAnyway(ctx context.Context, name string) (string, error) {
+	w := a.anyArchive()
+	if w == nil {
+		return "", nil
+	}
+	return w.restore(ctx, name)
 }
 
 // restore brings a segment back and gives its path within the data directory.
@@ -79,7 +102,7 @@ func (a *walArchive) restore(ctx context.Context, name string) (string, error) {
 		}
 		a.dir = dir
 	}
-	_, s, ok := a.format.Geometry.ParseWALFileName(name)
+	tli, s, ok := a.format.Geometry.ParseWALFileName(name)
 	if !ok {
 		return "", fmt.Errorf("%q is not the name of a WAL segment", name)
 	}
@@ -88,18 +111,19 @@ func (a *walArchive) restore(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if a.target.Poisoned() { // an interrupted rewind in place may have brought it back
+		if a.verify(ctx, oneSegment{absolute, s}, tli) == nil {
+			a.restored[name] = p
+			return p, nil
+		}
+	}
 	// Commands have one status for a full disk and for what they do not find.
 	size := int64(a.format.Geometry.WALSegSize)
 	if free, known := a.target.Free(a.dir); known && free < size {
 		return "", &SpaceError{Dir: a.target.Join(a.dir), Needed: size, Free: free, Restored: true}
 	}
 	err = a.archive.Restore(ctx, name, absolute, size, func(file string) error {
-		f, err := os.Open(file)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		return walreader.CheckSegment(ctx, f, s, a.format)
+		return a.verify(ctx, oneSegment{file, s}, tli)
 	})
 	if err != nil {
 		return "", err
@@ -131,6 +155,31 @@ func (a *walArchive) checkRoom(ctx context.Context, names iter.Seq[string]) erro
 	return nil
 }
 
+// verify proves that a file is the segment that it is said to be. WAL may end in it:
+// whether that is too early is found out where it is known how much is needed.
+func (a *walArchive) verify(ctx context.Context, o oneSegment, tli pgdata.TimelineID) error {
+	err := walreader.VerifySegment(ctx, o, a.format, o.no, tli)
+	if !errors.Is(err, walreader.ErrEndOfWAL) {
+		return err
+	}
+	f, err := os.Open(o.file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return walreader.CheckSegment(ctx, f, o.no, a.format)
+}
+
+// path is where a segment lies that was brought back, or empty.
+func (a *walArchive) path(name string) string {
+	if a == nil {
+		return ""
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.restored[name]
+}
+
 // has reports whether the archive brought a segment back.
 func (a *walArchive) has(name string) bool {
 	if a == nil {
@@ -148,11 +197,15 @@ func (a *walArchive) close() {
 	}
 }
 
-// openRestored opens a segment that the target does not have.
-func (w targetWAL) openRestored(ctx context.Context, tli pgdata.TimelineID, s pgdata.SegNo) (walreader.Segment, error) {
-	p, err := w.archive.restore(ctx, w.geo.WALFileName(tli, s))
-	if err != nil {
-		return nil, err
+// oneSegment is a file that is to be proven to be a segment, by itself.
+type oneSegment struct {
+	file string
+	no   pgdata.SegNo
+}
+
+func (o oneSegment) OpenSegment(_ context.Context, s pgdata.SegNo) (walreader.Segment, error) {
+	if s != o.no {
+		return nil, fs.ErrNotExist
 	}
-	return w.dir.Open(p)
+	return os.Open(o.file)
 }

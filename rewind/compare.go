@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 )
@@ -30,8 +31,9 @@ const (
 // compareFiles finds out which files that would be copied, because WAL does not
 // tell whether they differ, do not differ, or only in parts: free space and
 // visibility maps, transaction status, configuration. Both sides compute hashes.
-func (r *Rewind) compareFiles(ctx context.Context, plan *filemap.Plan) error {
-	if _, can := r.opts.Source.(source.Hasher); !can || r.earlier != nil {
+func (a *analyzer) compareFiles(ctx context.Context, p *Plan) error {
+	plan := p.Files
+	if _, can := a.source.(source.Hasher); !can || p.Again {
 		return nil
 	}
 	blocks := pgdata.BlockNumber(comparePiece / plan.Geometry.BlockSize)
@@ -41,7 +43,7 @@ func (r *Rewind) compareFiles(ctx context.Context, plan *filemap.Plan) error {
 		different = map[int]*pgdata.BlockSet{}
 	)
 	ask := func() error {
-		same, err := r.sameContent(ctx, pairs)
+		same, err := sameContent(ctx, a.log, a.source, a.target, pairs)
 		if err != nil {
 			return err
 		}
@@ -84,13 +86,13 @@ func (r *Rewind) compareFiles(ctx context.Context, plan *filemap.Plan) error {
 
 // sameContent tells for every pair whether both sides are known to have the same
 // bytes: of a source that gives no hashes, nothing is.
-func (r *Rewind) sameContent(ctx context.Context, pairs []pair) ([]bool, error) {
-	hasher, can := r.opts.Source.(source.Hasher)
+func sameContent(ctx context.Context, log *slog.Logger, src source.Source, own *target.Target, pairs []pair) ([]bool, error) {
+	hasher, can := src.(source.Hasher)
 	same := make([]bool, len(pairs))
 	if !can || len(pairs) == 0 {
 		return same, nil
 	}
-	var own [][]byte
+	var sums [][]byte
 	theirs := make([][]byte, 0, len(pairs))
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -100,11 +102,11 @@ func (r *Rewind) sameContent(ctx context.Context, pairs []pair) ([]bool, error) 
 		})
 	})
 	g.Go(func() (err error) {
-		own, err = r.target.Hash(ctx, hasher.NewHash, ownRanges(pairs))
+		sums, err = own.Hash(ctx, hasher.NewHash, ownRanges(pairs))
 		return err
 	})
 	if err := g.Wait(); errors.Is(err, errors.ErrUnsupported) {
-		r.log.Debug(fmt.Sprintf("files are copied without being compared: %v", err))
+		log.Debug(fmt.Sprintf("files are copied without being compared: %v", err))
 		return same, nil
 	} else if err != nil {
 		return nil, err
@@ -113,7 +115,7 @@ func (r *Rewind) sameContent(ctx context.Context, pairs []pair) ([]bool, error) 
 		return nil, fmt.Errorf("the source gave %d of %d hashes: %w", len(theirs), len(pairs), ErrSourceUntrusted)
 	}
 	for i := range pairs {
-		same[i] = own[i] != nil && bytes.Equal(own[i], theirs[i])
+		same[i] = sums[i] != nil && bytes.Equal(sums[i], theirs[i])
 	}
 	return same, nil
 }

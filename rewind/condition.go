@@ -42,6 +42,11 @@ const (
 	DamagedHistory      Condition = "damaged_history"      // *timeline.ParseError
 	NoPageHints         Condition = "no_page_hints"        // ErrNoPageHints
 	FullPageWritesOff   Condition = "full_page_writes_off" // ErrFullPageWrites
+	WALLevelMinimal     Condition = "wal_level_minimal"    // ErrWALLevel
+	ChecksumsDiffer     Condition = "checksums_differ"     // ErrChecksumsDiffer
+	ForkUnknown         Condition = "fork_unknown"         // ErrForkUnknown
+	UnsafeReplay        Condition = "unsafe_replay"        // ErrUnsafeReplay
+	OtherTimeline       Condition = "other_timeline"       // ErrOtherTimeline
 	NoCommonAncestor    Condition = "no_common_ancestor"   // timeline.ErrNoCommonAncestor
 	MissingWAL          Condition = "missing_wal"          // *MissingWALError, *CannotStartError: a segment that is needed is nowhere
 	DamagedWAL          Condition = "damaged_wal"          // *walreader.Error, *walreader.BoundaryError
@@ -88,6 +93,11 @@ var verdicts = []verdict{
 	{condition: DamagedHistory, is: as[*timeline.ParseError]},
 	{condition: NoPageHints, lost: true, is: anyOf(ErrNoPageHints)},
 	{condition: FullPageWritesOff, is: anyOf(ErrFullPageWrites)},
+	{condition: WALLevelMinimal, lost: true, is: anyOf(ErrWALLevel)},
+	{condition: ChecksumsDiffer, is: anyOf(ErrChecksumsDiffer)},
+	{condition: ForkUnknown, lost: true, is: anyOf(ErrForkUnknown)},
+	{condition: UnsafeReplay, lost: true, is: anyOf(ErrUnsafeReplay)},
+	{condition: OtherTimeline, is: anyOf(ErrOtherTimeline)},
 	{condition: NoCommonAncestor, lost: true, is: anyOf(timeline.ErrNoCommonAncestor)},
 	{condition: MissingWAL, lost: true, is: isLostWAL},
 	{condition: DamagedWAL, lost: true, is: func(err error) bool { return as[*walreader.Error](err) && isDamage(err) }},

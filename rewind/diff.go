@@ -107,11 +107,11 @@ type differ struct {
 }
 
 func (d *differ) run(ctx context.Context) error {
-	a, _, err := readSourceControl(ctx, d.opts.A)
+	a, _, err := lookAtSource(ctx, d.opts.A)
 	if err != nil {
 		return err
 	}
-	b, _, err := readSourceControl(ctx, d.opts.B)
+	b, _, err := lookAtSource(ctx, d.opts.B)
 	if err != nil {
 		return err
 	}

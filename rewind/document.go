@@ -17,6 +17,9 @@ import (
 	"github.com/gorewind/gorewind/timeline"
 )
 
+// lsn writes an LSN as the clusters' major does.
+func (r *Rewind) lsn(l pgdata.LSN) string { return r.plan.Version.FormatLSN(l) }
+
 // Document says all that there is to say about the rewind: what the plan is or,
 // after Apply, what was done; err is what Apply returned. It asks a live source
 // for the names of relations, which are missing where that fails.
@@ -57,7 +60,7 @@ func (r *Rewind) document(err error, known func() names) *report.Document {
 	c := p.Checkpoint
 	d.Checkpoint = &report.Checkpoint{LSN: r.lsn(c.LSN), Redo: r.lsn(c.Redo), Timeline: uint32(c.TLI)}
 	d.WALRead = r.documentWAL()
-	d.Startability = &report.Start{From: r.lsn(r.recoveryStart().Redo), To: r.lsn(r.consistentAt()), Segments: []report.Segment{}}
+	d.Startability = &report.Start{From: r.lsn(p.Start.Redo), To: r.lsn(p.ConsistentAt), Segments: []report.Segment{}}
 	for _, w := range p.NeededWAL {
 		d.Startability.Segments = append(d.Startability.Segments, report.Segment{Name: w.Name, Where: report.Where(w.Origin)})
 	}
@@ -140,12 +143,12 @@ func (r *Rewind) documentHistory(h timeline.History) []report.Period {
 }
 
 func (r *Rewind) documentWAL() *report.WALRead {
-	p, geo := r.plan, r.targetControl.Geometry
+	p, geo := r.plan, r.plan.Target.Control.Geometry
 	read := &report.WALRead{Records: p.Scan.Records, Bytes: p.Scan.Bytes, Segments: []report.Segment{}}
 	for s := p.Scan.FirstSegment; s <= p.Scan.LastSegment && p.Scan.Records > 0; s++ {
 		name := geo.WALFileName(p.Target.History.TimelineOf(geo, s), s)
 		where := FromTarget
-		if r.archive.has(name) {
+		if r.analyzer.archive.has(name) {
 			where = FromArchive
 		}
 		read.Segments = append(read.Segments, report.Segment{Name: name, Where: report.Where(where)})

@@ -68,7 +68,9 @@ var (
 	ErrDifferentSystems  = errors.New("source and target clusters are from different systems")
 	ErrIncompatible      = errors.New("clusters are not compatible with this version of pg_rewind") // of each other, that is
 	ErrNoPageHints       = errors.New(`target server needs to use either data checksums or "wal_log_hints = on"`)
+	ErrChecksumsDiffer   = errors.New("source and target must both have data checksums, or neither")
 	ErrFullPageWrites    = errors.New("full_page_writes must be enabled in the source server")
+	ErrWALLevel          = errors.New("wal_level of the source server must not be minimal")
 	ErrSourceChanged     = source.ErrChanged
 	ErrSourceUnavailable = source.ErrUnavailable
 	ErrSourceUntrusted   = filemap.ErrUntrusted // it lists what no cluster has
@@ -106,13 +108,13 @@ func (e *MissingWALError) Error() string {
 func (e *MissingWALError) Unwrap() error { return e.Err }
 
 // unreadable says of an error of the target's WAL whose it is and what to do.
-func (r *Rewind) unreadable(err error) error {
+func (a *analyzer) unreadable(err error) error {
 	var wal *walreader.Error
 	var missing *MissingWALError
 	isWAL := errors.As(err, &wal)
 	switch {
 	case isWAL && errors.As(err, &missing):
-		missing.MayBeArchived = r.mayBeArchived()
+		missing.MayBeArchived = a.mayBeArchived()
 		return &Explained{
 			Err:         &reworded{missing.Error(), err},
 			Consequence: strings.TrimSuffix(wal.Error(), ": "+wal.Reason),
@@ -123,7 +125,7 @@ func (r *Rewind) unreadable(err error) error {
 	case isWAL && wal.File != "":
 		return &Explained{Err: err, Detail: fmt.Sprintf("File %q: %v.", wal.File, wal.Err), Hint: fromWAL}
 	}
-	return &Explained{Err: err, Detail: fmt.Sprintf("The WAL of the target %q is not what its histories say.", r.target.Name()), Hint: takeBase}
+	return &Explained{Err: err, Detail: fmt.Sprintf("The WAL of the target %q is not what its histories say.", a.target.Name()), Hint: takeBase}
 }
 
 // isDamage reports whether WAL was readable, but not what it should be.

@@ -9,6 +9,7 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/timeline"
 )
 
@@ -102,12 +103,12 @@ func sentence(s string) string {
 }
 
 // withHistory says whose timeline history could not be read.
-func withHistory(err error, side *Side, what string) error {
+func withHistory(err error, tli pgdata.TimelineID, what string) error {
 	var bad *timeline.ParseError
 	if errors.As(err, &bad) {
 		return fmt.Errorf("timeline history of the %s: %w", what, err)
 	}
-	e := &Explained{Err: err, Detail: fmt.Sprintf("It is the history of timeline %d, which the %s is on.", side.Timeline, what)}
+	e := &Explained{Err: err, Detail: fmt.Sprintf("It is the history of timeline %d, which the %s is on.", tli, what)}
 	if errors.Is(err, fs.ErrNotExist) {
 		e.Hint = "Copy it there from an archive or another server of the cluster."
 	}

@@ -22,13 +22,13 @@ func (o Options) StartOrNot() Options {
 // OwnIsGood judges a segment of the target as if recovery started in segment from,
 // nothing had been scanned, and an interrupted rewind had been writing suspects.
 func (r *Rewind) OwnIsGood(ctx context.Context, from, s pgdata.SegNo, suspects ...string) bool {
-	r.plan.Checkpoint.Redo, r.plan.Scan = r.targetControl.Geometry.SegStart(from), ScanSummary{}
-	r.sourceControl.CheckPointCopy.Redo = r.plan.Checkpoint.Redo
-	r.earlier = &knowledge{Suspect: map[string]bool{}}
-	for _, p := range suspects {
-		r.earlier.Suspect[p] = true
+	p, a := *r.plan, r.analyzer
+	p.Start.Redo, p.Scan, p.Suspect = a.geo.SegStart(from), ScanSummary{}, map[string]bool{}
+	for _, path := range suspects {
+		p.Suspect[path] = true
 	}
-	return r.ownIsGood(ctx, s)
+	w := walTableBuilder{a: a, plan: &p, own: a.targetWAL(p.Target.History).own()}
+	return w.isGood(ctx, s)
 }
 
 // Literal writes bytes down as SQL has them.

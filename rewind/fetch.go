@@ -2,10 +2,9 @@ package rewind
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
+	"os"
 	"path"
 	"slices"
 	"sync/atomic"
@@ -24,6 +23,9 @@ type receiver interface {
 	// Skip says that a file of the plan is not wanted after all.
 	Skip(path string) error
 	ReadFile(path string) ([]byte, error)
+	// Open opens a file as the target will have it, if that is not put together of
+	// pieces.
+	Open(path string) (*os.File, error)
 	// Has reports whether the target will have a file that the plan copies.
 	Has(path string) bool
 }
@@ -48,7 +50,7 @@ func (r *Rewind) fetch(ctx context.Context, to receiver) (target.Final, error) {
 	if err := wal.Wait(); err != nil {
 		return target.Final{}, err
 	}
-	if r.live == nil { // which must not have been started meanwhile
+	if !r.plan.Source.State.Live { // which must not have been started meanwhile
 		if e, err = r.endOfSource(ctx); err != nil {
 			return target.Final{}, err
 		}
@@ -56,27 +58,24 @@ func (r *Rewind) fetch(ctx context.Context, to receiver) (target.Final, error) {
 	if err := r.checkFetchedWAL(ctx, e, to); err != nil {
 		return target.Final{}, err
 	}
-	return r.final(e, to)
+	return r.final(ctx, e, to)
 }
 
 // fetchWAL brings the WAL up to where the source has written it.
 func (r *Rewind) fetchWAL(ctx context.Context, written pgdata.LSN, to receiver, sink *counter) error {
-	plan, geo := r.plan.Files, r.sourceControl.Geometry
+	plan := r.plan.Files
 	var ranges []source.Range
 	for i := range plan.Entries {
 		entry := &plan.Entries[i]
-		if !plan.IsWAL(entry) || entry.Action != filemap.Copy {
+		if !plan.IsSegment(entry) || entry.Action != filemap.Copy {
 			continue
 		}
-		upTo := entry.Limit()
-		if _, _, ok := geo.ParseWALFileName(path.Base(entry.Path)); ok {
-			upTo = r.writtenTo(path.Base(entry.Path), entry.SourceSize, written)
-			if entry.Reason == filemap.NotWritten && upTo == 0 {
-				if err := to.Skip(entry.Path); err != nil {
-					return err
-				}
-				continue
+		upTo := writtenTo(r.plan.Source, path.Base(entry.Path), entry.SourceSize, written)
+		if entry.Reason == filemap.NotWritten && upTo == 0 {
+			if err := to.Skip(entry.Path); err != nil {
+				return err
 			}
+			continue
 		}
 		if err := r.copyLocal(entry, to); err != nil {
 			return err
@@ -84,7 +83,7 @@ func (r *Rewind) fetchWAL(ctx context.Context, written pgdata.LSN, to receiver, 
 		ranges = append(ranges, source.Range{Path: entry.Path, Offset: entry.LocalBytes, Length: max(0, upTo-entry.LocalBytes)})
 	}
 	sink.files.Add(int64(len(ranges)))
-	return r.opts.Source.Fetch(ctx, slices.Values(ranges), sink)
+	return r.opts.Source.Fetch(ctx, slices.Values(ranges), &walSink{sink, ctx, r, int64(plan.Geometry.WALSegSize)})
 }
 
 // copyLocal takes the first bytes of a file from one that the target has.
@@ -104,39 +103,13 @@ func (r *Rewind) copyLocal(e *filemap.Entry, to source.Sink) error {
 	return err
 }
 
-// checkFetchedWAL proves again what checkStart did, of what is there now: that
-// recovery will find its WAL. A source may have removed some of it meanwhile, and
-// written more.
-func (r *Rewind) checkFetchedWAL(ctx context.Context, e end, to receiver) error {
-	if r.earlier != nil || r.opts.startOrNot {
-		return nil
-	}
-	geo, v := r.sourceControl.Geometry, r.plan.Version
-	for s := geo.SegNo(r.recoveryStart().Redo); s <= geo.SegNo(max(e.minLSN, 1)-1); s++ {
-		name := geo.WALFileName(r.plan.Source.History.TimelineOf(geo, s), s)
-		p := v.WALPath(name)
-		if r.kept[name] || r.restored[p] > 0 || to.Has(p) {
-			continue
-		}
-		// Written since the files were listed: the target will ask for it.
-		_, err := source.ReadRange(ctx, r.opts.Source, source.Range{Path: p, Length: 1})
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%w: it removed WAL segment %s, which the target needs, while its files were copied: "+
-				"let it keep more WAL (wal_keep_size, a replication slot) and run gorewind again", ErrSourceChanged, name)
-		} else if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // fileRanges lists what is fetched from the source beside WAL, in the plan's order.
 func (r *Rewind) fileRanges(files *atomic.Int64) iter.Seq[source.Range] {
 	plan := r.plan.Files
 	return func(yield func(source.Range) bool) {
 		for i := range plan.Entries {
 			e := &plan.Entries[i]
-			if plan.IsWAL(e) || e.FetchBytes(plan.Geometry) == 0 && e.Action != filemap.Copy {
+			if plan.IsSegment(e) || e.FetchBytes(plan.Geometry) == 0 && e.Action != filemap.Copy {
 				continue
 			}
 			if !entryRanges(e, plan.Geometry, yield) {
@@ -158,7 +131,7 @@ func entryRanges(e *filemap.Entry, geo pgdata.Geometry, yield func(source.Range)
 	case filemap.Copy:
 		return yield(source.Range{Path: e.Path, Length: e.Limit()})
 	case filemap.CopyTail:
-		return yield(source.Range{Path: e.Path, Offset: e.TargetSize, Length: e.SourceSize - e.TargetSize})
+		return yield(source.Range{Path: e.Path, Offset: e.TailStart(geo), Length: e.SourceSize - e.TailStart(geo)})
 	}
 	return true
 }

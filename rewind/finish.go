@@ -1,8 +1,6 @@
 package rewind
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -14,30 +12,13 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// recoveryStart is the checkpoint from which the rewound server recovers: the
-// last common one. Where the source's own last one lies before it, as on a
-// standby or a server that was promoted a moment ago, that one: what the source
-// changed before its redo point is on its disk, what came later need not be.
-func (r *Rewind) recoveryStart() walreader.Checkpoint {
-	c := r.plan.Checkpoint
-	if own := r.sourceControl.CheckPointCopy; own.Redo < c.Redo {
-		c.LSN, c.Redo, c.TLI = r.sourceControl.CheckPoint, own.Redo, own.ThisTimeLineID
-	}
-	// A killed standby's files lack what it replayed since its last restartpoint.
-	if own := r.targetControl.CheckPointCopy; r.killedStandby && own.Redo < c.Redo {
-		c.LSN, c.Redo, c.TLI = r.targetControl.CheckPoint, own.Redo, own.ThisTimeLineID
-	}
-	return c
-}
-
 // backupLabel makes the server start its recovery there, and not at the
 // checkpoint that the control file names (read_backup_label, xlogrecovery.c).
 func (r *Rewind) backupLabel() []byte {
-	from := r.recoveryStart()
-	geo := r.targetControl.Geometry
+	from, geo, v := r.plan.Start, r.plan.Target.Control.Geometry, r.plan.Version
 	var b strings.Builder
-	fmt.Fprintf(&b, "START WAL LOCATION: %s (file %s)\n", r.lsn(from.Redo), geo.WALFileName(from.TLI, geo.SegNo(from.Redo)))
-	fmt.Fprintf(&b, "CHECKPOINT LOCATION: %s\n", r.lsn(from.LSN))
+	fmt.Fprintf(&b, "START WAL LOCATION: %s (file %s)\n", v.FormatLSN(from.Redo), geo.WALFileName(from.TLI, geo.SegNo(from.Redo)))
+	fmt.Fprintf(&b, "CHECKPOINT LOCATION: %s\n", v.FormatLSN(from.LSN))
 	b.WriteString("BACKUP METHOD: pg_rewind\nBACKUP FROM: standby\n")
 	fmt.Fprintf(&b, "START TIME: %s\n", time.Now().Format("2006-01-02 15:04:05 MST"))
 	return []byte(b.String())
@@ -45,36 +26,46 @@ func (r *Rewind) backupLabel() []byte {
 
 // end is what the source looks like after everything but WAL was copied.
 type end struct {
-	control  *controlfile.Data
-	minLSN   pgdata.LSN // minimum recovery point
-	written  pgdata.LSN // up to where the source has written WAL; zero: not known
-	primary  bool       // and minLSN the end of its WAL, see lastRecord
-	timeline pgdata.TimelineID
+	control *controlfile.Data
+	minLSN  pgdata.LSN // minimum recovery point
+	written pgdata.LSN // up to where the source has written WAL; zero: not known
+	primary bool       // and minLSN the end of its WAL, see lastRecord
 }
 
 // endOfSource chooses the minimum recovery point: up to there the rewound server
 // must replay the source's WAL before its files, copied at different moments,
-// agree with each other.
+// agree with each other. The target's own are as of the fork.
 func (r *Rewind) endOfSource(ctx context.Context) (end, error) {
-	control, raw, state, err := r.lookAtSource(ctx)
+	was := r.plan.Source
+	control, state, err := lookAtSource(ctx, r.opts.Source)
 	if err != nil {
 		return end{}, err
 	}
-	if control.SystemIdentifier != r.sourceControl.SystemIdentifier {
+	if control.SystemIdentifier != was.Control.SystemIdentifier {
 		return end{}, fmt.Errorf("%w: it has another system identifier", ErrSourceChanged)
 	}
-	if err := cmp.Or(r.checkPositions(control), r.checkWALEnd(state)); err != nil {
+	now := Side{Control: control, State: state}
+	if err := r.analyzer.checkPositions(control); err != nil {
 		return end{}, err
 	}
-	e := end{control: control, written: r.writtenBy(control, state), timeline: max(control.Timeline(), state.Timeline)}
+	live := was.State.Live
 	switch {
-	case r.live == nil && !bytes.Equal(raw, r.sourceRaw):
+	case !live && !sameControl(was, now):
 		return end{}, fmt.Errorf("%w: leave it stopped and run gorewind again", ErrSourceChanged)
-	case r.live != nil && control.State != controlfile.InProduction && control.State != controlfile.InArchiveRecovery:
+	case live && control.State != controlfile.InProduction && control.State != controlfile.InArchiveRecovery:
 		return end{}, fmt.Errorf("%w: its control file says %q", ErrSourceChanged, control.State)
-	case e.timeline != r.plan.Source.Timeline:
-		return end{}, fmt.Errorf("%w: it went from timeline %d to %d: run gorewind again", ErrSourceChanged, r.plan.Source.Timeline, e.timeline)
-	case r.live == nil:
+	}
+	if now.Timeline = max(control.Timeline(), state.Timeline); now.Timeline <= was.Timeline {
+		if now, err = r.analyzer.sourceSide(ctx, now); err != nil {
+			return end{}, err
+		}
+	}
+	if now.Timeline != was.Timeline {
+		return end{}, fmt.Errorf("%w: it went from timeline %d to %d: run gorewind again", ErrSourceChanged, was.Timeline, now.Timeline)
+	}
+	e := end{control: control, written: writtenBy(now)}
+	switch {
+	case !live:
 		// All that it wrote before its last checkpoint is on its disk. A
 		// standby, stopped, has replayed on to its own minimum recovery point.
 		e.minLSN = max(control.CheckPoint, control.MinRecoveryPoint)
@@ -90,6 +81,7 @@ func (r *Rewind) endOfSource(ctx context.Context) (end, error) {
 		// the start of a page it lies behind a page header that no record ends at.
 		e.minLSN, e.primary = state.FlushLSN, true
 	}
+	e.minLSN = max(e.minLSN, r.plan.Divergence)
 	return e, nil
 }
 
@@ -99,24 +91,24 @@ func (r *Rewind) lastRecord(ctx context.Context, e *end) error {
 	if !e.primary {
 		return nil
 	}
-	wal := sourceWAL{src: r.opts.Source, version: r.plan.Version, geo: e.control.Geometry, history: r.plan.Source.History}
-	last, err := walreader.LastRecordEnd(ctx, wal, r.format(e.control), e.minLSN)
+	a := r.analyzer
+	last, err := walreader.LastRecordEnd(ctx, a.sourceWAL(r.plan.Source.History), a.format, e.minLSN)
 	if err != nil {
 		r.log.Warn(fmt.Sprintf("could not find the last WAL record before %s on the source, so its standby waits for that position: %v",
-			r.lsn(e.minLSN), err))
+			a.lsn(e.minLSN), err))
 		return ctx.Err()
 	}
-	e.minLSN = last
+	e.minLSN = max(last, r.plan.Divergence)
 	return nil
 }
 
 // final is what the rewind ends with.
-func (r *Rewind) final(e end, after receiver) (target.Final, error) {
-	files, err := r.standbyFiles(after.ReadFile)
+func (r *Rewind) final(ctx context.Context, e end, after receiver) (target.Final, error) {
+	files, err := r.standbyFiles(ctx, after.ReadFile)
 	if err != nil {
 		return target.Final{}, err
 	}
-	notes, err := r.known.encode()
+	notes, err := r.notes()
 	return target.Final{
 		Control: r.newControl(e),
 		Files:   append(files, target.SmallFile{Path: pgdata.BackupLabelPath, Data: r.backupLabel()}),
@@ -129,7 +121,8 @@ func (r *Rewind) final(e end, after receiver) (target.Final, error) {
 func (r *Rewind) newControl(e end) []byte {
 	f := e.control.Fields
 	f.State = controlfile.InArchiveRecovery
-	f.MinRecoveryPoint, f.MinRecoveryPointTLI = e.minLSN, e.timeline
+	// A server refuses another timeline than the one that the point lies on.
+	f.MinRecoveryPoint, f.MinRecoveryPointTLI = e.minLSN, timelineAt(r.plan.Source.History, e.minLSN)
 	if r.plan.Version.StampsControl {
 		f.Time = time.Now()
 	}

@@ -224,9 +224,12 @@ func alsoFine(p *rewind.Plan, path, genuine, ours string) bool {
 	if path == pgdata.ControlFilePath {
 		return genuine == "COPY" && ours == ""
 	}
+	if rest, ok := strings.CutPrefix(ours, "TRUNCATE 0"); ok && genuine == "TRUNCATE"+rest {
+		return true // the first block of what is cut comes, too
+	}
 	for i := range p.Files.Entries {
 		e := &p.Files.Entries[i]
-		if e.Path == path && (e.Reason == filemap.SameContent || e.Reason == filemap.NotARelation && e.Action != filemap.Copy) {
+		if e.Path == path && (e.Reason == filemap.SameContent || e.Reason == filemap.MadeByRecovery || e.Reason == filemap.NotARelation && e.Action != filemap.Copy) {
 			return genuine == "COPY"
 		}
 	}

@@ -25,7 +25,7 @@ func (r *Rewind) holdWAL(ctx context.Context) (release func()) {
 			r.log.Debug(err.Error())
 			return
 		}
-		r.log.Debug(fmt.Sprintf("the source keeps its WAL from %s on", r.lsn(from)))
+		r.log.Debug(fmt.Sprintf("the source keeps its WAL from %s on", from))
 		end = func() {
 			if err := free(); err != nil {
 				r.log.Debug(err.Error())

@@ -9,53 +9,45 @@ import (
 	"time"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
+	"github.com/gorewind/gorewind/walreader"
 )
 
 // inspect finds out what state both sides are in, and whether they belong
 // together. The checks are pg_rewind's, in its order, and some of our own.
-func (r *Rewind) inspect(ctx context.Context) error {
-	if r.opts.TargetDir == "" {
-		return fmt.Errorf("%w: a target data directory must be given", ErrOptions)
-	}
-	if err := filemap.Patterns(r.opts.Keep).Check(); err != nil {
-		return fmt.Errorf("%w: %w", ErrOptions, err)
-	}
-	if err := r.openTarget(); err != nil || r.journal != nil {
-		return err
-	}
-	if r.earlier != nil {
+func (r *Rewind) inspect(ctx context.Context, control []byte, earlier *Plan) (a *analyzer, s sides, err error) {
+	if earlier != nil {
 		r.log.Info("an earlier rewind of this target in place did not end, this one begins it again")
 	}
 	if r.opts.Source == nil {
-		return fmt.Errorf("%w: a source must be given", ErrOptions)
+		return nil, s, fmt.Errorf("%w: a source must be given", ErrOptions)
 	}
 	if err := r.checkPlaces(); err != nil {
-		return err
+		return nil, s, err
 	}
 	if err := r.checkNotRunning(); err != nil {
-		return err
+		return nil, s, err
 	}
-	var err error
-	if r.targetControl, err = controlfile.Parse(r.targetRaw); err != nil {
-		return fmt.Errorf("control file of the target %q: %w", r.target.Name(), err)
+	if s.target.Control, err = controlfile.Parse(control); err != nil {
+		return nil, s, fmt.Errorf("control file of the target %q: %w", r.target.Name(), err)
 	}
-	r.live, _ = r.opts.Source.(source.Live)
-	if r.sourceControl, r.sourceRaw, r.sourceState, err = r.lookAtSource(ctx); err != nil {
-		return err
+	if s.source.Control, s.source.State, err = lookAtSource(ctx, r.opts.Source); err != nil {
+		return nil, s, err
 	}
-	if err := r.checkControlFiles(); err != nil {
-		return err
+	c := s.target.Control
+	a = &analyzer{
+		opts: &r.opts, log: r.log, target: r.target, source: r.opts.Source, step: r.step, version: c.Version, geo: c.Geometry,
+		format: walreader.Format{Version: c.Version, Geometry: c.Geometry, SystemIdentifier: c.SystemIdentifier},
 	}
-	if err := r.readOwnRecovery(); err != nil {
-		return err
+	r.analyzer = a
+	if err := a.checkControlFiles(s); err != nil {
+		return a, s, err
 	}
-	if !r.opts.RestoreTargetWAL {
-		return nil
+	if r.opts.RestoreTargetWAL {
+		a.archive, err = a.openArchive()
 	}
-	return r.openArchive()
+	return a, s, err
 }
 
 // checkPlaces refuses a source directory that is the target, or lies in it, or
@@ -122,68 +114,72 @@ const (
 	controlPause = 50 * time.Millisecond
 )
 
-// lookAtSource reads the source's control file and asks a live source for its
+// lookAtSource reads the source's control file and asks a running server for its
 // state, which is one question where State answers both.
-func (r *Rewind) lookAtSource(ctx context.Context) (c *controlfile.Data, raw []byte, state source.State, err error) {
-	if r.live == nil {
-		c, raw, err = readSourceControl(ctx, r.opts.Source)
-		return c, raw, state, err
-	}
-	c, raw, err = parseControl(ctx, r.live, func() ([]byte, error) {
-		if state, err = r.live.State(ctx); err != nil || state.Control != nil {
+func lookAtSource(ctx context.Context, src source.Source) (c *controlfile.Data, state source.State, err error) {
+	c, err = parseControl(ctx, src, func() ([]byte, error) {
+		if state, err = src.State(ctx); err != nil || state.Control != nil {
 			return state.Control, err
 		}
-		return r.live.ReadFile(ctx, pgdata.ControlFilePath)
+		return src.ReadFile(ctx, pgdata.ControlFilePath)
 	})
 	state.Control = nil
-	return c, raw, state, err
-}
-
-// readSourceControl reads the source's control file.
-func readSourceControl(ctx context.Context, src source.Source) (*controlfile.Data, []byte, error) {
-	return parseControl(ctx, src, func() ([]byte, error) { return src.ReadFile(ctx, pgdata.ControlFilePath) })
+	return c, state, err
 }
 
 // parseControl reads a control file until it is whole.
-func parseControl(ctx context.Context, src source.Source, read func() ([]byte, error)) (*controlfile.Data, []byte, error) {
+func parseControl(ctx context.Context, src source.Source, read func() ([]byte, error)) (*controlfile.Data, error) {
 	for reads := 1; ; reads++ {
 		raw, err := read()
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		data, err := controlfile.Parse(raw)
 		switch {
 		case err == nil:
-			return data, raw, nil
+			return data, nil
 		case !errors.Is(err, controlfile.ErrCRC) || reads == controlReads:
-			return nil, nil, fmt.Errorf("control file of the source %s: %w", src, err)
+			return nil, fmt.Errorf("control file of the source %s: %w", src, err)
 		}
 		select {
 		case <-ctx.Done():
-			return nil, nil, ctx.Err()
+			return nil, ctx.Err()
 		case <-time.After(controlPause):
 		}
 	}
 }
 
-func (r *Rewind) checkControlFiles() error {
-	t, s := r.targetControl, r.sourceControl
+func (a *analyzer) checkControlFiles(s sides) error {
+	t, src := s.target.Control, s.source.Control
 	switch {
-	case s.IsPoisoned():
-		return fmt.Errorf("the source %s is itself the target of a rewind that did not end: finish that first", r.opts.Source)
-	case t.SystemIdentifier != s.SystemIdentifier:
+	case src.IsPoisoned():
+		return fmt.Errorf("the source %s is itself the target of a rewind that did not end: finish that first", a.source)
+	case t.SystemIdentifier != src.SystemIdentifier:
 		return &Explained{Err: ErrDifferentSystems, Detail: fmt.Sprintf("The source %s has system identifier %d, the target %q has %d.",
-			r.opts.Source, s.SystemIdentifier, r.target.Name(), t.SystemIdentifier)}
-	case t.Version != s.Version:
+			a.source, src.SystemIdentifier, a.target.Name(), t.SystemIdentifier)}
+	case t.Version != src.Version:
 		return &Explained{Err: ErrIncompatible, Detail: fmt.Sprintf("The source %s is of PostgreSQL %s, the target %q of %s.",
-			r.opts.Source, s.Version, r.target.Name(), t.Version)}
-	case t.Geometry != s.Geometry:
+			a.source, src.Version, a.target.Name(), t.Version)}
+	case t.Geometry != src.Geometry:
 		return &Explained{Err: ErrIncompatible, Detail: fmt.Sprintf("Their block or segment sizes differ: the source %s has %+v, the target %q has %+v.",
-			r.opts.Source, s.Geometry, r.target.Name(), t.Geometry)}
+			a.source, src.Geometry, a.target.Name(), t.Geometry)}
 	case t.DataChecksumVersion == 0 && !t.WALLogHints:
-		return &Explained{Err: ErrNoPageHints, Detail: fmt.Sprintf("Without them WAL does not tell all that the target %q changed.", r.target.Name()), Hint: takeBase}
-	case r.live == nil && !s.ShutDownCleanly():
-		return &Explained{Err: ErrSourceNotClean, Detail: fmt.Sprintf("The control file of %s says %q.", r.opts.Source, s.State), Hint: stopAgain}
+		return &Explained{Err: ErrNoPageHints, Detail: fmt.Sprintf("Without them WAL does not tell all that the target %q changed.", a.target.Name()), Hint: takeBase}
+	case t.DataChecksumVersion != src.DataChecksumVersion:
+		return &Explained{
+			Err: ErrChecksumsDiffer, Detail: fmt.Sprintf("Data checksums are %s on the source %s, and %s on the target %q.",
+				onOff(src.DataChecksumVersion), a.source, onOff(t.DataChecksumVersion), a.target.Name()),
+			Hint: "Switch them with pg_checksums on one of them, so that both have them or neither.",
+		}
+	case !s.source.State.Live && !src.ShutDownCleanly():
+		return &Explained{Err: ErrSourceNotClean, Detail: fmt.Sprintf("The control file of %s says %q.", a.source, src.State), Hint: stopAgain}
 	}
-	return r.checkPositions(s)
+	return a.checkPositions(src)
+}
+
+func onOff(version uint32) string {
+	if version == 0 {
+		return "off"
+	}
+	return "on"
 }

@@ -2,6 +2,7 @@ package rewind
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -14,13 +15,14 @@ import (
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
 // The directories in Options.SaveLost.
 //
-// LostWAL has the target's WAL segments from the divergence on, and the timeline
-// histories, so that pg_waldump can read them. LostFiles has, under their own
+// LostWAL has the target's WAL segments from the divergence on, those of before that
+// which it has not archived yet, and the timeline histories, so that pg_waldump can read them. LostFiles has, under their own
 // paths, the files that are removed or replaced, and of the others what is
 // overwritten or cut off: where it stood, in a file that is otherwise a hole.
 const (
@@ -28,17 +30,30 @@ const (
 	LostFiles = "files"
 )
 
-// saveLost keeps what the rewind throws away, before anything is changed.
-func (r *Rewind) saveLost(ctx context.Context) error {
+// LostMark is a file in Options.SaveLost for as long as the rewind is not committed:
+// if that is interrupted, the same call may use the directory again.
+const LostMark = "not_lost_yet"
+
+// keepLost archives and saves what the rewind throws away, before anything is changed.
+func (r *Rewind) keepLost(ctx context.Context) error {
+	if r.opts.ArchiveLostWAL {
+		if err := r.archiveLost(ctx); err != nil {
+			return err
+		}
+	}
 	dir := r.opts.SaveLost
 	if dir == "" {
 		return nil
 	}
-	if r.earlier != nil {
-		return fmt.Errorf("%w: what is lost cannot be saved any more: an interrupted rewind in place overwrote a part of it", ErrOptions)
-	}
-	if err := r.checkLostDir(dir); err != nil {
+	again, err := r.checkLostDir(dir)
+	if err != nil {
 		return err
+	}
+	if r.plan.Again {
+		if again {
+			return nil // the interrupted run saved it before it overwrote anything
+		}
+		return fmt.Errorf("%w: what is lost cannot be saved any more: an interrupted rewind in place overwrote a part of it", ErrOptions)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("could not create directory %q for what is lost: %w", dir, datadir.Reason(err))
@@ -49,12 +64,49 @@ func (r *Rewind) saveLost(ctx context.Context) error {
 	}
 	defer root.Close()
 	l := &lostDir{r: r, root: root}
+	l.removeFiles()
 	if err := l.save(ctx); err != nil {
 		l.remove()
 		return fmt.Errorf("could not save what is lost in %q: %w", dir, err)
 	}
 	r.lostSaved = true
 	return nil
+}
+
+// archiveLost hands WAL of before the fork that waits for it to the target's
+// archive_command.
+func (r *Rewind) archiveLost(ctx context.Context) error {
+	if len(r.plan.Unarchived) == 0 {
+		return nil
+	}
+	v := r.plan.Version
+	conf, err := pgconf.Load(pgconf.Options{DataDir: r.target.Name(), ConfigFile: r.opts.ConfigFile, Version: v})
+	if err != nil {
+		return fmt.Errorf("could not read the configuration of the target: %w", err)
+	}
+	if conf.ArchiveCommand() == "" {
+		return fmt.Errorf("%w: lost WAL cannot be archived: the target's configuration has no archive_command", ErrOptions)
+	}
+	to := &archive.Archiver{Command: conf.ArchiveCommand(), DataDir: r.target.Name(), Version: v, Logger: r.log}
+	defer to.Close()
+	for _, name := range r.plan.Unarchived {
+		if err := to.Archive(ctx, v.WALPath(name), name); err != nil {
+			return err
+		}
+		r.log.InfoContext(ctx, fmt.Sprintf("archived WAL segment %s", name))
+	}
+	return nil
+}
+
+// lostIsGone says that what was saved is lost from now on.
+func (r *Rewind) lostIsGone() {
+	if r.opts.SaveLost == "" {
+		return
+	}
+	if root, err := os.OpenRoot(r.opts.SaveLost); err == nil {
+		_ = root.Remove(LostMark)
+		_ = root.Close()
+	}
 }
 
 // forgetLost removes what was saved if the rewind was not committed, so that it
@@ -71,24 +123,35 @@ func (r *Rewind) forgetLost() {
 }
 
 // checkLostDir refuses a directory that holds something, or that lies in the target.
-func (r *Rewind) checkLostDir(dir string) error {
+// What an interrupted run of the same rewind left there may go.
+func (r *Rewind) checkLostDir(dir string) (again bool, err error) {
 	entries, err := os.ReadDir(dir)
+	if err == nil && len(entries) > 0 {
+		mark, rerr := os.ReadFile(filepath.Join(dir, LostMark))
+		again = rerr == nil && string(mark) == r.lostMark()
+	}
 	switch {
-	case err == nil && len(entries) > 0:
-		return fmt.Errorf("%w: directory %q for what is lost is not empty: give a new one", ErrOptions, dir)
+	case err == nil && len(entries) > 0 && !again:
+		return false, fmt.Errorf("%w: directory %q for what is lost is not empty: give a new one", ErrOptions, dir)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: directory %q for what is lost: %w", ErrOptions, dir, datadir.Reason(err))
+		return false, fmt.Errorf("%w: directory %q for what is lost: %w", ErrOptions, dir, datadir.Reason(err))
 	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for at := abs; at != filepath.Dir(at); at = filepath.Dir(at) {
 		if same, err := sameFile(at, r.target.Name()); err == nil && same {
-			return fmt.Errorf("%w: directory %q for what is lost is in the target, where the rewind would remove it: give another one", ErrOptions, dir)
+			return false, fmt.Errorf("%w: directory %q for what is lost is in the target, where the rewind would remove it: give another one", ErrOptions, dir)
 		}
 	}
-	return nil
+	return again, nil
+}
+
+// lostMark tells of which state of which target something was saved.
+func (r *Rewind) lostMark() string {
+	control, _ := r.plan.Target.Control.MarshalBinary()
+	return fmt.Sprintf("control file %x\n", sha256.Sum256(control))
 }
 
 // lostDir writes the directory.
@@ -99,12 +162,25 @@ type lostDir struct {
 
 // remove leaves the directory as empty as it was.
 func (l *lostDir) remove() {
+	l.removeFiles()
+	_ = l.root.Remove(LostMark)
+}
+
+func (l *lostDir) removeFiles() {
 	_ = l.root.RemoveAll(LostWAL)
 	_ = l.root.RemoveAll(LostFiles)
 }
 
 func (l *lostDir) save(ctx context.Context) error {
-	p, geo := l.r.plan, l.r.targetControl.Geometry
+	if err := l.root.WriteFile(LostMark, []byte(l.r.lostMark()), 0o600); err != nil {
+		return err
+	}
+	p, geo := l.r.plan, l.r.plan.Target.Control.Geometry
+	for _, name := range p.Unarchived {
+		if err := l.saveSegment(ctx, name); err != nil {
+			return err
+		}
+	}
 	for s := geo.SegNo(p.Divergence); s <= geo.SegNo(p.Target.EndOfWAL-1); s++ {
 		name := geo.WALFileName(p.Target.History.TimelineOf(geo, s), s)
 		if err := l.saveSegment(ctx, name); err != nil {
@@ -119,7 +195,7 @@ func (l *lostDir) save(ctx context.Context) error {
 	}
 	for i := range p.Files.Entries {
 		e := &p.Files.Entries[i]
-		if e.Type != pgdata.Regular || e.TargetSize == 0 || p.Files.IsWAL(e) {
+		if e.Type != pgdata.Regular || e.TargetSize == 0 || p.Files.IsSegment(e) {
 			continue
 		}
 		if err := l.copy(ctx, e.Path, LostFiles+"/"+e.Path, l.goes(e)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -135,14 +211,14 @@ func (l *lostDir) saveSegment(ctx context.Context, name string) error {
 	to := LostWAL + "/" + name
 	err := l.copy(ctx, l.r.plan.Version.WALPath(name), to, whole)
 	var notFound *archive.NotFoundError
-	if errors.Is(err, fs.ErrNotExist) && l.r.archive != nil {
+	if a := l.r.analyzer; errors.Is(err, fs.ErrNotExist) && a.archive != nil {
 		var restored string
-		if restored, err = l.r.archive.restore(ctx, name); err == nil {
+		if restored, err = a.archive.restore(ctx, name); err == nil {
 			err = l.copy(ctx, restored, to, whole)
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) || errors.As(err, &notFound) {
-		l.r.warn("WAL segment %s is lost and could not be saved: %v", name, err)
+		l.r.analyzer.warn(l.r.plan, "WAL segment %s is lost and could not be saved: %v", name, err)
 		l.r.log.Warn(l.r.plan.Warnings[len(l.r.plan.Warnings)-1])
 		return nil
 	}

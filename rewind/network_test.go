@@ -18,13 +18,13 @@ import (
 
 // disturbed is a source to which something happens at its n-th answer.
 type disturbed struct {
-	source.Live
+	source.Source
 	n       atomic.Int64
 	disturb func()
 }
 
 func (s *disturbed) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst source.Sink) error {
-	return s.Live.Fetch(ctx, ranges, &disturbedSink{dst, s})
+	return s.Source.Fetch(ctx, ranges, &disturbedSink{dst, s})
 }
 
 type disturbedSink struct {
@@ -53,7 +53,7 @@ func TestAWholeRewindOverABadNetwork(t *testing.T) {
 		live, err := pgsource.Open(t.Context(), p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: 20 * time.Second})
 		require.NoError(t, err)
 		defer live.Close()
-		src := &disturbed{Live: live, disturb: disturb}
+		src := &disturbed{Source: live, disturb: disturb}
 		src.n.Store(30)
 		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: old.Dir, Source: src})
 		require.NoError(t, err)

@@ -374,20 +374,22 @@ var refusals = []refusal{
 	},
 	{
 		name: "a source server without full page writes", phase: rewind.Analyze, is: rewind.ErrFullPageWrites, names: sourceDir, says: "set it there",
-		spoil: func(p *pair) { p.live = &source.State{} },
+		spoil: func(p *pair) { p.live = &source.State{Live: true} },
 	},
 	{
 		name: "a source server with more WAL than there can be", phase: rewind.Analyze, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "it has WAL up to 40000000/0",
-		spoil: func(p *pair) { p.live = &source.State{FullPageWrites: true, FlushLSN: 1 << 62} },
+		spoil: func(p *pair) { p.live = &source.State{Live: true, FullPageWrites: true, FlushLSN: 1 << 62} },
 	},
 	{
 		name: "a source server with too much WAL since its checkpoint", phase: rewind.Analyze, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "cannot be",
-		spoil: func(p *pair) { p.live = &source.State{InRecovery: true, FullPageWrites: true, ReplayLSN: 1 << 51} },
+		spoil: func(p *pair) {
+			p.live = &source.State{Live: true, InRecovery: true, FullPageWrites: true, ReplayLSN: 1 << 51}
+		},
 	},
 	{
 		name: "a source server with less WAL than its checkpoint", phase: rewind.Analyze, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "which is later",
 		spoil: func(p *pair) {
-			p.live = &source.State{FullPageWrites: true, FlushLSN: p.control(p.source).CheckPoint}
+			p.live = &source.State{Live: true, FullPageWrites: true, FlushLSN: p.control(p.source).CheckPoint}
 		},
 	},
 	{
@@ -412,7 +414,7 @@ var refusals = []refusal{
 		name: "a source server that is far ahead of all WAL", phase: rewind.Analyze, names: text("000000020000000000000010"), says: " and more", needs: true,
 		spoil: func(p *pair) {
 			p.configure("")
-			p.live = &source.State{FullPageWrites: true, Timeline: 2, FlushLSN: p.control(p.source).CheckPoint + 1<<49}
+			p.live = &source.State{Live: true, FullPageWrites: true, Timeline: 2, FlushLSN: p.control(p.source).CheckPoint + 1<<49}
 		},
 	},
 

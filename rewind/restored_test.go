@@ -56,7 +56,7 @@ func TestWALIsNotBroughtBackWithoutRoom(t *testing.T) {
 		}},
 		{"the second of many", 3 * segment, 4 * segment, func(p *pair) source.Source {
 			p.archived(p.source, inSource)
-			return server{openDir(p.t, p.source), source.State{FullPageWrites: true, Timeline: 2, FlushLSN: p.control(p.source).CheckPoint + 1<<49}}
+			return server{openDir(p.t, p.source), source.State{Live: true, FullPageWrites: true, Timeline: 2, FlushLSN: p.control(p.source).CheckPoint + 1<<49}}
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -19,10 +19,10 @@ func Resume(ctx context.Context, opts Options) error {
 	opts.Source = nil
 	r := newRewind(opts)
 	defer r.Close()
-	err := r.openTarget()
+	_, earlier, err := r.openTarget()
 	if err == nil && r.journal == nil {
 		err = fmt.Errorf("%w in %q", ErrNothingToResume, opts.TargetDir)
-		if r.earlier != nil {
+		if earlier != nil {
 			err = fmt.Errorf("%w: the one that was begun with --in-place needs its source: run it again", err)
 		}
 	}
@@ -38,45 +38,43 @@ func (r *Rewind) resume(ctx context.Context) error {
 	return r.finish(ctx, true)
 }
 
-// openTarget opens the target and learns what an earlier run left there.
-func (r *Rewind) openTarget() error {
-	var err error
+// openTarget opens the target and learns what an earlier run left there: its journal,
+// which is kept, or what one in place knew. It gives the control file that the earlier
+// run, or else this one, began with.
+func (r *Rewind) openTarget() (control []byte, earlier *Plan, err error) {
 	if r.target, err = target.Open(r.opts.TargetDir, r.opts.disk); err != nil {
-		return err
+		return nil, nil, err
 	}
 	if err := r.target.CheckNotRunning(); err != nil {
-		return err
+		return nil, nil, err
 	}
 	if _, err := recovery.PutBack(r.target.Dir); err != nil {
-		return err
+		return nil, nil, err
 	}
 	r.touched = r.target.Poisoned()
 	j, err := r.target.Journal()
 	r.touched = r.touched || j != nil
 	switch {
 	case err != nil:
-		return err
+		return nil, nil, err
 	case j == nil:
-		r.targetRaw, err = r.target.ControlFile()
-		return err
+		control, err = r.target.ControlFile()
+		return control, nil, err
 	}
-	r.targetRaw = j.Control
-	notes, err := decodeKnowledge(j.Notes)
+	notes, err := decodePlan(j.Notes)
 	switch {
 	case err != nil && j.InPlace && !j.Done:
-		return fmt.Errorf("%w: what it knew of %q cannot be read: %w: take a base backup", target.ErrLost, r.target.Name(), err)
+		return nil, nil, fmt.Errorf("%w: what it knew of %q cannot be read: %w: take a base backup", target.ErrLost, r.target.Name(), err)
 	case err != nil:
-		notes = new(knowledge) // all that is needed is in the journal
+		notes = new(Plan) // all that is needed is in the journal
 	}
 	if j.InPlace && !j.Done {
-		r.earlier, r.ownRecovery = notes, notes.Recovery
-		return nil
+		return j.Control, notes, nil
 	}
-	r.journal = j
-	r.plan = notes.plan()
+	r.journal, r.plan = j, notes.toResume()
 	r.log.Info(fmt.Sprintf("an earlier rewind of this target, begun %s, was committed and did not end: it is completed without the source",
 		j.Started.Local().Format(time.DateTime)))
-	return nil
+	return nil, nil, nil
 }
 
 // State is what state a data directory is in, as far as rewinding goes.

@@ -3,13 +3,13 @@ package rewind
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"time"
 
-	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/target"
-	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -50,6 +50,9 @@ type Options struct {
 	// SaveLost, if not empty, is a new directory that gets what the rewind throws
 	// away, before it does: see LostWAL and LostFiles.
 	SaveLost string
+	// ArchiveLostWAL hands the target's WAL of before the divergence that waits to be
+	// archived to its archive_command, before the rewind removes it.
+	ArchiveLostWAL bool
 
 	Logger *slog.Logger // nil discards
 	// Progress, if not nil, is called when a step begins and, while data is
@@ -62,42 +65,21 @@ type Options struct {
 
 // Rewind is a rewind that was prepared.
 type Rewind struct {
-	opts    Options
-	log     *slog.Logger
-	target  *target.Target
-	phase   Phase
-	phases  []PhaseResult
-	touched bool // the target is not any more as it was
+	opts     Options
+	log      *slog.Logger
+	target   *target.Target
+	analyzer *analyzer // nil where nothing was analyzed
+	plan     *Plan
+	space    []target.Space // what the rewind takes
 
-	targetControl *controlfile.Data
-	targetRaw     []byte
-	sourceControl *controlfile.Data // as first read
-	sourceRaw     []byte
-	live          source.Live  // nil when the source is a stopped data directory
-	sourceState   source.State // of a live one, as first asked
-	plan          *Plan
+	phase  Phase
+	phases []PhaseResult
 
-	applied bool
-	space   []target.Space // what the rewind takes
-	lasting []string       // of the warnings those that hold for a saved plan, too
-
+	journal   *target.Journal // of a committed rewind, which this one completes
+	applied   bool
+	touched   bool // the target is not any more as it was
+	recovered bool // changed by a single-user server of ours, even if that failed
 	lostSaved bool // in Options.SaveLost is what the rewind throws away
-
-	killedStandby bool // the target, whose files lack what it replayed last
-	recovered     bool // changed by a single-user server of ours, even if that failed
-
-	kept        map[string]bool   // names of the target's WAL segments that recovery reads
-	restored    map[string]int64  // by their paths the sizes of those that an archive brought back
-	archive     *walArchive       // nil where WAL is not to be restored
-	noArchive   error             // why it could not be opened
-	ownRecovery map[string][]byte // the target's own recovery.conf or recovery.done
-
-	journal *target.Journal // of a committed rewind, which this one completes
-	earlier *knowledge      // of an interrupted rewind in place, which this one begins again
-	known   *knowledge      // what the next run would have to know
-
-	changed    pgdata.ChangedBlocks // what the target changed since the last common checkpoint
-	provenFrom pgdata.SegNo         // the first segment of the target's WAL that was read whole
 }
 
 // Prepare inspects both sides, reads the target's WAL and decides what is to be
@@ -108,21 +90,35 @@ type Rewind struct {
 // back what the rewind holds: until then no other rewind of the target can begin.
 func Prepare(ctx context.Context, opts Options) (*Rewind, error) {
 	r := newRewind(opts)
-	err := r.inspect(ctx)
-	if err == nil && r.journal == nil {
-		r.enter(Analyze)
-		if opts.Plan != nil {
-			err = r.loadPlan(ctx)
-		} else {
-			err = r.analyze(ctx)
-		}
-	}
+	err := r.prepare(ctx)
 	r.leave(time.Now())
 	if err != nil {
 		_ = r.Close()
 		return nil, r.failed(err)
 	}
 	return r, nil
+}
+
+func (r *Rewind) prepare(ctx context.Context) error {
+	if r.opts.TargetDir == "" {
+		return fmt.Errorf("%w: a target data directory must be given", ErrOptions)
+	}
+	if err := filemap.Patterns(r.opts.Keep).Check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrOptions, err)
+	}
+	control, earlier, err := r.openTarget()
+	if err != nil || r.journal != nil {
+		return err
+	}
+	a, s, err := r.inspect(ctx, control, earlier)
+	if err != nil {
+		return err
+	}
+	r.enter(Analyze)
+	if r.opts.Plan != nil {
+		return r.loadPlan(ctx, a, s, earlier)
+	}
+	return r.analyze(ctx, a, s, earlier)
 }
 
 func newRewind(opts Options) *Rewind {
@@ -139,7 +135,10 @@ func (r *Rewind) Plan() *Plan { return r.plan }
 
 // Close gives back what the rewind holds; the source stays open.
 func (r *Rewind) Close() error {
-	r.archive.close()
+	if r.analyzer != nil {
+		r.analyzer.archive.close()
+		r.analyzer.lazy.close()
+	}
 	if r.target == nil {
 		return nil
 	}
@@ -157,7 +156,9 @@ func (r *Rewind) Apply(ctx context.Context) error {
 	case r.journal != nil:
 		err = r.resume(ctx)
 	case !r.plan.Required:
-		err = r.makeStandby(ctx)
+		if err = r.target.CleanUp(); err == nil {
+			err = r.makeStandby(ctx)
+		}
 	case r.inPlace():
 		err = r.applyInPlace(ctx)
 	default:
@@ -171,7 +172,7 @@ func (r *Rewind) Apply(ctx context.Context) error {
 
 // inPlace reports whether the target's files are written to at once, because it
 // was asked for or because an interrupted rewind did so.
-func (r *Rewind) inPlace() bool { return r.opts.InPlace || r.earlier != nil }
+func (r *Rewind) inPlace() bool { return r.opts.InPlace || r.plan != nil && r.plan.Again }
 
 // applyStaged stages everything, commits, and then makes the target what it
 // should be.
@@ -180,13 +181,17 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 	if err := r.checkNotRunning(); err != nil {
 		return err
 	}
-	if err := r.saveLost(ctx); err != nil {
+	if err := r.keepLost(ctx); err != nil {
 		return err
 	}
 	defer r.forgetLost()
 	release := r.holdWAL(ctx)
 	defer release()
-	staging, err := r.target.Stage(ctx, r.plan.Files, r.targetRaw, r.targetOptions())
+	control, err := r.plan.Target.Control.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	staging, err := r.target.Stage(ctx, r.plan.Files, control, r.targetOptions())
 	if err != nil {
 		return err
 	}
@@ -201,7 +206,7 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 	if !r.opts.NoSync {
 		r.step("syncing staged data")
 	}
-	if r.touched, err = staging.Commit(ctx, r.targetRaw, final); err != nil {
+	if r.touched, err = staging.Commit(ctx, control, final); err != nil {
 		return err
 	}
 
@@ -209,6 +214,7 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 	if r.journal, err = r.target.Journal(); err != nil {
 		return err
 	}
+	r.lostIsGone()
 	return r.finish(ctx, false)
 }
 
@@ -218,13 +224,17 @@ func (r *Rewind) applyInPlace(ctx context.Context) error {
 	if err := r.checkNotRunning(); err != nil {
 		return err
 	}
-	if err := r.saveLost(ctx); err != nil {
+	if err := r.keepLost(ctx); err != nil {
 		return err
 	}
 	defer r.forgetLost()
 	release := r.holdWAL(ctx)
 	defer release()
-	notes, err := r.known.encode()
+	notes, err := r.notes()
+	if err != nil {
+		return err
+	}
+	control, err := r.plan.Target.Control.MarshalBinary()
 	if err != nil {
 		return err
 	}
@@ -236,7 +246,7 @@ func (r *Rewind) applyInPlace(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	begun, err := changes.Begin(ctx, r.targetRaw)
+	begun, err := changes.Begin(ctx, control)
 	r.touched = r.touched || begun
 	if err != nil {
 		return err
@@ -248,11 +258,12 @@ func (r *Rewind) applyInPlace(ctx context.Context) error {
 	go release()
 	r.enter(Apply)
 	r.stepsOfFinish()
+	r.lostIsGone()
 	return changes.Finish(ctx, final)
 }
 
 func (r *Rewind) targetOptions() target.Options {
-	return target.Options{Sync: r.syncMode(), Exact: r.live == nil, Source: r.opts.Source.String()}
+	return target.Options{Sync: r.syncMode(), Exact: !r.plan.Source.State.Live, Source: r.opts.Source.String()}
 }
 
 // finish carries out the journal.

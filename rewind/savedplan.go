@@ -7,62 +7,116 @@ import (
 	"encoding/gob"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/pgdata"
-	"github.com/gorewind/gorewind/source"
-	"github.com/gorewind/gorewind/timeline"
-	"github.com/gorewind/gorewind/walreader"
 )
 
-// savedPlan is a plan with what it depends on. It holds for one state of both
-// control files.
-type savedPlan struct {
-	Major                        string
-	TargetControl, SourceControl [sha256.Size]byte
-	Keep                         []string
-
-	Required                       bool
-	Reason                         string
-	Divergence                     pgdata.LSN
-	DivergenceTimeline             pgdata.TimelineID
-	TargetHistory, SourceHistory   timeline.History
-	TargetTimeline, SourceTimeline pgdata.TimelineID
-	EndOfWAL                       pgdata.LSN
-	Checkpoint                     walreader.Checkpoint
-	Scan                           ScanSummary
-	Lost                           walreader.Lost
-	NeededWAL                      []NeededWAL
-	Files                          *filemap.Plan
-	Warnings                       []string
-
-	Changed       []changedFile
-	Source        source.State
-	KilledStandby bool
-}
-
-// A saved plan begins with planMagic and the SHA-256 of the rest.
+// A saved plan begins with planMagic and the SHA-256 of the rest, which is a
+// savedPlan.
 const (
-	planMagic    = "gorewind plan 1\n"
+	planMagic    = "gorewind plan 2\n"
 	maxSavedPlan = 4 << 30
 )
 
+// savedPlan is a plan in a file of its own. It holds for one state of both control
+// files.
+type savedPlan struct {
+	Keep []string
+	Plan *Plan
+}
+
+// encode makes a plan last: in a file, or in the journal for the next run.
+func (p *Plan) encode() ([]byte, error) {
+	var b bytes.Buffer
+	err := gob.NewEncoder(&b).Encode(p)
+	return b.Bytes(), err
+}
+
+func decodePlan(b []byte) (*Plan, error) {
+	p := new(Plan)
+	if err := gob.NewDecoder(bytes.NewReader(b)).Decode(p); err != nil {
+		return nil, err
+	}
+	p.settle()
+	return p, nil
+}
+
+// settle makes the version the one of the table again.
+func (p *Plan) settle() {
+	if c := p.Target.Control; c != nil {
+		p.Version = c.Version
+	}
+}
+
+// toResume is what a rewind is about that only has to be completed.
+func (p *Plan) toResume() *Plan {
+	return &Plan{
+		Required: true, Resumes: true, Divergence: p.Divergence, DivergenceTimeline: p.DivergenceTimeline,
+		Checkpoint: p.Checkpoint, Start: p.Start, Scan: p.Scan, Proven: p.Proven, Unproven: p.Unproven,
+	}
+}
+
+// notes is what the next run must know if this one does not end. Of a staged rewind
+// that is what it is about; the rest is in the journal. One in place overwrites, with
+// the target's files, what its analysis came from, so the next run takes it from here.
+func (r *Rewind) notes() ([]byte, error) {
+	if !r.inPlace() {
+		return r.plan.toResume().encode()
+	}
+	p := *r.plan
+	p.Files, p.NeededWAL, p.Warnings, p.Lost.Blocks = nil, nil, nil, nil
+	p.Suspect, p.Changed = r.plan.written()
+	return p.encode()
+}
+
+// written is what a rewind in place is about to write, and what can be half written
+// when the next run looks: files, and the blocks of relations with those that the
+// target changed.
+func (p *Plan) written() (map[string]bool, pgdata.Changes) {
+	suspect := maps.Clone(p.Suspect)
+	if suspect == nil {
+		suspect = map[string]bool{}
+	}
+	var changed pgdata.Changes
+	changed.Merge(p.Changed)
+	geo := p.Files.Geometry
+	size := int64(geo.BlockSize)
+	for i := range p.Files.Entries {
+		e := &p.Files.Entries[i]
+		segment, isRelation := pgdata.ParseRelPath(p.Version, e.Path)
+		if !isRelation && e.FetchBytes(geo)+e.LocalBytes+e.Unwritten > 0 {
+			suspect[e.Path] = true
+		}
+		if !isRelation || e.Action != filemap.Copy && e.Action != filemap.CopyTail && e.Blocks == nil {
+			continue
+		}
+		blocks := changed.Blocks[segment]
+		if blocks == nil {
+			blocks = new(pgdata.BlockSet)
+			changed.Blocks[segment] = blocks
+		}
+		if e.Blocks != nil {
+			blocks.Union(e.Blocks)
+		}
+		if e.Action == filemap.Copy || e.Action == filemap.CopyTail {
+			for at := e.TargetSize / size * size; at < e.Limit(); at += size {
+				blocks.Add(pgdata.BlockNumber(at / size))
+			}
+		}
+	}
+	return suspect, changed
+}
+
 // Save writes the plan so that another process can apply it: see Options.Plan.
 func (r *Rewind) Save(w io.Writer) error {
-	p := r.plan
-	if p.Resumes || r.earlier != nil {
+	if r.plan.Resumes || r.plan.Again {
 		return fmt.Errorf("%w: there is no plan to save: an earlier rewind of the target is to be finished first", ErrOptions)
 	}
 	var b bytes.Buffer
-	err := gob.NewEncoder(&b).Encode(&savedPlan{
-		Major: p.Version.String(), TargetControl: sha256.Sum256(r.targetRaw), SourceControl: sha256.Sum256(r.sourceRaw),
-		Keep: r.opts.Keep, Required: p.Required, Reason: p.Reason, Divergence: p.Divergence, DivergenceTimeline: p.DivergenceTimeline,
-		TargetHistory: p.Target.History, SourceHistory: p.Source.History, TargetTimeline: p.Target.Timeline, SourceTimeline: p.Source.Timeline,
-		EndOfWAL: p.Target.EndOfWAL, Checkpoint: p.Checkpoint, Scan: p.Scan, Lost: p.Lost, NeededWAL: p.NeededWAL, Files: p.Files,
-		Changed: changedFiles(r.changed), Source: r.sourceState, KilledStandby: r.killedStandby, Warnings: r.lasting,
-	})
-	if err != nil {
+	if err := gob.NewEncoder(&b).Encode(savedPlan{r.opts.Keep, r.plan}); err != nil {
 		return err
 	}
 	sum := sha256.Sum256(b.Bytes())
@@ -76,83 +130,85 @@ func (r *Rewind) Save(w io.Writer) error {
 
 // loadPlan takes a saved plan instead of an analysis, if it is one of what both
 // sides are now.
-func (r *Rewind) loadPlan(ctx context.Context) error {
-	if r.earlier != nil {
+func (r *Rewind) loadPlan(ctx context.Context, a *analyzer, now sides, earlier *Plan) error {
+	if earlier != nil {
 		return fmt.Errorf("%w: a rewind in place of this target is to be finished first: run it again without a saved plan", ErrOptions)
 	}
-	s, err := decodePlan(r.opts.Plan)
+	s, err := readSavedPlan(r.opts.Plan)
 	if err != nil {
 		return err
 	}
+	p := s.Plan
 	switch {
-	case s.Major != r.targetControl.Version.String() || s.TargetControl != sha256.Sum256(r.targetRaw):
+	case !sameControl(p.Target, now.target):
 		return fmt.Errorf("%w: the control file of the target %q changed: plan again", ErrPlanOutdated, r.target.Name())
-	case s.SourceControl != sha256.Sum256(r.sourceRaw):
+	case !sameControl(p.Source, now.source):
 		return fmt.Errorf("%w: the control file of the source %s changed: plan again", ErrPlanOutdated, r.opts.Source)
 	case !slices.Equal(s.Keep, r.opts.Keep):
 		return fmt.Errorf("%w: the plan was made to keep %q: give the same files to keep, or plan again", ErrOptions, s.Keep)
 	}
-	r.plan = &Plan{
-		Version: r.targetControl.Version,
-		Target:  Side{Control: r.targetControl, Timeline: s.TargetTimeline, History: s.TargetHistory, EndOfWAL: s.EndOfWAL},
-		Source:  Side{Control: r.sourceControl, Timeline: r.sourceControl.Timeline(), History: s.SourceHistory},
-
-		Required: s.Required, Reason: s.Reason, Divergence: s.Divergence, DivergenceTimeline: s.DivergenceTimeline,
-		Checkpoint: s.Checkpoint, Scan: s.Scan, Lost: s.Lost, NeededWAL: s.NeededWAL, Files: s.Files,
-		Warnings: s.Warnings,
-	}
-	r.lasting = s.Warnings
-	if err := r.checkState(); err != nil {
+	r.plan = p
+	if err := a.checkSource(now.source); err != nil {
 		return err
 	}
-	if r.plan.Source.Timeline != s.SourceTimeline {
-		return fmt.Errorf("%w: the source %s went from timeline %d to %d: plan again", ErrPlanOutdated, r.opts.Source, s.SourceTimeline, r.plan.Source.Timeline)
+	source, err := a.sourceSide(ctx, now.source)
+	if err != nil {
+		return err
 	}
-	r.sourceState, r.killedStandby = s.Source, s.KilledStandby
-	if !s.Required {
+	if source.Timeline != p.Source.Timeline {
+		return fmt.Errorf("%w: the source %s went from timeline %d to %d: plan again", ErrPlanOutdated, r.opts.Source, p.Source.Timeline, source.Timeline)
+	}
+	if !p.Required {
 		return nil
 	}
-	return r.takePlan(ctx, (&knowledge{Changed: s.Changed}).changed())
-}
-
-// takePlan does anew what a plan needs in this process.
-func (r *Rewind) takePlan(ctx context.Context, changed pgdata.ChangedBlocks) error {
-	r.kept, r.restored = map[string]bool{}, map[string]int64{}
-	archived := func(yield func(string) bool) {
-		for _, w := range r.plan.NeededWAL {
-			if w.Origin == FromArchive && !yield(w.Name) {
-				return
-			}
-		}
-	}
-	for _, w := range r.plan.NeededWAL {
-		switch w.Origin {
-		case FromTarget:
-			r.kept[w.Name] = true
-		case FromArchive:
-			origin, err := r.fromArchive(ctx, w.Name)
-			if err != nil {
-				return err
-			}
-			if origin != FromArchive {
-				return fmt.Errorf("%w: the archive does not give WAL segment %s any more: plan again", ErrPlanOutdated, w.Name)
-			}
-			if len(r.restored) == 0 {
-				if err := r.archive.checkRoom(ctx, archived); err != nil {
-					return err
-				}
-			}
-			r.restored[r.plan.Version.WALPath(w.Name)] = int64(r.targetControl.Geometry.WALSegSize)
-		}
-	}
-	if err := r.target.Check(r.plan.Files, r.plan.Version); err != nil {
+	if err := r.restoreAgain(ctx, a); err != nil {
 		return err
 	}
-	r.learn(changed)
-	return r.measureSpace()
+	if err := r.target.Check(p.Files, p.Version); err != nil {
+		return err
+	}
+	r.space, err = a.measure(p)
+	return err
 }
 
-func decodePlan(from io.Reader) (*savedPlan, error) {
+func sameControl(then, now Side) bool {
+	x, err := then.Control.MarshalBinary()
+	y, err2 := now.Control.MarshalBinary()
+	return err == nil && err2 == nil && bytes.Equal(x, y)
+}
+
+// restoreAgain brings back for this process what the plan takes from the archive.
+func (r *Rewind) restoreAgain(ctx context.Context, a *analyzer) error {
+	checked := false
+	for _, w := range r.plan.NeededWAL {
+		if w.Origin != FromArchive {
+			continue
+		}
+		origin, err := a.fromArchive(ctx, w.Name)
+		if err != nil {
+			return err
+		}
+		if origin != FromArchive {
+			return fmt.Errorf("%w: the archive does not give WAL segment %s any more: plan again", ErrPlanOutdated, w.Name)
+		}
+		if checked {
+			continue
+		}
+		checked = true
+		if err := a.anyArchive().checkRoom(ctx, func(yield func(string) bool) {
+			for _, w := range r.plan.NeededWAL {
+				if w.Origin == FromArchive && !yield(w.Name) {
+					return
+				}
+			}
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readSavedPlan(from io.Reader) (*savedPlan, error) {
 	b, err := io.ReadAll(io.LimitReader(from, maxSavedPlan))
 	if err != nil {
 		return nil, fmt.Errorf("could not read the saved plan: %w", err)
@@ -169,8 +225,10 @@ func decodePlan(from io.Reader) (*savedPlan, error) {
 	if err := gob.NewDecoder(bytes.NewReader(body)).Decode(s); err != nil {
 		return nil, fmt.Errorf("%w: the saved plan cannot be read: %w", ErrOptions, err)
 	}
-	if s.Required && (s.Files == nil || len(s.TargetHistory) == 0 || len(s.SourceHistory) == 0) {
+	if p := s.Plan; p == nil || p.Target.Control == nil || p.Source.Control == nil ||
+		p.Required && (p.Files == nil || len(p.Target.History) == 0 || len(p.Source.History) == 0) {
 		return nil, fmt.Errorf("%w: the saved plan is not whole: plan again", ErrOptions)
 	}
+	s.Plan.settle()
 	return s, nil
 }

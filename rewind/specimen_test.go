@@ -109,6 +109,7 @@ func (p *specimen) fill(t *testing.T) {
 		{"base/5/60005", page, 40 * page, 0},    // a tail so long that the file is rebuilt
 		{"base/5/2608", 13 * page, 5 * page, 0}, // blocks, and cut off
 		{"base/5/16395", 4 * page, page, 0},     // cut off
+		{"base/5/60006", page, 0, 0},            // emptied
 		{"base/5/60002", 2 * page, -1, 0},       // removed
 		{"base/5/60003", -1, 2 * page, 0},       // new
 		{"base/5/60004", -1, 0, 0},              // new and empty
@@ -280,7 +281,7 @@ func (s *movedSource) ReadFile(ctx context.Context, p string) ([]byte, error) {
 }
 
 func (s *movedSource) State(context.Context) (source.State, error) {
-	return source.State{InRecovery: true, FullPageWrites: true}, nil
+	return source.State{Live: true, InRecovery: true, FullPageWrites: true}, nil
 }
 
 func (s *movedSource) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst source.Sink) error {

@@ -10,40 +10,55 @@ import (
 	"github.com/gorewind/gorewind/internal/target"
 )
 
-// readOwnRecovery remembers what makes the target a standby up to 11, before
-// anything replaces it.
-func (r *Rewind) readOwnRecovery() error {
-	if r.opts.PrimaryConnInfo == "" || r.earlier != nil {
+// ownRecovery is what makes the target a standby up to 11, before anything replaces
+// it. An interrupted rewind in place may have.
+func (r *Rewind) ownRecovery(p *Plan, earlier *Plan) error {
+	if earlier != nil {
+		p.Recovery = earlier.Recovery
 		return nil
 	}
-	r.ownRecovery = map[string][]byte{}
-	for _, p := range []string{pgconf.RecoveryFile, pgconf.RecoveryDoneFile} {
-		b, err := r.target.ReadFile(p)
+	if r.opts.PrimaryConnInfo == "" {
+		return nil
+	}
+	p.Recovery = map[string][]byte{}
+	for _, name := range []string{pgconf.RecoveryFile, pgconf.RecoveryDoneFile} {
+		b, err := r.target.ReadFile(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		} else if err != nil {
 			return err
 		}
-		r.ownRecovery[p] = b
+		p.Recovery[name] = b
 	}
 	return nil
 }
 
 // standbyFiles are those that make the target a standby of the source. after
 // reads a file as the rewind leaves it.
-func (r *Rewind) standbyFiles(after pgconf.ReadFile) ([]target.SmallFile, error) {
+func (r *Rewind) standbyFiles(ctx context.Context, after pgconf.ReadFile) ([]target.SmallFile, error) {
 	if r.opts.PrimaryConnInfo == "" {
 		return nil, nil
 	}
 	before := func(p string) ([]byte, error) {
-		if b, ok := r.ownRecovery[p]; ok {
+		if b, ok := r.plan.Recovery[p]; ok {
 			return b, nil
 		}
 		return nil, fmt.Errorf("file %q: %w", p, fs.ErrNotExist)
 	}
-	files, err := pgconf.Standby(r.plan.Version, before, after, r.opts.PrimaryConnInfo)
+	var o pgconf.StandbyOptions
+	if r.plan.ResetSlot {
+		o.Slot = new(string)
+	}
+	// Where a file cannot be read, what recovery will choose was not known before either.
+	if conf, err := pgconf.Load(pgconf.Options{DataDir: r.target.Name(), ConfigFile: r.opts.ConfigFile, Version: r.plan.Version, ReadFile: after}); err == nil {
+		o.Effective = conf
+	}
+	files, neutralised, err := pgconf.Standby(r.plan.Version, before, after, r.opts.PrimaryConnInfo, o)
 	if err != nil {
 		return nil, fmt.Errorf("could not make the target a standby: %w", err)
+	}
+	for _, n := range neutralised {
+		r.log.InfoContext(ctx, n.String())
 	}
 	small := make([]target.SmallFile, len(files))
 	for i, f := range files {
@@ -55,9 +70,13 @@ func (r *Rewind) standbyFiles(after pgconf.ReadFile) ([]target.SmallFile, error)
 // makeStandby makes a target that needs no rewind a standby of the source.
 func (r *Rewind) makeStandby(ctx context.Context) error {
 	r.enter(Apply)
-	files, err := r.standbyFiles(r.target.ReadFile)
+	files, err := r.standbyFiles(ctx, r.target.ReadFile)
 	if err != nil || len(files) == 0 {
 		return err
 	}
-	return r.target.WriteFiles(ctx, r.targetRaw, files, r.syncMode())
+	control, err := r.plan.Target.Control.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	return r.target.WriteFiles(ctx, control, files, r.syncMode())
 }

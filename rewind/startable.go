@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"strings"
 
-	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/pgdata"
 )
@@ -54,66 +54,77 @@ func (e *CannotStartError) Error() string {
 // vain before it is said: every one of them takes restore_command some attempts.
 const maxMissing = 5
 
-// checkStart finds all WAL that recovery will read, up to where the source is
-// now. What neither side has is brought back from the archive. It is an error if
-// the archive does not have it either.
-func (r *Rewind) checkStart(ctx context.Context, b *filemap.Builder, wal *walFacts) (err error) {
-	p, geo := r.plan, r.targetControl.Geometry
-	from, to := r.recoveryStart().Redo, r.consistentAt()
-	r.restored, r.kept = map[string]int64{}, map[string]bool{}
-	begun := r.earlier != nil || r.opts.startOrNot // it goes on, startable or not
+// errNotReplayed is the error of a segment that recovery will not find.
+var errNotReplayed = fmt.Errorf("recovery will not read it: %w", fs.ErrNotExist)
+
+// recoveryReads finds all WAL that recovery will read, up to where the source is
+// now. What neither side has is brought back from the archive.
+func (w *walTableBuilder) recoveryReads(ctx context.Context) (err error) {
+	p, geo := w.plan, w.a.geo
+	from, to := p.Start.Redo, p.ConsistentAt
+	begun := p.Again || w.a.opts.startOrNot // it goes on, startable or not
 	var missing []string
+	restored := 0
 	last := geo.SegNo(max(to, from+1) - 1)
 	for s := geo.SegNo(from); s <= last; s++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if len(missing) > maxMissing && (!begun || s >= geo.SegNo(p.Divergence)) {
+		if len(missing) > maxMissing && (!begun || s >= w.fork) {
 			break // the target has nothing of what follows
 		}
 		name := geo.WALFileName(p.Source.History.TimelineOf(geo, s), s)
 		at := NeededWAL{name, Nowhere}
-		src, onSource := b.Source(p.Version.WALPath(name))
+		segment, onSource := w.table.segments[name]
 		switch {
-		case r.hasOwn(ctx, b, wal, name, s, onSource):
-			at.Origin = FromTarget
-		case onSource && wal.written(name, src.Size) > 0:
+		case segment.Common || !onSource && w.keeps(name, s):
+			at.Origin, segment.Keep = FromTarget, true
+		case onSource && segment.Written > 0:
 			at.Origin = FromSource
+		case w.keeps(name, s): // and the source has something recycled there
+			at.Origin, segment.Keep = FromTarget, true
 		default:
-			if at.Origin, err = r.fromArchive(ctx, name); err == nil && at.Origin == FromArchive && len(r.restored) == 0 {
-				// It has what is needed, so it is worth while to ask for the rest.
-				err = r.archive.checkRoom(ctx, r.inNeitherListing(b, s, last))
+			at.Origin, err = w.a.fromArchive(ctx, name)
+			if err == nil && at.Origin == FromArchive {
+				if segment.Restored = int64(geo.WALSegSize); restored == 0 {
+					// It has what is needed, so it is worth while to ask for the rest.
+					err = w.a.anyArchive().checkRoom(ctx, w.inNeitherListing(s, last))
+				}
+				restored++
 			}
 			if err != nil {
 				return err
 			}
 		}
-		switch at.Origin {
-		case FromTarget:
-			r.kept[name] = true
-		case FromArchive:
-			r.restored[p.Version.WALPath(name)] = int64(geo.WALSegSize)
-		case Nowhere:
+		if at.Origin == Nowhere {
 			missing = append(missing, name)
+		} else {
+			w.table.segments[name] = segment
 		}
-		p.NeededWAL = append(p.NeededWAL, at)
+		w.table.needed = append(w.table.needed, at)
 	}
 	if missing != nil && !begun {
-		e := &CannotStartError{Missing: missing, From: r.lsn(from), To: r.lsn(to), MayBeArchived: r.mayBeArchived()}
+		e := &CannotStartError{Missing: missing, From: w.a.lsn(from), To: w.a.lsn(to), MayBeArchived: w.a.mayBeArchived()}
 		return &Explained{Err: e, Hint: "If an archive has them, set restore_command in the target's configuration or copy them to the source's " +
 			p.Version.WALDir + ", else take a base backup."}
 	}
 	return nil
 }
 
+// keeps reports whether the target's own segment can serve recovery: it is of before
+// the fork, and what its name says.
+func (w *walTableBuilder) keeps(name string, s pgdata.SegNo) bool {
+	f, has := w.lists.Target(w.a.version.WALPath(name))
+	return has && w.good[s] && f.Size == int64(w.a.geo.WALSegSize) && name == w.a.geo.WALFileName(w.plan.Target.History.TimelineOf(w.a.geo, s), s)
+}
+
 // inNeitherListing yields the names of segments that neither side has.
-func (r *Rewind) inNeitherListing(b *filemap.Builder, from, last pgdata.SegNo) iter.Seq[string] {
-	geo := r.targetControl.Geometry
+func (w *walTableBuilder) inNeitherListing(from, last pgdata.SegNo) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for s := from; s <= last; s++ {
-			name := geo.WALFileName(r.plan.Source.History.TimelineOf(geo, s), s)
-			_, onSource := b.Source(r.plan.Version.WALPath(name))
-			_, onTarget := b.Target(r.plan.Version.WALPath(name))
+			name := w.a.geo.WALFileName(w.plan.Source.History.TimelineOf(w.a.geo, s), s)
+			_, onSource := w.lists.Source(w.a.version.WALPath(name))
+			_, onTarget := w.lists.Target(w.a.version.WALPath(name))
 			if !onSource && !onTarget && !yield(name) {
 				return
 			}
@@ -121,56 +132,17 @@ func (r *Rewind) inNeitherListing(b *filemap.Builder, from, last pgdata.SegNo) i
 	}
 }
 
-// consistentAt is up to where recovery must replay, as far as that is known
-// before anything is copied.
-func (r *Rewind) consistentAt() pgdata.LSN {
-	c := r.sourceControl
-	if r.live != nil && !r.sourceState.InRecovery {
-		return r.sourceState.FlushLSN
-	}
-	return max(c.CheckPoint, c.MinRecoveryPoint)
-}
-
-// hasOwn reports whether the target has a segment that it will keep, and that is
-// what its name says.
-func (r *Rewind) hasOwn(ctx context.Context, b *filemap.Builder, wal *walFacts, name string, s pgdata.SegNo, onSource bool) bool {
-	p, geo := r.plan.Version.WALPath(name), r.targetControl.Geometry
-	if f, has := b.Target(p); !has || f.Size != int64(geo.WALSegSize) || s >= geo.SegNo(r.plan.Divergence) || r.suspect(p) {
-		return false
-	}
-	if onSource {
-		return wal.isCommon(name)
-	}
-	return r.ownIsGood(ctx, s)
-}
-
 // fromArchive brings a segment back, also where Options.RestoreTargetWAL does not
 // ask for it: without this segment nothing would start.
-func (r *Rewind) fromArchive(ctx context.Context, name string) (Origin, error) {
-	if r.earlier != nil {
-		return Nowhere, nil // its journal is where restored WAL would lie
-	}
-	if r.archive == nil && r.noArchive == nil {
-		if r.noArchive = r.openArchive(); r.noArchive != nil {
-			r.log.Debug(fmt.Sprintf("WAL segment %s and others are not looked for in an archive: %v", name, r.noArchive))
-		}
-	}
-	if r.archive == nil {
-		return Nowhere, nil
-	}
-	_, err := r.archive.restore(ctx, name)
+func (a *analyzer) fromArchive(ctx context.Context, name string) (Origin, error) {
+	p, err := a.restoreAnyway(ctx, name)
 	var missing *archive.NotFoundError
 	switch {
-	case err == nil:
-		return FromArchive, nil
 	case errors.As(err, &missing):
-		r.log.Warn(fmt.Sprintf("recovery will need file %q, which neither side has: %v", r.plan.Version.WALPath(name), err))
+		a.log.Warn(fmt.Sprintf("recovery will need file %q, which neither side has: %v", a.version.WALPath(name), err))
 		return Nowhere, nil
+	case err != nil || p == "":
+		return Nowhere, err
 	}
-	return Nowhere, err
+	return FromArchive, nil
 }
-
-// neededWAL tells the target's own segments that recovery reads. That of the
-// divergence itself is not among them: beyond the divergence it holds what the
-// target must forget, and the source has it on its own timeline.
-func (r *Rewind) neededWAL(name string) bool { return r.kept[name] }

@@ -33,6 +33,9 @@ func (s *Dir) Close() error { return s.dir.Close() }
 
 func (s *Dir) String() string { return s.dir.Name() }
 
+// State is that of a stopped server.
+func (s *Dir) State(context.Context) (State, error) { return State{}, nil }
+
 // Path is the directory's absolute path.
 func (s *Dir) Path() string { return s.dir.Name() }
 

@@ -77,6 +77,8 @@ func CopyFrom(dst Sink, path string, from *os.File, offset, length int64) (int64
 type Source interface {
 	// String names the source for messages, without secrets.
 	String() string
+	// State tells whether the source is a running server and, of one, where it is now.
+	State(ctx context.Context) (State, error)
 	// Files lists the whole data directory, directories before what they
 	// contain. The first error ends the sequence. A live source can yield a file
 	// again after it lost a connection. Nothing else may be asked of the source
@@ -103,13 +105,6 @@ var (
 	// ErrPrivilege is wrapped where the role that connected may not do what is needed.
 	ErrPrivilege = errors.New("the role lacks privileges on the source")
 )
-
-// Live is a source that is a running server.
-type Live interface {
-	Source
-	// State asks the server where it is now.
-	State(ctx context.Context) (State, error)
-}
 
 // ReadRange reads one range into memory, for those who need bytes and not a
 // copy. It returns fewer bytes where the file is shorter; the error wraps
@@ -151,8 +146,9 @@ func (m *memory) Vanished(string) error {
 	return nil
 }
 
-// State is what only a running server knows.
+// State is what only a running server knows. That of a stopped one is zero.
 type State struct {
+	Live           bool              // it is a running server
 	InRecovery     bool              // a standby
 	FullPageWrites bool              // the setting full_page_writes
 	Timeline       pgdata.TimelineID // where it writes WAL; zero in recovery

@@ -45,6 +45,20 @@ type WALHolder interface {
 	HoldWAL(ctx context.Context) (from pgdata.LSN, release func() error, err error)
 }
 
+// SlotLister is a source that knows its replication slots.
+type SlotLister interface {
+	Source
+	// Slots lists the replication slots that there are at the moment.
+	Slots(ctx context.Context) ([]Slot, error)
+}
+
+// Slot is a replication slot.
+type Slot struct {
+	Name     string
+	Physical bool // a standby can use it as its primary_slot_name
+	Active   bool // somebody uses it
+}
+
 // Namer is a source that knows the names of what its files belong to. All names
 // are as SQL takes them, in double quotes where it needs them.
 type Namer interface {

@@ -7,63 +7,68 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/waltest"
+	"github.com/gorewind/gorewind/lost"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
 )
 
 // benchmarkWAL is WAL of small records, as a load of single-row inserts with an
 // index writes it.
-func benchmarkWAL(size int) (w *builder, segs *memSegments) {
-	f := format("17")
+func benchmarkWAL(size int) (w *waltest.Builder, segs *waltest.Segments) {
+	f := waltest.Format("17")
 	f.Geometry.WALSegSize = 16 << 20
-	w = newBuilder(f)
-	w.checkpoint(0x10, w.pos()+40)
-	table, index := heapTable, heapTable
+	w = waltest.NewBuilder(f)
+	w.Checkpoint(0x10, w.Pos()+40)
+	table, index := waltest.HeapTable, waltest.HeapTable
 	index.Relation++
-	for i := uint32(0); len(w.buf) < size; i++ {
-		w.add(insert(table, i/60))
-		s := insert(index, i/300)
-		s.rmgr, s.blocks[0].data = 11, make([]byte, 16)
-		w.add(s)
+	for i := uint32(0); len(w.Buf) < size; i++ {
+		w.Add(waltest.Insert(table, i/60))
+		s := waltest.Insert(index, i/300)
+		s.Rmgr, s.Blocks[0].Data = 11, make([]byte, 16)
+		w.Add(s)
 		if i%4 == 0 {
-			w.add(spec{rmgr: 1, xid: i, main: make([]byte, 8)}) // commit
+			w.Add(waltest.Record{Rmgr: 1, XID: i, Main: make([]byte, 8)}) // commit
 		}
 	}
-	return w, w.segments()
+	return w, w.Segments()
 }
 
 func BenchmarkDecode(b *testing.B) {
 	w, segs := benchmarkWAL(64 << 20)
-	r := walreader.NewReader(segs, w.f)
+	r := walreader.NewReader(segs, w.Format)
 	defer func() { _ = r.Close() }()
-	b.SetBytes(int64(len(w.buf)))
+	b.SetBytes(int64(len(w.Buf)))
 	b.ReportAllocs()
 	for b.Loop() {
 		n := 0
-		for _, err := range r.Records(context.Background(), w.start, w.pos()) {
+		for _, err := range r.Records(context.Background(), w.Start, w.Pos()) {
 			if err != nil {
 				b.Fatal(err)
 			}
 			n++
 		}
-		require.Equal(b, len(w.records), n)
+		require.Equal(b, len(w.Records), n)
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(w.records)), "ns/record")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(w.Records)), "ns/record")
 }
 
+// BenchmarkScan is what a rewind does: it wants to know what is lost, too.
 func BenchmarkScan(b *testing.B) {
 	w, segs := benchmarkWAL(64 << 20)
-	fork := w.records[len(w.records)/2].LSN
+	fork := w.Records[len(w.Records)/2].LSN
 	for _, jobs := range []int{1, 2, 4} {
 		b.Run(fmt.Sprintf("jobs=%d", jobs), func(b *testing.B) {
-			b.SetBytes(int64(len(w.buf)))
+			b.SetBytes(int64(len(w.Buf)))
 			b.ReportAllocs()
 			for b.Loop() {
-				res, err := walreader.Scan(context.Background(), segs, w.f, walreader.ScanRequest{Fork: fork, End: w.pos(), Jobs: jobs})
+				res, err := walreader.Scan(context.Background(), segs, w.Format, walreader.ScanRequest{
+					Fork: fork, End: w.Pos(), Jobs: jobs, Visitor: func() walreader.Visitor { return lost.NewVisitor(w.Format, fork) },
+				})
 				require.NoError(b, err)
-				require.Equal(b, int64(len(w.records)), res.Records)
+				require.Equal(b, int64(len(w.Records)), res.Records)
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(w.records)), "ns/record")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(w.Records)), "ns/record")
 		})
 	}
 }
@@ -71,18 +76,18 @@ func BenchmarkScan(b *testing.B) {
 // BenchmarkVerifySegment is on one processor, of small records and of page images.
 func BenchmarkVerifySegment(b *testing.B) {
 	small, smallSegs := benchmarkWAL(40 << 20)
-	images := newBuilder(small.f)
-	for n := uint32(0); len(images.buf) < 40<<20; n++ {
-		s := insert(heapTable, n)
-		s.blocks[0].image = make([]byte, 8192)
-		images.add(s)
+	images := waltest.NewBuilder(small.Format)
+	for n := uint32(0); len(images.Buf) < 40<<20; n++ {
+		s := waltest.Insert(waltest.HeapTable, n)
+		s.Blocks[0].Image = make([]byte, 8192)
+		images.Add(s)
 	}
-	for name, segs := range map[string]*memSegments{"small": smallSegs, "images": images.segments()} {
+	for name, segs := range map[string]*waltest.Segments{"small": smallSegs, "images": images.Segments()} {
 		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(small.f.Geometry.WALSegSize))
+			b.SetBytes(int64(small.Format.Geometry.WALSegSize))
 			b.ReportAllocs()
 			for b.Loop() {
-				require.NoError(b, walreader.VerifySegment(context.Background(), segs, small.f, 2, 1))
+				require.NoError(b, walreader.VerifySegment(context.Background(), segs, small.Format, 2, 1))
 			}
 		})
 	}
@@ -91,7 +96,7 @@ func BenchmarkVerifySegment(b *testing.B) {
 // BenchmarkScanEndless scans more WAL than there is memory for, if -benchtime is
 // long enough: each step is a gigabyte. Most of its time goes into making it.
 func BenchmarkScanEndless(b *testing.B) {
-	f := format("17")
+	f := waltest.Format("17")
 	f.Geometry.WALSegSize = 16 << 20
 	e := newEndlessWAL(f)
 	b.SetBytes(1 << 30)
@@ -106,14 +111,14 @@ func BenchmarkScanEndless(b *testing.B) {
 // BenchmarkReadRecord jumps about, as whoever follows links backwards does.
 func BenchmarkReadRecord(b *testing.B) {
 	w, segs := benchmarkWAL(32 << 20)
-	r := walreader.NewReader(segs, w.f)
+	r := walreader.NewReader(segs, w.Format)
 	defer func() { _ = r.Close() }()
-	i := len(w.records)
+	i := len(w.Records)
 	for b.Loop() {
 		if i--; i < 0 {
-			i = len(w.records) - 1
+			i = len(w.Records) - 1
 		}
-		rec, err := r.ReadRecord(context.Background(), w.records[i].LSN)
+		rec, err := r.ReadRecord(context.Background(), w.Records[i].LSN)
 		if err != nil || rec.Prev >= rec.LSN {
 			b.Fatal(err)
 		}

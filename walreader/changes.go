@@ -8,6 +8,7 @@ import "github.com/gorewind/gorewind/pgdata"
 type changes struct {
 	relSegBlocks pgdata.BlockNumber
 	blocks       pgdata.ChangedBlocks
+	limits       pgdata.Changes     // of which only the limits are used
 	spare        []*pgdata.BlockSet // empty ones, to be used again
 	recent       [64]struct {
 		file pgdata.RelSegment
@@ -27,6 +28,10 @@ const keepSets = 256
 // scanned makes no difference.
 func (c *changes) reset() {
 	clear(c.recent[:])
+	if len(c.limits.Limits) > keepSets {
+		c.limits.Limits = nil
+	}
+	clear(c.limits.Limits)
 	if len(c.blocks) > keepSets {
 		c.blocks, c.spare = pgdata.ChangedBlocks{}, nil
 		return
@@ -36,6 +41,38 @@ func (c *changes) reset() {
 		c.spare = append(c.spare, set)
 	}
 	clear(c.blocks)
+}
+
+// addBlocks adds the blocks of main forks that a record names.
+func (c *changes) addBlocks(rec *Record) {
+	for i := range rec.Blocks {
+		if b := &rec.Blocks[i]; b.Fork == pgdata.MainFork {
+			c.add(b.Locator, b.Block)
+		}
+	}
+}
+
+// addLimits adds from where on a record makes, removes or cuts main forks. The
+// init fork stands for its relation's main fork, which is not logged, and which
+// an end of recovery makes anew from it.
+func (c *changes) addLimits(f Format, rec *Record) {
+	if l, fork, ok := f.StorageCreate(rec); ok {
+		if fork == pgdata.MainFork || fork == pgdata.InitFork {
+			c.limits.Limit(l, 0)
+		}
+		return
+	}
+	if l, blocks, main, ok := f.StorageTruncate(rec); ok {
+		if main {
+			c.limits.Limit(l, blocks)
+		}
+		return
+	}
+	if e, ok := f.Ended(rec); ok {
+		for l := range e.Relations() {
+			c.limits.Limit(l, 0)
+		}
+	}
 }
 
 // set returns the set of a file.

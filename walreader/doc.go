@@ -1,7 +1,11 @@
 // Package walreader reads PostgreSQL's write-ahead log: pages, records, and the
 // blocks that records name. [Reader] reads record by record, [Scan] finds the
-// last common checkpoint and all changed blocks of a diverged cluster in one
-// parallel pass, [LastRecordEnd] finds where a record ends near a position.
+// last common checkpoint and all that a diverged cluster changed in one parallel
+// pass, [Read] reads a stretch in the same way, each [Visitor] the records of a
+// segment. [EndOfWAL] finds where WAL ends, [LastRecordEnd] where a record ends
+// near a position, [FirstDifference] where two WALs part. What a record says of
+// settings, transactions and files is told by methods of [Format] and [Record];
+// each looks at the record's size before anything else.
 //
 // # Format
 //
@@ -16,13 +20,6 @@
 // then main data. A record runs on over pages and segments; only its length is
 // sure to stand on the first page. After an XLOG/SWITCH record the rest of the
 // segment is padding.
-//
-// # What is lost
-//
-// [Scan] also tells what the records behind the divergence point did, in terms
-// that mean something to whoever loses it: see [Lost]. It reads commit, abort and
-// PREPARE records and those that make or remove relations, databases and
-// tablespaces. A record of these that it cannot read is counted, and no error.
 //
 // # Three answers
 //
@@ -51,7 +48,8 @@
 // it receives, a recycled file's old content goes on in the middle of a page. A server's recovery takes every
 // invalid record for the end. This package says ErrCorrupt, because the same bytes
 // are what damage leaves: whoever must read the WAL of a cluster that was not shut
-// down lets its server recover first.
+// down lets its server recover first, or asks [EndOfWAL], which takes it for the end as
+// the server does.
 //
 // A segment that does not exist is none of the three: the error of
 // [Segments.OpenSegment] is passed on.

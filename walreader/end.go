@@ -8,6 +8,49 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
+// End is where a cluster's WAL ends.
+type End struct {
+	LSN      pgdata.LSN        // end of the last record
+	Last     pgdata.LSN        // its start
+	Timeline pgdata.TimelineID // of the page it starts on
+	Why      error             // why it does not go on: an *Error
+}
+
+// EndOfWAL reads forward from the record at from, typically the control file's
+// checkpoint, until no whole record follows. Every back link is checked, that of
+// the first record behind from included, so that a stale record of a recycled
+// segment is not taken for a continuation. Errors that are not about what WAL
+// holds (I/O, context) are returned; so is any about the record at from, which has
+// to be there.
+func EndOfWAL(ctx context.Context, segs Segments, f Format, from pgdata.LSN) (End, error) {
+	r := NewReader(segs, f)
+	defer func() { _ = r.Close() }()
+	if r.err != nil {
+		return End{}, r.err
+	}
+	var end End
+	for r.begin(from); ; {
+		rec, err := r.step(ctx)
+		switch {
+		case err == nil && rec != nil:
+			end = End{LSN: rec.End, Last: rec.LSN, Timeline: pgdata.TimelineID(r.tli)}
+		case err == nil: // abandoned
+		case end.Last == 0 || !isEnd(err):
+			return End{}, err
+		default:
+			end.Why = err
+			return end, nil
+		}
+	}
+}
+
+// isEnd reports whether a record could not be read because of what the WAL holds:
+// nothing, not all of it, something that is not valid, or no such segment. Servers
+// take each for the end.
+func isEnd(err error) bool {
+	return errors.Is(err, ErrEndOfWAL) || errors.Is(err, ErrTornRecord) || errors.Is(err, ErrCorrupt) || errors.Is(err, fs.ErrNotExist)
+}
+
 // LastRecordEnd returns the end of the last record that ends at or before limit.
 // WAL may end before limit, as it does behind the insert position of a live
 // server: what was not written yet, a segment that does not exist yet included,
@@ -26,7 +69,10 @@ func LastRecordEnd(ctx context.Context, segs Segments, f Format, limit pgdata.LS
 		if err != nil {
 			return 0, err
 		}
-		end, err := r.lastEnd(ctx, start, limit)
+		if err := r.beginLinked(ctx, start, at); err != nil {
+			return 0, err
+		}
+		end, err := r.lastEnd(ctx, limit)
 		if end != 0 || err != nil {
 			return end, err
 		}
@@ -78,10 +124,9 @@ func (r *Reader) startOn(pg page, lsn pgdata.LSN) pgdata.LSN {
 	return lsn + pgdata.LSN(start)
 }
 
-// lastEnd reads forward from start. It returns zero if no record ends before
-// limit.
-func (r *Reader) lastEnd(ctx context.Context, start, limit pgdata.LSN) (end pgdata.LSN, err error) {
-	for r.begin(start); r.pos < limit; {
+// lastEnd reads on. It returns zero if no record ends before limit.
+func (r *Reader) lastEnd(ctx context.Context, limit pgdata.LSN) (end pgdata.LSN, err error) {
+	for r.pos < limit {
 		rec, err := r.step(ctx)
 		switch {
 		case errors.Is(err, ErrEndOfWAL), errors.Is(err, ErrTornRecord), errors.Is(err, fs.ErrNotExist):

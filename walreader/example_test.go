@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/gorewind/gorewind/internal/waltest"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -26,21 +27,21 @@ func (d walDir) OpenSegment(_ context.Context, s pgdata.SegNo) (walreader.Segmen
 // exampleCluster makes a WAL directory. The format would come from the control
 // file, start and fork from timeline histories.
 func exampleCluster() (segs walreader.Segments, f walreader.Format, start, fork, end pgdata.LSN, cleanup func()) {
-	w := newBuilder(format("17"))
-	w.checkpoint(0x00, w.pos()+40)
-	w.add(insert(heapTable, 0))
-	fork = w.add(insert(heapTable, 1)).LSN
-	end = w.add(spec{rmgr: 1, xid: 700, main: make([]byte, 8)}).End
+	w := waltest.NewBuilder(waltest.Format("17"))
+	w.Checkpoint(0x00, w.Pos()+40)
+	w.Add(waltest.Insert(waltest.HeapTable, 0))
+	fork = w.Add(waltest.Insert(waltest.HeapTable, 1)).LSN
+	end = w.Add(waltest.Record{Rmgr: 1, XID: 700, Main: make([]byte, 8)}).End
 	dir, err := os.MkdirTemp("", "wal")
 	if err != nil {
 		log.Fatal(err)
 	}
-	for s, data := range w.segments().files {
-		if err := os.WriteFile(filepath.Join(dir, w.f.Geometry.WALFileName(1, s)), data, 0o600); err != nil {
+	for s, data := range w.Segments().Files {
+		if err := os.WriteFile(filepath.Join(dir, w.Format.Geometry.WALFileName(1, s)), data, 0o600); err != nil {
 			log.Fatal(err)
 		}
 	}
-	return walDir{dir, 1, w.f.Geometry}, w.f, w.start, fork, end, func() { _ = os.RemoveAll(dir) }
+	return walDir{dir, 1, w.Format.Geometry}, w.Format, w.Start, fork, end, func() { _ = os.RemoveAll(dir) }
 }
 
 func ExampleReader_Records() {
@@ -72,21 +73,34 @@ func ExampleReader_Records() {
 	// end of WAL
 }
 
+// commits is a visitor that counts.
+type commits struct{ n int }
+
+func (c *commits) Visit(rec *walreader.Record) {
+	if rec.TransactionEvent() == walreader.Commits {
+		c.n++
+	}
+}
+
+func (c *commits) Prepend(earlier walreader.Visitor) { c.n += earlier.(*commits).n }
+
 func ExampleScan() {
 	segs, format, _, fork, end, cleanup := exampleCluster()
 	defer cleanup()
 
-	res, err := walreader.Scan(context.Background(), segs, format, walreader.ScanRequest{Fork: fork, End: end})
+	res, err := walreader.Scan(context.Background(), segs, format, walreader.ScanRequest{
+		Fork: fork, End: end, Visitor: func() walreader.Visitor { return new(commits) },
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println("last common checkpoint at", res.Checkpoint.LSN, "on timeline", res.Checkpoint.TLI)
-	for file, blocks := range res.Blocks {
+	for file, blocks := range res.Changes.Blocks {
 		fmt.Println(file.Path(format.Version), blocks.Len(), "blocks")
 	}
-	fmt.Println("lost:", res.Lost.Committed, "transaction, committed at", res.Lost.LastCommit.Time)
+	fmt.Println(res.Visitor.(*commits).n, "commit")
 	// Output:
 	// last common checkpoint at 0/100028 on timeline 1
 	// base/5/16384 2 blocks
-	// lost: 1 transaction, committed at 2000-01-01 00:00:00 +0000 UTC
+	// 1 commit
 }

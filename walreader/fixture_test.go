@@ -15,6 +15,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/lost"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/timeline"
 	"github.com/gorewind/gorewind/walreader"
@@ -174,13 +175,16 @@ func TestFixturesAreScannedAsTheyAreRead(t *testing.T) {
 		for _, jobs := range []int{1, 3} {
 			req := walreader.ScanRequest{Fork: fork, End: w.end(t), Jobs: jobs}
 			assertScan(t, w, w.format(), from, req)
+			req.Visitor = func() walreader.Visitor { return lost.NewVisitor(w.format(), fork) }
 			scan, err := walreader.Scan(t.Context(), w, w.format(), req)
 			require.NoError(t, err)
 			assert.Less(t, scan.Checkpoint.LSN, fork)
-			assert.NotEmpty(t, scan.Blocks)
-			assert.NotEmpty(t, scan.Lost.Blocks)
-			assert.NotZero(t, scan.Lost.Committed)
-			assert.Zero(t, scan.Lost.Unparsed)
+			assert.NotEmpty(t, scan.Changes.Blocks)
+			assert.NotEmpty(t, scan.Changes.Limits)
+			assert.NotEmpty(t, scan.BlocksAfterFork)
+			l := scan.Visitor.(*lost.Visitor).Report(scan.BlocksAfterFork)
+			assert.NotZero(t, l.Committed)
+			assert.Zero(t, l.Unparsed)
 		}
 	})
 }

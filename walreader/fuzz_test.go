@@ -7,13 +7,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/waltest"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
 )
 
 // fuzzFormat has the smallest pages, to keep inputs small.
 func fuzzFormat(version string) walreader.Format {
-	f := format(version)
+	f := waltest.Format(version)
 	f.Geometry.WALBlockSize, f.Geometry.BlockSize = 1<<10, 1<<10
 	return f
 }
@@ -21,14 +22,14 @@ func fuzzFormat(version string) walreader.Format {
 // FuzzReader takes bytes for the beginning of a segment.
 func FuzzReader(f *testing.F) {
 	for i, v := range pgdata.Versions() {
-		w := newBuilder(fuzzFormat(v.Name))
-		w.checkpoint(0, w.pos()+40)
-		w.add(insert(heapTable, 1))
-		w.abandon(message(2000), 1)
-		w.tli++
-		w.add(message(1000))
-		w.add(spec{rmgr: 10, blocks: []blockSpec{{locator: heapTable, image: make([]byte, 1<<10)}}})
-		f.Add(byte(i), w.buf)
+		w := waltest.NewBuilder(fuzzFormat(v.Name))
+		w.Checkpoint(0, w.Pos()+40)
+		w.Add(waltest.Insert(waltest.HeapTable, 1))
+		w.Abandon(waltest.Message(2000), 1)
+		w.TLI++
+		w.Add(waltest.Message(1000))
+		w.Add(waltest.Record{Rmgr: 10, Blocks: []waltest.Block{{Locator: waltest.HeapTable, Image: make([]byte, 1<<10)}}})
+		f.Add(byte(i), w.Buf)
 	}
 	f.Add(byte(3), []byte{})
 	file := make([]byte, 1<<20)
@@ -36,7 +37,7 @@ func FuzzReader(f *testing.F) {
 		versions := pgdata.Versions()
 		format := fuzzFormat(versions[int(version)%len(versions)].Name)
 		clear(file[copy(file, data):])
-		segs := &memSegments{f: format, files: map[pgdata.SegNo][]byte{1: file}}
+		segs := &waltest.Segments{Format: format, Files: map[pgdata.SegNo][]byte{1: file}}
 		start, end := format.Geometry.SegStart(1), format.Geometry.SegStart(2)
 		ctx := context.Background()
 
@@ -62,6 +63,17 @@ func FuzzReader(f *testing.F) {
 			limit, err := walreader.LastRecordEnd(ctx, segs, format, last.End)
 			require.NoError(t, err)
 			require.Equal(t, last.End, limit)
+			ending, err := walreader.EndOfWAL(ctx, segs, format, last.LSN)
+			require.NoError(t, err)
+			require.Equal(t, last.LSN, ending.Last)
+			require.Error(t, ending.Why)
+			at, same, err := walreader.FirstDifference(ctx, segs, segs, format, start, last.End)
+			require.NoError(t, err)
+			require.True(t, same)
+			require.Equal(t, last.End, at)
+			stretch, err := walreader.Read(ctx, segs, format, walreader.ReadRequest{From: last.LSN, To: last.End, Jobs: 2})
+			require.NoError(t, err)
+			require.Equal(t, int64(1), stretch.Records)
 		}
 		for _, from := range []pgdata.LSN{start, start + 1<<10, start + 3000} {
 			if _, err := r.FindNextRecord(ctx, from); err != nil {
@@ -74,22 +86,22 @@ func FuzzReader(f *testing.F) {
 		res, err := walreader.Scan(ctx, segs, format, walreader.ScanRequest{Fork: last.LSN, End: last.End, Jobs: 2})
 		require.True(t, (res == nil) == (err != nil))
 		require.NoError(t, r.Close())
-		require.Zero(t, segs.open)
+		require.Zero(t, segs.Open)
 	})
 }
 
 // FuzzRecord takes bytes for one record, whose length, link and CRC are made good.
 func FuzzRecord(f *testing.F) {
 	for i, v := range pgdata.Versions() {
-		for _, s := range []spec{
-			insert(heapTable, 1),
-			message(300),
-			{rmgr: 1, topXID: 7, origin: 3, main: make([]byte, 20)},
-			{main: make([]byte, v.WAL.CheckPointSize)},
-			{rmgr: 10, blocks: []blockSpec{{locator: heapTable, image: make([]byte, 1<<10)}, {id: 1, flags: 0x80, data: []byte{1}}}},
-			{rmgr: 10, blocks: []blockSpec{{locator: heapTable, image: make([]byte, 100), hole: 40, holeLen: 100, info: v.WAL.ImageCompressed | 1}}},
+		for _, s := range []waltest.Record{
+			waltest.Insert(waltest.HeapTable, 1),
+			waltest.Message(300),
+			{Rmgr: 1, TopXID: 7, Origin: 3, Main: make([]byte, 20)},
+			{Main: make([]byte, v.WAL.CheckPointSize)},
+			{Rmgr: 10, Blocks: []waltest.Block{{Locator: waltest.HeapTable, Image: make([]byte, 1<<10)}, {ID: 1, Flags: 0x80, Data: []byte{1}}}},
+			{Rmgr: 10, Blocks: []waltest.Block{{Locator: waltest.HeapTable, Image: make([]byte, 100), Hole: 40, HoleLen: 100, Info: v.WAL.ImageCompressed | 1}}},
 		} {
-			f.Add(byte(i), s.encode(v))
+			f.Add(byte(i), s.Encode(v))
 		}
 	}
 	f.Fuzz(func(t *testing.T, version byte, data []byte) {
@@ -97,9 +109,9 @@ func FuzzRecord(f *testing.F) {
 			return
 		}
 		versions := pgdata.Versions()
-		w := newBuilder(fuzzFormat(versions[int(version)%len(versions)].Name))
-		w.add(spec{rmgr: data[17], info: data[16], xid: binary.LittleEndian.Uint32(data[4:]), body: data[24:]})
-		rec, err := walreader.NewReader(w.segments(), w.f).ReadRecord(context.Background(), w.start)
+		w := waltest.NewBuilder(fuzzFormat(versions[int(version)%len(versions)].Name))
+		w.Add(waltest.Record{Rmgr: data[17], Info: data[16], XID: binary.LittleEndian.Uint32(data[4:]), Body: data[24:]})
+		rec, err := walreader.NewReader(w.Segments(), w.Format).ReadRecord(context.Background(), w.Start)
 		if err != nil {
 			var e *walreader.Error
 			require.ErrorAs(t, err, &e)
@@ -112,7 +124,7 @@ func FuzzRecord(f *testing.F) {
 			require.True(t, i == 0 || rec.Blocks[i-1].ID < b.ID)
 			require.LessOrEqual(t, b.Fork, pgdata.InitFork)
 		}
-		rec.Checkpoint()
-		_ = w.f.CheckSpecial(rec)
+		saidBy(w.Format, rec)
+		_ = w.Format.CheckSpecial(rec)
 	})
 }

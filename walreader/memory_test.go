@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/waltest"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -38,29 +39,29 @@ type templateRecord struct {
 
 // newEndlessWAL makes a template of records none of which crosses a page.
 func newEndlessWAL(f walreader.Format) *endlessWAL {
-	w := newBuilder(f)
+	w := waltest.NewBuilder(f)
 	last := -1
-	e := &endlessWAL{f: f, first: f.Geometry.SegNo(w.start)}
-	for n := uint32(0); len(w.buf) < int(f.Geometry.WALSegSize); n++ {
-		e.firstOn = append(e.firstOn, len(w.records))
+	e := &endlessWAL{f: f, first: f.Geometry.SegNo(w.Start)}
+	for n := uint32(0); len(w.Buf) < int(f.Geometry.WALSegSize); n++ {
+		e.firstOn = append(e.firstOn, len(w.Records))
 		if n == 0 {
-			w.checkpoint(0x10, w.start+40)
+			w.Checkpoint(0x10, w.Start+40)
 		}
-		for w.room() > 2000 {
-			l := heapTable
+		for w.Room() > 2000 {
+			l := waltest.HeapTable
 			l.Relation += n % 3
-			s := insert(l, n*97%40_000)
-			s.main = make([]byte, 900)
-			w.add(s)
+			s := waltest.Insert(l, n*97%40_000)
+			s.Main = make([]byte, 900)
+			w.Add(s)
 		}
-		w.fill(0)
+		w.Fill(0)
 	}
-	e.template = w.buf
-	for _, r := range w.records {
-		at := int(r.LSN - w.start)
+	e.template = w.Buf
+	for _, r := range w.Records {
+		at := int(r.LSN - w.Start)
 		e.records = append(e.records, templateRecord{
 			at, int(r.Length), last,
-			crc32.Checksum(w.buf[at+24:at+int(r.Length)], crc32.MakeTable(crc32.Castagnoli)),
+			crc32.Checksum(w.Buf[at+24:at+int(r.Length)], crc32.MakeTable(crc32.Castagnoli)),
 		})
 		last = at
 	}
@@ -133,7 +134,7 @@ func (e *endlessWAL) scan(t testing.TB, segments int) (allocated uint64) {
 }
 
 func TestScanningMoreWALTakesNoMoreMemory(t *testing.T) {
-	e := newEndlessWAL(format("17"))
+	e := newEndlessWAL(waltest.Format("17"))
 	const few, more = 20, 1000 // so many that it does not count how many were in work at a time
 	small, large := e.scan(t, few), e.scan(t, few+more)
 	t.Logf("%d bytes for %d segments, %d for %d", small, few, large, few+more)
@@ -143,7 +144,7 @@ func TestScanningMoreWALTakesNoMoreMemory(t *testing.T) {
 
 // BenchmarkScanMemory shows what of the memory grows with WAL: nothing.
 func BenchmarkScanMemory(b *testing.B) {
-	f := format("17")
+	f := waltest.Format("17")
 	f.Geometry.WALSegSize = 16 << 20
 	e := newEndlessWAL(f)
 	e.look = true

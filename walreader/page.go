@@ -71,6 +71,15 @@ func (f *Format) recordStart(lsn pgdata.LSN) pgdata.LSN {
 	return lsn
 }
 
+// recordEnd is where a record ends that is followed by one starting at lsn: there,
+// or before the page header if lsn is right behind one.
+func (f *Format) recordEnd(lsn pgdata.LSN) pgdata.LSN {
+	if at := f.Geometry.PageStart(lsn); lsn == at+pgdata.LSN(f.headerSize(at)) {
+		return at
+	}
+	return lsn
+}
+
 // page is a WAL page whose header was validated.
 type page []byte
 

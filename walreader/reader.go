@@ -17,6 +17,8 @@ type Reader struct {
 	err   error // why nothing can be read
 	pages pages
 	rec   Record // the record read last
+	raw   []byte // that record as it stands in the WAL, without page headers
+	tli   uint32 // of the page it starts on
 	buf   []byte // that record, if it crosses pages; reused
 	file  string // segment in which that record starts, if it crosses pages
 
@@ -96,7 +98,10 @@ func (r *Reader) FindNextRecord(ctx context.Context, from pgdata.LSN) (pgdata.LS
 		r.pos = from
 		return 0, r.corrupt("impossible WAL location")
 	}
-	for r.begin(at); ; {
+	if err := r.beginLinked(ctx, at, r.f.Geometry.PageStart(at)); err != nil {
+		return 0, r.failed(err)
+	}
+	for {
 		rec, err := r.step(ctx)
 		if err != nil {
 			return 0, r.failed(err)
@@ -117,6 +122,46 @@ func (r *Reader) failed(err error) error {
 // begin makes at the place where the next record is read.
 func (r *Reader) begin(at pgdata.LSN) {
 	r.pos, r.prev, r.first, r.abandoned = r.f.recordStart(at), 0, true, 0
+}
+
+// beginLinked makes start, the first record that starts on a page, the place where
+// the next record is read, and reads those before it from an earlier page of the
+// segment on. So its back link is checked, too: behind the end of what a standby
+// received, a page can go on with what a recycled file held. What is wrong with
+// earlier records is no concern of who wants this one.
+func (r *Reader) beginLinked(ctx context.Context, start, page pgdata.LSN) error {
+	var (
+		g      = &r.f.Geometry
+		before pgdata.LSN
+	)
+	for first := g.SegStart(g.SegNo(page)); before == 0 && page > first; {
+		page -= pgdata.LSN(g.WALBlockSize)
+		r.pos = page // for messages
+		pg, err := r.pages.at(ctx, page)
+		switch {
+		case err == nil:
+			before = r.startOn(pg, page)
+		case isEnd(err):
+			page = first
+		default:
+			return r.at(err)
+		}
+	}
+	if before != 0 {
+		for r.begin(before); r.pos < start; {
+			if _, err := r.step(ctx); err != nil {
+				if !isEnd(err) {
+					return err
+				}
+				break
+			}
+		}
+		if r.pos == start {
+			return nil
+		}
+	}
+	r.begin(start)
+	return nil
 }
 
 // step reads the record at pos and moves on. If that record was abandoned, step
@@ -145,6 +190,7 @@ func (r *Reader) read(ctx context.Context) error {
 	if err != nil {
 		return r.at(err)
 	}
+	tli := pg.timeline()
 	var (
 		off        = int(r.pos & pgdata.LSN(len(pg)-1))
 		header     = r.f.headerSize(r.pages.lsn)
@@ -193,7 +239,8 @@ func (r *Reader) read(ctx context.Context) error {
 	if reason := rec.decodeBody(raw, &r.f.Version.WAL, r.f.Geometry.BlockSize); reason != "" {
 		return r.corrupt("%s at %s", reason, r.lsn())
 	}
-	if rec.Rmgr != rmgrXLOG && !overwrites {
+	r.raw, r.tli = raw, tli
+	if rec.Rmgr != RmgrXLOG && !overwrites {
 		return nil
 	}
 	if rec.isSwitch() {

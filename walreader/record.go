@@ -44,6 +44,8 @@ type Checkpoint struct {
 	TLI      pgdata.TimelineID // timeline of the record
 	PrevTLI  pgdata.TimelineID // the timeline before, if this record begins one; else TLI
 	Shutdown bool              // it was written while shutting down
+
+	FullPageWrites bool // full_page_writes was on at the redo point
 }
 
 // Record header and body (access/xlogrecord.h).
@@ -64,7 +66,7 @@ const (
 	imageHasHole    = 0x01
 	infoRmgrMask    = 0xF0
 	infoSpecialRel  = 0x01
-	checkpointBytes = 16 // what we read of a CheckPoint
+	checkpointBytes = 17 // what we read of a CheckPoint
 )
 
 // Info codes of the XLOG resource manager (catalog/pg_control.h).
@@ -82,7 +84,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // not.
 func (rec *Record) Checkpoint() (Checkpoint, bool) {
 	info := rec.Info & infoRmgrMask
-	if rec.Rmgr != rmgrXLOG || info != xlogCheckpointShutdown && info != xlogCheckpointOnline ||
+	if rec.Rmgr != RmgrXLOG || info != xlogCheckpointShutdown && info != xlogCheckpointOnline ||
 		len(rec.MainData) < checkpointBytes {
 		return Checkpoint{}, false
 	}
@@ -92,13 +94,15 @@ func (rec *Record) Checkpoint() (Checkpoint, bool) {
 		TLI:      pgdata.TimelineID(binary.LittleEndian.Uint32(rec.MainData[8:])),
 		PrevTLI:  pgdata.TimelineID(binary.LittleEndian.Uint32(rec.MainData[12:])),
 		Shutdown: info == xlogCheckpointShutdown,
+
+		FullPageWrites: rec.MainData[16] != 0,
 	}, true
 }
 
 // overwritten returns the start of the abandoned record that an
 // OVERWRITE_CONTRECORD names, or zero for any other record.
 func (rec *Record) overwritten() pgdata.LSN {
-	if rec.Rmgr != rmgrXLOG || rec.Info&infoRmgrMask != xlogOverwriteContRecord || len(rec.MainData) < 8 {
+	if rec.Rmgr != RmgrXLOG || rec.Info&infoRmgrMask != xlogOverwriteContRecord || len(rec.MainData) < 8 {
 		return 0
 	}
 	return pgdata.LSN(binary.LittleEndian.Uint64(rec.MainData))
@@ -106,7 +110,7 @@ func (rec *Record) overwritten() pgdata.LSN {
 
 // isSwitch reports that the rest of the segment is padding.
 func (rec *Record) isSwitch() bool {
-	return rec.Rmgr == rmgrXLOG && rec.Info&infoRmgrMask == xlogSwitch
+	return rec.Rmgr == RmgrXLOG && rec.Info&infoRmgrMask == xlogSwitch
 }
 
 // decodeHeader reads the fixed header of raw; the reason is empty if it is
@@ -203,7 +207,7 @@ headers:
 		return short
 	}
 	rec.MainData = p[data:]
-	if rec.Rmgr != rmgrXLOG {
+	if rec.Rmgr != RmgrXLOG {
 		return ""
 	}
 	return rec.checkMainData(wal)
@@ -300,14 +304,25 @@ func (ref *BlockRef) decodeImage(p []byte, wal *pgdata.WALFormat, blockSize uint
 	return n, length, ""
 }
 
-// checkMainData looks at the XLOG records that this package itself understands.
+// checkMainData looks at the sizes of XLOG records that this package itself
+// understands: what they say of the server's settings must not be missed.
 func (rec *Record) checkMainData(wal *pgdata.WALFormat) (reason string) {
 	want := len(rec.MainData)
 	switch rec.Info & infoRmgrMask {
 	case xlogCheckpointShutdown, xlogCheckpointOnline:
 		want = wal.CheckPointSize
+	case xlogParameterChange:
+		want = parameterChangeSize(wal)
+	case xlogFPWChange:
+		want = 1
+	case xlogEndOfRecovery:
+		want = endOfRecoverySize(wal)
 	case xlogOverwriteContRecord:
 		want = 16
+	case xlogCheckpointRedo:
+		if wal.StatesWALLevel {
+			want = 4
+		}
 	}
 	if len(rec.MainData) != want {
 		return fmt.Sprintf("XLOG record of type %02X with %d bytes instead of %d", rec.Info&infoRmgrMask, len(rec.MainData), want)

@@ -6,12 +6,15 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Resource managers (access/rmgrlist.h), the same in every major.
+// Resource managers whose records are decoded here or by those who visit them
+// (access/rmgrlist.h), the same in every major.
 const (
-	rmgrXLOG        = 0
-	rmgrTransaction = 1
-	rmgrStorage     = 2
-	rmgrDatabase    = 4
+	RmgrXLOG           = 0
+	RmgrTransaction    = 1
+	RmgrStorage        = 2
+	RmgrDatabase       = 4
+	RmgrTablespace     = 5
+	RmgrLogicalMessage = 21
 
 	maxBuiltinRmgr = 21
 	minCustomRmgr  = 128
@@ -32,24 +35,10 @@ func RmgrName(id uint8) string {
 	return "custom"
 }
 
-// Info codes of records that change files without naming blocks.
-const (
-	storageCreate   = 0x10 // catalog/storage_xlog.h
-	storageTruncate = 0x20
-
-	databaseCreate = 0x00 // commands/dbcommands_xlog.h; the others differ between majors
-
-	transactionMask           = 0x70 // access/xact.h
-	transactionCommit         = 0x00
-	transactionAbort          = 0x20
-	transactionCommitPrepared = 0x30
-	transactionAbortPrepared  = 0x40
-)
-
 // CheckSpecial returns an [*UnknownRecordError] if rec changes relation files in
 // a way that its block references do not tell (XLR_SPECIAL_REL_UPDATE) and is
-// not of a known kind. The known kinds create, truncate or drop whole files:
-// the comparison of the file lists covers them.
+// not of a known kind and size. The known kinds create, truncate or drop whole
+// files: the comparison of the file lists covers them, and [pgdata.Changes.Limits].
 func (f Format) CheckSpecial(rec *Record) error {
 	if rec.Info&infoSpecialRel == 0 {
 		return nil
@@ -58,12 +47,14 @@ func (f Format) CheckSpecial(rec *Record) error {
 	info := rec.Info & infoRmgrMask
 	known := false
 	switch rec.Rmgr {
-	case rmgrStorage:
-		known = info == storageCreate || info == storageTruncate
-	case rmgrDatabase:
+	case RmgrStorage:
+		_, _, created := f.StorageCreate(rec)
+		_, _, _, truncated := f.StorageTruncate(rec)
+		known = created || truncated
+	case RmgrDatabase:
 		known = info == databaseCreate || info == wal.DatabaseDrop ||
 			wal.DatabaseCreateWAL != 0 && info == wal.DatabaseCreateWAL
-	case rmgrTransaction:
+	case RmgrTransaction:
 		switch info & transactionMask {
 		case transactionCommit, transactionAbort, transactionCommitPrepared, transactionAbortPrepared:
 			known = wal.TransactionSpecial

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/waltest"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -32,70 +33,70 @@ func lastPage(f walreader.Format) int { return int(f.Geometry.WALSegSize/f.Geome
 
 func TestDamagedSegmentsAreNotProved(t *testing.T) {
 	w, _ := longWAL("17")
-	last := lastPage(w.f)
-	page := func(segs *memSegments, s pgdata.SegNo, n int) []byte { return segs.files[s][n*8192:][:8192] }
+	last := lastPage(w.Format)
+	page := func(segs *waltest.Segments, s pgdata.SegNo, n int) []byte { return segs.Files[s][n*8192:][:8192] }
 	// The record that leaves segment 3 ends in segment 4.
-	next := w.firstAfter(w.f.Geometry.SegStart(4))
-	leaving := w.records[next-1]
-	require.Less(t, leaving.LSN, w.f.Geometry.SegStart(4))
-	require.Greater(t, leaving.End, w.f.Geometry.SegStart(4)+40)
+	next := firstAfter(w, w.Format.Geometry.SegStart(4))
+	leaving := w.Records[next-1]
+	require.Less(t, leaving.LSN, w.Format.Geometry.SegStart(4))
+	require.Greater(t, leaving.End, w.Format.Geometry.SegStart(4)+40)
 
 	for _, c := range []struct {
 		name   string
-		damage func(segs *memSegments)
+		damage func(segs *waltest.Segments)
 		s      pgdata.SegNo
 		tli    pgdata.TimelineID
 		err    error // nil: it is good
 		text   string
 	}{
-		{"as it was written", func(*memSegments) {}, 3, 1, nil, ""},
-		{"of an older timeline than the name says, which ends later", func(*memSegments) {}, 3, 2, nil, ""},
-		{"on two timelines", func(segs *memSegments) {
-			setTimeline(segs.files[3], w.f, 50, last+1, 2)
-			setTimeline(segs.files[4], w.f, 0, last+1, 2)
+		{"as it was written", func(*waltest.Segments) {}, 3, 1, nil, ""},
+		{"of an older timeline than the name says, which ends later", func(*waltest.Segments) {}, 3, 2, nil, ""},
+		{"on two timelines", func(segs *waltest.Segments) {
+			setTimeline(segs.Files[3], w.Format, 50, last+1, 2)
+			setTimeline(segs.Files[4], w.Format, 0, last+1, 2)
 		}, 3, 2, nil, ""},
-		{"with a next one of a newer timeline", func(segs *memSegments) { setTimeline(segs.files[4], w.f, 0, last+1, 2) }, 3, 1, nil, ""},
-		{"without its neighbours", func(segs *memSegments) { delete(segs.files, 2); delete(segs.files, 4) }, 3, 1, nil, ""},
+		{"with a next one of a newer timeline", func(segs *waltest.Segments) { setTimeline(segs.Files[4], w.Format, 0, last+1, 2) }, 3, 1, nil, ""},
+		{"without its neighbours", func(segs *waltest.Segments) { delete(segs.Files, 2); delete(segs.Files, 4) }, 3, 1, nil, ""},
 
-		{"missing", func(segs *memSegments) { delete(segs.files, 3) }, 3, 1, fs.ErrNotExist, "file does not exist"},
-		{"short", func(segs *memSegments) { segs.files[3] = segs.files[3][:1<<19] }, 3, 1, walreader.ErrCorrupt, "too short"},
-		{"not written to its end", func(*memSegments) {}, w.f.Geometry.SegNo(w.pos()), 1, walreader.ErrEndOfWAL, "invalid record length"},
-		{"zeros at its end", func(segs *memSegments) { clear(page(segs, 3, last)) }, 3, 1, walreader.ErrTornRecord, "invalid magic number 0000"},
-		{"recycled from another place", func(segs *memSegments) { segs.files[3] = segs.files[4] }, 3, 1, walreader.ErrEndOfWAL, "unexpected pageaddr"},
-		{"another place's page in its middle", func(segs *memSegments) {
+		{"missing", func(segs *waltest.Segments) { delete(segs.Files, 3) }, 3, 1, fs.ErrNotExist, "file does not exist"},
+		{"short", func(segs *waltest.Segments) { segs.Files[3] = segs.Files[3][:1<<19] }, 3, 1, walreader.ErrCorrupt, "too short"},
+		{"not written to its end", func(*waltest.Segments) {}, w.Format.Geometry.SegNo(w.Pos()), 1, walreader.ErrEndOfWAL, "invalid record length"},
+		{"zeros at its end", func(segs *waltest.Segments) { clear(page(segs, 3, last)) }, 3, 1, walreader.ErrTornRecord, "invalid magic number 0000"},
+		{"recycled from another place", func(segs *waltest.Segments) { segs.Files[3] = segs.Files[4] }, 3, 1, walreader.ErrEndOfWAL, "unexpected pageaddr"},
+		{"another place's page in its middle", func(segs *waltest.Segments) {
 			copy(page(segs, 3, 60), page(segs, 2, 60))
 		}, 3, 1, walreader.ErrTornRecord, "unexpected pageaddr"},
-		{"of another cluster", func(segs *memSegments) { segs.files[3][24] ^= 1 }, 3, 1, walreader.ErrCorrupt, "different database system"},
+		{"of another cluster", func(segs *waltest.Segments) { segs.Files[3][24] ^= 1 }, 3, 1, walreader.ErrCorrupt, "different database system"},
 
-		{"first page of a newer timeline", func(segs *memSegments) { setTimeline(segs.files[3], w.f, 0, 1, 2) }, 3, 1, walreader.ErrCorrupt, "timeline ID 2, newer than 1"},
-		{"last page of a newer timeline", func(segs *memSegments) { setTimeline(segs.files[3], w.f, last, last+1, 2) }, 3, 1, walreader.ErrCorrupt, "timeline ID 2, newer than 1"},
-		{"all pages of a newer timeline, as are the next ones", func(segs *memSegments) {
-			setTimeline(segs.files[3], w.f, 0, last+1, 2)
-			setTimeline(segs.files[4], w.f, 0, last+1, 2)
+		{"first page of a newer timeline", func(segs *waltest.Segments) { setTimeline(segs.Files[3], w.Format, 0, 1, 2) }, 3, 1, walreader.ErrCorrupt, "timeline ID 2, newer than 1"},
+		{"last page of a newer timeline", func(segs *waltest.Segments) { setTimeline(segs.Files[3], w.Format, last, last+1, 2) }, 3, 1, walreader.ErrCorrupt, "timeline ID 2, newer than 1"},
+		{"all pages of a newer timeline, as are the next ones", func(segs *waltest.Segments) {
+			setTimeline(segs.Files[3], w.Format, 0, last+1, 2)
+			setTimeline(segs.Files[4], w.Format, 0, last+1, 2)
 		}, 3, 1, walreader.ErrCorrupt, "timeline ID 2, newer than 1"},
-		{"timeline that goes back", func(segs *memSegments) { setTimeline(segs.files[3], w.f, 50, 51, 2) }, 3, 2, walreader.ErrTornRecord, "out-of-sequence timeline ID 1"},
-		{"timeline that goes back in the next one", func(segs *memSegments) { setTimeline(segs.files[3], w.f, last, last+1, 2) }, 3, 2, walreader.ErrTornRecord, "out-of-sequence timeline ID 1"},
-		{"timeline that goes back after the one before", func(segs *memSegments) { setTimeline(segs.files[2], w.f, last, last+1, 2) }, 3, 2, walreader.ErrTornRecord, "out-of-sequence timeline ID 1"},
+		{"timeline that goes back", func(segs *waltest.Segments) { setTimeline(segs.Files[3], w.Format, 50, 51, 2) }, 3, 2, walreader.ErrTornRecord, "out-of-sequence timeline ID 1"},
+		{"timeline that goes back in the next one", func(segs *waltest.Segments) { setTimeline(segs.Files[3], w.Format, last, last+1, 2) }, 3, 2, walreader.ErrTornRecord, "out-of-sequence timeline ID 1"},
+		{"timeline that goes back after the one before", func(segs *waltest.Segments) { setTimeline(segs.Files[2], w.Format, last, last+1, 2) }, 3, 2, walreader.ErrTornRecord, "out-of-sequence timeline ID 1"},
 
-		{"next one recycled", func(segs *memSegments) { segs.files[4] = segs.files[2] }, 3, 1, walreader.ErrTornRecord, "unexpected pageaddr"},
-		{"record at the boundary damaged in its own segment", func(segs *memSegments) { segs.at(w.f.Geometry.SegStart(4) - 1)[0] ^= 1 }, 3, 1, walreader.ErrCorrupt, "incorrect resource manager data checksum"},
-		{"record at the boundary damaged in the next segment", func(segs *memSegments) { segs.files[4][40] ^= 1 }, 3, 1, walreader.ErrCorrupt, "incorrect resource manager data checksum"},
-		{"record at the boundary damaged, seen from the segment it ends in", func(segs *memSegments) { segs.files[4][40] ^= 1 }, 4, 1, walreader.ErrCorrupt, "incorrect resource manager data checksum"},
-		{"record at the boundary that does not go on", func(segs *memSegments) { segs.files[4][2] &^= 1 }, 3, 1, walreader.ErrCorrupt, "there is no contrecord flag"},
-		{"first record linked to another one than the last of the segment before", func(segs *memSegments) {
-			rec := w.records[next]
-			seal(segs.at(rec.LSN)[:rec.Length], w.records[next-2].LSN)
+		{"next one recycled", func(segs *waltest.Segments) { segs.Files[4] = segs.Files[2] }, 3, 1, walreader.ErrTornRecord, "unexpected pageaddr"},
+		{"record at the boundary damaged in its own segment", func(segs *waltest.Segments) { segs.At(w.Format.Geometry.SegStart(4) - 1)[0] ^= 1 }, 3, 1, walreader.ErrCorrupt, "incorrect resource manager data checksum"},
+		{"record at the boundary damaged in the next segment", func(segs *waltest.Segments) { segs.Files[4][40] ^= 1 }, 3, 1, walreader.ErrCorrupt, "incorrect resource manager data checksum"},
+		{"record at the boundary damaged, seen from the segment it ends in", func(segs *waltest.Segments) { segs.Files[4][40] ^= 1 }, 4, 1, walreader.ErrCorrupt, "incorrect resource manager data checksum"},
+		{"record at the boundary that does not go on", func(segs *waltest.Segments) { segs.Files[4][2] &^= 1 }, 3, 1, walreader.ErrCorrupt, "there is no contrecord flag"},
+		{"first record linked to another one than the last of the segment before", func(segs *waltest.Segments) {
+			rec := w.Records[next]
+			waltest.Seal(segs.At(rec.LSN)[:rec.Length], w.Records[next-2].LSN)
 		}, 4, 1, walreader.ErrCorrupt, "incorrect prev-link"},
-		{"record linked to another one than that before it", func(segs *memSegments) {
-			rec := w.records[next+5]
-			seal(segs.at(rec.LSN)[:rec.Length], rec.Prev-8)
+		{"record linked to another one than that before it", func(segs *waltest.Segments) {
+			rec := w.Records[next+5]
+			waltest.Seal(segs.At(rec.LSN)[:rec.Length], rec.Prev-8)
 		}, 4, 1, walreader.ErrCorrupt, "incorrect prev-link"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			segs := w.segments()
+			segs := w.Segments()
 			c.damage(segs)
-			err := verify(segs, w.f, c.s, c.tli)
-			assert.Zero(t, segs.open)
+			err := verify(segs, w.Format, c.s, c.tli)
+			assert.Zero(t, segs.Open)
 			if c.err == nil {
 				assert.NoError(t, err)
 				return
@@ -110,28 +111,28 @@ func TestDamagedSegmentsAreNotProved(t *testing.T) {
 
 func TestTheRecordThatCrossesIntoASegmentIsProved(t *testing.T) {
 	w, _ := longWAL("17")
-	next := w.firstAfter(w.f.Geometry.SegStart(4))
+	next := firstAfter(w, w.Format.Geometry.SegStart(4))
 	for _, c := range []struct {
 		name   string
-		damage func(segs *memSegments)
+		damage func(segs *waltest.Segments)
 		err    error // nil: it is good
 	}{
-		{"as it was written", func(*memSegments) {}, nil},
-		{"without the segment before", func(segs *memSegments) { delete(segs.files, 3) }, nil},
-		{"damaged before the boundary", func(segs *memSegments) { segs.at(w.f.Geometry.SegStart(4) - 1)[0] ^= 1 }, walreader.ErrCorrupt},
-		{"damaged behind the boundary", func(segs *memSegments) { segs.files[4][40] ^= 1 }, walreader.ErrCorrupt},
-		{"segment before recycled", func(segs *memSegments) { segs.files[3] = segs.files[2] }, walreader.ErrEndOfWAL},
-		{"first record linked to another one", func(segs *memSegments) {
-			rec := w.records[next]
-			seal(segs.at(rec.LSN)[:rec.Length], w.records[next-2].LSN)
+		{"as it was written", func(*waltest.Segments) {}, nil},
+		{"without the segment before", func(segs *waltest.Segments) { delete(segs.Files, 3) }, nil},
+		{"damaged before the boundary", func(segs *waltest.Segments) { segs.At(w.Format.Geometry.SegStart(4) - 1)[0] ^= 1 }, walreader.ErrCorrupt},
+		{"damaged behind the boundary", func(segs *waltest.Segments) { segs.Files[4][40] ^= 1 }, walreader.ErrCorrupt},
+		{"segment before recycled", func(segs *waltest.Segments) { segs.Files[3] = segs.Files[2] }, walreader.ErrEndOfWAL},
+		{"first record linked to another one", func(segs *waltest.Segments) {
+			rec := w.Records[next]
+			waltest.Seal(segs.At(rec.LSN)[:rec.Length], w.Records[next-2].LSN)
 		}, walreader.ErrCorrupt},
-		{"damaged later", func(segs *memSegments) { segs.at(w.records[next+1].LSN)[20] ^= 1 }, nil},
+		{"damaged later", func(segs *waltest.Segments) { segs.At(w.Records[next+1].LSN)[20] ^= 1 }, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			segs := w.segments()
+			segs := w.Segments()
 			c.damage(segs)
-			err := walreader.VerifyStart(t.Context(), segs, w.f, 4)
-			assert.Zero(t, segs.open)
+			err := walreader.VerifyStart(t.Context(), segs, w.Format, 4)
+			assert.Zero(t, segs.Open)
 			if c.err == nil {
 				assert.NoError(t, err)
 			} else {
@@ -143,18 +144,18 @@ func TestTheRecordThatCrossesIntoASegmentIsProved(t *testing.T) {
 
 func TestAPageTellsItsTimeline(t *testing.T) {
 	w, _ := longWAL("17")
-	segs := w.segments()
-	setTimeline(segs.files[3], w.f, 50, 51, 7)
-	page := func(n int) pgdata.LSN { return w.f.Geometry.SegStart(3) + pgdata.LSN(n*8192) }
+	segs := w.Segments()
+	setTimeline(segs.Files[3], w.Format, 50, 51, 7)
+	page := func(n int) pgdata.LSN { return w.Format.Geometry.SegStart(3) + pgdata.LSN(n*8192) }
 	for n, want := range map[int]pgdata.TimelineID{49: 1, 50: 7, 51: 1} {
-		tli, err := walreader.PageTimeline(t.Context(), segs, w.f, page(n))
+		tli, err := walreader.PageTimeline(t.Context(), segs, w.Format, page(n))
 		require.NoError(t, err)
 		assert.Equal(t, want, tli, "page %d", n)
 	}
-	segs.files[3] = segs.files[2]
-	_, err := walreader.PageTimeline(t.Context(), segs, w.f, page(50))
+	segs.Files[3] = segs.Files[2]
+	_, err := walreader.PageTimeline(t.Context(), segs, w.Format, page(50))
 	assert.ErrorContains(t, err, "unexpected pageaddr")
-	assert.Zero(t, segs.open)
+	assert.Zero(t, segs.Open)
 }
 
 // TestSegmentsOfAllShapesAreProved has records that are longer than a segment, that
@@ -162,19 +163,19 @@ func TestAPageTellsItsTimeline(t *testing.T) {
 func TestSegmentsOfAllShapesAreProved(t *testing.T) {
 	rnd := seeded(t)
 	for _, version := range []string{"9.6", "13", "18"} {
-		f := format(version)
+		f := waltest.Format(version)
 		f.Geometry.WALBlockSize = 1 << (10 + rnd.IntN(7))
 		w := randomWAL(rnd, f, 8<<20)
-		segs := w.segments()
-		last := f.Geometry.SegNo(w.lastEnd() - 1)
-		for s := f.Geometry.SegNo(w.start); s < last; s++ {
-			require.NoError(t, verify(segs, f, s, pgdata.TimelineID(w.tli)), "%s, segment %d, pages of %d", version, s, f.Geometry.WALBlockSize)
-			if first := w.firstAfter(f.Geometry.SegStart(s)); first >= 0 && f.Geometry.SegNo(w.records[first].LSN) == s {
+		segs := w.Segments()
+		last := f.Geometry.SegNo(lastEnd(w) - 1)
+		for s := f.Geometry.SegNo(w.Start); s < last; s++ {
+			require.NoError(t, verify(segs, f, s, pgdata.TimelineID(w.TLI)), "%s, segment %d, pages of %d", version, s, f.Geometry.WALBlockSize)
+			if first := firstAfter(w, f.Geometry.SegStart(s)); first >= 0 && f.Geometry.SegNo(w.Records[first].LSN) == s {
 				require.NoError(t, walreader.VerifyStart(t.Context(), segs, f, s), "%s, segment %d, pages of %d", version, s, f.Geometry.WALBlockSize)
 			}
-			alone := w.segments()
-			alone.files = map[pgdata.SegNo][]byte{s: alone.files[s]}
-			require.NoError(t, verify(alone, f, s, pgdata.TimelineID(w.tli)), "%s, segment %d alone, pages of %d", version, s, f.Geometry.WALBlockSize)
+			alone := w.Segments()
+			alone.Files = map[pgdata.SegNo][]byte{s: alone.Files[s]}
+			require.NoError(t, verify(alone, f, s, pgdata.TimelineID(w.TLI)), "%s, segment %d alone, pages of %d", version, s, f.Geometry.WALBlockSize)
 		}
 	}
 }
@@ -182,16 +183,16 @@ func TestSegmentsOfAllShapesAreProved(t *testing.T) {
 func TestEveryDamagedByteOfARecordIsFound(t *testing.T) {
 	rnd := seeded(t)
 	w, _ := longWAL("17")
-	segs := w.segments()
-	begin := w.f.Geometry.SegStart(3)
-	end := begin + pgdata.LSN(w.f.Geometry.WALSegSize)
+	segs := w.Segments()
+	begin := w.Format.Geometry.SegStart(3)
+	end := begin + pgdata.LSN(w.Format.Geometry.WALSegSize)
 	// From the record that enters the segment to the one that leaves it.
-	first, last := w.firstAfter(begin)-1, w.firstAfter(end)
+	first, last := firstAfter(w, begin)-1, firstAfter(w, end)
 	for tried := 0; tried < 300; {
-		rec := w.records[first+rnd.IntN(last-first)]
+		rec := w.Records[first+rnd.IntN(last-first)]
 		at := rec.LSN + pgdata.LSN(rnd.IntN(int(rec.End-rec.LSN)))
 		header := pgdata.LSN(24)
-		if at%pgdata.LSN(w.f.Geometry.WALSegSize) < 40 {
+		if at%pgdata.LSN(w.Format.Geometry.WALSegSize) < 40 {
 			header = 40
 		}
 		if at%8192 < header || rec.End-at < 8 {
@@ -199,11 +200,11 @@ func TestEveryDamagedByteOfARecordIsFound(t *testing.T) {
 		}
 		tried++
 		bit := byte(1) << rnd.IntN(8)
-		segs.at(at)[0] ^= bit
-		assert.Error(t, verify(segs, w.f, 3, 1), "bit %02X at %s in the record at %s", bit, at, rec.LSN)
-		segs.at(at)[0] ^= bit
+		segs.At(at)[0] ^= bit
+		assert.Error(t, verify(segs, w.Format, 3, 1), "bit %02X at %s in the record at %s", bit, at, rec.LSN)
+		segs.At(at)[0] ^= bit
 	}
-	assert.NoError(t, verify(segs, w.f, 3, 1))
+	assert.NoError(t, verify(segs, w.Format, 3, 1))
 }
 
 // changedWAL is a fixture's WAL with one segment that was changed.

@@ -20,6 +20,7 @@ type options struct {
 	sourceTimeout                              time.Duration // zero: the default
 	syncMethod                                 rewind.SyncMethod
 	dryRun, progress, debug, noSync, inPlace   bool
+	archiveLostWAL                             bool
 	restoreWAL, noEnsureShutdown, recoveryConf bool
 	help, version                              bool
 	operands                                   []string
@@ -179,6 +180,12 @@ var optionTable = []*option{
 		set:  func(o *options, value string) error { o.saveLost = value; return nil },
 	},
 	{
+		name: "archive-lost-wal",
+		help: "hand WAL of before the divergence that waits to be archived to the target's archive_command before the rewind removes it",
+		more: "Without this a rewind only warns that the archive lacks such WAL.",
+		set:  sets(func(o *options) *bool { return &o.archiveLostWAL }),
+	},
+	{
 		name: "report", arg: "FILENAME", help: "write a report as a web page", complete: files,
 		more: "Of the plan in a dry run, else of what was done. It is one file, without scripts, for a browser.",
 		set:  func(o *options, value string) error { o.report = value; return nil },
@@ -259,7 +266,7 @@ type command struct {
 
 // ownOptions are those of gorewind, which no abbreviation that pg_rewind knows means.
 var ownOptions = []string{
-	"bindir", "format", "in-place", "jobs", "keep", "log-format", "plan", "report", "save-lost", "save-plan", "source-timeout",
+	"archive-lost-wal", "bindir", "format", "in-place", "jobs", "keep", "log-format", "plan", "report", "save-lost", "save-plan", "source-timeout",
 }
 
 // The first is what gorewind does without the name of a command. Set in init,

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/timeline"
 )
 
 // Archive runs a server's restore_command. Its methods may be used concurrently;
@@ -26,9 +27,15 @@ type Archive struct {
 	Pause    time.Duration   // between the first two attempts, then twice as long each time; a second if zero
 	Logger   *slog.Logger    // gets what the command prints; nil discards
 
-	mu   sync.Mutex
-	left []*output // of commands that left something running
+	mu        sync.Mutex
+	processes processes
 }
+
+// The settings that have commands.
+const (
+	restoreCommand = "restore_command"
+	archiveCommand = "archive_command"
+)
 
 // NotFoundError says that the archive did not give a file. Whether it has it
 // cannot be told: commands have one status for all failures.
@@ -52,14 +59,15 @@ func (e *NotFoundError) Error() string {
 // Unwrap gives what was wrong with the file.
 func (e *NotFoundError) Unwrap() error { return e.Err }
 
-// CommandError says that restore_command cannot work, or that it was killed.
+// CommandError says that a command cannot work, or that it was killed.
 type CommandError struct {
+	Setting string // restore_command or archive_command
 	Command string // as it was run; it can hold passwords
 	Reason  string
 }
 
 func (e *CommandError) Error() string {
-	return fmt.Sprintf("restore_command failed: %s; run it by hand to see why, and correct it in the target's configuration", e.Reason)
+	return fmt.Sprintf("%s failed: %s; run it by hand to see why, and correct it in the target's configuration", e.Setting, e.Reason)
 }
 
 // Restore gets a file into dst, which must be in a directory of the caller's own:
@@ -72,19 +80,56 @@ func (e *CommandError) Error() string {
 // *NotFoundError in the end. If a signal killed the command or the shell could not
 // run it, which is a status over 125, the error is a *CommandError at once.
 func (a *Archive) Restore(ctx context.Context, name, dst string, size int64, check func(path string) error) error {
+	return a.restore(ctx, name, dst, cmp.Or(a.Attempts, 3), func(path string) error { return accept(path, size, check) })
+}
+
+// RestoreHistory gets the history of a timeline into dst, as Restore does, and
+// reads it. Most that are asked for do not exist, which is how a server finds the
+// latest timeline: so there is one attempt only. The error is a *NotFoundError
+// where the archive has none; of one that is too large to be a history it is
+// another one.
+func (a *Archive) RestoreHistory(ctx context.Context, tli pgdata.TimelineID, dst string) ([]byte, error) {
+	name := pgdata.HistoryFileName(tli)
+	err := a.restore(ctx, name, dst, 1, func(path string) error { return accept(path, 0, nil) })
+	if err != nil {
+		return nil, err
+	}
+	history, err := readHistory(dst)
+	if err != nil {
+		err = fmt.Errorf("could not read file %q from archive: %w", name, err)
+		return nil, errors.Join(err, os.RemoveAll(dst))
+	}
+	return history, nil
+}
+
+func readHistory(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, timeline.MaxSize+1))
+	if err == nil && len(b) > timeline.MaxSize {
+		err = fmt.Errorf("it has more than %d bytes, which is no history", timeline.MaxSize)
+	}
+	return b, err
+}
+
+// restore has the command make a file that passes check.
+func (a *Archive) restore(ctx context.Context, name, dst string, attempts int, check func(path string) error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	dst, err := filepath.Abs(dst)
 	if err != nil {
 		return err
 	}
-	command, err := a.expand(name, dst)
+	c, err := a.expand(name, dst)
 	if err != nil {
 		return err
 	}
-	attempts, pause := cmp.Or(a.Attempts, 3), cmp.Or(a.Pause, time.Second)
+	pause := cmp.Or(a.Pause, time.Second)
 	for n := 1; ; n, pause = n+1, 2*pause {
-		err := a.attempt(ctx, command, dst, size, check)
+		err := a.attempt(ctx, c, dst, check)
 		if err == nil {
 			return nil
 		}
@@ -98,11 +143,11 @@ func (a *Archive) Restore(ctx context.Context, name, dst string, size int64, che
 		if !errors.As(err, &missing) {
 			return err
 		}
-		missing.Name, missing.Command, missing.Attempts = name, command, n
+		missing.Name, missing.Command, missing.Attempts = name, c.text, n
 		if n >= attempts {
 			return missing
 		}
-		a.log().Info(fmt.Sprintf("could not restore file %q from archive in attempt %d of %d, trying again in %s", name, n, attempts, pause))
+		c.log.Info(fmt.Sprintf("could not restore file %q from archive in attempt %d of %d, trying again in %s", name, n, attempts, pause))
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -112,19 +157,19 @@ func (a *Archive) Restore(ctx context.Context, name, dst string, size int64, che
 
 // attempt runs the command once. The error of what is worth another attempt is a
 // *NotFoundError.
-func (a *Archive) attempt(ctx context.Context, command, dst string, size int64, check func(string) error) error {
+func (a *Archive) attempt(ctx context.Context, c command, dst string, check func(path string) error) error {
 	if err := os.RemoveAll(dst); err != nil {
 		return fmt.Errorf("could not remove %q before it is restored: %w", dst, err)
 	}
-	a.log().Debug(fmt.Sprintf("executing restore command %q", command))
-	status, err := a.run(ctx, command)
+	c.log.Debug(fmt.Sprintf("executing restore command %q", c.text))
+	status, err := a.processes.run(ctx, c)
 	if err != nil {
 		return err
 	}
 	if status != 0 {
 		return &NotFoundError{ExitStatus: status}
 	}
-	if err := accept(dst, size, check); err != nil {
+	if err := check(dst); err != nil {
 		return &NotFoundError{Err: err}
 	}
 	return nil
@@ -180,9 +225,17 @@ func ownCopy(dst string) (err error) {
 	return os.Rename(temp, dst)
 }
 
-func (a *Archive) log() *slog.Logger {
-	if a.Logger == nil {
+// Close ends what commands left running in the background, as those do that
+// fetch the next files early. The caller may remove its directory then.
+func (a *Archive) Close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.processes.close()
+}
+
+func orDiscard(log *slog.Logger) *slog.Logger {
+	if log == nil {
 		return slog.New(slog.DiscardHandler)
 	}
-	return a.Logger
+	return log
 }

@@ -262,3 +262,55 @@ func TestOutputIsLoggedAndTheCommandOnlyForDebugging(t *testing.T) {
 		assert.Equal(t, secret, strings.Contains(log.String(), "geheim"))
 	}
 }
+
+func TestRestoreHistory(t *testing.T) {
+	const name, history = "0000000B.history", "1\t0/3000000\tno recovery target specified\n"
+	for _, c := range []struct {
+		name, command, want string
+		status              int    // of the command, where there is no history
+		err                 string // where it is no history
+	}{
+		{"brings one", `test %f = ` + name + ` && cp ../archive/%f %p`, history, 0, ""},
+		{"brings one that is a link", `ln -s "$PWD/../archive/%f" %p`, history, 0, ""},
+		{"brings an empty one", `: >%p`, "", 0, ""},
+		{"says that there is none", `exit 1`, "", 1, ""},
+		{"says that there is none after a partial one", `echo x >%p; exit 2`, "", 2, ""},
+		{"takes a command that makes no file for one that has none", `true`, "", -1, "did not make the file"},
+		{"takes a directory for none", `mkdir %p`, "", -1, "no regular file"},
+		{"refuses one that is too large", `truncate -s 17M %p`, "", 0, "more than 16777216 bytes"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, a := newPlace(t, "x")
+			require.NoError(t, os.WriteFile(filepath.Join(p.store, name), []byte(history), 0o600))
+			a.Command, a.Pause = "echo >>count; "+c.command, time.Hour
+			got, err := a.RestoreHistory(t.Context(), 11, p.dst)
+			assert.Equal(t, 1, lines(t, filepath.Join(p.data, "count")), "it is asked for once")
+			if c.status == 0 && c.err == "" {
+				require.NoError(t, err)
+				assert.Equal(t, c.want, string(got))
+				kept, err := os.ReadFile(p.dst)
+				require.NoError(t, err)
+				assert.Equal(t, c.want, string(kept))
+				return
+			}
+			require.ErrorContains(t, err, name)
+			assert.ErrorContains(t, err, c.err)
+			assert.NoFileExists(t, p.dst)
+			var missing *archive.NotFoundError
+			if c.status == 0 {
+				assert.False(t, errors.As(err, &missing))
+				return
+			}
+			require.ErrorAs(t, err, &missing)
+			assert.Equal(t, max(c.status, 0), missing.ExitStatus)
+			assert.Equal(t, 1, missing.Attempts)
+		})
+	}
+	t.Run("does not take a broken command for an archive that has none", func(t *testing.T) {
+		p, a := newPlace(t, "x")
+		a.Command = "no-such-program %f"
+		_, err := a.RestoreHistory(t.Context(), 2, p.dst)
+		var failed *archive.CommandError
+		assert.ErrorAs(t, err, &failed)
+	})
+}

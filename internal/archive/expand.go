@@ -13,48 +13,50 @@ import (
 const noRestartPoint = "000000000000000000000000"
 
 // expand makes the command line for one file, like BuildRestoreCommand
-// (common/archive.c). Up to 15 a % before anything else is nothing special.
-func (a *Archive) expand(name, dst string) (string, error) {
+// (common/archive.c).
+func (a *Archive) expand(name, dst string) (command, error) {
 	if name == "" || strings.ContainsFunc(name, notOfWALNames) {
-		return "", fmt.Errorf("%q is no name of a WAL file", name)
+		return command{}, fmt.Errorf("%q is no name of a WAL file", name)
 	}
 	path, err := a.relative(dst)
 	if err != nil {
-		return "", err
+		return command{}, err
 	}
+	c := command{setting: restoreCommand, text: a.Command, dir: a.DataDir, log: orDiscard(a.Logger)}
+	return c.expand(a.Version.StrictCommands, map[byte]string{'p': path, 'f': name, 'r': noRestartPoint})
+}
+
+// expand puts values in for what stands after each %; %% is one. Anything else is
+// an error to strict servers (common/percentrepl.c), and before nothing special.
+func (c command) expand(strict bool, values map[byte]string) (command, error) {
 	var b strings.Builder
-	for i := 0; i < len(a.Command); i++ {
-		c := a.Command[i]
-		if c != '%' {
-			b.WriteByte(c)
+	for i := 0; i < len(c.text); i++ {
+		if c.text[i] != '%' {
+			b.WriteByte(c.text[i])
 			continue
 		}
 		next := byte(0)
-		if i+1 < len(a.Command) {
-			next = a.Command[i+1]
+		if i+1 < len(c.text) {
+			next = c.text[i+1]
 		}
 		i++
-		switch next {
-		case 'p':
-			b.WriteString(path)
-		case 'f':
-			b.WriteString(name)
-		case 'r':
-			b.WriteString(noRestartPoint)
-		case '%':
+		value, known := values[next]
+		switch {
+		case known:
+			b.WriteString(value)
+		case next == '%':
 			b.WriteByte('%')
+		case !strict:
+			b.WriteByte('%')
+			i-- // what follows stands for itself
+		case next == 0:
+			return c, c.broken(`it ends unexpectedly after escape character "%"`)
 		default:
-			if !a.Version.StrictCommands {
-				b.WriteByte('%')
-				i-- // what follows stands for itself
-			} else if next == 0 {
-				return "", &CommandError{a.Command, `it ends unexpectedly after escape character "%"`}
-			} else {
-				return "", &CommandError{a.Command, fmt.Sprintf(`unexpected placeholder "%%%c"`, next)}
-			}
+			return c, c.broken(fmt.Sprintf(`unexpected placeholder "%%%c"`, next))
 		}
 	}
-	return b.String(), nil
+	c.text = b.String()
+	return c, nil
 }
 
 // notOfWALNames keeps out what a shell would make something else of.

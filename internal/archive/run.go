@@ -15,78 +15,90 @@ import (
 // but left something running which could print more.
 const drainTime = 100 * time.Millisecond
 
+// command is one that a server's configuration has.
+type command struct {
+	setting string // restore_command or archive_command
+	text    string // as it is run; it can hold passwords
+	dir     string // where it runs
+	log     *slog.Logger
+}
+
+// processes are those that commands left running.
+type processes struct{ left []*output }
+
 // run gives the status of a command that ended by itself. It is a process group
 // of its own, which is killed when the context ends.
-func (a *Archive) run(ctx context.Context, command string) (status int, err error) {
+func (p *processes) run(ctx context.Context, c command) (status int, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return 0, err
 	}
-	cmd := shell(ctx, command)
-	cmd.Dir = a.DataDir
+	cmd := shell(ctx, c.text)
+	cmd.Dir = c.dir
 	cmd.Stdout, cmd.Stderr = w, w // files, so that Wait does not wait for what goes on in the background
 	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
 	err = cmd.Start()
 	w.Close()
 	if err != nil {
 		r.Close()
-		return 0, fmt.Errorf("could not run restore_command in directory %q: %w", a.DataDir, err)
+		return 0, fmt.Errorf("could not run %s in directory %q: %w", c.setting, c.dir, err)
 	}
 	out := &output{r: r, group: cmd.Process.Pid, done: make(chan struct{})}
-	go out.read(a.log())
+	go out.read(c.log, c.setting)
 	err = cmd.Wait()
 	switch {
 	case ctx.Err() != nil:
 		out.stop()
 		return 0, ctx.Err()
 	case !out.drained():
-		a.forgetEnded()
-		a.left = append(a.left, out)
+		p.forgetEnded()
+		p.left = append(p.left, out)
 	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return 0, err
 	}
-	return exitStatus(command, cmd.ProcessState)
+	return c.exitStatus(cmd.ProcessState)
 }
 
 // exitStatus tells what is worth another attempt from what is not
 // (wait_result_is_any_signal, common/wait_error.c).
-func exitStatus(command string, s *os.ProcessState) (int, error) {
+func (c command) exitStatus(s *os.ProcessState) (int, error) {
 	status := s.ExitCode()
 	switch {
 	case status == 126:
-		return 0, &CommandError{command, "command not executable"}
+		return 0, c.broken("command not executable")
 	case status == 127:
-		return 0, &CommandError{command, "command not found"}
+		return 0, c.broken("command not found")
 	case status > 125:
-		return 0, &CommandError{command, fmt.Sprintf("child process exited with exit code %d", status)}
+		return 0, c.broken(fmt.Sprintf("child process exited with exit code %d", status))
 	case status < 0:
-		return 0, &CommandError{command, "child process was terminated by " + s.String()}
+		return 0, c.broken("child process was terminated by " + s.String())
 	}
 	return status, nil
 }
 
-// Close ends what commands left running in the background, as those do that
-// fetch the next files early. The caller may remove its directory then.
-func (a *Archive) Close() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.forgetEnded()
-	for _, out := range a.left {
-		out.stop()
-	}
-	a.left = nil
+func (c command) broken(reason string) error {
+	return &CommandError{Setting: c.setting, Command: c.text, Reason: reason}
 }
 
-func (a *Archive) forgetEnded() {
-	kept := a.left[:0]
-	for _, out := range a.left {
+// close ends what commands left running in the background.
+func (p *processes) close() {
+	p.forgetEnded()
+	for _, out := range p.left {
+		out.stop()
+	}
+	p.left = nil
+}
+
+func (p *processes) forgetEnded() {
+	kept := p.left[:0]
+	for _, out := range p.left {
 		if !out.ended() {
 			kept = append(kept, out)
 		}
 	}
-	a.left = kept
+	p.left = kept
 }
 
 // output logs what a process group prints, line by line.
@@ -96,7 +108,7 @@ type output struct {
 	done  chan struct{} // closed when nobody can print any more
 }
 
-func (o *output) read(log *slog.Logger) {
+func (o *output) read(log *slog.Logger, setting string) {
 	defer close(o.done)
 	defer o.r.Close()
 	lines := bufio.NewReader(o.r)
@@ -105,7 +117,7 @@ func (o *output) read(log *slog.Logger) {
 		if err != nil {
 			return
 		}
-		log.Info("restore_command: " + string(line))
+		log.Info(setting + ": " + string(line))
 	}
 }
 

@@ -4,11 +4,13 @@ package datadir
 
 import "os"
 
-func alive(pid int) bool {
+// askProcess finds out whether a process lives.
+func askProcess(pid int) error {
 	p, err := os.FindProcess(pid) // opens the process where there is no signal 0
 	if err != nil {
-		return false
+		return errNoProcess
 	}
-	p.Release()
-	return true
+	return p.Release()
 }
+
+func (d *Dir) isOwn() bool { return true }

@@ -2,9 +2,29 @@
 
 package datadir
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
-func alive(pid int) bool {
-	err := syscall.Kill(pid, 0)
-	return err == nil || err == syscall.EPERM
+// askProcess finds out whether a process lives, and whether it is one of this user's.
+func askProcess(pid int) error {
+	switch err := syscall.Kill(pid, 0); err {
+	case syscall.ESRCH:
+		return errNoProcess
+	case syscall.EPERM:
+		return errOtherPeople
+	default:
+		return err
+	}
+}
+
+// isOwn reports whether the data directory belongs to this process's user.
+func (d *Dir) isOwn() bool {
+	info, err := d.root.Stat(".")
+	if err != nil {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == os.Geteuid()
 }

@@ -115,6 +115,9 @@ func inTablespaceRoot(p string) bool {
 	return strings.HasPrefix(p, pgdata.TablespaceRoot+"/") && strings.Count(p, "/") == 2
 }
 
+// Readlink tells where a symbolic link of the data directory leads.
+func (d *Dir) Readlink(p string) (string, error) { return d.readlink(p) }
+
 func (d *Dir) readlink(p string) (string, error) {
 	root, rest, err := d.Resolve(p)
 	if err != nil {

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"maps"
 	"path/filepath"
 
 	"github.com/gorewind/gorewind/internal/datadir"
@@ -20,11 +20,22 @@ const (
 	RecoveryDoneFile = "recovery.done"        // what a promotion renames RecoveryFile to
 )
 
+// ReadFile gives the content of a file of the data directory. The error of one
+// that is not there is fs.ErrNotExist.
+type ReadFile func(path string) ([]byte, error)
+
 // Options say whose configuration to load.
 type Options struct {
 	DataDir    string          // the server's -D
 	ConfigFile string          // its config_file, if that is not postgresql.conf in DataDir
 	Version    *pgdata.Version // the cluster's major
+
+	// ReadFile, if not nil, gives the files within DataDir, by their paths there, as
+	// they will be and not as the disk has them. Then Names gives the names of the
+	// files of a directory within DataDir, for include_dir; if that is nil, they are
+	// those that the disk has.
+	ReadFile ReadFile
+	Names    func(dir string) ([]string, error)
 }
 
 // Config is a server's configuration.
@@ -33,7 +44,8 @@ type Config struct {
 	// configuration sets data_directory.
 	DataDir string
 	version *pgdata.Version
-	values  map[string]string // by lower-case name
+	disk    *disk
+	values  map[string]setting // by lower-case name
 }
 
 // Load reads what a server that is started with these options reads. What is on
@@ -51,7 +63,7 @@ func Load(o Options) (*Config, error) {
 	if file, err = filepath.Abs(file); err != nil {
 		return nil, err
 	}
-	c := &Config{DataDir: dataDir, version: o.Version, values: map[string]string{}}
+	c := &Config{DataDir: dataDir, version: o.Version, disk: newDisk(dataDir, o), values: map[string]setting{}}
 	if err := c.add(file, false); err != nil {
 		return nil, err
 	}
@@ -64,24 +76,22 @@ func Load(o Options) (*Config, error) {
 		return nil, err
 	}
 	if o.Version.RecoveryConf {
-		recovery, err := readRecovery(filepath.Join(c.DataDir, RecoveryFile))
+		recovery, err := c.readRecovery(RecoveryFile)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		for name, value := range recovery {
-			c.values[name] = value
-		}
+		maps.Copy(c.values, recovery)
 	}
 	return c, nil
 }
 
 func (c *Config) add(file string, optional bool) error {
-	var f files
+	f := files{disk: c.disk}
 	if err := f.read(file, optional, setting{}, 0); err != nil {
 		return err
 	}
 	for _, s := range f.settings {
-		c.values[lower(s.name)] = s.value
+		c.values[lower(s.name)] = s
 	}
 	return nil
 }
@@ -89,9 +99,12 @@ func (c *Config) add(file string, optional bool) error {
 // Lookup gives a setting as it is written, without quotes; set is false if no
 // file has it, and the server's default holds. Names are not case-sensitive.
 func (c *Config) Lookup(name string) (value string, set bool) {
-	value, set = c.values[lower(name)]
-	return value, set
+	s, set := c.values[lower(name)]
+	return s.value, set
 }
+
+// value is a setting as it is written, or nothing.
+func (c *Config) value(name string) string { return c.values[name].value }
 
 // RestoreCommand gives the command that gets WAL from the archive, or nothing.
 //
@@ -101,24 +114,25 @@ func (c *Config) Lookup(name string) (value string, set bool) {
 // later, too.
 func (c *Config) RestoreCommand() (string, error) {
 	if !c.version.RecoveryConf {
-		return c.values["restore_command"], nil
+		return c.value("restore_command"), nil
 	}
-	if _, err := os.Stat(filepath.Join(c.DataDir, RecoveryFile)); !errors.Is(err, fs.ErrNotExist) {
-		return c.values["restore_command"], nil
+	if err := c.disk.stat(filepath.Join(c.DataDir, RecoveryFile)); !errors.Is(err, fs.ErrNotExist) {
+		return c.value("restore_command"), nil
 	}
-	done, err := readRecovery(filepath.Join(c.DataDir, RecoveryDoneFile))
+	done, err := c.readRecovery(RecoveryDoneFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	return done["restore_command"], nil
+	return done["restore_command"].value, nil
 }
 
 // readRecovery reads a recovery.conf. Its names are case-sensitive.
-func readRecovery(file string) (map[string]string, error) {
-	if _, err := os.Stat(file); err != nil {
+func (c *Config) readRecovery(name string) (map[string]setting, error) {
+	file := filepath.Join(c.DataDir, name)
+	if err := c.disk.stat(file); err != nil { // what is missing below it is another matter
 		return nil, fmt.Errorf("could not open recovery command file %q: %w", file, datadir.Reason(err))
 	}
-	var f files
+	f := files{disk: c.disk}
 	if err := f.read(file, false, setting{}, 0); err != nil {
 		return nil, err
 	}
@@ -153,13 +167,13 @@ var recoveryParameters = map[string]bool{
 	"recovery_target_xid":       false,
 }
 
-func recoverySettings(list []setting) (map[string]string, error) {
-	values := map[string]string{}
+func recoverySettings(list []setting) (map[string]setting, error) {
+	values := map[string]setting{}
 	for _, s := range list {
 		if _, known := recoveryParameters[s.name]; !known {
 			return nil, &SyntaxError{File: s.file, Line: s.line, What: fmt.Sprintf("unrecognized recovery parameter %q", s.name)}
 		}
-		values[s.name] = s.value
+		values[s.name] = s
 	}
 	return values, nil
 }

@@ -2,7 +2,6 @@ package pgconf
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,7 +52,10 @@ func settings(file string, data []byte) ([]setting, error) {
 
 // files collects the settings of a file and of what it includes, in the order in
 // which the server takes them.
-type files struct{ settings []setting }
+type files struct {
+	disk     *disk
+	settings []setting
+}
 
 // read reads a file that from, a line of another one, includes. A file that is
 // optional need not be there; the server goes on without it, too, if it must not
@@ -68,16 +70,14 @@ func (f *files) read(location string, optional bool, from setting, depth int) er
 	case file == from.file:
 		return from.errorf("configuration file recursion in %q", file)
 	}
-	r, err := os.Open(file)
-	if err != nil {
-		if optional {
-			return nil
-		}
+	data, opened, err := f.disk.readFile(file)
+	switch {
+	case err == nil:
+	case !opened && optional:
+		return nil
+	case !opened:
 		return from.errorf("could not open configuration file %q: %w", file, datadir.Reason(err))
-	}
-	defer r.Close()
-	data, err := io.ReadAll(io.LimitReader(r, maxSize+1))
-	if err != nil {
+	default:
 		return from.errorf("could not read configuration file %q: %w", file, datadir.Reason(err))
 	}
 	if len(data) > maxSize {
@@ -112,20 +112,20 @@ func (f *files) readDir(from setting, depth int) error {
 	if err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(dir)
+	names, err := f.disk.names(dir)
 	if err != nil {
 		return from.errorf("could not open configuration directory %q: %w", dir, datadir.Reason(err))
 	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") || !strings.HasSuffix(e.Name(), ".conf") {
+	for _, name := range names {
+		if strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".conf") {
 			continue
 		}
-		file := filepath.Join(dir, e.Name())
-		info, err := os.Stat(file)
+		file := filepath.Join(dir, name)
+		isDir, err := f.disk.isDir(file)
 		if err != nil {
 			return from.errorf("could not stat file %q: %w", file, datadir.Reason(err))
 		}
-		if info.IsDir() {
+		if isDir {
 			continue
 		}
 		if err := f.read(file, false, from, depth); err != nil {

@@ -56,3 +56,16 @@ func FuzzSet(f *testing.F) {
 		assert.Equal(t, value, after[len(kept)].value)
 	})
 }
+
+func FuzzEndpoints(f *testing.F) {
+	for _, s := range []string{
+		"", "host=a,b port=1,2 hostaddr=", `password='a\'b' host = c\ d`, "postgres://u:p@[::1]:5432,h/db?host=%2Ftmp&port=1", "postgresql://", "host='", "service=x",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, conninfo string) {
+		list, ok := endpoints(conninfo)
+		assert.Equal(t, ok, len(list) > 0)
+		(&Config{values: map[string]setting{}}).PointsToItself(conninfo, Here{CommandLine: []byte(conninfo)})
+	})
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // standbyDefaults are the defaults of the settings that a hot standby must not
@@ -59,18 +58,9 @@ func (c *Config) Shortfalls(primary map[string]int) []Shortfall {
 	return found
 }
 
-// hotStandby reads a boolean as parse_bool (utils/adt/bool.c) does: a word may be
-// cut short.
+// hotStandby tells whether a standby takes queries. A value that no server takes
+// counts as one that does.
 func (c *Config) hotStandby() bool {
-	value, set := c.Lookup("hot_standby")
-	if !set {
-		return c.version.Defaults.HotStandby
-	}
-	value = lower(value)
-	for _, off := range []string{"off", "false", "no", "0"} {
-		if value != "" && value != "o" && strings.HasPrefix(off, value) {
-			return false
-		}
-	}
-	return true
+	on, err := c.Bool("hot_standby", c.version.Defaults.HotStandby)
+	return on || err != nil
 }

@@ -1,10 +1,13 @@
 package pgconf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -17,9 +20,33 @@ type File struct {
 	Data []byte
 }
 
-// ReadFile gives the content of a file of the data directory. The error of one
-// that is not there is fs.ErrNotExist.
-type ReadFile func(path string) ([]byte, error)
+// StandbyOptions say what else the files of a standby are to say.
+type StandbyOptions struct {
+	// Effective is the configuration that the server will have, of all its files as
+	// the rewind leaves them: without it, only postgresql.auto.conf is looked at.
+	Effective *Config
+	// Slot is to be the primary_slot_name: with an empty string, none. nil leaves it
+	// as it is; up to 11 it is none then, too.
+	Slot *string
+	// Timeline is to be the recovery_target_timeline; "latest" if empty.
+	Timeline string
+}
+
+// Neutralised is a setting that would have made something else of the new server
+// than a standby of its primary.
+type Neutralised struct {
+	Name, Old string
+	New       string // empty where it is reset, or left out
+	File      string // where it stood
+	Line      int
+}
+
+func (n Neutralised) String() string {
+	if n.New == "" {
+		return fmt.Sprintf("%s = '%s' of file %q line %d is reset", n.Name, n.Old, n.File, n.Line)
+	}
+	return fmt.Sprintf("%s = '%s' of file %q line %d is set to '%s'", n.Name, n.Old, n.File, n.Line, n.New)
+}
 
 // Standby gives the files that make a server follow another one: standby.signal
 // and postgresql.auto.conf, or recovery.conf up to 11. The connection string is
@@ -29,17 +56,92 @@ type ReadFile func(path string) ([]byte, error)
 // by the source's: postgresql.auto.conf is changed as the source has it. What this
 // server alone can know, such as its restore_command up to 11, comes from its own
 // recovery.conf, or the recovery.done that its promotion made of that.
-func Standby(v *pgdata.Version, before, after ReadFile, conninfo string) ([]File, error) {
+//
+// What came with the source's configuration and would end the recovery, or lead it
+// elsewhere, is neutralised: recovery targets, another timeline than the options
+// name, a trigger file that is there already. recovery_target_action has no
+// meaning without a target and stays.
+func Standby(v *pgdata.Version, before, after ReadFile, conninfo string, o StandbyOptions) ([]File, []Neutralised, error) {
+	o.Timeline = cmp.Or(o.Timeline, "latest")
 	if v.RecoveryConf {
-		data, err := recoveryConf(before, conninfo)
-		return []File{{RecoveryFile, data}}, err
+		data, neutralised, err := recoveryConf(before, conninfo, o)
+		if err != nil {
+			return nil, nil, err
+		}
+		return []File{{RecoveryFile, data}}, neutralised, nil
 	}
-	old, err := readOptional(after, AutoFile)
+	auto, err := readOptional(after, AutoFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	conf := o.Effective
+	if conf == nil {
+		if conf, err = loadAuto(v, auto); err != nil {
+			return nil, nil, err
+		}
+	}
+	lines := [][2]string{{"primary_conninfo", conninfo}}
+	var neutralised []Neutralised
+	for _, w := range wanted(conf, o) {
+		lines = append(lines, w)
+		if s, set := conf.values[w[0]]; set {
+			neutralised = append(neutralised, Neutralised{w[0], s.value, w[1], s.file, s.line})
+		}
+	}
+	for _, l := range lines {
+		if auto, err = Set(auto, AutoFile, l[0], l[1]); err != nil {
+			return nil, nil, err
+		}
+	}
+	return []File{{AutoFile, auto}, {StandbySignal, nil}}, neutralised, nil
+}
+
+// loadAuto takes postgresql.auto.conf for all of the configuration.
+func loadAuto(v *pgdata.Version, auto []byte) (*Config, error) {
+	list, err := settings(AutoFile, auto)
 	if err != nil {
 		return nil, err
 	}
-	auto, err := Set(old, AutoFile, "primary_conninfo", conninfo)
-	return []File{{AutoFile, auto}, {StandbySignal, nil}}, err
+	c := &Config{version: v, values: map[string]setting{}}
+	for _, s := range list {
+		c.values[lower(s.name)] = s
+	}
+	return c, nil
+}
+
+// wanted lists the settings that a standby needs other than they are.
+func wanted(conf *Config, o StandbyOptions) [][2]string {
+	var lines [][2]string
+	for _, name := range targetSettings {
+		if conf.value(name) != "" {
+			lines = append(lines, [2]string{name, ""})
+		}
+	}
+	if value, set := conf.Lookup("recovery_target_timeline"); (set || o.Timeline != "latest") && value != o.Timeline {
+		lines = append(lines, [2]string{"recovery_target_timeline", o.Timeline})
+	}
+	if o.Slot != nil && *o.Slot != conf.value("primary_slot_name") {
+		lines = append(lines, [2]string{"primary_slot_name", *o.Slot})
+	}
+	if trigger := conf.triggerSetting(); o.exists(conf.value(trigger)) {
+		lines = append(lines, [2]string{trigger, ""})
+	}
+	return lines
+}
+
+// exists reports whether a trigger file is there: the server looks from its data
+// directory.
+func (o StandbyOptions) exists(file string) bool {
+	switch {
+	case file == "":
+		return false
+	case o.Effective != nil && !filepath.IsAbs(file):
+		return o.Effective.disk.stat(filepath.Join(o.Effective.DataDir, file)) == nil
+	case filepath.IsAbs(file):
+		_, err := os.Stat(file)
+		return err == nil
+	}
+	return false
 }
 
 // Set gives a configuration file with one setting changed: what it has of that
@@ -70,30 +172,45 @@ func Set(data []byte, file, name, value string) ([]byte, error) {
 	return []byte(b.String()), nil
 }
 
-func recoveryConf(before ReadFile, conninfo string) ([]byte, error) {
+func recoveryConf(before ReadFile, conninfo string, o StandbyOptions) ([]byte, []Neutralised, error) {
 	old, err := oldRecovery(before)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	lines := [][2]string{{"standby_mode", "on"}, {"primary_conninfo", conninfo}, {"recovery_target_timeline", "latest"}}
+	lines := [][2]string{{"standby_mode", "on"}, {"primary_conninfo", conninfo}, {"recovery_target_timeline", o.Timeline}}
+	slot := ""
+	if o.Slot != nil && *o.Slot != "" {
+		slot = *o.Slot
+		lines = append(lines, [2]string{"primary_slot_name", slot})
+	}
+	replaced := map[string]string{"recovery_target_timeline": o.Timeline, "primary_slot_name": slot}
+	for _, name := range targetSettings {
+		replaced[name] = ""
+	}
+	var neutralised []Neutralised
 	for _, name := range slices.Sorted(maps.Keys(old)) {
-		if recoveryParameters[name] {
-			lines = append(lines, [2]string{name, old[name]})
+		s := old[name]
+		value, isReplaced := replaced[name]
+		switch {
+		case name == "trigger_file" && o.exists(s.value), isReplaced && s.file == RecoveryFile && s.value != value:
+			neutralised = append(neutralised, Neutralised{name, s.value, value, s.file, s.line})
+		case recoveryParameters[name]:
+			lines = append(lines, [2]string{name, s.value})
 		}
 	}
 	var b strings.Builder
 	for _, l := range lines {
 		quoted, err := Quote(l[1])
 		if err != nil {
-			return nil, fmt.Errorf("could not write %s to file %q: %w", l[0], RecoveryFile, err)
+			return nil, nil, fmt.Errorf("could not write %s to file %q: %w", l[0], RecoveryFile, err)
 		}
 		fmt.Fprintf(&b, "%s = %s\n", l[0], quoted)
 	}
-	return []byte(b.String()), nil
+	return []byte(b.String()), neutralised, nil
 }
 
 // oldRecovery gives what the server had in its recovery.conf.
-func oldRecovery(before ReadFile) (map[string]string, error) {
+func oldRecovery(before ReadFile) (map[string]setting, error) {
 	for _, file := range []string{RecoveryFile, RecoveryDoneFile} {
 		data, err := before(file)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -113,7 +230,7 @@ func oldRecovery(before ReadFile) (map[string]string, error) {
 		}
 		return recoverySettings(list)
 	}
-	return map[string]string{}, nil
+	return map[string]setting{}, nil
 }
 
 func readOptional(read ReadFile, file string) ([]byte, error) {

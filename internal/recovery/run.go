@@ -97,7 +97,11 @@ func (o Options) run(ctx context.Context, log *slog.Logger, v *pgdata.Version) e
 		}
 	}
 	cmd := exec.CommandContext(ctx, o.Program, arguments(o.Dir.Name(), settings(v, o.Dir.Name(), config, o.NoSync))...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C") // for messages before the settings are read
+	cmd.Env = append(os.Environ(),
+		"LC_ALL=C", // for messages before the settings are read
+		// A number in postmaster.pid that by now is that of our parent means nothing to
+		// the server, too; our own is its parent's (CreateLockFile, miscinit.c).
+		fmt.Sprintf("PG_GRANDPARENT_PID=%d", os.Getppid()))
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopTimeout
 	out := &output{log: log, line: func(line string) {

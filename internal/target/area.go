@@ -94,8 +94,10 @@ const restoreDir = "wal"
 // staging area. One that is in place of nothing is put in place by a plan's
 // action Restore.
 func (t *Target) RestoreDir(walDir string) (string, error) {
-	if err := t.cleanUp(); err != nil {
-		return "", err
+	if !t.Poisoned() { // else what lies there is of the rewind that is begun again
+		if err := t.cleanUp(); err != nil {
+			return "", err
+		}
 	}
 	m, err := newAreaMap(t, &filemap.Plan{WALDir: walDir})
 	if err != nil {

@@ -199,11 +199,27 @@ func (c *InPlace) Vanished(p string) error { return c.vanish(p) }
 // ReadFile reads a small file as it will be after the rewind, when everything
 // was sent.
 func (c *InPlace) ReadFile(p string) ([]byte, error) {
-	f, e := c.files[p], c.entries[p]
-	if f != nil && f.gone || e != nil && e.Action == filemap.Remove {
-		return nil, fmt.Errorf("file %q: %w", c.t.Join(p), fs.ErrNotExist)
+	if err := c.goes(p); err != nil {
+		return nil, err
 	}
 	return c.t.ReadFile(p)
+}
+
+// Open opens a file as it will be after the rewind, when everything was sent.
+func (c *InPlace) Open(p string) (*os.File, error) {
+	if err := c.goes(p); err != nil {
+		return nil, err
+	}
+	return c.t.Open(p)
+}
+
+// goes is the error of a file that will not be there.
+func (c *InPlace) goes(p string) error {
+	f, e := c.files[p], c.entries[p]
+	if f != nil && f.gone || e != nil && e.Action == filemap.Remove {
+		return fmt.Errorf("file %q: %w", c.t.Join(p), fs.ErrNotExist)
+	}
+	return nil
 }
 
 // Finish truncates and removes, makes all changes durable, and puts the final

@@ -262,21 +262,40 @@ func (s *Staging) Vanished(p string) error { return s.vanish(p) }
 
 // ReadFile reads a small file as it will be after the rewind.
 func (s *Staging) ReadFile(p string) ([]byte, error) {
-	f := s.files[p]
-	if f == nil || !f.whole {
-		if e := s.entries[p]; e != nil && e.Action == filemap.Remove {
-			return nil, fmt.Errorf("file %q: %w", s.t.Join(p), fs.ErrNotExist)
-		}
-		return s.t.ReadFile(p)
-	}
-	if f.gone || !f.made {
-		return nil, fmt.Errorf("file %q: %w", s.t.Join(p), fs.ErrNotExist)
-	}
-	area, err := s.areas.find(path.Dir(p))
+	at, err := s.place(p)
 	if err != nil {
 		return nil, err
 	}
-	return s.t.ReadFile(s.areas.areas[area].staged(f.id))
+	return s.t.ReadFile(at)
+}
+
+// Open opens a file that is staged whole, or that stays as it is, as it will be
+// after the rewind.
+func (s *Staging) Open(p string) (*os.File, error) {
+	at, err := s.place(p)
+	if err != nil {
+		return nil, err
+	}
+	return s.t.Open(at)
+}
+
+// place is where a file lies now.
+func (s *Staging) place(p string) (string, error) {
+	f := s.files[p]
+	if f == nil || !f.whole {
+		if e := s.entries[p]; e != nil && e.Action == filemap.Remove {
+			return "", fmt.Errorf("file %q: %w", s.t.Join(p), fs.ErrNotExist)
+		}
+		return p, nil
+	}
+	if f.gone || !f.made {
+		return "", fmt.Errorf("file %q: %w", s.t.Join(p), fs.ErrNotExist)
+	}
+	area, err := s.areas.find(path.Dir(p))
+	if err != nil {
+		return "", err
+	}
+	return s.areas.areas[area].staged(f.id), nil
 }
 
 // Discard removes the staging area, unless the rewind was committed.

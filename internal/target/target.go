@@ -87,6 +87,10 @@ func (t *Target) Poisoned() bool {
 
 var errUnfinished = errors.New("an earlier rewind of the target was committed and did not end: finish that first")
 
+// CleanUp removes what an earlier run staged and did not commit, or did not remove
+// when it was done.
+func (t *Target) CleanUp() error { return t.cleanUp() }
+
 // cleanUp removes what an earlier run staged and did not commit.
 func (t *Target) cleanUp() error {
 	if t.cleaned {

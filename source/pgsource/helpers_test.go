@@ -121,6 +121,6 @@ func readAll(t *testing.T, s *pgsource.Server, c *pgtest.Cluster) {
 	require.NoError(t, err)
 	assert.Equal(t, controlfile.InProduction, control.State)
 	state.Control = nil
-	assert.Equal(t, source.State{FullPageWrites: true, Timeline: 1, FlushLSN: state.FlushLSN}, state)
+	assert.Equal(t, source.State{Live: true, FullPageWrites: true, Timeline: 1, FlushLSN: state.FlushLSN}, state)
 	assert.NotZero(t, state.FlushLSN)
 }

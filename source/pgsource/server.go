@@ -44,7 +44,7 @@ type Server struct {
 	encoding string // of the database
 }
 
-var _ source.Live = (*Server)(nil)
+var _ source.Source = (*Server)(nil)
 
 // Open connects to a server and checks its version and the role's privileges.
 // connString is what libpq takes, keywords and values or a URI; what it leaves
@@ -136,7 +136,7 @@ func (s *Server) do(ctx context.Context, f func(ctx context.Context, conn *pgx.C
 // State asks the server where it is now.
 func (s *Server) State(ctx context.Context) (source.State, error) {
 	names := s.version.SQL
-	var st source.State
+	st := source.State{Live: true}
 	var flush, receive, replay, tli string
 	query := fmt.Sprintf(`SELECT pg_catalog.pg_read_binary_file('global/pg_control', 0, 65536, true), r, pg_catalog.current_setting('full_page_writes')::bool,
 			CASE WHEN r THEN '0/0' ELSE pg_catalog.%[1]s()::text END,

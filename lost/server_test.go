@@ -1,8 +1,7 @@
-package walreader_test
+package lost_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,18 +17,12 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/lost"
 	"github.com/gorewind/gorewind/pgdata"
-	"github.com/gorewind/gorewind/timeline"
 	"github.com/gorewind/gorewind/walreader"
 )
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if *update { // who may write the golden files need not be one who may start servers
-		os.Exit(m.Run())
-	}
-	pgtest.Main(m)
-}
+func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // load runs statements on a server and counts what becomes of them.
 type load struct {
@@ -74,9 +67,6 @@ func (l *load) oid(catalog, column, name string) uint32 {
 // TestWhatAServerLosesIsCounted lets servers of every major commit what only the
 // test knows.
 func TestWhatAServerLosesIsCounted(t *testing.T) {
-	if *update {
-		t.Skip("golden files are being written, without servers: run it without -update")
-	}
 	pgtest.Each(t, countLosses)
 }
 
@@ -142,58 +132,73 @@ func countLosses(t *testing.T, in *pgtest.Installation) {
 	ended := c.QueryString(t, "SELECT clock_timestamp()")
 	c.Stop(t, pgtest.Fast)
 
-	w := clusterWAL(t, c.Dir)
-	req := walreader.ScanRequest{Fork: fork, End: w.end(t)}
-	res, err := walreader.Scan(t.Context(), w, w.format(), req)
+	w := openWAL(t, c.Dir)
+	end := w.end(t)
+	res, err := walreader.Scan(t.Context(), w, w.format, walreader.ScanRequest{
+		Fork: fork, End: end, Visitor: func() walreader.Visitor { return lost.NewVisitor(w.format, fork) },
+	})
 	require.NoError(t, err)
-	assertScan(t, w, w.format(), res.Checkpoint.LSN, req)
-	lost := res.Lost
-	assert.Equal(t, []int{l.committed, l.aborted, l.prepared}, []int{lost.Committed, lost.Aborted, lost.Prepared})
-	assert.Zero(t, lost.Unparsed)
-	assert.Equal(t, 1, lost.Messages)
+	got := res.Visitor.(*lost.Visitor).Report(res.BlocksAfterFork)
+	assert.Equal(t, []int{l.committed, l.aborted, l.prepared}, []int{got.Committed, got.Aborted, got.Prepared})
+	assert.Zero(t, got.Unparsed)
+	assert.Equal(t, 1, got.Messages)
 
 	names := []string{}
-	for _, p := range lost.StillPrepared.List {
+	for _, p := range got.StillPrepared.List {
 		names = append(names, p.GID)
 		assert.Equal(t, postgresOID, p.Database, p.GID)
 		assertBetween(t, begun, ended, p.Time)
 	}
 	assert.Equal(t, []string{"it's open", "open too"}, names)
-	assertBetween(t, begun, ended, lost.FirstCommit.Time)
-	assertBetween(t, begun, ended, lost.LastCommit.Time)
-	assert.Less(t, lost.FirstCommit.LSN, lost.LastCommit.LSN)
-	assert.Equal(t, lastXID, lost.LastCommit.XID)
-	assert.GreaterOrEqual(t, lost.FirstCommit.LSN, fork)
+	assertBetween(t, begun, ended, got.FirstCommit.Time)
+	assertBetween(t, begun, ended, got.LastCommit.Time)
+	assert.Less(t, got.FirstCommit.LSN, got.LastCommit.LSN)
+	assert.Equal(t, lastXID, got.LastCommit.XID)
+	assert.GreaterOrEqual(t, got.FirstCommit.LSN, fork)
 	assert.Equal(t, map[uint32]int{
 		postgresOID: l.inDatabase["postgres"], newOID: l.inDatabase["new"], oldOID: l.inDatabase["old"],
-	}, lost.CommittedIn)
+	}, got.CommittedIn)
 
-	assert.Equal(t, int64(blocks), lost.Blocks[made])
-	assert.Zero(t, lost.Blocks[unlogged])
+	assert.Equal(t, int64(blocks), got.Blocks[made])
+	assert.Zero(t, got.Blocks[unlogged])
 	for _, r := range []pgdata.RelFileLocator{made, unlogged, shortLived, rewritten} {
-		assert.Contains(t, lost.Created.List, r)
+		assert.Contains(t, got.Created.List, r)
 	}
 	for _, r := range []pgdata.RelFileLocator{gone, shortLived, emptied} {
-		assert.Contains(t, lost.Dropped.List, r)
+		assert.Contains(t, got.Dropped.List, r)
 	}
-	require.Len(t, lost.Truncated.List, 1)
-	assert.Equal(t, oldOID, lost.Truncated.List[0].Database)
-	assert.Equal(t, []uint32{newOID}, lost.CreatedDatabases)
-	assert.Equal(t, []uint32{oldOID}, lost.DroppedDatabases)
-	assert.Equal(t, []walreader.Tablespace{{OID: spaceOID, Location: space}}, lost.CreatedTablespaces)
-	assert.Equal(t, []uint32{firstSpace}, lost.DroppedTablespaces)
-	compareWithPgWaldump(t, in, w, req, &lost)
+	require.Len(t, got.Truncated.List, 1)
+	assert.Equal(t, oldOID, got.Truncated.List[0].Database)
+	assert.Equal(t, []uint32{newOID}, got.CreatedDatabases)
+	assert.Equal(t, []uint32{oldOID}, got.DroppedDatabases)
+	assert.Equal(t, []lost.Tablespace{{OID: spaceOID, Location: space}}, got.CreatedTablespaces)
+	assert.Equal(t, []uint32{firstSpace}, got.DroppedTablespaces)
+	compareWithPgWaldump(t, in, w.dir, fork, end, &got)
 }
 
 // clusterWAL is the WAL of a stopped cluster on its first timeline.
-func clusterWAL(t *testing.T, dir string) fixtureWAL {
+type clusterWAL struct {
+	dir     string
+	control *controlfile.Data
+	format  walreader.Format
+}
+
+func openWAL(t *testing.T, dir string) clusterWAL {
 	raw, err := os.ReadFile(filepath.Join(dir, pgdata.ControlFilePath))
 	require.NoError(t, err)
-	control, err := controlfile.Parse(raw)
+	c, err := controlfile.Parse(raw)
 	require.NoError(t, err)
-	history, err := timeline.Parse(1, nil)
+	return clusterWAL{dir, c, walreader.Format{Version: c.Version, Geometry: c.Geometry, SystemIdentifier: c.SystemIdentifier}}
+}
+
+func (w clusterWAL) OpenSegment(_ context.Context, s pgdata.SegNo) (walreader.Segment, error) {
+	return os.Open(filepath.Join(w.dir, w.control.Version.WALPath(w.control.Geometry.WALFileName(1, s))))
+}
+
+func (w clusterWAL) end(t *testing.T) pgdata.LSN {
+	end, err := walreader.EndOfWAL(t.Context(), w, w.format, w.control.CheckPoint)
 	require.NoError(t, err)
-	return fixtureWAL{dir: dir, control: control, history: history}
+	return end.LSN
 }
 
 func assertBetween(t *testing.T, from, to string, at time.Time) {
@@ -210,7 +215,7 @@ var dumpedXact = regexp.MustCompile(`(?m)tx: +(\d+), lsn: ([0-9A-F/]+), .* desc:
 
 // compareWithPgWaldump holds the numbers against those of the major's own
 // pg_waldump, where there is one.
-func compareWithPgWaldump(t *testing.T, in *pgtest.Installation, w fixtureWAL, req walreader.ScanRequest, lost *walreader.Lost) {
+func compareWithPgWaldump(t *testing.T, in *pgtest.Installation, dir string, fork, end pgdata.LSN, got *lost.Lost) {
 	ins, _ := pgtest.Genuine(t.Context())
 	i := slices.IndexFunc(ins, func(g *pgtest.Installation) bool { return g.Version == in.Version })
 	if i < 0 {
@@ -218,8 +223,8 @@ func compareWithPgWaldump(t *testing.T, in *pgtest.Installation, w fixtureWAL, r
 		return
 	}
 	program, _ := ins[i].Program("pg_waldump")
-	out, err := exec.CommandContext(context.Background(), program, "--rmgr=Transaction", "-p", filepath.Join(w.dir, in.Version.WALDir),
-		"-s", req.Fork.String(), "-e", req.End.String()).Output()
+	out, err := exec.CommandContext(context.Background(), program, "--rmgr=Transaction", "-p", filepath.Join(dir, in.Version.WALDir),
+		"-s", fork.String(), "-e", end.String()).Output()
 	require.NoError(t, err)
 	counts := map[string]int{}
 	commits := []string{}
@@ -229,10 +234,10 @@ func compareWithPgWaldump(t *testing.T, in *pgtest.Installation, w fixtureWAL, r
 			commits = append(commits, m[1]+" at "+m[2])
 		}
 	}
-	assert.Equal(t, lost.Committed, counts["COMMIT"]+counts["COMMIT_PREPARED"])
-	assert.Equal(t, lost.Aborted, counts["ABORT"]+counts["ABORT_PREPARED"])
-	assert.Equal(t, lost.Prepared, counts["PREPARE"])
-	for i, c := range map[int]walreader.Commit{0: lost.FirstCommit, len(commits) - 1: lost.LastCommit} {
+	assert.Equal(t, got.Committed, counts["COMMIT"]+counts["COMMIT_PREPARED"])
+	assert.Equal(t, got.Aborted, counts["ABORT"]+counts["ABORT_PREPARED"])
+	assert.Equal(t, got.Prepared, counts["PREPARE"])
+	for i, c := range map[int]lost.Commit{0: got.FirstCommit, len(commits) - 1: got.LastCommit} {
 		assert.Equal(t, fmt.Sprintf("%d at %s", c.XID, c.LSN.Padded()), commits[i])
 	}
 }

@@ -1,4 +1,9 @@
-package walreader
+// Package lost tells what stands in WAL behind the point where two clusters
+// parted, in terms that mean something to whoever loses it: transactions,
+// relations, databases, tablespaces. A [Visitor] collects it from the records that
+// a [walreader.Scan] reads. A record that ought to say something, and is not laid
+// out as is known, is counted, and no error.
+package lost
 
 import (
 	"time"
@@ -58,15 +63,14 @@ type Lost struct {
 	Unparsed int
 }
 
-// Commit is the end of a committed transaction (xl_xact_commit, access/xact.h).
+// Commit is the end of a committed transaction.
 type Commit struct {
 	LSN  pgdata.LSN // where its record starts
 	XID  uint32     // of the top-level transaction
 	Time time.Time  // when it was committed, by the server's clock, in UTC
 }
 
-// Prepared is a transaction that was prepared for a commit in two phases
-// (xl_xact_prepare, access/xact.h).
+// Prepared is a transaction that was prepared for a commit in two phases.
 type Prepared struct {
 	LSN      pgdata.LSN // where its record starts
 	XID      uint32
@@ -75,8 +79,7 @@ type Prepared struct {
 	GID      string    // as in PREPARE TRANSACTION; not necessarily UTF-8
 }
 
-// Tablespace is a tablespace that was created (xl_tblspc_create_rec,
-// commands/tablespace.h).
+// Tablespace is a tablespace that was created.
 type Tablespace struct {
 	OID      uint32
 	Location string // empty if it lies in the data directory; not necessarily UTF-8

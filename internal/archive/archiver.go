@@ -1,0 +1,116 @@
+package archive
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// Archiver runs a server's archive_command, as the server's own archiver does
+// (postmaster/pgarch.c; from 15 on archive/shell_archive.c). Its method may be used
+// concurrently; commands run one after the other, since no server runs two at once.
+type Archiver struct {
+	Command  string          // archive_command as it is configured; it can hold passwords
+	DataDir  string          // the command's working directory
+	Version  *pgdata.Version // the server's major
+	Attempts int             // how often a command that fails is run; 3 if zero
+	Pause    time.Duration   // between two attempts; a second if zero
+	Logger   *slog.Logger    // gets what the command prints; nil discards
+
+	mu        sync.Mutex
+	processes processes
+}
+
+// NotArchivedError says that a file did not get into the archive.
+type NotArchivedError struct {
+	Name       string
+	Command    string // as it was run; it can hold passwords
+	ExitStatus int    // of the last attempt
+	Attempts   int
+}
+
+func (e *NotArchivedError) Error() string {
+	return fmt.Sprintf("could not archive file %q: archive_command exited with status %d in attempt %d; run it by hand to see why",
+		e.Name, e.ExitStatus, e.Attempts)
+}
+
+// Archive hands a file over under a name. The path is relative to the data
+// directory, as that in a server's command.
+//
+// A command that fails is tried again; the error is a *NotArchivedError in the end.
+// If a signal killed it or the shell could not run it, which is a status over 125,
+// the error is a *CommandError at once. Of a file that is not there the error is
+// fs.ErrNotExist, and nothing is run.
+func (a *Archiver) Archive(ctx context.Context, path, name string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c, err := a.expand(path, name)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(filepath.Join(a.DataDir, filepath.FromSlash(path)))
+	if err != nil {
+		return fmt.Errorf("could not archive file %q: %w", name, err)
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("could not archive file %q: %q is no regular file", name, path)
+	}
+	attempts, pause := cmp.Or(a.Attempts, 3), cmp.Or(a.Pause, time.Second)
+	for n := 1; ; n++ {
+		c.log.Debug(fmt.Sprintf("executing archive command %q", c.text))
+		status, err := a.processes.run(ctx, c)
+		if ctx.Err() != nil {
+			return fmt.Errorf("could not archive file %q: %w", name, context.Cause(ctx))
+		}
+		if err != nil || status == 0 {
+			return err
+		}
+		if n >= attempts {
+			return &NotArchivedError{Name: name, Command: c.text, ExitStatus: status, Attempts: n}
+		}
+		c.log.Info(fmt.Sprintf("could not archive file %q in attempt %d of %d, trying again in %s", name, n, attempts, pause))
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// Close ends what commands left running in the background.
+func (a *Archiver) Close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.processes.close()
+}
+
+// expand makes the command line for one file. There is no %r.
+func (a *Archiver) expand(path, name string) (command, error) {
+	c := command{setting: archiveCommand, text: a.Command, dir: a.DataDir, log: orDiscard(a.Logger)}
+	switch {
+	case a.Command == "":
+		return c, c.broken("it is not set")
+	case !archivable(name):
+		return c, fmt.Errorf("%q is no name of a WAL file that servers archive", name)
+	case !filepath.IsLocal(filepath.FromSlash(path)) || strings.ContainsFunc(path, notOfWALPaths) || path[0] == '-':
+		return c, fmt.Errorf("%q is no path for a command", path)
+	}
+	return c.expand(a.Version.StrictCommands, map[byte]string{'p': filepath.FromSlash(path), 'f': name})
+}
+
+// archivable tells the names of files that a server archives: segments, also
+// partial ones, histories and backup labels. The characters are those that the
+// names have (MIN_XFN_CHARS, MAX_XFN_CHARS and VALID_XFN_CHARS, postmaster/pgarch.h).
+func archivable(name string) bool {
+	return len(name) >= 16 && len(name) <= 40 && strings.Trim(name, "0123456789ABCDEF.abchikloprstuy") == ""
+}
+
+// notOfWALPaths keeps out what a shell would make something else of.
+func notOfWALPaths(r rune) bool { return r != '/' && r != '_' && r != '-' && notOfWALNames(r) }

@@ -1,0 +1,88 @@
+package pgconf
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// disk is where configuration is read from: the file system, but for what lies in
+// the data directory and is given by somebody else.
+type disk struct {
+	dataDirs []string // the data directory as it was given, and without links
+	given    ReadFile // of files within it, or nil
+	listed   func(dir string) ([]string, error)
+}
+
+func newDisk(dataDir string, o Options) *disk {
+	d := &disk{dataDirs: []string{dataDir}, given: o.ReadFile, listed: o.Names}
+	if real, err := filepath.EvalSymlinks(dataDir); err == nil && real != dataDir {
+		d.dataDirs = append(d.dataDirs, real)
+	}
+	return d
+}
+
+// within gives the path of what somebody else gives.
+func (d *disk) within(file string) (path string, ok bool) {
+	if d.given == nil {
+		return "", false
+	}
+	for _, dir := range d.dataDirs {
+		if rel, err := filepath.Rel(dir, file); err == nil && filepath.IsLocal(rel) {
+			return filepath.ToSlash(rel), true
+		}
+	}
+	return "", false
+}
+
+// readFile gives a file, of one that is too large not all. Of one that cannot be
+// had, opened tells whether it was there to be read.
+func (d *disk) readFile(file string) (data []byte, opened bool, err error) {
+	if path, ok := d.within(file); ok {
+		data, err = d.given(path)
+		return data, err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission), err
+	}
+	r, err := os.Open(file)
+	if err != nil {
+		return nil, false, err
+	}
+	defer r.Close()
+	data, err = io.ReadAll(io.LimitReader(r, maxSize+1))
+	return data, true, err
+}
+
+// stat tells whether a file is there, with fs.ErrNotExist where it is not.
+func (d *disk) stat(file string) error {
+	if path, ok := d.within(file); ok {
+		_, err := d.given(path)
+		return err
+	}
+	_, err := os.Stat(file)
+	return err
+}
+
+// names lists a directory, sorted.
+func (d *disk) names(dir string) ([]string, error) {
+	if path, ok := d.within(dir); ok && d.listed != nil {
+		names, err := d.listed(path)
+		return slices.Sorted(slices.Values(names)), err
+	}
+	entries, err := os.ReadDir(dir)
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names, err
+}
+
+// isDir tells a directory from a file. What somebody else lists are files.
+func (d *disk) isDir(file string) (bool, error) {
+	if _, ok := d.within(file); ok && d.listed != nil {
+		return false, nil
+	}
+	info, err := os.Stat(file)
+	return err == nil && info.IsDir(), err
+}

@@ -1,0 +1,223 @@
+package rewind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// ErrUnsafeReplay says that recovery would do something to files of the rewound
+// server that is right only for files as they were back then.
+var ErrUnsafeReplay = errors.New("recovery would spoil files that are newer than the WAL which it replays")
+
+// ahead is what the source's WAL says of files as a whole, from the fork to its end.
+type ahead struct {
+	events *events
+	from   walreader.Segments // that WAL
+	end    pgdata.LSN
+}
+
+// twoPhaseDir has the state files of prepared transactions (access/twophase.c).
+const twoPhaseDir = "pg_twophase"
+
+// ahead reads the source's WAL where the listings show that it can act on files: a
+// database or a tablespace that one side has, or a transaction that is prepared. So an
+// ordinary rewind reads none of it. In place there is no second look before the target
+// is changed, so it is read for that, too.
+func (a *analyzer) ahead(ctx context.Context, p *Plan, b *filemap.Builder) (*ahead, error) {
+	if !a.opts.InPlace && !p.Again && !a.mayAct(b) {
+		return &ahead{events: newEvents(0)}, nil
+	}
+	segs := a.sharedWAL(p.Source)
+	end := p.Source.EndOfWAL
+	if p.Source.State.Live {
+		var err error
+		if end, err = walreader.LastRecordEnd(ctx, segs, a.format, end); err != nil {
+			return nil, err
+		}
+	}
+	h := &ahead{from: segs, end: max(end, p.Divergence)}
+	var err error
+	if h.events, err = a.readEvents(ctx, segs, p.Divergence, h.end); err != nil {
+		return nil, fmt.Errorf("could not read what the source's WAL does to files: %w", err)
+	}
+	return h, a.checkAheadSettings(p, h.events)
+}
+
+// readEvents collects the events of a stretch of WAL.
+func (a *analyzer) readEvents(ctx context.Context, segs walreader.Segments, from, to pgdata.LSN) (*events, error) {
+	read, err := walreader.Read(ctx, segs, a.format, walreader.ReadRequest{
+		From: from, To: to, Visitor: func() walreader.Visitor { return newEvents(0).in(a.format) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	if read.Visitor == nil {
+		return newEvents(0), nil
+	}
+	return read.Visitor.(*events), nil
+}
+
+// mayAct reports whether the listings differ in what records act on as a whole.
+func (a *analyzer) mayAct(b *filemap.Builder) bool {
+	for f := range b.SourceIn(twoPhaseDir) {
+		if f.Type == pgdata.Regular {
+			return true
+		}
+	}
+	dirs := []string{"base", pgdata.TablespaceRoot}
+	for _, list := range []func(string) iter.Seq[pgdata.FileInfo]{b.SourceIn, b.TargetIn} {
+		for f := range list(pgdata.TablespaceRoot) {
+			dirs = append(dirs, path.Join(f.Path, a.version.TablespaceDir()))
+		}
+	}
+	for _, dir := range dirs {
+		for f := range b.SourceIn(dir) {
+			if other, has := b.Target(f.Path); !has && f.Type != pgdata.Regular || has && other.Type != f.Type {
+				return true
+			}
+		}
+		for f := range b.TargetIn(dir) {
+			if _, has := b.Source(f.Path); !has && f.Type != pgdata.Regular {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// checkAheadSettings refuses a source whose WAL cannot be replayed.
+func (a *analyzer) checkAheadSettings(p *Plan, e *events) error {
+	if e.minimal != 0 {
+		return &Explained{
+			Err: ErrWALLevel, Detail: fmt.Sprintf("The source's WAL at %s says that wal_level was minimal.", a.lsn(e.minimal)), Hint: takeBase,
+		}
+	}
+	if at := e.lastImages; at.at != 0 && !at.on || e.noImages > p.Source.Control.CheckPointCopy.Redo {
+		return &Explained{
+			Err:    fmt.Errorf("%w: and they were off at %s", ErrFullPageWrites, a.lsn(max(at.at, e.noImages))),
+			Detail: fmt.Sprintf("The source is the %s.", a.source), Hint: "Set it there and wait for a checkpoint.",
+		}
+	}
+	return nil
+}
+
+// stateFiles are the names that state files of transactions have which WAL prepares
+// (eight digits up to 16, from 17 on the epoch before them). Recovery makes them: a
+// file that is there before is taken for one of an earlier transaction, and then the
+// record counts for nothing (restoreTwoPhaseData, twophase.c).
+func stateFiles(p *Plan, prepared map[uint32]pgdata.LSN) map[string]bool {
+	files := map[string]bool{}
+	next := p.Source.Control.CheckPointCopy.NextXid
+	for xid := range prepared {
+		files[fmt.Sprintf("%s/%08X", twoPhaseDir, xid)] = true
+		for _, epoch := range []uint64{next >> 32, next>>32 + 1, next>>32 - 1} {
+			files[fmt.Sprintf("%s/%016X", twoPhaseDir, epoch<<32|uint64(xid))] = true
+		}
+	}
+	return files
+}
+
+// checkActs refuses what recovery would do wrong: with databases that were copied as
+// files, and with tablespaces that lead elsewhere on the target. common is WAL of
+// before the fork; of after it, h has what was read.
+func (a *analyzer) checkActs(ctx context.Context, p *Plan, past *events, common walreader.Segments, h *ahead) error {
+	made, copies := slices.Concat(past.tablespaces, h.events.tablespaces), slices.Concat(past.copies, h.events.copies)
+	for _, t := range made {
+		if err := a.checkTablespaceMade(p, t); err != nil {
+			return err
+		}
+	}
+	if len(copies) == 0 {
+		return nil
+	}
+	// The WAL is read once more, for what it changes in which database.
+	var touched [2]map[databaseDir]pgdata.LSN
+	for i, stretch := range []struct {
+		segs     walreader.Segments
+		from, to pgdata.LSN
+	}{{common, copies[0].at, p.Divergence}, {h.from, max(copies[0].at, p.Divergence), h.end}} {
+		if stretch.from >= stretch.to {
+			continue
+		}
+		read, err := walreader.Read(ctx, stretch.segs, a.format, walreader.ReadRequest{
+			From: stretch.from, To: stretch.to, Visitor: func() walreader.Visitor { return newTouches(a.format) },
+		})
+		if err != nil {
+			return err
+		}
+		touched[i] = read.Visitor.(*touches).last
+	}
+	for _, c := range copies {
+		if err := a.checkCopy(p, c, touched); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkCopy judges one copy of a database's directory. Recovery removes the copy and
+// makes it again of what the original is then. That is right if the original is as it
+// was: if nothing was changed in it since, or only by records that recovery replays
+// after the copy on pages that are from before it.
+func (a *analyzer) checkCopy(p *Plan, c databaseCopy, touched [2]map[databaseDir]pgdata.LSN) error {
+	from := a.version.DatabaseDir(c.from.tablespace, c.from.database)
+	common, own := touched[0][c.from], touched[1][c.from]
+	newer := c.at < p.Divergence && common > c.at // the target's own pages can be from after the copy
+	if max(common, own) > c.at && changesBelow(p.Files, from) {
+		newer = true // pages come that are from after it, or go
+	}
+	if !newer {
+		return nil
+	}
+	return &Explained{
+		Err: ErrUnsafeReplay,
+		Detail: fmt.Sprintf("The database directory %q was copied from %q at %s, and that was changed or removed at %s.",
+			a.version.DatabaseDir(c.to.tablespace, c.to.database), from, a.lsn(c.at), a.lsn(max(common, own))),
+		Hint: takeBase,
+	}
+}
+
+// changesBelow reports whether the plan changes anything in a directory.
+func changesBelow(files *filemap.Plan, dir string) bool {
+	for i := range files.Entries {
+		e := &files.Entries[i]
+		if (e.Path == dir || strings.HasPrefix(e.Path, dir+"/")) && (e.Action != filemap.None || e.Blocks != nil) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkTablespaceMade refuses a tablespace whose link leads elsewhere than the record
+// says that makes it: recovery makes the link again.
+func (a *analyzer) checkTablespaceMade(p *Plan, t tablespaceMade) error {
+	link := path.Join(pgdata.TablespaceRoot, strconv.FormatUint(uint64(t.oid), 10))
+	to := ""
+	if f, err := a.target.Readlink(link); err == nil {
+		to = f
+	}
+	for i := range p.Files.Entries {
+		if e := &p.Files.Entries[i]; e.Path == link && e.Action == filemap.Create {
+			to = e.Link
+		}
+	}
+	if t.location == "" || to == "" || filepath.Clean(to) == filepath.Clean(t.location) {
+		return nil
+	}
+	return &Explained{
+		Err:    ErrUnsafeReplay,
+		Detail: fmt.Sprintf("%q leads to %q, and recovery would make it lead to %q, where the tablespace was made at %s.", a.target.Join(link), to, t.location, a.lsn(t.at)),
+		Hint:   "Let the link lead there.",
+	}
+}

@@ -1,0 +1,109 @@
+package rewind
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/source"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// analyzer is what the analysis works with. Each of its steps makes a value of those
+// before it, and changes none:
+//
+//	inspect → sides → fork → past → WAL table → plan
+type analyzer struct {
+	opts    *Options
+	log     *slog.Logger
+	target  *target.Target
+	source  source.Source
+	archive *walArchive // where WAL is to be brought back as soon as the target lacks it; else nil
+	lazy    *walArchive // for WAL that is nowhere else; opened when it is first needed
+	noLazy  error       // why it could not be opened
+
+	version *pgdata.Version // of both sides, as is what follows
+	geo     pgdata.Geometry
+	format  walreader.Format
+
+	step func(string)
+}
+
+// analyze finds where the two sides parted, what the target changed since, and what
+// is to be done about every file. earlier is what an interrupted rewind in place knew.
+func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Plan) error {
+	p := &Plan{Version: a.version, Target: s.target, Source: s.source}
+	r.plan = p
+	if err := a.checkSource(s.source); err != nil {
+		return err
+	}
+	s, err := a.findSides(ctx, s, earlier)
+	if err != nil {
+		return err
+	}
+	f, err := a.fork(ctx, s, earlier)
+	if err != nil {
+		return err
+	}
+	p.Target, p.Source = s.target, s.source
+	f.describe(p)
+	a.tellFork(p, f)
+	if !p.Required {
+		return nil
+	}
+	if earlier == nil {
+		recovered, err := r.recoverTarget(ctx, a, s)
+		if err != nil {
+			return err
+		}
+		s.target, p.Target = recovered, recovered
+	}
+	lists := a.list(ctx, earlier)
+	defer lists.stop()
+	past, err := a.past(ctx, s, f, earlier)
+	if err != nil {
+		return err
+	}
+	past.describe(p)
+	if earlier != nil {
+		p.Again, p.Suspect = true, earlier.Suspect
+	}
+	if err := r.ownRecovery(p, earlier); err != nil {
+		return err
+	}
+	if err := a.decide(ctx, p, past, lists); err != nil {
+		return err
+	}
+	r.space, err = a.measure(p)
+	return err
+}
+
+// lsn writes an LSN as the clusters' major does.
+func (a *analyzer) lsn(l pgdata.LSN) string { return a.version.FormatLSN(l) }
+
+// checkSource refuses a source whose WAL or whose files nothing could be recovered from.
+func (a *analyzer) checkSource(s Side) error {
+	c := s.Control
+	switch {
+	case c.WALLevel < 1: // minimal: see WalLevel, access/xlog.h
+		return &Explained{
+			Err: ErrWALLevel, Detail: fmt.Sprintf("The source is the %s.", a.source),
+			Hint: "Set it to replica or logical there, restart it and take a base backup: what it did meanwhile is in no WAL.",
+		}
+	case s.State.Live && (!s.State.InRecovery && !s.State.FullPageWrites || !c.CheckPointCopy.FullPageWrites):
+		// A standby's own setting is of no consequence: its primary's is in the WAL.
+		hint := "Set it there and wait for a checkpoint."
+		if s.State.InRecovery {
+			hint = "Set it on its primary, and make a checkpoint there and then on it."
+		}
+		return &Explained{Err: ErrFullPageWrites, Detail: fmt.Sprintf("The source is the %s.", a.source), Hint: hint}
+	case !s.State.Live && (c.BackupStartPoint != 0 || c.BackupEndPoint != 0 || c.BackupEndRequired):
+		return &Explained{
+			Err:    fmt.Errorf("%w: it was restored from a backup, and stopped before it had replayed all of it", ErrSourceNotClean),
+			Detail: fmt.Sprintf("The source is %s.", a.source), Hint: "Start it and wait until it takes connections.",
+		}
+	}
+	return nil
+}

@@ -1,0 +1,204 @@
+package rewind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/archive"
+	"github.com/gorewind/gorewind/internal/pgconf"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/source"
+	"github.com/gorewind/gorewind/timeline"
+)
+
+// ErrOtherTimeline says that recovery would choose a timeline that does not go on
+// from the source's.
+var ErrOtherTimeline = errors.New("the rewound server would not start: its recovery would choose a timeline that the source is not on")
+
+// configuration is the server's main configuration file.
+const configuration = "postgresql.conf"
+
+// warn tells what the rewind leaves to others.
+func (a *analyzer) warn(p *Plan, format string, args ...any) {
+	p.Warnings = append(p.Warnings, fmt.Sprintf(format, args...))
+}
+
+// checkRequired warns about settings with which the rewound server would refuse to
+// be a standby. The source's configuration comes with its files, unless the target
+// keeps its own.
+func (a *analyzer) checkRequired(p *Plan, b *filemap.Builder) {
+	if _, comes := b.Source(configuration); comes && a.opts.ConfigFile == "" { // what is kept is not listed
+		return
+	}
+	conf, err := pgconf.Load(pgconf.Options{DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: p.Version})
+	if err != nil { // it may lie where only whoever starts the server knows
+		return
+	}
+	for _, s := range conf.Shortfalls(p.Source.Control.StandbySettings()) {
+		a.warn(p, "the target keeps its configuration, with which it would not start as a standby: %s", s)
+	}
+}
+
+// rewoundConfig is the configuration that the rewound server will have: the source's,
+// but for what the target keeps.
+func (a *analyzer) rewoundConfig(ctx context.Context, b *filemap.Builder) (*pgconf.Config, error) {
+	keep := filemap.Patterns(a.opts.Keep)
+	return pgconf.Load(pgconf.Options{
+		DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: a.version,
+		ReadFile: func(p string) ([]byte, error) {
+			if keep.Match(p) != "" {
+				return a.target.ReadFile(p)
+			}
+			if _, has := b.Source(p); !has {
+				return nil, fmt.Errorf("file %q: %w", p, fs.ErrNotExist)
+			}
+			return a.source.ReadFile(ctx, p)
+		},
+		Names: func(dir string) ([]string, error) {
+			var names []string
+			for f := range b.SourceIn(dir) {
+				names = append(names, path.Base(f.Path))
+			}
+			return names, nil
+		},
+	})
+}
+
+// checkChoice finds out what recovery will choose by the configuration that the
+// rewound server will have: where it ends, and which timeline it follows.
+func (a *analyzer) checkChoice(ctx context.Context, p *Plan, b *filemap.Builder) error {
+	conf, err := a.rewoundConfig(ctx, b)
+	if err != nil {
+		a.log.DebugContext(ctx, fmt.Sprintf("what recovery will choose is not known: %v", err))
+		return nil
+	}
+	choice, err := conf.RecoveryChoice()
+	var several *pgconf.SeveralTargetsError
+	if err != nil && !errors.As(err, &several) {
+		return nil
+	}
+	becomesStandby := a.opts.PrimaryConnInfo != ""
+	for _, name := range slices.Sorted(maps.Keys(choice.Targets)) {
+		if becomesStandby {
+			a.warn(p, "%s = '%s' of the source's configuration is reset: a standby would end its recovery there", name, choice.Targets[name])
+		} else {
+			a.warn(p, "the configuration that comes from the source has %s = '%s': a standby that is started with it ends its recovery there, and can promote itself", name, choice.Targets[name])
+		}
+	}
+	if err := a.checkSlot(ctx, p, choice.PrimarySlotName); err != nil {
+		return err
+	}
+	return a.checkNewerTimelines(ctx, p, conf, choice)
+}
+
+// checkSlot warns of a replication slot that the source does not have: a standby
+// without it does not stream.
+func (a *analyzer) checkSlot(ctx context.Context, p *Plan, slot string) error {
+	lister, can := a.source.(source.SlotLister)
+	if slot == "" || !can || a.version.RecoveryConf {
+		return nil
+	}
+	slots, err := lister.Slots(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(slots, func(s source.Slot) bool { return s.Name == slot && s.Physical }) {
+		return nil
+	}
+	p.ResetSlot = a.opts.PrimaryConnInfo != ""
+	if p.ResetSlot {
+		a.warn(p, "primary_slot_name = '%s' of the source's configuration is reset: the source has no such slot", slot)
+	} else {
+		a.warn(p, "the configuration that comes from the source has primary_slot_name = '%s', and the source has no such slot: a standby of it would not stream", slot)
+	}
+	return nil
+}
+
+// checkNewerTimelines looks for histories of newer timelines in the archive, as
+// recovery does that goes on to the latest one, and refuses one that does not go on
+// from where the source is.
+func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, conf *pgconf.Config, choice pgconf.RecoveryChoice) error {
+	latest := choice.Timeline == "latest" || choice.Timeline == "" && !a.version.RecoveryConf || a.opts.PrimaryConnInfo != ""
+	command := choice.RestoreCommand
+	if a.version.RecoveryConf { // it will be the target's own
+		own, err := a.restoreCommand()
+		if err != nil {
+			return nil
+		}
+		command = own
+	}
+	if !latest || command == "" || p.Again {
+		return nil
+	}
+	from := &archive.Archive{Command: command, DataDir: a.target.Name(), Version: a.version, Logger: a.log}
+	defer from.Close()
+	dir, err := a.target.RestoreDir(a.version.WALDir)
+	if err != nil {
+		return err
+	}
+	for tli := p.Source.Timeline + 1; tli < p.Source.Timeline+maxTimelines; tli++ {
+		dst, err := a.target.Locate(dir + "/" + pgdata.HistoryFileName(tli))
+		if err != nil {
+			return err
+		}
+		text, err := from.RestoreHistory(ctx, tli, dst)
+		if err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			return nil // this is where recovery stops to look, too
+		}
+		if h, err := timeline.Parse(tli, text); err != nil || !leadsOn(h, p) {
+			return &Explained{
+				Err: ErrOtherTimeline,
+				Detail: fmt.Sprintf("The archive has %s, which does not go on from timeline %d at %s.",
+					pgdata.HistoryFileName(tli), p.Source.Timeline, a.lsn(p.ConsistentAt)),
+				Hint: "Remove that file from the archive if that timeline was given up, or set recovery_target_timeline.",
+			}
+		}
+	}
+	return nil
+}
+
+// leadsOn reports whether a history goes on from where the source is.
+func leadsOn(h timeline.History, p *Plan) bool {
+	n := len(p.Source.History)
+	if len(h) <= n {
+		return false
+	}
+	for i, e := range p.Source.History {
+		if h[i].TLI != e.TLI || h[i].Begin != e.Begin {
+			return false
+		}
+	}
+	return h[n-1].End >= p.ConsistentAt
+}
+
+// checkUnarchived lists the WAL of before the fork that waits for the target's
+// archive_command. As a standby it will never archive it, and where the source does
+// not have it, it is gone.
+func (a *analyzer) checkUnarchived(p *Plan, b *filemap.Builder) {
+	status := a.version.WALPath("archive_status")
+	for f := range b.TargetIn(status) {
+		name, ready := strings.CutSuffix(path.Base(f.Path), ".ready")
+		tli, s, isSegment := a.geo.ParseWALFileName(name)
+		if !ready || !isSegment || s >= a.geo.SegNo(p.Divergence) || tli != p.Target.History.TimelineOf(a.geo, s) {
+			continue
+		}
+		_, here := b.Target(a.version.WALPath(name))
+		if _, theirs := b.Source(f.Path); here && !theirs {
+			p.Unarchived = append(p.Unarchived, name)
+		}
+	}
+	if n := len(p.Unarchived); n > 0 && !a.opts.ArchiveLostWAL {
+		a.warn(p, "%d WAL segments of before the divergence wait to be archived by the target, which will not do that any more (%s to %s): "+
+			"hand them over with --archive-lost-wal, or keep them with --save-lost", n, p.Unarchived[0], p.Unarchived[n-1])
+	}
+}

@@ -1,0 +1,101 @@
+package rewind
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// decide completes the plan: what becomes of every file, and whether the rewound
+// server will start.
+func (a *analyzer) decide(ctx context.Context, p *Plan, past *past, lists *listings) error {
+	p.ConsistentAt = consistentAt(p)
+	b, err := lists.wait(ctx, a)
+	if err != nil {
+		return err
+	}
+	wal, err := a.wal(ctx, p, b)
+	if err != nil {
+		return err
+	}
+	p.NeededWAL = wal.needed
+	if err := a.checkChoice(ctx, p, b); err != nil {
+		return err
+	}
+	a.checkRequired(p, b)
+	a.checkUnarchived(p, b)
+	ahead, err := a.ahead(ctx, p, b)
+	if err != nil {
+		return err
+	}
+	if p.Files, err = b.Plan(filemap.Facts{Changed: p.Changed, WAL: wal.segments, Made: stateFiles(p, ahead.events.prepared)}); err != nil {
+		return err
+	}
+	if err := a.compareFiles(ctx, p); err != nil {
+		return err
+	}
+	if err := a.checkActs(ctx, p, past.events, a.commonWAL(sides{p.Target, p.Source}), ahead); err != nil {
+		return err
+	}
+	if err := a.target.Check(p.Files, p.Version); err != nil {
+		return err
+	}
+	a.describeFiles(ctx, p.Files)
+	return nil
+}
+
+// consistentAt is up to where recovery must replay before the files agree with each
+// other: those of the source, and the target's own, which are as of the fork.
+func consistentAt(p *Plan) pgdata.LSN {
+	c := p.Source.Control
+	if p.Source.State.Live && !p.Source.State.InRecovery {
+		return p.Source.State.FlushLSN
+	}
+	return max(c.CheckPoint, c.MinRecoveryPoint, p.Divergence)
+}
+
+// measure finds out what room the rewind takes. That there is too little is an error
+// when it begins; some may be made until then.
+func (a *analyzer) measure(p *Plan) ([]target.Space, error) {
+	inPlace := a.opts.InPlace || p.Again
+	space, err := a.target.Space(p.Files, !p.Source.State.Live, inPlace)
+	for _, s := range space {
+		if s.Needed > s.Free {
+			a.warn(p, "%v", &SpaceError{Dir: s.Dir, Needed: s.Needed, Free: s.Free, InPlace: inPlace})
+		}
+	}
+	return space, err
+}
+
+// describeFiles writes down what happens to every file, and which blocks of it
+// are changed, as pg_rewind does.
+func (a *analyzer) describeFiles(ctx context.Context, files *filemap.Plan) {
+	if !a.log.Enabled(ctx, slog.LevelDebug) {
+		return // these are many lines
+	}
+	for i := range files.Entries {
+		if e := &files.Entries[i]; e.Reason == filemap.NeededRecovery {
+			a.log.Debug(fmt.Sprintf("Not removing file \"%s\" because it is required for recovery", e.Path))
+		}
+	}
+	for i := range files.Entries {
+		e := &files.Entries[i]
+		if e.Action == filemap.None && e.Blocks == nil {
+			continue
+		}
+		if e.Reason == filemap.NotARelation && e.Action != filemap.Truncate {
+			a.log.Debug(fmt.Sprintf("%s (%s)", e.Path, filemap.Copy)) // if only the parts that differ
+			continue
+		}
+		a.log.Debug(fmt.Sprintf("%s (%s)", e.Path, e.Action))
+		if e.Blocks != nil {
+			for block := range e.Blocks.All() {
+				a.log.Debug(fmt.Sprintf("block %d", block))
+			}
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package rewind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/timeline"
+)
+
+// fork is where the two sides part: at most the histories' common ancestor, at most
+// the end of the source's WAL, and at most the first record that differs.
+type fork struct {
+	at       pgdata.LSN        // end of the last record that both have
+	timeline pgdata.TimelineID // on which that lies
+	ancestor pgdata.LSN        // by the histories; zero where they are the same
+	common   pgdata.TimelineID // timeline of the ancestor
+	required bool
+	unproven string // why the records before it could not be compared; empty: they are the same
+}
+
+// findSides is what the control files do not tell. An interrupted rewind in place
+// knows it of the target, whose WAL may be the source's by now.
+func (a *analyzer) findSides(ctx context.Context, s sides, earlier *Plan) (sides, error) {
+	if earlier == nil {
+		return a.sides(ctx, s)
+	}
+	var err error
+	s.source, err = a.sourceSide(ctx, s.source)
+	was := earlier.Target
+	s.target.Timeline, s.target.History, s.target.EndOfWAL, s.target.FilesLow = was.Timeline, was.History, was.EndOfWAL, was.FilesLow
+	return s, err
+}
+
+// fork finds the fork, and decides whether a rewind is required: if the target's
+// files or its WAL go beyond it.
+func (a *analyzer) fork(ctx context.Context, s sides, earlier *Plan) (fork, error) {
+	ancestor, index, err := timeline.CommonAncestor(s.source.History, s.target.History)
+	if err != nil {
+		return fork{}, &Explained{Err: err, Detail: fmt.Sprintf("The source is %s, the target %q.", a.source, a.target.Name()), Hint: takeBase}
+	}
+	f := fork{ancestor: ancestor, common: s.source.History[index].TLI}
+	if earlier != nil {
+		return a.earlierFork(f, s, earlier)
+	}
+	limit := min(s.target.EndOfWAL, s.source.EndOfWAL)
+	if ancestor != 0 {
+		limit = min(limit, ancestor)
+	}
+	f, err = a.compareRecords(ctx, f, s, limit)
+	if err != nil {
+		return f, err
+	}
+	f.timeline = timelineAt(s.target.History, f.at)
+	f.required = s.target.EndOfWAL > f.at
+	return f, nil
+}
+
+// earlierFork is that of an interrupted rewind in place, which is begun again. Any
+// fork before the earlier one will do, if its checkpoint lies before that.
+func (a *analyzer) earlierFork(f fork, s sides, earlier *Plan) (fork, error) {
+	if f.ancestor == 0 && earlier.Target.Timeline != earlier.DivergenceTimeline {
+		return f, fmt.Errorf("%w: an interrupted rewind in place was one to another server than %s; give the source of that rewind", ErrSourceChanged, a.source)
+	}
+	f.at, f.required, f.unproven = earlier.Divergence, true, earlier.Unproven
+	if f.ancestor != 0 {
+		f.at = min(f.at, f.ancestor)
+	}
+	f.timeline = timelineAt(s.target.History, f.at)
+	if f.at <= earlier.Checkpoint.LSN {
+		return f, fmt.Errorf("%w: the interrupted rewind in place went back to %s, but %s parted from the target before that; give the source of that rewind",
+			ErrSourceChanged, a.lsn(earlier.Checkpoint.LSN), a.source)
+	}
+	return f, nil
+}
+
+// describe puts the fork into the plan.
+func (f fork) describe(p *Plan) {
+	p.Required, p.Proven, p.Unproven = f.required, f.unproven == "", f.unproven
+	switch {
+	case f.required:
+		p.Divergence, p.DivergenceTimeline = f.at, f.timeline
+	case f.ancestor != 0:
+		p.Divergence, p.DivergenceTimeline = f.ancestor, f.common
+		p.Reason = "the target did not write WAL after the divergence"
+	default:
+		p.Reason = "source and target cluster are on the same timeline"
+	}
+}
+
+// tellFork says in pg_rewind's words what was found out.
+func (a *analyzer) tellFork(p *Plan, f fork) {
+	if p.Divergence != 0 {
+		a.log.Info(fmt.Sprintf("servers diverged at WAL location %s on timeline %d", a.lsn(p.Divergence), p.DivergenceTimeline))
+	} else {
+		a.log.Info(p.Reason)
+	}
+	if f.unproven != "" {
+		a.warn(p, "that both sides have the same WAL up to %s could not be proven, only their timeline histories say so: %s", a.lsn(f.at), f.unproven)
+		a.log.Warn(p.Warnings[len(p.Warnings)-1])
+	}
+	if !p.Required {
+		a.log.Info("no rewind required")
+	}
+}
+
+// isMissing reports whether WAL is not there, or not what it should be, as opposed
+// to what stands in the way of reading it.
+func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) || isDamage(err) }

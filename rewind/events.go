@@ -1,0 +1,184 @@
+package rewind
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// events are records that say something about a stretch of WAL as a whole: settings
+// that changed, and acts on whole files, which recovery repeats on files that are
+// newer than the record. Those that act on pages know from the page what is done
+// already. The table in ARCHITECTURE.md goes through all of them.
+type events struct {
+	format walreader.Format
+	// Of acts and of what decides about page images only those before fork count:
+	// recovery does not replay the rest. Zero: all count.
+	fork pgdata.LSN
+
+	parameters []parameterChange // all of them
+	hints      []pgdata.LSN      // the first page image for a hint after each parameter change, and the first of all
+	noImages   pgdata.LSN        // the first record before the fork that says that full_page_writes are off
+	lastImages imageSetting      // the last one that says anything
+	minimal    pgdata.LSN        // the first record that says that wal_level is minimal
+
+	copies      []databaseCopy
+	tablespaces []tablespaceMade
+	prepared    map[uint32]pgdata.LSN // transactions, by the record that prepared them
+}
+
+type parameterChange struct {
+	at pgdata.LSN
+	walreader.Parameters
+}
+
+type imageSetting struct {
+	at pgdata.LSN
+	on bool
+}
+
+// databaseDir is a database's directory in a tablespace.
+type databaseDir struct{ tablespace, database uint32 }
+
+// databaseCopy is a database whose directory was copied file by file.
+type databaseCopy struct {
+	at       pgdata.LSN
+	from, to databaseDir
+}
+
+type tablespaceMade struct {
+	at       pgdata.LSN
+	oid      uint32
+	location string
+}
+
+func newEvents(fork pgdata.LSN) *events {
+	return &events{fork: fork, prepared: map[uint32]pgdata.LSN{}}
+}
+
+func (e *events) in(f walreader.Format) *events { e.format = f; return e }
+
+// Visit takes a record into account.
+func (e *events) Visit(rec *walreader.Record) {
+	counts := e.fork == 0 || rec.LSN < e.fork
+	switch rec.Rmgr {
+	case walreader.RmgrXLOG:
+		e.visitSetting(rec, counts)
+	case walreader.RmgrTransaction, walreader.RmgrDatabase, walreader.RmgrTablespace:
+		if counts {
+			e.visitAct(rec)
+		}
+	}
+}
+
+func (e *events) visitSetting(rec *walreader.Record, counts bool) {
+	if p, ok := e.format.Parameters(rec); ok {
+		e.parameters = append(e.parameters, parameterChange{rec.LSN, p})
+	}
+	if rec.IsHintImage() && len(e.hints) <= len(e.parameters) {
+		e.hints = append(e.hints, rec.LSN)
+	}
+	if level, ok := e.format.WALLevelOf(rec); ok && level < 1 && e.minimal == 0 {
+		e.minimal = rec.LSN
+	}
+	images, ok := e.format.FullPageWritesChange(rec)
+	if c, is := rec.Checkpoint(); is {
+		images, ok = c.FullPageWrites, true
+	}
+	if !ok || !counts {
+		return
+	}
+	e.lastImages = imageSetting{rec.LSN, images}
+	if !images && e.noImages == 0 {
+		e.noImages = rec.LSN
+	}
+}
+
+func (e *events) visitAct(rec *walreader.Record) {
+	if c, ok := e.format.DatabaseCopy(rec); ok {
+		e.copies = append(e.copies, databaseCopy{
+			rec.LSN, databaseDir{c.FromTablespace, c.FromDatabase}, databaseDir{c.Tablespace, c.Database},
+		})
+	}
+	if oid, location, ok := e.format.TablespaceCreate(rec); ok {
+		e.tablespaces = append(e.tablespaces, tablespaceMade{rec.LSN, oid, location})
+	}
+	if xid, _, _, ok := e.format.Prepare(rec); ok {
+		e.prepared[xid] = rec.LSN
+	}
+}
+
+// Prepend takes in what was seen of the WAL before.
+func (e *events) Prepend(earlier walreader.Visitor) {
+	o := earlier.(*events)
+	e.parameters = append(slices.Clone(o.parameters), e.parameters...)
+	e.hints = append(slices.Clone(o.hints), e.hints...)
+	if o.noImages != 0 {
+		e.noImages = o.noImages
+	}
+	if e.lastImages.at == 0 {
+		e.lastImages = o.lastImages
+	}
+	if o.minimal != 0 {
+		e.minimal = o.minimal
+	}
+	e.copies = append(slices.Clone(o.copies), e.copies...)
+	e.tablespaces = append(slices.Clone(o.tablespaces), e.tablespaces...)
+	for xid, at := range o.prepared {
+		e.prepared[xid] = max(e.prepared[xid], at)
+	}
+}
+
+// touches tells when something was last changed in databases' directories.
+type touches struct {
+	format walreader.Format
+	last   map[databaseDir]pgdata.LSN
+}
+
+func newTouches(f walreader.Format) *touches { return &touches{f, map[databaseDir]pgdata.LSN{}} }
+
+// Visit takes a record into account.
+func (t *touches) Visit(rec *walreader.Record) {
+	for i := range rec.Blocks {
+		l := &rec.Blocks[i].Locator
+		t.last[databaseDir{l.Tablespace, l.Database}] = rec.LSN
+	}
+	if database, tablespaces, ok := t.format.DatabaseDrop(rec); ok {
+		for _, tablespace := range tablespaces {
+			t.last[databaseDir{tablespace, database}] = rec.LSN
+		}
+	}
+	if end, ok := t.format.Ended(rec); ok {
+		for l := range end.Relations() {
+			t.last[databaseDir{l.Tablespace, l.Database}] = rec.LSN
+		}
+	}
+}
+
+// Prepend takes in what was seen of the WAL before.
+func (t *touches) Prepend(earlier walreader.Visitor) {
+	for dir, at := range earlier.(*touches).last {
+		t.last[dir] = max(t.last[dir], at)
+	}
+}
+
+// actsFrom leaves of what recovery repeats only what it begins with.
+func (e *events) actsFrom(redo pgdata.LSN) {
+	e.copies = slices.DeleteFunc(e.copies, func(c databaseCopy) bool { return c.at < redo })
+	e.tablespaces = slices.DeleteFunc(e.tablespaces, func(t tablespaceMade) bool { return t.at < redo })
+	maps.DeleteFunc(e.prepared, func(_ uint32, at pgdata.LSN) bool { return at < redo })
+}
+
+// since leaves only what was seen from an LSN on.
+func (e *events) since(at pgdata.LSN) *events {
+	c := *e
+	if c.noImages < at {
+		c.noImages = 0
+	}
+	if c.lastImages.at < at {
+		c.lastImages = imageSetting{}
+	}
+	return &c
+}

@@ -1,0 +1,132 @@
+package rewind
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gorewind/gorewind/lost"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// past is what the target did since the two sides had the same files: which blocks
+// may differ, and from where recovery has to start. It does not tell what it came
+// from: today that is the target's WAL, or what an interrupted rewind knew of it.
+type past struct {
+	checkpoint walreader.Checkpoint // the last common one
+	start      walreader.Checkpoint // of recovery
+	changed    pgdata.Changes
+	scan       ScanSummary
+	lost       lost.Lost
+	events     *events // of the records that recovery replays before the fork
+}
+
+// past reads the target's WAL from the last common checkpoint to its end.
+func (a *analyzer) past(ctx context.Context, s sides, f fork, earlier *Plan) (*past, error) {
+	if earlier != nil {
+		p := &past{checkpoint: earlier.Checkpoint, changed: earlier.Changed, scan: earlier.Scan, lost: earlier.Lost, events: newEvents(f.at)}
+		p.start = startOfRecovery(s, p.checkpoint)
+		return p, nil
+	}
+	a.step("reading WAL in target")
+	wal := a.targetWAL(s.target.History)
+	scan, err := walreader.Scan(ctx, wal, a.format, walreader.ScanRequest{
+		Fork: f.at, End: s.target.EndOfWAL, Visitor: walreader.Visitors(
+			func() walreader.Visitor { return lost.NewVisitor(a.format, f.at) },
+			func() walreader.Visitor { return newEvents(f.at).in(a.format) },
+		),
+	})
+	if err != nil {
+		return nil, a.unreadable(err)
+	}
+	seen := scan.Visitor.(walreader.VisitorList)
+	p := &past{
+		checkpoint: scan.Checkpoint, changed: scan.Changes, lost: seen[0].(*lost.Visitor).Report(scan.BlocksAfterFork), events: seen[1].(*events),
+		scan: ScanSummary{Records: scan.Records, Bytes: scan.Bytes, FirstSegment: scan.FirstSegment, LastSegment: scan.LastSegment},
+	}
+	p.start = startOfRecovery(s, p.checkpoint)
+	p.scan.Proven = a.proveScanned(ctx, wal.own(), p.scan.FirstSegment, f.at)
+	a.log.Info(fmt.Sprintf("rewinding from last common checkpoint at %s on timeline %d", a.lsn(p.checkpoint.LSN), p.checkpoint.TLI))
+	if err := a.readBefore(ctx, s, p); err != nil {
+		return nil, err
+	}
+	p.events.actsFrom(p.start.Redo) // the scan's oldest segment has more
+	if err := a.checkSettings(ctx, s, f, p); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// startOfRecovery is the oldest of the last common checkpoint and of those up to
+// which each side's files are complete.
+func startOfRecovery(s sides, common walreader.Checkpoint) walreader.Checkpoint {
+	c := common
+	for _, side := range []Side{s.source, s.target} {
+		if side.FilesLow.Redo < c.Redo {
+			c = side.FilesLow
+		}
+	}
+	return c
+}
+
+// readBefore adds what records say that recovery replays and the scan did not read:
+// from the start of recovery to the checkpoint.
+func (a *analyzer) readBefore(ctx context.Context, s sides, p *past) error {
+	before, err := a.readEvents(ctx, a.commonWAL(s), p.start.Redo, p.checkpoint.LSN)
+	switch {
+	case err != nil && isMissing(err):
+		a.log.DebugContext(ctx, fmt.Sprintf("WAL between %s and %s is not there to be read: %v", a.lsn(p.start.Redo), a.lsn(p.checkpoint.LSN), err))
+		return nil // startability says what is missing
+	case err != nil:
+		return err
+	}
+	p.events.Prepend(before)
+	return nil
+}
+
+// describe puts the past into the plan.
+func (p *past) describe(plan *Plan) {
+	plan.Checkpoint, plan.Start, plan.Changed, plan.Scan, plan.Lost = p.checkpoint, p.start, p.changed, p.scan, p.lost
+}
+
+// commonWAL is WAL from before the fork: the target's own or, where it lacks that,
+// the source's.
+func (a *analyzer) commonWAL(s sides) walreader.Segments {
+	return eitherWAL{a.targetWAL(s.target.History).own(), a.sharedWAL(s.source)}
+}
+
+// eitherWAL opens segments of the target or, where it lacks them, of the source.
+type eitherWAL struct {
+	own    targetWAL
+	theirs sourceWAL
+}
+
+func (w eitherWAL) OpenSegment(ctx context.Context, s pgdata.SegNo) (walreader.Segment, error) {
+	f, err := w.own.OpenSegment(ctx, s)
+	if err != nil && isMissing(err) {
+		return w.theirs.OpenSegment(ctx, s)
+	}
+	return f, err
+}
+
+// proveScanned finds out from which segment on the scan has proven what
+// [walreader.VerifySegment] proves, before the fork.
+func (a *analyzer) proveScanned(ctx context.Context, own targetWAL, first pgdata.SegNo, fork pgdata.LSN) pgdata.SegNo {
+	err := walreader.VerifyStart(ctx, own, a.format, first)
+	if err != nil || !a.noneNewer(ctx, own, first, fork, own.history.TimelineOf(a.geo, first)) {
+		return first + 1
+	}
+	return first
+}
+
+// noneNewer reports whether the pages of a scanned segment, before the fork, are of no
+// newer timeline than tli. The last one tells, for the scan has found that they do not
+// go back.
+func (a *analyzer) noneNewer(ctx context.Context, own targetWAL, s pgdata.SegNo, fork pgdata.LSN, tli pgdata.TimelineID) bool {
+	end := min(a.geo.SegStart(s+1), a.geo.PageStart(fork))
+	if end <= a.geo.SegStart(s) {
+		return true
+	}
+	newest, err := walreader.PageTimeline(ctx, own, a.format, end-pgdata.LSN(a.geo.WALBlockSize))
+	return err == nil && newest <= tli
+}

@@ -1,0 +1,124 @@
+package rewind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/gorewind/gorewind/internal/pgconf"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// checkSettings proves that the settings which make WAL tell all that the target
+// changed have held for as long as it mattered, and not only now.
+func (a *analyzer) checkSettings(ctx context.Context, s sides, f fork, p *past) error {
+	if at := p.events.noImages; at != 0 && at >= p.start.Redo || !p.start.FullPageWrites {
+		return &Explained{
+			Err:    fmt.Errorf("%w: and they were off on timeline %d at %s", ErrFullPageWrites, f.timeline, a.lsn(max(at, p.start.Redo))),
+			Detail: "Recovery would start before that, and needs the page images that WAL then lacks.", Hint: takeBase,
+		}
+	}
+	if s.target.Control.DataChecksumVersion != 0 {
+		return nil
+	}
+	return a.checkHints(ctx, s, f, p.events)
+}
+
+// checkHints proves that hint bits were in WAL ever since the fork: those of
+// transactions that only the target has would stay in pages that nothing else tells of.
+func (a *analyzer) checkHints(ctx context.Context, s sides, f fork, e *events) error {
+	refused := func(format string, args ...any) error {
+		return &Explained{
+			Err: ErrNoPageHints, Detail: fmt.Sprintf(format, args...),
+			Hint: takeBase + " That these settings are on now is of no use for what was changed before.",
+		}
+	}
+	if !s.target.Control.WALLogHints {
+		return refused("Without them WAL does not tell all that the target %q changed.", a.target.Name())
+	}
+	known := false // as of the record looked at last
+	for i, change := range e.parameters {
+		if change.at >= f.at {
+			if !change.WALLogHints {
+				return refused(`"wal_log_hints" was off on the target from %s on.`, a.lsn(change.at))
+			}
+			known = known || i < len(e.hints) && e.hints[i] < change.at || a.hintsKnown(e, change.at)
+			if !known {
+				return a.hintsBefore(ctx, s, change.at, refused)
+			}
+			continue
+		}
+		known = change.WALLogHints
+	}
+	if own, ok := a.ownHintSetting(s); ok && !own {
+		return refused(`"wal_log_hints" is off in the configuration of the target, which is a standby: what its control file says is its primary's setting.`)
+	}
+	return nil
+}
+
+// hintsKnown reports whether a page image for a hint shows that hints were logged
+// before a change of parameters, and after the one before that.
+func (a *analyzer) hintsKnown(e *events, before pgdata.LSN) bool {
+	var since pgdata.LSN
+	for _, c := range e.parameters {
+		if c.at < before {
+			since = c.at
+		}
+	}
+	for _, at := range e.hints {
+		if since < at && at < before {
+			return true
+		}
+	}
+	return false
+}
+
+// hintsBefore looks for what tells in older WAL, newest segment first, how the setting
+// was before a change.
+func (a *analyzer) hintsBefore(ctx context.Context, s sides, change pgdata.LSN, refused func(string, ...any) error) error {
+	wal := a.targetWAL(s.target.History).own()
+	end := change
+	for no := a.geo.SegNo(change); no > 0; no-- {
+		r := walreader.NewReader(wal, a.format)
+		first, err := r.FindNextRecord(ctx, a.geo.SegStart(no))
+		_ = r.Close()
+		if err == nil && first < end {
+			var read *walreader.ReadResult
+			read, err = walreader.Read(ctx, wal, a.format, walreader.ReadRequest{
+				From: first, To: end, Visitor: func() walreader.Visitor { return newEvents(0).in(a.format) },
+			})
+			if err == nil {
+				e := read.Visitor.(*events)
+				if n := len(e.parameters); n > 0 && e.parameters[n-1].WALLogHints || len(e.hints) > n {
+					return nil
+				} else if n > 0 {
+					return refused(`"wal_log_hints" was off on the target until %s.`, a.lsn(change))
+				}
+				end = first
+			}
+		}
+		switch {
+		case err != nil && (errors.Is(err, fs.ErrNotExist) || isDamage(err)):
+			return refused(`The target's settings were changed at %s, and nothing shows that "wal_log_hints" was on before.`, a.lsn(change))
+		case err != nil:
+			return err
+		}
+	}
+	return refused(`"wal_log_hints" was off on the target until %s.`, a.lsn(change))
+}
+
+// ownHintSetting is what a standby's own configuration says, which decides what it
+// does with hints, while its control file has the primary's setting.
+func (a *analyzer) ownHintSetting(s sides) (on, known bool) {
+	if c := s.target.Control; c.MinRecoveryPoint == 0 {
+		return false, false // it was a primary
+	}
+	conf, err := pgconf.Load(pgconf.Options{DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: a.version})
+	if err != nil {
+		return false, false
+	}
+	on, err = conf.Bool("wal_log_hints", false)
+	return on, err == nil
+}

@@ -1,0 +1,226 @@
+package walreader
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// scan is the state that the workers of one Scan or Read share. It goes from its
+// end back to a checkpoint before the fork, or to where it was told to begin.
+type scan struct {
+	f       Format
+	segs    Segments
+	fork    pgdata.LSN // start of the first diverged record; zero in a Read
+	from    pgdata.LSN // start of the first record; zero in a Scan
+	end     pgdata.LSN // of the last record
+	visitor func() Visitor
+
+	oldest atomic.Uint64 // segment known to hold a checkpoint before the fork
+	used   chan *changes // of segments that were joined
+
+	oldestJoined atomic.Uint64 // segment; zero: none yet
+	joined       chan struct{} // has something when oldestJoined changed
+}
+
+// segmentJob is one segment to scan. The result channel has room for the
+// result, so that no worker waits.
+type segmentJob struct {
+	segment pgdata.SegNo
+	result  chan *segmentScan
+}
+
+// produce hands out the segments, newest first. Both channels get each; how far
+// the workers run ahead of the joining is bounded by inOrder's capacity, and by
+// segments that are costly to open.
+func (s *scan) produce(ctx context.Context, work, inOrder chan<- segmentJob) {
+	defer close(work)
+	defer close(inOrder)
+	costly, _ := s.segs.(Costly)
+	last := s.f.Geometry.SegNo(s.end - 1)
+	for no := last; ; no-- {
+		if s.from == 0 && costly != nil && no < last && costly.Costly(no) && !s.waitJoined(ctx, no+1) {
+			return
+		}
+		job := segmentJob{no, make(chan *segmentScan, 1)}
+		for _, c := range []chan<- segmentJob{inOrder, work} {
+			select {
+			case c <- job:
+			case <-ctx.Done():
+				return
+			}
+		}
+		if no == 0 || s.from != 0 && no == s.f.Geometry.SegNo(s.from) {
+			return
+		}
+	}
+}
+
+// waitJoined waits until segment no and all newer ones are joined. It returns
+// false if that does not come, as when the checkpoint is found.
+func (s *scan) waitJoined(ctx context.Context, no pgdata.SegNo) bool {
+	for s.oldestJoined.Load() != uint64(no) {
+		select {
+		case <-s.joined:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// noteJoined tells whoever waits for it that segment no was joined, and that
+// older ones are needed.
+func (s *scan) noteJoined(no pgdata.SegNo) {
+	s.oldestJoined.Store(uint64(no))
+	select {
+	case s.joined <- struct{}{}:
+	default:
+	}
+}
+
+// segmentScan is what one worker knows of the records that start in a segment.
+type segmentScan struct {
+	err error // why the segment could not be read to its end
+
+	// To join it with its neighbours. Without a record, abandoned ones included,
+	// first is zero and only the timelines count.
+	first, last          pgdata.LSN // starts of the first and the last record
+	firstPrev            pgdata.LSN // what the first one points back to
+	next                 pgdata.LSN // start of the record behind the last one, in a later segment
+	abandoned            pgdata.LSN // start of an abandoned record right before next, or zero
+	overwritten          pgdata.LSN // what the first record declares abandoned, or zero
+	oldestTLI, newestTLI uint32     // of the pages read
+	atEnd                bool       // the last record ends where WAL must end
+
+	atFork     bool       // a record starts at the fork
+	afterFork  pgdata.LSN // start of the first record behind the fork, or zero
+	checkpoint Checkpoint // the last before the fork; LSN zero if there is none
+	unknown    error      // the first special record that is not known
+
+	changes        *changes // all that follows counts from the checkpoint, if there is one; nil in a Read
+	records, bytes int64
+
+	// The segment of the fork has also older records, so that its changed blocks
+	// are more than those behind the fork. Nil in other segments.
+	afterForkBlocks *changes
+
+	visitor Visitor // or nil
+}
+
+// segment reads all records that start in segment no.
+func (s *scan) segment(ctx context.Context, r *Reader, no pgdata.SegNo) *segmentScan {
+	res := &segmentScan{}
+	if s.visitor != nil {
+		res.visitor = s.visitor()
+	}
+	if s.from == 0 {
+		select {
+		case res.changes = <-s.used:
+		default:
+			res.changes = newChanges(s.f.Geometry)
+		}
+		if no == s.f.Geometry.SegNo(s.fork) {
+			res.afterForkBlocks = newChanges(s.f.Geometry)
+		}
+	}
+	res.err = s.read(ctx, r, no, res)
+	if res.err != nil {
+		r.pages.forget()
+	}
+	if res.checkpoint.LSN != 0 {
+		for {
+			old := s.oldest.Load()
+			if old >= uint64(no) || s.oldest.CompareAndSwap(old, uint64(no)) {
+				break
+			}
+		}
+	}
+	return res
+}
+
+func (s *scan) read(ctx context.Context, r *Reader, no pgdata.SegNo, res *segmentScan) error {
+	begin := s.f.Geometry.SegStart(no)
+	limit := begin + pgdata.LSN(s.f.Geometry.WALSegSize)
+	first := s.from
+	if first < begin {
+		if _, err := r.pages.at(ctx, begin); err != nil {
+			return err
+		}
+		res.oldestTLI = r.pages.timeline
+		var err error
+		first, err = r.firstStart(ctx, begin, min(limit, s.end)) // pages behind the end may not be written
+		res.newestTLI = r.pages.timeline
+		if err != nil || first == 0 || first >= s.f.recordStart(s.end) {
+			return err
+		}
+	}
+	for r.begin(first); r.pos < limit && !res.atEnd; {
+		start := r.pos
+		rec, err := r.step(ctx)
+		if err != nil {
+			return err
+		}
+		switch {
+		case start == s.fork:
+			res.atFork = true
+		case start > s.fork && res.afterFork == 0:
+			res.afterFork = start
+		}
+		if res.first == 0 {
+			res.first = start
+		}
+		if rec == nil {
+			continue
+		}
+		if res.last == 0 {
+			res.firstPrev = rec.Prev
+			if start == res.first {
+				res.overwritten = rec.overwritten()
+			}
+		}
+		res.last = start
+		if err := s.add(rec, res); err != nil {
+			return err
+		}
+	}
+	res.next, res.abandoned, res.newestTLI = r.pos, r.abandoned, r.pages.timeline
+	return nil
+}
+
+// add takes one record into account.
+func (s *scan) add(rec *Record, res *segmentScan) error {
+	if rec.End >= s.end {
+		if rec.End > s.end {
+			return &BoundaryError{At: s.end, Expected: rec.End, version: s.f.Version}
+		}
+		res.atEnd = true
+	}
+	if res.visitor != nil {
+		res.visitor.Visit(rec)
+	}
+	if rec.Rmgr == RmgrXLOG && rec.LSN < s.fork {
+		if c, ok := rec.Checkpoint(); ok {
+			res.checkpoint = c
+			res.records, res.bytes, res.unknown = 0, 0, nil
+			res.changes.reset()
+		}
+	}
+	res.records++
+	res.bytes += int64(rec.Length)
+	if res.changes == nil {
+		return nil
+	}
+	if rec.Info&infoSpecialRel != 0 && res.unknown == nil {
+		res.unknown = s.f.CheckSpecial(rec)
+	}
+	res.changes.addBlocks(rec)
+	if rec.Rmgr == RmgrStorage || rec.Rmgr == RmgrTransaction && rec.Info&transactionHasInfo != 0 {
+		res.changes.addLimits(s.f, rec)
+	}
+	if res.afterForkBlocks != nil && rec.LSN >= s.fork {
+		res.afterForkBlocks.addBlocks(rec)
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package walreader
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// Info codes of XLOG records that say how the server is set
+// (catalog/pg_control.h).
+const (
+	xlogParameterChange = 0x60
+	xlogFPWChange       = 0x80
+	xlogEndOfRecovery   = 0x90
+	xlogFPIForHint      = 0xA0
+	xlogCheckpointRedo  = 0xE0
+)
+
+// Values of wal_level (access/xlog.h).
+const (
+	WALLevelMinimal = 0
+	WALLevelReplica = 1
+	WALLevelLogical = 2
+)
+
+// Parameters are the settings that a server writes down when it finds, at its
+// start, that they are not those of the control file (XLOG_PARAMETER_CHANGE,
+// xl_parameter_change in access/xlog_internal.h).
+type Parameters struct {
+	WALLevel             int32 // 0 minimal, 1 replica, 2 logical
+	WALLogHints          bool
+	TrackCommitTimestamp bool
+	MaxConnections       int32
+	MaxWorkerProcesses   int32
+	MaxWALSenders        int32 // zero where the record does not have it, up to 11
+	MaxPreparedXacts     int32
+	MaxLocksPerXact      int32
+}
+
+// isXLOG reports whether the record is one of the XLOG resource manager with that
+// info code and that many bytes of main data.
+func (rec *Record) isXLOG(info uint8, size int) bool {
+	return rec.Rmgr == RmgrXLOG && rec.Info&infoRmgrMask == info && len(rec.MainData) == size
+}
+
+// Parameters returns the settings of a PARAMETER_CHANGE record.
+func (f Format) Parameters(rec *Record) (Parameters, bool) {
+	wal := &f.Version.WAL
+	if !rec.isXLOG(xlogParameterChange, parameterChangeSize(wal)) {
+		return Parameters{}, false
+	}
+	d := fields{rest: rec.MainData}
+	var p Parameters
+	p.MaxConnections, p.MaxWorkerProcesses = int32(d.uint32()), int32(d.uint32())
+	if wal.ParameterSenders {
+		p.MaxWALSenders = int32(d.uint32())
+	}
+	p.MaxPreparedXacts, p.MaxLocksPerXact, p.WALLevel = int32(d.uint32()), int32(d.uint32()), int32(d.uint32())
+	flags := d.take(2)
+	p.WALLogHints, p.TrackCommitTimestamp = flags[0] != 0, flags[1] != 0
+	return p, true
+}
+
+func parameterChangeSize(wal *pgdata.WALFormat) int {
+	if wal.ParameterSenders {
+		return 28
+	}
+	return 24
+}
+
+// FullPageWritesChange returns what full_page_writes was set to, if the record
+// is an FPW_CHANGE. A primary writes one when the setting changes; at its start
+// the checkpoint tells it.
+func (f Format) FullPageWritesChange(rec *Record) (on, ok bool) {
+	if !rec.isXLOG(xlogFPWChange, 1) {
+		return false, false
+	}
+	return rec.MainData[0] != 0, true
+}
+
+// IsHintImage reports whether the record is the image of a page of which only
+// hint bits were changed. Servers write it with data checksums or wal_log_hints.
+func (rec *Record) IsHintImage() bool {
+	return rec.Rmgr == RmgrXLOG && rec.Info&infoRmgrMask == xlogFPIForHint
+}
+
+// EndOfRecovery returns what an END_OF_RECOVERY record says: when a server was
+// promoted without a checkpoint, to which timeline, and from which.
+func (f Format) EndOfRecovery(rec *Record) (at time.Time, tli, prev pgdata.TimelineID, ok bool) {
+	if !rec.isXLOG(xlogEndOfRecovery, endOfRecoverySize(&f.Version.WAL)) {
+		return time.Time{}, 0, 0, false
+	}
+	d := fields{rest: rec.MainData}
+	at = d.timestamp()
+	tli, prev = pgdata.TimelineID(d.uint32()), pgdata.TimelineID(d.uint32())
+	return at, tli, prev, !d.bad
+}
+
+func endOfRecoverySize(wal *pgdata.WALFormat) int {
+	if wal.StatesWALLevel {
+		return 24 // four of them padding
+	}
+	return 16
+}
+
+// Where records have wal_level, in majors that have it there.
+const (
+	checkpointWALLevel    = 20
+	endOfRecoveryWALLevel = 16
+)
+
+// WALLevelOf returns the wal_level that a record states: PARAMETER_CHANGE and,
+// from 17 on, checkpoints, CHECKPOINT_REDO and END_OF_RECOVERY. It is that of
+// what follows the record.
+func (f Format) WALLevelOf(rec *Record) (level int32, ok bool) {
+	if p, ok := f.Parameters(rec); ok {
+		return p.WALLevel, true
+	}
+	wal := &f.Version.WAL
+	at := -1
+	switch {
+	case !wal.StatesWALLevel:
+	case rec.isXLOG(xlogCheckpointShutdown, wal.CheckPointSize), rec.isXLOG(xlogCheckpointOnline, wal.CheckPointSize):
+		at = checkpointWALLevel
+	case rec.isXLOG(xlogEndOfRecovery, endOfRecoverySize(wal)):
+		at = endOfRecoveryWALLevel
+	case rec.isXLOG(xlogCheckpointRedo, 4):
+		at = 0
+	}
+	if at < 0 {
+		return 0, false
+	}
+	return int32(binary.LittleEndian.Uint32(rec.MainData[at:])), true
+}
