@@ -160,7 +160,9 @@ func (w *world) follow(r *rand.Rand, y try, target, src *node) error {
 		w.Fatalf("the source does not start")
 	}
 	w.calm(src)
-	target.c.SetConf(w, map[string]string{"recovery_min_apply_delay": "0"})
+	if !w.in.Version.RecoveryConf {
+		target.c.SetConf(w, map[string]string{"recovery_min_apply_delay": "0"})
+	}
 	target.delayed, target.c.StartTimeout = false, time.Minute
 	err := y.follow(w)
 	target.up, target.primary, target.upstream, target.from = target.c.Running(), false, src, src.life
@@ -192,7 +194,7 @@ func (w *world) takeOver(r *rand.Rand, y try, target, src *node) error {
 	ask := func(c *pgtest.Cluster, sql string) string { return strings.Join(c.QueryRows(w, sql)[0], " ") }
 	const transactions = "SELECT coalesce(string_agg(gid, ' ' ORDER BY gid), 'none') FROM pg_prepared_xacts"
 	primary.Exec(w, "INSERT INTO marker VALUES ('flushes all of before')")
-	gids, last := ask(primary, transactions), ask(primary, "SELECT last_value FROM t0_id_seq")
+	gids, last := ask(primary, transactions), ask(primary, "SELECT last_value - (NOT is_called)::int FROM t0_id_seq")
 	y.target.WaitCaughtUp(w, primary)
 	w.stop(r, src)
 	if !w.promote(target) {
