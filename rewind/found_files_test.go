@@ -66,7 +66,7 @@ func TestTransactionsPreparedOnTheSource(t *testing.T) {
 				b.Exec(l, fmt.Sprintf("INSERT INTO t VALUES (%d)", i))
 			}
 			b.Exec(l, "BEGIN", "INSERT INTO t SELECT 100000 FROM generate_series(1, 7)", "PREPARE TRANSACTION 'kept'", "CHECKPOINT")
-			return ends{target: a, src: b, after: func(l *lab, y try) {
+			return ends{target: a, src: b, after: func(l *lab, y *try) {
 				y.src.Stop(l, pgtest.Fast)
 				y.target.Promote(l)
 				require.Equal(l, [][]string{{"kept"}}, y.target.QueryRows(l, "SELECT gid FROM pg_prepared_xacts"))
@@ -174,7 +174,7 @@ func TestWhatIndexesRememberIsOfTheirOwn(t *testing.T) {
 			a.Exec(l, words(1000, 9000))
 			a.Stop(l, pgtest.Fast)
 			b.Exec(l, "INSERT INTO w VALUES ('new')")
-			return ends{target: a, src: b, after: func(l *lab, y try) {
+			return ends{target: a, src: b, after: func(l *lab, y *try) {
 				y.src.Stop(l, pgtest.Fast)
 				y.target.Promote(l)
 				// Each begins a branch of its own, and asks for a page with room for that.
