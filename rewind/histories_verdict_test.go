@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -43,12 +44,10 @@ func (w *world) try(r *rand.Rand) (verdict string, f *finding) {
 		w.stopAs(src, pgtest.Fast)
 	}
 	if src.upstream == target { // whom it would follow in a circle
-		w.forget(src)
-		if src.up {
-			src.c.CutOff(w)
-			w.note(src, "cut off")
-		}
 		src.upstream = nil
+		if src.up {
+			w.cut(src)
+		}
 	}
 	// What the source removes once it was rewound to is not the rewind's fault.
 	src.c.SetConf(w, map[string]string{w.in.Version.KeepWAL: "1024"})
@@ -91,7 +90,7 @@ func (w *world) try(r *rand.Rand) (verdict string, f *finding) {
 			w.note(target, "does not follow, which was not promised: %v", err)
 			w.Fatalf("a rewind was not required, unproven, and the target does not follow")
 		}
-		return "", &finding{err, context}
+		return "", &finding{err, context + "then:\n" + w.controls(target, src)}
 	}
 	verdict = "rewound"
 	if !o.plan.Required {
@@ -135,6 +134,7 @@ func (w *world) writer(r *rand.Rand, n *node) *pgtest.Cluster {
 	w.note(n, "gets what %s writes", root.name)
 	if r.IntN(3) == 0 { // but not just now
 		n.c.PauseReplay(w)
+		n.paused = true
 		w.note(n, "replay is paused")
 		w.write(r, root, "postgres", 1+r.IntN(3))
 		w.do(root, "postgres", "CHECKPOINT")
@@ -153,6 +153,7 @@ func (w *world) calm(n *node) {
 		n.delayed = false
 	}
 	n.c.ResumeReplay(w)
+	n.paused = false
 }
 
 // follow is what must be possible after a rewind.
@@ -194,8 +195,8 @@ func (w *world) takeOver(r *rand.Rand, y *try, target, src *node) error {
 	}
 	ask := func(c *pgtest.Cluster, sql string) string { return strings.Join(c.QueryRows(w, sql)[0], " ") }
 	const transactions = "SELECT coalesce(string_agg(gid, ' ' ORDER BY gid), 'none') FROM pg_prepared_xacts"
+	gids, last := ask(primary, transactions), ask(primary, "SELECT nextval('t0_id_seq')")
 	primary.Exec(w, "INSERT INTO marker VALUES ('flushes all of before')")
-	gids, last := ask(primary, transactions), ask(primary, "SELECT last_value - (NOT is_called)::int FROM t0_id_seq")
 	y.target.WaitCaughtUp(w, primary)
 	w.stop(r, src)
 	if !w.promote(target) {
@@ -226,6 +227,22 @@ func (w *world) takeOver(r *rand.Rand, y *try, target, src *node) error {
 	return nil
 }
 
+// walOf lists what a node has of WAL.
+func (n *node) walOf() string {
+	entries, err := os.ReadDir(filepath.Join(n.c.Dir, n.c.In.Version.WALDir))
+	if err != nil {
+		return err.Error()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "WAL of %s:", n.name)
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && !e.IsDir() {
+			fmt.Fprintf(&b, " %s (%d)", e.Name(), info.ModTime().UnixMilli()%10000000)
+		}
+	}
+	return b.String() + "\n"
+}
+
 // controls are the control files of both sides.
 func (w *world) controls(target, src *node) string {
 	var b strings.Builder
@@ -235,6 +252,7 @@ func (w *world) controls(target, src *node) string {
 			fmt.Fprintf(&b, "control file of %s: %v\n", n.name, err)
 			continue
 		}
+		b.WriteString(n.walOf())
 		fmt.Fprintf(&b, "control file of %s: %+v\n", n.name, d.Fields)
 		fmt.Fprintf(&b, "  checkpoint %+v, hints %v, checksums %d, wal_level %v\n", d.CheckPointCopy, d.WALLogHints, d.DataChecksumVersion, d.WALLevel)
 	}

@@ -47,6 +47,7 @@ type node struct {
 	from     int   // what upstream.life was when it was made this one's
 	life     int   // goes up when its files are not any more a continuation of what they were
 	delayed  bool
+	paused   bool
 	minimal  bool
 	open     []*pgx.Conn // transactions that stay open
 	own      session
@@ -178,7 +179,7 @@ func (w *world) start(n *node) bool {
 		w.note(n, "does not start: %s", lastLines(err.Error(), 3))
 		return false
 	}
-	n.up, n.clean = true, false
+	n.up, n.clean, n.paused = true, false, false
 	w.note(n, "started")
 	return true
 }
@@ -257,7 +258,7 @@ func (w *world) clone(n *node) *node {
 
 // settle waits until a standby has got all that its primary has, or stands still.
 func (w *world) settle(n *node) {
-	if !n.up || n.primary || !n.attached() || !n.upstream.up {
+	if !n.up || n.primary || n.paused || n.delayed || !n.attached() || !n.upstream.up {
 		return
 	}
 	v := n.c.In.Version.SQL
@@ -286,6 +287,7 @@ func (w *world) promote(n *node) bool {
 		return false
 	}
 	n.c.ResumeReplay(w)
+	n.paused = false
 	n.c.Promote(w)
 	n.primary, n.upstream = true, nil
 	w.note(n, "promoted")

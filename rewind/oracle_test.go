@@ -37,6 +37,10 @@ type try struct {
 	asked   bool           // the rewind itself makes the target a standby
 
 	own session // with the target
+	// nudge writes more WAL. A standby that has the beginning of a record which its
+	// new timeline does not go on with waits, whatever else comes, until there is as
+	// much as that record would have needed.
+	nudge func()
 }
 
 // An outcome is what a rewind said, and what it did to a target that it refused.
@@ -141,6 +145,7 @@ func (y *try) follow(t pgtest.T) error {
 	}
 	marker := strconv.FormatInt(time.Now().UnixNano(), 36)
 	primary.Exec(t, "CREATE TABLE IF NOT EXISTS marker (x text)", "INSERT INTO marker VALUES ('"+marker+"')")
+	y.nudge = func() { primary.SwitchWAL(t) }
 	if err := y.wait(logged, "what is written later", func() (bool, error) {
 		return y.answers("SELECT count(*) > 0 FROM pg_class WHERE relname = 'marker'")
 	}, func() (bool, error) {
@@ -202,7 +207,7 @@ const patience = 30 * time.Second
 // the same for ever, or when nothing happens any more.
 func (y *try) wait(logged int, what string, things ...func() (bool, error)) error {
 	state, since := "", time.Now()
-	for _, done := range things {
+	for i, done := range things {
 		for {
 			ok, err := done()
 			if err == nil && ok {
@@ -212,11 +217,15 @@ func (y *try) wait(logged int, what string, things ...func() (bool, error)) erro
 			if now := fmt.Sprint(len(log), y.position()); now != state {
 				state, since = now, time.Now()
 			}
+			if y.nudge != nil && time.Since(since) > patience/6 {
+				y.nudge()
+				y.nudge = nil
+			}
 			switch {
 			case !y.target.Running():
 				return fmt.Errorf("its server ended: %s", complaint(log))
 			case hopeless(log) || time.Since(since) > patience:
-				return fmt.Errorf("it never gets %s: %s (%v)", what, complaint(log), err)
+				return fmt.Errorf("it never gets %s (%d, %v; it is at %s): %s", what, i, err, y.position(), complaint(log))
 			}
 			time.Sleep(20 * time.Millisecond)
 		}
