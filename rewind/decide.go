@@ -18,12 +18,14 @@ func (a *analyzer) decide(ctx context.Context, p *Plan, past *past, lists *listi
 	if err != nil {
 		return err
 	}
+	choice := a.askChoice(ctx, b) // a live source takes its time to answer
+	defer choice()
 	wal, err := a.wal(ctx, p, b)
 	if err != nil {
 		return err
 	}
 	p.NeededWAL = wal.needed
-	if err := a.checkChoice(ctx, p, b); err != nil {
+	if err := a.checkChoice(ctx, p, choice()); err != nil {
 		return err
 	}
 	a.checkRequired(p, b)
