@@ -49,7 +49,14 @@ func (a *analyzer) fork(ctx context.Context, s sides, earlier *Plan) (fork, erro
 	if ancestor != 0 {
 		limit = min(limit, ancestor)
 	}
-	f, err = a.compareRecords(ctx, f, s, limit)
+	switch {
+	case s.target.unread == nil:
+		f, err = a.compareRecords(ctx, f, s, limit)
+	case limit < s.target.EndOfWAL:
+		err = s.target.unread
+	default:
+		f.at, f.unproven = limit, fmt.Sprintf("the target's last checkpoint cannot be read: %v", s.target.unread)
+	}
 	if err != nil {
 		return f, err
 	}

@@ -80,6 +80,8 @@ type Side struct {
 	// which all changes are in its files.
 	EndOfWAL pgdata.LSN
 	FilesLow walreader.Checkpoint
+
+	unread error // why its last checkpoint cannot be read, so that EndOfWAL is only what its control file says
 }
 
 // ScanSummary says what was read of the target's WAL.
