@@ -59,7 +59,7 @@ func TestPreparedTransactionsThatRecoveryReplays(t *testing.T) {
 		}
 		c.Exec(l, "BEGIN", "INSERT INTO t SELECT 100000 FROM generate_series(1, 7)", "PREPARE TRANSACTION 'kept'")
 	}
-	kept := func(l *lab, y try) {
+	kept := func(l *lab, y *try) {
 		y.src.Stop(l, pgtest.Fast)
 		y.target.Promote(l)
 		require.Equal(l, [][]string{{"kept"}}, y.target.QueryRows(l, "SELECT gid FROM pg_prepared_xacts"))
@@ -208,7 +208,7 @@ func TestWhatIndexesRememberIsOfTheirOwn(t *testing.T) {
 			a.Exec(l, words(1000, 9000))
 			a.Stop(l, pgtest.Fast)
 			b.Exec(l, "INSERT INTO w VALUES ('new')")
-			return ends{target: a, src: b, after: func(l *lab, y try) {
+			return ends{target: a, src: b, after: func(l *lab, y *try) {
 				y.src.Stop(l, pgtest.Fast)
 				y.target.Promote(l)
 				// Each begins a branch of its own, and asks for a page with room for that.

@@ -46,7 +46,7 @@ type ends struct {
 	primary     *pgtest.Cluster // of a source that stays a standby
 	opts        rewind.Options
 	// after looks at a target that follows.
-	after func(l *lab, y try)
+	after func(l *lab, y *try)
 }
 
 // oldestMiddleNewest are the majors on which situations are tried.
@@ -87,7 +87,7 @@ func (s situation) tryBoth(l *lab, e ends) {
 	l.Helper()
 	second := e
 	second.target = e.target.CloneStopped(l)
-	first := try{target: e.target, src: e.src, primary: e.primary, opts: e.opts}
+	first := &try{target: e.target, src: e.src, primary: e.primary, opts: e.opts}
 	o := first.rewind(l)
 	stopped := s.stopped != never
 	if stopped { // what becomes of the target changes the source
@@ -102,12 +102,12 @@ func (s situation) tryBoth(l *lab, e ends) {
 		return
 	}
 	l.Run("stopped source", func(t *testing.T) {
-		y := try{target: second.target, src: second.src, primary: second.primary, opts: second.opts}
+		y := &try{target: second.target, src: second.src, primary: second.primary, opts: second.opts}
 		s.judge(&lab{t, l.in}, y, y.rewind(t), cmp.Or(s.stopped, s.want), e.after)
 	})
 }
 
-func (s situation) judge(l *lab, y try, o outcome, want wish, after func(l *lab, y try)) {
+func (s situation) judge(l *lab, y *try, o outcome, want wish, after func(l *lab, y *try)) {
 	l.Helper()
 	if o.err != nil {
 		require.NoError(l, o.refusal())

@@ -1,9 +1,11 @@
 package rewind_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
 )
@@ -192,7 +194,9 @@ func samePaths(n *node, db, sql string) error {
 		"SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off; ",
 		"SET enable_seqscan = off; ",
 	} {
-		rows, err := n.query(db, how+sql)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		rows, err := n.c.TryQuery(ctx, db, how+sql)
+		cancel()
 		if err != nil {
 			return fmt.Errorf("%s: %w", sql, err)
 		}

@@ -55,7 +55,7 @@ func (w *world) try(r *rand.Rand) (verdict string, f *finding) {
 	if src.up {
 		w.do(src, "postgres", "SELECT pg_reload_conf()")
 	}
-	y := try{target: target.c, src: src.c, primary: w.writer(r, src)}
+	y := &try{target: target.c, src: src.c, primary: w.writer(r, src)}
 	program, _ := w.in.Program("postgres")
 	y.opts = rewind.Options{
 		EnsureShutdown: r.IntN(10) > 0, BinDir: filepath.Dir(program),
@@ -80,6 +80,7 @@ func (w *world) try(r *rand.Rand) (verdict string, f *finding) {
 		if errors.As(o.err, &e) && e.CrashRecovered {
 			target.clean = true
 		}
+		w.T.Logf("refused (%s): %v", conditionOf(o.err), o.err)
 		return "refused: " + string(conditionOf(o.err)), nil
 	}
 	context += describe(o.plan)
@@ -155,12 +156,14 @@ func (w *world) calm(n *node) {
 }
 
 // follow is what must be possible after a rewind.
-func (w *world) follow(r *rand.Rand, y try, target, src *node) error {
+func (w *world) follow(r *rand.Rand, y *try, target, src *node) error {
 	if !src.up && !w.start(src) {
 		w.Fatalf("the source does not start")
 	}
 	w.calm(src)
-	target.c.SetConf(w, map[string]string{"recovery_min_apply_delay": "0"})
+	if !w.in.Version.RecoveryConf {
+		target.c.SetConf(w, map[string]string{"recovery_min_apply_delay": "0"})
+	}
 	target.delayed, target.c.StartTimeout = false, time.Minute
 	err := y.follow(w)
 	target.up, target.primary, target.upstream, target.from = target.c.Running(), false, src, src.life
@@ -184,7 +187,7 @@ func (w *world) follow(r *rand.Rand, y try, target, src *node) error {
 }
 
 // takeOver lets the rewound server take its source's place.
-func (w *world) takeOver(r *rand.Rand, y try, target, src *node) error {
+func (w *world) takeOver(r *rand.Rand, y *try, target, src *node) error {
 	primary := src.c
 	if y.primary != nil {
 		primary = y.primary
@@ -192,7 +195,7 @@ func (w *world) takeOver(r *rand.Rand, y try, target, src *node) error {
 	ask := func(c *pgtest.Cluster, sql string) string { return strings.Join(c.QueryRows(w, sql)[0], " ") }
 	const transactions = "SELECT coalesce(string_agg(gid, ' ' ORDER BY gid), 'none') FROM pg_prepared_xacts"
 	primary.Exec(w, "INSERT INTO marker VALUES ('flushes all of before')")
-	gids, last := ask(primary, transactions), ask(primary, "SELECT last_value FROM t0_id_seq")
+	gids, last := ask(primary, transactions), ask(primary, "SELECT last_value - (NOT is_called)::int FROM t0_id_seq")
 	y.target.WaitCaughtUp(w, primary)
 	w.stop(r, src)
 	if !w.promote(target) {

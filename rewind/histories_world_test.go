@@ -49,6 +49,7 @@ type node struct {
 	delayed  bool
 	minimal  bool
 	open     []*pgx.Conn // transactions that stay open
+	own      session
 }
 
 // unmade is why a history ended early.
@@ -92,10 +93,16 @@ func controlAt(dir string) (*controlfile.Data, error) {
 	return controlfile.Parse(raw)
 }
 
+// query asks on a connection that stays, for servers are slow to make one. Other
+// databases than postgres get one each time, for nobody may be connected to what is
+// dropped, moved or copied.
 func (n *node) query(db, sql string) ([][]string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	return n.c.TryQuery(ctx, db, sql)
+	if db != "postgres" {
+		return n.c.TryQuery(ctx, db, sql)
+	}
+	return n.own.query(ctx, n.c, sql)
 }
 
 // value is the one value that a query gives, empty if it fails.
@@ -211,6 +218,7 @@ func (w *world) forget(n *node) {
 		_ = conn.Close(context.Background())
 	}
 	n.open = nil
+	n.own.close()
 }
 
 // lost is for a server that ended by itself.
