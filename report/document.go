@@ -33,6 +33,13 @@ type Document struct {
 	Reason   string `json:"reason,omitempty"`
 	Resumes  bool   `json:"resumes,omitempty"`
 
+	// Proven is true where the last WAL before the divergence, or before the target's
+	// end, was read on both sides and is the same. Where it is false, Unproven says
+	// why, and only the timeline histories vouch for it. Both are missing where the
+	// two were not compared.
+	Proven   *bool  `json:"proven,omitempty"`
+	Unproven string `json:"unproven,omitempty"`
+
 	Divergence   *Position   `json:"divergence,omitempty"` // the end of the WAL that both sides share
 	Checkpoint   *Checkpoint `json:"last_common_checkpoint,omitempty"`
 	WALRead      *WALRead    `json:"wal_read,omitempty"`
@@ -59,7 +66,7 @@ type Side struct {
 	Timeline         uint32       `json:"timeline"`
 	Checkpoint       string       `json:"checkpoint"` // the last one, by the control file
 	Redo             string       `json:"redo"`
-	EndOfWAL         string       `json:"end_of_wal,omitempty"` // of the target
+	EndOfWAL         string       `json:"end_of_wal,omitempty"` // that was written, received or replayed
 	History          List[Period] `json:"history"`
 }
 

@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/archive"
@@ -71,60 +72,71 @@ func (a *analyzer) rewoundConfig(ctx context.Context, b *filemap.Builder) (*pgco
 	})
 }
 
-// checkChoice finds out what recovery will choose by the configuration that the
-// rewound server will have: where it ends, and which timeline it follows.
-func (a *analyzer) checkChoice(ctx context.Context, p *Plan, b *filemap.Builder) error {
+// choice is what recovery will choose by: the configuration that the rewound server
+// will have, and the source's slots.
+type choice struct {
+	pgconf.RecoveryChoice
+	noSlot bool // the source has no slot of the name that the configuration gives
+	err    error
+	known  bool
+}
+
+// askChoice begins to find it out, and gives a function that waits for it.
+func (a *analyzer) askChoice(ctx context.Context, b *filemap.Builder) func() choice {
+	answer := make(chan choice, 1)
+	go func() { answer <- a.choose(ctx, b) }()
+	return sync.OnceValue(func() choice { return <-answer })
+}
+
+func (a *analyzer) choose(ctx context.Context, b *filemap.Builder) (c choice) {
 	conf, err := a.rewoundConfig(ctx, b)
 	if err != nil {
 		a.log.DebugContext(ctx, fmt.Sprintf("what recovery will choose is not known: %v", err))
-		return nil
+		return c
 	}
-	choice, err := conf.RecoveryChoice()
 	var several *pgconf.SeveralTargetsError
-	if err != nil && !errors.As(err, &several) {
-		return nil
+	if c.RecoveryChoice, err = conf.RecoveryChoice(); err != nil && !errors.As(err, &several) {
+		return c
 	}
-	becomesStandby := a.opts.PrimaryConnInfo != ""
-	for _, name := range slices.Sorted(maps.Keys(choice.Targets)) {
-		if becomesStandby {
-			a.warn(p, "%s = '%s' of the source's configuration is reset: a standby would end its recovery there", name, choice.Targets[name])
-		} else {
-			a.warn(p, "the configuration that comes from the source has %s = '%s': a standby that is started with it ends its recovery there, and can promote itself", name, choice.Targets[name])
-		}
-	}
-	if err := a.checkSlot(ctx, p, choice.PrimarySlotName); err != nil {
-		return err
-	}
-	return a.checkNewerTimelines(ctx, p, conf, choice)
-}
-
-// checkSlot warns of a replication slot that the source does not have: a standby
-// without it does not stream.
-func (a *analyzer) checkSlot(ctx context.Context, p *Plan, slot string) error {
+	c.known = true
 	lister, can := a.source.(source.SlotLister)
-	if slot == "" || !can || a.version.RecoveryConf {
-		return nil
+	if c.PrimarySlotName == "" || !can || a.version.RecoveryConf {
+		return c
 	}
 	slots, err := lister.Slots(ctx)
-	if err != nil {
-		return err
+	c.err = err
+	c.noSlot = !slices.ContainsFunc(slots, func(s source.Slot) bool { return s.Name == c.PrimarySlotName && s.Physical })
+	return c
+}
+
+// checkChoice says what of it would make another server of the target than a standby
+// of the source, and refuses what would keep it from starting.
+func (a *analyzer) checkChoice(ctx context.Context, p *Plan, c choice) error {
+	if c.err != nil || !c.known {
+		return c.err
 	}
-	if slices.ContainsFunc(slots, func(s source.Slot) bool { return s.Name == slot && s.Physical }) {
-		return nil
+	becomesStandby := a.opts.PrimaryConnInfo != ""
+	for _, name := range slices.Sorted(maps.Keys(c.Targets)) {
+		if becomesStandby {
+			a.warn(p, "%s = '%s' of the source's configuration is reset: a standby would end its recovery there", name, c.Targets[name])
+		} else {
+			a.warn(p, "the configuration that comes from the source has %s = '%s': a standby that is started with it ends its recovery there, and can promote itself", name, c.Targets[name])
+		}
 	}
-	p.ResetSlot = a.opts.PrimaryConnInfo != ""
-	if p.ResetSlot {
-		a.warn(p, "primary_slot_name = '%s' of the source's configuration is reset: the source has no such slot", slot)
-	} else {
-		a.warn(p, "the configuration that comes from the source has primary_slot_name = '%s', and the source has no such slot: a standby of it would not stream", slot)
+	switch {
+	case c.noSlot && becomesStandby:
+		p.ResetSlot = true
+		a.warn(p, "primary_slot_name = '%s' of the source's configuration is reset: the source has no such slot", c.PrimarySlotName)
+	case c.noSlot:
+		a.warn(p, "the configuration that comes from the source has primary_slot_name = '%s', and the source has no such slot: a standby of it would not stream", c.PrimarySlotName)
 	}
-	return nil
+	return a.checkNewerTimelines(ctx, p, c.RecoveryChoice)
 }
 
 // checkNewerTimelines looks for histories of newer timelines in the archive, as
 // recovery does that goes on to the latest one, and refuses one that does not go on
 // from where the source is.
-func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, conf *pgconf.Config, choice pgconf.RecoveryChoice) error {
+func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgconf.RecoveryChoice) error {
 	latest := choice.Timeline == "latest" || choice.Timeline == "" && !a.version.RecoveryConf || a.opts.PrimaryConnInfo != ""
 	command := choice.RestoreCommand
 	if a.version.RecoveryConf { // it will be the target's own
@@ -140,8 +152,9 @@ func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, conf *pgcon
 	from := &archive.Archive{Command: command, DataDir: a.target.Name(), Version: a.version, Logger: a.log}
 	defer from.Close()
 	dir, err := a.target.RestoreDir(a.version.WALDir)
-	if err != nil {
-		return err
+	if err != nil { // as on a disk that cannot be written to
+		a.log.DebugContext(ctx, fmt.Sprintf("histories of newer timelines are not looked for in the archive: %v", err))
+		return nil
 	}
 	for tli := p.Source.Timeline + 1; tli < p.Source.Timeline+maxTimelines; tli++ {
 		dst, err := a.target.Locate(dir + "/" + pgdata.HistoryFileName(tli))

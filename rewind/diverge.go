@@ -49,7 +49,14 @@ func (a *analyzer) fork(ctx context.Context, s sides, earlier *Plan) (fork, erro
 	if ancestor != 0 {
 		limit = min(limit, ancestor)
 	}
-	f, err = a.compareRecords(ctx, f, s, limit)
+	switch {
+	case s.target.unread == nil:
+		f, err = a.compareRecords(ctx, f, s, limit)
+	case limit < s.target.EndOfWAL:
+		err = s.target.unread
+	default:
+		f.at, f.unproven = limit, fmt.Sprintf("the target's last checkpoint cannot be read: %v", s.target.unread)
+	}
 	if err != nil {
 		return f, err
 	}
@@ -99,7 +106,6 @@ func (a *analyzer) tellFork(p *Plan, f fork) {
 	}
 	if f.unproven != "" {
 		a.warn(p, "that both sides have the same WAL up to %s could not be proven, only their timeline histories say so: %s", a.lsn(f.at), f.unproven)
-		a.log.Warn(p.Warnings[len(p.Warnings)-1])
 	}
 	if !p.Required {
 		a.log.Info("no rewind required")

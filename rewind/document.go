@@ -51,6 +51,7 @@ func (r *Rewind) document(err error, known func() names) *report.Document {
 		return d
 	}
 	d.Target, d.Source = r.documentSide(&p.Target, r.target.Name()), r.documentSide(&p.Source, r.opts.Source.String())
+	d.Proven, d.Unproven = &p.Proven, p.Unproven
 	if p.Divergence != 0 {
 		d.Divergence = &report.Position{LSN: r.lsn(p.Divergence), Timeline: uint32(p.DivergenceTimeline)}
 	}

@@ -3,6 +3,7 @@ package rewind
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/gorewind/gorewind/lost"
 	"github.com/gorewind/gorewind/pgdata"
@@ -25,6 +26,7 @@ type past struct {
 func (a *analyzer) past(ctx context.Context, s sides, f fork, earlier *Plan) (*past, error) {
 	if earlier != nil {
 		p := &past{checkpoint: earlier.Checkpoint, changed: earlier.Changed, scan: earlier.Scan, lost: earlier.Lost, events: newEvents(f.at)}
+		maps.Copy(p.events.prepared, earlier.Prepared)
 		p.start = startOfRecovery(s, p.checkpoint)
 		return p, nil
 	}
@@ -87,6 +89,7 @@ func (a *analyzer) readBefore(ctx context.Context, s sides, p *past) error {
 // describe puts the past into the plan.
 func (p *past) describe(plan *Plan) {
 	plan.Checkpoint, plan.Start, plan.Changed, plan.Scan, plan.Lost = p.checkpoint, p.start, p.changed, p.scan, p.lost
+	plan.Prepared = p.events.prepared
 }
 
 // commonWAL is WAL from before the fork: the target's own or, where it lacks that,

@@ -68,7 +68,7 @@ func (r *Rewind) openTarget() (control []byte, earlier *Plan, err error) {
 	case err != nil:
 		notes = new(Plan) // all that is needed is in the journal
 	}
-	if j.InPlace && !j.Done {
+	if r.again = j.InPlace && !j.Done; r.again {
 		return j.Control, notes, nil
 	}
 	r.journal, r.plan = j, notes.toResume()

@@ -76,6 +76,7 @@ type Rewind struct {
 	phases []PhaseResult
 
 	journal   *target.Journal // of a committed rewind, which this one completes
+	again     bool            // an interrupted rewind in place is begun again
 	applied   bool
 	touched   bool // the target is not any more as it was
 	recovered bool // changed by a single-user server of ours, even if that failed
@@ -172,7 +173,7 @@ func (r *Rewind) Apply(ctx context.Context) error {
 
 // inPlace reports whether the target's files are written to at once, because it
 // was asked for or because an interrupted rewind did so.
-func (r *Rewind) inPlace() bool { return r.opts.InPlace || r.plan != nil && r.plan.Again }
+func (r *Rewind) inPlace() bool { return r.opts.InPlace || r.again }
 
 // applyStaged stages everything, commits, and then makes the target what it
 // should be.

@@ -57,8 +57,12 @@ func (a *analyzer) targetSide(ctx context.Context, s Side) (Side, error) {
 	wal := a.targetWAL(histories[0]).ofAny()
 	wal.archive, wal.archived = a.archive, a.geo.SegNo(s.Control.CheckPoint)
 	end, history, err := a.endOfOwnWAL(ctx, s.Control, histories, wal)
-	if err != nil {
-		return s, a.unreadable(err)
+	switch {
+	case err != nil && isMissing(err): // which matters only if a rewind is required
+		s.unread = a.unreadable(err)
+		end, history = s.Control.CheckPoint, histories[len(histories)-1]
+	case err != nil:
+		return s, err
 	}
 	s.History, s.Timeline = history, history.Newest()
 	s.EndOfWAL = max(end, s.Control.MinRecoveryPoint)

@@ -24,6 +24,7 @@ var ErrForkUnknown = errors.New("source and target have different WAL on one tim
 // place write checkpoints of the same form, and their clocks' seconds, too.
 type witness struct {
 	from, end pgdata.LSN // both at boundaries of records
+	last      pgdata.LSN // start of its last record
 }
 
 // witnessSizes are how far back a witness is looked for. The first is read in one
@@ -84,7 +85,7 @@ func (a *analyzer) readWitness(ctx context.Context, r *walreader.Reader, begin, 
 		if rec.End > limit {
 			break
 		}
-		w.end = rec.End
+		w.end, w.last = rec.End, rec.LSN
 		if _, ends := a.format.TransactionEnd(rec); ends {
 			w.from, w.certain = rec.LSN, true
 		}
@@ -117,6 +118,11 @@ func (a *analyzer) compareRecords(ctx context.Context, f fork, s sides, limit pg
 	}
 	theirs := a.sharedWAL(s.source)
 	same, err := a.sameWAL(ctx, own, theirs, w.from, w.end)
+	for err != nil && errors.Is(err, fs.ErrNotExist) && a.geo.SegNo(w.from) < a.geo.SegNo(w.last) {
+		// What the source still has must do, if that is at least the last record.
+		w.from = a.geo.SegStart(a.geo.SegNo(w.from) + 1)
+		same, err = a.sameWAL(ctx, own, theirs, w.from, w.end)
+	}
 	switch {
 	case err == nil && same:
 		return f, nil

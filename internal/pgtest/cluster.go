@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 )
 
@@ -29,16 +30,13 @@ type Options struct {
 	ExtraInitdb  []string          // more options for initdb
 	Conf         map[string]string // settings for postgresql.conf, over the default ones
 	TCP          bool              // listens on 127.0.0.1 too
-	InMemory     bool              // lies in main memory, where the machine has room for that
+	InMemory     bool              // lies in main memory, where the machine has room for that; under test, all do
 	Distinct     bool              // has a system identifier of its own; otherwise clusters made alike share one
 }
 
-func (o Options) base() string {
-	if o.InMemory {
-		return roomyMemory()
-	}
-	return ""
-}
+// inMemory tells where a cluster is to lie. Making and removing its thousand files
+// costs several times as much on a disk, and no test is about that disk.
+func (o Options) inMemory() bool { return o.InMemory || testing.Testing() }
 
 // Cluster is a data directory with its server, which may run or not. What
 // belongs to the place and not to the data (port, socket, log file) is given on
@@ -53,10 +51,10 @@ type Cluster struct {
 	// waiting for connections is in vain.
 	Hopeless func(log string) bool
 
-	base string // where it and its copies lie, empty for this process's directory
-	home string // holds everything of the cluster, and the socket
-	port int
-	tcp  bool
+	home   string // holds everything of the cluster, and the socket
+	memory bool   // it and its copies lie in main memory, if there is room
+	port   int
+	tcp    bool
 
 	mu     sync.Mutex
 	server *server // nil when stopped
@@ -89,8 +87,7 @@ const keepWALMB = 256
 var clusters atomic.Int64
 
 // newCluster makes a place for a cluster, without data.
-// Its base is a directory for many of them, empty for this process's own.
-func newCluster(t T, in *Installation, name string, tcp bool, base string) *Cluster {
+func newCluster(t T, in *Installation, name string, tcp, inMemory bool) *Cluster {
 	t.Helper()
 	r, err := run()
 	if err != nil {
@@ -100,9 +97,13 @@ func newCluster(t T, in *Installation, name string, tcp bool, base string) *Clus
 	if name == "" {
 		name = fmt.Sprintf("node%d", n)
 	}
+	base := r.path
+	if inMemory {
+		base = cmp.Or(roomyMemory(), base)
+	}
 	c := &Cluster{
 		In: in, Name: name, StartTimeout: time.Minute,
-		base: base, home: filepath.Join(cmp.Or(base, r.path), fmt.Sprint(n)),
+		memory: inMemory, home: filepath.Join(base, fmt.Sprint(n)),
 		tcp: tcp, port: 10000 + (os.Getpid()*31+n)%50000,
 	}
 	c.Dir, c.LogFile = filepath.Join(c.home, "data"), filepath.Join(c.home, "server.log")
@@ -152,7 +153,7 @@ func (in *Installation) InitCluster(t T, o Options) *Cluster {
 		t.Fatalf("PostgreSQL does not run as root: call pgtest.Main or pgtest.Unprivileged first")
 	}
 	args := in.initdbArgs(t, o)
-	c := newCluster(t, in, o.Name, o.TCP, o.base())
+	c := newCluster(t, in, o.Name, o.TCP, o.inMemory())
 	var err error
 	if o.Distinct {
 		err = in.initdb(c.Dir, args)
@@ -207,6 +208,7 @@ func (c *Cluster) separateWAL() error {
 func (c *Cluster) writeConf(t T, o Options) {
 	t.Helper()
 	conf := maps.Clone(testConf)
+	maps.Copy(conf, c.In.dialect().settings)
 	if o.NoChecksums {
 		conf["wal_log_hints"] = "on"
 	}

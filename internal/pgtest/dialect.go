@@ -15,6 +15,9 @@ type dialect struct {
 	insertLSN   string // insert position of a primary
 	replayLSN   string // of a standby
 
+	// settings are for postgresql.conf, over those that every major has.
+	settings map[string]string
+
 	pauseReplay, resumeReplay string
 	reloadConnInfo            bool // primary_conninfo is read again at a reload
 	loggedHash                bool // hash indexes are in WAL
@@ -37,12 +40,15 @@ var dialects = func() []dialect {
 	d10.loggedHash = true
 	d11 := d10
 	d11.since, d11.walSegSize, d11.groupAccess = 1100, true, true
-	d13 := d11
+	d12 := d11
+	// New segments are holes, which cost nothing to write, to read and to copy.
+	d12.since, d12.settings = 1200, map[string]string{"wal_init_zero": "off"}
+	d13 := d12
 	d13.since, d13.keepWAL = 1300, func(mb, _ int) string { return fmt.Sprintf("wal_keep_size = %d", mb) }
 	d13.reloadConnInfo = true
 	d18 := d13
 	d18.since, d18.noChecksums = 1800, []string{"--no-data-checksums"}
-	return []dialect{d96, d10, d11, d13, d18}
+	return []dialect{d96, d10, d11, d12, d13, d18}
 }()
 
 func (in *Installation) dialect() dialect {

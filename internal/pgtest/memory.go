@@ -45,14 +45,15 @@ func MemoryDir(t T) string {
 	return filepath.Clean(dir)
 }
 
-// enoughMemory is what has to be free there for whole clusters, some at a time.
-const enoughMemory = 4 << 30
+// enoughMemory is what has to be free there for one more cluster, beside what the
+// others that are there now have yet to write.
+const enoughMemory = 3 << 30
 
 // roomyMemory is the scratch directory in main memory, empty where there is none
-// with room for clusters.
-var roomyMemory = sync.OnceValue(func() string {
-	if dir := memory(); dir != "" && freeBytes(dir) >= enoughMemory {
+// with room for one more cluster.
+func roomyMemory() string {
+	if dir := memory(); dir != "" && min(freeBytes(dir), availableMemory()) >= enoughMemory {
 		return dir
 	}
 	return ""
-})
+}

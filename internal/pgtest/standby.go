@@ -45,7 +45,7 @@ func (c *Cluster) cloneStopped(t T, name string) *Cluster {
 	if c.Running() {
 		t.Fatalf("%s runs, so it cannot be copied", c.Name)
 	}
-	clone := newCluster(t, c.In, name, c.tcp, c.base)
+	clone := newCluster(t, c.In, name, c.tcp, c.memory)
 	clone.StartTimeout = c.StartTimeout
 	if err := copyCluster(c.Dir, clone.Dir, c.In.Version, clone.home); err != nil {
 		t.Fatalf("copy %s: %v", c.Name, err)

@@ -62,23 +62,26 @@ func copyFile(from, to string, info fs.FileInfo) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	var buf [len(zeros)]byte
+	buf := make([]byte, min(int64(len(zeros)), info.Size()+1)) // one more, to see the end
 	for at := int64(0); ; {
-		n, err := io.ReadFull(in, buf[:])
+		if at, err = nextData(in, at); err != nil {
+			return err
+		}
+		n, err := in.ReadAt(buf, at)
 		if n > 0 && !bytes.Equal(buf[:n], zeros[:n]) {
 			if _, err := out.WriteAt(buf[:n], at); err != nil {
 				return err
 			}
 		}
 		at += int64(n)
-		if err != nil {
-			if err != io.EOF && err != io.ErrUnexpectedEOF {
-				return err
-			}
+		if err == io.EOF {
 			if err := out.Truncate(at); err != nil {
 				return err
 			}
 			break
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return out.Chmod(info.Mode().Perm())

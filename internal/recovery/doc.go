@@ -65,13 +65,11 @@
 //
 //  1. See that no server runs, then call PutBack.
 //  2. Finish an unfinished rewind, which a poisoned control file shows.
-//  3. Compare timelines. Nothing here is needed, nor right, if source and target
-//     are on the same one; nor does it matter that a cluster was never started
-//     since it was rewound, which Assess calls inconsistent.
-//  4. Assess. For SingleUser, note the end of the target's last checkpoint record
-//     or, if that is greater, its minimum recovery point; call Run; read the
-//     control file again. If the target's WAL now ends before the divergence, the
-//     cluster had lost WAL that the source has, and has written its own in that
-//     place. They diverged where the target ended, at what was noted at the
-//     latest, and a rewind is required.
+//  3. Find the end of the target's WAL, of every state, without writing, and
+//     decide whether a rewind is required. If none is, nothing here is needed, nor
+//     right: a primary that lost WAL, and had not reached the fork, can follow as
+//     it is, and would not with the checkpoint of a single-user server in the place
+//     of WAL that the source has. Nor does it matter then that a cluster was never
+//     started since it was rewound, which Assess calls inconsistent.
+//  4. Assess. For SingleUser call Run, and look at the target anew.
 package recovery
