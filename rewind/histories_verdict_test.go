@@ -6,19 +6,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"time"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/rewind"
 )
-
-// proven tells whether a plan's "no rewind required" is more than a claim.
-func proven(p *rewind.Plan) bool {
-	f := reflect.ValueOf(p).Elem().FieldByName("Proven")
-	return !f.IsValid() || f.Bool()
-}
 
 // A finding is an outcome that is wrong.
 type finding struct {
@@ -86,7 +79,7 @@ func (w *world) try(r *rand.Rand) (verdict string, f *finding) {
 	w.note(target, "rewind required %v %s; they parted at %s", o.plan.Required, o.plan.Reason, o.plan.Divergence)
 	w.renew(r, target)
 	if err := w.follow(r, y, target, src); err != nil {
-		if !o.plan.Required && !proven(o.plan) {
+		if !o.plan.Required && !o.plan.Proven {
 			w.note(target, "does not follow, which was not promised: %v", err)
 			w.Fatalf("a rewind was not required, unproven, and the target does not follow")
 		}
@@ -262,7 +255,7 @@ func (w *world) controls(target, src *node) string {
 func describe(p *rewind.Plan) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "plan: required %v (%s), proven %v, resumes %v, parted at %s on timeline %d, checkpoint %+v, scan %+v\n",
-		p.Required, p.Reason, proven(p), p.Resumes, p.Divergence, p.DivergenceTimeline, p.Checkpoint, p.Scan)
+		p.Required, p.Reason, p.Proven, p.Resumes, p.Divergence, p.DivergenceTimeline, p.Checkpoint, p.Scan)
 	for _, s := range []rewind.Side{p.Target, p.Source} {
 		fmt.Fprintf(&b, "  side: timeline %d, history %+v, end of WAL %s\n", s.Timeline, s.History, s.EndOfWAL)
 	}
