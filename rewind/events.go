@@ -54,6 +54,9 @@ type tablespaceMade struct {
 	location string
 }
 
+// eventRmgrs are the resource managers whose records can be events.
+var eventRmgrs = []uint8{walreader.RmgrXLOG, walreader.RmgrTransaction, walreader.RmgrDatabase, walreader.RmgrTablespace}
+
 func newEvents(fork pgdata.LSN) *events {
 	return &events{fork: fork, prepared: map[uint32]pgdata.LSN{}}
 }
@@ -63,13 +66,11 @@ func (e *events) in(f walreader.Format) *events { e.format = f; return e }
 // Visit takes a record into account.
 func (e *events) Visit(rec *walreader.Record) {
 	counts := e.fork == 0 || rec.LSN < e.fork
-	switch rec.Rmgr {
-	case walreader.RmgrXLOG:
+	switch {
+	case rec.Rmgr == walreader.RmgrXLOG:
 		e.visitSetting(rec, counts)
-	case walreader.RmgrTransaction, walreader.RmgrDatabase, walreader.RmgrTablespace:
-		if counts {
-			e.visitAct(rec)
-		}
+	case counts && slices.Contains(eventRmgrs, rec.Rmgr):
+		e.visitAct(rec)
 	}
 }
 

@@ -37,6 +37,7 @@ func (a *analyzer) past(ctx context.Context, s sides, f fork, earlier *Plan) (*p
 			func() walreader.Visitor { return lost.NewVisitor(a.format, f.at) },
 			func() walreader.Visitor { return newEvents(f.at).in(a.format) },
 		),
+		BeforeFork: eventRmgrs,
 	})
 	if err != nil {
 		return nil, a.unreadable(err)

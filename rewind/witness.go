@@ -29,7 +29,10 @@ type witness struct {
 
 // witnessSizes are how far back a witness is looked for. The first is read in one
 // question; the last is given up at.
-var witnessSizes = []pgdata.LSN{64 << 10, 1 << 20, 16 << 20, 64 << 20}
+var witnessSizes = []pgdata.LSN{64 << 10, 1 << 20, 16 << 20}
+
+// maxStretch is how much WAL is compared at once.
+const maxStretch = 2 << 20
 
 // findWitness reads the target's WAL before a limit.
 func (a *analyzer) findWitness(ctx context.Context, wal walreader.Segments, limit pgdata.LSN) (w witness, err error) {
@@ -166,7 +169,7 @@ func (a *analyzer) sharedWAL(s Side) sourceWAL {
 func (a *analyzer) sameWAL(ctx context.Context, own targetWAL, theirs sourceWAL, from, to pgdata.LSN) (bool, error) {
 	for from = a.geo.PageStart(from); from < to; {
 		s := a.geo.SegNo(from)
-		end := min(to, a.geo.SegStart(s+1))
+		end := min(to, a.geo.SegStart(s+1), from+maxStretch)
 		mine, err := readStretch(ctx, own, a.geo, from, end)
 		if err != nil {
 			return false, err

@@ -16,6 +16,7 @@ type scan struct {
 	from    pgdata.LSN // start of the first record; zero in a Scan
 	end     pgdata.LSN // of the last record
 	visitor func() Visitor
+	early   [256]bool // resource managers whose records visitors see also before the fork
 
 	oldest atomic.Uint64 // segment known to hold a checkpoint before the fork
 	used   chan *changes // of segments that were joined
@@ -197,7 +198,7 @@ func (s *scan) add(rec *Record, res *segmentScan) error {
 		}
 		res.atEnd = true
 	}
-	if res.visitor != nil {
+	if res.visitor != nil && (rec.LSN >= s.fork || s.early[rec.Rmgr]) {
 		res.visitor.Visit(rec)
 	}
 	if rec.Rmgr == RmgrXLOG && rec.LSN < s.fork {
