@@ -32,20 +32,12 @@ func (a *analyzer) past(ctx context.Context, s sides, f fork, earlier *Plan) (*p
 	}
 	a.step("reading WAL in target")
 	wal := a.targetWAL(s.target.History)
-	scan, err := walreader.Scan(ctx, wal, a.format, walreader.ScanRequest{
-		Fork: f.at, End: s.target.EndOfWAL, Visitor: walreader.Visitors(
-			func() walreader.Visitor { return lost.NewVisitor(a.format, f.at) },
-			func() walreader.Visitor { return newEvents(f.at).in(a.format) },
-		),
-		BeforeFork: eventRmgrs,
-	})
+	p, err := a.scan(ctx, s, f, wal, 0)
 	if err != nil {
 		return nil, a.unreadable(err)
 	}
-	seen := scan.Visitor.(walreader.VisitorList)
-	p := &past{
-		checkpoint: scan.Checkpoint, changed: scan.Changes, lost: seen[0].(*lost.Visitor).Report(scan.BlocksAfterFork), events: seen[1].(*events),
-		scan: ScanSummary{Records: scan.Records, Bytes: scan.Bytes, FirstSegment: scan.FirstSegment, LastSegment: scan.LastSegment},
+	if p, err = a.scanFurther(ctx, s, f, p); err != nil {
+		return nil, a.unreadable(err)
 	}
 	p.start = startOfRecovery(s, p.checkpoint)
 	p.scan.Proven = a.proveScanned(ctx, wal.own(), p.scan.FirstSegment, f.at)
