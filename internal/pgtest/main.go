@@ -28,6 +28,7 @@ func Main(m *testing.M) {
 		os.Exit(1)
 	}
 	CleanUpOnSignal()
+	useMemory()
 	code := m.Run()
 	CleanUp()
 	if line := summary(); line != "" {

@@ -16,6 +16,7 @@ func children(int) []int                                { return nil }
 func gone(int) bool                                     { return true }
 func removeSharedMemory(string)                         {}
 func freeze(int)                                        {}
+func thaw(int)                                          {}
 func sendPromote(int) error                             { return errors.ErrUnsupported }
 func isRoot() bool                                      { return false }
 func ownedAlone(string) error                           { return nil }

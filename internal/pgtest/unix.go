@@ -62,6 +62,9 @@ func isRoot() bool { return os.Geteuid() == 0 }
 // freeze stops a process without its knowing.
 func freeze(pid int) { _ = syscall.Kill(pid, syscall.SIGSTOP) }
 
+// thaw ends freeze.
+func thaw(pid int) { _ = syscall.Kill(pid, syscall.SIGCONT) }
+
 // sendPromote makes a postmaster look for the file "promote".
 func sendPromote(pid int) error { return syscall.Kill(pid, syscall.SIGUSR1) }
 
