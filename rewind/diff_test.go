@@ -31,6 +31,7 @@ func TestAStandbyDiffersFromItsPrimaryInHintsOnly(t *testing.T) {
 		p.Exec(t, "CREATE TABLE t AS SELECT g AS id, repeat('x', 100) AS f FROM generate_series(1, 2000) g", "CREATE INDEX ON t (id)")
 		s := p.Standby(t)
 		p.Exec(t, "INSERT INTO t SELECT g, 'y' FROM generate_series(1, 2000) g", "DELETE FROM t WHERE id % 5 = 0", "SELECT count(*) FROM t")
+		p.Checkpoint(t) // a query that tidies pages up does not wait until its WAL is on disk
 		s.WaitCaughtUp(t, p)
 		file := p.QueryString(t, "SELECT pg_relation_filepath('t')")
 		p.Stop(t, pgtest.Fast)

@@ -200,7 +200,7 @@ func (p *specimen) restore(t *testing.T) {
 
 func (p *specimen) load(t *testing.T) *faultdisk.Node {
 	t.Helper()
-	tree, err := faultdisk.Load(p.root)
+	tree, err := faultdisk.Load(p.root, p.untouched, p.rewound)
 	require.NoError(t, err)
 	if label := tree.Find("target/" + pgdata.BackupLabelPath); label != nil {
 		label.Data = regexp.MustCompile(`START TIME: .*`).ReplaceAll(label.Data, []byte("START TIME"))

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -28,6 +29,8 @@ func Main(m *testing.M) {
 		os.Exit(1)
 	}
 	CleanUpOnSignal()
+	useMemory()
+	debug.SetGCPercent(400) // there is little that lives, and much that is read once
 	code := m.Run()
 	CleanUp()
 	if line := summary(); line != "" {

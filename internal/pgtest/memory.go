@@ -20,6 +20,13 @@ var memory = sync.OnceValue(func() string {
 	return r.path
 })
 
+// useMemory has t.TempDir lie in main memory, if there is room.
+func useMemory() {
+	if dir := roomyMemory(); dir != "" {
+		_ = os.Setenv("TMPDIR", dir)
+	}
+}
+
 // MemoryDir is like t.TempDir, but in main memory where the system has a place
 // for that: for tests that write the same files thousands of times.
 func MemoryDir(t T) string {

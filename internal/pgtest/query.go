@@ -84,6 +84,31 @@ func queryText(ctx context.Context, conn *pgconn.PgConn, sql string) ([][]string
 	return rows, nil
 }
 
+// polling prepares to put one question again and again, over one connection: most
+// of what an answer costs is the server's process. The test fails where there is
+// none. To be ended.
+func (c *Cluster) polling(t T, sql string) (query func() [][]string, end func()) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
+	conn, err := pgconn.Connect(ctx, c.ConnString("postgres"))
+	if err != nil {
+		cancel()
+		t.Fatalf("connect to %s: %v", c.Name, err)
+	}
+	query = func() [][]string {
+		t.Helper()
+		rows, err := queryText(ctx, conn, sql)
+		if err != nil {
+			t.Fatalf("%s: %s: %v", c.Name, sql, err)
+		}
+		return rows
+	}
+	return query, func() {
+		_ = conn.Close(ctx)
+		cancel()
+	}
+}
+
 // Exec runs statements one after the other on one connection to database
 // postgres. Each is a transaction of its own.
 func (c *Cluster) Exec(t T, sql ...string) {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -310,10 +311,26 @@ func (c *Cluster) Promote(t T) {
 	if err := sendPromote(pid); err != nil {
 		t.Fatalf("promote %s: %v", c.Name, err)
 	}
+	query, end := c.polling(t, "SELECT pg_is_in_recovery()")
+	defer end()
 	c.waitFor(t, "the promotion", func() (bool, string) {
-		in := c.QueryString(t, "SELECT pg_is_in_recovery()")
+		in := query()[0][0]
 		return in == "f", "pg_is_in_recovery() is " + in
 	})
+}
+
+// StopBackgroundWriter holds the process up that writes WAL at times of its own,
+// until goOn is called: the server cannot be stopped before that. Majors before 10
+// do not say which process it is.
+func (c *Cluster) StopBackgroundWriter(t T) (goOn func()) {
+	t.Helper()
+	text := c.QueryString(t, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'background writer'")
+	pid, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s: the background writer's process is %q", c.Name, text)
+	}
+	freeze(pid)
+	return func() { thaw(pid) }
 }
 
 func (c *Cluster) logSize() int64 {

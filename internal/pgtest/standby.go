@@ -149,9 +149,11 @@ func (c *Cluster) writeFile(t T, name, text string) {
 // WaitStreaming waits until this standby streams from the primary.
 func (c *Cluster) WaitStreaming(t T, primary *Cluster) {
 	t.Helper()
+	sql := fmt.Sprintf("SELECT state FROM pg_stat_replication WHERE application_name = '%s'", c.Name)
+	query, end := primary.polling(t, sql)
+	defer end()
 	c.waitFor(t, "streaming from "+primary.Name, func() (bool, string) {
-		rows := primary.QueryRows(t, fmt.Sprintf(
-			"SELECT state FROM pg_stat_replication WHERE application_name = '%s'", c.Name))
+		rows := query()
 		for _, r := range rows {
 			if r[0] == "streaming" {
 				return true, ""
@@ -164,9 +166,12 @@ func (c *Cluster) WaitStreaming(t T, primary *Cluster) {
 // WaitForLSN waits until a standby has replayed the WAL up to lsn.
 func (c *Cluster) WaitForLSN(t T, lsn pgdata.LSN) {
 	t.Helper()
+	query, end := c.polling(t, "SELECT coalesce("+c.In.dialect().replayLSN+"()::text, '0/0')")
+	defer end()
 	c.waitFor(t, "replay of "+lsn.String(), func() (bool, string) {
-		at := c.ReplayLSN(t)
-		return at >= lsn, "it is at " + at.String()
+		text := query()[0][0]
+		at, err := pgdata.ParseLSN(text)
+		return err == nil && at >= lsn, "it is at " + text
 	})
 }
 

@@ -2,9 +2,9 @@ package pgtest
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"io/fs"
 	"maps"
@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // copyTree copies a directory with its modes and symbolic links. Blocks of
@@ -51,6 +52,10 @@ func copyTree(from, to string) error {
 
 var zeros [64 << 10]byte
 
+// buffers are as large as zeros, and used again: new memory is dear where thousands
+// of files are read.
+var buffers = sync.Pool{New: func() any { return new([len(zeros)]byte) }}
+
 func copyFile(from, to string, info fs.FileInfo) (err error) {
 	in, err := os.Open(from)
 	if err != nil {
@@ -62,7 +67,9 @@ func copyFile(from, to string, info fs.FileInfo) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	buf := make([]byte, min(int64(len(zeros)), info.Size()+1)) // one more, to see the end
+	pooled := buffers.Get().(*[len(zeros)]byte)
+	defer buffers.Put(pooled)
+	buf := pooled[:]
 	for at := int64(0); ; {
 		if at, err = nextData(in, at); err != nil {
 			return err
@@ -139,17 +146,29 @@ func (tree Tree) add(dir, prefix string) error {
 	return nil
 }
 
+// digestSeed makes digests those of this process, which nobody keeps.
+var digestSeed = maphash.MakeSeed()
+
 func digestFile(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = f.Close() }()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
+	buf := buffers.Get().(*[len(zeros)]byte)
+	defer buffers.Put(buf)
+	var h maphash.Hash
+	h.SetSeed(digestSeed)
+	for {
+		n, err := f.Read(buf[:])
+		_, _ = h.Write(buf[:n])
+		if err == io.EOF {
+			return fmt.Sprintf("%016x", h.Sum64()), nil
+		}
+		if err != nil {
+			return "", err
+		}
 	}
-	return fmt.Sprintf("%x", h.Sum(nil)[:12]), nil
 }
 
 // Diff lists where two trees differ, sorted by path: "path: what a has, what b

@@ -255,7 +255,7 @@ func cancelEverything(t *testing.T, c *pgtest.Cluster) {
 func stopServer(t *testing.T, c *pgtest.Cluster) {
 	require.NoError(t, os.WriteFile(filepath.Join(c.Dir, "big"), make([]byte, 64<<20), 0o600))
 	for _, mode := range []pgtest.StopMode{pgtest.Fast, pgtest.Immediate} {
-		s := open(t, c.ConnString("postgres"), pgsource.Options{Timeout: 300 * time.Millisecond})
+		s := open(t, c.ConnString("postgres"), pgsource.Options{Timeout: 2 * time.Second})
 		var stop sync.Once
 		stopped := make(chan struct{})
 		endless := func(yield func(source.Range) bool) {

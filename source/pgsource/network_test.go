@@ -150,9 +150,9 @@ func TestABadNetwork(t *testing.T) {
 
 		t.Run("what is slow but moves is never cut", func(t *testing.T) {
 			p := c.Proxy(t)
-			s := open(t, p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: time.Second})
+			s := open(t, p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: 3 * time.Second})
 			w := newCrowd(t, c, 300)
-			p.Throttle(200_000) // one and a half times the timeout
+			p.Throttle(66_000) // one and a half times the timeout
 			p.Delay(10 * time.Millisecond)
 			require.NoError(t, s.Fetch(t.Context(), ranges(w.asked...), w))
 			w.mustBeComplete(t)
@@ -162,9 +162,9 @@ func TestABadNetwork(t *testing.T) {
 		t.Run("time that the reader takes is not the server's", func(t *testing.T) {
 			p := c.Proxy(t)
 			j, log := newJournal()
-			s := open(t, p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: 800 * time.Millisecond, Logger: log})
+			s := open(t, p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: 3 * time.Second, Logger: log})
 			w := newCrowd(t, c, manyPieces)
-			w.at[1] = func() { time.Sleep(900 * time.Millisecond) }
+			w.at[1] = func() { time.Sleep(3100 * time.Millisecond) }
 			require.NoError(t, s.Fetch(t.Context(), ranges(w.asked...), w))
 			w.mustBeComplete(t)
 			assert.Zero(t, j.count("WARN"))
@@ -172,13 +172,13 @@ func TestABadNetwork(t *testing.T) {
 
 		t.Run("a server that stalls for too long is given up, and found again", func(t *testing.T) {
 			p := c.Proxy(t)
-			s := open(t, p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: 300 * time.Millisecond})
+			s := open(t, p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: 2 * time.Second})
 			w := newCrowd(t, c, manyPieces)
 			w.at[1500] = func() { p.Stall(true) }
 			err := s.Fetch(t.Context(), ranges(w.asked...), w)
 			require.ErrorIs(t, err, source.ErrUnavailable)
 			assert.NotErrorIs(t, err, context.Canceled)
-			assert.Contains(t, err.Error(), "could not read files of the source "+s.String()+": the source did not answer for 300ms")
+			assert.Contains(t, err.Error(), "could not read files of the source "+s.String()+": the source did not answer for 2s")
 			p.Stall(false)
 			_, err = s.State(t.Context())
 			assert.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"sync"
 )
 
 // Node is a file, directory or symbolic link, held in memory. Data is never
@@ -21,8 +22,12 @@ type Node struct {
 	Entries map[string]*Node // of a directory
 }
 
-// Load reads a tree from disk. It follows no links.
-func Load(name string) (*Node, error) {
+// buffers are for reading files that are the same as before, as most are.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// Load reads a tree from disk. It follows no links. Data that is the same as in
+// one of the trees that are known is shared with it.
+func Load(name string, known ...*Node) (*Node, error) {
 	info, err := os.Lstat(name)
 	if err != nil {
 		return nil, err
@@ -30,7 +35,7 @@ func Load(name string) (*Node, error) {
 	n := &Node{Mode: info.Mode()}
 	switch n.Mode.Type() {
 	case 0:
-		n.Data, err = os.ReadFile(name)
+		n.Data, err = load(name, known)
 	case fs.ModeSymlink:
 		n.Link, err = os.Readlink(name)
 	case fs.ModeDir:
@@ -40,7 +45,13 @@ func Load(name string) (*Node, error) {
 		}
 		n.Entries = map[string]*Node{}
 		for _, e := range entries {
-			if n.Entries[e.Name()], err = Load(filepath.Join(name, e.Name())); err != nil {
+			there := make([]*Node, 0, len(known))
+			for _, k := range known {
+				if entry := k.entry(e.Name()); entry != nil {
+					there = append(there, entry)
+				}
+			}
+			if n.Entries[e.Name()], err = Load(filepath.Join(name, e.Name()), there...); err != nil {
 				return nil, err
 			}
 		}
@@ -50,9 +61,36 @@ func Load(name string) (*Node, error) {
 	return n, err
 }
 
+func (n *Node) entry(base string) *Node {
+	if n == nil {
+		return nil
+	}
+	return n.Entries[base]
+}
+
+func load(name string, known []*Node) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	buf := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(buf)
+	buf.Reset()
+	if _, err := buf.ReadFrom(f); err != nil {
+		return nil, err
+	}
+	for _, k := range known {
+		if k != nil && bytes.Equal(k.Data, buf.Bytes()) {
+			return k.Data, nil
+		}
+	}
+	return bytes.Clone(buf.Bytes()), nil
+}
+
 // Store makes a directory on disk what a tree says.
 func (n *Node) Store(name string) error {
-	now, err := Load(name)
+	now, err := Load(name, n)
 	if err != nil {
 		return err
 	}
@@ -61,7 +99,7 @@ func (n *Node) Store(name string) error {
 
 // update writes what is not there yet.
 func (n *Node) update(name string, now *Node) error {
-	if n.describe() != now.describe() || !bytes.Equal(n.Data, now.Data) {
+	if !n.like(now) || !bytes.Equal(n.Data, now.Data) {
 		return errors.Join(os.RemoveAll(name), n.write(name))
 	}
 	for base := range now.Entries {
@@ -132,8 +170,8 @@ func Diff(a, b *Node, skip func(p string) bool) []string {
 		if skip != nil && skip(p) {
 			return false
 		}
-		if as, bs := a.describe(), b.describe(); as != bs {
-			diff = append(diff, fmt.Sprintf("%q: %s, %s", p, as, bs))
+		if !a.like(b) {
+			diff = append(diff, fmt.Sprintf("%q: %s, %s", p, a.describe(), b.describe()))
 		} else if a != nil && !bytes.Equal(a.Data, b.Data) {
 			diff = append(diff, fmt.Sprintf("%q: the contents differ", p))
 		}
@@ -157,6 +195,14 @@ func compare(p string, a, b *Node, visit func(p string, a, b *Node) bool) {
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		compare(path.Join(p, name), a.Find(name), b.Find(name), visit)
 	}
+}
+
+// like tells whether two nodes would be described by the same words.
+func (n *Node) like(other *Node) bool {
+	if n == nil || other == nil {
+		return n == other
+	}
+	return n.Mode == other.Mode && len(n.Data) == len(other.Data) && n.Link == other.Link
 }
 
 func (n *Node) describe() string {
