@@ -240,3 +240,32 @@ func TestRewindInPlaceIsBegunAgain(t *testing.T) {
 		mustBeSound(t, old)
 	})
 }
+
+// TestRewindInPlaceIsNotBegunAgainWithAServerThatIsBehind gives the next run a standby
+// that has less WAL than the checkpoint from which the first one began.
+func TestRewindInPlaceIsNotBegunAgainWithAServerThatIsBehind(t *testing.T) {
+	pgtest.EachOf(t, []string{"13", "18"}, func(t *testing.T, in *pgtest.Installation) {
+		l := &lab{t, in}
+		a := l.primary(pgtest.Options{}, thousand...)
+		both := l.standbys(a, 2)
+		b, behind := both[0], both[1]
+		l.catchUp(a, b, behind)
+		behind.CutOff(l)
+		a.Exec(l, "UPDATE t SET i = i + 1", "CHECKPOINT")
+		l.catchUp(a, b)
+		l.promote(b)
+		a.Exec(l, "UPDATE t SET i = i + 1")
+		a.Stop(l, pgtest.Fast)
+
+		cut := &cutSource{Source: openServer(t, b.ConnString("postgres"))}
+		cut.left.Store(3)
+		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: a.Dir, Source: cut, InPlace: true})
+		require.NoError(t, err)
+		require.ErrorIs(t, r.Apply(t.Context()), errCut)
+		require.NoError(t, r.Close())
+		_, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: a.Dir, Source: openServer(t, behind.ConnString("postgres"))})
+		require.ErrorIs(t, err, rewind.ErrSourceChanged)
+		mustRewind(t, a, openServer(t, b.ConnString("postgres")))
+		mustFollow(t, a, b)
+	})
+}
