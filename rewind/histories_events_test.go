@@ -323,12 +323,29 @@ func prepared(w *world, r *rand.Rand) {
 	}
 }
 
-// databases makes, drops and moves databases.
+// databases makes, drops and moves databases. Where files are copied, servers
+// themselves lose rows if they replay that twice; so standbys get it, and make a
+// restartpoint behind it.
 func databases(w *world, r *rand.Rand) {
 	n := w.pick(r, isPrimary)
 	if n == nil {
 		return
 	}
+	var behind []*node
+	for _, s := range w.nodes {
+		if s != n && s.below(n) {
+			if !s.up || s.paused || s.delayed {
+				return
+			}
+			behind = append(behind, s)
+		}
+	}
+	defer func() {
+		for _, s := range append([]*node{n}, behind...) {
+			w.settle(s)
+			w.do(s, "postgres", "CHECKPOINT")
+		}
+	}()
 	number, strategies := r.IntN(1000), []string{""}
 	if w.in.Version.WAL.DatabaseCreateWAL != 0 {
 		strategies = []string{" STRATEGY file_copy", " STRATEGY wal_log"}

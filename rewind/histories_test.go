@@ -13,8 +13,11 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest"
 )
 
-// histories is how many there are in go test; GOREWIND_TORTURE multiplies that.
+// histories is how many there are in go test, and twice that, times
+// GOREWIND_TORTURE, in make torture.
 const histories = 8
+
+func howMany() int { return histories * max(1, 2*torture) }
 
 // tally counts what rewinds came to.
 type tally struct {
@@ -47,7 +50,7 @@ func TestHistories(t *testing.T) {
 	count := tally{verdicts: map[string]int{}}
 	slots := make(chan struct{}, 2*runtime.NumCPU()+1)
 	t.Run("all", func(t *testing.T) {
-		for i := range uint64(histories * max(1, torture)) {
+		for i := range uint64(howMany()) {
 			t.Run(fmt.Sprint(seed+i), func(t *testing.T) {
 				t.Parallel()
 				slots <- struct{}{}
@@ -56,7 +59,7 @@ func TestHistories(t *testing.T) {
 			})
 		}
 	})
-	pgtest.Note(fmt.Sprintf("lived %d histories (seed %d): %s", histories*max(1, torture), seed, &count))
+	pgtest.Note(fmt.Sprintf("lived %d histories (seed %d): %s", howMany(), seed, &count))
 }
 
 // history is one of them.

@@ -151,6 +151,14 @@ func isPrimary(n *node) bool   { return n.up && n.primary }
 func isStandby(n *node) bool   { return n.up && !n.primary }
 func (n *node) attached() bool { return n.upstream != nil && n.upstream.life == n.from }
 
+// below tells whether a node is another, or gets its WAL from it in some steps.
+func (n *node) below(p *node) bool {
+	for n != p && !n.primary && n.attached() {
+		n = n.upstream
+	}
+	return n == p
+}
+
 // add gives a cluster a name.
 func (w *world) add(c *pgtest.Cluster) *node {
 	n := &node{c: c, name: string(rune('a' + w.names)), clean: true}
