@@ -46,6 +46,7 @@ type WALFormat struct {
 	DatabaseCreateWAL  uint8  // info of XLOG_DBASE_CREATE_WAL_LOG; zero where there is none
 	DatabaseDrop       uint8  // info of XLOG_DBASE_DROP (commands/dbcommands_xlog.h)
 	CheckPointSize     int    // bytes of the CheckPoint struct in checkpoint records
+	CheckPointNextXid  int    // where that has the next transaction
 	TransactionSpecial bool   // commits and aborts that drop relations are marked as special
 	DatabaseDropList   bool   // XLOG_DBASE_DROP has a list of tablespaces; else there is a record for each
 	XactInfo           uint32 // bits of xinfo that say what commit and abort records hold (access/xact.h)
@@ -87,7 +88,7 @@ var (
 	// The WAL formats, each with the first major that writes it. Magic is per major.
 	wal96 = WALFormat{
 		PageFlags: 0x0F, OverwriteFlag: 0x08, ImageFlags: 0x03, ImageCompressed: 0x02,
-		DatabaseDrop: 0x10, CheckPointSize: 80,
+		DatabaseDrop: 0x10, CheckPointSize: 80, CheckPointNextXid: 24,
 		XactInfo: 0x3F, PrepareGIDLen: 46, PrepareGID: 48,
 	}
 	wal10 = with(wal96, func(f *WALFormat) { f.ImageFlags, f.ImageApply, f.XactInfo = 0x07, 0x04, 0x7F })
@@ -103,7 +104,9 @@ var (
 	wal17 = with(wal15, func(f *WALFormat) { f.StatesWALLevel = true })
 	wal18 = with(wal17, func(f *WALFormat) { f.XactStatsSize = 16 })
 	// 19 dropped "block is removable" and gave its bit to "overwrites a partial record".
-	wal19 = with(wal18, func(f *WALFormat) { f.PageFlags, f.OverwriteFlag, f.CheckPointSize = 0x07, 0x04, 96 })
+	wal19 = with(wal18, func(f *WALFormat) {
+		f.PageFlags, f.OverwriteFlag, f.CheckPointSize, f.CheckPointNextXid = 0x07, 0x04, 96, 32
+	})
 )
 
 func with[T any](row T, change func(*T)) T { change(&row); return row }

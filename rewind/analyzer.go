@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/gorewind/gorewind/internal/recovery"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
@@ -47,6 +48,11 @@ func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Pla
 	if err != nil {
 		return err
 	}
+	if !f.required && r.opts.EnsureShutdown {
+		if f.required, err = a.isKilledAtFork(s, f); err != nil {
+			return err
+		}
+	}
 	p.Target, p.Source = s.target, s.source
 	f.describe(p)
 	a.tellFork(p, f)
@@ -78,6 +84,17 @@ func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Pla
 	}
 	r.space, err = a.measure(p)
 	return err
+}
+
+// isKilledAtFork reports whether the target is a killed primary that had written
+// nothing after the fork. It could follow as it is; but its own crash recovery writes a
+// checkpoint there, and pg_rewind, which runs that first, rewinds it.
+func (a *analyzer) isKilledAtFork(s sides, f fork) (bool, error) {
+	if f.ancestor == 0 || !a.sameBoundary(s.target.EndOfWAL, f.ancestor) || f.at != f.ancestor {
+		return false, nil
+	}
+	need, err := recovery.Assess(a.target.Dir, s.target.Control)
+	return need == recovery.SingleUser, err
 }
 
 // lsn writes an LSN as the clusters' major does.

@@ -36,7 +36,7 @@ func dieIfAsked() {
 		return
 	}
 	k, err := strconv.ParseInt(args[0], 10, 64)
-	for _, s := range scenarios() {
+	for _, s := range append(scenarios(), saving()) {
 		if s.name != args[1] || err != nil {
 			continue
 		}

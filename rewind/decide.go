@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/target"
@@ -34,7 +35,9 @@ func (a *analyzer) decide(ctx context.Context, p *Plan, past *past, lists *listi
 	if err != nil {
 		return err
 	}
-	if p.Files, err = b.Plan(filemap.Facts{Changed: p.Changed, WAL: wal.segments, Made: stateFiles(p, ahead.events.prepared)}); err != nil {
+	made := maps.Clone(past.events.prepared)
+	maps.Copy(made, ahead.events.prepared)
+	if p.Files, err = b.Plan(filemap.Facts{Changed: p.Changed, WAL: wal.segments, Made: stateFiles(p, made)}); err != nil {
 		return err
 	}
 	if err := a.compareFiles(ctx, p); err != nil {

@@ -24,6 +24,9 @@ type events struct {
 	lastImages imageSetting      // the last one that says anything
 	minimal    pgdata.LSN        // the first record that says that wal_level is minimal
 
+	promoted    pgdata.LSN                    // the last END_OF_RECOVERY
+	checkpoints map[pgdata.LSN]checkpointXIDs // by where their records start
+
 	copies      []databaseCopy
 	tablespaces []tablespaceMade
 	prepared    map[uint32]pgdata.LSN // transactions, by the record that prepared them
@@ -54,8 +57,14 @@ type tablespaceMade struct {
 	location string
 }
 
+// eventRmgrs are the resource managers whose records can be events.
+var eventRmgrs = []uint8{walreader.RmgrXLOG, walreader.RmgrTransaction, walreader.RmgrDatabase, walreader.RmgrTablespace}
+
+// checkpointXIDs are the next transaction at a checkpoint, and the oldest running one.
+type checkpointXIDs struct{ next, oldestActive uint32 }
+
 func newEvents(fork pgdata.LSN) *events {
-	return &events{fork: fork, prepared: map[uint32]pgdata.LSN{}}
+	return &events{fork: fork, prepared: map[uint32]pgdata.LSN{}, checkpoints: map[pgdata.LSN]checkpointXIDs{}}
 }
 
 func (e *events) in(f walreader.Format) *events { e.format = f; return e }
@@ -63,13 +72,11 @@ func (e *events) in(f walreader.Format) *events { e.format = f; return e }
 // Visit takes a record into account.
 func (e *events) Visit(rec *walreader.Record) {
 	counts := e.fork == 0 || rec.LSN < e.fork
-	switch rec.Rmgr {
-	case walreader.RmgrXLOG:
+	switch {
+	case rec.Rmgr == walreader.RmgrXLOG:
 		e.visitSetting(rec, counts)
-	case walreader.RmgrTransaction, walreader.RmgrDatabase, walreader.RmgrTablespace:
-		if counts {
-			e.visitAct(rec)
-		}
+	case counts && slices.Contains(eventRmgrs, rec.Rmgr):
+		e.visitAct(rec)
 	}
 }
 
@@ -82,6 +89,12 @@ func (e *events) visitSetting(rec *walreader.Record, counts bool) {
 	}
 	if level, ok := e.format.WALLevelOf(rec); ok && level < 1 && e.minimal == 0 {
 		e.minimal = rec.LSN
+	}
+	if _, _, _, ok := e.format.EndOfRecovery(rec); ok {
+		e.promoted = rec.LSN
+	}
+	if next, oldest, ok := e.format.CheckpointXIDs(rec); ok {
+		e.checkpoints[rec.LSN] = checkpointXIDs{next, oldest}
 	}
 	images, ok := e.format.FullPageWritesChange(rec)
 	if c, is := rec.Checkpoint(); is {
@@ -124,6 +137,8 @@ func (e *events) Prepend(earlier walreader.Visitor) {
 	if o.minimal != 0 {
 		e.minimal = o.minimal
 	}
+	e.promoted = max(e.promoted, o.promoted)
+	maps.Copy(e.checkpoints, o.checkpoints)
 	e.copies = append(slices.Clone(o.copies), e.copies...)
 	e.tablespaces = append(slices.Clone(o.tablespaces), e.tablespaces...)
 	for xid, at := range o.prepared {

@@ -50,31 +50,65 @@ func TestRelationsThatEndInHalfABlock(t *testing.T) {
 	}})
 }
 
-// TestTransactionsPreparedOnTheSource is about files that the source's WAL brings,
-// too, of transactions that recovery does not know when it begins.
-func TestTransactionsPreparedOnTheSource(t *testing.T) {
-	tryEach(t, []situation{{
-		name: "one was prepared after the fork, and its file is of a checkpoint", want: rewound,
-		make: func(l *lab) ends {
-			a := l.primary(pgtest.Options{}, thousand...)
-			b := l.standby(a)
-			l.catchUp(a, b)
-			l.promote(b)
-			a.Exec(l, "INSERT INTO t VALUES (1)")
-			a.Stop(l, pgtest.Fast)
-			for i := range 5 {
-				b.Exec(l, fmt.Sprintf("INSERT INTO t VALUES (%d)", i))
-			}
-			b.Exec(l, "BEGIN", "INSERT INTO t SELECT 100000 FROM generate_series(1, 7)", "PREPARE TRANSACTION 'kept'", "CHECKPOINT")
-			return ends{target: a, src: b, after: func(l *lab, y try) {
-				y.src.Stop(l, pgtest.Fast)
-				y.target.Promote(l)
-				require.Equal(l, [][]string{{"kept"}}, y.target.QueryRows(l, "SELECT gid FROM pg_prepared_xacts"))
-				y.target.Exec(l, "COMMIT PREPARED 'kept'")
-				assert.Equal(l, "7", y.target.QueryString(l, "SELECT count(*) FROM t WHERE i = 100000"))
-			}}
+// TestPreparedTransactionsThatRecoveryReplays is about state files that WAL brings, too,
+// of transactions that recovery does not know when it begins.
+func TestPreparedTransactionsThatRecoveryReplays(t *testing.T) {
+	prepare := func(c *pgtest.Cluster, l *lab) {
+		for i := range 5 { // the transaction is newer than the next one of the checkpoint
+			c.Exec(l, fmt.Sprintf("INSERT INTO t VALUES (%d)", i))
+		}
+		c.Exec(l, "BEGIN", "INSERT INTO t SELECT 100000 FROM generate_series(1, 7)", "PREPARE TRANSACTION 'kept'")
+	}
+	kept := func(l *lab, y *try) {
+		y.src.Stop(l, pgtest.Fast)
+		y.target.Promote(l)
+		require.Equal(l, [][]string{{"kept"}}, y.target.QueryRows(l, "SELECT gid FROM pg_prepared_xacts"))
+		y.target.Exec(l, "COMMIT PREPARED 'kept'")
+		assert.Equal(l, "7", y.target.QueryString(l, "SELECT count(*) FROM t WHERE i = 100000"))
+	}
+	tryEach(t, []situation{
+		{
+			name: "one was prepared after the fork, and its file is of a checkpoint", want: rewound,
+			make: func(l *lab) ends {
+				a := l.primary(pgtest.Options{}, thousand...)
+				b := l.standby(a)
+				l.catchUp(a, b)
+				l.promote(b)
+				a.Exec(l, "INSERT INTO t VALUES (1)")
+				a.Stop(l, pgtest.Fast)
+				prepare(b, l)
+				b.Checkpoint(l)
+				return ends{target: a, src: b, after: kept}
+			},
 		},
-	}})
+		{
+			name: "one was prepared before the fork, and both have its file", want: rewound,
+			make: func(l *lab) ends {
+				a := l.primary(pgtest.Options{}, thousand...)
+				b := l.standby(a)
+				prepare(a, l)
+				l.catchUp(a, b)
+				l.promote(b)
+				a.Exec(l, "INSERT INTO t VALUES (1)")
+				a.Stop(l, pgtest.Fast)
+				return ends{target: a, src: b, after: kept}
+			},
+		},
+		{
+			name: "one was prepared before the fork and committed by the source", want: rewound,
+			make: func(l *lab) ends {
+				a := l.primary(pgtest.Options{}, thousand...)
+				b := l.standby(a)
+				prepare(a, l)
+				l.catchUp(a, b)
+				l.promote(b)
+				b.Exec(l, "COMMIT PREPARED 'kept'")
+				a.Exec(l, "INSERT INTO t VALUES (1)")
+				a.Stop(l, pgtest.Fast)
+				return ends{target: a, src: b}
+			},
+		},
+	})
 }
 
 // TestDatabasesCopiedFileByFile is about WAL that says "copy this directory": what
@@ -174,7 +208,7 @@ func TestWhatIndexesRememberIsOfTheirOwn(t *testing.T) {
 			a.Exec(l, words(1000, 9000))
 			a.Stop(l, pgtest.Fast)
 			b.Exec(l, "INSERT INTO w VALUES ('new')")
-			return ends{target: a, src: b, after: func(l *lab, y try) {
+			return ends{target: a, src: b, after: func(l *lab, y *try) {
 				y.src.Stop(l, pgtest.Fast)
 				y.target.Promote(l)
 				// Each begins a branch of its own, and asks for a page with room for that.

@@ -8,12 +8,12 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/page"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/pgdata"
@@ -45,8 +45,9 @@ type ends struct {
 	target, src *pgtest.Cluster
 	primary     *pgtest.Cluster // of a source that stays a standby
 	opts        rewind.Options
+	asked       bool // the rewind itself makes the target a standby
 	// after looks at a target that follows.
-	after func(l *lab, y try)
+	after func(l *lab, y *try)
 }
 
 // oldestMiddleNewest are the majors on which situations are tried.
@@ -87,7 +88,7 @@ func (s situation) tryBoth(l *lab, e ends) {
 	l.Helper()
 	second := e
 	second.target = e.target.CloneStopped(l)
-	first := try{target: e.target, src: e.src, primary: e.primary, opts: e.opts}
+	first := &try{target: e.target, src: e.src, primary: e.primary, opts: e.opts, asked: e.asked}
 	o := first.rewind(l)
 	stopped := s.stopped != never
 	if stopped { // what becomes of the target changes the source
@@ -102,12 +103,12 @@ func (s situation) tryBoth(l *lab, e ends) {
 		return
 	}
 	l.Run("stopped source", func(t *testing.T) {
-		y := try{target: second.target, src: second.src, primary: second.primary, opts: second.opts}
+		y := &try{target: second.target, src: second.src, primary: second.primary, opts: second.opts, asked: e.asked}
 		s.judge(&lab{t, l.in}, y, y.rewind(t), cmp.Or(s.stopped, s.want), e.after)
 	})
 }
 
-func (s situation) judge(l *lab, y try, o outcome, want wish, after func(l *lab, y try)) {
+func (s situation) judge(l *lab, y *try, o outcome, want wish, after func(l *lab, y *try)) {
 	l.Helper()
 	if o.err != nil {
 		require.NoError(l, o.refusal())
@@ -277,6 +278,16 @@ func (l *lab) checksums(c *pgtest.Cluster, on bool) {
 		}))
 	}
 	version := map[bool]uint32{true: 1}[on]
+	l.setControl(c, uint64(version), 4, func() bool {
+		d, err := controlAt(c.Dir)
+		return err == nil && d.DataChecksumVersion == version
+	})
+}
+
+// setControl writes a number to that place of a stopped cluster's control file with
+// which it says what it should.
+func (l *lab) setControl(c *pgtest.Cluster, number uint64, size int, says func() bool) {
+	l.Helper()
 	name := filepath.Join(c.Dir, pgdata.ControlFilePath)
 	raw, err := os.ReadFile(name)
 	require.NoError(l, err)
@@ -284,14 +295,14 @@ func (l *lab) checksums(c *pgtest.Cluster, on bool) {
 	for crc32.Checksum(raw[:end], castagnoli) != binary.LittleEndian.Uint32(raw[end:]) {
 		end += 4
 	}
-	for at := 16; at < end; at += 4 {
-		b := append([]byte(nil), raw...)
-		binary.LittleEndian.PutUint32(b[at:], version)
+	for at := 16; at+size <= end; at += size {
+		b := slices.Clone(raw)
+		copy(b[at:at+size], binary.LittleEndian.AppendUint64(nil, number))
 		binary.LittleEndian.PutUint32(b[end:], crc32.Checksum(b[:end], castagnoli))
-		if d, err := controlfile.Parse(b); err == nil && d.DataChecksumVersion == version {
-			require.NoError(l, os.WriteFile(name, b, 0o600))
+		require.NoError(l, os.WriteFile(name, b, 0o600))
+		if says() {
 			return
 		}
 	}
-	require.FailNow(l, "the control file does not say whether there are checksums")
+	require.FailNow(l, "the control file does not have that")
 }

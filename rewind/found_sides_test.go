@@ -329,3 +329,37 @@ func TestSourcesWhoseControlFileIsOfAnOldTimeline(t *testing.T) {
 		},
 	})
 }
+
+// TestHintsOfAServerThatWasPromotedInALateRestartpoint is about hints that a server puts
+// into pages, and not into WAL, between its promotion and its first checkpoint: those in
+// pages that are newer than the redo point of its last restartpoint.
+func TestHintsOfAServerThatWasPromotedInALateRestartpoint(t *testing.T) {
+	tryEach(t, []situation{{
+		name: "a transaction that the promotion ended is committed by the source", want: rewound,
+		majors: []string{"9.6", "13", "18"}, // from 19 on a promotion waits for a process that stands still
+		make: func(l *lab) ends {
+			a := l.primary(pgtest.Options{}, "CREATE TABLE t (i int)", "CREATE TABLE x (i int)")
+			s := l.standby(a)
+			a.Checkpoint(l)
+			l.catchUp(a, s)
+			s.Checkpoint(l)
+			release := s.HoldCheckpoints(l)
+			open := a.Connect(l, "postgres")
+			_, err := open.Exec(l.Context(), "BEGIN; INSERT INTO x SELECT generate_series(1, 10)")
+			require.NoError(l, err)
+			a.Checkpoint(l)
+			a.Exec(l, "INSERT INTO t VALUES (1)")
+			l.catchUp(a, s)
+			s.Promote(l)
+			require.Equal(l, "0", s.QueryString(l, "SELECT count(*) FROM x"))
+			s.Exec(l, "INSERT INTO t VALUES (2)")
+			release()
+			s.Checkpoint(l)
+			_, err = open.Exec(l.Context(), "COMMIT")
+			require.NoError(l, err)
+			a.Exec(l, "INSERT INTO t VALUES (3)")
+			s.Stop(l, pgtest.Fast)
+			return ends{target: s, src: a} // which has not read x, and so has no image of it in its WAL
+		},
+	}})
+}

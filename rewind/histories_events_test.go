@@ -62,9 +62,11 @@ var events = []event{
 		}
 		if r.IntN(2) == 0 {
 			n.c.PauseReplay(w)
+			n.paused = true
 			w.note(n, "replay is paused")
 		} else {
 			n.c.ResumeReplay(w)
+			n.paused = false
 			w.note(n, "replay goes on")
 		}
 	}},
@@ -174,9 +176,7 @@ func cutOrMend(w *world, r *rand.Rand) {
 		return
 	}
 	if r.IntN(2) == 0 {
-		w.forget(n)
-		n.c.CutOff(w)
-		w.note(n, "cut off")
+		w.cut(n)
 		return
 	}
 	if n.attached() && n.upstream.up {
@@ -185,6 +185,19 @@ func cutOrMend(w *world, r *rand.Rand) {
 			w.settle(n)
 		}
 	}
+}
+
+// cut leaves a running standby without a primary.
+func (w *world) cut(n *node) {
+	w.forget(n)
+	if n.paused || n.delayed { // then it does not let go
+		n.upstream = nil
+		w.stopAs(n, pgtest.Immediate)
+		w.start(n)
+	} else {
+		n.c.CutOff(w)
+	}
+	w.note(n, "cut off")
 }
 
 // snapshot copies a node as it is when it is stopped in some way.

@@ -45,7 +45,7 @@ func (t *tally) String() string {
 func TestHistories(t *testing.T) {
 	seed := newSeed()
 	count := tally{verdicts: map[string]int{}}
-	slots := make(chan struct{}, runtime.NumCPU()+1)
+	slots := make(chan struct{}, 2*runtime.NumCPU()+1)
 	t.Run("all", func(t *testing.T) {
 		for i := range uint64(histories * max(1, torture)) {
 			t.Run(fmt.Sprint(seed+i), func(t *testing.T) {

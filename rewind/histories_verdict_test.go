@@ -4,20 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"time"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/rewind"
 )
-
-// proven tells whether a plan's "no rewind required" is more than a claim.
-func proven(p *rewind.Plan) bool {
-	f := reflect.ValueOf(p).Elem().FieldByName("Proven")
-	return !f.IsValid() || f.Bool()
-}
 
 // A finding is an outcome that is wrong.
 type finding struct {
@@ -43,19 +37,17 @@ func (w *world) try(r *rand.Rand) (verdict string, f *finding) {
 		w.stopAs(src, pgtest.Fast)
 	}
 	if src.upstream == target { // whom it would follow in a circle
-		w.forget(src)
-		if src.up {
-			src.c.CutOff(w)
-			w.note(src, "cut off")
-		}
 		src.upstream = nil
+		if src.up {
+			w.cut(src)
+		}
 	}
 	// What the source removes once it was rewound to is not the rewind's fault.
 	src.c.SetConf(w, map[string]string{w.in.Version.KeepWAL: "1024"})
 	if src.up {
 		w.do(src, "postgres", "SELECT pg_reload_conf()")
 	}
-	y := try{target: target.c, src: src.c, primary: w.writer(r, src)}
+	y := &try{target: target.c, src: src.c, primary: w.writer(r, src)}
 	program, _ := w.in.Program("postgres")
 	y.opts = rewind.Options{
 		EnsureShutdown: r.IntN(10) > 0, BinDir: filepath.Dir(program),
@@ -80,17 +72,18 @@ func (w *world) try(r *rand.Rand) (verdict string, f *finding) {
 		if errors.As(o.err, &e) && e.CrashRecovered {
 			target.clean = true
 		}
+		w.T.Logf("refused (%s): %v", conditionOf(o.err), o.err)
 		return "refused: " + string(conditionOf(o.err)), nil
 	}
 	context += describe(o.plan)
 	w.note(target, "rewind required %v %s; they parted at %s", o.plan.Required, o.plan.Reason, o.plan.Divergence)
 	w.renew(r, target)
 	if err := w.follow(r, y, target, src); err != nil {
-		if !o.plan.Required && !proven(o.plan) {
+		if !o.plan.Required && !o.plan.Proven {
 			w.note(target, "does not follow, which was not promised: %v", err)
 			w.Fatalf("a rewind was not required, unproven, and the target does not follow")
 		}
-		return "", &finding{err, context}
+		return "", &finding{err, context + "then:\n" + w.controls(target, src)}
 	}
 	verdict = "rewound"
 	if !o.plan.Required {
@@ -134,6 +127,7 @@ func (w *world) writer(r *rand.Rand, n *node) *pgtest.Cluster {
 	w.note(n, "gets what %s writes", root.name)
 	if r.IntN(3) == 0 { // but not just now
 		n.c.PauseReplay(w)
+		n.paused = true
 		w.note(n, "replay is paused")
 		w.write(r, root, "postgres", 1+r.IntN(3))
 		w.do(root, "postgres", "CHECKPOINT")
@@ -152,15 +146,18 @@ func (w *world) calm(n *node) {
 		n.delayed = false
 	}
 	n.c.ResumeReplay(w)
+	n.paused = false
 }
 
 // follow is what must be possible after a rewind.
-func (w *world) follow(r *rand.Rand, y try, target, src *node) error {
+func (w *world) follow(r *rand.Rand, y *try, target, src *node) error {
 	if !src.up && !w.start(src) {
 		w.Fatalf("the source does not start")
 	}
 	w.calm(src)
-	target.c.SetConf(w, map[string]string{"recovery_min_apply_delay": "0"})
+	if !w.in.Version.RecoveryConf {
+		target.c.SetConf(w, map[string]string{"recovery_min_apply_delay": "0"})
+	}
 	target.delayed, target.c.StartTimeout = false, time.Minute
 	err := y.follow(w)
 	target.up, target.primary, target.upstream, target.from = target.c.Running(), false, src, src.life
@@ -184,15 +181,15 @@ func (w *world) follow(r *rand.Rand, y try, target, src *node) error {
 }
 
 // takeOver lets the rewound server take its source's place.
-func (w *world) takeOver(r *rand.Rand, y try, target, src *node) error {
+func (w *world) takeOver(r *rand.Rand, y *try, target, src *node) error {
 	primary := src.c
 	if y.primary != nil {
 		primary = y.primary
 	}
 	ask := func(c *pgtest.Cluster, sql string) string { return strings.Join(c.QueryRows(w, sql)[0], " ") }
 	const transactions = "SELECT coalesce(string_agg(gid, ' ' ORDER BY gid), 'none') FROM pg_prepared_xacts"
+	gids, last := ask(primary, transactions), ask(primary, "SELECT nextval('t0_id_seq')")
 	primary.Exec(w, "INSERT INTO marker VALUES ('flushes all of before')")
-	gids, last := ask(primary, transactions), ask(primary, "SELECT last_value FROM t0_id_seq")
 	y.target.WaitCaughtUp(w, primary)
 	w.stop(r, src)
 	if !w.promote(target) {
@@ -223,6 +220,22 @@ func (w *world) takeOver(r *rand.Rand, y try, target, src *node) error {
 	return nil
 }
 
+// walOf lists what a node has of WAL.
+func (n *node) walOf() string {
+	entries, err := os.ReadDir(filepath.Join(n.c.Dir, n.c.In.Version.WALDir))
+	if err != nil {
+		return err.Error()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "WAL of %s:", n.name)
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && !e.IsDir() {
+			fmt.Fprintf(&b, " %s (%d)", e.Name(), info.ModTime().UnixMilli()%10000000)
+		}
+	}
+	return b.String() + "\n"
+}
+
 // controls are the control files of both sides.
 func (w *world) controls(target, src *node) string {
 	var b strings.Builder
@@ -232,6 +245,7 @@ func (w *world) controls(target, src *node) string {
 			fmt.Fprintf(&b, "control file of %s: %v\n", n.name, err)
 			continue
 		}
+		b.WriteString(n.walOf())
 		fmt.Fprintf(&b, "control file of %s: %+v\n", n.name, d.Fields)
 		fmt.Fprintf(&b, "  checkpoint %+v, hints %v, checksums %d, wal_level %v\n", d.CheckPointCopy, d.WALLogHints, d.DataChecksumVersion, d.WALLevel)
 	}
@@ -241,7 +255,7 @@ func (w *world) controls(target, src *node) string {
 func describe(p *rewind.Plan) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "plan: required %v (%s), proven %v, resumes %v, parted at %s on timeline %d, checkpoint %+v, scan %+v\n",
-		p.Required, p.Reason, proven(p), p.Resumes, p.Divergence, p.DivergenceTimeline, p.Checkpoint, p.Scan)
+		p.Required, p.Reason, p.Proven, p.Resumes, p.Divergence, p.DivergenceTimeline, p.Checkpoint, p.Scan)
 	for _, s := range []rewind.Side{p.Target, p.Source} {
 		fmt.Fprintf(&b, "  side: timeline %d, history %+v, end of WAL %s\n", s.Timeline, s.History, s.EndOfWAL)
 	}

@@ -47,8 +47,10 @@ type node struct {
 	from     int   // what upstream.life was when it was made this one's
 	life     int   // goes up when its files are not any more a continuation of what they were
 	delayed  bool
+	paused   bool
 	minimal  bool
 	open     []*pgx.Conn // transactions that stay open
+	own      session
 }
 
 // unmade is why a history ended early.
@@ -92,10 +94,16 @@ func controlAt(dir string) (*controlfile.Data, error) {
 	return controlfile.Parse(raw)
 }
 
+// query asks on a connection that stays, for servers are slow to make one. Other
+// databases than postgres get one each time, for nobody may be connected to what is
+// dropped, moved or copied.
 func (n *node) query(db, sql string) ([][]string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	return n.c.TryQuery(ctx, db, sql)
+	if db != "postgres" {
+		return n.c.TryQuery(ctx, db, sql)
+	}
+	return n.own.query(ctx, n.c, sql)
 }
 
 // value is the one value that a query gives, empty if it fails.
@@ -171,7 +179,7 @@ func (w *world) start(n *node) bool {
 		w.note(n, "does not start: %s", lastLines(err.Error(), 3))
 		return false
 	}
-	n.up, n.clean = true, false
+	n.up, n.clean, n.paused = true, false, false
 	w.note(n, "started")
 	return true
 }
@@ -211,6 +219,7 @@ func (w *world) forget(n *node) {
 		_ = conn.Close(context.Background())
 	}
 	n.open = nil
+	n.own.close()
 }
 
 // lost is for a server that ended by itself.
@@ -249,7 +258,7 @@ func (w *world) clone(n *node) *node {
 
 // settle waits until a standby has got all that its primary has, or stands still.
 func (w *world) settle(n *node) {
-	if !n.up || n.primary || !n.attached() || !n.upstream.up {
+	if !n.up || n.primary || n.paused || n.delayed || !n.attached() || !n.upstream.up {
 		return
 	}
 	v := n.c.In.Version.SQL
@@ -278,6 +287,7 @@ func (w *world) promote(n *node) bool {
 		return false
 	}
 	n.c.ResumeReplay(w)
+	n.paused = false
 	n.c.Promote(w)
 	n.primary, n.upstream = true, nil
 	w.note(n, "promoted")

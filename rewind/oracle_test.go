@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/page"
 	"github.com/gorewind/gorewind/internal/pgtest"
@@ -33,6 +35,12 @@ type try struct {
 	primary *pgtest.Cluster
 	opts    rewind.Options // but for the two sides
 	asked   bool           // the rewind itself makes the target a standby
+
+	own session // with the target
+	// nudge writes more WAL. A standby that has the beginning of a record which its
+	// new timeline does not go on with waits, whatever else comes, until there is as
+	// much as that record would have needed.
+	nudge func()
 }
 
 // An outcome is what a rewind said, and what it did to a target that it refused.
@@ -43,7 +51,7 @@ type outcome struct {
 }
 
 // rewind prepares and applies.
-func (y try) rewind(t pgtest.T) (o outcome) {
+func (y *try) rewind(t pgtest.T) (o outcome) {
 	t.Helper()
 	ctx := context.Background()
 	before, err := pgtest.ComputeTree(y.target.Dir)
@@ -79,7 +87,7 @@ func (y try) rewind(t pgtest.T) (o outcome) {
 	return o
 }
 
-func (y try) open(ctx context.Context) (source.Source, error) {
+func (y *try) open(ctx context.Context) (source.Source, error) {
 	if y.src.Running() {
 		return pgsource.Open(ctx, y.src.ConnString("postgres"), pgsource.Options{})
 	}
@@ -111,7 +119,7 @@ func shortened(list []string) string {
 // follow starts the target as a standby of the source, and the source where it is
 // stopped. The target has to reach consistency, stream, get what is written from
 // now on, and have the rows that the primary has.
-func (y try) follow(t pgtest.T) error {
+func (y *try) follow(t pgtest.T) error {
 	t.Helper()
 	if !y.src.Running() {
 		y.src.Start(t)
@@ -124,6 +132,7 @@ func (y try) follow(t pgtest.T) error {
 	}
 	logged := len(y.target.Log())
 	y.target.Hopeless = hopeless
+	defer y.own.close()
 	if err := y.target.TryStart(); err != nil {
 		return fmt.Errorf("it does not come up as a standby: %w", err)
 	}
@@ -136,6 +145,7 @@ func (y try) follow(t pgtest.T) error {
 	}
 	marker := strconv.FormatInt(time.Now().UnixNano(), 36)
 	primary.Exec(t, "CREATE TABLE IF NOT EXISTS marker (x text)", "INSERT INTO marker VALUES ('"+marker+"')")
+	y.nudge = func() { primary.SwitchWAL(t) }
 	if err := y.wait(logged, "what is written later", func() (bool, error) {
 		return y.answers("SELECT count(*) > 0 FROM pg_class WHERE relname = 'marker'")
 	}, func() (bool, error) {
@@ -150,7 +160,7 @@ func (y try) follow(t pgtest.T) error {
 
 // promoteSource promotes a source that is a standby, after the target has the
 // same rows.
-func (y try) promoteSource(t pgtest.T, logged int) error {
+func (y *try) promoteSource(t pgtest.T, logged int) error {
 	t.Helper()
 	if !y.src.InRecovery(t) {
 		return nil
@@ -174,17 +184,17 @@ func (y try) promoteSource(t pgtest.T, logged int) error {
 }
 
 // ask puts a question with one answer to the target.
-func (y try) ask(sql string) (string, error) {
+func (y *try) ask(sql string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	rows, err := y.target.TryQuery(ctx, "postgres", sql)
+	rows, err := y.own.query(ctx, y.target, sql)
 	if err != nil || len(rows) != 1 || len(rows[0]) != 1 {
 		return "", fmt.Errorf("%s: %q: %w", sql, rows, cmp.Or(err, errors.New("not one answer")))
 	}
 	return rows[0][0], nil
 }
 
-func (y try) answers(sql string) (bool, error) {
+func (y *try) answers(sql string) (bool, error) {
 	a, err := y.ask(sql)
 	return a == "t", err
 }
@@ -195,9 +205,9 @@ const patience = 30 * time.Second
 
 // wait waits for one thing after the other. It gives up when the target's log says
 // the same for ever, or when nothing happens any more.
-func (y try) wait(logged int, what string, things ...func() (bool, error)) error {
+func (y *try) wait(logged int, what string, things ...func() (bool, error)) error {
 	state, since := "", time.Now()
-	for _, done := range things {
+	for i, done := range things {
 		for {
 			ok, err := done()
 			if err == nil && ok {
@@ -207,11 +217,15 @@ func (y try) wait(logged int, what string, things ...func() (bool, error)) error
 			if now := fmt.Sprint(len(log), y.position()); now != state {
 				state, since = now, time.Now()
 			}
+			if y.nudge != nil && time.Since(since) > patience/6 {
+				y.nudge()
+				y.nudge = nil
+			}
 			switch {
 			case !y.target.Running():
 				return fmt.Errorf("its server ended: %s", complaint(log))
 			case hopeless(log) || time.Since(since) > patience:
-				return fmt.Errorf("it never gets %s: %s (%v)", what, complaint(log), err)
+				return fmt.Errorf("it never gets %s (%d, %v; it is at %s): %s", what, i, err, y.position(), complaint(log))
 			}
 			time.Sleep(20 * time.Millisecond)
 		}
@@ -220,7 +234,7 @@ func (y try) wait(logged int, what string, things ...func() (bool, error)) error
 }
 
 // position is how far the target has come, empty if it does not say so.
-func (y try) position() string {
+func (y *try) position() string {
 	sql := y.target.In.Version.SQL
 	at, _ := y.ask(fmt.Sprintf("SELECT concat(%s(), ' ', %s())", sql.ReplayLSN, sql.ReceiveLSN))
 	return at
@@ -299,28 +313,38 @@ func rowsOf(c *pgtest.Cluster) (map[string]string, error) {
 		return nil, err
 	}
 	for _, db := range databases {
-		tables, err := c.TryQuery(ctx, db[0], tablesQuery)
-		if err != nil {
+		if err := databaseRows(ctx, c, db[0], all); err != nil {
 			return nil, fmt.Errorf("database %s: %w", db[0], err)
-		}
-		one := func(name, sql string) error {
-			rows, err := c.TryQuery(ctx, db[0], "SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off; "+sql)
-			if err != nil {
-				return fmt.Errorf("database %s, %s: %w", db[0], name, err)
-			}
-			all[db[0]+"."+name] = strings.Join(rows[0], " ")
-			return nil
-		}
-		if err := one("relations", relationsQuery); err != nil {
-			return nil, err
-		}
-		for _, table := range tables {
-			if err := one(table[0], fmt.Sprintf("SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM %s t", table[0])); err != nil {
-				return nil, err
-			}
 		}
 	}
 	return all, nil
+}
+
+func databaseRows(ctx context.Context, c *pgtest.Cluster, db string, all map[string]string) error {
+	conn, err := pgconn.Connect(ctx, c.ConnString(db))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if _, err := ask(ctx, conn, "SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off"); err != nil {
+		return err
+	}
+	tables, err := ask(ctx, conn, tablesQuery)
+	if err != nil {
+		return err
+	}
+	queries := map[string]string{"relations": relationsQuery}
+	for _, t := range tables {
+		queries[t[0]] = fmt.Sprintf("SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM %s t", t[0])
+	}
+	for name, sql := range queries {
+		rows, err := ask(ctx, conn, sql)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		all[db+"."+name] = strings.Join(rows[0], " ")
+	}
+	return nil
 }
 
 // sound is nil if every page of a stopped cluster has the checksum that it should.

@@ -3,6 +3,7 @@ package rewind
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/gorewind/gorewind/lost"
 	"github.com/gorewind/gorewind/pgdata"
@@ -25,24 +26,18 @@ type past struct {
 func (a *analyzer) past(ctx context.Context, s sides, f fork, earlier *Plan) (*past, error) {
 	if earlier != nil {
 		p := &past{checkpoint: earlier.Checkpoint, changed: earlier.Changed, scan: earlier.Scan, lost: earlier.Lost, events: newEvents(f.at)}
+		maps.Copy(p.events.prepared, earlier.Prepared)
 		p.start = startOfRecovery(s, p.checkpoint)
 		return p, nil
 	}
 	a.step("reading WAL in target")
 	wal := a.targetWAL(s.target.History)
-	scan, err := walreader.Scan(ctx, wal, a.format, walreader.ScanRequest{
-		Fork: f.at, End: s.target.EndOfWAL, Visitor: walreader.Visitors(
-			func() walreader.Visitor { return lost.NewVisitor(a.format, f.at) },
-			func() walreader.Visitor { return newEvents(f.at).in(a.format) },
-		),
-	})
+	p, err := a.scan(ctx, s, f, wal, 0)
 	if err != nil {
 		return nil, a.unreadable(err)
 	}
-	seen := scan.Visitor.(walreader.VisitorList)
-	p := &past{
-		checkpoint: scan.Checkpoint, changed: scan.Changes, lost: seen[0].(*lost.Visitor).Report(scan.BlocksAfterFork), events: seen[1].(*events),
-		scan: ScanSummary{Records: scan.Records, Bytes: scan.Bytes, FirstSegment: scan.FirstSegment, LastSegment: scan.LastSegment},
+	if p, err = a.scanFurther(ctx, s, f, p); err != nil {
+		return nil, a.unreadable(err)
 	}
 	p.start = startOfRecovery(s, p.checkpoint)
 	p.scan.Proven = a.proveScanned(ctx, wal.own(), p.scan.FirstSegment, f.at)
@@ -87,6 +82,7 @@ func (a *analyzer) readBefore(ctx context.Context, s sides, p *past) error {
 // describe puts the past into the plan.
 func (p *past) describe(plan *Plan) {
 	plan.Checkpoint, plan.Start, plan.Changed, plan.Scan, plan.Lost = p.checkpoint, p.start, p.changed, p.scan, p.lost
+	plan.Prepared = p.events.prepared
 }
 
 // commonWAL is WAL from before the fork: the target's own or, where it lacks that,

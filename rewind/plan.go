@@ -48,13 +48,16 @@ type Plan struct {
 	// known before anything is copied.
 	ConsistentAt pgdata.LSN
 	Changed      pgdata.Changes // what the target changed since Checkpoint
-	Scan         ScanSummary
-	Lost         lost.Lost   // what the rewind throws away
-	NeededWAL    []NeededWAL // what the rewound server's recovery reads, in its order
-	Unarchived   []string    // names of WAL segments of before the divergence that wait for the target's archive_command
-	Files        *filemap.Plan
-	ResetSlot    bool     // the source has no slot of the name that its configuration gives its standbys
-	Warnings     []string // about what the rewind leaves to others
+	// Prepared are the transactions that WAL of before the divergence prepares and that
+	// recovery replays, each with where its record starts.
+	Prepared   map[uint32]pgdata.LSN
+	Scan       ScanSummary
+	Lost       lost.Lost   // what the rewind throws away
+	NeededWAL  []NeededWAL // what the rewound server's recovery reads, in its order
+	Unarchived []string    // names of WAL segments of before the divergence that wait for the target's archive_command
+	Files      *filemap.Plan
+	ResetSlot  bool     // the source has no slot of the name that its configuration gives its standbys
+	Warnings   []string // about what the rewind leaves to others
 
 	// Again is true where an interrupted rewind in place is begun again: this one
 	// goes on in place. Suspect are the files, by path, that may be half written,

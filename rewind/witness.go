@@ -24,11 +24,15 @@ var ErrForkUnknown = errors.New("source and target have different WAL on one tim
 // place write checkpoints of the same form, and their clocks' seconds, too.
 type witness struct {
 	from, end pgdata.LSN // both at boundaries of records
+	last      pgdata.LSN // start of its last record
 }
 
 // witnessSizes are how far back a witness is looked for. The first is read in one
 // question; the last is given up at.
-var witnessSizes = []pgdata.LSN{64 << 10, 1 << 20, 16 << 20, 64 << 20}
+var witnessSizes = []pgdata.LSN{64 << 10, 1 << 20, 16 << 20}
+
+// maxStretch is how much WAL is compared at once.
+const maxStretch = 2 << 20
 
 // findWitness reads the target's WAL before a limit.
 func (a *analyzer) findWitness(ctx context.Context, wal walreader.Segments, limit pgdata.LSN) (w witness, err error) {
@@ -84,7 +88,7 @@ func (a *analyzer) readWitness(ctx context.Context, r *walreader.Reader, begin, 
 		if rec.End > limit {
 			break
 		}
-		w.end = rec.End
+		w.end, w.last = rec.End, rec.LSN
 		if _, ends := a.format.TransactionEnd(rec); ends {
 			w.from, w.certain = rec.LSN, true
 		}
@@ -117,6 +121,11 @@ func (a *analyzer) compareRecords(ctx context.Context, f fork, s sides, limit pg
 	}
 	theirs := a.sharedWAL(s.source)
 	same, err := a.sameWAL(ctx, own, theirs, w.from, w.end)
+	for err != nil && errors.Is(err, fs.ErrNotExist) && a.geo.SegNo(w.from) < a.geo.SegNo(w.last) {
+		// What the source still has must do, if that is at least the last record.
+		w.from = a.geo.SegStart(a.geo.SegNo(w.from) + 1)
+		same, err = a.sameWAL(ctx, own, theirs, w.from, w.end)
+	}
 	switch {
 	case err == nil && same:
 		return f, nil
@@ -160,7 +169,7 @@ func (a *analyzer) sharedWAL(s Side) sourceWAL {
 func (a *analyzer) sameWAL(ctx context.Context, own targetWAL, theirs sourceWAL, from, to pgdata.LSN) (bool, error) {
 	for from = a.geo.PageStart(from); from < to; {
 		s := a.geo.SegNo(from)
-		end := min(to, a.geo.SegStart(s+1))
+		end := min(to, a.geo.SegStart(s+1), from+maxStretch)
 		mine, err := readStretch(ctx, own, a.geo, from, end)
 		if err != nil {
 			return false, err

@@ -13,9 +13,11 @@ type scan struct {
 	f       Format
 	segs    Segments
 	fork    pgdata.LSN // start of the first diverged record; zero in a Read
+	before  pgdata.LSN // the checkpoint to find starts before this; the fork or earlier
 	from    pgdata.LSN // start of the first record; zero in a Scan
 	end     pgdata.LSN // of the last record
 	visitor func() Visitor
+	early   [256]bool // resource managers whose records visitors see also before the fork
 
 	oldest atomic.Uint64 // segment known to hold a checkpoint before the fork
 	used   chan *changes // of segments that were joined
@@ -197,10 +199,10 @@ func (s *scan) add(rec *Record, res *segmentScan) error {
 		}
 		res.atEnd = true
 	}
-	if res.visitor != nil {
+	if res.visitor != nil && (rec.LSN >= s.fork || s.early[rec.Rmgr]) {
 		res.visitor.Visit(rec)
 	}
-	if rec.Rmgr == RmgrXLOG && rec.LSN < s.fork {
+	if rec.Rmgr == RmgrXLOG && rec.LSN < s.before {
 		if c, ok := rec.Checkpoint(); ok {
 			res.checkpoint = c
 			res.records, res.bytes, res.unknown = 0, 0, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/gorewind/gorewind/pgdata"
@@ -13,12 +14,17 @@ import (
 type ScanRequest struct {
 	Fork pgdata.LSN // divergence point: the first record that the other cluster does not have starts here, or behind the page header
 	End  pgdata.LSN // exactly the end of a record, the last that the cluster's files depend on
-	Jobs int        // segments scanned at a time; zero: as many as there are processors
+	// Before, if not zero, asks for an older checkpoint: one that starts before it.
+	Before pgdata.LSN
+	Jobs   int // segments scanned at a time; zero: as many as there are processors
 
 	// Visitor, if not nil, makes a visitor for each segment, maybe several at a
 	// time. They see every record before End of the segments that were read, in
 	// the oldest one also those before the checkpoint.
 	Visitor func() Visitor
+	// BeforeFork, if not nil, are the resource managers of which visitors see the
+	// records before the fork, too: these can be the most by far.
+	BeforeFork []uint8
 }
 
 // ScanResult is what a scan found between the last common checkpoint record,
@@ -56,6 +62,12 @@ func Scan(ctx context.Context, segs Segments, f Format, req ScanRequest) (*ScanR
 		return nil, err
 	}
 	s := &scan{f: f, segs: segs, fork: f.recordStart(req.Fork), end: req.End, visitor: req.Visitor}
+	for id := range s.early {
+		s.early[id] = req.BeforeFork == nil || slices.Contains(req.BeforeFork, uint8(id))
+	}
+	if s.before = s.fork; req.Before != 0 {
+		s.before = min(s.before, req.Before)
+	}
 	if s.fork >= s.end {
 		return nil, fmt.Errorf("nothing to scan: WAL ends at %s, before a record could start at the divergence point %s",
 			f.Version.FormatLSN(req.End), f.Version.FormatLSN(req.Fork))

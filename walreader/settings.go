@@ -133,3 +133,20 @@ func (f Format) WALLevelOf(rec *Record) (level int32, ok bool) {
 	}
 	return int32(binary.LittleEndian.Uint32(rec.MainData[at:])), true
 }
+
+// CheckpointXIDs returns what a checkpoint record says of transactions: the next one,
+// and the oldest that was running, which is zero in shutdown checkpoints (CheckPoint,
+// catalog/pg_control.h). Every transaction from the next one on began behind the redo
+// point.
+func (f Format) CheckpointXIDs(rec *Record) (next, oldestActive uint32, ok bool) {
+	wal := &f.Version.WAL
+	if _, is := rec.Checkpoint(); !is || len(rec.MainData) != wal.CheckPointSize {
+		return 0, 0, false
+	}
+	next = binary.LittleEndian.Uint32(rec.MainData[wal.CheckPointNextXid:])
+	return next, binary.LittleEndian.Uint32(rec.MainData[wal.CheckPointSize-oldestActiveFromEnd:]), true
+}
+
+// oldestActiveFromEnd is how far before the end of a CheckPoint oldestActiveXid is: it
+// is the last field in every major, with four bytes of padding behind it.
+const oldestActiveFromEnd = 8

@@ -44,6 +44,12 @@ func children(pid int) []int {
 	return found
 }
 
+// title is what a process calls itself.
+func title(pid int) string {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return string(text)
+}
+
 // gone tells whether a process has ended, even if nobody took notice: in a
 // container there may be no one to reap orphans.
 func gone(pid int) bool {

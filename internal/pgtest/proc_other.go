@@ -17,6 +17,7 @@ func gone(int) bool                                     { return true }
 func removeSharedMemory(string)                         {}
 func freeze(int)                                        {}
 func thaw(int)                                          {}
+func title(int) string                                  { return "" }
 func sendPromote(int) error                             { return errors.ErrUnsupported }
 func isRoot() bool                                      { return false }
 func ownedAlone(string) error                           { return nil }

@@ -33,6 +33,12 @@ func children(pid int) []int {
 	return found
 }
 
+// title is what a process calls itself.
+func title(pid int) string {
+	out, _ := exec.Command("ps", "-o", "command=", "-p", strconv.Itoa(pid)).Output()
+	return string(out)
+}
+
 func gone(pid int) bool { return syscall.Kill(pid, 0) == syscall.ESRCH }
 
 func removeSharedMemory(string) {}

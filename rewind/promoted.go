@@ -1,0 +1,103 @@
+package rewind
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/gorewind/gorewind/lost"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// scan reads the target's WAL from the last checkpoint before the fork, or an LSN that
+// lies before that.
+func (a *analyzer) scan(ctx context.Context, s sides, f fork, wal walreader.Segments, before pgdata.LSN) (*past, error) {
+	scan, err := walreader.Scan(ctx, wal, a.format, walreader.ScanRequest{
+		Fork: f.at, End: s.target.EndOfWAL, Before: before, Visitor: walreader.Visitors(
+			func() walreader.Visitor { return lost.NewVisitor(a.format, f.at) },
+			func() walreader.Visitor { return newEvents(f.at).in(a.format) },
+		),
+		BeforeFork: eventRmgrs,
+	})
+	if err != nil {
+		return nil, err
+	}
+	seen := scan.Visitor.(walreader.VisitorList)
+	return &past{
+		checkpoint: scan.Checkpoint, changed: scan.Changes, lost: seen[0].(*lost.Visitor).Report(scan.BlocksAfterFork), events: seen[1].(*events),
+		scan: ScanSummary{Records: scan.Records, Bytes: scan.Bytes, FirstSegment: scan.FirstSegment, LastSegment: scan.LastSegment},
+	}, nil
+}
+
+// scanFurther is about a target that was promoted behind the last common checkpoint. Up
+// to its own first checkpoint such a server logs a hint only where a page is older than
+// the redo point of its last restartpoint, which may be of an older checkpoint: the one
+// of a slow restartpoint, or several that came since. So hints that its own history is
+// behind, such as that a transaction which the promotion ended had failed, can be in
+// pages that were changed before the last common checkpoint, and in no WAL. Which redo
+// point that was is written nowhere. So the scan goes back to before all transactions
+// that were running at the last common checkpoint, of which the two histories may think
+// differently, and by one checkpoint anyway, for the entries of indexes that are marked
+// as dead.
+func (a *analyzer) scanFurther(ctx context.Context, s sides, f fork, p *past) (*past, error) {
+	if p.events.promoted <= p.checkpoint.LSN {
+		return p, nil
+	}
+	began := a.beganAt()
+	running := p.events.checkpoints[p.checkpoint.LSN].oldestActive
+	wal := olderWAL{eitherWAL{a.targetWAL(s.target.History), a.sharedWAL(s.source)}, a.geo.SegNo(f.at)}
+	for older := p; ; {
+		if older.checkpoint.Redo <= began {
+			return older, nil
+		}
+		next := older.events.checkpoints[older.checkpoint.LSN].next
+		enough := running == 0 || int32(next-running) <= 0
+		if enough && older != p {
+			return older, nil
+		}
+		a.log.DebugContext(ctx, fmt.Sprintf("the target was promoted at %s, so WAL from before the checkpoint at %s is read, too",
+			a.lsn(p.events.promoted), a.lsn(older.checkpoint.LSN)))
+		further, err := a.scan(ctx, s, f, wal, older.checkpoint.LSN)
+		switch {
+		case err != nil && enough && isMissing(err):
+			return older, nil
+		case err != nil:
+			return nil, err
+		}
+		older = further
+	}
+}
+
+// olderWAL opens segments of the target or, of those before the fork, of the source.
+type olderWAL struct {
+	eitherWAL
+	fork pgdata.SegNo
+}
+
+func (w olderWAL) OpenSegment(ctx context.Context, s pgdata.SegNo) (walreader.Segment, error) {
+	if s >= w.fork {
+		return w.own.OpenSegment(ctx, s)
+	}
+	return w.eitherWAL.OpenSegment(ctx, s)
+}
+
+// beganAt is where the target's first recovery began if it was made from a backup, or
+// zero: no restartpoint of it can be older. Its label stays when it was used.
+func (a *analyzer) beganAt() pgdata.LSN {
+	label, err := a.target.ReadFile(usedBackupLabel)
+	if err != nil {
+		return 0
+	}
+	rest, found := strings.CutPrefix(string(label), "START WAL LOCATION: ")
+	at, _, _ := strings.Cut(rest, " ")
+	began, err := pgdata.ParseLSN(at)
+	if !found || err != nil {
+		return 0
+	}
+	return began
+}
+
+// usedBackupLabel is what a server renames its backup_label to (BACKUP_LABEL_OLD,
+// access/xlog.h).
+const usedBackupLabel = "backup_label.old"
