@@ -137,7 +137,7 @@ func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 			return op.Name == "open" && op.Path == "pgsql_tmp_gorewind/pg_control.new" && !op.Read
 		}},
 	}
-	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+	pgtest.EachOf(t, telling, func(t *testing.T, in *pgtest.Installation) {
 		old, promoted := diverged(t, in)
 		live := openServer(t, promoted.ConnString("postgres"))
 		ctx := context.WithoutCancel(t.Context())
@@ -206,7 +206,7 @@ func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 // TestRewindInPlaceIsBegunAgain cuts rewinds in place; in between no server
 // starts, and the last run does not need what the first ones overwrote.
 func TestRewindInPlaceIsBegunAgain(t *testing.T) {
-	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+	pgtest.EachOf(t, telling, func(t *testing.T, in *pgtest.Installation) {
 		old, promoted := diverged(t, in)
 		live := openServer(t, promoted.ConnString("postgres"))
 		ctx := context.WithoutCancel(t.Context())
