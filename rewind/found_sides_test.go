@@ -333,7 +333,7 @@ func TestHintBitsThatNoWALTells(t *testing.T) {
 				committed(l, a)
 				restart(l, a, map[string]string{"wal_log_hints": "on"})
 				a.Stop(l, pgtest.Fast)
-				return ends{target: a, src: b, after: func(l *lab, y try) {
+				return ends{target: a, src: b, after: func(l *lab, y *try) {
 					y.src.Exec(l, "ROLLBACK PREPARED 'p'")
 					l.catchUp(y.src, y.target)
 					require.NoError(l, sameRows(l, y.src, y.target))
