@@ -103,6 +103,9 @@ func (a *analyzer) checkAheadSettings(p *Plan, e *events) error {
 			Err: ErrWALLevel, Detail: fmt.Sprintf("The source's WAL at %s says that wal_level was minimal.", a.lsn(e.minimal)), Hint: takeBase,
 		}
 	}
+	if !p.Source.State.Live {
+		return nil // what is copied of a stopped server is whole
+	}
 	if at := e.lastImages; at.at != 0 && !at.on || e.noImages > p.Source.Control.CheckPointCopy.Redo {
 		return &Explained{
 			Err:    fmt.Errorf("%w: and they were off at %s", ErrFullPageWrites, a.lsn(max(at.at, e.noImages))),

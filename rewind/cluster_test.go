@@ -24,6 +24,11 @@ import (
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
+// telling are the majors between which most changed of what a rewind meets: the
+// poison that 9.6 and 10 need, standbys without recovery.conf, checksums that go on
+// and off. TestEverythingThatCanDiffer is for all of them.
+var telling = []string{"9.6", "10", "13", "18", "19"}
+
 // oldestAndNewest runs a test on two majors, where others would add nothing.
 func oldestAndNewest(t *testing.T, test func(t *testing.T, in *pgtest.Installation)) {
 	t.Helper()

@@ -31,7 +31,7 @@ func TestResultEqualsThatOfPgRewind(t *testing.T) {
 		// An idle server: nothing may change between the two rewinds. Whoever reads a
 		// row first sets its hint bits, which is in WAL.
 		src.Exec(t, "VACUUM")
-		goOn := src.StopBackgroundWriter(t)
+		goOn := src.HoldBackgroundWriter(t)
 		src.Checkpoint(t)
 		src.SwitchWAL(t)
 		compare(openServer(t, src.ConnString("postgres")), "--source-server="+src.ConnString("postgres"))

@@ -66,18 +66,19 @@ func (a *analyzer) fork(ctx context.Context, s sides, earlier *Plan) (fork, erro
 }
 
 // earlierFork is that of an interrupted rewind in place, which is begun again. Any
-// fork before the earlier one will do, if its checkpoint lies before that.
+// fork before the earlier one will do, if its checkpoint lies before that; the source
+// may be another one, which has less WAL.
 func (a *analyzer) earlierFork(f fork, s sides, earlier *Plan) (fork, error) {
 	if f.ancestor == 0 && earlier.Target.Timeline != earlier.DivergenceTimeline {
 		return f, fmt.Errorf("%w: an interrupted rewind in place was one to another server than %s; give the source of that rewind", ErrSourceChanged, a.source)
 	}
-	f.at, f.required, f.unproven = earlier.Divergence, true, earlier.Unproven
+	f.at, f.required, f.unproven = min(earlier.Divergence, s.source.EndOfWAL), true, earlier.Unproven
 	if f.ancestor != 0 {
 		f.at = min(f.at, f.ancestor)
 	}
 	f.timeline = timelineAt(s.target.History, f.at)
 	if f.at <= earlier.Checkpoint.LSN {
-		return f, fmt.Errorf("%w: the interrupted rewind in place went back to %s, but %s parted from the target before that; give the source of that rewind",
+		return f, fmt.Errorf("%w: the interrupted rewind in place went back to %s, but %s parted from the target before that, or has less WAL; give the source of that rewind",
 			ErrSourceChanged, a.lsn(earlier.Checkpoint.LSN), a.source)
 	}
 	return f, nil

@@ -139,7 +139,10 @@ func TestWhatIsNotKeptIsNotSaidToBe(t *testing.T) {
 	dir := fixtures(t)[0]
 	require.NoError(t, fixture.Restore(filepath.Join(dir, "target"), target))
 	require.NoError(t, fixture.Restore(filepath.Join(dir, "source"), src))
-	gone := &liar{Source: openDir(t, src), fetch: func(context.Context, source.Source, source.Range, source.Sink) error {
+	gone := &liar{Source: openDir(t, src), fetch: func(ctx context.Context, honest source.Source, r source.Range, dst source.Sink) error {
+		if isWAL(r.Path) { // the analysis reads WAL
+			return honest.Fetch(ctx, only(r), dst)
+		}
 		assert.DirExists(t, filepath.Join(saved, rewind.LostWAL))
 		return errors.New("the source is gone")
 	}}

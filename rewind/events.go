@@ -20,7 +20,7 @@ type events struct {
 
 	parameters []parameterChange // all of them
 	hints      []pgdata.LSN      // the first page image for a hint after each parameter change, and the first of all
-	noImages   pgdata.LSN        // the first record before the fork that says that full_page_writes are off
+	noImages   pgdata.LSN        // the last record before the fork that says that full_page_writes are off
 	lastImages imageSetting      // the last one that says anything
 	minimal    pgdata.LSN        // the first record that says that wal_level is minimal
 
@@ -104,7 +104,7 @@ func (e *events) visitSetting(rec *walreader.Record, counts bool) {
 		return
 	}
 	e.lastImages = imageSetting{rec.LSN, images}
-	if !images && e.noImages == 0 {
+	if !images {
 		e.noImages = rec.LSN
 	}
 }
@@ -128,9 +128,7 @@ func (e *events) Prepend(earlier walreader.Visitor) {
 	o := earlier.(*events)
 	e.parameters = append(slices.Clone(o.parameters), e.parameters...)
 	e.hints = append(slices.Clone(o.hints), e.hints...)
-	if o.noImages != 0 {
-		e.noImages = o.noImages
-	}
+	e.noImages = max(e.noImages, o.noImages)
 	if e.lastImages.at == 0 {
 		e.lastImages = o.lastImages
 	}

@@ -256,6 +256,21 @@ func TestHintBitsThatNoWALTells(t *testing.T) {
 		after(a)
 		return ends{target: a, src: b}
 	}
+	// held is a prepared transaction whose row lies in a block that nothing touches later.
+	held := func(l *lab) (a, b *pgtest.Cluster) {
+		a = l.primary(pgtest.Options{NoChecksums: true, WALSegSizeMB: l.in.SegSizeOr16(1)}, "CREATE TABLE t (i int)", "CREATE TABLE other (i int)")
+		a.Exec(l, "VACUUM FREEZE", "BEGIN", "INSERT INTO t SELECT generate_series(1, 5)", "PREPARE TRANSACTION 'p'", "CHECKPOINT")
+		return a, l.standby(a)
+	}
+	committed := func(l *lab, a *pgtest.Cluster) {
+		a.Exec(l, "COMMIT PREPARED 'p'")
+		require.Equal(l, "5", a.QueryString(l, "SELECT count(*) FROM t"))
+	}
+	restart := func(l *lab, a *pgtest.Cluster, conf map[string]string) {
+		a.Stop(l, pgtest.Fast)
+		a.SetConf(l, conf)
+		a.Start(l)
+	}
 	logHints := func(l *lab, a *pgtest.Cluster, value string) {
 		a.SetConf(l, map[string]string{"wal_log_hints": value})
 		a.Start(l)
@@ -282,6 +297,47 @@ func TestHintBitsThatNoWALTells(t *testing.T) {
 					a.Stop(l, pgtest.Fast)
 					a.Start(l)
 				}, func(a *pgtest.Cluster) { logHints(l, a, "on") })
+			},
+		},
+		{
+			name: "wal_log_hints was off for a while, after another change of settings",
+			make: func(l *lab) ends {
+				a, b := held(l)
+				l.catchUp(a, b)
+				l.promote(b)
+				restart(l, a, map[string]string{"max_connections": "90"})
+				restart(l, a, map[string]string{"wal_log_hints": "off"})
+				committed(l, a)
+				restart(l, a, map[string]string{"wal_log_hints": "on"})
+				a.Stop(l, pgtest.Fast)
+				b.Exec(l, "ROLLBACK PREPARED 'p'")
+				return ends{target: a, src: b}
+			},
+		},
+		{
+			name: "wal_log_hints was off at the fork, and on in earlier WAL that a standby as source has to replay", stopped: never,
+			make: func(l *lab) ends {
+				a, b := held(l)
+				a.Checkpoint(l)
+				l.catchUp(a, b)
+				b.Checkpoint(l)
+				for range 3 { // of these checkpoints the standby makes none
+					a.Exec(l, "INSERT INTO other SELECT generate_series(1, 1000)", "CHECKPOINT", "SELECT count(*) FROM other")
+					a.SwitchWAL(l)
+				}
+				restart(l, a, map[string]string{"wal_log_hints": "off"})
+				b.WaitStreaming(l, a)
+				a.Exec(l, "INSERT INTO other VALUES (1)")
+				l.catchUp(a, b)
+				b.CutOff(l)
+				committed(l, a)
+				restart(l, a, map[string]string{"wal_log_hints": "on"})
+				a.Stop(l, pgtest.Fast)
+				return ends{target: a, src: b, after: func(l *lab, y *try) {
+					y.src.Exec(l, "ROLLBACK PREPARED 'p'")
+					l.catchUp(y.src, y.target)
+					require.NoError(l, sameRows(l, y.src, y.target))
+				}}
 			},
 		},
 	})

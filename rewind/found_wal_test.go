@@ -136,6 +136,33 @@ func TestFullPageWritesOfTheWholeStretch(t *testing.T) {
 			},
 		},
 		{
+			name: "they are off on a source that is stopped: nothing changes while it is copied", want: refused, stopped: rewound,
+			make: func(l *lab) ends {
+				a, b := pair(l, "on")
+				change(l, b, "off")
+				b.Exec(l, "CHECKPOINT", "UPDATE t SET i = i + 1")
+				return ends{target: a, src: b}
+			},
+		},
+		{
+			name: "they were off twice on the target, before the last common checkpoint and behind it", want: refused,
+			make: func(l *lab) ends {
+				a := l.primary(pgtest.Options{}, thousand...)
+				b := l.standby(a)
+				for range 2 {
+					a.Checkpoint(l)
+					change(l, a, "off")
+					a.Exec(l, "UPDATE t SET i = i + 1")
+					change(l, a, "on")
+				}
+				l.catchUp(a, b)
+				l.promote(b)
+				a.Exec(l, "INSERT INTO t SELECT generate_series(1, 10)")
+				a.Stop(l, pgtest.Fast)
+				return ends{target: a, src: b}
+			},
+		},
+		{
 			name: "they are off on a standby as source, and on on its primary", want: rewound,
 			make: func(l *lab) ends {
 				a := l.primary(pgtest.Options{}, thousand...)

@@ -32,7 +32,6 @@ type world struct {
 	nodes     []*node
 	names     int
 	log       []string
-	restless  bool // whether transactions and tables are left open at any time
 }
 
 // A node is a server as the history knows it. What it really does may be something

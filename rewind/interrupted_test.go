@@ -137,7 +137,7 @@ func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 			return op.Name == "open" && op.Path == "pgsql_tmp_gorewind/pg_control.new" && !op.Read
 		}},
 	}
-	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+	pgtest.EachOf(t, telling, func(t *testing.T, in *pgtest.Installation) {
 		old, promoted := diverged(t, in)
 		live := openServer(t, promoted.ConnString("postgres"))
 		ctx := context.WithoutCancel(t.Context())
@@ -206,7 +206,7 @@ func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 // TestRewindInPlaceIsBegunAgain cuts rewinds in place; in between no server
 // starts, and the last run does not need what the first ones overwrote.
 func TestRewindInPlaceIsBegunAgain(t *testing.T) {
-	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+	pgtest.EachOf(t, telling, func(t *testing.T, in *pgtest.Installation) {
 		old, promoted := diverged(t, in)
 		live := openServer(t, promoted.ConnString("postgres"))
 		ctx := context.WithoutCancel(t.Context())
@@ -238,5 +238,34 @@ func TestRewindInPlaceIsBegunAgain(t *testing.T) {
 		assert.NoDirExists(t, filepath.Join(old.Dir, "pgsql_tmp_gorewind"))
 		mustFollow(t, old, promoted)
 		mustBeSound(t, old)
+	})
+}
+
+// TestRewindInPlaceIsNotBegunAgainWithAServerThatIsBehind gives the next run a standby
+// that has less WAL than the checkpoint from which the first one began.
+func TestRewindInPlaceIsNotBegunAgainWithAServerThatIsBehind(t *testing.T) {
+	pgtest.EachOf(t, []string{"13", "18"}, func(t *testing.T, in *pgtest.Installation) {
+		l := &lab{t, in}
+		a := l.primary(pgtest.Options{}, thousand...)
+		both := l.standbys(a, 2)
+		b, behind := both[0], both[1]
+		l.catchUp(a, b, behind)
+		behind.CutOff(l)
+		a.Exec(l, "UPDATE t SET i = i + 1", "CHECKPOINT")
+		l.catchUp(a, b)
+		l.promote(b)
+		a.Exec(l, "UPDATE t SET i = i + 1")
+		a.Stop(l, pgtest.Fast)
+
+		cut := &cutSource{Source: openServer(t, b.ConnString("postgres"))}
+		cut.left.Store(3)
+		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: a.Dir, Source: cut, InPlace: true})
+		require.NoError(t, err)
+		require.ErrorIs(t, r.Apply(t.Context()), errCut)
+		require.NoError(t, r.Close())
+		_, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: a.Dir, Source: openServer(t, behind.ConnString("postgres"))})
+		require.ErrorIs(t, err, rewind.ErrSourceChanged)
+		mustRewind(t, a, openServer(t, b.ConnString("postgres")))
+		mustFollow(t, a, b)
 	})
 }

@@ -231,7 +231,7 @@ func (y *try) wait(logged int, what string, things ...func() (bool, error)) erro
 			case !y.target.Running():
 				return fmt.Errorf("its server ended: %s", complaint(log))
 			case hopeless(log) || time.Since(since) > patience:
-				return fmt.Errorf("it never gets %s (%d, %v; it is at %s): %s", what, i, err, y.position(), complaint(log))
+				return fmt.Errorf("it never gets %s (%d, %s; it is at %s): %s", what, i, fmt.Sprint(err), y.position(), complaint(log))
 			}
 			time.Sleep(20 * time.Millisecond)
 		}

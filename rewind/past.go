@@ -36,7 +36,7 @@ func (a *analyzer) past(ctx context.Context, s sides, f fork, earlier *Plan) (*p
 	if err != nil {
 		return nil, a.unreadable(err)
 	}
-	if p, err = a.scanFurther(ctx, s, f, p); err != nil {
+	if p.changed, err = a.changedBefore(ctx, s, f, p); err != nil {
 		return nil, a.unreadable(err)
 	}
 	p.start = startOfRecovery(s, p.checkpoint)

@@ -13,8 +13,8 @@ import (
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
 )
 
-// TestEveryPowerCut cuts the power before every change of the target's disk, and
-// at the end. What was not made durable is lost, all of it or some.
+// TestEveryPowerCut cuts the power before changes of the target's disk, in torture
+// before every one, and at the end. What was not made durable is lost, all of it or some.
 func TestEveryPowerCut(t *testing.T) {
 	var instants atomic.Int64
 	seed := newSeed()
@@ -25,7 +25,7 @@ func TestEveryPowerCut(t *testing.T) {
 				p := newSpecimen(t)
 				start := p.begin(t, s)
 				var last *faultdisk.Node
-				for k, struck := int64(1), true; struck; k += step(s.every) {
+				for k, struck := int64(1), true; struck; k += step(2 * s.every) {
 					require.NoError(t, start.Store(p.root))
 					opts := p.options(t)
 					s.opts(&opts)

@@ -30,40 +30,38 @@ func (a *analyzer) scan(ctx context.Context, s sides, f fork, wal walreader.Segm
 	}, nil
 }
 
-// scanFurther is about a target that was promoted behind the last common checkpoint. Up
-// to its own first checkpoint such a server logs a hint only where a page is older than
-// the redo point of its last restartpoint, which may be of an older checkpoint: the one
-// of a slow restartpoint, or several that came since. So hints that its own history is
-// behind, such as that a transaction which the promotion ended had failed, can be in
-// pages that were changed before the last common checkpoint, and in no WAL. Which redo
-// point that was is written nowhere. So the scan goes back to before all transactions
-// that were running at the last common checkpoint, of which the two histories may think
+// changedBefore gives what the target changed, with what it changed before the last
+// common checkpoint where that matters: if it was promoted after that. Up to its own
+// first checkpoint such a server logs a hint only where a page is older than the redo
+// point of its last restartpoint, which may be of an older checkpoint: the one of a slow
+// restartpoint, or several that came since. So hints that its own history is behind,
+// such as that a transaction which the promotion ended had failed, can be in pages that
+// were changed before the last common checkpoint, and in no WAL. Which redo point that
+// was is written nowhere. So the scan goes back to before all transactions that were
+// running at the last common checkpoint, of which the two histories may think
 // differently, and by one checkpoint anyway, for the entries of indexes that are marked
-// as dead.
-func (a *analyzer) scanFurther(ctx context.Context, s sides, f fork, p *past) (*past, error) {
+// as dead. Recovery starts where it would: the pages themselves come from the source.
+func (a *analyzer) changedBefore(ctx context.Context, s sides, f fork, p *past) (pgdata.Changes, error) {
 	if p.events.promoted <= p.checkpoint.LSN {
-		return p, nil
+		return p.changed, nil
 	}
 	began := a.beganAt()
 	running := p.events.checkpoints[p.checkpoint.LSN].oldestActive
 	wal := olderWAL{eitherWAL{a.targetWAL(s.target.History), a.sharedWAL(s.source)}, a.geo.SegNo(f.at)}
 	for older := p; ; {
-		if older.checkpoint.Redo <= began {
-			return older, nil
-		}
 		next := older.events.checkpoints[older.checkpoint.LSN].next
 		enough := running == 0 || int32(next-running) <= 0
-		if enough && older != p {
-			return older, nil
+		if older.checkpoint.Redo <= began || enough && older != p {
+			return older.changed, nil
 		}
 		a.log.DebugContext(ctx, fmt.Sprintf("the target was promoted at %s, so WAL from before the checkpoint at %s is read, too",
 			a.lsn(p.events.promoted), a.lsn(older.checkpoint.LSN)))
 		further, err := a.scan(ctx, s, f, wal, older.checkpoint.LSN)
 		switch {
 		case err != nil && enough && isMissing(err):
-			return older, nil
+			return older.changed, nil
 		case err != nil:
-			return nil, err
+			return pgdata.Changes{}, err
 		}
 		older = further
 	}

@@ -59,7 +59,7 @@ func archiving(t *testing.T, in *pgtest.Installation) (conf map[string]string, d
 // dies, the standby takes over, and the segments that the rewind needs were
 // recycled long ago. One call recovers, restores, rewinds and makes a standby.
 func TestKilledPrimaryWithItsWALInTheArchive(t *testing.T) {
-	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+	pgtest.EachOf(t, telling, func(t *testing.T, in *pgtest.Installation) {
 		conf, archive, restore := archiving(t, in)
 		old := in.InitCluster(t, pgtest.Options{Conf: conf})
 		old.Start(t)
@@ -130,7 +130,7 @@ func TestKilledPrimaryWithItsWALInTheArchive(t *testing.T) {
 // primary lost, has made restartpoints later than the last common checkpoint, and
 // received WAL that it did not replay.
 func TestKilledStandbyIsRewoundAsItIs(t *testing.T) {
-	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+	pgtest.EachOf(t, telling, func(t *testing.T, in *pgtest.Installation) {
 		p := in.InitCluster(t, pgtest.Options{})
 		p.Start(t)
 		p.Exec(t, "CREATE TABLE t AS SELECT g AS id, 0 AS n, repeat('x', 100) AS f FROM generate_series(1, 5000) g", "CREATE INDEX ON t (id)")

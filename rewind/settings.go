@@ -39,15 +39,17 @@ func (a *analyzer) checkHints(ctx context.Context, s sides, f fork, e *events) e
 		return refused("Without them WAL does not tell all that the target %q changed.", a.target.Name())
 	}
 	known := false // as of the record looked at last
-	for i, change := range e.parameters {
+	for _, change := range e.parameters {
 		if change.at >= f.at {
 			if !change.WALLogHints {
 				return refused(`"wal_log_hints" was off on the target from %s on.`, a.lsn(change.at))
 			}
-			known = known || i < len(e.hints) && e.hints[i] < change.at || a.hintsKnown(e, change.at)
-			if !known {
-				return a.hintsBefore(ctx, s, change.at, refused)
+			if !known && !e.hintsLogged(change.at) {
+				if err := a.hintsBefore(ctx, s, change.at, refused); err != nil {
+					return err
+				}
 			}
+			known = true
 			continue
 		}
 		known = change.WALLogHints
@@ -58,9 +60,9 @@ func (a *analyzer) checkHints(ctx context.Context, s sides, f fork, e *events) e
 	return nil
 }
 
-// hintsKnown reports whether a page image for a hint shows that hints were logged
+// hintsLogged reports whether a page image for a hint shows that hints were logged
 // before a change of parameters, and after the one before that.
-func (a *analyzer) hintsKnown(e *events, before pgdata.LSN) bool {
+func (e *events) hintsLogged(before pgdata.LSN) bool {
 	var since pgdata.LSN
 	for _, c := range e.parameters {
 		if c.at < before {

@@ -17,7 +17,7 @@ import (
 // that it never flushed, at the start of a page, and then takes it away: the
 // rewound server must become consistent with the WAL that it got.
 func TestIdleSourceMakesNobodyWait(t *testing.T) {
-	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+	pgtest.EachOf(t, telling, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{})
 		target.Start(t)
 		target.Exec(t, "CREATE TABLE journal (what text, filler text)")

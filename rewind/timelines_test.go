@@ -33,7 +33,7 @@ func controlOf(t *testing.T, c *pgtest.Cluster) *controlfile.Data {
 // TestTimelines takes four copies of a cluster through a family of timelines. A
 // step's comment says what is new in it.
 func TestTimelines(t *testing.T) {
-	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+	pgtest.EachOf(t, telling, func(t *testing.T, in *pgtest.Installation) {
 		o := pgtest.Options{NoChecksums: true}
 		if in.CanChooseWALSegSize() {
 			o.WALSegSizeMB = 1

@@ -103,7 +103,9 @@ func (a *analyzer) readWitness(ctx context.Context, r *walreader.Reader, begin, 
 // source's WAL at the same place, or finds the first that is not.
 func (a *analyzer) compareRecords(ctx context.Context, f fork, s sides, limit pgdata.LSN) (fork, error) {
 	own := a.targetWAL(s.target.History).ofAny()
-	w, err := a.findWitness(ctx, own, limit)
+	near := own
+	near.archived = a.geo.SegNo(limit - 1) // for older ones no archive is asked
+	w, err := a.findWitness(ctx, near, limit)
 	switch {
 	case err != nil && isMissing(err) && (limit == f.ancestor || limit == s.target.EndOfWAL):
 		f.at, f.unproven = limit, fmt.Sprintf("the target's is not readable there: %v", err)

@@ -54,9 +54,13 @@ func byVersion(ins []*Installation) []*Installation {
 	return slices.CompactFunc(ins, func(a, b *Installation) bool { return a.BinDir == b.BinDir })
 }
 
+// atATime is how many tests run at a time. They wait for servers as often as they
+// work, so it is more than there are processors.
+var atATime = max(4, 2*runtime.NumCPU())
+
 // running bounds the subtests of Each and EachGenuine that run at a time: a test
-// has two or three servers, and there may be two processors.
-var running = make(chan struct{}, max(3, runtime.NumCPU()))
+// has two or three servers.
+var running = make(chan struct{}, atATime)
 
 // Each runs fn as a parallel subtest for every installation: the downloadable
 // build of every major, the genuine one of majors without such a build, and all

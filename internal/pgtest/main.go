@@ -2,12 +2,14 @@ package pgtest
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,6 +32,7 @@ func Main(m *testing.M) {
 	}
 	CleanUpOnSignal()
 	useMemory()
+	moreAtATime()
 	debug.SetGCPercent(400) // there is little that lives, and much that is read once
 	code := m.Run()
 	CleanUp()
@@ -37,6 +40,16 @@ func Main(m *testing.M) {
 		say(line + "\n")
 	}
 	os.Exit(code)
+}
+
+// moreAtATime is -parallel where nobody gave it.
+func moreAtATime() {
+	if !flag.Parsed() {
+		flag.Parse()
+	}
+	if f := flag.Lookup("test.parallel"); f != nil && f.Value.String() == f.DefValue {
+		_ = f.Value.Set(strconv.Itoa(atATime))
+	}
 }
 
 // Chores are what root does for a program that UnprivilegedWith runs again.

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -317,20 +316,6 @@ func (c *Cluster) Promote(t T) {
 		in := query()[0][0]
 		return in == "f", "pg_is_in_recovery() is " + in
 	})
-}
-
-// StopBackgroundWriter holds the process up that writes WAL at times of its own,
-// until goOn is called: the server cannot be stopped before that. Majors before 10
-// do not say which process it is.
-func (c *Cluster) StopBackgroundWriter(t T) (goOn func()) {
-	t.Helper()
-	text := c.QueryString(t, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'background writer'")
-	pid, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatalf("%s: the background writer's process is %q", c.Name, text)
-	}
-	freeze(pid)
-	return func() { thaw(pid) }
 }
 
 func (c *Cluster) logSize() int64 {

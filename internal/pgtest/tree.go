@@ -62,7 +62,8 @@ func copyFile(from, to string, info fs.FileInfo) (err error) {
 		return err
 	}
 	defer func() { _ = in.Close() }()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	mode := info.Mode().Perm()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if err != nil {
 		return err
 	}
@@ -91,7 +92,10 @@ func copyFile(from, to string, info fs.FileInfo) (err error) {
 			return err
 		}
 	}
-	return out.Chmod(info.Mode().Perm())
+	if mode&0o077 == 0 { // of which no mask takes anything
+		return nil
+	}
+	return out.Chmod(mode)
 }
 
 // Tree describes everything below a data directory: for each path, in slashes,
