@@ -338,6 +338,30 @@ func TestWALThatNoHistoryTellsApart(t *testing.T) {
 			},
 		},
 		{
+			// Where the target has the fork that its history tells of, the source has zeros.
+			name: "a standby was started by hand as if it were a primary, its standby was promoted, and the source switched to a new segment before that",
+			make: func(l *lab) ends {
+				a := l.primary(pgtest.Options{}, append(thousand, "CREATE TABLE u (i int)")...)
+				two := l.copies(a, 2)
+				b, c := two[0], two[1]
+				l.cascade(b, a)
+				l.catchUp(a, b)
+				b.Stop(l, pgtest.Fast)
+				l.startByHand(b)
+				l.cascade(c, b)
+				b.Exec(l, "INSERT INTO u SELECT generate_series(1, 20000)", "UPDATE t SET i = -i WHERE i < 10")
+				l.catchUp(b, c)
+				l.promote(c)
+				c.Exec(l, "INSERT INTO u VALUES (-1)")
+				a.Exec(l, "INSERT INTO t SELECT generate_series(8000, 8100)")
+				a.SwitchWAL(l)
+				a.Exec(l, "INSERT INTO t SELECT generate_series(8000, 8100)")
+				b.Stop(l, pgtest.Fast)
+				c.Stop(l, pgtest.Fast)
+				return ends{target: c, src: a}
+			},
+		},
+		{
 			name: "a standby was started by hand as if it were a primary, and is the source",
 			make: func(l *lab) ends {
 				a := l.primary(pgtest.Options{}, thousand...)
