@@ -100,7 +100,6 @@ func (a *analyzer) tellFork(p *Plan, f fork) {
 	}
 	if f.unproven != "" {
 		a.warn(p, "that both sides have the same WAL up to %s could not be proven, only their timeline histories say so: %s", a.lsn(f.at), f.unproven)
-		a.log.Warn(p.Warnings[len(p.Warnings)-1])
 	}
 	if !p.Required {
 		a.log.Info("no rewind required")
