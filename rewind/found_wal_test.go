@@ -296,6 +296,23 @@ func TestWALThatNoHistoryTellsApart(t *testing.T) {
 			},
 		},
 		{
+			// The target has no record at the fork of which the histories tell.
+			name: "both were promoted at one LSN, the source was promoted once more, and the target is ahead of that", want: rewound,
+			make: func(l *lab) ends {
+				b, c, d := level(l)
+				both(l, b, c)
+				b.Exec(l, "CREATE TABLE other AS SELECT 'of another size'::text AS x")
+				l.cascade(d, c)
+				l.catchUp(c, d)
+				l.promote(d)
+				b.Exec(l, "INSERT INTO u SELECT generate_series(1, 20000)")
+				fork := controlOf(l.T, d).CheckPointCopy.Redo
+				require.Greater(l, b.FlushLSN(l), fork)
+				b.Stop(l, pgtest.Fast)
+				return ends{target: b, src: d}
+			},
+		},
+		{
 			name: "both were promoted at one LSN, and the target is a standby of one",
 			make: func(l *lab) ends {
 				b, c, d := level(l)
@@ -335,4 +352,33 @@ func TestWALThatNoHistoryTellsApart(t *testing.T) {
 			},
 		},
 	})
+}
+
+// TestRecordsOfWhichTheSourceHasTheBeginning is about a promotion when the last
+// record has not come whole: the source goes on in the middle of what is a record on
+// the target.
+func TestRecordsOfWhichTheSourceHasTheBeginning(t *testing.T) {
+	tryEach(t, []situation{{
+		name: "a record of several pages ends with the first one on the source", want: rewound,
+		make: func(l *lab) ends {
+			a := l.primary(pgtest.Options{}, thousand...)
+			b := l.standby(a)
+			l.catchUp(a, b)
+			b.Stop(l, pgtest.Fast)
+			from := a.InsertLSN(l)
+			a.Exec(l, "SELECT pg_logical_emit_message(false, 'torn', repeat('y', 30000))", "INSERT INTO t SELECT generate_series(1, 10)")
+			a.Stop(l, pgtest.Fast)
+			g := controlOf(l.T, a).Geometry
+			name := g.WALFileName(1, g.SegNo(from))
+			raw, err := os.ReadFile(filepath.Join(a.Dir, l.in.Version.WALDir, name))
+			require.NoError(l, err)
+			clear(raw[g.PageStart(from)+2*pgdata.LSN(g.WALBlockSize)-g.SegStart(g.SegNo(from)):])
+			require.NoError(l, os.WriteFile(filepath.Join(b.Dir, l.in.Version.WALDir, name), raw, 0o600))
+			b.MakeStandbyOfNobody(l)
+			b.Start(l)
+			l.promote(b)
+			b.Exec(l, "INSERT INTO t SELECT generate_series(1, 7)")
+			return ends{target: a, src: b}
+		},
+	}})
 }

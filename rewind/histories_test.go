@@ -75,7 +75,7 @@ func history(t *testing.T, seed uint64, count *tally) {
 		for _, n := range w.nodes {
 			w.forget(n)
 		}
-		if t.Failed() {
+		if t.Failed() || testing.Verbose() {
 			t.Logf("what happened (GOREWIND_TEST_SEED=%d):\n%s", seed, strings.Join(w.log, "\n"))
 		}
 	})

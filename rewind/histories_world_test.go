@@ -358,8 +358,10 @@ func (w *world) begin() {
 		a.c.Exec(w, sql)
 	}
 	a.c.ExecIn(w, "two", schema(w.in)...)
+	a.c.Checkpoint(w) // links of tablespaces lead elsewhere in copies: nobody is to make them again
 	w.write(w.rnd, a, "postgres", 3)
 	w.write(w.rnd, a, "two", 2)
+	a.c.Checkpoint(w)
 	w.stopAs(a, pgtest.Fast)
 	upstream := a
 	for i := range 2 + w.rnd.IntN(2) {
