@@ -149,7 +149,8 @@ func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgco
 	if !latest || command == "" || p.Again {
 		return nil
 	}
-	from := &archive.Archive{Command: command, DataDir: a.target.Name(), Version: a.version, Logger: a.log}
+	// Its messages are of no interest: that there is none is the ordinary answer.
+	from := &archive.Archive{Command: command, DataDir: a.target.Name(), Version: a.version}
 	defer from.Close()
 	dir, err := a.target.RestoreDir(a.version.WALDir)
 	if err != nil { // as on a disk that cannot be written to
