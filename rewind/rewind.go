@@ -153,6 +153,9 @@ func (r *Rewind) Close() error {
 func (r *Rewind) Apply(ctx context.Context) error {
 	var err error
 	r.applied = true
+	if r.analyzer != nil {
+		r.analyzer.anyArchive() // whose command the source's configuration may replace
+	}
 	switch {
 	case r.journal != nil:
 		err = r.resume(ctx)
