@@ -105,34 +105,6 @@ func TestArchivesWithTimelinesThatWereGivenUp(t *testing.T) {
 	})
 }
 
-// TestArchivesWithWALThatWasGivenUp is about a fork at the beginning of a segment:
-// recovery looks for that segment on both timelines, and the archive has the one of the
-// old primary only.
-func TestArchivesWithWALThatWasGivenUp(t *testing.T) {
-	tryEach(t, []situation{{
-		name: "a standby that is behind is to follow what was promoted at the beginning of a segment", stopped: never,
-		make: func(l *lab) ends {
-			conf, dir, give := l.archiveOf("")
-			a := l.primary(pgtest.Options{Conf: conf, WALSegSizeMB: l.in.SegSizeOr16(1)}, thousand...)
-			two := l.standbys(a, 2)
-			b, c := two[0], two[1]
-			l.catchUp(a, b, c)
-			c.Stop(l, pgtest.Fast)
-			a.Exec(l, "INSERT INTO t SELECT generate_series(1, 1000)", "CHECKPOINT")
-			a.SwitchWAL(l)
-			l.catchUp(a, b)
-			b.Promote(l)
-			a.Exec(l, "INSERT INTO t SELECT generate_series(8000, 9000)")
-			l.archived(dir, a.SwitchWAL(l))
-			l.archived(dir, "00000002.history")
-			a.Stop(l, pgtest.Immediate)
-			b.Exec(l, "INSERT INTO t SELECT generate_series(6000, 6500)")
-			give(c)
-			return ends{target: c, src: b, asked: true}
-		},
-	}})
-}
-
 // TestSettingsThatSteerRecovery is about what the source's configuration brings.
 func TestSettingsThatSteerRecovery(t *testing.T) {
 	made := func(conf map[string]string) func(l *lab) ends {

@@ -186,7 +186,11 @@ func (s *sourceSegment) ReadAt(p []byte, off int64) (int, error) {
 		s.path = s.wal.version.WALPath(s.wal.geo.WALFileName(tli, s.no))
 		n, err = s.read(p, off)
 		if err == nil && s.wal.any && !s.isThere(p[:n], off) {
-			n, err = 0, fmt.Errorf("file %q is not yet written: %w", s.path, fs.ErrNotExist)
+			// Behind a switch to the next segment there is nothing; else it is a recycled file.
+			first := make([]byte, pageAddress+8)
+			if _, ferr := s.read(first, 0); ferr != nil || !s.isThere(first, 0) {
+				n, err = 0, fmt.Errorf("file %q is not yet written: %w", s.path, fs.ErrNotExist)
+			}
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			s.known = true
