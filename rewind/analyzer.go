@@ -57,7 +57,7 @@ func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Pla
 	f.describe(p)
 	a.tellFork(p, f)
 	if !p.Required {
-		return nil
+		return a.checkLeft(ctx, p)
 	}
 	if earlier == nil {
 		recovered, err := r.recoverTarget(ctx, a, s)

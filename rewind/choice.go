@@ -133,6 +133,20 @@ func (a *analyzer) checkChoice(ctx context.Context, p *Plan, c choice) error {
 	return a.checkNewerTimelines(ctx, p, c.RecoveryChoice)
 }
 
+// checkLeft is checkChoice for a target that needs no rewind, and keeps its own
+// configuration.
+func (a *analyzer) checkLeft(ctx context.Context, p *Plan) error {
+	conf, err := pgconf.Load(pgconf.Options{DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: a.version})
+	if err != nil {
+		return nil // it may lie where only whoever starts the server knows
+	}
+	choice, err := conf.RecoveryChoice()
+	if err != nil {
+		return nil
+	}
+	return a.checkNewerTimelines(ctx, p, choice)
+}
+
 // checkNewerTimelines looks for histories of newer timelines in the archive, as
 // recovery does that goes on to the latest one, and refuses one that does not go on
 // from where the source is.
@@ -173,7 +187,7 @@ func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgco
 			return &Explained{
 				Err: ErrOtherTimeline,
 				Detail: fmt.Sprintf("The archive has %s, which does not go on from timeline %d at %s.",
-					pgdata.HistoryFileName(tli), p.Source.Timeline, a.lsn(p.ConsistentAt)),
+					pgdata.HistoryFileName(tli), p.Source.Timeline, a.lsn(max(p.ConsistentAt, p.Source.EndOfWAL))),
 				Hint: "Remove that file from the archive if that timeline was given up, or set recovery_target_timeline.",
 			}
 		}
@@ -192,7 +206,7 @@ func leadsOn(h timeline.History, p *Plan) bool {
 			return false
 		}
 	}
-	return h[n-1].End >= p.ConsistentAt
+	return h[n-1].End >= max(p.ConsistentAt, p.Source.EndOfWAL)
 }
 
 // checkUnarchived lists the WAL of before the fork that waits for the target's

@@ -142,7 +142,7 @@ func TestSettingsThatSteerRecovery(t *testing.T) {
 			make: made(map[string]string{"recovery_target_timeline": "current"}),
 		},
 		{
-			name: "a slot is named that the source does not have", majors: settings,
+			name: "a slot is named that the source does not have", majors: settings, stopped: never, // whose slots nobody tells
 			make: made(map[string]string{"primary_slot_name": "nobodys"}),
 		},
 	})

@@ -280,8 +280,17 @@ func (s *movedSource) ReadFile(ctx context.Context, p string) ([]byte, error) {
 	return data.Encode(f), nil
 }
 
-func (s *movedSource) State(context.Context) (source.State, error) {
-	return source.State{Live: true, InRecovery: true, FullPageWrites: true}, nil
+func (s *movedSource) State(ctx context.Context) (source.State, error) {
+	b, err := s.Dir.ReadFile(ctx, pgdata.ControlFilePath)
+	if err != nil {
+		return source.State{}, err
+	}
+	data, err := controlfile.Parse(b)
+	if err != nil {
+		return source.State{}, err
+	}
+	const record = 120 // bytes of the checkpoint record, which was replayed
+	return source.State{Live: true, InRecovery: true, FullPageWrites: true, ReplayLSN: data.CheckPoint + record}, nil
 }
 
 func (s *movedSource) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst source.Sink) error {
