@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -39,14 +40,22 @@ func (t *tally) String() string {
 	return strings.Join(parts, ", ")
 }
 
+// sampleSeed is the first of those that go test tries.
+const sampleSeed uint64 = 1
+
 // TestHistories lets random things happen to a primary and its standbys, and then
 // rewinds any of them to any other. Whatever is the case, the rewind is refused and
 // the target untouched, or the target follows with the rows of the source. A seed
 // repeats all that is chosen here, but not how fast the servers are:
 //
 //	GOREWIND_TEST_SEED=17 go test ./rewind -run TestHistories/17$
+//
+// Without make torture it is a sample that is the same every time.
 func TestHistories(t *testing.T) {
-	seed := newSeed()
+	seed := sampleSeed
+	if torture > 0 || os.Getenv("GOREWIND_TEST_SEED") != "" {
+		seed = newSeed()
+	}
 	count := tally{verdicts: map[string]int{}}
 	slots := make(chan struct{}, 2*runtime.NumCPU()+1)
 	t.Run("all", func(t *testing.T) {
