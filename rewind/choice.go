@@ -183,7 +183,7 @@ func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgco
 			}
 			return nil // this is where recovery stops to look, too
 		}
-		if h, err := timeline.Parse(tli, text); err != nil || !leadsOn(h, p) {
+		if h, err := timeline.Parse(tli, text); err != nil || !leadsOn(h, p) || givenUp(h, p) {
 			return &Explained{
 				Err: ErrOtherTimeline,
 				Detail: fmt.Sprintf("The archive has %s, which does not go on from timeline %d at %s.",
@@ -193,6 +193,15 @@ func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgco
 		}
 	}
 	return nil
+}
+
+// givenUp reports whether a timeline is the one on which the target went its own way:
+// what is being rewound.
+func givenUp(h timeline.History, p *Plan) bool {
+	newest := h[len(h)-1]
+	return p.Required && slices.ContainsFunc(p.Target.History, func(e timeline.Entry) bool {
+		return e.TLI == newest.TLI && e.Begin == newest.Begin
+	})
 }
 
 // leadsOn reports whether a history goes on from where the source is.
