@@ -2,6 +2,7 @@ package lost_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -223,8 +224,20 @@ func compareWithPgWaldump(t *testing.T, in *pgtest.Installation, dir string, for
 		return
 	}
 	program, _ := ins[i].Program("pg_waldump")
-	out, err := exec.CommandContext(context.Background(), program, "--rmgr=Transaction", "-p", filepath.Join(dir, in.Version.WALDir),
-		"-s", fork.String(), "-e", end.String()).Output()
+	// Without a name pg_waldump takes any file for the segment size, also one that is not written yet.
+	names, err := filepath.Glob(filepath.Join(dir, in.Version.WALDir, "00000001*[0-9A-F]"))
+	require.NoError(t, err)
+	require.NotEmpty(t, names)
+	info, err := os.Stat(names[0])
+	require.NoError(t, err)
+	geo := pgdata.Geometry{WALSegSize: uint32(info.Size())}
+	out, err := exec.CommandContext(context.Background(), program, "--rmgr=Transaction",
+		"-s", fork.String(), "-e", end.String(),
+		filepath.Join(dir, in.Version.WALDir, geo.WALFileName(1, geo.SegNo(fork))), geo.WALFileName(1, geo.SegNo(end-1))).Output()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		t.Logf("pg_waldump: %s", failed.Stderr)
+	}
 	require.NoError(t, err)
 	counts := map[string]int{}
 	commits := []string{}
