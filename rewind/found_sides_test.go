@@ -3,10 +3,12 @@ package rewind_test
 import (
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/rewind"
 )
 
 var (
@@ -418,4 +420,36 @@ func TestHintsOfAServerThatWasPromotedInALateRestartpoint(t *testing.T) {
 			return ends{target: s, src: a} // which has not read x, and so has no image of it in its WAL
 		},
 	}})
+}
+
+// TestWALFromBeforeTheLastCommonCheckpointIsMissingWAL is about a target that was
+// promoted, whose hints are of transactions that began long ago: what tells of them was
+// recycled on both sides, which is to be said as what it is.
+func TestWALFromBeforeTheLastCommonCheckpointIsMissingWAL(t *testing.T) {
+	pgtest.EachOf(t, oldestMiddleNewest, func(t *testing.T, in *pgtest.Installation) {
+		l := &lab{t, in}
+		segment := in.SegSizeOr16(1)
+		a := l.primary(pgtest.Options{WALSegSizeMB: segment, Conf: l.recycling(segment)}, thousand...)
+		b := l.standby(a)
+		open := a.Connect(t, "postgres")
+		_, err := open.Exec(t.Context(), "BEGIN; INSERT INTO t SELECT generate_series(1, 5)")
+		require.NoError(t, err)
+		for range 10 {
+			a.Exec(t, "INSERT INTO t VALUES (1)", "CHECKPOINT")
+			a.SwitchWAL(t)
+			l.catchUp(a, b)
+			b.Checkpoint(t)
+		}
+		l.promote(b)
+		b.Exec(t, "INSERT INTO t VALUES (2)")
+		b.Stop(t, pgtest.Fast)
+		y := &try{target: b, src: a}
+		o := y.rewind(t)
+		if o.err == nil {
+			require.NoError(t, y.follow(t))
+			return
+		}
+		require.NoError(t, o.refusal())
+		assert.Equal(t, rewind.MissingWAL, conditionOf(o.err), "%v", o.err)
+	})
 }

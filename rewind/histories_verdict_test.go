@@ -76,7 +76,7 @@ func (w *world) try(r *rand.Rand) (verdict string, f *finding) {
 		return "refused: " + string(conditionOf(o.err)), nil
 	}
 	context += describe(o.plan)
-	w.note(target, "rewind required %v %s; they parted at %s", o.plan.Required, o.plan.Reason, o.plan.Divergence)
+	w.note(target, "rewind required %v %s %s; they parted at %s", o.plan.Required, o.plan.Reason, o.plan.Unproven, o.plan.Divergence)
 	w.renew(r, target)
 	if err := w.follow(r, y, target, src); err != nil {
 		if !o.plan.Required && !o.plan.Proven {
