@@ -2,7 +2,9 @@ package rewind
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/gorewind/gorewind/lost"
@@ -60,10 +62,30 @@ func (a *analyzer) changedBefore(ctx context.Context, s sides, f fork, p *past) 
 		switch {
 		case err != nil && enough && isMissing(err):
 			return older.changed, nil
+		case errors.Is(err, fs.ErrNotExist):
+			return pgdata.Changes{}, a.missingBefore(s, older.checkpoint.LSN, err)
 		case err != nil:
 			return pgdata.Changes{}, err
 		}
 		older = further
+	}
+}
+
+// missingBefore is the error of WAL from before an LSN that neither side has.
+func (a *analyzer) missingBefore(s sides, lsn pgdata.LSN, err error) error {
+	var missing *MissingWALError
+	if errors.As(err, &missing) {
+		return err
+	}
+	var wal *walreader.Error
+	if errors.As(err, &wal) && wal.LSN != 0 {
+		lsn = wal.LSN
+	}
+	no := a.geo.SegNo(lsn)
+	own := a.targetWAL(s.target.History)
+	return &MissingWALError{
+		Timeline: s.target.History.TimelineOf(a.geo, no), Segment: no, Path: a.target.Join(own.path(no)), MayBeArchived: a.mayBeArchived(),
+		Err: fmt.Errorf("%w, and neither on the source", fs.ErrNotExist),
 	}
 }
 
