@@ -316,6 +316,8 @@ func TestWALThatTheSourceRemovedMeanwhileComesFromTheArchive(t *testing.T) {
 				b := l.standby(a)
 				l.catchUp(a, b)
 				l.promote(b)
+				// Only the source is to remove WAL.
+				a.Exec(l, fmt.Sprintf("ALTER SYSTEM SET %s = 64", in.Version.KeepWAL), "SELECT pg_reload_conf()")
 				a.Exec(l, "INSERT INTO t VALUES (99999)")
 				a.Stop(l, pgtest.Fast)
 				give(a)
