@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -199,6 +200,38 @@ func TestWhatASummarySaysOfMainForksIsChanged(t *testing.T) {
 	}, blockLists(before.Blocks))
 
 	assert.Error(t, walreader.ReadSummaryChanges(bytes.NewReader(data), "", pgdata.Geometry{}, &before), "a size of zero")
+}
+
+// endless is a summary that goes on and on.
+type endless struct{ part, rest []byte }
+
+func (e *endless) Read(b []byte) (int, error) {
+	if len(e.rest) == 0 {
+		e.part[4]++ // the database, so that the order is right
+		if e.part[4] == 0 {
+			e.part[5]++
+		}
+		e.rest = e.part
+	}
+	n := copy(b, e.rest)
+	e.rest = e.rest[n:]
+	return n, nil
+}
+
+func TestASummaryOfAnySizeIsReadInLittleMemory(t *testing.T) {
+	part := waltest.Summary(waltest.SummaryFork{Locator: waltest.HeapTable, Chunks: [][]uint16{make([]uint16, 4096), {5, 4}, make([]uint16, 4095)}})
+	part = part[4 : len(part)-28] // without magic, end and checksum
+	part[4], part[5] = 0, 0
+	const size = 64 << 20
+	file := io.MultiReader(bytes.NewReader(waltest.Summary()[:4]), io.LimitReader(&endless{part: part}, size))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	blocks := 0
+	err := walreader.ReadSummary(file, "x.summary", func(_ walreader.SummaryFork, b []pgdata.BlockNumber) { blocks += len(b) })
+	runtime.ReadMemStats(&after)
+	require.ErrorContains(t, err, "the file ends too early")
+	assert.Greater(t, blocks, size/len(part))
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(2<<20))
 }
 
 // FuzzReadSummary takes bytes for a summary, whose checksum is made good if sealed.
