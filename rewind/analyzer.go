@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/gorewind/gorewind/internal/recovery"
 	"github.com/gorewind/gorewind/internal/target"
@@ -29,15 +30,14 @@ type analyzer struct {
 	geo     pgdata.Geometry
 	format  walreader.Format
 
-	step func(string)
+	step  func(string)
+	watch func(done *atomic.Int64, total int64) (stop func()) // reports how much is compared
 }
 
-// analyze finds where the two sides parted, what the target changed since, and what
-// is to be done about every file. earlier is what an interrupted rewind in place knew.
-func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Plan) error {
-	p := &Plan{Version: a.version, Target: s.target, Source: s.source}
-	r.plan = p
-	if err := a.checkSource(s.source); err != nil {
+// byWAL analyzes by the target's WAL: it finds where the two sides parted, and what
+// the target changed since.
+func (r *Rewind) byWAL(ctx context.Context, a *analyzer, s sides, p, earlier *Plan) error {
+	if err := a.checkPageHints(s); err != nil {
 		return err
 	}
 	s, err := a.findSides(ctx, s, earlier)
@@ -72,6 +72,11 @@ func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Pla
 	if err != nil {
 		return err
 	}
+	return r.conclude(ctx, a, p, past, lists, earlier)
+}
+
+// conclude makes the plan of what was found out.
+func (r *Rewind) conclude(ctx context.Context, a *analyzer, p *Plan, past *past, lists *listings, earlier *Plan) (err error) {
 	past.describe(p)
 	if earlier != nil {
 		p.Again, p.Suspect = true, earlier.Suspect
