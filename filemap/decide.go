@@ -222,7 +222,7 @@ func (d *decider) isUnlogged(seg pgdata.RelSegment) bool {
 // pages with free space is in no WAL either.
 func (d *decider) changed(seg pgdata.RelSegment, e *Entry) *pgdata.BlockSet {
 	blocks := d.facts.Changed.Blocks[seg]
-	limit, limited := d.facts.Changed.Limits[seg.Locator]
+	limit, limited := d.facts.Changed.LimitOf(seg.Locator)
 	cut := seg.Segment == 0 && d.isCut(seg, e)
 	if !limited && !cut {
 		return blocks
