@@ -137,6 +137,11 @@ func (w *world) calm(n *node) {
 		n.c.SetConf(w, map[string]string{"recovery_min_apply_delay": "0"})
 		w.do(n, "postgres", "SELECT pg_reload_conf()")
 		n.delayed = false
+		// Up to 14 a server waits to the end of a delay that has begun.
+		w.stopAs(n, pgtest.Fast)
+		if !w.start(n) {
+			w.Fatalf("the source does not start again")
+		}
 	}
 	n.c.ResumeReplay(w)
 	n.paused = false
