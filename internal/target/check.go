@@ -63,7 +63,9 @@ func (t *Target) Check(plan *filemap.Plan, v *pgdata.Version) error {
 			c.place(Replace, e.Path, "")
 		case staysWhole(e, plan.Geometry): // in place it is written to
 			c.place(Replace, e.Path, "")
-			c.place(Write, e.Path, "")
+			if info, err := t.Lstat(e.Path); err == nil && info.Mode().IsRegular() {
+				c.file(e.Path)
+			}
 		case e.Action != filemap.None, e.Blocks != nil:
 			c.place(Write, e.Path, "")
 		}

@@ -75,6 +75,9 @@ func isOrdinary(base string) bool {
 // tryNames makes, in a directory of its own in the staging area, what steps make in
 // one directory of the target, and removes it again.
 func (t *Target) tryNames(dir string, steps []*Step) error {
+	if err := t.dropArea(dir); err != nil { // of one in place that was interrupted
+		return err
+	}
 	if err := t.mkdirExact(dir, 0o700); err != nil {
 		return err
 	}
