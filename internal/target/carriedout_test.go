@@ -120,7 +120,9 @@ func obstacles() []obstacle {
 		obstacle{name: "a staged file that is gone", later: remove(filemap.OwnPrefix + "/0"), entries: []filemap.Entry{copyOf("new", 1)}, send: map[string]string{"new": "x"}, says: []string{filemap.OwnPrefix + "/0", "no such file"}},
 		obstacle{
 			name: "a staged file that was cut", entries: []filemap.Entry{copyOf("new", 1)}, send: map[string]string{"new": "x"}, says: []string{filemap.OwnPrefix + "/0", "changed"},
-			later: func(t *testing.T, tgt *target.Target) { require.NoError(t, os.Truncate(tgt.Join(filemap.OwnPrefix+"/0"), 0)) },
+			later: func(t *testing.T, tgt *target.Target) {
+				require.NoError(t, os.Truncate(tgt.Join(filemap.OwnPrefix+"/0"), 0))
+			},
 		},
 	)
 }
@@ -167,7 +169,7 @@ func TestWhatCouldNotBeCarriedOutIsNotCommitted(t *testing.T) {
 			for _, says := range o.says {
 				assert.ErrorContains(t, err, says)
 			}
-			assert.Equal(t, string(control), read(t, tgt, pgdata.ControlFilePath))
+			assert.True(t, string(control) == read(t, tgt, pgdata.ControlFilePath), "the control file is as it was")
 			assert.NoDirExists(t, tgt.Join(filemap.OwnPrefix))
 			assert.NoFileExists(t, tgt.Join(pgdata.PostmasterPid))
 		})
@@ -193,7 +195,7 @@ func TestInPlaceWhatCouldNotBeCarriedOutIsNotBegun(t *testing.T) {
 		begun, err := c.Begin(t.Context(), control)
 		require.Error(t, err, name)
 		assert.False(t, begun, name)
-		assert.Equal(t, string(control), read(t, tgt, pgdata.ControlFilePath), name)
+		assert.True(t, string(control) == read(t, tgt, pgdata.ControlFilePath), name)
 		assert.NoDirExists(t, tgt.Join(filemap.OwnPrefix), name)
 	}
 }

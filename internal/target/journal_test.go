@@ -196,37 +196,3 @@ func FuzzReadIndex(f *testing.F) {
 		}
 	})
 }
-
-// TestHostileStagingAreas lets the list of staging areas, which is read before
-// anything vouches for it, lead elsewhere.
-func TestHostileStagingAreas(t *testing.T) {
-	outside := t.TempDir()
-	victim := filepath.Join(outside, ownPrefix, "precious")
-	require.NoError(t, os.MkdirAll(filepath.Dir(victim), 0o700))
-	require.NoError(t, os.WriteFile(victim, []byte("x"), 0o600))
-	control, err := os.ReadFile("../../controlfile/testdata/17.pg_control")
-	require.NoError(t, err)
-	_, err = controlfile.Parse(control)
-	require.NoError(t, err)
-	for name, list := range map[string]string{
-		"a path outside":    `[{"dir":"../../` + filepath.Base(outside) + `/pgsql_tmp_gorewind"}]`,
-		"an absolute path":  `[{"dir":"` + filepath.ToSlash(victim) + `/../../pgsql_tmp_gorewind"}]`,
-		"through a link":    `[{"dir":"base/pgsql_tmp_gorewind"}]`,
-		"not a list at all": `{"dir":7}`,
-		"not finished":      `[{"dir":"base/pgsql`,
-	} {
-		dir := t.TempDir()
-		for p, data := range map[string][]byte{pgdata.ControlFilePath: control, pgdata.VersionPath: []byte("17\n"), areasPath: []byte(list)} {
-			p = filepath.Join(dir, p)
-			require.NoError(t, os.MkdirAll(filepath.Dir(p), 0o700))
-			require.NoError(t, os.WriteFile(p, data, 0o600))
-		}
-		require.NoError(t, os.Symlink(outside, filepath.Join(dir, "base")))
-		require.NoError(t, os.Symlink(outside, filepath.Join(dir, stagingDir, "link")))
-		tgt, err := Open(dir, nil)
-		require.NoError(t, err, name)
-		_ = tgt.dropStaging()
-		assert.FileExists(t, victim, name)
-		require.NoError(t, tgt.Close())
-	}
-}
