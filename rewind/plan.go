@@ -93,6 +93,10 @@ type Side struct {
 	EndOfWAL pgdata.LSN
 	FilesLow walreader.Checkpoint
 
+	// Unknown is true of a target without a readable control file: what Control says is
+	// the source's.
+	Unknown bool
+
 	unread error // why its last checkpoint cannot be read, so that EndOfWAL is only what its control file says
 }
 

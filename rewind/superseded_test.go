@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -36,7 +37,7 @@ func TestTheOwnSegmentOfTheDivergenceIsKeptAndNotRead(t *testing.T) {
 			}
 			target.Stop(t, pgtest.Fast)
 
-			geo := controlOf(t, target).Geometry
+			geo := trial.ControlOf(t, target).Geometry
 			plan := prepareOnly(t, target, src)
 			own := in.Version.WALPath(geo.WALFileName(1, geo.SegNo(plan.Divergence)))
 			younger := in.Version.WALPath(geo.WALFileName(2, geo.SegNo(plan.Divergence)))
