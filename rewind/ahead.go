@@ -57,7 +57,11 @@ func (a *analyzer) ahead(ctx context.Context, p *Plan, b *filemap.Builder) (*ahe
 // readEvents collects the events of a stretch of WAL.
 func (a *analyzer) readEvents(ctx context.Context, segs walreader.Segments, from, to pgdata.LSN) (*events, error) {
 	read, err := walreader.Read(ctx, segs, a.format, walreader.ReadRequest{
-		From: from, To: to, Visitor: func() walreader.Visitor { return newEvents(0).in(a.format) },
+		From: from, To: to, Visitor: func() walreader.Visitor {
+			e := newEvents(0).in(a.format)
+			e.begin = from
+			return e
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package rewind
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -56,7 +57,15 @@ func (r *Rewind) byWAL(ctx context.Context, a *analyzer, s sides, p, earlier *Pl
 	p.Target, p.Source = s.target, s.source
 	f.describe(p)
 	a.tellFork(p, f)
+	if f.unproven != "" && r.opts.Resync != NoResync {
+		return &Explained{Err: ErrUnproven, Detail: sentence(f.unproven)}
+	}
 	if !p.Required {
+		if err := a.checkFollows(ctx, p); err != nil && (r.opts.Resync != NoResync || !errors.Is(err, ErrCannotFollow)) {
+			return err
+		} else if err != nil {
+			a.warn(p, "%v", err)
+		}
 		return a.checkLeft(ctx, p)
 	}
 	if earlier == nil {

@@ -39,13 +39,15 @@ const (
 	Incompatible        Condition = "incompatible"         // ErrIncompatible
 	UnsupportedVersion  Condition = "unsupported_version"  // *pgdata.UnsupportedVersionError
 	DamagedControlFile  Condition = "damaged_control_file" // *controlfile.Error
-	DamagedHistory      Condition = "damaged_history"      // *timeline.ParseError
+	DamagedHistory      Condition = "damaged_history"      // *timeline.ParseError, ErrNoHistory
 	NoPageHints         Condition = "no_page_hints"        // ErrNoPageHints
 	FullPageWritesOff   Condition = "full_page_writes_off" // ErrFullPageWrites
 	WALLevelMinimal     Condition = "wal_level_minimal"    // ErrWALLevel
 	ChecksumsDiffer     Condition = "checksums_differ"     // ErrChecksumsDiffer
 	ForkUnknown         Condition = "fork_unknown"         // ErrForkUnknown
 	UnsafeReplay        Condition = "unsafe_replay"        // ErrUnsafeReplay
+	Unproven            Condition = "unproven"             // ErrUnproven; only with Options.Resync
+	CannotFollow        Condition = "cannot_follow"        // ErrCannotFollow; only with Options.Resync
 	OtherTimeline       Condition = "other_timeline"       // ErrOtherTimeline
 	NoCommonAncestor    Condition = "no_common_ancestor"   // timeline.ErrNoCommonAncestor
 	MissingWAL          Condition = "missing_wal"          // *MissingWALError, *CannotStartError: a segment that is needed is nowhere
@@ -92,12 +94,15 @@ var verdicts = []verdict{
 	{condition: UnsupportedVersion, is: as[*pgdata.UnsupportedVersionError]},
 	{condition: DamagedControlFile, is: as[*controlfile.Error]},
 	{condition: DamagedHistory, resync: true, is: as[*timeline.ParseError]},
+	{condition: DamagedHistory, resync: true, is: anyOf(ErrNoHistory)},
 	{condition: NoPageHints, lost: true, resync: true, is: anyOf(ErrNoPageHints)},
 	{condition: FullPageWritesOff, resync: true, is: anyOf(ErrFullPageWrites)},
 	{condition: WALLevelMinimal, lost: true, resync: true, is: anyOf(ErrWALLevel)},
 	{condition: ChecksumsDiffer, resync: true, is: anyOf(ErrChecksumsDiffer)},
 	{condition: ForkUnknown, lost: true, resync: true, is: anyOf(ErrForkUnknown)},
 	{condition: UnsafeReplay, lost: true, resync: true, is: anyOf(ErrUnsafeReplay)},
+	{condition: Unproven, resync: true, is: anyOf(ErrUnproven)},
+	{condition: CannotFollow, resync: true, is: anyOf(ErrCannotFollow)},
 	{condition: OtherTimeline, is: anyOf(ErrOtherTimeline)},
 	{condition: NoCommonAncestor, lost: true, resync: true, is: anyOf(timeline.ErrNoCommonAncestor)},
 	{condition: MissingWAL, lost: true, resync: true, is: isLostWAL},

@@ -57,28 +57,54 @@ func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Pla
 	if err := a.checkSource(s.source); err != nil {
 		return err
 	}
-	ways := []struct {
-		evidence Evidence
-		analyze  func(context.Context, *analyzer, sides, *Plan, *Plan) error
-	}{{ByWAL, r.byWAL}, {ByComparison, r.byComparison}}
+	ways := []way{{ByWAL, r.byWAL}, {ByComparison, r.byComparison}}
 	switch {
 	case r.opts.Resync == ResyncCompare || earlier != nil && earlier.Evidence != ByWAL:
-		ways = ways[1:]
+		ways = ways[len(ways)-1:]
 	case r.opts.Resync == NoResync:
 		ways = ways[:1]
 	}
-	var passed []PassedOver
+	return r.firstOf(ctx, a, ways, s, earlier)
+}
+
+// way is an analysis by one kind of evidence, which fills a plan.
+type way struct {
+	evidence Evidence
+	analyze  func(ctx context.Context, a *analyzer, s sides, p, earlier *Plan) error
+}
+
+// firstOf analyzes in the first way that leads to a plan.
+func (r *Rewind) firstOf(ctx context.Context, a *analyzer, ways []way, s sides, earlier *Plan) error {
 	for i, way := range ways {
-		r.plan = &Plan{Version: a.version, Target: s.target, Source: s.source, Evidence: way.evidence, PassedOver: passed}
+		r.plan = &Plan{Version: a.version, Target: s.target, Source: s.source, Evidence: way.evidence, PassedOver: r.plan.PassedOver}
 		err := way.analyze(ctx, a, s, r.plan, earlier)
-		v := judge(err)
-		if err == nil || !v.resync || i == len(ways)-1 {
+		if err == nil || i == len(ways)-1 || !judge(err).resync {
 			return err
 		}
-		a.log.Info(fmt.Sprintf("what differs cannot be found out by %s: %v", way.evidence.words(), err))
-		passed = append(passed, PassedOver{way.evidence, v.condition, err.Error()})
+		r.passOver(err)
 	}
 	return nil
+}
+
+// passOver notes why the plan's evidence cannot be used.
+func (r *Rewind) passOver(err error) {
+	r.log.Info(fmt.Sprintf("what differs cannot be found out by %s: %v", r.plan.Evidence.words(), err))
+	r.plan.PassedOver = append(r.plan.PassedOver, PassedOver{r.plan.Evidence, judge(err).condition, err.Error()})
+}
+
+// resyncInstead begins again with a comparison where WAL that came from the source
+// showed only now that recovery would not do. Nothing was changed yet.
+func (r *Rewind) resyncInstead(ctx context.Context, err error) error {
+	p := r.plan
+	if r.opts.Resync == NoResync || p.Evidence == ByComparison || r.touched || r.analyzer == nil || !judge(err).resync {
+		return err
+	}
+	r.passOver(err)
+	r.enter(Analyze)
+	if err := r.firstOf(ctx, r.analyzer, []way{{ByComparison, r.byComparison}}, sides{p.Target, p.Source}, nil); err != nil {
+		return err
+	}
+	return r.applyStaged(ctx)
 }
 
 // words are the evidence's for a message.

@@ -174,7 +174,9 @@ func (r *Rewind) Apply(ctx context.Context) error {
 	case r.inPlace():
 		err = r.applyInPlace(ctx)
 	default:
-		err = r.applyStaged(ctx)
+		if err = r.applyStaged(ctx); err != nil {
+			err = r.resyncInstead(ctx, err)
+		}
 	}
 	if err != nil {
 		return r.failed(err)
