@@ -31,7 +31,7 @@ const (
 	SourceRunning       Condition = "source_running"       // ErrSourceRunning
 	SourceNotClean      Condition = "source_not_clean"     // ErrSourceNotClean
 	SourceUnavailable   Condition = "source_unavailable"   // ErrSourceUnavailable
-	SourceChanged       Condition = "source_changed"       // ErrSourceChanged
+	SourceChanged       Condition = "source_changed"       // ErrSourceChanged, *SourceFileError
 	SourceUntrusted     Condition = "source_untrusted"     // ErrSourceUntrusted, ErrUnsafePath
 	MissingPrivilege    Condition = "missing_privilege"    // ErrPrivilege; the error names the statements to run
 	SameDirectory       Condition = "same_directory"       // ErrSameDirectory, ErrNested
@@ -87,6 +87,7 @@ var verdicts = []verdict{
 	{condition: SourceUnavailable, temporary: true, is: anyOf(ErrSourceUnavailable)},
 	{condition: PlanOutdated, is: anyOf(ErrPlanOutdated)},
 	{condition: SourceChanged, temporary: true, is: anyOf(ErrSourceChanged)},
+	{condition: SourceChanged, temporary: true, is: as[*SourceFileError]},
 	{condition: SourceUntrusted, is: anyOf(ErrSourceUntrusted, datadir.ErrUnsafePath)},
 	{condition: SameDirectory, is: anyOf(ErrSameDirectory, ErrNested)},
 	{condition: DifferentSystems, is: anyOf(ErrDifferentSystems)},

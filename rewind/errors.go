@@ -85,6 +85,9 @@ var (
 // SpaceError says that a file system has too little room.
 type SpaceError = target.SpaceError
 
+// SourceFileError says that a file of a stopped source changed while it was copied.
+type SourceFileError = target.SourceFileError
+
 // Obstacles are all the reasons at once why a target cannot be rewound as it is:
 // what cannot be written, what has no room.
 type Obstacles = target.Obstacles

@@ -57,6 +57,9 @@ type Options struct {
 	// ArchiveLostWAL hands the target's WAL of before the divergence that waits to be
 	// archived to its archive_command, before the rewind removes it.
 	ArchiveLostWAL bool
+	// ArchivePause is how long to wait until a restore_command or archive_command that
+	// failed is run again; a second if zero. Each runs three times at most.
+	ArchivePause time.Duration
 
 	Logger *slog.Logger // nil discards
 	// Progress, if not nil, is called when a step begins and, while data is

@@ -134,7 +134,7 @@ func (in *invocation) carryOut(r *rewind.Rewind) error {
 // sumsUp reports whether a rewind that was carried out is summed up among the
 // messages: pg_rewind would not, and who has the document printed needs it not.
 func (in *invocation) sumsUp(p *rewind.Plan) bool {
-	return p.Required && p.Files != nil && !in.opts.dryRun && in.prints() == "" && in.out.json == nil && in.out.name != originalName
+	return p.Required && p.Files != nil && !in.opts.dryRun && in.prints() == "" && in.out.json == nil && !in.asOriginal()
 }
 
 // sumUp says what the rewind took, and what was lost.

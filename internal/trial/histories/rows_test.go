@@ -1,4 +1,4 @@
-package rewind_test
+package histories_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/trial"
 )
 
 // A table of a history, with what makes it and what must go on to work.
@@ -144,7 +145,7 @@ func (w *world) fill(sql string, number int) string {
 // complete is nil if indexes of all databases find what is in the tables, and
 // every table takes new rows.
 func complete(n *node) error {
-	databases, err := n.query("postgres", databasesQuery)
+	databases, err := n.query("postgres", trial.DatabasesQuery)
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,9 @@
-package rewind_test
+package histories_test
 
 import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -18,7 +17,7 @@ import (
 // GOREWIND_TORTURE, in make torture.
 const histories = 8
 
-func howMany() int { return histories * max(1, 2*torture) }
+func howMany() int { return histories * max(1, 2*pgtest.Torture()) }
 
 // tally counts what rewinds came to.
 type tally struct {
@@ -48,13 +47,13 @@ const sampleSeed uint64 = 1
 // the target untouched, or the target follows with the rows of the source. A seed
 // repeats all that is chosen here, but not how fast the servers are:
 //
-//	GOREWIND_TEST_SEED=17 go test ./rewind -run TestHistories/17$
+//	GOREWIND_TEST_SEED=17 go test ./internal/trial/histories -run TestHistories/17$
 //
 // Without make torture it is a sample that is the same every time.
 func TestHistories(t *testing.T) {
 	seed := sampleSeed
-	if torture > 0 || os.Getenv("GOREWIND_TEST_SEED") != "" {
-		seed = newSeed()
+	if _, given := pgtest.GivenSeed(); given || pgtest.Torture() > 0 {
+		seed = pgtest.Seed()
 	}
 	count := tally{verdicts: map[string]int{}}
 	slots := make(chan struct{}, 2*runtime.NumCPU()+1)

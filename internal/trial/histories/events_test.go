@@ -1,4 +1,4 @@
-package rewind_test
+package histories_test
 
 import (
 	"context"

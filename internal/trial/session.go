@@ -1,4 +1,4 @@
-package rewind_test
+package trial
 
 import (
 	"context"
@@ -9,18 +9,19 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest"
 )
 
-// A session is a connection to database postgres that is made when it is needed,
+// A Session is a connection to database postgres that is made when it is needed,
 // and again after its server ended.
-type session struct{ conn *pgconn.PgConn }
+type Session struct{ conn *pgconn.PgConn }
 
-func (s *session) query(ctx context.Context, c *pgtest.Cluster, sql string) ([][]string, error) {
+// Query runs SQL and gives the rows of its last statement.
+func (s *Session) Query(ctx context.Context, c *pgtest.Cluster, sql string) ([][]string, error) {
 	if s.conn != nil {
 		rows, err := ask(ctx, s.conn, sql)
 		var said *pgconn.PgError
 		if err == nil || errors.As(err, &said) && !s.conn.IsClosed() {
 			return rows, err
 		}
-		s.close()
+		s.Close()
 	}
 	conn, err := pgconn.Connect(ctx, c.ConnString("postgres"))
 	if err != nil {
@@ -30,7 +31,8 @@ func (s *session) query(ctx context.Context, c *pgtest.Cluster, sql string) ([][
 	return ask(ctx, conn, sql)
 }
 
-func (s *session) close() {
+// Close ends the connection, until the next Query.
+func (s *Session) Close() {
 	if s.conn != nil {
 		_ = s.conn.Close(context.Background())
 		s.conn = nil

@@ -1,4 +1,4 @@
-package rewind_test
+package files_test
 
 import (
 	"fmt"
@@ -11,10 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/trial"
 )
 
 // blocksOf is the size of a table's main fork.
-func blocksOf(l *lab, c *pgtest.Cluster, table string) (file string, blocks int64) {
+func blocksOf(l *trial.Lab, c *pgtest.Cluster, table string) (file string, blocks int64) {
 	l.Helper()
 	file = filepath.Join(c.Dir, c.QueryString(l, "SELECT pg_relation_filepath('"+table+"')"))
 	c.Checkpoint(l)
@@ -26,18 +27,18 @@ func blocksOf(l *lab, c *pgtest.Cluster, table string) (file string, blocks int6
 // TestRelationsThatEndInHalfABlock is about what a full disk leaves behind: a
 // relation that grew by some blocks of zeros and a half one.
 func TestRelationsThatEndInHalfABlock(t *testing.T) {
-	tryEach(t, []situation{{
-		name: "the source has a whole block there, which is old", want: rewound,
-		make: func(l *lab) ends {
+	trial.TryEach(t, []trial.Situation{{
+		Name: "the source has a whole block there, which is old", Want: trial.Rewound,
+		Make: func(l *trial.Lab) trial.Ends {
 			// The last blocks are empty, and too few for VACUUM to cut them off.
-			a := l.primary(pgtest.Options{},
+			a := l.Primary(pgtest.Options{},
 				"CREATE TABLE t (i int, p text)",
 				"INSERT INTO t SELECT g, repeat('x', 700) FROM generate_series(1, 1100) g",
 				"DELETE FROM t WHERE i > 1067",
 				"VACUUM FREEZE t", "CHECKPOINT", "CHECKPOINT")
-			b := l.standby(a)
-			l.catchUp(a, b)
-			l.promote(b)
+			b := l.Standby(a)
+			l.CatchUp(a, b)
+			l.Promote(b)
 			_, before := blocksOf(l, b, "t")
 			require.EqualValues(l, 100, before)
 			a.Exec(l, "DELETE FROM t WHERE i > 800", "VACUUM t")
@@ -45,7 +46,7 @@ func TestRelationsThatEndInHalfABlock(t *testing.T) {
 			require.Less(l, after, int64(90))
 			a.Stop(l, pgtest.Fast)
 			require.NoError(l, os.Truncate(file, 98*8192+4096))
-			return ends{target: a, src: b}
+			return trial.Ends{Target: a, Src: b}
 		},
 	}})
 }
@@ -53,59 +54,59 @@ func TestRelationsThatEndInHalfABlock(t *testing.T) {
 // TestPreparedTransactionsThatRecoveryReplays is about state files that WAL brings, too,
 // of transactions that recovery does not know when it begins.
 func TestPreparedTransactionsThatRecoveryReplays(t *testing.T) {
-	prepare := func(c *pgtest.Cluster, l *lab) {
+	prepare := func(c *pgtest.Cluster, l *trial.Lab) {
 		for i := range 5 { // the transaction is newer than the next one of the checkpoint
 			c.Exec(l, fmt.Sprintf("INSERT INTO t VALUES (%d)", i))
 		}
 		c.Exec(l, "BEGIN", "INSERT INTO t SELECT 100000 FROM generate_series(1, 7)", "PREPARE TRANSACTION 'kept'")
 	}
-	kept := func(l *lab, y *try) {
-		y.src.Stop(l, pgtest.Fast)
-		y.target.Promote(l)
-		require.Equal(l, [][]string{{"kept"}}, y.target.QueryRows(l, "SELECT gid FROM pg_prepared_xacts"))
-		y.target.Exec(l, "COMMIT PREPARED 'kept'")
-		assert.Equal(l, "7", y.target.QueryString(l, "SELECT count(*) FROM t WHERE i = 100000"))
+	kept := func(l *trial.Lab, y *trial.Try) {
+		y.Src.Stop(l, pgtest.Fast)
+		y.Target.Promote(l)
+		require.Equal(l, [][]string{{"kept"}}, y.Target.QueryRows(l, "SELECT gid FROM pg_prepared_xacts"))
+		y.Target.Exec(l, "COMMIT PREPARED 'kept'")
+		assert.Equal(l, "7", y.Target.QueryString(l, "SELECT count(*) FROM t WHERE i = 100000"))
 	}
-	tryEach(t, []situation{
+	trial.TryEach(t, []trial.Situation{
 		{
-			name: "one was prepared after the fork, and its file is of a checkpoint", want: rewound,
-			make: func(l *lab) ends {
-				a := l.primary(pgtest.Options{}, thousand...)
-				b := l.standby(a)
-				l.catchUp(a, b)
-				l.promote(b)
+			Name: "one was prepared after the fork, and its file is of a checkpoint", Want: trial.Rewound,
+			Make: func(l *trial.Lab) trial.Ends {
+				a := l.Primary(pgtest.Options{}, trial.Thousand...)
+				b := l.Standby(a)
+				l.CatchUp(a, b)
+				l.Promote(b)
 				a.Exec(l, "INSERT INTO t VALUES (1)")
 				a.Stop(l, pgtest.Fast)
 				prepare(b, l)
 				b.Checkpoint(l)
-				return ends{target: a, src: b, after: kept}
+				return trial.Ends{Target: a, Src: b, After: kept}
 			},
 		},
 		{
-			name: "one was prepared before the fork, and both have its file", want: rewound,
-			make: func(l *lab) ends {
-				a := l.primary(pgtest.Options{}, thousand...)
-				b := l.standby(a)
+			Name: "one was prepared before the fork, and both have its file", Want: trial.Rewound,
+			Make: func(l *trial.Lab) trial.Ends {
+				a := l.Primary(pgtest.Options{}, trial.Thousand...)
+				b := l.Standby(a)
 				prepare(a, l)
-				l.catchUp(a, b)
-				l.promote(b)
+				l.CatchUp(a, b)
+				l.Promote(b)
 				a.Exec(l, "INSERT INTO t VALUES (1)")
 				a.Stop(l, pgtest.Fast)
-				return ends{target: a, src: b, after: kept}
+				return trial.Ends{Target: a, Src: b, After: kept}
 			},
 		},
 		{
-			name: "one was prepared before the fork and committed by the source", want: rewound,
-			make: func(l *lab) ends {
-				a := l.primary(pgtest.Options{}, thousand...)
-				b := l.standby(a)
+			Name: "one was prepared before the fork and committed by the source", Want: trial.Rewound,
+			Make: func(l *trial.Lab) trial.Ends {
+				a := l.Primary(pgtest.Options{}, trial.Thousand...)
+				b := l.Standby(a)
 				prepare(a, l)
-				l.catchUp(a, b)
-				l.promote(b)
+				l.CatchUp(a, b)
+				l.Promote(b)
 				b.Exec(l, "COMMIT PREPARED 'kept'")
 				a.Exec(l, "INSERT INTO t VALUES (1)")
 				a.Stop(l, pgtest.Fast)
-				return ends{target: a, src: b}
+				return trial.Ends{Target: a, Src: b}
 			},
 		},
 	})
@@ -114,19 +115,19 @@ func TestPreparedTransactionsThatRecoveryReplays(t *testing.T) {
 // TestDatabasesCopiedFileByFile is about WAL that says "copy this directory": what
 // is copied again may by then be gone, or another.
 func TestDatabasesCopiedFileByFile(t *testing.T) {
-	made := func(l *lab, onTarget []string, onSource func(b *pgtest.Cluster)) ends {
-		a := l.primary(pgtest.Options{}, thousand...)
+	made := func(l *trial.Lab, onTarget []string, onSource func(b *pgtest.Cluster)) trial.Ends {
+		a := l.Primary(pgtest.Options{}, trial.Thousand...)
 		a.Exec(l, "CREATE TABLESPACE other LOCATION '"+a.TablespaceDir(l, "other")+"'", "CREATE DATABASE d")
 		a.ExecIn(l, "d", "CREATE TABLE s AS SELECT g FROM generate_series(1, 2000) g", "VACUUM FREEZE s")
-		b := l.standby(a)
-		l.catchUp(a, b)
-		l.promote(b)
+		b := l.Standby(a)
+		l.CatchUp(a, b)
+		l.Promote(b)
 		a.Exec(l, "INSERT INTO t VALUES (1)")
 		a.Exec(l, onTarget...)
 		a.Stop(l, pgtest.Fast)
 		onSource(b)
 		b.Checkpoint(l)
-		return ends{target: a, src: b}
+		return trial.Ends{Target: a, Src: b}
 	}
 	copied := func(in *pgtest.Installation) string {
 		sql := "CREATE DATABASE x TEMPLATE d"
@@ -135,32 +136,32 @@ func TestDatabasesCopiedFileByFile(t *testing.T) {
 		}
 		return sql
 	}
-	tryEach(t, []situation{
+	trial.TryEach(t, []trial.Situation{
 		{
-			name: "the source dropped the template",
-			make: func(l *lab) ends {
-				return made(l, nil, func(b *pgtest.Cluster) { b.Exec(l, copied(l.in), "DROP DATABASE d") })
+			Name: "the source dropped the template",
+			Make: func(l *trial.Lab) trial.Ends {
+				return made(l, nil, func(b *pgtest.Cluster) { b.Exec(l, copied(l.In), "DROP DATABASE d") })
 			},
 		},
 		{
-			name: "the source changed the template",
-			make: func(l *lab) ends {
+			Name: "the source changed the template",
+			Make: func(l *trial.Lab) trial.Ends {
 				return made(l, nil, func(b *pgtest.Cluster) {
-					b.Exec(l, copied(l.in))
+					b.Exec(l, copied(l.In))
 					b.ExecIn(l, "d", "UPDATE s SET g = -g", "VACUUM FULL s")
 					b.ExecIn(l, "x", "UPDATE s SET g = g + 1 WHERE g < 5")
 				})
 			},
 		},
 		{
-			name: "the source moved a database to another tablespace",
-			make: func(l *lab) ends {
+			Name: "the source moved a database to another tablespace",
+			Make: func(l *trial.Lab) trial.Ends {
 				return made(l, nil, func(b *pgtest.Cluster) { b.Exec(l, "ALTER DATABASE d SET TABLESPACE other") })
 			},
 		},
 		{
-			name: "the source moved a database to another tablespace and back",
-			make: func(l *lab) ends {
+			Name: "the source moved a database to another tablespace and back",
+			Make: func(l *trial.Lab) trial.Ends {
 				return made(l, nil, func(b *pgtest.Cluster) {
 					b.Exec(l, "ALTER DATABASE d SET TABLESPACE other")
 					b.ExecIn(l, "d", "INSERT INTO s SELECT g FROM generate_series(1, 100) g")
@@ -169,35 +170,35 @@ func TestDatabasesCopiedFileByFile(t *testing.T) {
 			},
 		},
 		{
-			name: "the target moved a database to another tablespace", want: rewound,
-			make: func(l *lab) ends {
+			Name: "the target moved a database to another tablespace", Want: trial.Rewound,
+			Make: func(l *trial.Lab) trial.Ends {
 				return made(l, []string{"ALTER DATABASE d SET TABLESPACE other"}, func(b *pgtest.Cluster) { b.ExecIn(l, "d", "INSERT INTO s VALUES (0)") })
 			},
 		},
 		{
 			// What it changed there is in no record of the place where it ends up.
-			name: "the target moved a database to another tablespace and back", want: rewound,
-			make: func(l *lab) ends {
+			Name: "the target moved a database to another tablespace and back", Want: trial.Rewound,
+			Make: func(l *trial.Lab) trial.Ends {
 				e := made(l, nil, func(b *pgtest.Cluster) { b.ExecIn(l, "d", "INSERT INTO s VALUES (0)") })
-				e.target.Start(l)
-				e.target.Exec(l, "ALTER DATABASE d SET TABLESPACE other")
-				e.target.ExecIn(l, "d", "DELETE FROM s WHERE g % 10 = 0", "VACUUM FREEZE s")
-				e.target.Exec(l, "ALTER DATABASE d SET TABLESPACE pg_default")
-				e.target.Stop(l, pgtest.Fast)
+				e.Target.Start(l)
+				e.Target.Exec(l, "ALTER DATABASE d SET TABLESPACE other")
+				e.Target.ExecIn(l, "d", "DELETE FROM s WHERE g % 10 = 0", "VACUUM FREEZE s")
+				e.Target.Exec(l, "ALTER DATABASE d SET TABLESPACE pg_default")
+				e.Target.Stop(l, pgtest.Fast)
 				return e
 			},
 		},
 		{
-			name: "the target copied a database and dropped it", want: rewound,
-			make: func(l *lab) ends {
-				return made(l, []string{copied(l.in), "DROP DATABASE d"}, func(b *pgtest.Cluster) { b.ExecIn(l, "d", "INSERT INTO s VALUES (0)") })
+			Name: "the target copied a database and dropped it", Want: trial.Rewound,
+			Make: func(l *trial.Lab) trial.Ends {
+				return made(l, []string{copied(l.In), "DROP DATABASE d"}, func(b *pgtest.Cluster) { b.ExecIn(l, "d", "INSERT INTO s VALUES (0)") })
 			},
 		},
 		{
-			name: "both copied the same database",
-			make: func(l *lab) ends {
-				return made(l, []string{copied(l.in)}, func(b *pgtest.Cluster) {
-					b.Exec(l, copied(l.in))
+			Name: "both copied the same database",
+			Make: func(l *trial.Lab) trial.Ends {
+				return made(l, []string{copied(l.In)}, func(b *pgtest.Cluster) {
+					b.Exec(l, copied(l.In))
 					b.ExecIn(l, "x", "UPDATE s SET g = g + 1 WHERE g < 5")
 				})
 			},
@@ -208,26 +209,26 @@ func TestDatabasesCopiedFileByFile(t *testing.T) {
 // TestWhatIndexesRememberIsOfTheirOwn is about pages that steer an index and that
 // WAL does not describe.
 func TestWhatIndexesRememberIsOfTheirOwn(t *testing.T) {
-	tryEach(t, []situation{{
-		name: "an SP-GiST index has pages only on the target", want: rewound,
-		make: func(l *lab) ends {
+	trial.TryEach(t, []trial.Situation{{
+		Name: "an SP-GiST index has pages only on the target", Want: trial.Rewound,
+		Make: func(l *trial.Lab) trial.Ends {
 			words := func(from, to int) string {
 				return fmt.Sprintf("INSERT INTO w SELECT md5(g::text) || repeat('w', 60) FROM generate_series(%d, %d) g", from, to)
 			}
-			a := l.primary(pgtest.Options{}, "CREATE TABLE w (s text)", "CREATE INDEX ON w USING spgist (s)", words(1, 500))
-			b := l.standby(a)
-			l.catchUp(a, b)
-			l.promote(b)
+			a := l.Primary(pgtest.Options{}, "CREATE TABLE w (s text)", "CREATE INDEX ON w USING spgist (s)", words(1, 500))
+			b := l.Standby(a)
+			l.CatchUp(a, b)
+			l.Promote(b)
 			a.Exec(l, words(1000, 9000))
 			a.Stop(l, pgtest.Fast)
 			b.Exec(l, "INSERT INTO w VALUES ('new')")
-			return ends{target: a, src: b, after: func(l *lab, y *try) {
-				y.src.Stop(l, pgtest.Fast)
-				y.target.Promote(l)
+			return trial.Ends{Target: a, Src: b, After: func(l *trial.Lab, y *trial.Try) {
+				y.Src.Stop(l, pgtest.Fast)
+				y.Target.Promote(l)
 				// Each begins a branch of its own, and asks for a page with room for that.
-				y.target.Exec(l, "INSERT INTO w SELECT chr(g) || 'x' FROM generate_series(ascii('g'), ascii('z')) g")
+				y.Target.Exec(l, "INSERT INTO w SELECT chr(g) || 'x' FROM generate_series(ascii('g'), ascii('z')) g")
 				for _, how := range []string{"enable_indexscan = off; SET enable_bitmapscan = off; SET enable_indexonlyscan = off", "enable_seqscan = off"} {
-					assert.Equal(l, "521", y.target.QueryString(l, "SET "+how+"; SELECT count(*) FROM w WHERE s >= ''"), how)
+					assert.Equal(l, "521", y.Target.QueryString(l, "SET "+how+"; SELECT count(*) FROM w WHERE s >= ''"), how)
 				}
 			}}
 		},
@@ -238,14 +239,14 @@ func TestWhatIndexesRememberIsOfTheirOwn(t *testing.T) {
 // let grow again by pages that WAL does not describe: those that COPY adds in
 // advance.
 func TestRelationsTruncatedAfterTheFork(t *testing.T) {
-	tryEach(t, []situation{{
-		name: "one grew again with pages that no WAL describes", want: rewound,
-		make: func(l *lab) ends {
-			a := l.primary(pgtest.Options{}, "CREATE TABLE t (i int, f text)",
+	trial.TryEach(t, []trial.Situation{{
+		Name: "one grew again with pages that no WAL describes", Want: trial.Rewound,
+		Make: func(l *trial.Lab) trial.Ends {
+			a := l.Primary(pgtest.Options{}, "CREATE TABLE t (i int, f text)",
 				"INSERT INTO t SELECT i, repeat('x', 200) FROM generate_series(1, 40000) i", "VACUUM FREEZE t", "CHECKPOINT")
-			b := l.standby(a)
-			l.catchUp(a, b)
-			l.promote(b)
+			b := l.Standby(a)
+			l.CatchUp(a, b)
+			l.Promote(b)
 			_, before := blocksOf(l, b, "t")
 			a.Exec(l, "DELETE FROM t WHERE i > 20000", "VACUUM t")
 			_, cut := blocksOf(l, a, "t")
@@ -259,7 +260,7 @@ func TestRelationsTruncatedAfterTheFork(t *testing.T) {
 			a.Exec(l, "COPY t FROM '"+file+"'")
 			a.Stop(l, pgtest.Fast)
 			b.Exec(l, "INSERT INTO t VALUES (-1, 'new')")
-			return ends{target: a, src: b}
+			return trial.Ends{Target: a, Src: b}
 		},
 	}})
 }

@@ -1,10 +1,9 @@
-package rewind_test
+package histories_test
 
 import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,9 +12,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/internal/trial"
 )
 
 // A world is the servers of one history, and what happened to them. It is the T of
@@ -49,7 +47,7 @@ type node struct {
 	paused   bool
 	minimal  bool
 	open     []*pgx.Conn // transactions that stay open
-	own      session
+	own      trial.Session
 }
 
 // unmade is why a history ended early.
@@ -70,7 +68,7 @@ func (w *world) note(n *node, format string, args ...any) {
 // at is the position of a server in words.
 func (n *node) at() string {
 	if !n.c.Running() {
-		d, err := controlAt(n.c.Dir)
+		d, err := trial.ControlAt(n.c.Dir)
 		if err != nil {
 			return ""
 		}
@@ -85,14 +83,6 @@ func (n *node) at() string {
 	return " [" + rows[0][0] + "]"
 }
 
-func controlAt(dir string) (*controlfile.Data, error) {
-	raw, err := os.ReadFile(filepath.Join(dir, pgdata.ControlFilePath))
-	if err != nil {
-		return nil, err
-	}
-	return controlfile.Parse(raw)
-}
-
 // query asks on a connection that stays, for servers are slow to make one. Other
 // databases than postgres get one each time, for nobody may be connected to what is
 // dropped, moved or copied.
@@ -102,7 +92,7 @@ func (n *node) query(db, sql string) ([][]string, error) {
 	if db != "postgres" {
 		return n.c.TryQuery(ctx, db, sql)
 	}
-	return n.own.query(ctx, n.c, sql)
+	return n.own.Query(ctx, n.c, sql)
 }
 
 // value is the one value that a query gives, empty if it fails.
@@ -163,7 +153,7 @@ func (w *world) add(c *pgtest.Cluster) *node {
 	n := &node{c: c, name: string(rune('a' + w.names)), clean: true}
 	w.names++
 	c.StartTimeout = 20 * time.Second
-	c.Hopeless = hopeless
+	c.Hopeless = trial.Hopeless
 	w.nodes = append(w.nodes, n)
 	return n
 }
@@ -226,7 +216,7 @@ func (w *world) forget(n *node) {
 		_ = conn.Close(context.Background())
 	}
 	n.open = nil
-	n.own.close()
+	n.own.Close()
 }
 
 // lost is for a server that ended by itself.
@@ -301,15 +291,10 @@ func (w *world) promote(n *node) bool {
 	if w.archive != "" { // the next promotion has to know of this timeline
 		w.await(func() bool {
 			name := n.value("SELECT " + n.c.In.Version.SQL.WALFileName + "('0/1000001')")
-			return len(name) < 8 || exists(filepath.Join(w.archive, name[:8]+".history"))
+			return len(name) < 8 || trial.Exists(filepath.Join(w.archive, name[:8]+".history"))
 		})
 	}
 	return true
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 // await waits for something, but not for ever.
@@ -330,7 +315,7 @@ func (w *world) begin() {
 	}
 	w.checksums = w.rnd.IntN(3) > 0
 	o := pgtest.Options{WALSegSizeMB: w.segmentMB, NoChecksums: !w.checksums, InMemory: true, Conf: map[string]string{}}
-	for name, value := range quiet {
+	for name, value := range trial.Quiet {
 		o.Conf[name] = value
 	}
 	// Open transactions hold locks, and nobody waits for them.
@@ -339,7 +324,7 @@ func (w *world) begin() {
 	if w.rnd.IntN(2) == 0 {
 		keep = "no WAL is kept"
 		o.Conf[w.in.Version.KeepWAL] = "0"
-		o.Conf["min_wal_size"], o.Conf["max_wal_size"] = pgSize(2*w.segmentMB), pgSize(6*w.segmentMB)
+		o.Conf["min_wal_size"], o.Conf["max_wal_size"] = trial.PgSize(2*w.segmentMB), trial.PgSize(6*w.segmentMB)
 	}
 	if w.rnd.IntN(3) == 0 && !w.in.Version.RecoveryConf {
 		w.archive = pgtest.MemoryDir(w)

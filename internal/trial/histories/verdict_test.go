@@ -1,4 +1,4 @@
-package rewind_test
+package histories_test
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -47,57 +48,49 @@ func (w *world) try(r *rand.Rand) (verdict string, f *finding) {
 	if src.up {
 		w.do(src, "postgres", "SELECT pg_reload_conf()")
 	}
-	y := &try{target: target.c, src: src.c, primary: w.writer(r, src)}
+	y := &trial.Try{Target: target.c, Src: src.c, Primary: w.writer(r, src)}
 	program, _ := w.in.Program("postgres")
-	y.opts = rewind.Options{
+	y.Opts = rewind.Options{
 		EnsureShutdown: r.IntN(10) > 0, BinDir: filepath.Dir(program),
 		InPlace: r.IntN(6) == 0, RestoreTargetWAL: w.archive != "" && r.IntN(2) == 0,
 	}
 	// In an archive there may be histories that a standby must not follow, which is
 	// the rewind's to see to.
-	y.asked = w.archive != "" || r.IntN(3) == 0
+	y.Asked = w.archive != "" || r.IntN(3) == 0
 	how := "live"
 	if !src.up {
 		how = "stopped"
 	}
 	context := w.controls(target, src)
-	w.note(target, "is rewound to %s (%s), in place %v, recovery %v, restore %v, -R %v; %s", src.name, how, y.opts.InPlace, y.opts.EnsureShutdown, y.opts.RestoreTargetWAL, y.asked, target.name)
-	o := y.rewind(w)
-	if o.err != nil {
-		w.note(target, "refused: %v", o.err)
-		if err := o.refusal(); err != nil {
+	w.note(target, "is rewound to %s (%s), in place %v, recovery %v, restore %v, -R %v; %s", src.name, how, y.Opts.InPlace, y.Opts.EnsureShutdown, y.Opts.RestoreTargetWAL, y.Asked, target.name)
+	o := y.Rewind(w)
+	if o.Err != nil {
+		w.note(target, "refused: %v", o.Err)
+		if err := o.Refusal(); err != nil {
 			return "", &finding{err, context}
 		}
 		var e *rewind.Error
-		if errors.As(o.err, &e) && e.CrashRecovered {
+		if errors.As(o.Err, &e) && e.CrashRecovered {
 			target.clean = true
 		}
-		w.T.Logf("refused (%s): %v", conditionOf(o.err), o.err)
-		return "refused: " + string(conditionOf(o.err)), nil
+		w.T.Logf("refused (%s): %v", trial.ConditionOf(o.Err), o.Err)
+		return "refused: " + string(trial.ConditionOf(o.Err)), nil
 	}
-	context += describe(o.plan)
-	w.note(target, "rewind required %v %s %s; they parted at %s", o.plan.Required, o.plan.Reason, o.plan.Unproven, o.plan.Divergence)
+	context += describe(o.Plan)
+	w.note(target, "rewind required %v %s %s; they parted at %s", o.Plan.Required, o.Plan.Reason, o.Plan.Unproven, o.Plan.Divergence)
 	w.renew(r, target)
 	if err := w.follow(r, y, target, src); err != nil {
-		if !o.plan.Required && !o.plan.Proven {
+		if !o.Plan.Required && !o.Plan.Proven {
 			w.note(target, "does not follow, which was not promised: %v", err)
 			w.Fatalf("a rewind was not required, unproven, and the target does not follow")
 		}
 		return "", &finding{err, context + "then:\n" + w.controls(target, src)}
 	}
 	verdict = "rewound"
-	if !o.plan.Required {
+	if !o.Plan.Required {
 		verdict = "not required"
 	}
 	return verdict + " (" + how + ")", nil
-}
-
-func conditionOf(err error) rewind.Condition {
-	var e *rewind.Error
-	if errors.As(err, &e) {
-		return e.Condition
-	}
-	return "none"
 }
 
 // writer is the primary whose rows a standby gets, nil if it gets none.
@@ -144,13 +137,18 @@ func (w *world) calm(n *node) {
 		n.c.SetConf(w, map[string]string{"recovery_min_apply_delay": "0"})
 		w.do(n, "postgres", "SELECT pg_reload_conf()")
 		n.delayed = false
+		// Up to 14 a server waits to the end of a delay that has begun.
+		w.stopAs(n, pgtest.Fast)
+		if !w.start(n) {
+			w.Fatalf("the source does not start again")
+		}
 	}
 	n.c.ResumeReplay(w)
 	n.paused = false
 }
 
 // follow is what must be possible after a rewind.
-func (w *world) follow(r *rand.Rand, y *try, target, src *node) error {
+func (w *world) follow(r *rand.Rand, y *trial.Try, target, src *node) error {
 	if !src.up && !w.start(src) {
 		w.Fatalf("the source does not start")
 	}
@@ -159,12 +157,12 @@ func (w *world) follow(r *rand.Rand, y *try, target, src *node) error {
 		target.c.SetConf(w, map[string]string{"recovery_min_apply_delay": "0"})
 	}
 	target.delayed, target.c.StartTimeout = false, time.Minute
-	err := y.follow(w)
+	err := y.Follow(w)
 	target.up, target.primary, target.upstream, target.from = target.c.Running(), false, src, src.life
 	if err != nil {
 		return err
 	}
-	if y.primary == nil && !src.primary {
+	if y.Primary == nil && !src.primary {
 		src.primary, src.upstream = true, nil
 		w.note(src, "promoted, for nobody wrote")
 	}
@@ -173,7 +171,7 @@ func (w *world) follow(r *rand.Rand, y *try, target, src *node) error {
 		return w.takeOver(r, y, target, src)
 	}
 	w.stopAs(target, pgtest.Fast)
-	if err := sound(target.c.Dir); err != nil {
+	if err := trial.Sound(target.c.Dir); err != nil {
 		return err
 	}
 	w.start(target)
@@ -181,16 +179,16 @@ func (w *world) follow(r *rand.Rand, y *try, target, src *node) error {
 }
 
 // takeOver lets the rewound server take its source's place.
-func (w *world) takeOver(r *rand.Rand, y *try, target, src *node) error {
+func (w *world) takeOver(r *rand.Rand, y *trial.Try, target, src *node) error {
 	primary := src.c
-	if y.primary != nil {
-		primary = y.primary
+	if y.Primary != nil {
+		primary = y.Primary
 	}
 	ask := func(c *pgtest.Cluster, sql string) string { return strings.Join(c.QueryRows(w, sql)[0], " ") }
 	const transactions = "SELECT coalesce(string_agg(gid, ' ' ORDER BY gid), 'none') FROM pg_prepared_xacts"
 	gids, last := ask(primary, transactions), ask(primary, "SELECT nextval('t0_id_seq')")
 	primary.Exec(w, "INSERT INTO marker VALUES ('flushes all of before')")
-	y.target.WaitCaughtUp(w, primary)
+	y.Target.WaitCaughtUp(w, primary)
 	w.stop(r, src)
 	if !w.promote(target) {
 		return errors.New("it cannot be promoted")
@@ -212,7 +210,7 @@ func (w *world) takeOver(r *rand.Rand, y *try, target, src *node) error {
 		return err
 	}
 	w.stopAs(target, pgtest.Fast)
-	if err := sound(target.c.Dir); err != nil {
+	if err := trial.Sound(target.c.Dir); err != nil {
 		return err
 	}
 	w.start(target)
@@ -240,7 +238,7 @@ func (n *node) walOf() string {
 func (w *world) controls(target, src *node) string {
 	var b strings.Builder
 	for _, n := range []*node{target, src} {
-		d, err := controlAt(n.c.Dir)
+		d, err := trial.ControlAt(n.c.Dir)
 		if err != nil {
 			fmt.Fprintf(&b, "control file of %s: %v\n", n.name, err)
 			continue
