@@ -19,9 +19,10 @@ type Target struct {
 	disk    Disk
 	lock    *os.File
 	opened  time.Time
-	cleaned bool    // what an earlier run left is gone
-	staged  bool    // there is a staging area for what was restored
-	found   *[]byte // what there is instead of a readable control file: nothing, or something else; else nil
+	cleaned bool              // what an earlier run left is gone
+	staged  bool              // there is a staging area for what was restored
+	standIn *controlfile.Data // of the source, where the target's own cannot be read; else nil
+	found   *[]byte           // what there is instead of a readable control file: nothing, or something else; else nil
 }
 
 // Open opens the target and locks it against other gorewinds. wrap, if not nil,
@@ -30,8 +31,8 @@ func Open(name string, wrap func(Disk) Disk) (*Target, error) {
 	return open(name, wrap, datadir.Open)
 }
 
-// OpenAny is Open for a directory that need not have a readable control file. What is
-// given as that which the rewind began with is then that of the source.
+// OpenAny is Open for a directory that need not have a readable control file. Without
+// one, StandIn must be called before anything is staged.
 func OpenAny(name string, wrap func(Disk) Disk) (*Target, error) {
 	t, err := open(name, wrap, datadir.OpenAny)
 	if err != nil {
@@ -90,6 +91,10 @@ func (t *Target) ControlFile() ([]byte, error) {
 	return raw, err
 }
 
+// StandIn takes the source's control file for that of the target, which has none that
+// can be read.
+func (t *Target) StandIn(control *controlfile.Data) { t.standIn = control }
+
 // rawControl reads what there is of a control file, if there is any.
 func (t *Target) rawControl() ([]byte, error) {
 	raw, err := t.ReadFile(pgdata.ControlFilePath)
@@ -101,10 +106,13 @@ func (t *Target) rawControl() ([]byte, error) {
 
 func (t *Target) readControl() ([]byte, *controlfile.Data, error) {
 	raw, err := t.ReadFile(pgdata.ControlFilePath)
-	if err != nil {
+	if err != nil && t.standIn == nil {
 		return nil, nil, err
 	}
 	data, err := controlfile.Parse(raw)
+	if err != nil && t.standIn != nil {
+		return raw, t.standIn, nil
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("control file %q: %w", t.Join(pgdata.ControlFilePath), err)
 	}
