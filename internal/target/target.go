@@ -17,7 +17,7 @@ import (
 type Target struct {
 	*datadir.Dir
 	disk    Disk
-	lock    *os.File
+	locks   []*os.File
 	opened  time.Time
 	cleaned bool              // what an earlier run left is gone
 	staged  bool              // there is a staging area for what was restored
@@ -59,7 +59,7 @@ func open(name string, wrap func(Disk) Disk, dir func(string) (*datadir.Dir, err
 		t.disk = wrap(t.disk)
 	}
 	var taken bool
-	if t.lock, taken, err = t.takeLock(); err == nil && !taken {
+	if t.locks, taken, err = t.takeLock(); err == nil && !taken {
 		err = fmt.Errorf("%w %q: wait for it to end", ErrLocked, name)
 	}
 	if err == nil {
@@ -79,9 +79,7 @@ func (t *Target) Close() error {
 		err = t.dropStaging()
 	}
 	err = errors.Join(err, t.Dir.Close())
-	if t.lock != nil {
-		err = errors.Join(err, t.lock.Close())
-	}
+	closeAll(t.locks)
 	return err
 }
 
