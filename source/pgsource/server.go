@@ -90,11 +90,15 @@ func (s *Server) ConnInfo() string { return s.pool.connector.connInfo(s.version.
 // Version is the server's major.
 func (s *Server) Version() *pgdata.Version { return s.version }
 
-// neededFunctions are those that read files on the server.
+// neededFunctions are those that read files on the server, and those that tell it
+// from another one. These are everybody's, unless somebody took them away.
 var neededFunctions = []string{
 	"pg_catalog.pg_ls_dir(text, boolean, boolean)",
 	"pg_catalog.pg_stat_file(text, boolean)",
 	"pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean)",
+	"pg_catalog.pg_postmaster_start_time()",
+	"pg_catalog.pg_lock_status()",
+	"pg_catalog.pg_try_advisory_lock_shared(bigint)",
 }
 
 // PrivilegeError says what the role lacks, all of it at once.
