@@ -81,8 +81,10 @@ func (s *session) checkPooler(ctx context.Context, now *identity) error {
 
 // askSecond asks which process serves the second client. It is zero where that is
 // not served, although the first one is, again and again.
-func (s *session) askSecond(ctx context.Context, second *pgx.Conn, own int64) (pid int64, err error) {
+func (s *session) askSecond(ctx context.Context, second *pgx.Conn, own int64) (int64, error) {
 	ctx, cancel := context.WithCancel(ctx)
+	var pid int64
+	var err error
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)
@@ -155,13 +157,10 @@ func (s *session) checkKept(ctx context.Context, now *identity) error {
 	return nil
 }
 
-// settlePooled makes a session behind a pooler one to work with, or refuses it.
-func (s *session) settlePooled(ctx context.Context, now *identity) error {
-	p := s.pool.proof
-	p.mu.Lock()
-	known := p.lasts
-	p.mu.Unlock()
-	if !known {
+// settlePooled makes a session behind a pooler one to work with, or refuses it. Where
+// there are others, what kind of pooler it is was found out when they were made.
+func (s *session) settlePooled(ctx context.Context, now *identity, others bool) error {
+	if !others {
 		if err := s.checkPooler(ctx, now); err != nil {
 			return err
 		}
@@ -170,13 +169,7 @@ func (s *session) settlePooled(ctx context.Context, now *identity) error {
 	if err := s.keep(ctx, now); err != nil {
 		return err
 	}
-	if err := s.checkKept(ctx, now); err != nil {
-		return err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.lasts = true
-	return nil
+	return s.checkKept(ctx, now)
 }
 
 // putBack leaves the server's process to the pooler's next client as it was. Poolers

@@ -36,7 +36,6 @@ type proof struct {
 	mu    sync.Mutex
 	run   *postmaster // nil before the first session
 	alive time.Time   // by the server's clock: when that run certainly lived
-	lasts bool        // what is between here and there keeps sessions apart
 }
 
 func newProof() *proof {
@@ -77,13 +76,14 @@ func (id *identity) readRun(row pgx.Row) error {
 // settle makes a new session one to work with, once it is proven to be one to the
 // same server.
 func (s *session) settle(ctx context.Context, now *identity) error {
-	if err := s.pool.proof.admit(now, s.pool.others(s), s.name); err != nil {
+	others := s.pool.others(s)
+	if err := s.pool.proof.admit(now, others, s.name); err != nil {
 		return err
 	}
 	s.run, s.clock, s.clockRead = &now.run, now.clock, time.Now()
 	switch {
 	case now.backend != int64(s.conn.PgConn().PID()):
-		return s.settlePooled(ctx, now)
+		return s.settlePooled(ctx, now, others)
 	case now.holds == nil: // nobody vouched for it, but it was believed
 		return s.keep(ctx, now)
 	}
@@ -164,7 +164,7 @@ type balancedError struct {
 
 func (e *balancedError) Error() string {
 	return fmt.Sprintf("%v: the address of the source %s leads to more than one server, as that of a load balancer does: "+
-		"the first connection went to %v, another one to %v: name one server in the connection string, by an address that is its own, then run gorewind again",
+		"the first connection went to %v, another one to %v: name one server in the connection string, by an address that is its own",
 		source.ErrChanged, e.name, e.was, e.is)
 }
 
