@@ -73,6 +73,7 @@ var (
 	ErrWALLevel          = errors.New("wal_level of the source server must not be minimal")
 	ErrSourceChanged     = source.ErrChanged
 	ErrSourceUnavailable = source.ErrUnavailable
+	ErrSourcePooled      = source.ErrPooled     // a pooler of transactions is in between
 	ErrSourceUntrusted   = filemap.ErrUntrusted // it lists what no cluster has
 	ErrPrivilege         = source.ErrPrivilege  // the error lists all that the role lacks, and the statements that give it
 	ErrPlanOutdated      = errors.New("the saved plan is not for what the two sides are now")

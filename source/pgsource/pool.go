@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -50,6 +51,8 @@ type pool struct {
 	server  *identity                             // as first connected to; nil before
 	proof   *proof                                // that all connections are to one postmaster
 	outage  outage
+
+	behindPooler atomic.Bool // and that pools sessions
 
 	free chan *session // those that nobody uses
 

@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/gorewind/gorewind/source"
 )
 
 // A pooler shows by the process ID that comes with the key for cancelling queries:
@@ -27,9 +29,12 @@ type PoolerError struct {
 }
 
 func (e *PoolerError) Error() string {
-	return fmt.Sprintf("the source %s is behind a connection pooler that does not keep sessions apart, such as PgBouncer with pool_mode = transaction or statement (%s): "+
-		"connect to the server itself, or through a pool with pool_mode = session", e.Server, e.Reason)
+	return fmt.Sprintf("%v, such as PgBouncer with pool_mode = transaction or statement: %s: %s: "+
+		"connect to the server itself, or through a pool with pool_mode = session", source.ErrPooled, e.Server, e.Reason)
 }
+
+// Unwrap gives source.ErrPooled.
+func (e *PoolerError) Unwrap() error { return source.ErrPooled }
 
 // secondWait is how long a second client waits before that says something, if the
 // first one is served meanwhile.
@@ -166,10 +171,19 @@ func (s *session) settlePooled(ctx context.Context, now *identity, others bool) 
 		}
 	}
 	s.pooled = true // from here on there is something to put back
+	s.pool.behindPooler.Store(true)
 	if err := s.keep(ctx, now); err != nil {
 		return err
 	}
 	return s.checkKept(ctx, now)
+}
+
+// isTemporary reports whether another connection, later, may help. Poolers say of
+// most that happens to them that it violates the protocol: that they lost the server's
+// process, have none for now, or shut down.
+func (p *pool) isTemporary(err error) bool {
+	var pg *pgconn.PgError
+	return isTemporary(err) || p.behindPooler.Load() && errors.As(err, &pg) && pg.Code == "08P01"
 }
 
 // putBack leaves the server's process to the pooler's next client as it was. Poolers

@@ -181,13 +181,21 @@ func (p *pooler) serve(client net.Conn) {
 				return
 			}
 		}
-		if _, err := s.Conn.Write(m); err != nil {
-			return
-		}
-		if m[0] != 'S' && m[0] != 'Q' {
+		_, lost := s.Conn.Write(m)
+		if lost == nil && m[0] != 'S' && m[0] != 'Q' {
 			continue
 		}
-		status, err := s.answer(client)
+		var status byte
+		if lost == nil {
+			status, err = s.answer(client)
+		}
+		if status == 0 { // what PgBouncer says then
+			backend.Send(&pgproto3.ErrorResponse{Severity: "FATAL", Code: "08P01", Message: "server conn crashed?"})
+			_ = backend.Flush()
+			p.lose(s)
+			s = nil
+			return
+		}
 		if status == 'I' && p.giveIfShared(s) {
 			s = nil
 		}
@@ -195,6 +203,15 @@ func (p *pooler) serve(client net.Conn) {
 			return
 		}
 	}
+}
+
+// lose forgets a process that ended.
+func (p *pooler) lose(s *pooled) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = s.Conn.Close()
+	p.open--
+	p.changed.Broadcast()
 }
 
 // answer passes on what the server says up to the end of a transaction or of a

@@ -86,7 +86,8 @@ func TestPoolers(t *testing.T) {
 				_, err := pgsource.Open(t.Context(), test.p.connString(), pgsource.Options{Timeout: never})
 				var refused *pgsource.PoolerError
 				require.ErrorAs(t, err, &refused)
-				assert.ErrorContains(t, err, "the source server on 127.0.0.1:")
+				require.ErrorIs(t, err, source.ErrPooled)
+				assert.ErrorContains(t, err, "server on 127.0.0.1:")
 				assert.ErrorContains(t, err, "connect to the server itself")
 				assert.ErrorContains(t, err, "pool_mode = session")
 				assert.NotErrorIs(t, err, source.ErrUnavailable)
@@ -116,6 +117,21 @@ func TestPoolers(t *testing.T) {
 				mustBeAsBefore(t, test.p, c)
 			})
 		}
+		t.Run("that loses its processes", func(t *testing.T) {
+			p := &pooler{size: 20}
+			p.start(t, c)
+			j, log := newJournal()
+			s := open(t, p.connString(), pgsource.Options{Jobs: 3, Timeout: never, Logger: log})
+			w := newCrowd(t, c, manyPieces)
+			for _, piece := range []int{1, 5000} {
+				w.at[piece] = func() {
+					c.Exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'postgres' AND pid <> pg_backend_pid()")
+				}
+			}
+			require.NoError(t, s.Fetch(t.Context(), ranges(w.asked...), w))
+			w.mustBeComplete(t)
+			assert.Equal(t, 2, j.count("WARN"))
+		})
 		t.Run("that begins to pool transactions", func(t *testing.T) {
 			p := &pooler{size: 20, resets: true}
 			p.start(t, c)

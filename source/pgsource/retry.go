@@ -134,7 +134,7 @@ func (s *session) do(ctx context.Context, op func(context.Context, *pgx.Conn) er
 			return final.error
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case !isTemporary(err):
+		case !p.isTemporary(err):
 			return err
 		}
 		s.drop()
