@@ -54,8 +54,10 @@ var _ source.Source = (*Server)(nil)
 // Opening is tried once; where trying again may help, the error wraps
 // source.ErrUnavailable. Every operation later on survives the loss of its
 // connection and goes on from where it was, as long as the server comes back
-// within the timeout and is the same one: address, system, major, role, timeline.
-// If it is not, the error wraps source.ErrChanged.
+// within the timeout and is the same one: address, system, major, role, timeline,
+// and the same run of it or one that began since. If it is not, the error wraps
+// source.ErrChanged. Behind a pooler that pools transactions it wraps
+// source.ErrPooled.
 func Open(ctx context.Context, connString string, opts Options) (*Server, error) {
 	connector, err := newConnector(connString, opts.Logger)
 	if err != nil {
