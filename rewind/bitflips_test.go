@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -100,7 +101,7 @@ func (p *pair) pgRewind(in *pgtest.Installation) judgement {
 // gorewind is ours.
 func (p *pair) gorewind() judgement {
 	p.t.Helper()
-	r, err := rewind.Prepare(p.t.Context(), rewind.Options{TargetDir: p.target, Source: openDir(p.t, p.source), NoSync: true})
+	r, err := rewind.Prepare(p.t.Context(), rewind.Options{TargetDir: p.target, Source: trial.OpenDir(p.t, p.source), NoSync: true})
 	if err != nil {
 		return judgement{true, err.Error()}
 	}
