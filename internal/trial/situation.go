@@ -2,6 +2,7 @@ package trial
 
 import (
 	"cmp"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,6 +17,7 @@ type Situation struct {
 	Majors  []string
 	Want    Wish
 	Stopped Wish // from a stopped source, where that is another
+	Resync  Wish // with a resync, where that is another than Rewound
 	Make    func(l *Lab) Ends
 }
 
@@ -50,6 +52,9 @@ var OldestMiddleNewest = func() []string {
 	}
 	return majors
 }()
+
+// resync is how all trials resync; the environment says so.
+var resync = rewind.Resync(os.Getenv("GOREWIND_TEST_RESYNC"))
 
 // TryEach makes each situation on its majors, and rewinds from the running source
 // and from its directory when it is stopped.
@@ -96,6 +101,9 @@ func (s Situation) tryBoth(l *Lab, e Ends) {
 
 func (s Situation) judge(l *Lab, y *Try, o Outcome, want Wish, after func(l *Lab, y *Try)) {
 	l.Helper()
+	if resync != rewind.NoResync && want != Never {
+		want = cmp.Or(s.Resync, Rewound)
+	}
 	if o.Err != nil {
 		require.NoError(l, o.Refusal())
 		if want == Rewound {
@@ -106,7 +114,7 @@ func (s Situation) judge(l *Lab, y *Try, o Outcome, want Wish, after func(l *Lab
 			return
 		}
 	} else {
-		l.Logf("a rewind was required: %v %s; the two parted at %s", o.Plan.Required, o.Plan.Reason, o.Plan.Divergence)
+		l.Logf("a rewind was required: %v %s; the two parted at %s; by %s", o.Plan.Required, o.Plan.Reason, o.Plan.Divergence, o.Plan.Evidence)
 	}
 	err := y.Follow(l)
 	if want == Refused {

@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +54,7 @@ func (y *Try) Rewind(t pgtest.T) (o Outcome) {
 	defer func() { _ = src.Close() }()
 	opts := y.Opts
 	opts.TargetDir, opts.Source, opts.NoSync = y.Target.Dir, src, true
+	opts.Resync = cmp.Or(opts.Resync, resync)
 	opts.ArchivePause = time.Millisecond // it is not there the next time either
 	if y.Asked {
 		opts.PrimaryConnInfo = y.Src.ConnString("postgres") + " application_name=" + y.Target.Name

@@ -176,6 +176,19 @@ func TestDatabasesCopiedFileByFile(t *testing.T) {
 			},
 		},
 		{
+			// What it changed there is in no record of the place where it ends up.
+			Name: "the target moved a database to another tablespace and back", Want: trial.Rewound,
+			Make: func(l *trial.Lab) trial.Ends {
+				e := made(l, nil, func(b *pgtest.Cluster) { b.ExecIn(l, "d", "INSERT INTO s VALUES (0)") })
+				e.Target.Start(l)
+				e.Target.Exec(l, "ALTER DATABASE d SET TABLESPACE other")
+				e.Target.ExecIn(l, "d", "DELETE FROM s WHERE g % 10 = 0", "VACUUM FREEZE s")
+				e.Target.Exec(l, "ALTER DATABASE d SET TABLESPACE pg_default")
+				e.Target.Stop(l, pgtest.Fast)
+				return e
+			},
+		},
+		{
 			Name: "the target copied a database and dropped it", Want: trial.Rewound,
 			Make: func(l *trial.Lab) trial.Ends {
 				return made(l, []string{copied(l.In), "DROP DATABASE d"}, func(b *pgtest.Cluster) { b.ExecIn(l, "d", "INSERT INTO s VALUES (0)") })

@@ -46,7 +46,7 @@ func TestArchivesWithTimelinesThatWereGivenUp(t *testing.T) {
 	}
 	trial.TryEach(t, []trial.Situation{
 		{
-			Name: "what was promoted is to follow the primary again",
+			Name: "what was promoted is to follow the primary again", Resync: trial.Either,
 			Make: func(l *trial.Lab) trial.Ends {
 				a, b, _, give := promoted(l)
 				give(b)
@@ -54,7 +54,7 @@ func TestArchivesWithTimelinesThatWereGivenUp(t *testing.T) {
 			},
 		},
 		{
-			Name: "what was promoted is to follow a standby of the primary", Stopped: trial.Never, // it would itself choose that timeline
+			Name: "what was promoted is to follow a standby of the primary", Stopped: trial.Never, Resync: trial.Either, // it would itself choose that timeline
 			Make: func(l *trial.Lab) trial.Ends {
 				a, b, c, give := promoted(l)
 				give(b)
@@ -62,7 +62,7 @@ func TestArchivesWithTimelinesThatWereGivenUp(t *testing.T) {
 			},
 		},
 		{
-			Name: "a standby that needs no rewind is to follow the primary",
+			Name: "a standby that needs no rewind is to follow the primary", Resync: trial.Either,
 			Make: func(l *trial.Lab) trial.Ends {
 				a, _, c, give := promoted(l)
 				c.Stop(l, pgtest.Fast)
@@ -72,7 +72,7 @@ func TestArchivesWithTimelinesThatWereGivenUp(t *testing.T) {
 			},
 		},
 		{
-			Name: "a killed standby that needs no rewind is to follow the primary",
+			Name: "a killed standby that needs no rewind is to follow the primary", Resync: trial.Either,
 			Make: func(l *trial.Lab) trial.Ends {
 				a, _, c, give := promoted(l)
 				c.Checkpoint(l)

@@ -117,7 +117,7 @@ func TestFullPageWritesOfTheWholeStretch(t *testing.T) {
 	}
 	trial.TryEach(t, []trial.Situation{
 		{
-			Name: "they are on since a moment ago, without a checkpoint", Want: trial.Refused, Stopped: trial.Either,
+			Name: "they are on since a moment ago, without a checkpoint", Want: trial.Refused, Resync: trial.Either, Stopped: trial.Either,
 			Make: func(l *trial.Lab) trial.Ends {
 				a, b := pair(l, "off")
 				change(l, b, "on")
@@ -137,7 +137,7 @@ func TestFullPageWritesOfTheWholeStretch(t *testing.T) {
 			},
 		},
 		{
-			Name: "they are off on a source that is stopped: nothing changes while it is copied", Want: trial.Refused, Stopped: trial.Rewound,
+			Name: "they are off on a source that is stopped: nothing changes while it is copied", Want: trial.Refused, Resync: trial.Either, Stopped: trial.Rewound,
 			Make: func(l *trial.Lab) trial.Ends {
 				a, b := pair(l, "on")
 				change(l, b, "off")
@@ -204,7 +204,7 @@ func TestMinimalWALIsNotFollowed(t *testing.T) {
 	}
 	trial.TryEach(t, []trial.Situation{
 		{
-			Name: "the source runs with wal_level minimal", Want: trial.Refused,
+			Name: "the source runs with wal_level minimal", Want: trial.Refused, Resync: trial.Refused,
 			Make: func(l *trial.Lab) trial.Ends {
 				a, b := made(l)
 				return trial.Ends{Target: a, Src: b}
