@@ -21,6 +21,7 @@ import (
 func rewindWith(t *testing.T, opts rewind.Options) *rewind.Plan {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
+	opts.ArchivePause = time.Millisecond
 	r, err := rewind.Prepare(ctx, opts)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, r.Close()) }()
