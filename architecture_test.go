@@ -55,6 +55,7 @@ var mayImport = map[string][]string{
 	"internal/trial/files":     {},
 	"internal/trial/recovery":  {},
 	"internal/trial/histories": {},
+	"internal/trial/whole":     {},
 }
 
 // mayDependOn lists which modules of others a package may pull in, itself or
