@@ -222,7 +222,11 @@ func own(p string) bool {
 	return stagingOnly(p) || p == "target/"+pgdata.PostmasterPid
 }
 
-func stagingOnly(p string) bool { return strings.HasPrefix(filepath.Base(p), filemap.OwnPrefix) }
+func stagingOnly(p string) bool { return stagingName.MatchString(filepath.Base(p)) }
+
+// stagingName is that of a staging directory: elsewhere than in the data directory it
+// has the cluster's identifier.
+var stagingName = regexp.MustCompile(`^pgsql_tmp_gorewind(\.7710460244942201359)?$`)
 
 // mustBeRewound checks the result. What is left of staging areas in tablespaces
 // must be known to the data directory's, so that the next rewind removes it.
