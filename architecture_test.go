@@ -48,6 +48,13 @@ var mayImport = map[string][]string{
 	"bench":            {"pgdata", "controlfile", "internal/pgtest"},
 
 	"internal/pgtest/makeclusters": {"pgdata", "rewind", "source", "internal/fixture", "internal/pgtest"},
+
+	"internal/trial":           {"pgdata", "controlfile", "rewind", "source", "source/pgsource", "internal/page", "internal/pgtest"},
+	"internal/trial/sides":     {}, // tests only, as the others
+	"internal/trial/wal":       {},
+	"internal/trial/files":     {},
+	"internal/trial/recovery":  {},
+	"internal/trial/histories": {},
 }
 
 // mayDependOn lists which modules of others a package may pull in, itself or
@@ -70,6 +77,7 @@ var mayDependOn = map[string][]string{
 	"bench":           nil,
 
 	"internal/pgtest/makeclusters": nil,
+	"internal/trial":               nil,
 }
 
 func goList(t *testing.T, format string, args ...string) []string {

@@ -37,7 +37,13 @@ func (s *Staging) Commit(ctx context.Context, control []byte, final Final) (comm
 	if j.Steps, err = s.steps(); err != nil {
 		return false, err
 	}
+	if err := s.rehearse(ctx, j); err != nil {
+		return false, err
+	}
 	if err := s.seal(ctx, j); err != nil {
+		return false, err
+	}
+	if err := s.markStaged(j); err != nil {
 		return false, err
 	}
 	if err := s.t.saveJournal(j); err != nil {
@@ -111,7 +117,7 @@ func (t *Target) WriteFiles(ctx context.Context, control []byte, files []SmallFi
 	if err := t.cleanUp(); err != nil {
 		return err
 	}
-	if err := t.mkdirExact(stagingDir, 0o700); err != nil {
+	if err := t.makeOwn(stagingDir); err != nil {
 		return err
 	}
 	for _, f := range files {
