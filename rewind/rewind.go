@@ -35,6 +35,9 @@ type Options struct {
 	// Resync makes up for what the target's WAL does not tell, where without it the
 	// error would say that only a base backup can help.
 	Resync Resync
+	// SystemIdentifier tells whose the target is where nothing in it does: zero is not
+	// known. It is for ResyncCompare.
+	SystemIdentifier uint64
 
 	// RestoreTargetWAL brings WAL that the target has no more back from its archive,
 	// with the restore_command of its own configuration. Prepare then runs that.

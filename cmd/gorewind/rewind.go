@@ -55,16 +55,16 @@ func (in *invocation) perform() (*report.Document, error) {
 		in.out.detail("The target directory will not be modified.")
 	}
 	status, err := rewind.StatusOf(*in.opts.target)
-	if err != nil {
+	if err != nil && in.opts.resync == rewind.NoResync { // else it may do without a control file
 		return nil, err
 	}
-	resumes := status.State == rewind.StateUnfinished
+	resumes := status != nil && status.State == rewind.StateUnfinished
 
 	opts := in.rewindOptions()
 	opts.Keep, opts.InPlace = in.opts.keep, in.opts.inPlace
 	opts.RestoreTargetWAL, opts.EnsureShutdown = in.opts.restoreWAL, !in.opts.noEnsureShutdown && !in.opts.dryRun
 	opts.BinDir, opts.ConfigFile, opts.SaveLost = in.opts.binDir, in.opts.configFile, in.opts.saveLost
-	opts.ArchiveLostWAL, opts.Resync = in.opts.archiveLostWAL, in.opts.resync
+	opts.ArchiveLostWAL, opts.Resync, opts.SystemIdentifier = in.opts.archiveLostWAL, in.opts.resync, in.opts.system
 	if in.opts.plan != "" {
 		plan, err := os.Open(in.opts.plan)
 		if err != nil {

@@ -44,36 +44,45 @@ type Dir struct {
 // Open opens a directory that holds a cluster, running or not. The error wraps
 // ErrNoCluster where it does not.
 func Open(name string) (*Dir, error) {
+	d, err := OpenAny(name)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.root.Lstat(pgdata.ControlFilePath); err != nil {
+		_ = d.Close()
+		return nil, unreadable(name, err)
+	}
+	return d, nil
+}
+
+// unreadable says whatever is wrong of the file that pg_rewind opens first.
+func unreadable(name string, err error) error {
+	missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+	err = fmt.Errorf("could not open file %q for reading: %w", filepath.Join(name, filepath.FromSlash(pgdata.ControlFilePath)), Reason(err))
+	if missing {
+		err = noCluster{err}
+	}
+	return err
+}
+
+// OpenAny opens a directory, whether it holds a cluster or not.
+func OpenAny(name string) (*Dir, error) {
 	abs, err := filepath.Abs(name)
 	if err != nil {
 		return nil, err
 	}
-	// Whatever is wrong is said of the file that pg_rewind opens first.
-	unreadable := func(err error) error {
-		missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
-		err = fmt.Errorf("could not open file %q for reading: %w", filepath.Join(name, filepath.FromSlash(pgdata.ControlFilePath)), Reason(err))
-		if missing {
-			err = noCluster{err}
-		}
-		return err
-	}
 	info, err := os.Stat(abs)
 	switch {
 	case err != nil:
-		return nil, unreadable(err)
+		return nil, unreadable(name, err)
 	case !info.IsDir():
-		return nil, unreadable(syscall.ENOTDIR)
+		return nil, unreadable(name, syscall.ENOTDIR)
 	}
 	root, err := os.OpenRoot(abs)
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, unreadable(name, err)
 	}
-	d := &Dir{name: abs, root: root, mode: info.Mode(), links: map[string]*os.Root{}}
-	if _, err := root.Lstat(pgdata.ControlFilePath); err != nil {
-		root.Close()
-		return nil, unreadable(err)
-	}
-	return d, nil
+	return &Dir{name: abs, root: root, mode: info.Mode(), links: map[string]*os.Root{}}, nil
 }
 
 // Close gives back the directory handles.
