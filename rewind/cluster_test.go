@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -18,7 +14,7 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/page"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
@@ -104,10 +100,7 @@ func mustFollow(t *testing.T, target, src *pgtest.Cluster) {
 func mustBeSound(t *testing.T, c *pgtest.Cluster) {
 	t.Helper()
 	c.Stop(t, pgtest.Fast)
-	raw, err := os.ReadFile(filepath.Join(c.Dir, pgdata.ControlFilePath))
-	require.NoError(t, err)
-	control, err := controlfile.Parse(raw)
-	require.NoError(t, err)
+	control := trial.ControlOf(t, c)
 	if control.DataChecksumVersion == 0 {
 		return
 	}
@@ -116,45 +109,13 @@ func mustBeSound(t *testing.T, c *pgtest.Cluster) {
 	assert.NoDirExists(t, filepath.Join(c.Dir, "pgsql_tmp_gorewind"))
 }
 
-// relationFile matches all forks of permanent relations. Those of unlogged ones
-// are made anew at every start.
-var relationFile = regexp.MustCompile(`^[1-9][0-9]*(_fsm|_vm|_init)?(\.[1-9][0-9]*)?$`)
-
 func verifyChecksums(t *testing.T, dir string, control *controlfile.Data) (pages int) {
 	t.Helper()
-	size := int(control.Geometry.BlockSize)
-	visit := func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !relationFile.MatchString(d.Name()) {
-			return err
-		}
-		data, err := os.ReadFile(p)
-		if err != nil {
-			return err
-		}
-		first := uint32(0)
-		if _, seg, ok := strings.Cut(d.Name(), "."); ok {
-			n, err := strconv.ParseUint(seg, 10, 32)
-			if err != nil {
-				return err
-			}
-			first = uint32(n) * control.Geometry.RelSegBlocks
-		}
-		for i := 0; (i+1)*size <= len(data); i++ {
-			pages++
-			assert.NoError(t, page.Verify(data[i*size:(i+1)*size], first+uint32(i)), "%s block %d", p, i)
-		}
-		return nil
-	}
-	for _, top := range []string{"base", "global"} {
-		require.NoError(t, filepath.WalkDir(filepath.Join(dir, top), visit))
-	}
-	links, err := filepath.Glob(filepath.Join(dir, "pg_tblspc", "*"))
-	require.NoError(t, err)
-	for _, link := range links {
-		to, err := filepath.EvalSymlinks(link)
-		require.NoError(t, err)
-		require.NoError(t, filepath.WalkDir(to, visit))
-	}
+	require.NoError(t, trial.EachPage(dir, control, func(file string, p []byte, block uint32) bool {
+		pages++
+		assert.NoError(t, page.Verify(p, block), "%s block %d", file, block)
+		return false
+	}))
 	return pages
 }
 

@@ -102,7 +102,7 @@ func TestEveryDeath(t *testing.T) {
 // TestKilledPrograms kills gorewind at random moments while it rewinds real
 // servers whose source is busy, and finishes what it began.
 func TestKilledPrograms(t *testing.T) {
-	seed := newSeed()
+	seed := pgtest.Seed()
 	kills, rounds, majors := map[rewind.State]int{}, 2, []string{"18"}
 	if torture > 0 {
 		rounds, majors = 3*torture, []string{"9.6", "13", "18"}

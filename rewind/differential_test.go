@@ -15,6 +15,7 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -91,7 +92,7 @@ func mustBeEqual(t *testing.T, plan *rewind.Plan, ours, theirs *pgtest.Cluster) 
 	}
 	assert.Equal(t, label(theirs), label(ours))
 
-	g, w := controlOf(t, ours), controlOf(t, theirs)
+	g, w := trial.ControlOf(t, ours), trial.ControlOf(t, theirs)
 	assert.WithinDuration(t, w.Time, g.Time, time.Minute)
 	assert.LessOrEqual(t, g.MinRecoveryPoint, w.MinRecoveryPoint, "ours is the end of what was flushed")
 	assert.NotZero(t, g.MinRecoveryPoint)
@@ -106,7 +107,7 @@ func mustBeEqual(t *testing.T, plan *rewind.Plan, ours, theirs *pgtest.Cluster) 
 func differsAsMeant(t *testing.T, plan *rewind.Plan, ours, theirs *pgtest.Cluster, path string) bool {
 	t.Helper()
 	segment, isRelation := pgdata.ParseRelPath(plan.Version, path)
-	limit, limited := plan.Changed.Limits[segment.Locator]
+	limit, limited := plan.Changed.LimitOf(segment.Locator)
 	cut := slices.ContainsFunc(plan.Files.Entries, func(e filemap.Entry) bool { return e.Path == path && e.Action == filemap.Truncate })
 	if !isRelation || segment.Segment != 0 || !limited && !cut {
 		return false

@@ -219,7 +219,7 @@ func comparePlan(t *testing.T, p *rewind.Plan, words string) {
 // the plan; what WAL does not describe is compared, and copied where it differs;
 // segments from before the divergence are the same on both sides, so
 // they are not copied, whatever pg_rewind does, but for those that are hollow here; and the segment of the divergence
-// is not kept when only the target has it, although pg_rewind of 17 and later does.
+// is kept when only the target has it, as by late minors of pg_rewind, but not one of a timeline that the source never had.
 func alsoFine(p *rewind.Plan, path, genuine, ours string) bool {
 	if path == pgdata.ControlFilePath {
 		return genuine == "COPY" && ours == ""
@@ -235,13 +235,14 @@ func alsoFine(p *rewind.Plan, path, genuine, ours string) bool {
 	}
 	name, inWAL := p.Version.InWALDir(path)
 	geo := p.Target.Control.Geometry
-	_, s, isSegment := geo.ParseWALFileName(name)
+	tli, s, isSegment := geo.ParseWALFileName(name)
 	if !inWAL || !isSegment {
 		return false
 	}
 	fork := geo.SegNo(p.Divergence)
 	return s < fork && (ours == "" || ours == "COPY") && (genuine == "COPY" || genuine == "NONE") ||
-		s == fork && ours == "REMOVE" && genuine == "NONE"
+		s == fork && tli == p.DivergenceTimeline && ours == "" && (genuine == "NONE" || genuine == "REMOVE") ||
+		s == fork && tli != p.DivergenceTimeline && ours == "REMOVE" && genuine == "NONE"
 }
 
 var (

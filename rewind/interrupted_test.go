@@ -16,6 +16,7 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
+	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -113,7 +114,7 @@ func mustNotStart(t *testing.T, c *pgtest.Cluster, src *pgtest.Cluster) {
 	single := c.In.Command(t, "postgres", "--single", "-D", c.Dir, "template1")
 	out, err := single.CombinedOutput()
 	require.Error(t, err, "crash recovery by a failover manager: %s", out)
-	assert.True(t, controlOf(t, c).ShutDownCleanly(), "failover managers see a stopped server")
+	assert.True(t, trial.ControlOf(t, c).ShutDownCleanly(), "failover managers see a stopped server")
 	if _, ok := c.In.Program("pg_controldata"); ok {
 		assert.Regexp(t, `Database cluster state: +shut down\n`, c.In.Output(t, "pg_controldata", c.Dir))
 	}
@@ -245,15 +246,15 @@ func TestRewindInPlaceIsBegunAgain(t *testing.T) {
 // that has less WAL than the checkpoint from which the first one began.
 func TestRewindInPlaceIsNotBegunAgainWithAServerThatIsBehind(t *testing.T) {
 	pgtest.EachOf(t, []string{"13", "18"}, func(t *testing.T, in *pgtest.Installation) {
-		l := &lab{t, in}
-		a := l.primary(pgtest.Options{}, thousand...)
-		both := l.standbys(a, 2)
+		l := trial.NewLab(t, in)
+		a := l.Primary(pgtest.Options{}, trial.Thousand...)
+		both := l.Standbys(a, 2)
 		b, behind := both[0], both[1]
-		l.catchUp(a, b, behind)
+		l.CatchUp(a, b, behind)
 		behind.CutOff(l)
 		a.Exec(l, "UPDATE t SET i = i + 1", "CHECKPOINT")
-		l.catchUp(a, b)
-		l.promote(b)
+		l.CatchUp(a, b)
+		l.Promote(b)
 		a.Exec(l, "UPDATE t SET i = i + 1")
 		a.Stop(l, pgtest.Fast)
 

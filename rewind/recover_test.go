@@ -13,6 +13,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -110,7 +111,7 @@ func TestKilledPrimaryWithItsWALInTheArchive(t *testing.T) {
 		var missing *rewind.MissingWALError
 		require.ErrorAs(t, err, &missing)
 		assert.FileExists(t, filepath.Join(archive, filepath.Base(missing.Path)))
-		assert.True(t, controlOf(t, old).ShutDownCleanly(), "it is recovered now")
+		assert.True(t, trial.ControlOf(t, old).ShutDownCleanly(), "it is recovered now")
 
 		opts.RestoreTargetWAL, opts.PrimaryConnInfo = true, standbyConnInfo(old, promoted)
 		plan := rewindWith(t, opts)
@@ -149,7 +150,7 @@ func TestKilledStandbyIsRewoundAsItIs(t *testing.T) {
 		promoted.Exec(t, "UPDATE t SET n = n - 1 WHERE id % 11 = 0", "CREATE TABLE new AS SELECT * FROM t")
 		killed.WaitCaughtUp(t, p)
 		killed.Kill(t)
-		require.Equal(t, controlfile.InArchiveRecovery, controlOf(t, killed).State)
+		require.Equal(t, controlfile.InArchiveRecovery, trial.ControlOf(t, killed).State)
 		before := treeOf(t, killed.Dir)
 
 		// Its own primary is on the same timeline: nothing is to be done, and

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/trial"
 )
 
 // TestIdleSourceMakesNobodyWait leaves the source with a WAL insert position
@@ -32,7 +33,7 @@ func TestIdleSourceMakesNobodyWait(t *testing.T) {
 		plan := mustRewind(t, target, openServer(t, src.ConnString("postgres")))
 		insert := src.InsertLSN(t)
 		want := content(t, src)
-		end := controlOf(t, target).MinRecoveryPoint
+		end := trial.ControlOf(t, target).MinRecoveryPoint
 		assert.LessOrEqual(t, end, insert)
 		assert.NotEqualValues(t, pageHeader, uint64(end)%walPage, "no record ends right behind a page header, as at %s", end)
 		assert.Greater(t, end, plan.Divergence)

@@ -219,10 +219,10 @@ func (p *specimen) load(t *testing.T) *faultdisk.Node {
 // own tells what gorewind may leave in a target that it did not touch: its
 // staging areas, and the file that keeps servers out.
 func own(p string) bool {
-	return filepath.Base(p) == filemap.OwnPrefix || p == "target/"+pgdata.PostmasterPid
+	return stagingOnly(p) || p == "target/"+pgdata.PostmasterPid
 }
 
-func stagingOnly(p string) bool { return filepath.Base(p) == filemap.OwnPrefix }
+func stagingOnly(p string) bool { return strings.HasPrefix(filepath.Base(p), filemap.OwnPrefix) }
 
 // mustBeRewound checks the result. What is left of staging areas in tablespaces
 // must be known to the data directory's, so that the next rewind removes it.
@@ -231,8 +231,10 @@ func (p *specimen) mustBeRewound(t *testing.T, what string) {
 	tree := p.load(t)
 	assert.Empty(t, faultdisk.Diff(p.rewound, tree, stagingOnly), "the result: %s", what)
 	for _, dir := range links {
-		if tree.Find(dir+"/"+filemap.OwnPrefix) != nil {
-			assert.NotNil(t, tree.Find("target/"+filemap.OwnPrefix+"/areas"), "%s: %s", dir, what)
+		for name := range tree.Find(dir).Entries {
+			if stagingOnly(name) {
+				assert.NotNil(t, tree.Find("target/"+filemap.OwnPrefix+"/areas"), "%s: %s", dir, what)
+			}
 		}
 	}
 }

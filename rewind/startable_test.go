@@ -28,7 +28,7 @@ func TestItIsKnownBeforeWhetherTheTargetWillStart(t *testing.T) {
 		src.Promote(t)
 		write(t, target, "lost")
 		target.Stop(t, pgtest.Fast)
-		for range 2 { // each that is missing is asked for again, after seconds
+		for range 2 {
 			write(t, src, "new")
 			src.SwitchWAL(t)
 		}
@@ -59,7 +59,7 @@ func TestItIsKnownBeforeWhetherTheTargetWillStart(t *testing.T) {
 
 		live := openServer(t, src.ConnString("postgres"))
 		before := treeOf(t, target.Dir)
-		_, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: target.Dir, Source: live})
+		_, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: target.Dir, Source: live, ArchivePause: time.Millisecond})
 		var failed *rewind.Error
 		require.ErrorAs(t, err, &failed)
 		assert.Equal(t, rewind.MissingWAL, failed.Condition)
@@ -71,7 +71,7 @@ func TestItIsKnownBeforeWhetherTheTargetWillStart(t *testing.T) {
 		assert.Empty(t, before.Diff(treeOf(t, target.Dir)))
 
 		// It is true: this is what would have happened.
-		opts := rewind.Options{TargetDir: twin.Dir, Source: live}.StartOrNot()
+		opts := rewind.Options{TargetDir: twin.Dir, Source: live, ArchivePause: time.Millisecond}.StartOrNot()
 		rewindWith(t, opts)
 		twin.MakeStandbyOf(t, src)
 		twin.Hopeless = func(log string) bool { return strings.Contains(log, "has already been removed") } // it would wait for ever

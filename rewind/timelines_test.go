@@ -10,7 +10,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/internal/trial"
 )
 
 // write gives a cluster rows, and dirty pages that its next checkpoint is slow
@@ -19,15 +19,6 @@ func write(t *testing.T, c *pgtest.Cluster, what string) {
 	t.Helper()
 	c.Exec(t, "INSERT INTO journal SELECT '"+what+"', repeat('f', 300) FROM generate_series(1, 3000)",
 		"UPDATE journal SET filler = '"+what+"' WHERE ctid::text LIKE '(%,7)'")
-}
-
-func controlOf(t *testing.T, c *pgtest.Cluster) *controlfile.Data {
-	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(c.Dir, pgdata.ControlFilePath))
-	require.NoError(t, err)
-	d, err := controlfile.Parse(raw)
-	require.NoError(t, err)
-	return d
 }
 
 // TestTimelines takes four copies of a cluster through a family of timelines. A
@@ -83,16 +74,16 @@ func TestTimelines(t *testing.T) {
 		write(t, a, "lost by a")
 		c.WaitCaughtUp(t, a)
 		a.Stop(t, pgtest.Fast)
-		require.EqualValues(t, 1, controlOf(t, b).CheckPointCopy.ThisTimeLineID, "b already made a checkpoint, so this tests nothing")
+		require.EqualValues(t, 1, trial.ControlOf(t, b).CheckPointCopy.ThisTimeLineID, "b already made a checkpoint, so this tests nothing")
 		plan := mustRewind(t, a, openServer(t, server(b)))
 		assert.EqualValues(t, 2, plan.Source.Timeline)
-		require.EqualValues(t, 1, controlOf(t, b).CheckPointCopy.ThisTimeLineID, "b made a checkpoint meanwhile, so this tested nothing")
+		require.EqualValues(t, 1, trial.ControlOf(t, b).CheckPointCopy.ThisTimeLineID, "b made a checkpoint meanwhile, so this tested nothing")
 		mustFollow(t, a, b) // a: standby of b, timeline 2
 
 		// The target is a standby that replayed what its old primary lost; the
 		// source is a standby, running and stopped.
 		c.Stop(t, pgtest.Fast)
-		require.Equal(t, controlfile.ShutDownInRecovery, controlOf(t, c).State)
+		require.Equal(t, controlfile.ShutDownInRecovery, trial.ControlOf(t, c).State)
 		twinOfC := c.CloneStopped(t)
 		write(t, b, "new on b")
 		a.WaitCaughtUp(t, b)

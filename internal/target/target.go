@@ -19,14 +19,37 @@ type Target struct {
 	disk    Disk
 	lock    *os.File
 	opened  time.Time
-	cleaned bool // what an earlier run left is gone
-	staged  bool // there is a staging area for what was restored
+	cleaned bool    // what an earlier run left is gone
+	staged  bool    // there is a staging area for what was restored
+	found   *[]byte // what there is instead of a readable control file: nothing, or something else; else nil
 }
 
 // Open opens the target and locks it against other gorewinds. wrap, if not nil,
 // gives the disk that is used instead of the real one.
 func Open(name string, wrap func(Disk) Disk) (*Target, error) {
-	d, err := datadir.Open(name)
+	return open(name, wrap, datadir.Open)
+}
+
+// OpenAny is Open for a directory that need not have a readable control file. What is
+// given as that which the rewind began with is then that of the source.
+func OpenAny(name string, wrap func(Disk) Disk) (*Target, error) {
+	t, err := open(name, wrap, datadir.OpenAny)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := t.readControl(); err != nil {
+		raw, err := t.rawControl()
+		if err != nil {
+			_ = t.Close()
+			return nil, err
+		}
+		t.found = &raw
+	}
+	return t, nil
+}
+
+func open(name string, wrap func(Disk) Disk, dir func(string) (*datadir.Dir, error)) (*Target, error) {
+	d, err := dir(name)
 	if err != nil {
 		return nil, refusal(err)
 	}
@@ -64,6 +87,15 @@ func (t *Target) Close() error {
 // ControlFile reads the control file as it is, poisoned or not.
 func (t *Target) ControlFile() ([]byte, error) {
 	raw, _, err := t.readControl()
+	return raw, err
+}
+
+// rawControl reads what there is of a control file, if there is any.
+func (t *Target) rawControl() ([]byte, error) {
+	raw, err := t.ReadFile(pgdata.ControlFilePath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	return raw, err
 }
 
