@@ -180,7 +180,7 @@ func TestConditions(t *testing.T) {
 		rewind.TargetRunning: rewind.ErrTargetRunning, rewind.TargetLocked: rewind.ErrTargetLocked, rewind.TargetChanged: rewind.ErrTargetChanged,
 		rewind.TargetNotClean: rewind.ErrTargetNotClean, rewind.SourceRunning: rewind.ErrSourceRunning, rewind.SourceNotClean: rewind.ErrSourceNotClean,
 		rewind.SourceUnavailable: rewind.ErrSourceUnavailable, rewind.SourceChanged: rewind.ErrSourceChanged, rewind.SourceUntrusted: rewind.ErrSourceUntrusted,
-		rewind.MissingPrivilege: rewind.ErrPrivilege, rewind.DifferentSystems: rewind.ErrDifferentSystems, rewind.Incompatible: rewind.ErrIncompatible,
+		rewind.SourcePooled: rewind.ErrSourcePooled, rewind.MissingPrivilege: rewind.ErrPrivilege, rewind.DifferentSystems: rewind.ErrDifferentSystems, rewind.Incompatible: rewind.ErrIncompatible,
 		rewind.NoPageHints: rewind.ErrNoPageHints, rewind.FullPageWritesOff: rewind.ErrFullPageWrites, rewind.SameDirectory: rewind.ErrNested,
 		rewind.PlanOutdated: rewind.ErrPlanOutdated, rewind.InvalidOptions: rewind.ErrOptions, rewind.NothingToResume: rewind.ErrNothingToResume,
 		rewind.ArchiveFailed: rewind.ErrNoRestoreCommand, rewind.NoSpace: &rewind.SpaceError{}, rewind.MissingWAL: &rewind.CannotStartError{},

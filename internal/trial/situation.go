@@ -39,6 +39,10 @@ type Ends struct {
 	Primary     *pgtest.Cluster // of a source that stays a standby
 	Opts        rewind.Options
 	Asked       bool // the rewind itself makes the target a standby
+	// Spoil does something to the target that leaves none that could be copied.
+	Spoil func(l *Lab, target *pgtest.Cluster)
+	// Planned looks at the plan that was carried out.
+	Planned func(l *Lab, p *rewind.Plan)
 	// After looks at a target that follows.
 	After func(l *Lab, y *Try)
 }
@@ -79,6 +83,10 @@ func (s Situation) tryBoth(l *Lab, e Ends) {
 	l.Helper()
 	second := e
 	second.Target = e.Target.CloneStopped(l)
+	if e.Spoil != nil {
+		e.Spoil(l, e.Target)
+		e.Spoil(l, second.Target)
+	}
 	first := &Try{Target: e.Target, Src: e.Src, Primary: e.Primary, Opts: e.Opts, Asked: e.Asked}
 	o := first.Rewind(l)
 	stopped := s.Stopped != Never
@@ -87,7 +95,7 @@ func (s Situation) tryBoth(l *Lab, e Ends) {
 		second.Src = e.Src.CloneStopped(l)
 		e.Src.Start(l)
 	}
-	l.Run("live source", func(t *testing.T) { s.judge(&Lab{t, l.In}, first, o, s.Want, e.After) })
+	l.Run("live source", func(t *testing.T) { s.judge(&Lab{t, l.In}, first, o, s.Want, e) })
 	e.Target.Stop(l, pgtest.Immediate)
 	e.Src.Stop(l, pgtest.Immediate)
 	if !stopped {
@@ -95,11 +103,11 @@ func (s Situation) tryBoth(l *Lab, e Ends) {
 	}
 	l.Run("stopped source", func(t *testing.T) {
 		y := &Try{Target: second.Target, Src: second.Src, Primary: second.Primary, Opts: second.Opts, Asked: e.Asked}
-		s.judge(&Lab{t, l.In}, y, y.Rewind(t), cmp.Or(s.Stopped, s.Want), e.After)
+		s.judge(&Lab{t, l.In}, y, y.Rewind(t), cmp.Or(s.Stopped, s.Want), e)
 	})
 }
 
-func (s Situation) judge(l *Lab, y *Try, o Outcome, want Wish, after func(l *Lab, y *Try)) {
+func (s Situation) judge(l *Lab, y *Try, o Outcome, want Wish, e Ends) {
 	l.Helper()
 	if resync != rewind.NoResync && want != Never {
 		want = cmp.Or(s.Resync, Rewound)
@@ -116,13 +124,16 @@ func (s Situation) judge(l *Lab, y *Try, o Outcome, want Wish, after func(l *Lab
 	} else {
 		l.Logf("a rewind was required: %v %s; the two parted at %s; by %s", o.Plan.Required, o.Plan.Reason, o.Plan.Divergence, o.Plan.Evidence)
 	}
+	if e.Planned != nil && o.Err == nil {
+		e.Planned(l, o.Plan)
+	}
 	err := y.Follow(l)
 	if want == Refused {
 		l.Fatalf("it was not refused; as a standby: %v", err)
 	}
 	require.NoError(l, err, "the target, started as a standby")
-	if after != nil {
-		after(l, y)
+	if e.After != nil {
+		e.After(l, y)
 	}
 	y.Target.Stop(l, pgtest.Fast)
 	require.NoError(l, Sound(y.Target.Dir))
