@@ -69,7 +69,12 @@ func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Pla
 	}
 	err := r.firstOf(ctx, a, ways, s, earlier)
 	if r.opts.Resync == NoResync && judge(err).resync {
-		err = &Explained{Err: err, Hint: a.offerResync(ctx)}
+		e := &Explained{Err: err}
+		if outer, is := err.(*Explained); is { //nolint:errorlint // what is inside says its hints later
+			*e = *outer
+		}
+		e.Hint = strings.TrimSpace(e.Hint + " " + a.offerResync(ctx))
+		err = e
 	}
 	return err
 }
