@@ -39,6 +39,8 @@ type Ends struct {
 	Primary     *pgtest.Cluster // of a source that stays a standby
 	Opts        rewind.Options
 	Asked       bool // the rewind itself makes the target a standby
+	// Spoil does something to the target that leaves none that could be copied.
+	Spoil func(l *Lab, target *pgtest.Cluster)
 	// Planned looks at the plan that was carried out.
 	Planned func(l *Lab, p *rewind.Plan)
 	// After looks at a target that follows.
@@ -81,6 +83,10 @@ func (s Situation) tryBoth(l *Lab, e Ends) {
 	l.Helper()
 	second := e
 	second.Target = e.Target.CloneStopped(l)
+	if e.Spoil != nil {
+		e.Spoil(l, e.Target)
+		e.Spoil(l, second.Target)
+	}
 	first := &Try{Target: e.Target, Src: e.Src, Primary: e.Primary, Opts: e.Opts, Asked: e.Asked}
 	o := first.Rewind(l)
 	stopped := s.Stopped != Never

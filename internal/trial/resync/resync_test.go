@@ -252,12 +252,13 @@ func TestWhatIsNotAWholeCluster(t *testing.T) {
 			Name: "an empty directory", Want: trial.Rewound,
 			Make: func(l *trial.Lab) trial.Ends {
 				a, b := failedOver(l, pgtest.Options{})
-				entries, err := os.ReadDir(a.Dir)
-				require.NoError(l, err)
-				for _, e := range entries {
-					require.NoError(l, os.RemoveAll(filepath.Join(a.Dir, e.Name())))
-				}
-				return trial.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(rewind.ByComparison)}
+				return trial.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(rewind.ByComparison), Spoil: func(l *trial.Lab, target *pgtest.Cluster) {
+					entries, err := os.ReadDir(target.Dir)
+					require.NoError(l, err)
+					for _, e := range entries {
+						require.NoError(l, os.RemoveAll(filepath.Join(target.Dir, e.Name())))
+					}
+				}}
 			},
 		},
 		{
