@@ -367,7 +367,7 @@ var refusals = []refusal{
 		},
 	},
 	{
-		name: "neither checksums nor hints", phase: rewind.Inspect, is: rewind.ErrNoPageHints, names: targetDir, says: "take a base backup", needs: true,
+		name: "neither checksums nor hints", phase: rewind.Analyze, is: rewind.ErrNoPageHints, names: targetDir, says: "take a base backup", needs: true,
 		spoil: func(p *pair) {
 			p.clear(p.target, func(d *controlfile.Data) bool { return d.DataChecksumVersion == 0 && !d.WALLogHints })
 		},
