@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gorewind/gorewind/pgdata"
@@ -41,11 +42,20 @@ const (
 	lockPause = 20 * time.Millisecond
 )
 
+// errNoLock says that the system has no locks for a file.
+var errNoLock = errors.New("the file system has no locks")
+
 // takeLock makes sure that one gorewind at a time works on a target. The lock is
 // on PG_VERSION, which every cluster has and nobody replaces, and goes with the
-// process.
+// process. Who may only read the file can only look at the target, but needs the
+// lock as well. Where there are no locks, what keeps servers out keeps gorewinds from
+// committing at one time.
 func (t *Target) takeLock() (f *os.File, taken bool, err error) {
-	if f, err = t.OpenFile(pgdata.VersionPath, os.O_RDWR); err != nil {
+	f, err = t.OpenFile(pgdata.VersionPath, os.O_RDWR)
+	if errors.Is(err, syscall.EROFS) {
+		f, err = t.OpenFile(pgdata.VersionPath, os.O_RDONLY)
+	}
+	if err != nil {
 		return nil, false, t.failed("open", pgdata.VersionPath, err)
 	}
 	for range lockTries {
@@ -53,6 +63,9 @@ func (t *Target) takeLock() (f *os.File, taken bool, err error) {
 			break
 		}
 		time.Sleep(lockPause)
+	}
+	if errors.Is(err, errNoLock) {
+		t.unlocked, err = err, nil
 	}
 	if err != nil {
 		err = t.failed("lock", pgdata.VersionPath, err)
@@ -124,10 +137,10 @@ func (t *Target) dropStaleInterlock() error {
 		return err
 	}
 	lines := strings.Split(string(b), "\n")
-	if len(lines) > 3 && lines[3] == interlockMark {
-		return t.remove(pgdata.PostmasterPid)
+	if len(lines) <= 3 || lines[3] != interlockMark || t.isReadOnly() {
+		return nil
 	}
-	return nil
+	return t.remove(pgdata.PostmasterPid)
 }
 
 // CheckNotRunning refuses a directory in which a server runs.
