@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"regexp"
-	"strconv"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -23,15 +21,7 @@ import (
 
 // torture, if not zero, makes the tests of this package try everything instead
 // of a sample, and what they do at random so many times as often: see make torture.
-var torture, _ = strconv.Atoi(os.Getenv("GOREWIND_TORTURE"))
-
-// newSeed is that of a random test.
-func newSeed() uint64 {
-	if seed, err := strconv.ParseUint(os.Getenv("GOREWIND_TEST_SEED"), 10, 64); err == nil {
-		return seed
-	}
-	return rand.Uint64()
-}
+var torture = pgtest.Torture()
 
 // scenario is a rewind that is disturbed.
 type scenario struct {

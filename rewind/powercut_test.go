@@ -17,7 +17,7 @@ import (
 // before every one, and at the end. What was not made durable is lost, all of it or some.
 func TestEveryPowerCut(t *testing.T) {
 	var instants atomic.Int64
-	seed := newSeed()
+	seed := pgtest.Seed()
 	t.Run("all", func(t *testing.T) {
 		for _, s := range scenarios() {
 			t.Run(s.name, func(t *testing.T) {

@@ -44,36 +44,45 @@ type Dir struct {
 // Open opens a directory that holds a cluster, running or not. The error wraps
 // ErrNoCluster where it does not.
 func Open(name string) (*Dir, error) {
+	d, err := OpenAny(name)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.root.Lstat(pgdata.ControlFilePath); err != nil {
+		_ = d.Close()
+		return nil, unreadable(name, err)
+	}
+	return d, nil
+}
+
+// unreadable says whatever is wrong of the file that pg_rewind opens first.
+func unreadable(name string, err error) error {
+	missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+	err = fmt.Errorf("could not open file %q for reading: %w", filepath.Join(name, filepath.FromSlash(pgdata.ControlFilePath)), Reason(err))
+	if missing {
+		err = noCluster{err}
+	}
+	return err
+}
+
+// OpenAny opens a directory, whether it holds a cluster or not.
+func OpenAny(name string) (*Dir, error) {
 	abs, err := filepath.Abs(name)
 	if err != nil {
 		return nil, err
 	}
-	// Whatever is wrong is said of the file that pg_rewind opens first.
-	unreadable := func(err error) error {
-		missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
-		err = fmt.Errorf("could not open file %q for reading: %w", filepath.Join(name, filepath.FromSlash(pgdata.ControlFilePath)), Reason(err))
-		if missing {
-			err = noCluster{err}
-		}
-		return err
-	}
 	info, err := os.Stat(abs)
 	switch {
 	case err != nil:
-		return nil, unreadable(err)
+		return nil, unreadable(name, err)
 	case !info.IsDir():
-		return nil, unreadable(syscall.ENOTDIR)
+		return nil, unreadable(name, syscall.ENOTDIR)
 	}
 	root, err := os.OpenRoot(abs)
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, unreadable(name, err)
 	}
-	d := &Dir{name: abs, root: root, mode: info.Mode(), links: map[string]*os.Root{}}
-	if _, err := root.Lstat(pgdata.ControlFilePath); err != nil {
-		root.Close()
-		return nil, unreadable(err)
-	}
-	return d, nil
+	return &Dir{name: abs, root: root, mode: info.Mode(), links: map[string]*os.Root{}}, nil
 }
 
 // Close gives back the directory handles.
@@ -139,7 +148,7 @@ func (d *Dir) Resolve(p string) (*os.Root, string, error) {
 	if !filepath.IsAbs(to) {
 		to = filepath.Join(filepath.Dir(d.Join(link)), to)
 	}
-	r, err := os.OpenRoot(to)
+	r, err := openRoot(to)
 	if err != nil {
 		return nil, "", fmt.Errorf("could not open directory %q, where %q leads: %w", to, d.Join(link), Reason(err))
 	}
@@ -171,7 +180,7 @@ func (d *Dir) Adopt(link, to string) error {
 	if d.links[link] != nil {
 		return nil
 	}
-	r, err := os.OpenRoot(to)
+	r, err := openRoot(to)
 	if err != nil {
 		return fmt.Errorf("could not open directory %q, where %q is to lead: %w", to, d.Join(link), Reason(err))
 	}
@@ -210,7 +219,7 @@ func IsLinkPoint(p string) bool {
 	return link == p && rest == "."
 }
 
-// Open opens a file for reading.
+// Open opens a regular file for reading.
 func (d *Dir) Open(p string) (*os.File, error) { return d.open(p, "") }
 
 func (d *Dir) open(p, purpose string) (*os.File, error) {
@@ -218,7 +227,7 @@ func (d *Dir) open(p, purpose string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := root.Open(rest)
+	f, err := OpenRegular(root, rest, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("could not open file %q%s: %w", d.Join(p), purpose, Reason(err))
 	}
@@ -231,7 +240,7 @@ func (d *Dir) OpenFile(p string, flag int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return root.OpenFile(rest, flag&^os.O_CREATE, 0)
+	return OpenRegular(root, rest, flag&^os.O_CREATE, 0)
 }
 
 // LinkPoint reports whether a path is a symbolic link that is followed.

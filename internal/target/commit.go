@@ -100,7 +100,10 @@ func (t *Target) checkUnchanged(control []byte) error {
 	if err := t.CheckNotRunning(); err != nil {
 		return err
 	}
-	now, _, err := t.readControl()
+	if t.found != nil {
+		control = *t.found
+	}
+	now, err := t.rawControl()
 	if err != nil {
 		return err
 	}
@@ -147,6 +150,11 @@ func (t *Target) poison(control []byte, mode SyncMode) (done bool, err error) {
 	defer func() { err = errors.Join(err, unlock()) }()
 	if err := t.checkUnchanged(control); err != nil {
 		return false, err
+	}
+	if t.found != nil {
+		if err := t.mkdir(path.Dir(pgdata.ControlFilePath)); err != nil {
+			return false, err
+		}
 	}
 	done, err = t.replace(pgdata.ControlFilePath, data.Poisoned(), !mode.Off)
 	return done || t.Poisoned(), err // whatever the system says

@@ -89,7 +89,7 @@ func (c *feasibility) add(i int) error {
 	if s.Area < 0 || s.Area >= len(c.j.Areas) || s.Size < 0 || !isInside(string(s.Path)) {
 		return errors.New("it is impossible")
 	}
-	if s.Path == pgdata.ControlFilePath || s.Path == pgdata.VersionPath {
+	if s.Path == pgdata.ControlFilePath || s.Path == pgdata.VersionPath && s.Do != Replace {
 		return errors.New("no rewind does that to this file")
 	}
 	if c.isOwn(string(s.Path)) {

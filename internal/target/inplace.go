@@ -55,7 +55,7 @@ func (c *InPlace) Begin(ctx context.Context, control []byte) (begun bool, err er
 	if err != nil {
 		return false, err
 	}
-	now, err := c.t.ControlFile()
+	now, err := c.t.rawControl()
 	if err != nil {
 		return false, err
 	}

@@ -45,19 +45,53 @@ const (
 // errNoLock says that the system has no locks for a file.
 var errNoLock = errors.New("the file system has no locks")
 
-// takeLock makes sure that one gorewind at a time works on a target. The lock is
-// on PG_VERSION, which every cluster has and nobody replaces, and goes with the
-// process. Who may only read the file can only look at the target, but needs the
-// lock as well. Where there are no locks, what keeps servers out keeps gorewinds from
-// committing at one time.
-func (t *Target) takeLock() (f *os.File, taken bool, err error) {
-	f, err = t.OpenFile(pgdata.VersionPath, os.O_RDWR)
+// takeLock makes sure that one gorewind at a time works on a target. The lock is on
+// PG_VERSION, which every cluster has and nobody replaces, and goes with the process.
+// What is not yet a cluster has none; so the directory is locked, too, where the file
+// system can do that. Where it can lock neither, what keeps servers out keeps gorewinds
+// from committing at one time.
+func (t *Target) takeLock() (locks []*os.File, taken bool, err error) {
+	f, err := t.OpenFile(pgdata.VersionPath, os.O_RDWR)
 	if errors.Is(err, syscall.EROFS) {
 		f, err = t.OpenFile(pgdata.VersionPath, os.O_RDONLY)
 	}
-	if err != nil {
+	none := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !none {
 		return nil, false, t.failed("open", pgdata.VersionPath, err)
 	}
+	if !none {
+		if taken, err = t.lockFile(f); errors.Is(err, errNoLock) {
+			t.unlocked = err
+		} else if !taken {
+			return nil, false, err
+		}
+		locks = append(locks, f)
+	}
+	if f, err = os.Open(t.Name()); err != nil {
+		closeAll(locks)
+		return nil, false, t.failed("open directory", ".", err)
+	}
+	switch taken, err = t.lockFile(f); {
+	case taken:
+		locks = append(locks, f)
+	case err == nil:
+		closeAll(locks)
+		return nil, false, nil
+	}
+	if none && errors.Is(err, errNoLock) {
+		t.unlocked = err
+	}
+	return locks, true, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		_ = f.Close()
+	}
+}
+
+// lockFile locks a file, or else closes it, unless it cannot be locked at all.
+func (t *Target) lockFile(f *os.File) (taken bool, err error) {
 	for range lockTries {
 		if taken, err = lock(f); taken || err != nil {
 			break
@@ -65,16 +99,15 @@ func (t *Target) takeLock() (f *os.File, taken bool, err error) {
 		time.Sleep(lockPause)
 	}
 	if errors.Is(err, errNoLock) {
-		t.unlocked, err = err, nil
+		return true, err
 	}
 	if err != nil {
 		err = t.failed("lock", pgdata.VersionPath, err)
 	}
 	if !taken {
 		_ = f.Close()
-		return nil, false, err
 	}
-	return f, true, nil
+	return taken, err
 }
 
 // interlockMark is what a postmaster.pid of gorewind's has where a server writes

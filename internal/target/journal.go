@@ -210,6 +210,9 @@ func (t *Target) rewound(control *controlfile.Data) (bool, error) {
 // where there is none, or none that means anything.
 func (t *Target) Journal() (*Journal, error) {
 	raw, data, err := t.readControl()
+	if err != nil && t.found != nil {
+		return nil, nil // what cannot be read, no rewind made so
+	}
 	if err != nil {
 		return nil, err
 	}

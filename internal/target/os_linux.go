@@ -90,3 +90,6 @@ func look(name string) (mount uint64, err error) {
 	}
 	return unix.Mkdev(st.Dev_major, st.Dev_minor), err
 }
+
+// lockOfFile is the command for a lock that is not flock(2)'s.
+const lockOfFile = unix.F_OFD_SETLK

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gorewind/gorewind/internal/datadir"
 )
 
 // writable reports why entries cannot be made in a directory (access(2)).
@@ -37,7 +39,7 @@ func free(dir string) (bytes int64, device uint64, ok bool) {
 
 // lock takes a lock that ends with the process, or says that another one has it. Where
 // the one that belongs to the open file is refused, as on network file systems, there
-// may be the one that belongs to the process; it is errNoLock where there is none.
+// may be another one, which fcntl(2) takes; it is errNoLock where there is none.
 func lock(f *os.File) (taken bool, err error) {
 	for {
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
@@ -46,7 +48,7 @@ func lock(f *os.File) (taken bool, err error) {
 		}
 	}
 	if isNoLock(err) {
-		err = unix.FcntlFlock(f.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Whence: 0})
+		err = unix.FcntlFlock(f.Fd(), lockOfFile, &unix.Flock_t{Type: unix.F_WRLCK, Whence: 0})
 	}
 	switch {
 	case errors.Is(err, unix.EWOULDBLOCK), errors.Is(err, unix.EACCES):
@@ -76,12 +78,12 @@ func linkBetween(from *os.Root, a string, to *os.Root, b string) error {
 // between opens the directories of both paths, so that nothing on the way is
 // followed that leads out of a root, and then needs only names in them.
 func between(op string, from *os.Root, a string, to *os.Root, b string, do func(int, string, int, string) error) error {
-	dir, err := from.Open(path.Dir(a))
+	dir, err := datadir.OpenDirectory(from, path.Dir(a))
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	other, err := to.Open(path.Dir(b))
+	other, err := datadir.OpenDirectory(to, path.Dir(b))
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func Inspect(name string) (*Status, error) {
 		return nil, err
 	}
 	if s.Locked = !taken; taken {
-		_ = lock.Close()
+		closeAll(lock)
 	}
 	if _, s.Control, err = t.readControl(); err != nil {
 		return nil, err

@@ -65,7 +65,7 @@ func (t *Target) syncFileSystems(dirs []string) error {
 
 // syncPath fsyncs a file or directory.
 func syncPath(root *os.Root, p string) error {
-	f, err := root.Open(p)
+	f, err := root.OpenFile(p, os.O_RDONLY|datadir.NoWaiting, 0)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func syncPath(root *os.Root, p string) error {
 		if err != nil || info.IsDir() {
 			return err // there is no fsync for directories there
 		}
-		w, err := root.OpenFile(p, os.O_WRONLY, 0)
+		w, err := root.OpenFile(p, os.O_WRONLY|datadir.NoWaiting, 0)
 		if err != nil {
 			return err
 		}

@@ -255,18 +255,23 @@ func TestWhatWasNotAskedForIsRefused(t *testing.T) {
 func second(_ bool, err error) error { return err }
 
 func TestStoppedSourceMustSendAllThatItListed(t *testing.T) {
-	for name, send := range map[string]func(*target.Staging) error{
-		"less": func(c *target.Staging) error { return c.WriteAt("conf", []byte("ab"), 0) },
-		"more": func(c *target.Staging) error { return c.WriteAt("conf", []byte("abcd"), 0) },
-		"gone": func(c *target.Staging) error { return c.Vanished("conf") },
+	for name, c := range map[string]struct {
+		send func(*target.Staging) error
+		want target.SourceFileError
+	}{
+		"less": {func(c *target.Staging) error { return c.WriteAt("conf", []byte("ab"), 0) }, target.SourceFileError{Path: "conf", Expected: 3, Copied: 2}},
+		"more": {func(c *target.Staging) error { return c.WriteAt("conf", []byte("abcd"), 0) }, target.SourceFileError{Path: "conf", Expected: 3, Copied: 4}},
+		"gone": {func(c *target.Staging) error { return c.Vanished("conf") }, target.SourceFileError{Path: "conf", Gone: true}},
 	} {
 		tgt, control := newTarget(t, map[string]string{})
 		s, err := tgt.Stage(t.Context(), plan(copyOf("conf", 3)), control, target.Options{Exact: true})
 		require.NoError(t, err)
-		if err = send(s); err == nil {
+		if err = c.send(s); err == nil {
 			_, err = s.Commit(t.Context(), control, target.Final{})
 		}
-		assert.ErrorContains(t, err, `file "conf" of the source changed while gorewind was running`, name)
+		var changed *target.SourceFileError
+		require.ErrorAs(t, err, &changed, name)
+		assert.Equal(t, c.want, *changed, name)
 		s.Discard()
 		assert.NoDirExists(t, tgt.Join(filemap.OwnPrefix))
 	}
