@@ -57,6 +57,7 @@ var mayImport = map[string][]string{
 	"internal/trial/wal":       {},
 	"internal/trial/files":     {},
 	"internal/trial/recovery":  {},
+	"internal/trial/resync":    {},
 	"internal/trial/histories": {},
 	"internal/trial/whole":     {},
 }
@@ -134,6 +135,7 @@ var mayOpen = map[string]string{
 	"internal/archive/archive.go":   "a file of its own, which it makes",
 	"internal/recovery/attached.go": "what the kernel has in /proc",
 	"internal/recovery/signals.go":  "the data directory itself",
+	"internal/target/interlock.go":  "the data directory itself",
 	"rewind/lostdir.go":             "the directory for what is lost",
 }
 
