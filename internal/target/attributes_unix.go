@@ -29,5 +29,5 @@ func copyAttributes(to, from *os.File) []Loss {
 			lost = append(lost, Loss{"group", err})
 		}
 	}
-	return append(lost, copyXattrs(to, from, uint32(want.Mode))...)
+	return append(lost, copyXattrs(to, from, uint32(want.Mode))...) //nolint:unconvert // its type depends on the system
 }

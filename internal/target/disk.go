@@ -172,7 +172,7 @@ func (d osDisk) openFile(p string, flag int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return root.OpenFile(rest, flag, 0)
+	return datadir.OpenRegular(root, rest, flag, 0)
 }
 
 func (d osDisk) Rename(from, to string) error {

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"unsafe"
+	"unsafe" //nolint:depguard // the kernel takes a pointer
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
