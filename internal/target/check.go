@@ -46,6 +46,9 @@ var errImmutable = errors.New("it is immutable or append-only: chattr -ia it")
 // type Obstacles.
 func (t *Target) Check(plan *filemap.Plan, v *pgdata.Version) error {
 	c := &checker{t: t, dirs: map[string]uint64{}, readOnly: t.isReadOnly()}
+	if c.readOnly {
+		t.warnOnce("read-only", fmt.Sprintf("the target %q lies on a file system that can only be read: nothing can be done there but to look", t.Name()))
+	}
 	c.control()
 	for i := range plan.Entries {
 		e := &plan.Entries[i]
