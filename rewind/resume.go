@@ -47,6 +47,7 @@ func (r *Rewind) openTarget() (control []byte, earlier *Plan, err error) {
 	if r.target, err = r.open(); err != nil {
 		return nil, nil, err
 	}
+	r.target.LogTo(r.log)
 	if err := r.target.CheckNotRunning(); err != nil {
 		return nil, nil, err
 	}

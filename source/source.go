@@ -139,7 +139,7 @@ func (m *memory) WriteAt(path string, data []byte, offset int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	at := offset - m.r.Offset
-	if path != m.r.Path || at < 0 || at+int64(len(data)) > m.r.Length {
+	if path != m.r.Path || at < 0 || at > m.r.Length-int64(len(data)) {
 		return fmt.Errorf("the source answered with %d bytes of %q at offset %d, which were not asked for", len(data), path, offset)
 	}
 	if len(data) > 0 {
