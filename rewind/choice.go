@@ -236,7 +236,11 @@ func (a *analyzer) checkUnarchived(p *Plan, b *filemap.Builder) {
 		}
 	}
 	if n := len(p.Unarchived); n > 0 && !a.opts.ArchiveLostWAL {
-		a.warn(p, "%d WAL segments of before the divergence wait to be archived by the target, which will not do that any more (%s to %s): "+
-			"hand them over with --archive-lost-wal, or keep them with --save-lost", n, p.Unarchived[0], p.Unarchived[n-1])
+		what := "hand them over with Options.ArchiveLostWAL"
+		if a.opts.SaveLost == "" {
+			what += ", or keep them with Options.SaveLost"
+		}
+		a.warn(p, "%d WAL segments of before the divergence wait to be archived by the target, which will not do that any more (%s to %s): %s",
+			n, p.Unarchived[0], p.Unarchived[n-1], what)
 	}
 }

@@ -156,7 +156,7 @@ func (r *Rewind) checkNotRunning() error {
 		if pid, err = dir.ServerPID(); err == nil && pid != 0 {
 			err = &Explained{
 				Err: ErrSourceRunning, Detail: fmt.Sprintf("Process %d has %q in use.", pid, dir.Path()),
-				Hint: "Stop it, or give it with --source-server.",
+				Hint: "Stop it, or give the running server as Options.Source.",
 			}
 		}
 	}

@@ -211,7 +211,7 @@ func (c *checker) replaced(p string) {
 	case err != nil:
 		c.note(fmt.Errorf("could not replace or remove %q: %w", c.t.Join(p), err))
 	case mount != c.dirs[path.Dir(p)] && c.dirs[path.Dir(p)] != 0:
-		c.note(fmt.Errorf("could not replace or remove %q: it is a mount point: keep it with --keep, or unmount it", c.t.Join(p)))
+		c.note(fmt.Errorf("could not replace or remove %q: it is a mount point: keep it with Options.Keep, or unmount it", c.t.Join(p)))
 	}
 }
 
