@@ -94,6 +94,14 @@ func explain(err error) error {
 	return err
 }
 
+// unreadable says what can be done about files that may not be read.
+func unreadable(err error) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return &Explained{Err: err, Hint: "Make it readable, or, if it holds no data, keep the target's own with Options.Keep."}
+}
+
 // concerns says where an inner error is from, as far as what wraps it does.
 func concerns(err, inner error) string {
 	before, _, found := strings.Cut(err.Error(), ": "+inner.Error())

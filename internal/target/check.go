@@ -193,7 +193,15 @@ func (c *checker) file(p string) {
 		err = f.Close()
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		c.note(fmt.Errorf("could not open file %q for writing: %w", c.t.Join(p), datadir.Reason(err)))
+		err = fmt.Errorf("could not open file %q for writing: %w", c.t.Join(p), datadir.Reason(err))
+		if errors.Is(err, fs.ErrPermission) {
+			advice := "make it writable"
+			if filemap.Keepable(p) {
+				advice += ", or keep it with Options.Keep"
+			}
+			err = fmt.Errorf("%w: %s", err, advice)
+		}
+		c.note(err)
 	}
 }
 
