@@ -57,7 +57,9 @@ var mayImport = map[string][]string{
 	"internal/trial/wal":       {},
 	"internal/trial/files":     {},
 	"internal/trial/recovery":  {},
+	"internal/trial/resync":    {},
 	"internal/trial/histories": {},
+	"internal/trial/whole":     {},
 }
 
 // mayDependOn lists which modules of others a package may pull in, itself or

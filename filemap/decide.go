@@ -99,6 +99,9 @@ func (b *Builder) Plan(facts Facts) (*Plan, error) {
 const chunkEntries = 1 << 10
 
 func (d *decider) add(e Entry) {
+	if s, ok := d.segment(e.Path); ok && s.Restored > 0 && e.Action != Restore {
+		return // what an archive brought back comes in the place of what a side has
+	}
 	last := len(d.entries) - 1
 	if last < 0 || len(d.entries[last]) == chunkEntries {
 		d.entries = append(d.entries, nil)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
+	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -85,7 +86,7 @@ func TestARewindInPlaceThatIsBegunAgainTidiesUp(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	p.archived(p.target, middleSegment)
 	opts := func() rewind.Options {
-		return rewind.Options{TargetDir: p.target, Source: openDir(t, p.source), NoSync: true, InPlace: true, RestoreTargetWAL: true}
+		return rewind.Options{TargetDir: p.target, Source: trial.OpenDir(t, p.source), NoSync: true, InPlace: true, RestoreTargetWAL: true}
 	}
 	poisoned := false
 	err := run(opts().WithDisk(failAt(func(op faultdisk.Op) bool {

@@ -32,6 +32,7 @@ const (
 	SourceNotClean      Condition = "source_not_clean"     // ErrSourceNotClean
 	SourceUnavailable   Condition = "source_unavailable"   // ErrSourceUnavailable
 	SourceChanged       Condition = "source_changed"       // ErrSourceChanged, *SourceFileError
+	SourcePooled        Condition = "source_pooled"        // ErrSourcePooled
 	SourceUntrusted     Condition = "source_untrusted"     // ErrSourceUntrusted, ErrUnsafePath
 	MissingPrivilege    Condition = "missing_privilege"    // ErrPrivilege; the error names the statements to run
 	SameDirectory       Condition = "same_directory"       // ErrSameDirectory, ErrNested
@@ -88,6 +89,7 @@ var verdicts = []verdict{
 	{condition: PlanOutdated, is: anyOf(ErrPlanOutdated)},
 	{condition: SourceChanged, temporary: true, is: anyOf(ErrSourceChanged)},
 	{condition: SourceChanged, temporary: true, is: as[*SourceFileError]},
+	{condition: SourcePooled, is: anyOf(ErrSourcePooled)},
 	{condition: SourceUntrusted, is: anyOf(ErrSourceUntrusted, datadir.ErrUnsafePath)},
 	{condition: SameDirectory, is: anyOf(ErrSameDirectory, ErrNested)},
 	{condition: DifferentSystems, is: anyOf(ErrDifferentSystems)},

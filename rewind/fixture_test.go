@@ -20,6 +20,7 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -42,7 +43,7 @@ func restoreBoth(t *testing.T, dir string) (target, src string, r *rewind.Rewind
 	target, src = filepath.Join(temp, "target"), filepath.Join(temp, "source")
 	require.NoError(t, fixture.Restore(filepath.Join(dir, "target"), target))
 	require.NoError(t, fixture.Restore(filepath.Join(dir, "source"), src))
-	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target, Source: openDir(t, src), NoSync: true})
+	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target, Source: trial.OpenDir(t, src), NoSync: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, r.Close()) })
 	return target, src, r
@@ -177,7 +178,7 @@ func resultText(t *testing.T, p *rewind.Plan, target, src string, begun time.Tim
 func listing(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for f, err := range openDir(t, dir).Files(t.Context()) {
+	for f, err := range trial.OpenDir(t, dir).Files(t.Context()) {
 		require.NoError(t, err)
 		all[f.Path] = fmt.Sprintf("%s of %d bytes", f.Type, f.Size)
 	}

@@ -33,7 +33,7 @@ func TestEveryPowerCut(t *testing.T) {
 					var n atomic.Int64
 					var at atomic.Value
 					_ = s.do(opts.WithDisk(func(d target.Disk) target.Disk {
-						return faultdisk.Wrap(cut.Disk(d), func(op faultdisk.Op) error {
+						return faultdisk.Wrap(cut.Disk(s.wrapped(d)), func(op faultdisk.Op) error {
 							if op.Read || n.Add(1) < k {
 								return nil
 							}

@@ -67,6 +67,9 @@ func (r *Rewind) openTarget() (control []byte, earlier *Plan, err error) {
 		return control, nil, err
 	}
 	notes, err := decodePlan(j.Notes)
+	if err == nil && j.InPlace {
+		err = notes.verifyEarlier()
+	}
 	switch {
 	case err != nil && j.InPlace && !j.Done:
 		return nil, nil, fmt.Errorf("%w: what it knew of %q cannot be read: %w: take a base backup", target.ErrLost, r.target.Name(), err)

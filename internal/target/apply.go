@@ -39,7 +39,7 @@ func (t *Target) Finish(ctx context.Context, j *Journal, resumed bool) error {
 			return err
 		}
 	}
-	a := &applier{t: t, j: j, dirs: map[string]bool{}}
+	a := &applier{t: t, j: j, resumed: resumed, dirs: map[string]bool{}}
 	if resumed {
 		if err := a.checkStaged(ctx); err != nil {
 			return err
@@ -60,10 +60,11 @@ func (t *Target) settle(j *Journal) error {
 
 // applier carries out a journal.
 type applier struct {
-	t    *Target
-	j    *Journal
-	mu   sync.Mutex
-	dirs map[string]bool // directories in which entries were made or removed
+	t       *Target
+	j       *Journal
+	resumed bool // an earlier process began
+	mu      sync.Mutex
+	dirs    map[string]bool // directories in which entries were made or removed
 }
 
 func (a *applier) run(ctx context.Context) error {
@@ -156,12 +157,15 @@ func (a *applier) replace(_ context.Context, s *Step) error {
 		if !a.t.isPlaced(s) {
 			return a.t.lost(staged, fmt.Errorf("it is gone, and %q is not what it was to become", a.t.Join(p)))
 		}
-		return nil
+		err = nil
 	case errors.Is(err, syscall.EXDEV):
 		err = a.copyStaged(staged, p, s.Size)
 	}
 	if err != nil {
 		return a.t.failed("replace", p, err)
+	}
+	if a.resumed { // the other process may have had to copy
+		return a.t.remove(tempBeside(p))
 	}
 	return nil
 }

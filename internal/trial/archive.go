@@ -6,8 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/internal/pgtest"
 )
 
 // ArchiveOf makes settings for servers that share an archive, and what lets a

@@ -81,11 +81,10 @@ func (y *Try) promoteSource(t pgtest.T, logged int) error {
 // If it stays there, the comparison after its promotion, which replays all, has to do.
 func (y *Try) sameAsStandbys(t pgtest.T, logged int) error {
 	t.Helper()
-	at, since := pgdata.LSN(0), time.Now()
+	var still stillness
 	for {
-		if now := y.Src.ReplayLSN(t); now != at {
-			at, since = now, time.Now()
-		}
+		at := y.Src.ReplayLSN(t)
+		still.look(at.String())
 		if err := y.wait(logged, "what its source replayed", func() (bool, error) {
 			lsn, err := y.replayed()
 			return lsn >= at, err
@@ -101,7 +100,7 @@ func (y *Try) sameAsStandbys(t pgtest.T, logged int) error {
 				return err
 			}
 		}
-		if time.Since(since) > patience {
+		if still.lasts(1) {
 			t.Logf("%s stays at %s, and its standby is ahead of it: they are compared after its promotion", y.Src.Name, at)
 			return nil
 		}
@@ -135,13 +134,34 @@ func (y *Try) answers(sql string) (bool, error) {
 }
 
 // patience is how long a standby may stand still, with nothing in its log and no
-// WAL, before it is taken for stuck. Nothing that is right waits for that.
+// WAL, before it is taken for stuck. Nothing that is right waits for that. On a machine
+// that is so busy that looks take long, it is that many looks.
 const patience = 30 * time.Second
+
+const looks = int(patience / (2 * Tick))
+
+// stillness is since when nothing changes.
+type stillness struct {
+	state string
+	since time.Time
+	looks int
+}
+
+func (s *stillness) look(state string) {
+	if s.looks++; s.looks == 1 || state != s.state {
+		*s = stillness{state, time.Now(), 1}
+	}
+}
+
+// lasts tells whether it has gone on for a part of patience.
+func (s *stillness) lasts(part int) bool {
+	return time.Since(s.since) > patience/time.Duration(part) && s.looks > looks/part
+}
 
 // wait waits for one thing after the other. It gives up when the target's log says
 // the same for ever, or when nothing happens any more.
 func (y *Try) wait(logged int, what string, things ...func() (bool, error)) error {
-	state, since := "", time.Now()
+	var still stillness
 	for i, done := range things {
 		for {
 			ok, err := done()
@@ -149,20 +169,18 @@ func (y *Try) wait(logged int, what string, things ...func() (bool, error)) erro
 				break
 			}
 			log := y.Target.Log()[logged:]
-			if now := fmt.Sprint(len(log), y.position()); now != state {
-				state, since = now, time.Now()
-			}
-			if y.nudge != nil && time.Since(since) > patience/6 {
+			still.look(fmt.Sprint(len(log), y.position()))
+			if y.nudge != nil && still.lasts(6) {
 				y.nudge()
 				y.nudge = nil
 			}
 			switch {
 			case !y.Target.Running():
 				return fmt.Errorf("its server ended: %s", complaint(log))
-			case Hopeless(log) || time.Since(since) > patience:
+			case Hopeless(log) || still.lasts(1):
 				return fmt.Errorf("it never gets %s (%d, %s; it is at %s): %s", what, i, fmt.Sprint(err), y.position(), complaint(log))
 			}
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(Tick)
 		}
 	}
 	return nil

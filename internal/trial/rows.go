@@ -8,8 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/gorewind/gorewind/internal/pgtest"
 )
 
 // SameRows compares what two servers have in all databases. The one that follows

@@ -7,6 +7,7 @@ import (
 	"path"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -127,6 +128,7 @@ func (l *lister) run(ctx context.Context, conn *pgx.Conn) error {
 // list lists a batch of directories. Those in them are entered when they were
 // handed on.
 func (l *lister) list(ctx context.Context, conn *pgx.Conn, dirs []directory) error {
+	asked := time.Now()
 	rows, err := l.query(ctx, conn, dirs)
 	if err != nil {
 		return err
@@ -169,6 +171,7 @@ func (l *lister) list(ctx context.Context, conn *pgx.Conn, dirs []directory) err
 	if err := rows.Err(); err != nil {
 		return err
 	}
+	l.session.pool.proof.heard(l.session, asked)
 	return flush()
 }
 

@@ -1,4 +1,4 @@
-package rewind_test
+package whole_test
 
 import (
 	"bytes"
@@ -29,7 +29,7 @@ func TestResultEqualsThatOfPgRewind(t *testing.T) {
 		target, src := divergedEverywhere(t, in, o, false)
 		compare := func(source source.Source, args ...string) {
 			ours, theirs := target.CloneStopped(t), target.CloneStopped(t)
-			plan := mustRewind(t, ours, source)
+			plan := trial.MustRewind(t, ours, source)
 			in.Output(t, "pg_rewind", append(args, "--target-pgdata="+theirs.Dir)...)
 			mustBeEqual(t, plan, ours, theirs)
 		}
@@ -39,11 +39,11 @@ func TestResultEqualsThatOfPgRewind(t *testing.T) {
 		goOn := src.HoldBackgroundWriter(t)
 		src.Checkpoint(t)
 		src.SwitchWAL(t)
-		compare(openServer(t, src.ConnString("postgres")), "--source-server="+src.ConnString("postgres"))
+		compare(trial.OpenServer(t, src.ConnString("postgres")), "--source-server="+src.ConnString("postgres"))
 		goOn()
 
 		src.Stop(t, pgtest.Fast)
-		compare(openDir(t, src.Dir), "--source-pgdata="+src.Dir)
+		compare(trial.OpenDir(t, src.Dir), "--source-pgdata="+src.Dir)
 	})
 }
 

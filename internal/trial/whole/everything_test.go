@@ -1,4 +1,4 @@
-package rewind_test
+package whole_test
 
 import (
 	"os"
@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/trial"
 )
 
 // divergedEverywhere makes an old primary, stopped, and the standby that was
@@ -132,24 +133,24 @@ func TestEverythingThatCanDiffer(t *testing.T) {
 		target, src := divergedEverywhere(t, in, o, true)
 		twin := target.CloneStopped(t)
 
-		stop := load(t, src)
-		plan := mustRewind(t, target, openServer(t, src.ConnString("postgres")))
+		stop := trial.Load(t, src)
+		plan := trial.MustRewind(t, target, trial.OpenServer(t, src.ConnString("postgres")))
 		stop()
 		assert.Equal(t, "1", src.QueryString(t, "SELECT 1"), "the source goes on")
-		mustFollow(t, target, src)
+		trial.MustFollow(t, target, src)
 		mustHaveFiles(t, target, src)
 		assert.NotZero(t, plan.Scan.Records)
 		target.Promote(t)
 		target.Exec(t, "INSERT INTO kept (side) VALUES ('promoted')")
-		mustBeSound(t, target)
+		trial.MustBeSound(t, target)
 
 		src.Stop(t, pgtest.Fast)
-		mustRewind(t, twin, openDir(t, src.Dir))
-		mustFollow(t, twin, src)
+		trial.MustRewind(t, twin, trial.OpenDir(t, src.Dir))
+		trial.MustFollow(t, twin, src)
 		mustHaveFiles(t, twin, src)
 		twin.Promote(t)
 		twin.Exec(t, "INSERT INTO kept (side) VALUES ('promoted')")
-		mustBeSound(t, twin)
+		trial.MustBeSound(t, twin)
 	})
 }
 

@@ -1,4 +1,4 @@
-package rewind_test
+package trial
 
 import (
 	"context"
@@ -14,34 +14,24 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/page"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
-// telling are the majors between which most changed of what a rewind meets: the
+// Telling are the majors between which most changed of what a rewind meets: the
 // poison that 9.6 and 10 need, standbys without recovery.conf, checksums that go on
 // and off. TestEverythingThatCanDiffer is for all of them.
-var telling = []string{"9.6", "10", "13", "18", "19"}
+var Telling = []string{"9.6", "10", "13", "18", "19"}
 
-// oldestAndNewest runs a test on two majors, where others would add nothing.
-func oldestAndNewest(t *testing.T, test func(t *testing.T, in *pgtest.Installation)) {
+// OldestAndNewest runs a test on two majors, where others would add nothing.
+func OldestAndNewest(t *testing.T, test func(t *testing.T, in *pgtest.Installation)) {
 	t.Helper()
-	for _, major := range []string{"9.6", "18"} {
-		t.Run(major, func(t *testing.T) {
-			t.Parallel()
-			in, err := pgtest.Major(t.Context(), major)
-			if err != nil {
-				t.Skipf("PostgreSQL %s is not to be had: %v", major, err)
-			}
-			test(t, in)
-		})
-	}
+	pgtest.EachOf(t, []string{"9.6", "18"}, test)
 }
 
-// openServer connects to a running cluster as a source.
-func openServer(t *testing.T, conninfo string) source.Source {
+// OpenServer connects to a running cluster as a source.
+func OpenServer(t *testing.T, conninfo string) source.Source {
 	t.Helper()
 	src, err := pgsource.Open(t.Context(), conninfo, pgsource.Options{})
 	require.NoError(t, err)
@@ -49,8 +39,8 @@ func openServer(t *testing.T, conninfo string) source.Source {
 	return src
 }
 
-// openDir opens a stopped cluster as a source.
-func openDir(t *testing.T, dir string) source.Source {
+// OpenDir opens a stopped cluster as a source.
+func OpenDir(t *testing.T, dir string) source.Source {
 	t.Helper()
 	src, err := source.OpenDir(dir)
 	require.NoError(t, err)
@@ -58,8 +48,8 @@ func openDir(t *testing.T, dir string) source.Source {
 	return src
 }
 
-// prepare plans a rewind, and leaves it at that.
-func prepare(t *testing.T, target *pgtest.Cluster, src source.Source) (*rewind.Rewind, error) {
+// Prepare plans a rewind, and leaves it at that.
+func Prepare(t *testing.T, target *pgtest.Cluster, src source.Source) (*rewind.Rewind, error) {
 	t.Helper()
 	r, err := rewind.Prepare(context.WithoutCancel(t.Context()), rewind.Options{TargetDir: target.Dir, Source: src})
 	if err == nil {
@@ -68,8 +58,8 @@ func prepare(t *testing.T, target *pgtest.Cluster, src source.Source) (*rewind.R
 	return r, err
 }
 
-// mustRewind rewinds a target that needs it.
-func mustRewind(t *testing.T, target *pgtest.Cluster, src source.Source) *rewind.Plan {
+// MustRewind rewinds a target that needs it.
+func MustRewind(t *testing.T, target *pgtest.Cluster, src source.Source) *rewind.Plan {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
 	r, err := rewind.Prepare(ctx, rewind.Options{TargetDir: target.Dir, Source: src})
@@ -80,10 +70,10 @@ func mustRewind(t *testing.T, target *pgtest.Cluster, src source.Source) *rewind
 	return r.Plan()
 }
 
-// mustFollow starts a rewound target as a standby of the source, and checks
+// MustFollow starts a rewound target as a standby of the source, and checks
 // invariant I4 but for the checksums: it reaches consistency, streams, holds the
 // same rows as the source, and can be promoted.
-func mustFollow(t *testing.T, target, src *pgtest.Cluster) {
+func MustFollow(t *testing.T, target, src *pgtest.Cluster) {
 	t.Helper()
 	if !src.Running() {
 		src.Start(t)
@@ -93,14 +83,14 @@ func mustFollow(t *testing.T, target, src *pgtest.Cluster) {
 	target.WaitStreaming(t, src)
 	src.Exec(t, "CREATE TABLE IF NOT EXISTS after_rewind (x int)", "INSERT INTO after_rewind VALUES (1)")
 	target.WaitCaughtUp(t, src)
-	assert.Equal(t, content(t, src), content(t, target), "rows of source and target")
+	assert.Equal(t, Content(t, src), Content(t, target), "rows of source and target")
 }
 
-// mustBeSound stops a cluster and verifies the checksum of every page.
-func mustBeSound(t *testing.T, c *pgtest.Cluster) {
+// MustBeSound stops a cluster and verifies the checksum of every page.
+func MustBeSound(t *testing.T, c *pgtest.Cluster) {
 	t.Helper()
 	c.Stop(t, pgtest.Fast)
-	control := trial.ControlOf(t, c)
+	control := ControlOf(t, c)
 	if control.DataChecksumVersion == 0 {
 		return
 	}
@@ -111,7 +101,7 @@ func mustBeSound(t *testing.T, c *pgtest.Cluster) {
 
 func verifyChecksums(t *testing.T, dir string, control *controlfile.Data) (pages int) {
 	t.Helper()
-	require.NoError(t, trial.EachPage(dir, control, func(file string, p []byte, block uint32) bool {
+	require.NoError(t, EachPage(dir, control, func(file string, p []byte, block uint32) bool {
 		pages++
 		assert.NoError(t, page.Verify(p, block), "%s block %d", file, block)
 		return false
@@ -119,8 +109,8 @@ func verifyChecksums(t *testing.T, dir string, control *controlfile.Data) (pages
 	return pages
 }
 
-// content is a digest of every table of every database that a standby can read.
-func content(t *testing.T, c *pgtest.Cluster) map[string]string {
+// Content is a digest of every table of every database that a standby can read.
+func Content(t *testing.T, c *pgtest.Cluster) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	for _, db := range c.QueryRows(t, "SELECT datname FROM pg_database WHERE datallowconn AND datname <> 'template0'") {
@@ -136,9 +126,9 @@ func content(t *testing.T, c *pgtest.Cluster) map[string]string {
 	return all
 }
 
-// load writes to a cluster until the returned function is called, so that its
+// Load writes to a cluster until the returned function is called, so that its
 // files appear, grow, shrink and vanish.
-func load(t *testing.T, c *pgtest.Cluster) (stop func()) {
+func Load(t *testing.T, c *pgtest.Cluster) (stop func()) {
 	t.Helper()
 	c.Exec(t, "CREATE TABLE IF NOT EXISTS load (id int PRIMARY KEY, filler text)")
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -170,4 +160,12 @@ func load(t *testing.T, c *pgtest.Cluster) (stop func()) {
 		err := <-done
 		require.True(t, err == nil || errors.Is(err, context.Canceled), "load: %v", err)
 	}
+}
+
+// Write gives a cluster rows, and dirty pages that its next checkpoint is slow
+// to write.
+func Write(t *testing.T, c *pgtest.Cluster, what string) {
+	t.Helper()
+	c.Exec(t, "INSERT INTO journal SELECT '"+what+"', repeat('f', 300) FROM generate_series(1, 3000)",
+		"UPDATE journal SET filler = '"+what+"' WHERE ctid::text LIKE '(%,7)'")
 }
