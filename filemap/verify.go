@@ -11,7 +11,7 @@ import (
 
 // reasons are all that an entry can have.
 var reasons = []Reason{
-	OnlyOnSource, OnlyOnTarget, NotARelation, Grown, Shrunk, ChangedBlocks, NeededRecovery, CommonWAL, NotWritten, SameContent, Kept, MadeByRecovery,
+	OnlyOnSource, OnlyOnTarget, NotARelation, Grown, Shrunk, ChangedBlocks, NeededRecovery, Superseded, CommonWAL, NotWritten, SameContent, Kept, MadeByRecovery,
 }
 
 // Verify refuses a plan that no Builder makes for clusters of a major and a geometry:

@@ -126,7 +126,7 @@ type checker struct {
 }
 
 func (c *checker) note(err error) {
-	if err != nil && !(c.readOnly && errors.Is(err, syscall.EROFS)) {
+	if err != nil && (!c.readOnly || !errors.Is(err, syscall.EROFS)) {
 		c.found = append(c.found, err)
 	}
 }
