@@ -159,3 +159,27 @@ func TestFilesOfADataDirectoryAreOpenedWithoutWaiting(t *testing.T) {
 		}
 	}
 }
+
+// anOption is how command lines are spelled.
+var anOption = regexp.MustCompile(`"[^"]*--[a-z][a-z-]+`)
+
+// What the library advises is for programs: it names fields of rewind.Options, which
+// the command line makes options of.
+func TestTheLibrarySpeaksOfNoCommandLine(t *testing.T) {
+	for _, pkg := range []string{
+		"controlfile", "filemap", "lost", "pgdata", "report", "rewind", "source", "source/pgsource", "timeline", "walreader",
+		"internal/archive", "internal/datadir", "internal/pgconf", "internal/target",
+	} {
+		files, err := filepath.Glob(pkg + "/*.go")
+		require.NoError(t, err)
+		for _, name := range files {
+			text, err := os.ReadFile(name)
+			require.NoError(t, err)
+			for line := range strings.Lines(string(text)) {
+				if code, _, _ := strings.Cut(line, "// "); !strings.HasSuffix(name, "_test.go") && anOption.MatchString(code) {
+					assert.Fail(t, "name the field of rewind.Options instead", "%s: %s", name, line)
+				}
+			}
+		}
+	}
+}

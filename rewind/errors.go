@@ -125,12 +125,12 @@ func (a *analyzer) unreadable(err error) error {
 		return &Explained{
 			Err:         &reworded{missing.Error(), err},
 			Consequence: strings.TrimSuffix(wal.Error(), ": "+wal.Reason),
-			Hint:        fromWAL,
+			Hint:        a.fromWAL(),
 		}
 	case !judge(err).lost:
 		return err // is not about what WAL holds
 	case isWAL && wal.File != "":
-		return &Explained{Err: err, Detail: fmt.Sprintf("File %q: %v.", wal.File, wal.Err), Hint: fromWAL}
+		return &Explained{Err: err, Detail: fmt.Sprintf("File %q: %v.", wal.File, wal.Err), Hint: a.fromWAL()}
 	}
 	return &Explained{Err: err, Detail: fmt.Sprintf("The WAL of the target %q is not what its histories say.", a.target.Name()), Hint: takeBase}
 }

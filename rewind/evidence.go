@@ -84,13 +84,13 @@ func (a *analyzer) offerResync(ctx context.Context) string {
 	var sum int64
 	for f, err := range a.source.Files(ctx) {
 		if err != nil {
-			return "Or resync it (--resync)."
+			return "Or resync it (Options.Resync)."
 		}
 		if _, isWAL := a.version.InWALDir(f.Path); !isWAL {
 			sum += f.Size
 		}
 	}
-	return fmt.Sprintf("Or resync it (--resync), which reads at most %s on each side.", report.Bytes(sum))
+	return fmt.Sprintf("Or resync it (Options.Resync), which reads at most %s on each side.", report.Bytes(sum))
 }
 
 // way is an analysis by one kind of evidence, which fills a plan.

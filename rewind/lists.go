@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/source"
 )
 
 // listings are both sides' file lists, which are made while the target's WAL is
@@ -25,6 +26,11 @@ func (a *analyzer) list(ctx context.Context, earlier *Plan) *listings {
 	if earlier != nil {
 		rules.Suspect = earlier.Suspect
 	}
+	spared := func(dir string) bool { return rules.Keep.Match(dir) != "" }
+	if s, ok := a.source.(source.Sparing); ok {
+		s.Spare(spared)
+	}
+	a.target.Spare(spared)
 	l := &listings{builder: filemap.NewBuilder(rules)}
 	ctx, l.cancel = context.WithCancel(ctx)
 	l.group, ctx = errgroup.WithContext(ctx)
@@ -33,6 +39,8 @@ func (a *analyzer) list(ctx context.Context, earlier *Plan) *listings {
 		for f, err := range a.source.Files(ctx) {
 			if err == nil {
 				err = l.builder.AddSource(f)
+			} else {
+				err = unreadable(err)
 			}
 			if err != nil {
 				return err
@@ -50,6 +58,8 @@ func (a *analyzer) list(ctx context.Context, earlier *Plan) *listings {
 			}
 			if err == nil {
 				err = l.builder.AddTarget(f)
+			} else {
+				err = unreadable(err)
 			}
 			if err != nil {
 				return err

@@ -48,6 +48,13 @@ type Local interface {
 	Open(path string) (*os.File, error)
 }
 
+// Sparing is a Source that can leave out of its listing what is in some directories,
+// for example because nobody may read it.
+type Sparing interface {
+	// Spare says which, by their paths; it is to be called before Files.
+	Spare(spared func(dir string) bool)
+}
+
 // copyBuffer is how much of a file is read at once.
 const copyBuffer = 256 << 10
 

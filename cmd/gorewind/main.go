@@ -110,6 +110,7 @@ func run(ctx, insist context.Context, args []string, env environment, stdout, st
 		fmt.Fprintln(stdout, versionLine(name))
 		return exitDone
 	}
+	in.out.words = in.words()
 	if in.opts.debug {
 		in.out.level = slog.LevelDebug
 	}

@@ -29,7 +29,7 @@ func (t *Target) Finish(ctx context.Context, j *Journal, resumed bool) error {
 		return t.settle(j)
 	}
 	if j.InPlace {
-		return errors.New("the rewind that did not end was one with --in-place, which needs the source again: run it again")
+		return errors.New("the rewind that did not end was one in place, which needs the source again: run it again")
 	}
 	for _, a := range j.Areas {
 		if err := t.adopt(a); err != nil {

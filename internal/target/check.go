@@ -194,7 +194,15 @@ func (c *checker) file(p string) {
 		err = f.Close()
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		c.note(fmt.Errorf("could not open file %q for writing: %w", c.t.Join(p), datadir.Reason(err)))
+		err = fmt.Errorf("could not open file %q for writing: %w", c.t.Join(p), datadir.Reason(err))
+		if errors.Is(err, fs.ErrPermission) {
+			advice := "make it writable"
+			if filemap.Keepable(p) {
+				advice += ", or keep it with Options.Keep"
+			}
+			err = fmt.Errorf("%w: %s", err, advice)
+		}
+		c.note(err)
 	}
 }
 
@@ -212,7 +220,7 @@ func (c *checker) replaced(p string) {
 	case err != nil:
 		c.note(fmt.Errorf("could not replace or remove %q: %w", c.t.Join(p), err))
 	case mount != c.dirs[path.Dir(p)] && c.dirs[path.Dir(p)] != 0:
-		c.note(fmt.Errorf("could not replace or remove %q: it is a mount point: keep it with --keep, or unmount it", c.t.Join(p)))
+		c.note(fmt.Errorf("could not replace or remove %q: it is a mount point: keep it with Options.Keep, or unmount it", c.t.Join(p)))
 	}
 }
 

@@ -72,7 +72,7 @@ func (l *listing) enter(dirs []subdirectory) {
 			shares *= 2
 		}
 		switch {
-		case l.seen[d.path]:
+		case l.seen[d.path], path.Base(d.path) == "lost+found", l.server.spare != nil && l.server.spare(d.path):
 			continue
 		case shares > 1 || !named:
 			for share := range shares {

@@ -135,7 +135,7 @@ func (s *session) do(ctx context.Context, op func(context.Context, *pgx.Conn) er
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case !p.isTemporary(err):
-			return err
+			return denied(err)
 		}
 		s.drop()
 		if p.outage.begin(s.pulse.last()) {

@@ -41,8 +41,13 @@ type Server struct {
 	pool     *pool
 	name     string
 	version  *pgdata.Version
-	encoding string // of the database
+	encoding string                // of the database
+	spare    func(dir string) bool // see Spare
 }
+
+// Spare leaves what is in some directories out of listings: a server that may not
+// read one gives no list at all.
+func (s *Server) Spare(spared func(dir string) bool) { s.spare = spared }
 
 var _ source.Source = (*Server)(nil)
 
