@@ -102,6 +102,8 @@ var (
 	// ErrChanged is wrapped where the source is not what it was, so that what was
 	// read of it before and after do not belong together. A new rewind may succeed.
 	ErrChanged = errors.New("the source changed while gorewind was running")
+	// ErrUntrusted is wrapped where the source sent what no sound source sends.
+	ErrUntrusted = errors.New("do not trust this source")
 	// ErrPrivilege is wrapped where the role that connected may not do what is needed.
 	ErrPrivilege = errors.New("the role lacks privileges on the source")
 )

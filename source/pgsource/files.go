@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 
 	"github.com/gorewind/gorewind/pgdata"
 )
@@ -52,6 +53,23 @@ const (
 	maxDirectories = 64  // of one query
 	listingChunk   = 256 // files that are handed on together
 )
+
+// What is kept of directories while they are listed is bounded: a cluster has some
+// for itself, and one for each database and tablespace.
+const (
+	mostDirectories = 1 << 18
+	mostPaths       = 16 << 20 // bytes of their paths
+)
+
+// A path is no longer than systems allow (NAME_MAX, PATH_MAX).
+const (
+	maxFileName = 255
+	maxPath     = 4096
+)
+
+// listAnswer is what may come for some directories. How many files there are, nobody
+// knows; they are not kept here.
+var listAnswer = answer{rows: math.MaxInt, width: 2*maxPath + 256}
 
 // directory is one to list, or a share of it.
 type directory struct {

@@ -8,9 +8,6 @@ import (
 	"runtime"
 	"sync"
 	"time"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // defaultJobs is how many connections there may be where nobody says: two for
@@ -44,10 +41,9 @@ const growAgain = 20 * time.Second
 type pool struct {
 	timeout time.Duration
 	log     *slog.Logger
-	dialer  func(pgconn.DialFunc) pgconn.DialFunc // for tests
-	jobs    int                                   // the most connections
-	name    string                                // of the server, for messages
-	server  *identity                             // as first connected to; nil before
+	jobs    int       // the most connections
+	name    string    // of the server, for messages
+	server  *identity // as first connected to; nil before
 	outage  outage
 
 	free chan *session // those that nobody uses
@@ -61,7 +57,8 @@ type pool struct {
 }
 
 func newPool(c *connector, opts Options) *pool {
-	p := &pool{connector: c, timeout: opts.Timeout, log: opts.Logger, dialer: opts.dialer, jobs: opts.Jobs}
+	c.around = opts.dialer
+	p := &pool{connector: c, timeout: opts.Timeout, log: opts.Logger, jobs: opts.Jobs}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -124,7 +121,7 @@ func (p *pool) tryTake(ctx context.Context) *session {
 // give takes a session back. One that lost its connection is kept only where it
 // is the last.
 func (p *pool) give(s *session) {
-	if s.conn != nil && s.conn.IsClosed() { // by an operation that was cancelled
+	if s.conn != nil && s.conn.pg.IsClosed() { // by an operation that was cancelled
 		s.drop()
 	}
 	if s.conn == nil {
@@ -179,7 +176,7 @@ func (p *pool) grow(ctx context.Context) *session {
 }
 
 // do runs an operation on any connection.
-func (p *pool) do(ctx context.Context, op func(context.Context, *pgx.Conn) error) error {
+func (p *pool) do(ctx context.Context, op func(context.Context, *conn) error) error {
 	for {
 		s, err := p.take(ctx)
 		if err != nil {

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 )
@@ -33,6 +31,15 @@ const relationSQL = `WITH found AS (
 		JOIN pg_catalog.pg_class t ON t.oid = COALESCE(toasted.oid, owner)
 		JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace`
 
+// nameWidth is how long, in bytes, a row can be that has some names: they have 63
+// bytes each, or twice that in quotes.
+const nameWidth = 1 << 10
+
+// ofNames is the answer to a question for all databases, tablespaces or slots: there
+// are as many as there can be slots (262143), and no more bytes of names than can be
+// kept.
+var ofNames = answer{rows: 1 << 18, width: nameWidth, bytes: 16 << 20}
+
 // kinds are those of relations that have files (relkind, catalog/pg_class.h).
 var kinds = map[string]source.RelationKind{
 	"r": source.Table, "i": source.Index, "S": source.Sequence, "m": source.MaterializedView, "t": source.ToastTable,
@@ -55,7 +62,7 @@ func (s *Server) RelationNames(ctx context.Context, locators []pgdata.RelFileLoc
 		err = nil
 		switch {
 		case oid == 0:
-			err = s.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+			err = s.do(ctx, func(ctx context.Context, conn *conn) error {
 				return nameRelations(ctx, conn, "", wanted[oid], names)
 			})
 		case known && db.connectable:
@@ -82,18 +89,19 @@ func (s *Server) nameInDatabase(ctx context.Context, db database, wanted []pgdat
 	c := s.connector()
 	c.base.Database = db.name
 	c.base.RuntimeParams["client_encoding"] = "UTF8"
-	conn, _, err := c.connect(ctx)
+	c.pulse = new(pulse)
+	conn, _, err := c.connect(ctx, s.pool.timeout/4)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
-		_ = conn.Close(ctx)
+		_ = conn.pg.Close(ctx)
 	}()
 	// Behind a pooler, another database can be one of another server.
 	b := safely()
-	b.Queue(`SELECT d.oid = $1 AND c.system_identifier = $2 FROM pg_catalog.pg_database d, pg_catalog.pg_control_system() c
+	b.ask(oneRow, `SELECT d.oid = $1 AND c.system_identifier = $2 FROM pg_catalog.pg_database d, pg_catalog.pg_control_system() c
 		WHERE d.datname = pg_catalog.current_database()`, db.oid, int64(s.pool.server.system))
 	answers, err := send(ctx, conn, b)
 	if err != nil {
@@ -113,20 +121,16 @@ func (s *Server) nameInDatabase(ctx context.Context, db database, wanted []pgdat
 	return nameRelations(ctx, conn, db.quoted, wanted, names)
 }
 
-func nameRelations(ctx context.Context, conn *pgx.Conn, database string, wanted []pgdata.RelFileLocator, names map[pgdata.RelFileLocator]source.RelationName) error {
+func nameRelations(ctx context.Context, conn *conn, database string, wanted []pgdata.RelFileLocator, names map[pgdata.RelFileLocator]source.RelationName) error {
 	tablespaces, relations := make([]uint32, len(wanted)), make([]uint32, len(wanted))
 	for i, l := range wanted {
 		tablespaces[i], relations[i] = l.Tablespace, l.Relation
-	}
-	rows, err := conn.Query(ctx, relationSQL, tablespaces, relations)
-	if err != nil {
-		return err
 	}
 	var i int
 	var kind string
 	var toast bool
 	n := source.RelationName{Database: database}
-	_, err = pgx.ForEachRow(rows, []any{&i, &kind, &toast, &n.Schema, &n.Name, &n.Table}, func() error {
+	return conn.each(ctx, answer{rows: len(wanted), width: nameWidth}, []any{&i, &kind, &toast, &n.Schema, &n.Name, &n.Table}, func() error {
 		if i < 1 || i > len(wanted) {
 			return errors.New("the source named a relation that it was not asked for")
 		}
@@ -139,8 +143,7 @@ func nameRelations(ctx context.Context, conn *pgx.Conn, database string, wanted 
 			}
 		}
 		return nil
-	})
-	return err
+	}, relationSQL, tablespaces, relations)
 }
 
 // printable makes text of a name, which can be of any encoding.
@@ -156,19 +159,14 @@ type database struct {
 
 func (s *Server) databases(ctx context.Context) (map[uint32]database, error) {
 	found := map[uint32]database{}
-	err := s.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, `SELECT oid, datname::text, pg_catalog.quote_ident(datname),
-			datallowconn AND pg_catalog.has_database_privilege(oid, 'CONNECT') FROM pg_catalog.pg_database`)
-		if err != nil {
-			return err
-		}
+	err := s.do(ctx, func(ctx context.Context, conn *conn) error {
 		var db database
-		_, err = pgx.ForEachRow(rows, []any{&db.oid, &db.name, &db.quoted, &db.connectable}, func() error {
+		return conn.each(ctx, ofNames, []any{&db.oid, &db.name, &db.quoted, &db.connectable}, func() error {
 			db.quoted = printable(db.quoted)
 			found[db.oid] = db
 			return nil
-		})
-		return err
+		}, `SELECT oid, datname::text, pg_catalog.quote_ident(datname),
+			datallowconn AND pg_catalog.has_database_privilege(oid, 'CONNECT') FROM pg_catalog.pg_database`)
 	})
 	if err != nil {
 		return nil, s.failed("list the databases of", err)
@@ -192,18 +190,13 @@ func (s *Server) DatabaseNames(ctx context.Context) (map[uint32]string, error) {
 // TablespaceNames names all tablespaces.
 func (s *Server) TablespaceNames(ctx context.Context) (map[uint32]string, error) {
 	names := map[uint32]string{}
-	err := s.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, `SELECT oid, pg_catalog.quote_ident(spcname) FROM pg_catalog.pg_tablespace`)
-		if err != nil {
-			return err
-		}
+	err := s.do(ctx, func(ctx context.Context, conn *conn) error {
 		var oid uint32
 		var name string
-		_, err = pgx.ForEachRow(rows, []any{&oid, &name}, func() error {
+		return conn.each(ctx, ofNames, []any{&oid, &name}, func() error {
 			names[oid] = printable(name)
 			return nil
-		})
-		return err
+		}, `SELECT oid, pg_catalog.quote_ident(spcname) FROM pg_catalog.pg_tablespace`)
 	})
 	if err != nil {
 		return nil, s.failed("list the tablespaces of", err)
