@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"internal/archive":                  {"pgdata", "timeline"},
 	"internal/recovery":                 {"pgdata", "controlfile", "filemap", "internal/datadir"},
 	"source":                            {"pgdata", "internal/datadir"},
-	"source/pgsource":                   {"pgdata", "source", "source/pgsource/internal/conninfo"},
+	"source/pgsource":                   {"pgdata", "source", "source/pgsource/internal/conninfo", "internal/plain"},
 	"source/pgsource/internal/conninfo": {},
 	"internal/target":                   {"pgdata", "controlfile", "filemap", "internal/datadir"},
 	"internal/target/faultdisk":         {"internal/target"},
@@ -42,6 +42,8 @@ var mayImport = map[string][]string{
 	"internal/getopt":  {},
 	"internal/fixture": {"pgdata"},
 	"internal/pgtest":  {"pgdata"},
+	"internal/plain":   {},
+	"internal/rogue":   {},
 	"internal/waltest": {"pgdata", "walreader"},
 	"demo":             {"pgdata", "internal/page", "internal/pgtest"},
 	"bench":            {"pgdata", "controlfile", "internal/pgtest"},
@@ -65,6 +67,7 @@ var mayDependOn = map[string][]string{
 		"github.com/mitchellh/colorstring", "github.com/rivo/uniseg", "golang.org/x/term", "golang.org/x/sys",
 	},
 	"internal/pgtest": nil, // for tests, the demo and the benchmark: anything
+	"internal/rogue":  nil,
 	"demo":            nil,
 	"bench":           nil,
 

@@ -5,6 +5,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/gorewind/gorewind/internal/plain"
 )
 
 // conn is a connection on which every question says how much may come in answer to
@@ -30,8 +32,11 @@ func (c *conn) each(ctx context.Context, most answer, into []any, take func() er
 	}
 	defer rows.Close()
 	for rows.Next() {
-		err := rows.Scan(into...)
-		if err == nil {
+		// Rows.Scan would wait for the other rows where it fails.
+		err := pgx.ScanRow(c.pg.TypeMap(), rows.FieldDescriptions(), rows.RawValues(), into...)
+		if err != nil {
+			err = unwanted("a row that cannot be understood (%s)", plain.Text(err.Error(), maxErrorText))
+		} else {
 			err = take()
 		}
 		if err != nil {

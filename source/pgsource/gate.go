@@ -223,7 +223,7 @@ func (g *gate) ready(size int64) error {
 	case len(g.due) == 0:
 		return unwanted("a synchronization point that it was not asked for")
 	case !g.due[0].failed && len(g.due[0].answers) > 0:
-		return unwanted("a synchronization point instead of %d answers", len(g.due[0].answers))
+		return unwanted("a synchronization point instead of the %d answers that are due", len(g.due[0].answers))
 	default:
 		g.due = g.due[1:]
 	}

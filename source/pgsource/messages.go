@@ -3,7 +3,11 @@ package pgsource
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"strconv"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/gorewind/gorewind/internal/plain"
 )
@@ -35,7 +39,7 @@ var rules = map[byte]rule{
 	'2': {later: true, aside: true, empty: true, pass: (*gate).whole},   // BindComplete
 	'n': {later: true, aside: true, empty: true, pass: (*gate).whole},   // NoData
 	't': {later: true, aside: true, most: 1 << 10, pass: (*gate).whole}, // ParameterDescription
-	'T': {later: true, aside: true, most: 4 << 10, pass: (*gate).whole}, // RowDescription
+	'T': {later: true, aside: true, most: 4 << 10, pass: (*gate).description},
 	'D': {later: true, pass: (*gate).dataRow},
 	'C': {later: true, most: 256, pass: (*gate).complete},
 }
@@ -98,6 +102,30 @@ func (g *gate) parameter(size int64) error {
 		}
 	}
 	g.skip = 5 + size
+	return nil
+}
+
+// typesAsked are those of the columns that are asked for. pgx understands any that it is
+// told of; and for some, such as numbers with exponents, few bytes can mean much work.
+var typesAsked = []uint32{
+	pgtype.BoolOID, pgtype.ByteaOID, pgtype.QCharOID, pgtype.NameOID, pgtype.Int8OID, pgtype.Int4OID, pgtype.TextOID, pgtype.OIDOID, pgtype.Float8OID,
+}
+
+// description is what the columns of an answer are.
+func (g *gate) description(size int64) error {
+	body, err := g.take(size)
+	if err != nil {
+		return err
+	}
+	var d pgproto3.RowDescription
+	if err := d.Decode(body); err != nil {
+		return unwanted("a description of columns that is none")
+	}
+	for _, column := range d.Fields {
+		if !slices.Contains(typesAsked, column.DataTypeOID) {
+			return unwanted("a column of the type %d, which it was not asked for", column.DataTypeOID)
+		}
+	}
 	return nil
 }
 

@@ -50,8 +50,11 @@ type pool struct {
 
 	connector *connector // as the first connection left it; each session has its own
 	mu        sync.Mutex
-	size      int       // how many sessions there are, in use or free
-	growing   int       // how many more are being made
+	size      int // how many sessions there are, in use or free
+	growing   int // how many more are being made
+	growers   sync.WaitGroup
+	closing   context.Context // ends when the pool is closed
+	closed    context.CancelFunc
 	spare     int       // how many connections more the server had room for
 	fullUntil time.Time // no more could be had
 }
@@ -59,6 +62,7 @@ type pool struct {
 func newPool(c *connector, opts Options) *pool {
 	c.around = opts.dialer
 	p := &pool{connector: c, timeout: opts.Timeout, log: opts.Logger, jobs: opts.Jobs}
+	p.closing, p.closed = context.WithCancel(context.Background())
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -88,6 +92,8 @@ func (p *pool) open(ctx context.Context) (*session, error) {
 
 // close ends the connections; nobody uses them any more.
 func (p *pool) close() {
+	p.closed()
+	p.growers.Wait()
 	for range len(p.free) {
 		s := <-p.free
 		s.drop()
@@ -95,10 +101,20 @@ func (p *pool) close() {
 	}
 }
 
-// take gives a session that is free, or makes one, or waits for one.
+// take gives the first session that is free. Where none is at once, another one is
+// made meanwhile, which can take its time where a pooler has none left.
 func (p *pool) take(ctx context.Context) (*session, error) {
-	if s := p.tryTake(ctx); s != nil {
+	select {
+	case s := <-p.free:
 		return s, nil
+	default:
+	}
+	if p.mayGrow() {
+		p.growers.Go(func() {
+			if s := p.grow(p.closing); s != nil {
+				p.give(s)
+			}
+		})
 	}
 	select {
 	case s := <-p.free:
@@ -108,14 +124,17 @@ func (p *pool) take(ctx context.Context) (*session, error) {
 	}
 }
 
-// tryTake gives a session that is free or can be made; else nil.
+// tryTake gives a session that is free or can be made until the context ends; else nil.
 func (p *pool) tryTake(ctx context.Context) *session {
 	select {
 	case s := <-p.free:
 		return s
 	default:
-		return p.grow(ctx)
 	}
+	if !p.mayGrow() {
+		return nil
+	}
+	return p.grow(ctx)
 }
 
 // give takes a session back. One that lost its connection is kept only where it
@@ -144,18 +163,21 @@ func (p *pool) abandon(s *session) bool {
 	return s.abandoned
 }
 
-// grow makes one more connection. It is nil where the server has none to spare,
-// and nobody fails for that.
-func (p *pool) grow(ctx context.Context) *session {
+// mayGrow reports whether one more connection may be made. Who asks makes it.
+func (p *pool) mayGrow() bool {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if time.Now().Before(p.fullUntil) || p.size+p.growing >= p.jobs || p.spare <= leaveSlots {
-		p.mu.Unlock()
-		return nil
+		return false
 	}
 	p.growing++
 	p.spare--
-	p.mu.Unlock()
+	return true
+}
 
+// grow makes one more connection. It is nil where none is to be had, and nobody fails
+// for that.
+func (p *pool) grow(ctx context.Context) *session {
 	own := *p.connector
 	s := &session{pool: p, connector: &own}
 	err := s.connect(ctx, p.timeout/4)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
@@ -81,6 +82,10 @@ func (s *Server) RelationNames(ctx context.Context, locators []pgdata.RelFileLoc
 	return names, nil
 }
 
+// patience is how long a connection to another database may take to be made. What it
+// is for is nice to have, and a pooler may have none left.
+const patience = 10 * time.Second
+
 // nameInDatabase asks on a connection to the database. There the role needs none
 // of the privileges that reading files takes.
 func (s *Server) nameInDatabase(ctx context.Context, db database, wanted []pgdata.RelFileLocator, names map[pgdata.RelFileLocator]source.RelationName) error {
@@ -90,7 +95,7 @@ func (s *Server) nameInDatabase(ctx context.Context, db database, wanted []pgdat
 	c.base.Database = db.name
 	c.base.RuntimeParams["client_encoding"] = "UTF8"
 	c.pulse = new(pulse)
-	conn, _, err := c.connect(ctx, s.pool.timeout/4)
+	conn, _, err := c.connect(ctx, min(s.pool.timeout/4, patience))
 	if err != nil {
 		return err
 	}

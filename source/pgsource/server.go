@@ -64,6 +64,7 @@ func Open(ctx context.Context, connString string, opts Options) (*Server, error)
 	p := newPool(connector, opts)
 	first, err := p.open(ctx)
 	if err != nil {
+		p.closed()
 		if ctx.Err() == nil && isTemporary(err) {
 			err = &unavailableError{err}
 		}
