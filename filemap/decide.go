@@ -19,6 +19,9 @@ type Facts struct {
 	// Made are files of the source, by path, that recovery makes from WAL and that
 	// must not be there before: the target gets none of them.
 	Made map[string]bool
+	// Compare says that nothing tells which blocks of relations differ, so that all of
+	// them are to be compared.
+	Compare bool
 }
 
 // Segment is what was decided about the files of one name that the two sides have
@@ -28,6 +31,8 @@ type Segment struct {
 	Keep bool
 	// Common says that the target's own file is proven to hold what the source's does.
 	Common bool
+	// Needless says that recovery starts after it: the target gets none.
+	Needless bool
 	// Written is how many bytes of the source's file hold WAL: zero of one that is
 	// recycled and not yet written. The rest is not copied, unless a running source
 	// has come to write it.
@@ -111,7 +116,9 @@ func (d *decider) onlyOnSource(source *cursor) {
 		e.Action, e.Reason = None, MadeByRecovery
 	case f.Type == pgdata.Regular:
 		e.Action = Copy
-		if segment, ok := d.segment(f.Path); ok {
+		if segment, ok := d.segment(f.Path); ok && segment.Needless {
+			e.Action, e.Reason = None, OldWAL
+		} else if ok {
 			d.lessOf(&e, segment)
 		}
 	}
@@ -144,7 +151,7 @@ func (d *decider) onBoth(source, target *cursor) error {
 	if src.fileType() != f.Type {
 		return fmt.Errorf("file %q is a %s on the source and a %s on the target: make them the same", f.Path, src.fileType(), f.Type)
 	}
-	if f.Type != pgdata.Regular || path.Base(f.Path) == pgdata.VersionPath && !d.rules.Suspect[f.Path] {
+	if f.Type != pgdata.Regular || path.Base(f.Path) == pgdata.VersionPath && !d.rules.Suspect[f.Path] && !d.facts.Compare {
 		return nil
 	}
 	e := Entry{Path: f.Path, Type: f.Type, SourceSize: src.size(), TargetSize: f.Size}
@@ -188,9 +195,24 @@ func (d *decider) decide(e *Entry) {
 	case e.TargetSize > e.SourceSize:
 		e.Action, e.Reason = Truncate, Shrunk
 	}
+	if d.facts.Compare {
+		if e.Reason == "" {
+			e.Reason = SameContent
+		}
+		e.Compare = !d.isUnlogged(seg)
+		return
+	}
 	if e.Blocks = d.plan.blocksOnBoth(d.changed(seg, e), e); e.Blocks != nil && e.Reason == "" {
 		e.Reason = ChangedBlocks
 	}
+}
+
+// isUnlogged reports whether a server makes a relation's file anew when it starts: of
+// an unlogged relation only the initial fork counts.
+func (d *decider) isUnlogged(seg pgdata.RelSegment) bool {
+	seg.Segment = 0
+	_, has := d.Source(seg.Path(d.rules.Version) + "_init")
+	return has
 }
 
 // changed is the set of a file's blocks to overwrite, or nil. From the limit of the
@@ -200,7 +222,7 @@ func (d *decider) decide(e *Entry) {
 // pages with free space is in no WAL either.
 func (d *decider) changed(seg pgdata.RelSegment, e *Entry) *pgdata.BlockSet {
 	blocks := d.facts.Changed.Blocks[seg]
-	limit, limited := d.facts.Changed.Limits[seg.Locator]
+	limit, limited := d.facts.Changed.LimitOf(seg.Locator)
 	cut := seg.Segment == 0 && d.isCut(seg, e)
 	if !limited && !cut {
 		return blocks
@@ -262,6 +284,8 @@ func (d *decider) segment(p string) (s Segment, ok bool) {
 // decideSegment leaves a WAL segment alone that the target has, or that it needs.
 func (d *decider) decideSegment(e *Entry, s Segment) {
 	switch {
+	case s.Needless:
+		e.Action, e.Reason = Remove, OldWAL
 	case s.Common:
 		e.Action, e.Reason = None, CommonWAL
 	case s.Keep:

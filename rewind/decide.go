@@ -37,7 +37,7 @@ func (a *analyzer) decide(ctx context.Context, p *Plan, past *past, lists *listi
 	}
 	made := maps.Clone(past.events.prepared)
 	maps.Copy(made, ahead.events.prepared)
-	if p.Files, err = b.Plan(filemap.Facts{Changed: p.Changed, WAL: wal.segments, Made: stateFiles(p, made)}); err != nil {
+	if p.Files, err = b.Plan(filemap.Facts{Changed: p.Changed, WAL: wal.segments, Made: stateFiles(p, made), Compare: p.Evidence == ByComparison}); err != nil {
 		return err
 	}
 	if err := a.compareFiles(ctx, p); err != nil {
@@ -60,7 +60,7 @@ func consistentAt(p *Plan) pgdata.LSN {
 	if p.Source.State.Live && !p.Source.State.InRecovery {
 		return p.Source.State.FlushLSN
 	}
-	return max(c.CheckPoint, c.MinRecoveryPoint, p.Divergence)
+	return max(c.CheckPoint, c.MinRecoveryPoint, p.shared())
 }
 
 // measure finds out what room the rewind takes. That there is too little is an error

@@ -149,6 +149,9 @@ func (r *Rewind) documentWAL() *report.WALRead {
 	for s := p.Scan.FirstSegment; s <= p.Scan.LastSegment && p.Scan.Records > 0; s++ {
 		name := geo.WALFileName(p.Target.History.TimelineOf(geo, s), s)
 		where := FromTarget
+		if i := slices.IndexFunc(p.NeededWAL, func(w NeededWAL) bool { return w.Name == name }); i >= 0 && s < geo.SegNo(p.Divergence) {
+			where = p.NeededWAL[i].Origin // the same as recovery's
+		}
 		if r.analyzer.archive.has(name) {
 			where = FromArchive
 		}

@@ -71,6 +71,9 @@ var (
 	ErrChecksumsDiffer   = errors.New("source and target must both have data checksums, or neither")
 	ErrFullPageWrites    = errors.New("full_page_writes must be enabled in the source server")
 	ErrWALLevel          = errors.New("wal_level of the source server must not be minimal")
+	ErrNoHistory         = errors.New("timeline history is missing")
+	ErrUnproven          = errors.New("that both sides have the same WAL before they parted could not be proven")
+	ErrCannotFollow      = errors.New("the target needs no rewind, but it will not be able to follow the source")
 	ErrSourceChanged     = source.ErrChanged
 	ErrSourceUnavailable = source.ErrUnavailable
 	ErrSourceUntrusted   = filemap.ErrUntrusted // it lists what no cluster has

@@ -110,6 +110,7 @@ func withHistory(err error, tli pgdata.TimelineID, what string) error {
 	}
 	e := &Explained{Err: err, Detail: fmt.Sprintf("It is the history of timeline %d, which the %s is on.", tli, what)}
 	if errors.Is(err, fs.ErrNotExist) {
+		e.Err = &reworded{err.Error(), fmt.Errorf("%w: %w", ErrNoHistory, err)}
 		e.Hint = "Copy it there from an archive or another server of the cluster."
 	}
 	return e

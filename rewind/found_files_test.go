@@ -175,6 +175,19 @@ func TestDatabasesCopiedFileByFile(t *testing.T) {
 			},
 		},
 		{
+			// What it changed there is in no record of the place where it ends up.
+			name: "the target moved a database to another tablespace and back", want: rewound,
+			make: func(l *lab) ends {
+				e := made(l, nil, func(b *pgtest.Cluster) { b.ExecIn(l, "d", "INSERT INTO s VALUES (0)") })
+				e.target.Start(l)
+				e.target.Exec(l, "ALTER DATABASE d SET TABLESPACE other")
+				e.target.ExecIn(l, "d", "DELETE FROM s WHERE g % 10 = 0", "VACUUM FREEZE s")
+				e.target.Exec(l, "ALTER DATABASE d SET TABLESPACE pg_default")
+				e.target.Stop(l, pgtest.Fast)
+				return e
+			},
+		},
+		{
 			name: "the target copied a database and dropped it", want: rewound,
 			make: func(l *lab) ends {
 				return made(l, []string{copied(l.in), "DROP DATABASE d"}, func(b *pgtest.Cluster) { b.ExecIn(l, "d", "INSERT INTO s VALUES (0)") })

@@ -37,7 +37,7 @@ func (r *Rewind) inspect(ctx context.Context, control []byte, earlier *Plan) (a 
 	}
 	c := s.target.Control
 	a = &analyzer{
-		opts: &r.opts, log: r.log, target: r.target, source: r.opts.Source, step: r.step, version: c.Version, geo: c.Geometry,
+		opts: &r.opts, log: r.log, target: r.target, source: r.opts.Source, step: r.step, watch: r.watchCompared, version: c.Version, geo: c.Geometry,
 		format: walreader.Format{Version: c.Version, Geometry: c.Geometry, SystemIdentifier: c.SystemIdentifier},
 	}
 	r.analyzer = a
@@ -163,6 +163,16 @@ func (a *analyzer) checkControlFiles(s sides) error {
 	case t.Geometry != src.Geometry:
 		return &Explained{Err: ErrIncompatible, Detail: fmt.Sprintf("Their block or segment sizes differ: the source %s has %+v, the target %q has %+v.",
 			a.source, src.Geometry, a.target.Name(), t.Geometry)}
+	case !s.source.State.Live && !src.ShutDownCleanly():
+		return &Explained{Err: ErrSourceNotClean, Detail: fmt.Sprintf("The control file of %s says %q.", a.source, src.State), Hint: stopAgain}
+	}
+	return a.checkPositions(src)
+}
+
+// checkPageHints refuses clusters of which WAL does not tell all that was changed.
+func (a *analyzer) checkPageHints(s sides) error {
+	t, src := s.target.Control, s.source.Control
+	switch {
 	case t.DataChecksumVersion == 0 && !t.WALLogHints:
 		return &Explained{Err: ErrNoPageHints, Detail: fmt.Sprintf("Without them WAL does not tell all that the target %q changed.", a.target.Name()), Hint: takeBase}
 	case t.DataChecksumVersion != src.DataChecksumVersion:
@@ -171,10 +181,8 @@ func (a *analyzer) checkControlFiles(s sides) error {
 				onOff(src.DataChecksumVersion), a.source, onOff(t.DataChecksumVersion), a.target.Name()),
 			Hint: "Switch them with pg_checksums on one of them, so that both have them or neither.",
 		}
-	case !s.source.State.Live && !src.ShutDownCleanly():
-		return &Explained{Err: ErrSourceNotClean, Detail: fmt.Sprintf("The control file of %s says %q.", a.source, src.State), Hint: stopAgain}
 	}
-	return a.checkPositions(src)
+	return nil
 }
 
 func onOff(version uint32) string {

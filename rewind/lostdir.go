@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/archive"
@@ -175,19 +176,21 @@ func (l *lostDir) save(ctx context.Context) error {
 	if err := l.root.WriteFile(LostMark, []byte(l.r.lostMark()), 0o600); err != nil {
 		return err
 	}
-	p, geo := l.r.plan, l.r.plan.Target.Control.Geometry
+	p := l.r.plan
 	for _, name := range p.Unarchived {
 		if err := l.saveSegment(ctx, name); err != nil {
 			return err
 		}
 	}
-	for s := geo.SegNo(p.Divergence); s <= geo.SegNo(p.Target.EndOfWAL-1); s++ {
-		name := geo.WALFileName(p.Target.History.TimelineOf(geo, s), s)
+	for _, name := range p.lostSegments() {
 		if err := l.saveSegment(ctx, name); err != nil {
 			return err
 		}
 	}
-	for _, h := range p.Target.History[1:] {
+	for _, h := range p.Target.History {
+		if h.TLI == 1 {
+			continue // it has no file
+		}
 		name := pgdata.HistoryFileName(h.TLI)
 		if err := l.copy(ctx, p.Version.WALPath(name), LostWAL+"/"+name, whole); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -203,6 +206,24 @@ func (l *lostDir) save(ctx context.Context) error {
 		}
 	}
 	return l.sync()
+}
+
+// lostSegments are the names of the target's WAL segments that go. Where the fork is
+// not known, these are all of which the source has another file, or none.
+func (p *Plan) lostSegments() (names []string) {
+	geo := p.Target.Control.Geometry
+	if p.Evidence == ByWAL {
+		for s := geo.SegNo(p.Divergence); s <= geo.SegNo(p.Target.EndOfWAL-1); s++ {
+			names = append(names, geo.WALFileName(p.Target.History.TimelineOf(geo, s), s))
+		}
+		return names
+	}
+	for i := range p.Files.Entries {
+		if e := &p.Files.Entries[i]; p.Files.IsSegment(e) && e.TargetSize > 0 && e.Action != filemap.None && !slices.Contains(p.Unarchived, path.Base(e.Path)) {
+			names = append(names, path.Base(e.Path))
+		}
+	}
+	return names
 }
 
 // saveSegment copies a WAL segment. What the target does not have, its archive has

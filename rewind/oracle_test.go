@@ -65,6 +65,9 @@ func (y *try) rewind(t pgtest.T) (o outcome) {
 	defer func() { _ = src.Close() }()
 	opts := y.opts
 	opts.TargetDir, opts.Source, opts.NoSync = y.target.Dir, src, true
+	if resync := rewind.Resync(os.Getenv("GOREWIND_TEST_RESYNC")); resync != "" {
+		opts.Resync = resync
+	}
 	if y.asked {
 		opts.PrimaryConnInfo = y.src.ConnString("postgres") + " application_name=" + y.target.Name
 	}

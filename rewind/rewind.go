@@ -32,6 +32,10 @@ type Options struct {
 	// SyncMethod is how changes are brought to the disk.
 	SyncMethod SyncMethod
 
+	// Resync makes up for what the target's WAL does not tell, where without it the
+	// error would say that only a base backup can help.
+	Resync Resync
+
 	// RestoreTargetWAL brings WAL that the target has no more back from its archive,
 	// with the restore_command of its own configuration. Prepare then runs that.
 	RestoreTargetWAL bool
@@ -75,12 +79,13 @@ type Rewind struct {
 	phase  Phase
 	phases []PhaseResult
 
-	journal   *target.Journal // of a committed rewind, which this one completes
-	again     bool            // an interrupted rewind in place is begun again
-	applied   bool
-	touched   bool // the target is not any more as it was
-	recovered bool // changed by a single-user server of ours, even if that failed
-	lostSaved bool // in Options.SaveLost is what the rewind throws away
+	journal    *target.Journal // of a committed rewind, which this one completes
+	again      bool            // an interrupted rewind in place is begun again
+	applied    bool
+	touched    bool   // the target is not any more as it was
+	recovered  bool   // changed by a single-user server of ours, even if that failed
+	releaseWAL func() // lets the source remove WAL that it keeps since the analysis; or nil
+	lostSaved  bool   // in Options.SaveLost is what the rewind throws away
 }
 
 // Prepare inspects both sides, reads the target's WAL and decides what is to be
@@ -140,6 +145,9 @@ func (r *Rewind) Close() error {
 		r.analyzer.archive.close()
 		r.analyzer.lazy.close()
 	}
+	if r.releaseWAL != nil {
+		r.releaseWAL()
+	}
 	if r.target == nil {
 		return nil
 	}
@@ -166,7 +174,9 @@ func (r *Rewind) Apply(ctx context.Context) error {
 	case r.inPlace():
 		err = r.applyInPlace(ctx)
 	default:
-		err = r.applyStaged(ctx)
+		if err = r.applyStaged(ctx); err != nil {
+			err = r.resyncInstead(ctx, err)
+		}
 	}
 	if err != nil {
 		return r.failed(err)

@@ -55,7 +55,7 @@ func (p *Plan) settle() {
 func (p *Plan) toResume() *Plan {
 	return &Plan{
 		Required: true, Resumes: true, Divergence: p.Divergence, DivergenceTimeline: p.DivergenceTimeline,
-		Checkpoint: p.Checkpoint, Start: p.Start, Scan: p.Scan, Proven: p.Proven, Unproven: p.Unproven,
+		Checkpoint: p.Checkpoint, Start: p.Start, Scan: p.Scan, Proven: p.Proven, Unproven: p.Unproven, Evidence: p.Evidence,
 	}
 }
 

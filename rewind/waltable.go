@@ -27,10 +27,10 @@ type walTable struct {
 func (a *analyzer) wal(ctx context.Context, p *Plan, b *filemap.Builder) (*walTable, error) {
 	w := &walTableBuilder{
 		a: a, plan: p, lists: b, own: a.targetWAL(p.Target.History).own(), table: &walTable{segments: map[string]filemap.Segment{}},
-		good: map[pgdata.SegNo]bool{}, end: writtenBy(p.Source), fork: a.geo.SegNo(p.Divergence),
+		good: map[pgdata.SegNo]bool{}, end: writtenBy(p.Source), fork: a.geo.SegNo(p.shared()),
 	}
-	if s := w.fork; w.scanned(s) && a.noneNewer(ctx, w.own, s, p.Divergence, p.DivergenceTimeline) {
-		w.beginning, w.beginningBytes = w.own.path(s), int64(a.geo.PageStart(p.Divergence)-a.geo.SegStart(s))
+	if s := w.fork; w.scanned(s) && a.noneNewer(ctx, w.own, s, p.shared(), p.DivergenceTimeline) {
+		w.beginning, w.beginningBytes = w.own.path(s), int64(a.geo.PageStart(p.shared())-a.geo.SegStart(s))
 	}
 	if err := w.judge(ctx); err != nil {
 		return nil, err
@@ -133,8 +133,9 @@ func (w *walTableBuilder) sourceSegments() {
 		}
 		own, both := w.lists.Target(f.Path)
 		segment := filemap.Segment{
-			Written: writtenTo(w.plan.Source, name, f.Size, w.end),
-			Common:  both && own.Size == f.Size && w.good[s] && tli == w.plan.Target.History.TimelineOf(w.a.geo, s),
+			Needless: w.plan.Evidence != ByWAL && s < w.a.geo.SegNo(w.plan.Start.Redo),
+			Written:  writtenTo(w.plan.Source, name, f.Size, w.end),
+			Common:   both && own.Size == f.Size && w.good[s] && tli == w.plan.Target.History.TimelineOf(w.a.geo, s),
 		}
 		segment.Local, segment.LocalBytes = w.localOf(tli, s)
 		w.table.segments[name] = segment

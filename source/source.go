@@ -42,6 +42,12 @@ type FileSink interface {
 	CopyFrom(path string, from *os.File, offset, length int64) (int64, error)
 }
 
+// Local is a source whose files lie on this machine.
+type Local interface {
+	// Open opens a file to be read. The error wraps fs.ErrNotExist where there is none.
+	Open(path string) (*os.File, error)
+}
+
 // copyBuffer is how much of a file is read at once.
 const copyBuffer = 256 << 10
 

@@ -218,7 +218,7 @@ func (s *scan) add(rec *Record, res *segmentScan) error {
 		res.unknown = s.f.CheckSpecial(rec)
 	}
 	res.changes.addBlocks(rec)
-	if rec.Rmgr == RmgrStorage || rec.Rmgr == RmgrTransaction && rec.Info&transactionHasInfo != 0 {
+	if rec.Rmgr == RmgrStorage || rec.Rmgr == RmgrDatabase || rec.Rmgr == RmgrTransaction && rec.Info&transactionHasInfo != 0 {
 		res.changes.addLimits(s.f, rec)
 	}
 	if res.afterForkBlocks != nil && rec.LSN >= s.fork {

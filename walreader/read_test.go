@@ -202,6 +202,9 @@ func TestLimitsOfChanges(t *testing.T) {
 		}
 		return m
 	}
+	ofDatabase := func(tablespace, database uint32) pgdata.RelFileLocator {
+		return pgdata.RelFileLocator{Tablespace: tablespace, Database: database}
+	}
 	newSegment := waltest.Record{Info: 0x40}
 	checkpoint := waltest.Record{Info: 0x10, Main: make([]byte, wal.CheckPointSize)}
 	for _, c := range []struct {
@@ -223,6 +226,9 @@ func TestLimitsOfChanges(t *testing.T) {
 		{"COMMIT PREPARED that drops", []waltest.Record{prepared.Record(waltest.InfoCommitPrepared, wal)}, limits(0, rel, other)},
 		{"ROLLBACK PREPARED that drops", []waltest.Record{prepared.Record(waltest.InfoAbortPrepared, wal)}, limits(0, rel, other)},
 		{"a commit that drops nothing", []waltest.Record{waltest.Transaction{XID: 700}.Record(waltest.InfoCommit, wal)}, nil},
+		{"a database that is made as a copy of files", []waltest.Record{waltest.Words(4, 0x01, 9, 1663, 1, 1663)}, limits(0, ofDatabase(1663, 9))},
+		{"a database whose files records describe", []waltest.Record{waltest.Words(4, 0x11, 9, 1663)}, limits(0, ofDatabase(1663, 9))},
+		{"a database that is dropped from two tablespaces", []waltest.Record{waltest.Words(4, 0x21, 9, 2, 1663, 77)}, limits(0, ofDatabase(1663, 9), ofDatabase(77, 9))},
 		{"before the last checkpoint", []waltest.Record{cut(5, 1), checkpoint, cut(7, 1)}, limits(7, rel)},
 		{"long before it", []waltest.Record{cut(5, 1), newSegment, checkpoint}, nil},
 	} {

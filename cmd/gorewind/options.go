@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ type options struct {
 	all                                        bool
 	sourceTimeout                              time.Duration // zero: the default
 	syncMethod                                 rewind.SyncMethod
+	resync                                     rewind.Resync
 	dryRun, progress, debug, noSync, inPlace   bool
 	archiveLostWAL                             bool
 	restoreWAL, noEnsureShutdown, recoveryConf bool
@@ -47,6 +49,7 @@ type option struct {
 	name     string
 	short    byte
 	arg      string // what its argument is called; empty where it takes none
+	optional bool   // it can do without the argument
 	help     string // for the help and the manual page
 	more     string // for the manual page only
 	since    string // the first major whose pg_rewind has it, where that is not the first of all; empty for those of gorewind
@@ -141,6 +144,17 @@ var optionTable = []*option{
 		name: "in-place", help: "write to the target at once, for disks without room to stage the changes",
 		more: "If it is interrupted, no server starts on the target, and a next run needs the source again to finish.",
 		set:  sets(func(o *options) *bool { return &o.inPlace }),
+	},
+	{
+		name: "resync", arg: "HOW", optional: true,
+		help: "where WAL does not tell what differs, find it out another way",
+		more: "Then nothing but another system, another major version or other block sizes makes a base backup necessary. " +
+			"With --resync=compare all files are compared whatever WAL says, as after hardware trouble.",
+		values: []string{string(rewind.ResyncIfNeeded), string(rewind.ResyncCompare)},
+		set: func(o *options, value string) (err error) {
+			o.resync, err = rewind.ParseResync(cmp.Or(value, string(rewind.ResyncIfNeeded)))
+			return err
+		},
 	},
 	{
 		name: "keep", arg: "GLOB", help: "keep the target's own version of matching files (may be given several times)",
@@ -266,7 +280,7 @@ type command struct {
 
 // ownOptions are those of gorewind, which no abbreviation that pg_rewind knows means.
 var ownOptions = []string{
-	"archive-lost-wal", "bindir", "format", "in-place", "jobs", "keep", "log-format", "plan", "report", "save-lost", "save-plan", "source-timeout",
+	"archive-lost-wal", "bindir", "format", "in-place", "jobs", "keep", "log-format", "plan", "report", "resync", "save-lost", "save-plan", "source-timeout",
 }
 
 // The first is what gorewind does without the name of a command. Set in init,
@@ -361,7 +375,15 @@ func (c *command) options() []*option {
 func getoptOptions(list []*option) []getopt.Option {
 	var to []getopt.Option
 	for _, o := range list {
-		to = append(to, getopt.Option{Name: o.name, Short: o.short, Arg: o.arg != "", Later: slices.Contains(ownOptions, o.name)})
+		to = append(to, getopt.Option{Name: o.name, Short: o.short, Arg: o.arg != "", Optional: o.optional, Later: slices.Contains(ownOptions, o.name)})
 	}
 	return to
+}
+
+// shown is how an option's argument is written in the help.
+func (o *option) shown() string {
+	if o.optional {
+		return "[=" + o.arg + "]"
+	}
+	return "=" + o.arg
 }

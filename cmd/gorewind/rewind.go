@@ -63,7 +63,7 @@ func (in *invocation) perform() (*report.Document, error) {
 	opts.Keep, opts.InPlace = in.opts.keep, in.opts.inPlace
 	opts.RestoreTargetWAL, opts.EnsureShutdown = in.opts.restoreWAL, !in.opts.noEnsureShutdown && !in.opts.dryRun
 	opts.BinDir, opts.ConfigFile, opts.SaveLost = in.opts.binDir, in.opts.configFile, in.opts.saveLost
-	opts.ArchiveLostWAL = in.opts.archiveLostWAL
+	opts.ArchiveLostWAL, opts.Resync = in.opts.archiveLostWAL, in.opts.resync
 	if in.opts.plan != "" {
 		plan, err := os.Open(in.opts.plan)
 		if err != nil {
