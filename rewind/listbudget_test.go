@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -53,4 +54,31 @@ func TestASourceThatInventsFiles(t *testing.T) {
 	assert.ErrorContains(t, err, "take a base backup")
 	assert.Less(t, src.listed, 500_000)
 	assert.Empty(t, before.Diff(treeOf(t, p.target)))
+}
+
+// historian has a history, valid and long, of every newer timeline.
+type historian struct {
+	source.Source
+	reads int
+}
+
+func (s *historian) ReadFile(ctx context.Context, path string) ([]byte, error) {
+	var tli uint32
+	if n, _ := fmt.Sscanf(path, "pg_wal/%08X.history", &tli); n == 1 && tli > 2 {
+		s.reads++
+		return append([]byte(strings.Repeat("#", 1<<20)), fmt.Sprintf("\n%d\tF/0\tx\n", tli-1)...), nil
+	}
+	return s.Source.ReadFile(ctx, path)
+}
+
+func TestASourceThatInventsHistories(t *testing.T) {
+	p := restorePair(t, "18", "basic")
+	honest, err := source.OpenDir(p.source)
+	require.NoError(t, err)
+	defer func() { _ = honest.Close() }()
+	src := &historian{Source: honest}
+	_, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, NoSync: true, Source: src})
+	require.ErrorContains(t, err, "which cannot be")
+	assert.ErrorContains(t, err, "the histories of the timelines from 3 on")
+	assert.Less(t, src.reads, 20)
 }

@@ -174,7 +174,7 @@ func (s *Server) State(ctx context.Context) (source.State, error) {
 // files and timeline histories ever need.
 const (
 	readPiece    = 64 << 10
-	maxSmallFile = 16 << 20
+	maxSmallFile = 4 << 20
 )
 
 // ReadFile reads a small file whole.
