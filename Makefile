@@ -24,6 +24,7 @@ test: ## everything, on real servers of every major
 	go test ./...
 
 torture: ## every instant and every death, not only a sample, power cuts, kills and histories TORTURE times as often; no longer than TORTURETIME
+	GOREWIND_TORTURE=$(TORTURE) go test ./source/pgsource -run 'TestASourceThatAttacks' -v -count 1 -timeout $(TORTURETIME)
 	GOREWIND_TORTURE=$(TORTURE) go test ./rewind -run 'TestEvery|TestKilled|TestFullDisk|TestHistories' -v -count 1 -timeout $(TORTURETIME)
 
 race: ## everything with the race detector (needs a C compiler), on the oldest and the newest major

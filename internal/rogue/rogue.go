@@ -83,7 +83,7 @@ const (
 )
 
 func (s *Server) serve(client net.Conn) {
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	packet, err := startup(client)
 	if err != nil || binary.BigEndian.Uint32(packet[4:]) == cancelCode {
 		return
@@ -92,7 +92,7 @@ func (s *Server) serve(client net.Conn) {
 	if err != nil {
 		return
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	if _, err := server.Write(packet); err != nil {
 		return
 	}

@@ -127,7 +127,7 @@ var attacks = []struct {
 	{"an error of 60 MB", rogue.Attack{SQL: askedState, Do: func(v *rogue.Victim) bool { return v.Raw(bigError) && v.Forever([]byte("xxxx")) }}, "kind 'E' with a length of 62914560 bytes", false},
 	{"errors for ever", rogue.Attack{SQL: askedState, Do: forever(errorLine)}, "no (SQLSTATE XX000)", false},
 	{"the same description for ever", rogue.Attack{SQL: askedState, Kind: 'T', Do: again}, "messages with", false},
-	{"the same row twice", rogue.Attack{SQL: askedState, Kind: 'D', Do: func(v *rogue.Victim) bool { return v.Raw(v.Message) && v.Raw(v.Message) }}, "more rows than it was asked for", false},
+	{"the same row twice", rogue.Attack{SQL: askedState, Kind: 'D', Do: func(v *rogue.Victim) bool { return v.Raw(v.Message) && first(v.Message)(v) }}, "more rows than it was asked for", false},
 	{"an end that nobody asked for", rogue.Attack{SQL: askedState, Kind: 'C', Do: again}, "the end of an answer that it was not asked for", false},
 	{"synchronization for ever", rogue.Attack{SQL: askedState, Kind: 'Z', Do: again}, "a synchronization point", false},
 	{"COPY instead of rows", rogue.Attack{SQL: askedState, Kind: 'T', Do: forever(rogue.Bytes(&pgproto3.CopyOutResponse{}, &pgproto3.CopyData{Data: make([]byte, 1000)}))}, `kind 'H', which has no place there`, false},
@@ -220,7 +220,7 @@ func ask(ctx context.Context, s *pgsource.Server) error {
 }
 
 // attacked asks a server in whose name somebody else answers, and gives the error.
-func attacked(t *testing.T, c *pgtest.Cluster, a rogue.Attack, opts pgsource.Options) (_ error, began int) {
+func attacked(t *testing.T, c *pgtest.Cluster, a rogue.Attack, opts pgsource.Options) (began int, _ error) {
 	t.Helper()
 	r, err := rogue.Start(fmt.Sprintf("127.0.0.1:%d", c.Port()), a)
 	require.NoError(t, err)
@@ -233,7 +233,7 @@ func attacked(t *testing.T, c *pgtest.Cluster, a rogue.Attack, opts pgsource.Opt
 		assert.NoError(t, s.Close())
 	}
 	assert.NoError(t, ctx.Err(), "it took too long: %v", err)
-	return err, r.Began()
+	return r.Began(), err
 }
 
 // memoryOf is how many bytes more than before a function has the program take at most.
@@ -274,7 +274,7 @@ func TestASourceThatAttacks(t *testing.T) {
 	}
 	c := in.InitCluster(t, pgtest.Options{TCP: true})
 	c.Start(t)
-	err, _ = attacked(t, c, rogue.Attack{}, pgsource.Options{Jobs: 1})
+	_, err = attacked(t, c, rogue.Attack{}, pgsource.Options{Jobs: 1})
 	require.NoError(t, err, "without an attack")
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) {
@@ -283,7 +283,7 @@ func TestASourceThatAttacks(t *testing.T) {
 				opts.Timeout = time.Second
 			}
 			var began int
-			used := memoryOf(func() { err, began = attacked(t, c, a.Attack, opts) })
+			used := memoryOf(func() { began, err = attacked(t, c, a.Attack, opts) })
 			require.NotZero(t, began, "it did not come to the attack: %v", err)
 			require.Error(t, err)
 			assert.Contains(t, err.Error(), a.want)
