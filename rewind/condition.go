@@ -12,6 +12,7 @@ import (
 	"github.com/gorewind/gorewind/internal/recovery"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/timeline"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -32,7 +33,7 @@ const (
 	SourceNotClean      Condition = "source_not_clean"     // ErrSourceNotClean
 	SourceUnavailable   Condition = "source_unavailable"   // ErrSourceUnavailable
 	SourceChanged       Condition = "source_changed"       // ErrSourceChanged
-	SourceUntrusted     Condition = "source_untrusted"     // ErrSourceUntrusted, ErrUnsafePath
+	SourceUntrusted     Condition = "source_untrusted"     // ErrSourceUntrusted, source.ErrUntrusted, ErrUnsafePath
 	MissingPrivilege    Condition = "missing_privilege"    // ErrPrivilege; the error names the statements to run
 	SameDirectory       Condition = "same_directory"       // ErrSameDirectory, ErrNested
 	DifferentSystems    Condition = "different_systems"    // ErrDifferentSystems
@@ -87,7 +88,7 @@ var verdicts = []verdict{
 	{condition: SourceUnavailable, temporary: true, is: anyOf(ErrSourceUnavailable)},
 	{condition: PlanOutdated, is: anyOf(ErrPlanOutdated)},
 	{condition: SourceChanged, temporary: true, is: anyOf(ErrSourceChanged)},
-	{condition: SourceUntrusted, is: anyOf(ErrSourceUntrusted, datadir.ErrUnsafePath)},
+	{condition: SourceUntrusted, is: anyOf(ErrSourceUntrusted, source.ErrUntrusted, datadir.ErrUnsafePath)},
 	{condition: SameDirectory, is: anyOf(ErrSameDirectory, ErrNested)},
 	{condition: DifferentSystems, is: anyOf(ErrDifferentSystems)},
 	{condition: Incompatible, is: anyOf(ErrIncompatible)},

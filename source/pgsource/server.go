@@ -20,10 +20,11 @@ const DefaultTimeout = 2 * time.Minute
 
 // Options say how a server is dealt with. The zero value is a good one.
 type Options struct {
-	// Timeout is how long the server may give no sign of life, not one byte,
-	// before an operation is given up with source.ErrUnavailable; zero means
-	// DefaultTimeout. A connection that was lost, or silent for half of it, is made
-	// again until then. It does not limit what is slow and moves.
+	// Timeout is how long nothing may come of an operation before it is given up with
+	// source.ErrUnavailable; zero means DefaultTimeout. A connection that was lost, or
+	// silent for half of it, is made again until then. It does not limit what is slow
+	// and moves: each 4 kB of what was asked for are progress, other bytes are not. It
+	// is also how long it may take to connect, to all hosts together.
 	Timeout time.Duration
 	// Jobs is the most connections; zero means two for each core of this machine,
 	// at least four and at most eight, and eight to a server that is far away. There
