@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"lost":                              {"pgdata", "walreader"},
 	"filemap":                           {"pgdata"},
 	"internal/page":                     {"pgdata"},
+	"internal/plain":                    {},
 	"internal/datadir":                  {"pgdata"},
 	"internal/pgconf":                   {"pgdata", "internal/datadir"},
 	"internal/archive":                  {"pgdata", "timeline"},
@@ -32,13 +33,13 @@ var mayImport = map[string][]string{
 	"source/pgsource/internal/conninfo": {},
 	"internal/target":                   {"pgdata", "controlfile", "filemap", "internal/datadir"},
 	"internal/target/faultdisk":         {"internal/target"},
-	"report":                            {},
+	"report":                            {"internal/plain"},
 	"report/html":                       {"report"},
 	"rewind": {
 		"pgdata", "controlfile", "timeline", "walreader", "lost", "filemap", "source", "report",
 		"internal/datadir", "internal/page", "internal/target", "internal/pgconf", "internal/archive", "internal/recovery",
 	},
-	"cmd/gorewind":     {"pgdata", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt"},
+	"cmd/gorewind":     {"pgdata", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt", "internal/plain"},
 	"internal/getopt":  {},
 	"internal/fixture": {"pgdata"},
 	"internal/pgtest":  {"pgdata"},
@@ -49,6 +50,14 @@ var mayImport = map[string][]string{
 	"bench":            {"pgdata", "controlfile", "internal/pgtest"},
 
 	"internal/pgtest/makeclusters": {"pgdata", "rewind", "source", "internal/fixture", "internal/pgtest"},
+
+	"internal/trial":           {"pgdata", "controlfile", "rewind", "source", "source/pgsource", "internal/page", "internal/pgtest"},
+	"internal/trial/sides":     {}, // tests only, as the others
+	"internal/trial/wal":       {},
+	"internal/trial/files":     {},
+	"internal/trial/recovery":  {},
+	"internal/trial/histories": {},
+	"internal/trial/whole":     {},
 }
 
 // mayDependOn lists which modules of others a package may pull in, itself or
@@ -72,6 +81,7 @@ var mayDependOn = map[string][]string{
 	"bench":           nil,
 
 	"internal/pgtest/makeclusters": nil,
+	"internal/trial":               nil,
 }
 
 func goList(t *testing.T, format string, args ...string) []string {

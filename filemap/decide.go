@@ -29,6 +29,9 @@ type Facts struct {
 type Segment struct {
 	// Keep says that the target's own file stays, because recovery reads it.
 	Keep bool
+	// Superseded says that the target's own file stays where the source has none of
+	// that name: recovery reads a younger timeline's file of the segment instead.
+	Superseded bool
 	// Common says that the target's own file is proven to hold what the source's does.
 	Common bool
 	// Needless says that recovery starts after it: the target gets none.
@@ -96,6 +99,9 @@ func (b *Builder) Plan(facts Facts) (*Plan, error) {
 const chunkEntries = 1 << 10
 
 func (d *decider) add(e Entry) {
+	if s, ok := d.segment(e.Path); ok && s.Restored > 0 && e.Action != Restore {
+		return // what an archive brought back comes in the place of what a side has
+	}
 	last := len(d.entries) - 1
 	if last < 0 || len(d.entries[last]) == chunkEntries {
 		d.entries = append(d.entries, nil)
@@ -133,11 +139,13 @@ func (d *decider) onlyOnTarget(target *cursor) {
 		return
 	}
 	e := Entry{Path: f.Path, Type: f.Type, TargetSize: f.Size}
-	if segment, ok := d.segment(f.Path); ok && segment.Keep {
-		d.keepNeeded(&e)
-		return
-	}
 	e.Action, e.Reason = Remove, OnlyOnTarget
+	switch segment, ok := d.segment(f.Path); {
+	case ok && segment.Keep:
+		e.Action, e.Reason = None, NeededRecovery
+	case ok && segment.Superseded:
+		e.Action, e.Reason = None, Superseded
+	}
 	d.add(e)
 }
 
@@ -167,11 +175,6 @@ func (d *decider) keep(f pgdata.FileInfo) {
 		d.kept[dir] = true
 	}
 	d.add(Entry{Path: f.Path, Type: f.Type, Action: None, Reason: Kept, TargetSize: f.Size})
-}
-
-func (d *decider) keepNeeded(e *Entry) {
-	e.Action, e.Reason = None, NeededRecovery
-	d.add(*e)
 }
 
 // decide chooses the action for a regular file that both sides have.

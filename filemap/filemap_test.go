@@ -85,6 +85,8 @@ func TestDecisions(t *testing.T) {
 		{name: "a directory only the target has is removed", target: dir("base/7"), want: filemap.Remove, reason: filemap.OnlyOnTarget},
 		{name: "the target's divergent WAL is removed", target: file("pg_wal/000000010000000000000009", 1<<20), want: filemap.Remove, reason: filemap.OnlyOnTarget},
 		{name: "WAL that recovery needs stays", target: file("pg_wal/000000010000000000000003", 1<<20), want: filemap.None, reason: filemap.NeededRecovery},
+		{name: "the target's own segment of the divergence stays where a younger timeline has it", target: file("pg_wal/000000010000000000000008", 1<<20), want: filemap.None, reason: filemap.Superseded},
+		{name: "that of the source is copied", source: file("pg_wal/000000010000000000000008", 1<<20), target: file("pg_wal/000000010000000000000008", 1<<20), want: filemap.Copy, reason: filemap.NotARelation},
 		{name: "an equal relation stays", source: file(rel, page), target: file(rel, page)},
 		{name: "a grown relation gets its tail", source: file(rel, 3*page), target: file(rel, page), want: filemap.CopyTail, reason: filemap.Grown},
 		{name: "the tail of a file that ends within a block begins with that block", source: file(rel, 3*page), target: file(rel, page+page/2), want: filemap.CopyTail, reason: filemap.Grown},
@@ -147,7 +149,7 @@ func TestDecisions(t *testing.T) {
 			plan, err := b.Plan(filemap.Facts{
 				Changed: pgdata.Changes{Blocks: c.changed, Limits: c.limits},
 				WAL: map[string]filemap.Segment{
-					"000000010000000000000003": {Keep: true}, "000000010000000000000004": {Common: true},
+					"000000010000000000000003": {Keep: true}, "000000010000000000000008": {Superseded: true, Written: 1 << 20}, "000000010000000000000004": {Common: true},
 				},
 				Made: map[string]bool{"pg_twophase/000002F1": true},
 			})

@@ -47,6 +47,7 @@ const (
 	Shrunk         Reason = "shorter on the source"
 	ChangedBlocks  Reason = "changed on the target"
 	NeededRecovery Reason = "required for recovery"
+	Superseded     Reason = "a younger timeline has the segment, which is what recovery reads"
 	CommonWAL      Reason = "WAL that the target has"
 	NotWritten     Reason = "recycled by the source and not yet written"
 	SameContent    Reason = "same content on both sides"

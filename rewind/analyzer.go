@@ -55,11 +55,11 @@ func (r *Rewind) byWAL(ctx context.Context, a *analyzer, s sides, p, earlier *Pl
 		}
 	}
 	p.Target, p.Source = s.target, s.source
-	f.describe(p)
-	a.tellFork(p, f)
 	if f.unproven != "" && r.opts.Resync != NoResync {
 		return &Explained{Err: ErrUnproven, Detail: sentence(f.unproven)}
 	}
+	f.describe(p)
+	a.tellFork(p, f)
 	if !p.Required {
 		if err := a.checkFollows(ctx, p); err != nil && (r.opts.Resync != NoResync || !errors.Is(err, ErrCannotFollow)) {
 			return err

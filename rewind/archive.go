@@ -59,7 +59,7 @@ func (a *analyzer) openArchive() (*walArchive, error) {
 		return nil, err
 	}
 	return &walArchive{
-		archive: &archive.Archive{Command: command, DataDir: a.target.Name(), Version: a.version, Logger: a.log},
+		archive: &archive.Archive{Command: command, DataDir: a.target.Name(), Version: a.version, Pause: a.opts.ArchivePause, Logger: a.log},
 		target:  a.target, format: a.format, restored: map[string]string{},
 	}, nil
 }

@@ -35,8 +35,9 @@ func (a *analyzer) compareFiles(ctx context.Context, p *Plan) error {
 		checksums: p.Target.Control.DataChecksumVersion != 0, damaged: map[string]*pgdata.BlockSet{},
 	}
 	if c.refine {
+		p.Compared = p.Files.CompareBytes()
 		a.step("comparing files")
-		defer a.watch(&c.done, p.Files.CompareBytes())()
+		defer a.watch(&c.done, p.Compared)()
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(compareAsks)

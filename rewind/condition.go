@@ -32,7 +32,8 @@ const (
 	SourceRunning       Condition = "source_running"       // ErrSourceRunning
 	SourceNotClean      Condition = "source_not_clean"     // ErrSourceNotClean
 	SourceUnavailable   Condition = "source_unavailable"   // ErrSourceUnavailable
-	SourceChanged       Condition = "source_changed"       // ErrSourceChanged
+	SourceChanged       Condition = "source_changed"       // ErrSourceChanged, *SourceFileError
+	SourcePooled        Condition = "source_pooled"        // ErrSourcePooled
 	SourceUntrusted     Condition = "source_untrusted"     // ErrSourceUntrusted, source.ErrUntrusted, ErrUnsafePath
 	MissingPrivilege    Condition = "missing_privilege"    // ErrPrivilege; the error names the statements to run
 	SameDirectory       Condition = "same_directory"       // ErrSameDirectory, ErrNested
@@ -88,6 +89,8 @@ var verdicts = []verdict{
 	{condition: SourceUnavailable, temporary: true, is: anyOf(ErrSourceUnavailable)},
 	{condition: PlanOutdated, is: anyOf(ErrPlanOutdated)},
 	{condition: SourceChanged, temporary: true, is: anyOf(ErrSourceChanged)},
+	{condition: SourceChanged, temporary: true, is: as[*SourceFileError]},
+	{condition: SourcePooled, is: anyOf(ErrSourcePooled)},
 	{condition: SourceUntrusted, is: anyOf(ErrSourceUntrusted, source.ErrUntrusted, datadir.ErrUnsafePath)},
 	{condition: SameDirectory, is: anyOf(ErrSameDirectory, ErrNested)},
 	{condition: DifferentSystems, is: anyOf(ErrDifferentSystems)},

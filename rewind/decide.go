@@ -83,15 +83,12 @@ func (a *analyzer) describeFiles(ctx context.Context, files *filemap.Plan) {
 		return // these are many lines
 	}
 	for i := range files.Entries {
-		if e := &files.Entries[i]; e.Reason == filemap.NeededRecovery {
+		if e := &files.Entries[i]; e.Reason == filemap.NeededRecovery || e.Reason == filemap.Superseded {
 			a.log.Debug(fmt.Sprintf("Not removing file \"%s\" because it is required for recovery", e.Path))
 		}
 	}
 	for i := range files.Entries {
 		e := &files.Entries[i]
-		if e.Action == filemap.None && e.Blocks == nil {
-			continue
-		}
 		if e.Reason == filemap.NotARelation && e.Action != filemap.Truncate {
 			a.log.Debug(fmt.Sprintf("%s (%s)", e.Path, filemap.Copy)) // if only the parts that differ
 			continue

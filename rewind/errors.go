@@ -76,6 +76,7 @@ var (
 	ErrCannotFollow      = errors.New("the target needs no rewind, but it will not be able to follow the source")
 	ErrSourceChanged     = source.ErrChanged
 	ErrSourceUnavailable = source.ErrUnavailable
+	ErrSourcePooled      = source.ErrPooled     // a pooler of transactions is in between
 	ErrSourceUntrusted   = filemap.ErrUntrusted // it lists what no cluster has
 	ErrPrivilege         = source.ErrPrivilege  // the error lists all that the role lacks, and the statements that give it
 	ErrPlanOutdated      = errors.New("the saved plan is not for what the two sides are now")
@@ -84,6 +85,9 @@ var (
 
 // SpaceError says that a file system has too little room.
 type SpaceError = target.SpaceError
+
+// SourceFileError says that a file of a stopped source changed while it was copied.
+type SourceFileError = target.SourceFileError
 
 // Obstacles are all the reasons at once why a target cannot be rewound as it is:
 // what cannot be written, what has no room.

@@ -3,6 +3,9 @@ package rewind
 import (
 	"context"
 	"fmt"
+	"strings"
+
+	"github.com/gorewind/gorewind/report"
 )
 
 // Evidence is what shows which blocks of which files may differ.
@@ -59,12 +62,30 @@ func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Pla
 	}
 	ways := []way{{ByWAL, r.byWAL}, {ByComparison, r.byComparison}}
 	switch {
-	case r.opts.Resync == ResyncCompare || earlier != nil && earlier.Evidence != ByWAL:
+	case r.opts.Resync == ResyncCompare || s.target.Unknown || earlier != nil && earlier.Evidence != ByWAL:
 		ways = ways[len(ways)-1:]
 	case r.opts.Resync == NoResync:
 		ways = ways[:1]
 	}
-	return r.firstOf(ctx, a, ways, s, earlier)
+	err := r.firstOf(ctx, a, ways, s, earlier)
+	if r.opts.Resync == NoResync && judge(err).resync {
+		err = &Explained{Err: err, Hint: a.offerResync(ctx)}
+	}
+	return err
+}
+
+// offerResync says what a resync would read.
+func (a *analyzer) offerResync(ctx context.Context) string {
+	var sum int64
+	for f, err := range a.source.Files(ctx) {
+		if err != nil {
+			return "Or resync it (--resync)."
+		}
+		if _, isWAL := a.version.InWALDir(f.Path); !isWAL {
+			sum += f.Size
+		}
+	}
+	return fmt.Sprintf("Or resync it (--resync), which reads at most %s on each side.", report.Bytes(sum))
 }
 
 // way is an analysis by one kind of evidence, which fills a plan.
@@ -76,7 +97,11 @@ type way struct {
 // firstOf analyzes in the first way that leads to a plan.
 func (r *Rewind) firstOf(ctx context.Context, a *analyzer, ways []way, s sides, earlier *Plan) error {
 	for i, way := range ways {
-		r.plan = &Plan{Version: a.version, Target: s.target, Source: s.source, Evidence: way.evidence, PassedOver: r.plan.PassedOver}
+		was := r.plan
+		r.plan = &Plan{Version: a.version, Target: s.target, Source: s.source, Evidence: way.evidence, PassedOver: was.PassedOver}
+		if was.Scan.Records > 0 { // what is lost is the same by any evidence
+			r.plan.Scan, r.plan.Lost, r.plan.Divergence, r.plan.DivergenceTimeline = was.Scan, was.Lost, was.Divergence, was.DivergenceTimeline
+		}
 		err := way.analyze(ctx, a, s, r.plan, earlier)
 		if err == nil || i == len(ways)-1 || !judge(err).resync {
 			return err
@@ -88,8 +113,18 @@ func (r *Rewind) firstOf(ctx context.Context, a *analyzer, ways []way, s sides, 
 
 // passOver notes why the plan's evidence cannot be used.
 func (r *Rewind) passOver(err error) {
-	r.log.Info(fmt.Sprintf("what differs cannot be found out by %s: %v", r.plan.Evidence.words(), err))
-	r.plan.PassedOver = append(r.plan.PassedOver, PassedOver{r.plan.Evidence, judge(err).condition, err.Error()})
+	reason := reasonOf(err)
+	r.log.Info(fmt.Sprintf("what differs cannot be found out by %s: %s", r.plan.Evidence.words(), reason))
+	r.plan.PassedOver = append(r.plan.PassedOver, PassedOver{r.plan.Evidence, judge(err).condition, reason})
+}
+
+// reasonOf is an error without hints, which are about what is done now.
+func reasonOf(err error) string {
+	d := documentError(err)
+	if len(d.Details) == 0 {
+		return d.Message
+	}
+	return d.Message + " (" + strings.TrimSuffix(strings.Join(d.Details, " "), ".") + ")"
 }
 
 // resyncInstead begins again with a comparison where WAL that came from the source

@@ -73,6 +73,8 @@ func explain(err error) error {
 			msg += ": " + history.Line
 		}
 		return &Explained{Err: &reworded{msg, err}, Detail: strings.TrimSpace(concerns(err, history) + " " + history.Hint)}
+	case as[*SourceFileError](err):
+		return &Explained{Err: err, Hint: "Leave the source alone, and run gorewind again."}
 	case errors.Is(err, datadir.ErrNoCluster):
 		return &Explained{Err: err, Hint: "Give the data directory of a PostgreSQL cluster."}
 	case errors.As(err, &running):

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gorewind/gorewind/controlfile"
@@ -29,11 +30,20 @@ func (r *Rewind) inspect(ctx context.Context, control []byte, earlier *Plan) (a 
 	if err := r.checkNotRunning(); err != nil {
 		return nil, s, err
 	}
-	if s.target.Control, err = controlfile.Parse(control); err != nil {
-		return nil, s, fmt.Errorf("control file of the target %q: %w", r.target.Name(), err)
+	if control != nil {
+		if s.target.Control, err = controlfile.Parse(control); err != nil {
+			return nil, s, fmt.Errorf("control file of the target %q: %w", r.target.Name(), err)
+		}
 	}
 	if s.source.Control, s.source.State, err = lookAtSource(ctx, r.opts.Source); err != nil {
 		return nil, s, err
+	}
+	if control == nil {
+		s.target = Side{Control: s.source.Control, Unknown: true}
+		r.target.StandIn(s.source.Control)
+		if err := r.checkSystem(ctx, s.source.Control); err != nil {
+			return nil, s, err
+		}
 	}
 	c := s.target.Control
 	a = &analyzer{
@@ -48,6 +58,51 @@ func (r *Rewind) inspect(ctx context.Context, control []byte, earlier *Plan) (a 
 		a.archive, err = a.openArchive()
 	}
 	return a, s, err
+}
+
+// checkSystem makes sure that a target without a readable control file is of the
+// source's system: by its WAL, or because the caller says so. An empty directory is of
+// none.
+func (r *Rewind) checkSystem(ctx context.Context, c *controlfile.Data) error {
+	if empty, err := r.target.IsEmpty(); empty || err != nil {
+		return err
+	}
+	if major, err := r.target.ReadFile(pgdata.VersionPath); err == nil && strings.TrimSpace(string(major)) != c.Version.Name {
+		return &Explained{Err: ErrIncompatible, Detail: fmt.Sprintf("The source %s is of PostgreSQL %s, the target %q of %s.",
+			r.opts.Source, c.Version, r.target.Name(), strings.TrimSpace(string(major)))}
+	}
+	proven := false
+	for f, err := range r.target.Files() {
+		if err != nil {
+			return err
+		}
+		name, inWAL := c.Version.InWALDir(f.Path)
+		if _, _, is := c.Geometry.ParseWALFileName(name); !inWAL || !is || f.Type != pgdata.Regular {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		seg, err := r.target.Open(f.Path)
+		if err != nil {
+			return err
+		}
+		id, ok := walreader.SystemIdentifier(seg, c.Version)
+		_ = seg.Close()
+		if ok && id != c.SystemIdentifier {
+			return &Explained{Err: ErrDifferentSystems, Detail: fmt.Sprintf("The source %s has system identifier %d, and file %q is WAL of %d.",
+				r.opts.Source, c.SystemIdentifier, r.target.Join(f.Path), id)}
+		}
+		proven = proven || ok
+	}
+	if !proven && r.opts.SystemIdentifier != c.SystemIdentifier {
+		return &Explained{
+			Err:    fmt.Errorf("nothing in the target %q shows that it is of the source's system: %w", r.target.Name(), ErrDifferentSystems),
+			Detail: "Its control file cannot be read, and it has no WAL.",
+			Hint:   fmt.Sprintf("If it is all the same, say so with the system identifier %d; or empty the directory.", c.SystemIdentifier),
+		}
+	}
+	return nil
 }
 
 // checkPlaces refuses a source directory that is the target, or lies in it, or

@@ -88,7 +88,9 @@ func (r *Rewind) archiveLost(ctx context.Context) error {
 	if conf.ArchiveCommand() == "" {
 		return fmt.Errorf("%w: lost WAL cannot be archived: the target's configuration has no archive_command", ErrOptions)
 	}
-	to := &archive.Archiver{Command: conf.ArchiveCommand(), DataDir: r.target.Name(), Version: v, Logger: r.log}
+	to := &archive.Archiver{
+		Command: conf.ArchiveCommand(), DataDir: r.target.Name(), Version: v, Pause: r.opts.ArchivePause, Logger: r.log,
+	}
 	defer to.Close()
 	for _, name := range r.plan.Unarchived {
 		if err := to.Archive(ctx, v.WALPath(name), name); err != nil {

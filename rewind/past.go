@@ -90,7 +90,10 @@ func (a *analyzer) readBefore(ctx context.Context, s sides, p *past) error {
 
 // describe puts the past into the plan.
 func (p *past) describe(plan *Plan) {
-	plan.Checkpoint, plan.Start, plan.Changed, plan.Scan, plan.Lost = p.checkpoint, p.start, p.changed, p.scan, p.lost
+	plan.Checkpoint, plan.Start, plan.Changed = p.checkpoint, p.start, p.changed
+	if plan.Evidence == ByWAL { // else what an analysis by WAL found out before it failed
+		plan.Scan, plan.Lost = p.scan, p.lost
+	}
 	plan.Prepared = p.events.prepared
 }
 

@@ -62,6 +62,7 @@ type Plan struct {
 	NeededWAL  []NeededWAL // what the rewound server's recovery reads, in its order
 	Unarchived []string    // names of WAL segments of before the divergence that wait for the target's archive_command
 	Files      *filemap.Plan
+	Compared   int64 // bytes of each side that were compared where nothing else tells what differs
 	// Damaged are blocks of the target, by path, that a comparison found different and
 	// whose checksums are wrong.
 	Damaged   map[string]*pgdata.BlockSet
@@ -92,6 +93,10 @@ type Side struct {
 	// which all changes are in its files.
 	EndOfWAL pgdata.LSN
 	FilesLow walreader.Checkpoint
+
+	// Unknown is true of a target without a readable control file: what Control says is
+	// the source's.
+	Unknown bool
 
 	unread error // why its last checkpoint cannot be read, so that EndOfWAL is only what its control file says
 }

@@ -35,6 +35,9 @@ type Options struct {
 	// Resync makes up for what the target's WAL does not tell, where without it the
 	// error would say that only a base backup can help.
 	Resync Resync
+	// SystemIdentifier tells whose the target is where nothing in it does: zero is not
+	// known. It is for ResyncCompare.
+	SystemIdentifier uint64
 
 	// RestoreTargetWAL brings WAL that the target has no more back from its archive,
 	// with the restore_command of its own configuration. Prepare then runs that.
@@ -57,6 +60,9 @@ type Options struct {
 	// ArchiveLostWAL hands the target's WAL of before the divergence that waits to be
 	// archived to its archive_command, before the rewind removes it.
 	ArchiveLostWAL bool
+	// ArchivePause is how long to wait until a restore_command or archive_command that
+	// failed is run again; a second if zero. Each runs three times at most.
+	ArchivePause time.Duration
 
 	Logger *slog.Logger // nil discards
 	// Progress, if not nil, is called when a step begins and, while data is

@@ -108,6 +108,9 @@ var (
 	// ErrChanged is wrapped where the source is not what it was, so that what was
 	// read of it before and after do not belong together. A new rewind may succeed.
 	ErrChanged = errors.New("the source changed while gorewind was running")
+	// ErrPooled is wrapped where there is no session with the source, because what is
+	// in between has others use it, too.
+	ErrPooled = errors.New("the source is behind a connection pooler that does not keep sessions apart")
 	// ErrUntrusted is wrapped where the source sent what no sound source sends.
 	ErrUntrusted = errors.New("do not trust this source")
 	// ErrPrivilege is wrapped where the role that connected may not do what is needed.

@@ -43,6 +43,14 @@ func (c *changes) reset() {
 	clear(c.blocks)
 }
 
+// addRecord adds all that a record changes.
+func (c *changes) addRecord(f Format, rec *Record) {
+	c.addBlocks(rec)
+	if rec.Rmgr == RmgrStorage || rec.Rmgr == RmgrDatabase || rec.Rmgr == RmgrTransaction && rec.Info&transactionHasInfo != 0 {
+		c.addLimits(f, rec)
+	}
+}
+
 // addBlocks adds the blocks of main forks that a record names.
 func (c *changes) addBlocks(rec *Record) {
 	for i := range rec.Blocks {

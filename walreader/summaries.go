@@ -57,13 +57,14 @@ func (e *SummaryGapError) Error() string {
 }
 
 // CoverSummaries chooses, of the summaries that there are, those that tell of all
-// WAL of the stretches (timeline.History.Stretches makes them of a history), in their order and no
-// more than are needed. They may reach beyond: that something counts as changed
-// that did not change does no harm.
+// WAL of the stretches (timeline.History.Stretches makes them of a history), in
+// their order and no more than are needed. They may reach beyond: that something
+// counts as changed that did not change does no harm.
 //
 // The error is a [*SummaryGapError]. Those that are returned with it cover all
-// before the gap; the newest summary ends where the last checkpoint's redo point
-// was, so as a rule the WAL from there on is to be read.
+// before the gap. The newest summary ends at the redo point of the last checkpoint,
+// so as a rule the WAL from there on is to be read: [Read] takes that position, and
+// a [ChangesVisitor] collects the rest.
 //
 // Names prove nothing about whose WAL it was: two servers can have a timeline of
 // one number.

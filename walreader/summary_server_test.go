@@ -135,13 +135,19 @@ func assertSummaries(t *testing.T, c *pgtest.Cluster, history timeline.History, 
 	require.Greater(t, len(files), 3)
 	require.Equal(t, from, files[0].Start, "a shutdown checkpoint begins a summary")
 	require.Equal(t, to, files[len(files)-1].End, "and ends one")
+	// The first half by summaries and the rest by the WAL is as much as all of it.
+	half := len(files) / 2
+	both := readChanges(t, w, f, files[half].Start, to)
 	var got pgdata.Changes
-	for _, name := range files {
+	for i, name := range files {
 		path := filepath.Join(c.Dir, c.In.Version.WALPath(walreader.SummaryDir), name.String())
 		file, err := os.Open(path)
 		require.NoError(t, err)
 		defer file.Close()
 		require.NoError(t, walreader.ReadSummaryChanges(file, path, f.Geometry, &got))
+		if i+1 == half {
+			both.Merge(got)
+		}
 		_, err = file.Seek(0, 0)
 		require.NoError(t, err)
 		text, err := summaryText(file, path)
@@ -164,6 +170,8 @@ func assertSummaries(t *testing.T, c *pgtest.Cluster, history timeline.History, 
 	want := below(f.Geometry, scan.Changes)
 	require.NotEmpty(t, want)
 	assert.Equal(t, want, below(f.Geometry, got))
+	assert.Equal(t, scan.Changes.Limits, both.Limits)
+	assert.Equal(t, want, below(f.Geometry, both))
 	all, forgotten := 0, 0
 	for file, set := range scan.Changes.Blocks {
 		for b := range set.All() {

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/gorewind/gorewind/internal/plain"
 )
 
 // Exit statuses.
@@ -104,7 +106,7 @@ func (in *invocation) misused(err error) int {
 	case usage.getopt:
 		// The C library says this, which knows no levels, and the program by the
 		// path that it was called by.
-		fmt.Fprintf(in.out.w, "%s: %v\n", in.path, err)
+		fmt.Fprintf(in.out.w, "%s: %s\n", plain.Text(in.path, plain.Message), plain.Text(err.Error(), plain.Message))
 	}
 	in.out.tryHelp(in.command)
 	return exitUsage

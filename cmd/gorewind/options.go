@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gorewind/gorewind/internal/getopt"
@@ -19,6 +20,7 @@ type options struct {
 	upTo                                       rewind.Difference
 	all                                        bool
 	sourceTimeout                              time.Duration // zero: the default
+	system                                     uint64
 	syncMethod                                 rewind.SyncMethod
 	resync                                     rewind.Resync
 	dryRun, progress, debug, noSync, inPlace   bool
@@ -157,6 +159,14 @@ var optionTable = []*option{
 		},
 	},
 	{
+		name: "system-identifier", arg: "NUMBER",
+		help: "with --resync=compare, whose the target is where neither a control file nor WAL tells",
+		set: func(o *options, value string) (err error) {
+			o.system, err = strconv.ParseUint(value, 10, 64)
+			return err
+		},
+	},
+	{
 		name: "keep", arg: "GLOB", help: "keep the target's own version of matching files (may be given several times)",
 		repeated: true,
 		more: "For configuration, certificates and logs. A pattern with a slash is compared with the path within the data directory, " +
@@ -281,6 +291,7 @@ type command struct {
 // ownOptions are those of gorewind, which no abbreviation that pg_rewind knows means.
 var ownOptions = []string{
 	"archive-lost-wal", "bindir", "format", "in-place", "jobs", "keep", "log-format", "plan", "report", "resync", "save-lost", "save-plan", "source-timeout",
+	"system-identifier",
 }
 
 // The first is what gorewind does without the name of a command. Set in init,

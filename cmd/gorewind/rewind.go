@@ -54,16 +54,16 @@ func (in *invocation) perform() (*report.Document, error) {
 		in.out.detail("The target directory will not be modified.")
 	}
 	status, err := rewind.StatusOf(*in.opts.target)
-	if err != nil {
+	if err != nil && in.opts.resync == rewind.NoResync { // else it may do without a control file
 		return nil, err
 	}
-	resumes := status.State == rewind.StateUnfinished
+	resumes := status != nil && status.State == rewind.StateUnfinished
 
 	opts := in.rewindOptions()
 	opts.Keep, opts.InPlace = in.opts.keep, in.opts.inPlace
 	opts.RestoreTargetWAL, opts.EnsureShutdown = in.opts.restoreWAL, !in.opts.noEnsureShutdown && !in.opts.dryRun
 	opts.BinDir, opts.ConfigFile, opts.SaveLost = in.opts.binDir, in.opts.configFile, in.opts.saveLost
-	opts.ArchiveLostWAL, opts.Resync = in.opts.archiveLostWAL, in.opts.resync
+	opts.ArchiveLostWAL, opts.Resync, opts.SystemIdentifier = in.opts.archiveLostWAL, in.opts.resync, in.opts.system
 	if in.opts.plan != "" {
 		plan, err := os.Open(in.opts.plan)
 		if err != nil {
@@ -134,7 +134,7 @@ func (in *invocation) carryOut(r *rewind.Rewind) error {
 // sumsUp reports whether a rewind that was carried out is summed up among the
 // messages: pg_rewind would not, and who has the document printed needs it not.
 func (in *invocation) sumsUp(p *rewind.Plan) bool {
-	return p.Required && p.Files != nil && !in.opts.dryRun && in.prints() == "" && in.out.json == nil && in.out.name != originalName
+	return p.Required && p.Files != nil && !in.opts.dryRun && in.prints() == "" && in.out.json == nil && !in.asOriginal()
 }
 
 // sumUp says what the rewind took, and what was lost.

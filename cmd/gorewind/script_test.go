@@ -16,6 +16,7 @@ import (
 //
 //	restore CLUSTER     makes $WORK/target and $WORK/source of a stored cluster
 //	exits N NAME ARG…   runs gorewind, called NAME, which must end with status N
+//	spills FILE N NAME ARG…   likewise; what it writes to stderr comes into FILE, too
 //	interrupt LINE ARG… runs gorewind and interrupts it when it writes LINE
 //	same A B            the data directories A and B are the same in every byte
 func TestScripts(t *testing.T) {
@@ -30,6 +31,16 @@ func TestScripts(t *testing.T) {
 				want, err := strconv.Atoi(args[0])
 				ts.Check(err)
 				if got := runInScript(ts, ts.Stderr(), args[1:]); got != want {
+					ts.Fatalf("exit status %d, expected %d", got, want)
+				}
+			},
+			"spills": func(ts *testscript.TestScript, _ bool, args []string) {
+				want, err := strconv.Atoi(args[1])
+				ts.Check(err)
+				f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+				ts.Check(err)
+				defer func() { ts.Check(f.Close()) }()
+				if got := runInScript(ts, io.MultiWriter(ts.Stderr(), f), args[2:]); got != want {
 					ts.Fatalf("exit status %d, expected %d", got, want)
 				}
 			},

@@ -98,7 +98,7 @@ func (d *Dir) listEntry(p string, e *entry, yield func(pgdata.FileInfo, error) b
 			yield(pgdata.FileInfo{}, err)
 			return false
 		}
-		enter = isLinkPoint(p)
+		enter = IsLinkPoint(p)
 		if enter && !strings.HasPrefix(p, pgdata.TablespaceRoot+"/") {
 			fi.Type, fi.Link = pgdata.Directory, ""
 		}

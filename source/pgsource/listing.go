@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"path"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -140,6 +142,7 @@ func (l *lister) run(ctx context.Context, conn *conn) error {
 // list lists a batch of directories. Those in them are entered when they were
 // handed on.
 func (l *lister) list(ctx context.Context, conn *conn, t *task) (err error) {
+	asked := time.Now()
 	rows, err := l.query(ctx, conn, t.dirs)
 	if err != nil {
 		return err
@@ -193,6 +196,7 @@ func (l *lister) list(ctx context.Context, conn *conn, t *task) (err error) {
 	if err := rows.Err(); err != nil {
 		return err
 	}
+	l.session.pool.proof.heard(l.session, asked)
 	return flush()
 }
 
@@ -209,6 +213,12 @@ func (l *lister) query(ctx context.Context, conn *conn, dirs []directory) (pgx.R
 		}
 	}
 	return conn.query(ctx, listAnswer, listSQL, paths, versions, share, shares)
+}
+
+// isOID reports whether a name is one that links of tablespaces have.
+func isOID(name string) bool {
+	oid, err := strconv.ParseUint(name, 10, 32)
+	return err == nil && strconv.FormatUint(oid, 10) == name
 }
 
 var errNoList = unwanted("a list of files that is none, or that it was not asked for")
@@ -230,13 +240,16 @@ func file(dirs []directory, row [][]byte) (f pgdata.FileInfo, size int64, err er
 		return f, 0, errNoList
 	}
 	f.Path = string(name)
-	if dir := dirs[i].path; dir != "" {
+	dir := dirs[i].path
+	if dir != "" {
 		f.Path = dir + "/" + f.Path
 	}
 	if len(f.Path) > maxPath {
 		return f, 0, errNoList
 	}
 	switch location := row[4]; {
+	case len(location) > 0 && (dir != pgdata.TablespaceRoot || !isOID(string(row[1]))):
+		return f, 0, fmt.Errorf("the source says that %q is the link of a tablespace, which is where none can be", f.Path)
 	case len(location) > 0 && location[0] == '/':
 		f.Type, f.Link = pgdata.Symlink, string(location)
 	case string(row[3]) == "t":
