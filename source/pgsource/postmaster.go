@@ -19,9 +19,12 @@ type postmaster struct {
 // postmasterSQL tells the run, what the clock of the server says, and whether a lock
 // is held there (see proof). All may ask that who may read files; a postmaster.pid
 // that is read says what data_directory, which takes more than that, would.
-const postmasterSQL = `pg_catalog.pg_postmaster_start_time(), pg_catalog.clock_timestamp(),
+const postmasterSQL = startedSQL + `, (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * 1e6)::int8,
 		COALESCE(pg_catalog.pg_read_binary_file('postmaster.pid', 0, 4096, true), ''),
 		COALESCE(pg_catalog.host(pg_catalog.inet_server_addr()) || ' port ' || pg_catalog.inet_server_port()::text, '')`
+
+// startedSQL is when it started, in microseconds of Unix time, which float8 holds.
+const startedSQL = `(pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()) * 1e6)::int8`
 
 // readPIDFile takes from a postmaster.pid what stays as long as the postmaster does
 // (LOCK_FILE_LINE_*, miscadmin.h; they are the same from 9.6 on). Lines that it does

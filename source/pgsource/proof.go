@@ -67,8 +67,10 @@ func (p *proof) askSQL(conn *pgx.Conn) string {
 
 // readRun reads the answer.
 func (id *identity) readRun(row pgx.Row) error {
+	var started, clock int64
 	var pidFile []byte
-	err := row.Scan(&id.backend, &id.run.started, &id.clock, &pidFile, &id.run.address, &id.witnessed, &id.holds)
+	err := row.Scan(&id.backend, &started, &clock, &pidFile, &id.run.address, &id.witnessed, &id.holds)
+	id.run.started, id.clock = time.UnixMicro(started), time.UnixMicro(clock)
 	id.run.readPIDFile(pidFile)
 	return err
 }
@@ -195,10 +197,10 @@ func (s *session) keep(ctx context.Context, now *identity) error {
 
 // same asks on a connection to any database whether it is to the same postmaster.
 func (p *proof) same(ctx context.Context, conn *pgx.Conn) (bool, error) {
-	var started time.Time
+	var started int64
 	var witnessed bool
-	err := conn.QueryRow(ctx, `SELECT pg_catalog.pg_postmaster_start_time(), `+p.witnessSQL()).Scan(&started, &witnessed)
+	err := conn.QueryRow(ctx, `SELECT `+startedSQL+`, `+p.witnessSQL()).Scan(&started, &witnessed)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return witnessed && started.Equal(p.run.started), err
+	return witnessed && p.run.started.Equal(time.UnixMicro(started)), err
 }
