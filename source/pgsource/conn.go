@@ -53,6 +53,12 @@ func (c *conn) row(ctx context.Context, most answer, into []any, sql string, arg
 	return c.pg.QueryRow(ctx, sql, args...).Scan(into...)
 }
 
+// exec runs a statement in the simple protocol, of which no rows are of interest.
+func (c *conn) exec(ctx context.Context, sql string) error {
+	_, err := simple(ctx, c.pg.PgConn(), c.gate, oneRow, sql)
+	return err
+}
+
 // batch is several questions that are asked together.
 type batch struct {
 	pgx.Batch

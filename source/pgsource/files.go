@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"math"
 
 	"github.com/gorewind/gorewind/pgdata"
 )
@@ -55,8 +54,10 @@ const (
 )
 
 // What is kept of directories while they are listed is bounded: a cluster has some
-// for itself, and one for each database and tablespace.
+// for itself, and one for each database and tablespace. Files are not kept here; those
+// who keep them know better how many there can be, and this is for others.
 const (
+	mostFiles       = 1 << 26
 	mostDirectories = 1 << 18
 	mostPaths       = 16 << 20 // bytes of their paths
 )
@@ -67,9 +68,8 @@ const (
 	maxPath     = 4096
 )
 
-// listAnswer is what may come for some directories. How many files there are, nobody
-// knows; they are not kept here.
-var listAnswer = answer{rows: math.MaxInt, width: 2*maxPath + 256}
+// listAnswer is what may come for some directories.
+var listAnswer = answer{rows: mostFiles + listingChunk, width: 2*maxPath + 256}
 
 // directory is one to list, or a share of it.
 type directory struct {

@@ -8,6 +8,7 @@ import (
 	"path"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,6 +23,8 @@ type listing struct {
 	work   *queue[*task]
 	found  chan []pgdata.FileInfo // closed at the end
 	err    error                  // once it is closed
+
+	files atomic.Int64 // that came, those that came again among them
 
 	mu        sync.Mutex
 	seen      map[string]bool // directories
@@ -167,6 +170,9 @@ func (l *lister) list(ctx context.Context, conn *conn, t *task) (err error) {
 		}
 		if err := l.enter(inside); err != nil {
 			return &finalError{err}
+		}
+		if l.files.Add(int64(len(chunk))) > mostFiles {
+			return &finalError{unwanted("a list of %d files and more", mostFiles)}
 		}
 		if came += len(chunk); came > t.best {
 			t.best = came

@@ -209,7 +209,7 @@ func (p *pool) do(ctx context.Context, op func(context.Context, *conn) error) er
 		if err != nil {
 			return err
 		}
-		err = s.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		err = s.do(ctx, func(ctx context.Context, conn *conn) error {
 			asked := time.Now()
 			err := op(ctx, conn)
 			if err == nil {

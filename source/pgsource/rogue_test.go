@@ -6,8 +6,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -92,13 +94,20 @@ func scram(iterations int) func(v *rogue.Victim) bool {
 	}
 }
 
-// attacks are what a source can do, and the error that it must lead to.
-var attacks = []struct {
+// oneAttack is what a source can do, and the error that it must lead to.
+type oneAttack struct {
 	name string
 	rogue.Attack
 	want        string // in the error
 	unavailable bool   // it is tried again, and given up after the timeout
-}{
+}
+
+// longAttacks take some half a minute each, and are for make torture.
+var longAttacks = []oneAttack{
+	{"the same file for ever", rogue.Attack{SQL: askedFiles, Kind: 'D', Do: forever(rogue.Row([]byte("1"), []byte("x"), []byte("0"), []byte("f"), nil))}, errManyFiles.Error(), false},
+}
+
+var attacks = []oneAttack{
 	// While it is connected to.
 	{"requests to authenticate for ever", rogue.Attack{Kind: 'R', Do: forever(rogue.Bytes(&pgproto3.AuthenticationMD5Password{}))}, "more than 8 requests to authenticate", false},
 	{"a password is to be hashed ten million times", rogue.Attack{Kind: 'R', Do: scram(10_000_000)}, "hash the password 10000000 times, and more than 1000000 are not done (scram_iterations)", false},
@@ -179,6 +188,15 @@ var attacks = []struct {
 	})}, "more bytes than it was asked for", false},
 }
 
+// manyFiles is how many files ask has patience with, as a rewind has with some more
+// than the target's.
+const manyFiles = 1_000_000
+
+var errManyFiles = errors.New("it lists more files than there can be")
+
+// torture has the tests of this package do more: see make torture.
+var torture, _ = strconv.Atoi(os.Getenv("GOREWIND_TORTURE"))
+
 // ask asks everything that a rewind asks, up to the first error.
 func ask(ctx context.Context, s *pgsource.Server) error {
 	if _, err := s.State(ctx); err != nil {
@@ -190,7 +208,10 @@ func ask(ctx context.Context, s *pgsource.Server) error {
 		if err != nil {
 			return err
 		}
-		if files++; f.Type == pgdata.Regular && f.Size > 0 && strings.HasPrefix(f.Path, "base/1/") {
+		if files++; files > manyFiles {
+			return errManyFiles
+		}
+		if f.Type == pgdata.Regular && f.Size > 0 && strings.HasPrefix(f.Path, "base/1/") {
 			asked = append(asked, source.Range{Path: f.Path, Length: min(f.Size, source.MaxHash)})
 		}
 	}
@@ -276,7 +297,11 @@ func TestASourceThatAttacks(t *testing.T) {
 	c.Start(t)
 	_, err = attacked(t, c, rogue.Attack{}, pgsource.Options{Jobs: 1})
 	require.NoError(t, err, "without an attack")
-	for _, a := range attacks {
+	all := attacks
+	if torture > 0 {
+		all = append(all, longAttacks...)
+	}
+	for _, a := range all {
 		t.Run(a.name, func(t *testing.T) {
 			opts := pgsource.Options{Jobs: 1, Timeout: time.Minute}
 			if a.unavailable {
