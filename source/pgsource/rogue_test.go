@@ -94,20 +94,13 @@ func scram(iterations int) func(v *rogue.Victim) bool {
 	}
 }
 
-// oneAttack is what a source can do, and the error that it must lead to.
-type oneAttack struct {
+// attacks are what a source can do, and the error that it must lead to.
+var attacks = []struct {
 	name string
 	rogue.Attack
 	want        string // in the error
 	unavailable bool   // it is tried again, and given up after the timeout
-}
-
-// longAttacks take some half a minute each, and are for make torture.
-var longAttacks = []oneAttack{
-	{"the same file for ever", rogue.Attack{SQL: askedFiles, Kind: 'D', Do: forever(rogue.Row([]byte("1"), []byte("x"), []byte("0"), []byte("f"), nil))}, errManyFiles.Error(), false},
-}
-
-var attacks = []oneAttack{
+}{
 	// While it is connected to.
 	{"requests to authenticate for ever", rogue.Attack{Kind: 'R', Do: forever(rogue.Bytes(&pgproto3.AuthenticationMD5Password{}))}, "more than 8 requests to authenticate", false},
 	{"a password is to be hashed ten million times", rogue.Attack{Kind: 'R', Do: scram(10_000_000)}, "hash the password 10000000 times, and more than 1000000 are not done (scram_iterations)", false},
@@ -159,6 +152,7 @@ var attacks = []oneAttack{
 		return rogue.Row([]byte("1"), fmt.Append(nil, "d", n), []byte("0"), []byte("t"), nil)
 	})}, "a list of 262144 directories and more", false},
 	{"directories in directories for ever", rogue.Attack{SQL: askedFiles, Kind: 'C', Do: first(rogue.Row([]byte("1"), bytes.Repeat([]byte("d"), 255), []byte("0"), []byte("t"), nil))}, "a list of files that is none", false},
+	{"the same file for ever", rogue.Attack{SQL: askedFiles, Kind: 'D', Do: forever(rogue.Row([]byte("1"), []byte("x"), []byte("0"), []byte("f"), nil))}, errManyFiles.Error(), false},
 	{"a name of 60 MB", rogue.Attack{SQL: askedFiles, Kind: 'D', Do: huge('D')}, "a row of 943718400 bytes", false},
 	{"a name with a slash", rogue.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogue.Row([]byte("1"), []byte("a/b"), []byte("0"), []byte("f"), nil))}, "a list of files that is none", false},
 	{"a name of 300 bytes", rogue.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogue.Row([]byte("1"), bytes.Repeat([]byte("x"), 300), []byte("0"), []byte("f"), nil))}, "a list of files that is none", false},
@@ -297,11 +291,7 @@ func TestASourceThatAttacks(t *testing.T) {
 	c.Start(t)
 	_, err = attacked(t, c, rogue.Attack{}, pgsource.Options{Jobs: 1})
 	require.NoError(t, err, "without an attack")
-	all := attacks
-	if torture > 0 {
-		all = append(all, longAttacks...)
-	}
-	for _, a := range all {
+	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) {
 			opts := pgsource.Options{Jobs: 1, Timeout: time.Minute}
 			if a.unavailable {
