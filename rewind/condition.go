@@ -34,11 +34,7 @@ const (
 	SourceUnavailable   Condition = "source_unavailable"   // ErrSourceUnavailable
 	SourceChanged       Condition = "source_changed"       // ErrSourceChanged, *SourceFileError
 	SourcePooled        Condition = "source_pooled"        // ErrSourcePooled
-<<<<<<< HEAD
 	SourceUntrusted     Condition = "source_untrusted"     // ErrSourceUntrusted, source.ErrUntrusted, ErrUnsafePath
-=======
-	SourceUntrusted     Condition = "source_untrusted"     // ErrSourceUntrusted, ErrUnsafePath
->>>>>>> ident
 	MissingPrivilege    Condition = "missing_privilege"    // ErrPrivilege; the error names the statements to run
 	SameDirectory       Condition = "same_directory"       // ErrSameDirectory, ErrNested
 	DifferentSystems    Condition = "different_systems"    // ErrDifferentSystems
@@ -95,11 +91,7 @@ var verdicts = []verdict{
 	{condition: SourceChanged, temporary: true, is: anyOf(ErrSourceChanged)},
 	{condition: SourceChanged, temporary: true, is: as[*SourceFileError]},
 	{condition: SourcePooled, is: anyOf(ErrSourcePooled)},
-<<<<<<< HEAD
 	{condition: SourceUntrusted, is: anyOf(ErrSourceUntrusted, source.ErrUntrusted, datadir.ErrUnsafePath)},
-=======
-	{condition: SourceUntrusted, is: anyOf(ErrSourceUntrusted, datadir.ErrUnsafePath)},
->>>>>>> ident
 	{condition: SameDirectory, is: anyOf(ErrSameDirectory, ErrNested)},
 	{condition: DifferentSystems, is: anyOf(ErrDifferentSystems)},
 	{condition: Incompatible, is: anyOf(ErrIncompatible)},
