@@ -64,6 +64,13 @@ type Options struct {
 	// failed is run again; a second if zero. Each runs three times at most.
 	ArchivePause time.Duration
 
+	// AfterCommit, if not nil, counts from the commit on instead of the context that
+	// Apply and Resume are given: then that one interrupts only what leaves the target
+	// untouched, and what is left to do, which is short and takes no source, is done.
+	// context.Background() is never interrupted. A rewind in place is committed in
+	// this sense when it has all that it needs from the source.
+	AfterCommit context.Context
+
 	Logger *slog.Logger // nil discards
 	// Progress, if not nil, is called when a step begins and, while data is
 	// fetched, about once a second; never from two goroutines at once.
@@ -160,7 +167,8 @@ func (r *Rewind) Close() error {
 	return r.target.Close()
 }
 
-// Apply carries out the plan. Where no rewind is required, all that it may do is
+// Apply carries out the plan. It can be interrupted at any time, but see
+// Options.AfterCommit. Where no rewind is required, all that it may do is
 // make the target a standby. The error is an *Error; where it says that the
 // target was changed, the target does not start, and a new run, or Resume,
 // finishes the rewind.
@@ -279,6 +287,8 @@ func (r *Rewind) applyInPlace(ctx context.Context) error {
 	r.enter(Apply)
 	r.stepsOfFinish()
 	r.lostIsGone()
+	ctx, done := r.committed(ctx)
+	defer done()
 	return changes.Finish(ctx, final)
 }
 
@@ -286,8 +296,21 @@ func (r *Rewind) targetOptions() target.Options {
 	return target.Options{Sync: r.syncMode(), Exact: !r.plan.Source.State.Live, Source: r.opts.Source.String()}
 }
 
+// committed gives the context that counts from the commit on.
+func (r *Rewind) committed(ctx context.Context) (context.Context, func()) {
+	if r.opts.AfterCommit == nil {
+		return ctx, func() {}
+	}
+	stop := context.AfterFunc(ctx, func() {
+		r.log.Warn("the rewind is to be interrupted, but is committed: what is left is done first")
+	})
+	return r.opts.AfterCommit, func() { stop() }
+}
+
 // finish carries out the journal.
 func (r *Rewind) finish(ctx context.Context, resumed bool) error {
+	ctx, done := r.committed(ctx)
+	defer done()
 	r.stepsOfFinish()
 	return r.target.Finish(ctx, r.journal, resumed)
 }

@@ -24,7 +24,7 @@ type options struct {
 	syncMethod                                 rewind.SyncMethod
 	resync                                     rewind.Resync
 	dryRun, progress, debug, noSync, inPlace   bool
-	archiveLostWAL                             bool
+	archiveLostWAL, summary                    bool
 	restoreWAL, noEnsureShutdown, recoveryConf bool
 	help, version                              bool
 	operands                                   []string
@@ -215,6 +215,11 @@ var optionTable = []*option{
 		set:  func(o *options, value string) error { o.report = value; return nil },
 	},
 	{
+		name: "summary", help: "say at the end what the rewind took and what was lost",
+		more: "Without this it is said on a terminal only, and not by what is called as pg_rewind. It is no part of messages in JSON.",
+		set:  sets(func(o *options) *bool { return &o.summary }),
+	},
+	{
 		name: "log-format", arg: "FORMAT", help: "write messages as text or json lines", values: []string{formatText, formatJSON},
 		set: func(o *options, value string) (err error) {
 			o.logFormat, err = value, oneOf("log format", value, formatText, formatJSON)
@@ -291,7 +296,7 @@ type command struct {
 // ownOptions are those of gorewind, which no abbreviation that pg_rewind knows means.
 var ownOptions = []string{
 	"archive-lost-wal", "bindir", "format", "in-place", "jobs", "keep", "log-format", "plan", "report", "resync", "save-lost", "save-plan", "source-timeout",
-	"system-identifier",
+	"summary", "system-identifier",
 }
 
 // The first is what gorewind does without the name of a command. Set in init,

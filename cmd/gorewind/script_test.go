@@ -48,7 +48,7 @@ func TestScripts(t *testing.T) {
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()
 				w := &trigger{Writer: ts.Stderr(), text: args[0], pull: cancel}
-				status := run(ctx, append([]string{"gorewind"}, args[1:]...), scriptEnvironment(ts), ts.Stdout(), w)
+				status := run(ctx, ctx, append([]string{"gorewind"}, args[1:]...), scriptEnvironment(ts), ts.Stdout(), w)
 				ts.Logf("exit status %d", status)
 				if !w.pulled || status == exitDone {
 					ts.Fatalf("it was not interrupted")
@@ -77,7 +77,7 @@ func scriptEnvironment(ts *testscript.TestScript) environment {
 }
 
 func runInScript(ts *testscript.TestScript, stderr io.Writer, args []string) int {
-	return run(context.Background(), args, scriptEnvironment(ts), ts.Stdout(), stderr)
+	return run(context.Background(), context.Background(), args, scriptEnvironment(ts), ts.Stdout(), stderr)
 }
 
 // trigger does something when a text is written.

@@ -148,7 +148,7 @@ func (d *Dir) Resolve(p string) (*os.Root, string, error) {
 	if !filepath.IsAbs(to) {
 		to = filepath.Join(filepath.Dir(d.Join(link)), to)
 	}
-	r, err := os.OpenRoot(to)
+	r, err := openRoot(to)
 	if err != nil {
 		return nil, "", fmt.Errorf("could not open directory %q, where %q leads: %w", to, d.Join(link), Reason(err))
 	}
@@ -180,7 +180,7 @@ func (d *Dir) Adopt(link, to string) error {
 	if d.links[link] != nil {
 		return nil
 	}
-	r, err := os.OpenRoot(to)
+	r, err := openRoot(to)
 	if err != nil {
 		return fmt.Errorf("could not open directory %q, where %q is to lead: %w", to, d.Join(link), Reason(err))
 	}
@@ -219,7 +219,7 @@ func IsLinkPoint(p string) bool {
 	return link == p && rest == "."
 }
 
-// Open opens a file for reading.
+// Open opens a regular file for reading.
 func (d *Dir) Open(p string) (*os.File, error) { return d.open(p, "") }
 
 func (d *Dir) open(p, purpose string) (*os.File, error) {
@@ -227,7 +227,7 @@ func (d *Dir) open(p, purpose string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := root.Open(rest)
+	f, err := OpenRegular(root, rest, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("could not open file %q%s: %w", d.Join(p), purpose, Reason(err))
 	}
@@ -240,7 +240,7 @@ func (d *Dir) OpenFile(p string, flag int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return root.OpenFile(rest, flag&^os.O_CREATE, 0)
+	return OpenRegular(root, rest, flag&^os.O_CREATE, 0)
 }
 
 // LinkPoint reports whether a path is a symbolic link that is followed.

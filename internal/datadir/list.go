@@ -71,7 +71,7 @@ func (d *Dir) openDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := root.Open(rest)
+	f, err := OpenDirectory(root, rest)
 	if err != nil {
 		return nil, fmt.Errorf("could not open directory %q: %w", d.Join(dir), Reason(err))
 	}

@@ -66,7 +66,7 @@ func (d osDisk) Open(p string, flag int, mode fs.FileMode) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := root.OpenFile(rest, flag, mode)
+	f, err := datadir.OpenRegular(root, rest, flag, mode)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (d osDisk) ReadDir(p string) ([]fs.DirEntry, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := root.Open(rest)
+	f, err := datadir.OpenDirectory(root, rest)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func (d osDisk) SyncFS(p string) error {
 	if err != nil {
 		return err
 	}
-	f, err := root.Open(rest)
+	f, err := root.OpenFile(rest, os.O_RDONLY|datadir.NoWaiting, 0)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gorewind/gorewind/internal/datadir"
 )
 
 // writable reports why entries cannot be made in a directory (access(2)).
@@ -58,12 +60,12 @@ func linkBetween(from *os.Root, a string, to *os.Root, b string) error {
 // between opens the directories of both paths, so that nothing on the way is
 // followed that leads out of a root, and then needs only names in them.
 func between(op string, from *os.Root, a string, to *os.Root, b string, do func(int, string, int, string) error) error {
-	dir, err := from.Open(path.Dir(a))
+	dir, err := datadir.OpenDirectory(from, path.Dir(a))
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	other, err := to.Open(path.Dir(b))
+	other, err := datadir.OpenDirectory(to, path.Dir(b))
 	if err != nil {
 		return err
 	}
