@@ -46,7 +46,6 @@ var mayImport = map[string][]string{
 	"internal/getopt":  {},
 	"internal/fixture": {"pgdata"},
 	"internal/pgtest":  {"pgdata"},
-	"internal/plain":   {},
 	"internal/rogue":   {},
 	"internal/waltest": {"pgdata", "walreader"},
 	"demo":             {"pgdata", "internal/page", "internal/pgtest"},
