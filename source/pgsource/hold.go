@@ -26,7 +26,11 @@ func (s *Server) HoldWAL(ctx context.Context) (from pgdata.LSN, release func() e
 	}
 	session, err := s.openAnother(ctx)
 	if err == nil {
-		from, err = makeSlot(ctx, session.conn)
+		limit := s.pool.timeout / 2
+		watched, stop := session.pulse.watch(ctx, limit)
+		from, err = makeSlot(watched, session.conn)
+		err = silenced(watched, limit, err)
+		stop()
 	}
 	if err != nil {
 		session.drop()

@@ -174,6 +174,8 @@ var attacks = []struct {
 	{"a piece byte by byte", rogue.Attack{SQL: askedPieces, Kind: 'D', Do: func(v *rogue.Victim) bool { return v.Drip(v.Message, 20*time.Millisecond) }}, "the source did not answer for", true},
 	{"notices between pieces", rogue.Attack{SQL: askedPieces, Kind: 'D', Do: forever(notice)}, "messages with", false},
 
+	{"silence instead of a slot", rogue.Attack{SQL: "pg_create_physical_replication_slot", Kind: 'D', Do: (*rogue.Victim).Wait}, "nothing came from the server for ", false},
+
 	// While it is asked for names.
 	{"slots without end", rogue.Attack{SQL: askedSlots, Kind: 'C', Do: forever(rogue.Row([]byte("s"), []byte("t"), []byte("t")))}, "more rows than it was asked for", false},
 	{"slots of another shape", rogue.Attack{SQL: askedSlots, Kind: 'C', Do: forever(rogue.Row([]byte("s")))}, "a row that cannot be understood", false},
@@ -205,7 +207,7 @@ func ask(ctx context.Context, s *pgsource.Server) error {
 		if files++; files > manyFiles {
 			return errManyFiles
 		}
-		if f.Type == pgdata.Regular && f.Size > 0 && strings.HasPrefix(f.Path, "base/1/") {
+		if f.Type == pgdata.Regular && f.Size > 0 && len(asked) < 1000 && strings.HasPrefix(f.Path, "base/1/") {
 			asked = append(asked, source.Range{Path: f.Path, Length: min(f.Size, source.MaxHash)})
 		}
 	}
