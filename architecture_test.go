@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"internal/archive":                  {"pgdata", "timeline", "internal/datadir"},
 	"internal/recovery":                 {"pgdata", "controlfile", "filemap", "internal/datadir"},
 	"source":                            {"pgdata", "internal/datadir"},
-	"source/pgsource":                   {"pgdata", "source", "source/pgsource/internal/conninfo"},
+	"source/pgsource":                   {"pgdata", "source", "source/pgsource/internal/conninfo", "internal/plain"},
 	"source/pgsource/internal/conninfo": {},
 	"internal/target":                   {"pgdata", "controlfile", "filemap", "internal/datadir"},
 	"internal/target/faultdisk":         {"internal/target"},
@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"internal/getopt":  {},
 	"internal/fixture": {"pgdata"},
 	"internal/pgtest":  {"pgdata"},
+	"internal/rogue":   {},
 	"internal/waltest": {"pgdata", "walreader"},
 	"demo":             {"pgdata", "internal/page", "internal/pgtest"},
 	"bench":            {"pgdata", "controlfile", "internal/pgtest"},
@@ -79,6 +80,7 @@ var mayDependOn = map[string][]string{
 		"github.com/mitchellh/colorstring", "github.com/rivo/uniseg", "golang.org/x/term", "golang.org/x/sys",
 	},
 	"internal/pgtest": nil, // for tests, the demo and the benchmark: anything
+	"internal/rogue":  nil,
 	"demo":            nil,
 	"bench":           nil,
 

@@ -50,10 +50,15 @@ func (a *analyzer) checkRequired(p *Plan, b *filemap.Builder) {
 	}
 }
 
+// maxConfiguration is how many bytes of the source's configuration files are read: one
+// can include any number of others.
+const maxConfiguration = 16 << 20
+
 // rewoundConfig is the configuration that the rewound server will have: the source's,
 // but for what the target keeps.
 func (a *analyzer) rewoundConfig(ctx context.Context, b *filemap.Builder) (*pgconf.Config, error) {
 	keep := filemap.Patterns(a.opts.Keep)
+	size := 0
 	return pgconf.Load(pgconf.Options{
 		DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: a.version,
 		ReadFile: func(p string) ([]byte, error) {
@@ -63,7 +68,12 @@ func (a *analyzer) rewoundConfig(ctx context.Context, b *filemap.Builder) (*pgco
 			if _, has := b.Source(p); !has {
 				return nil, fmt.Errorf("file %q: %w", p, fs.ErrNotExist)
 			}
-			return a.source.ReadFile(ctx, p)
+			b, err := a.source.ReadFile(ctx, p)
+			if size += len(b); size > maxConfiguration {
+				return nil, fmt.Errorf("file %q of the source's configuration is one too many: they have more than %d bytes together, which cannot be: %w",
+					p, maxConfiguration, ErrSourceUntrusted)
+			}
+			return b, err
 		},
 		Names: func(dir string) ([]string, error) {
 			var names []string

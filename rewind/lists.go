@@ -34,9 +34,13 @@ func (a *analyzer) list(ctx context.Context, earlier *Plan) *listings {
 	l := &listings{builder: filemap.NewBuilder(rules)}
 	ctx, l.cancel = context.WithCancel(ctx)
 	l.group, ctx = errgroup.WithContext(ctx)
+	budget := newListBudget()
 	debug := a.log.Enabled(ctx, slog.LevelDebug)
 	l.group.Go(func() error {
 		for f, err := range a.source.Files(ctx) {
+			if err == nil {
+				err = budget.addSource(ctx, f)
+			}
 			if err == nil {
 				err = l.builder.AddSource(f)
 			} else {
@@ -64,7 +68,9 @@ func (a *analyzer) list(ctx context.Context, earlier *Plan) *listings {
 			if err != nil {
 				return err
 			}
+			budget.addTarget(f)
 		}
+		budget.endTarget()
 		l.builder.EndTarget()
 		return nil
 	})

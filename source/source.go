@@ -118,6 +118,8 @@ var (
 	// ErrPooled is wrapped where there is no session with the source, because what is
 	// in between has others use it, too.
 	ErrPooled = errors.New("the source is behind a connection pooler that does not keep sessions apart")
+	// ErrUntrusted is wrapped where the source sent what no sound source sends.
+	ErrUntrusted = errors.New("do not trust this source")
 	// ErrPrivilege is wrapped where the role that connected may not do what is needed.
 	ErrPrivilege = errors.New("the role lacks privileges on the source")
 )
