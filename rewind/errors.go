@@ -33,7 +33,7 @@ type Error struct {
 	CrashRecovered   bool      // the target's crash recovery, which Options.EnsureShutdown asks for, changed it in this run, even if that failed
 	NeedsSource      bool      // the target is half rewound in place: what finishes it takes a source
 	Retryable        bool      // the same call may succeed later, without anybody doing anything but waiting
-	BaseBackupNeeded bool      // no further attempt can succeed, whatever is set or brought back before it
+	BaseBackupNeeded bool      // no further attempt can succeed without Options.Resync, whatever is set or brought back before it
 	Err              error
 }
 

@@ -16,9 +16,6 @@ const (
 	// ByWAL is the target's WAL since the last common checkpoint, which is where
 	// recovery starts.
 	ByWAL Evidence = "wal"
-	// ByChanges is what both sides changed since a point before the fork, by their
-	// WAL or their WAL summaries. Recovery starts at the source's own last checkpoint.
-	ByChanges Evidence = "changes"
 	// ByComparison is a comparison of all files. Recovery starts at the source's own
 	// last checkpoint.
 	ByComparison Evidence = "comparison"
@@ -149,10 +146,7 @@ func (r *Rewind) resyncInstead(ctx context.Context, err error) error {
 
 // words are the evidence's for a message.
 func (e Evidence) words() string {
-	switch e {
-	case ByChanges:
-		return "what both sides changed"
-	case ByComparison:
+	if e == ByComparison {
 		return "a comparison of all files"
 	}
 	return "the target's WAL"

@@ -105,7 +105,7 @@ func (r *Rewind) checkSystem(ctx context.Context, c *controlfile.Data) error {
 		return &Explained{
 			Err:    fmt.Errorf("nothing in the target %q shows that it is of the source's system: %w", r.target.Name(), ErrDifferentSystems),
 			Detail: "Its control file cannot be read, and it has no WAL.",
-			Hint:   fmt.Sprintf("If it is all the same, say so with the system identifier %d; or empty the directory.", c.SystemIdentifier),
+			Hint:   fmt.Sprintf("If it is, give %d as Options.SystemIdentifier. Or empty the directory.", c.SystemIdentifier),
 		}
 	}
 	return nil

@@ -23,7 +23,7 @@ const (
 	exitDone       = 0 // done, or nothing to do
 	exitFailed     = 1 // failed, the target is untouched
 	exitUsage      = 2
-	exitBaseBackup = 3 // failed, and only a base backup can help; this run did not change the target
+	exitBaseBackup = 3 // failed, and only a resync or a base backup can help; this run did not change the target
 	exitUnfinished = 4 // interrupted after the point of no return: run again
 )
 
