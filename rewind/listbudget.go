@@ -33,9 +33,14 @@ const (
 	freeFiles = 250_000
 	freeBytes = 16 << 20
 	asMuch    = 2
+	allFiles  = 4_000_000
+	allBytes  = 256 << 20
 )
 
-func newListBudget() *listBudget {
+func newListBudget(s Side) *listBudget {
+	if s.Unknown {
+		return &listBudget{files: allFiles, bytes: allBytes, times: asMuch, target: make(chan struct{})}
+	}
 	return &listBudget{files: freeFiles, bytes: freeBytes, times: asMuch, target: make(chan struct{})}
 }
 

@@ -21,7 +21,7 @@ type listings struct {
 }
 
 // list begins to list both sides.
-func (a *analyzer) list(ctx context.Context, earlier *Plan) *listings {
+func (a *analyzer) list(ctx context.Context, s Side, earlier *Plan) *listings {
 	rules := filemap.Rules{Version: a.version, Geometry: a.geo, Keep: a.opts.Keep}
 	if earlier != nil {
 		rules.Suspect = earlier.Suspect
@@ -34,7 +34,7 @@ func (a *analyzer) list(ctx context.Context, earlier *Plan) *listings {
 	l := &listings{builder: filemap.NewBuilder(rules)}
 	ctx, l.cancel = context.WithCancel(ctx)
 	l.group, ctx = errgroup.WithContext(ctx)
-	budget := newListBudget()
+	budget := newListBudget(s)
 	debug := a.log.Enabled(ctx, slog.LevelDebug)
 	l.group.Go(func() error {
 		for f, err := range a.source.Files(ctx) {

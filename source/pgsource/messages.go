@@ -132,8 +132,9 @@ func (g *gate) description(size int64) error {
 // maxErrorText is how long, in bytes, what is kept of a field of an error can be.
 const maxErrorText = 600
 
-// errorFields are those that are kept of an error (protocol-error-fields).
-var errorFields = []byte("SVCMDH")
+// errorFields are those that are kept of an error (protocol-error-fields): what it says,
+// and in which file of the server it arose.
+var errorFields = []byte("SVCMDHF")
 
 // cleanError makes the fields of an error message fit for people to read: what they
 // say comes from whoever answers, and goes to a terminal or into a log. It is also
