@@ -62,7 +62,7 @@ func (c *contest) run(all []contestant, runs int) []outcome {
 	for i, one := range all {
 		outcomes[i] = outcome{contestant: one, fetched: -1}
 		switch {
-		case !one.rewinds() || one.variant:
+		case !one.rewinds() || one.variant || one.other:
 			c.once(one)
 		case one.dry:
 			c.once(one)
@@ -96,6 +96,12 @@ func (c *contest) alone(sc *scenario, runs int) []sample {
 
 // once runs a contestant on a target of its own, if it changes that.
 func (c *contest) once(one contestant) sample {
+	switch one.program {
+	case backup.program:
+		return c.backUp(one)
+	case rsyncer.program:
+		return c.sync(one)
+	}
 	target := c.target
 	if !one.dry {
 		target = c.fresh()

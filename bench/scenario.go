@@ -19,7 +19,7 @@ type scenario struct {
 	grows       string // the contestant whose times at growing sizes are shown; empty for none
 }
 
-var scenarios = []*scenario{pageImages, smallRecords, manyFiles, liveSource, sparseSource, distantSource, sparseDistantSource, stoppedSource}
+var scenarios = []*scenario{pageImages, smallRecords, manyFiles, liveSource, sparseSource, distantSource, sparseDistantSource, stoppedSource, comparedSource, comparedDirectory}
 
 func (sc *scenario) describe(size int64) string {
 	return fmt.Sprintf("%d %s %s", size, sc.unit, sc.about)
@@ -41,6 +41,7 @@ type contestant struct {
 	env     []string
 	dry     bool // changes nothing, so that it needs no copy of the target
 	variant bool // of another contestant, whose result is checked
+	other   bool // no rewind: what people do instead
 }
 
 func (c contestant) rewinds() bool { return c.program != "pg_waldump" }
