@@ -21,8 +21,10 @@ type Relation struct {
 	Type    uint32 // OID of its row type, or zero
 	Columns []Column
 	// PrimaryKey are numbers of columns, from 1; nil if there is none.
-	PrimaryKey []int
-	Parent     string // schema and name of what it is a partition or a child of, or empty
+	PrimaryKey  []int
+	XMin        uint32 // transaction that wrote this row of pg_class
+	Persistence byte   // relpersistence: p(ermanent), u(nlogged), t(emporary)
+	Parent      string // schema and name of what it is a partition or a child of, or empty
 }
 
 // Column is a row of pg_attribute.
@@ -43,6 +45,7 @@ type Database struct {
 	ByFile    map[pgdata.RelFileLocator]*Relation
 
 	cluster     *Cluster
+	class       *table
 	types       map[uint32]*types.Type
 	schemas     map[uint32]string
 	procs       map[uint32]named
@@ -124,19 +127,41 @@ func (d *Database) read(ctx context.Context, wanted func(*Relation) bool) error 
 	return nil
 }
 
+// relation reads a row of pg_class.
+func (d *Database) relation(r *row) *Relation {
+	rel := &Relation{
+		OID: r.oid(), Name: r.name("relname"), Kind: r.byte("relkind"), TOAST: r.uint32("reltoastrelid"), Type: r.uint32("reltype"),
+		Locator: pgdata.RelFileLocator{Tablespace: r.uint32("reltablespace"), Database: d.OID, Relation: r.uint32("relfilenode")},
+		XMin:    r.tuple.XMin, Persistence: r.byte("relpersistence"),
+	}
+	rel.Schema = fmt.Sprint(r.uint32("relnamespace")) // until its name is known
+	switch {
+	case rel.Locator.Tablespace == 0:
+		rel.Locator.Tablespace = d.Tablespace
+	case rel.Locator.Tablespace == pgdata.GlobalTablespace:
+		rel.Locator.Database = 0
+	}
+	return rel
+}
+
+// ClassFile is where pg_class is.
+func (d *Database) ClassFile() pgdata.RelFileLocator { return d.class.locator }
+
+// ParseClass reads a row of pg_class as it stands in the WAL: its schema is not known
+// by name, and nothing that other catalogs have.
+func (d *Database) ParseClass(t heap.Tuple) (*Relation, error) {
+	r := row{t: d.class, tuple: t}
+	var err error
+	if r.values, err = t.Values(d.class.columns, nil); err != nil {
+		return nil, fmt.Errorf("pg_class: %w", err)
+	}
+	return d.relation(&r), nil
+}
+
 func (d *Database) readClass(ctx context.Context, t *table, mapped map[uint32]uint32) error {
+	d.class = t
 	err := d.cluster.scan(ctx, t, d.cluster.visible, func(r *row) error {
-		rel := &Relation{
-			OID: r.oid(), Name: r.name("relname"), Kind: r.byte("relkind"), TOAST: r.uint32("reltoastrelid"), Type: r.uint32("reltype"),
-			Locator: pgdata.RelFileLocator{Tablespace: r.uint32("reltablespace"), Database: d.OID, Relation: r.uint32("relfilenode")},
-		}
-		rel.Schema = fmt.Sprint(r.uint32("relnamespace")) // until its name is known
-		switch {
-		case rel.Locator.Tablespace == 0:
-			rel.Locator.Tablespace = d.Tablespace
-		case rel.Locator.Tablespace == pgdata.GlobalTablespace:
-			rel.Locator.Database = 0
-		}
+		rel := d.relation(r)
 		if rel.Locator.Relation == 0 {
 			rel.Locator.Relation = mapped[rel.OID]
 		}
