@@ -22,6 +22,11 @@ type Newer interface {
 	Status(xid uint32) (committed, known bool)
 	// Tuples are those of a page of a catalog as of the end of the WAL.
 	Tuples(pgdata.RelFileLocator, pgdata.BlockNumber, heap.Page) ([]heap.Tuple, error)
+	// Blocks are those of a relation that it knows of, in order.
+	Blocks(pgdata.RelFileLocator) []pgdata.BlockNumber
+	// RelationMap is that of a database, zero for what all share; nil if it was not
+	// written.
+	RelationMap(database uint32) []byte
 }
 
 // Options say what is read, and how.
@@ -64,7 +69,7 @@ type DatabaseInfo struct {
 func Open(ctx context.Context, o Options) (*Cluster, error) {
 	c := &Cluster{files: o.Files, version: o.Version, geometry: o.Geometry, newer: o.Newer, after: o.After, roles: map[uint32]string{}}
 	c.status = &status{c: c}
-	global, err := c.relationMap("global")
+	global, err := c.relationMap("global", 0)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +79,7 @@ func Open(ctx context.Context, o Options) (*Cluster, error) {
 	// The shared catalogs have their columns in every database: any will do, and
 	// template1, or whatever has its OID, is always there.
 	const template1 = 1
-	local, err := c.relationMap(c.version.DatabaseDir(pgdata.DefaultTablespace, template1))
+	local, err := c.relationMap(c.version.DatabaseDir(pgdata.DefaultTablespace, template1), template1)
 	if err != nil {
 		return nil, err
 	}

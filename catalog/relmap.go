@@ -40,8 +40,13 @@ func parseRelationMap(b []byte) (map[uint32]uint32, error) {
 	return files, nil
 }
 
-// relationMap reads the one of a directory.
-func (c *Cluster) relationMap(dir string) (map[uint32]uint32, error) {
+// relationMap reads the one of a database's directory, or of what all share.
+func (c *Cluster) relationMap(dir string, database uint32) (map[uint32]uint32, error) {
+	if c.newer != nil {
+		if b := c.newer.RelationMap(database); b != nil {
+			return parseRelationMap(b)
+		}
+	}
 	path := dir + "/pg_filenode.map"
 	f, err := c.files.Open(path)
 	if err != nil {

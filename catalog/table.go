@@ -171,7 +171,9 @@ func newTable(l pgdata.RelFileLocator, columns []column) *table {
 // scan calls a function for every row that can be seen.
 func (c *Cluster) scan(ctx context.Context, t *table, visible func(*heap.Tuple) bool, visit func(*row) error) error {
 	r := row{t: t}
-	return c.Pages(ctx, t.locator, func(b pgdata.BlockNumber, p heap.Page) error {
+	next := pgdata.BlockNumber(0)
+	page := func(b pgdata.BlockNumber, p heap.Page) error {
+		next = b + 1
 		tuples, err := c.tuples(t.locator, b, p)
 		if err != nil {
 			return err
@@ -194,7 +196,18 @@ func (c *Cluster) scan(ctx context.Context, t *table, visible func(*heap.Tuple) 
 			}
 		}
 		return nil
-	})
+	}
+	if err := c.Pages(ctx, t.locator, page); err != nil || c.newer == nil {
+		return err
+	}
+	for _, b := range c.newer.Blocks(t.locator) { // those that the file does not have yet
+		if b >= next {
+			if err := page(b, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // tuples are those of a page, as of the end of the WAL.

@@ -94,6 +94,16 @@ func (t *Tuple) Deleted() bool {
 	return t.XMax != 0 && t.Mask&xmaxInvalid == 0 && !locked
 }
 
+// End notes that a transaction deleted the tuple, or updated it to one elsewhere. The
+// bytes stay as they are.
+func (t *Tuple) End(xmax uint32, isMulti bool, nextBlock uint32, nextOffset uint16) {
+	t.XMax, t.NextBlock, t.NextOffset = xmax, nextBlock, nextOffset
+	t.Mask &^= xmaxInvalid | xmaxCommitted | xmaxLockOnly | xmaxIsMulti | xmaxExclusive | xmaxKeyShared
+	if isMulti {
+		t.Mask |= xmaxIsMulti
+	}
+}
+
 // Visible reports whether a tuple is there for who sees all transactions that
 // committed, which the function tells of.
 func (t *Tuple) Visible(committed func(xid uint32) bool) bool {

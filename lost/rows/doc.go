@@ -69,8 +69,10 @@ type Column struct {
 	Name string
 	Type string // with its schema, but for pg_catalog
 	Key  bool   // of the primary key
-	// Virtual columns are computed when they are read, and in no row.
-	Virtual bool
+	// Generated columns are computed from others. Virtual ones are so when they are read,
+	// and their values are missing.
+	Generated, Virtual bool
+	AlwaysIdentity     bool // GENERATED ALWAYS AS IDENTITY
 }
 
 // Table is a table of which rows are lost.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gorewind/gorewind/catalog"
 	"github.com/gorewind/gorewind/heap"
+	"github.com/gorewind/gorewind/heap/heapwal"
 	"github.com/gorewind/gorewind/heap/types"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
@@ -25,7 +26,9 @@ type Options struct {
 	Fork   pgdata.LSN // where the first record starts that the other cluster does not have
 	End    pgdata.LSN // where the last one ends
 	Files  catalog.Files
-	Newer  catalog.Newer // for a target that was not shut down cleanly, or nil
+	// Recovery is where the crash recovery of a target would begin that was not shut
+	// down cleanly; zero if it was. Then what is in the WAL need not be in the files.
+	Recovery pgdata.LSN
 	// Tables are patterns of tables to tell of: as name, schema.name or
 	// database.schema.name. None means all.
 	Tables []string
@@ -87,7 +90,13 @@ func Find(ctx context.Context, o Options) (*Finder, error) {
 		}
 		f.summary.Incomplete = !whole
 	}
-	options := catalog.Options{Files: o.Files, Version: o.Format.Version, Geometry: o.Format.Geometry, Newer: o.Newer}
+	options := catalog.Options{Files: o.Files, Version: o.Format.Version, Geometry: o.Format.Geometry}
+	if o.Recovery != 0 {
+		f.begin = min(f.begin, o.Recovery)
+		if options.Newer, err = f.recover(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if f.end, err = catalog.Open(ctx, options); err != nil {
 		return nil, err
 	}
@@ -101,6 +110,22 @@ func Find(ctx context.Context, o Options) (*Finder, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// recover reads what the catalogs' files lack of the WAL.
+func (f *Finder) recover(ctx context.Context) (*heapwal.Redo, error) {
+	redo := heapwal.NewRedo(f.o.Format, func(l pgdata.RelFileLocator) bool { return l.Relation < firstNormalOID })
+	r := walreader.NewReader(f.o.WAL, f.o.Format)
+	defer func() { _ = r.Close() }()
+	for rec, err := range r.Records(ctx, f.o.Recovery, f.o.End) {
+		if err != nil {
+			return nil, err
+		}
+		if err := redo.Add(rec); err != nil {
+			return nil, fmt.Errorf("record at %s: %w", f.o.Format.Version.FormatLSN(rec.LSN), err)
+		}
+	}
+	return redo, nil
 }
 
 // Close closes what is open.
@@ -120,7 +145,10 @@ func (f *Finder) table(db *database, rel *catalog.Relation) *Table {
 			at[i] = -1
 			continue
 		}
-		t.Columns = append(t.Columns, Column{Name: text(c.Name), Type: text(typeName(db.end.Type(c.Type), c.Type)), Virtual: c.Generated == 'v'})
+		t.Columns = append(t.Columns, Column{
+			Name: text(c.Name), Type: text(typeName(db.end.Type(c.Type), c.Type)),
+			Generated: c.Generated != 0, Virtual: c.Generated == 'v', AlwaysIdentity: c.Identity == 'a',
+		})
 	}
 	for _, n := range rel.PrimaryKey {
 		if n < 1 || n > len(at) || at[n-1] < 0 {

@@ -113,7 +113,7 @@ func (p *pass) row(rec *walreader.Record, c *heapwal.Change) error {
 		delete(p.doubtful, rec.XID)
 		return nil
 	case rel.kind == chunks:
-		if c.Op != heapwal.Insert || !wanted || !c.NewRow.Known {
+		if c.Op != heapwal.Insert || !c.NewRow.Known || !wanted && p.f.o.Recovery == 0 {
 			return nil
 		}
 		e.op = opChunk
@@ -124,6 +124,9 @@ func (p *pass) row(rec *walreader.Record, c *heapwal.Change) error {
 		if err := p.versionsOf(rec, c, &e, rel); err != nil {
 			return err
 		}
+	}
+	if rel.kind == chunks && p.f.o.Recovery != 0 { // it need not be in its file
+		p.f.chunks.add(rel.db.info.OID, rel.table.OID, e.newRow)
 	}
 	if rel.kind == classes || !wanted {
 		return nil
@@ -277,8 +280,8 @@ func (p *pass) values(rel *relation, row []byte, isKey bool) (values []Value, wh
 		if c.Dropped {
 			continue
 		}
-		if i >= len(rel.layout.Columns) {
-			values = append(values, Value{Missing: true}) // it came later
+		if i >= len(rel.layout.Columns) || c.Generated == 'v' {
+			values = append(values, Value{Missing: true}) // it came later, or is computed
 			continue
 		}
 		v, why, err := p.value(rel, &rel.layout.Columns[i], raw[i], isKey)

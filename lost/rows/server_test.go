@@ -280,7 +280,12 @@ func writtenDown(t *testing.T, in *pgtest.Installation, level string) {
 		}
 	}
 	want := journal(t, c, snapshot)
-	c.Stop(t, pgtest.Fast)
+	crashed := rng.IntN(2) == 0
+	if crashed {
+		c.Stop(t, pgtest.Immediate)
+	} else {
+		c.Stop(t, pgtest.Fast)
+	}
 
 	before := treeOf(t, c.Dir)
 	got, summary, unknown := find(t, c, fork, nil)
@@ -289,7 +294,7 @@ func writtenDown(t *testing.T, in *pgtest.Installation, level string) {
 	assert.Zero(t, summary.NotNamed)
 	assert.Zero(t, summary.Unparsed)
 	compareChanges(t, want, got)
-	pgtest.Note(fmt.Sprintf("%s %s: %d lost rows, %d versions gone", in.Version, level, len(got), unknown))
+	pgtest.Note(fmt.Sprintf("%s %s crashed=%v: %d lost rows, %d versions gone", in.Version, level, crashed, len(got), unknown))
 }
 
 // entry is a change in words.
@@ -334,14 +339,14 @@ func find(t *testing.T, c *pgtest.Cluster, fork pgdata.LSN, change func(*rows.Op
 		}
 		e := entry{xid: fmt.Sprint(ch.XID), rel: ch.Table.Name, op: string(ch.Op)}
 		if ch.Op != rows.Deleted {
-			e.new, e.newGone = composite(ch.New), ch.New == nil
+			e.new, e.newGone = composite(ch.New), ch.New == nil || missing(ch.New)
 		}
 		if ch.Op != rows.Inserted {
-			e.old, e.oldGone = composite(ch.Old), ch.Old == nil || ch.OldIsKey
+			e.old, e.oldGone = composite(ch.Old), ch.Old == nil || missing(ch.Old)
 		}
 		if e.newGone || e.oldGone {
 			unknown++
-			require.True(t, ch.Why != "" || ch.OldIsKey, "a row that is not known says why")
+			require.True(t, ch.Why != "" || missing(ch.New) || missing(ch.Old), "a row that is not known says why")
 		}
 		list = append(list, e)
 	}
@@ -361,12 +366,15 @@ func options(t *testing.T, c *pgtest.Cluster, dir *datadir.Dir, fork pgdata.LSN)
 	wal := segments{c, control.Geometry}
 	r := walreader.NewReader(wal, format)
 	defer func() { _ = r.Close() }()
-	rec, err := r.ReadRecord(t.Context(), control.CheckPoint)
+	end, err := walreader.EndOfWAL(t.Context(), wal, format, control.CheckPoint)
 	require.NoError(t, err)
-	end := rec.End
+	var recovery pgdata.LSN
+	if !control.ShutDownCleanly() {
+		recovery = control.CheckPointCopy.Redo
+	}
 	fork, err = r.FindNextRecord(t.Context(), fork)
 	require.NoError(t, err)
-	return rows.Options{WAL: wal, Format: format, Fork: fork, End: end, Files: dir, Dollars: true}
+	return rows.Options{WAL: wal, Format: format, Fork: fork, End: end.LSN, Recovery: recovery, Files: dir, Dollars: true}
 }
 
 // segments are those of a cluster that has one timeline.
@@ -377,6 +385,11 @@ type segments struct {
 
 func (s segments) OpenSegment(_ context.Context, no pgdata.SegNo) (walreader.Segment, error) {
 	return os.Open(filepath.Join(s.c.Dir, s.c.In.Version.WALPath(s.geo.WALFileName(1, no))))
+}
+
+// missing tells that a value of a row is not there any more.
+func missing(values []rows.Value) bool {
+	return slices.ContainsFunc(values, func(v rows.Value) bool { return v.Missing })
 }
 
 // composite is a row as the server casts it to text.
