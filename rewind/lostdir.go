@@ -11,11 +11,14 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"syscall"
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgconf"
+	"github.com/gorewind/gorewind/lost/rows"
+	"github.com/gorewind/gorewind/lost/rows/export"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -25,9 +28,12 @@ import (
 // which it has not archived yet, and the timeline histories, so that pg_waldump can read them. LostFiles has, under their own
 // paths, the files that are removed or replaced, and of the others what is
 // overwritten or cut off: where it stood, in a file that is otherwise a hole.
+//
+// LostRowsDir has the lost rows as package lost/rows/export writes them, as CSV.
 const (
-	LostWAL   = "wal"
-	LostFiles = "files"
+	LostWAL     = "wal"
+	LostFiles   = "files"
+	LostRowsDir = "rows"
 )
 
 // LostMark is a file in Options.SaveLost for as long as the rewind is not committed:
@@ -169,6 +175,7 @@ func (l *lostDir) remove() {
 func (l *lostDir) removeFiles() {
 	_ = l.root.RemoveAll(LostWAL)
 	_ = l.root.RemoveAll(LostFiles)
+	_ = l.root.RemoveAll(LostRowsDir)
 }
 
 func (l *lostDir) save(ctx context.Context) error {
@@ -202,7 +209,43 @@ func (l *lostDir) save(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := l.saveRows(ctx); err != nil {
+		return err
+	}
 	return l.sync()
+}
+
+// saveRows writes the lost rows. That they cannot be read is no reason not to rewind:
+// what they are in is saved.
+func (l *lostDir) saveRows(ctx context.Context) error {
+	a, p := l.r.analyzer, l.r.plan
+	finder, err := a.lostRows(ctx, p.Target, p.Divergence, nil, l.root.Name())
+	if err == nil {
+		defer func() { _ = finder.Close() }()
+		err = l.writeRows(ctx, finder)
+	}
+	if err == nil || ctx.Err() != nil || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return err
+	}
+	_ = l.root.RemoveAll(LostRowsDir)
+	a.warn(p, "lost rows could not be told, but what they are in was saved: %v", err)
+	l.r.log.Warn(p.Warnings[len(p.Warnings)-1])
+	return nil
+}
+
+func (l *lostDir) writeRows(ctx context.Context, finder *rows.Finder) error {
+	p := l.r.plan
+	if err := l.root.MkdirAll(LostRowsDir, 0o700); err != nil {
+		return err
+	}
+	dir, err := l.root.OpenRoot(LostRowsDir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = dir.Close() }()
+	about := aboutLost(l.r.analyzer, p.Target, Since{p.Divergence, p.DivergenceTimeline})
+	_, err = export.Write(ctx, export.Options{Dir: dir, Format: export.CSV, Sync: !l.r.opts.NoSync, About: about}, finder.Changes(ctx), finder.Summary)
+	return err
 }
 
 // saveSegment copies a WAL segment. What the target does not have, its archive has

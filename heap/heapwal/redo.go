@@ -21,6 +21,7 @@ type Redo struct {
 	committed map[uint32]bool
 	aborted   map[uint32]bool
 	maps      map[uint32][]byte
+	frozen    bool
 }
 
 // redoBlock is what became of a block.
@@ -46,6 +47,11 @@ func NewRedo(f walreader.Format, want func(pgdata.RelFileLocator) bool) *Redo {
 	}
 }
 
+// Freeze ends what counts: all is to be as of here. Of later records only the page
+// images are of use, of pages that no earlier one has changed: these have what they
+// change, and the versions of rows that were there before.
+func (r *Redo) Freeze() { r.frozen = true }
+
 const relationMapHeader = 12 // xl_relmap_update: database, tablespace, length (utils/relmapper.h)
 
 // Add takes a record into account. Records must come in their order.
@@ -54,6 +60,12 @@ func (r *Redo) Add(rec *walreader.Record) error {
 	case walreader.RmgrTransaction:
 		r.end(rec)
 		return nil
+	}
+	if r.frozen {
+		r.images(rec, func(l pgdata.RelFileLocator, b pgdata.BlockNumber) bool { return r.blocks[l][b] == nil })
+		return nil
+	}
+	switch rec.Rmgr {
 	case walreader.RmgrStorage:
 		if l, from, main, ok := r.format.StorageTruncate(rec); ok && main {
 			maps.DeleteFunc(r.blocks[l], func(b pgdata.BlockNumber, _ *redoBlock) bool { return b >= from })
@@ -65,17 +77,7 @@ func (r *Redo) Add(rec *walreader.Record) error {
 		}
 		return nil
 	}
-	for i := range rec.Blocks {
-		ref := &rec.Blocks[i]
-		if ref.Fork != pgdata.MainFork || !ref.HasImage && !ref.WillInit || !r.want(ref.Locator) {
-			continue
-		}
-		b := r.block(ref.Locator, ref.Block)
-		*b = redoBlock{rows: map[uint16]heap.Tuple{}, ending: map[uint16]ending{}, isNew: true}
-		if ref.HasImage {
-			b.base = r.decoder.Image(rec, i)
-		}
-	}
+	r.images(rec, func(pgdata.RelFileLocator, pgdata.BlockNumber) bool { return true })
 	if !Touches(rec) || len(rec.Blocks) == 0 || !r.want(rec.Blocks[0].Locator) {
 		return nil
 	}
@@ -87,6 +89,21 @@ func (r *Redo) Add(rec *walreader.Record) error {
 		r.change(rec.XID, &changes[i])
 	}
 	return nil
+}
+
+// images takes a record's images of the blocks that are wanted.
+func (r *Redo) images(rec *walreader.Record, want func(pgdata.RelFileLocator, pgdata.BlockNumber) bool) {
+	for i := range rec.Blocks {
+		ref := &rec.Blocks[i]
+		if ref.Fork != pgdata.MainFork || !ref.HasImage && !ref.WillInit || !r.want(ref.Locator) || !want(ref.Locator, ref.Block) {
+			continue
+		}
+		b := r.block(ref.Locator, ref.Block)
+		*b = redoBlock{rows: map[uint16]heap.Tuple{}, ending: map[uint16]ending{}, isNew: true}
+		if ref.HasImage {
+			b.base = r.decoder.Image(rec, i)
+		}
+	}
 }
 
 func (r *Redo) end(rec *walreader.Record) {

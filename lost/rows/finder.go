@@ -93,7 +93,7 @@ func Find(ctx context.Context, o Options) (*Finder, error) {
 	options := catalog.Options{Files: o.Files, Version: o.Format.Version, Geometry: o.Format.Geometry}
 	if o.Recovery != 0 {
 		f.begin = min(f.begin, o.Recovery)
-		if options.Newer, err = f.recover(ctx); err != nil {
+		if options.Newer, err = f.redo(ctx, o.Recovery, o.End); err != nil {
 			return nil, err
 		}
 	}
@@ -101,6 +101,11 @@ func Find(ctx context.Context, o Options) (*Finder, error) {
 		return nil, err
 	}
 	options.After = f.outcome.committed.has
+	if f.outcome.changedCatalogs() {
+		if options.Newer, err = f.redo(ctx, f.begin, o.Fork); err != nil {
+			return nil, errors.Join(err, f.end.Close())
+		}
+	}
 	if f.fork, err = catalog.Open(ctx, options); err != nil {
 		return nil, errors.Join(err, f.end.Close())
 	}
@@ -112,14 +117,17 @@ func Find(ctx context.Context, o Options) (*Finder, error) {
 	return f, nil
 }
 
-// recover reads what the catalogs' files lack of the WAL.
-func (f *Finder) recover(ctx context.Context) (*heapwal.Redo, error) {
+// redo reads what the WAL says of the catalogs as of a place in it.
+func (f *Finder) redo(ctx context.Context, from, to pgdata.LSN) (*heapwal.Redo, error) {
 	redo := heapwal.NewRedo(f.o.Format, func(l pgdata.RelFileLocator) bool { return l.Relation < firstNormalOID })
 	r := walreader.NewReader(f.o.WAL, f.o.Format)
 	defer func() { _ = r.Close() }()
-	for rec, err := range r.Records(ctx, f.o.Recovery, f.o.End) {
+	for rec, err := range r.Records(ctx, from, f.o.End) {
 		if err != nil {
 			return nil, err
+		}
+		if rec.LSN >= to {
+			redo.Freeze()
 		}
 		if err := redo.Add(rec); err != nil {
 			return nil, fmt.Errorf("record at %s: %w", f.o.Format.Version.FormatLSN(rec.LSN), err)

@@ -299,6 +299,9 @@ func (p *pass) values(rel *relation, row []byte, isKey bool) (values []Value, wh
 func (p *pass) value(rel *relation, c *catalog.Column, raw heap.Value, isKey bool) (v Value, why string, err error) {
 	if raw.State == heap.Absent {
 		raw = c.Missing
+		if rel.former && raw.State != heap.Present {
+			return Value{Missing: true}, "", nil // it came later, with a value for every row
+		}
 	}
 	if raw.State != heap.Present {
 		return Value{Null: !isKey, Missing: isKey}, "", nil // whether a null is the key's is not known

@@ -40,6 +40,7 @@ type relation struct {
 	// inserts here is no change until that is done.
 	rewriting uint32
 	rewritten bool // that has been done
+	former    bool // the table has another file now
 	count     *Table
 }
 
@@ -138,7 +139,9 @@ func (r *relations) find(l pgdata.RelFileLocator) *relation {
 	case was == nil:
 		return &relation{kind: unknown, db: db}
 	}
-	return r.former(db, was)
+	rel := r.former(db, was)
+	rel.former = true
+	return rel
 }
 
 // former is the relation that a file belonged to, which has another one now or was
