@@ -118,7 +118,10 @@ func (l *LostRows) find(ctx context.Context, o *LostRowsOptions) (err error) {
 		return s.target.unread
 	}
 	l.About = aboutLost(a, s.target, at)
-	if at.LSN >= s.target.EndOfWAL {
+	if o.Source == nil && at.LSN > s.target.EndOfWAL {
+		return fmt.Errorf("%w: the target's WAL ends at %s, before %s", ErrOptions, a.lsn(s.target.EndOfWAL), a.lsn(at.LSN))
+	}
+	if at.LSN == s.target.EndOfWAL {
 		return nil
 	}
 	if o.Source == nil {

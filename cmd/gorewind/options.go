@@ -358,9 +358,9 @@ func init() {
 		{
 			name: "lost", purpose: "writes down the rows that a rewind would lose",
 			usage: []string{
-				"[OPTION]... --target-pgdata=DIRECTORY --source-server=CONNSTR --output=DIRECTORY",
-				"[OPTION]... --target-pgdata=DIRECTORY --source-pgdata=DIRECTORY --output=DIRECTORY",
-				"[OPTION]... --target-pgdata=DIRECTORY --since=LSN/TIMELINE --output=DIRECTORY",
+				"[OPTION]... -D DIRECTORY --source-server=CONNSTR --output=DIRECTORY",
+				"[OPTION]... -D DIRECTORY --source-pgdata=DIRECTORY --output=DIRECTORY",
+				"[OPTION]... -D DIRECTORY --since=LSN/TIMELINE --output=DIRECTORY",
 			},
 			sections: []section{{"Options", append([]string{
 				"target-pgdata", "source-pgdata", "source-server", "since", "output", "row-format", "table", "limit", "restore-target-wal", "config-file",

@@ -66,6 +66,9 @@ type Printer struct {
 // maxDepth bounds how deep types and documents can lie in each other.
 const maxDepth = 100
 
+// maxText is the most that a server makes of a value (MaxAllocSize).
+const maxText = 1 << 30
+
 // Text is what a value looks like. raw is that of [heap.Value].
 func (p *Printer) Text(typ uint32, raw []byte) (string, error) {
 	b, err := p.append(nil, typ, raw, 0)

@@ -112,6 +112,9 @@ func (c *jsonContainer) element(dst []byte, i, at int) ([]byte, error) {
 	if at > end || end > len(c.data) {
 		return nil, corrupt("a jsonb element from %d to %d of %d bytes", at, end, len(c.data))
 	}
+	if len(dst) > maxText {
+		return nil, corrupt("a jsonb document that takes more than %d bytes", maxText)
+	}
 	b := c.data[at:end]
 	switch kind {
 	case entryString:

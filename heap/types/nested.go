@@ -118,6 +118,9 @@ func (w *elements) write(dst []byte, dimension int) (_ []byte, err error) {
 func (w *elements) element(dst []byte, delimiter byte) ([]byte, error) {
 	i := w.index
 	w.index++
+	if len(dst) > maxText {
+		return nil, corrupt("an array that takes more than %d bytes", maxText)
+	}
 	if w.nulls != nil && w.nulls[i/8]&(1<<(i%8)) == 0 {
 		return append(dst, "NULL"...), nil
 	}
