@@ -136,10 +136,10 @@ func (d *Database) relation(r *row) *Relation {
 		XMin:    r.tuple.XMin, Persistence: r.byte("relpersistence"),
 	}
 	rel.Schema = fmt.Sprint(r.uint32("relnamespace")) // until its name is known
-	switch {
-	case rel.Locator.Tablespace == 0:
+	switch rel.Locator.Tablespace {
+	case 0:
 		rel.Locator.Tablespace = d.Tablespace
-	case rel.Locator.Tablespace == pgdata.GlobalTablespace:
+	case pgdata.GlobalTablespace:
 		rel.Locator.Database = 0
 	}
 	return rel

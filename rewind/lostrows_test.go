@@ -163,9 +163,14 @@ func mustHaveCSV(t *testing.T, dir string) {
 	}
 	long := strings.Repeat("9dd4e461268c8034f5c8564e155c67a6", 500)
 	assert.Equal(t, [][]string{
-		{"insert", "new", "", "100", "new"}, {"insert", "new", "", "101", ""}, {"insert", "new", "", "102", "quo'te \\ \n new line, \""},
-		{"update", "old", "", "1", "old 1"}, {"update", "new", "", "1", long},
-		{"update", "old", "", "2", "old 2"}, {"update", "new", "", "200", "old 2"}, {"delete", "old", "", "3", "old 3"},
+		{"insert", "new", "", "100", "new"},
+		{"insert", "new", "", "101", ""},
+		{"insert", "new", "", "102", "quo'te \\ \n new line, \""},
+		{"update", "old", "", "1", "old 1"},
+		{"update", "new", "", "1", long},
+		{"update", "old", "", "2", "old 2"},
+		{"update", "new", "", "200", "old 2"},
+		{"delete", "old", "", "3", "old 3"},
 	}, got)
 	assert.Contains(t, string(text), `101,"",,,,\x`+"\n", "an empty text is none that is null")
 }

@@ -46,11 +46,11 @@ func (f Format) Contents(rec *Record, into []BlockContent) []BlockContent {
 	p := rec.raw[recordHeaderSize:]
 	// decodeBody has found all of this whole.
 	for len(into) < len(rec.Blocks) {
-		switch id := p[0]; {
-		case id == blockIDOrigin:
+		switch p[0] {
+		case blockIDOrigin:
 			p = p[3:]
 			continue
-		case id == blockIDTopXID:
+		case blockIDTopXID:
 			p = p[5:]
 			continue
 		}

@@ -31,7 +31,7 @@ func (in *invocation) lost() int {
 	if err != nil {
 		return in.failed(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	summary, err := l.Write(in.ctx, in.opts.output, cmp.Or(in.opts.rowFormat, export.CSV), in.opts.limit)
 	if err != nil {
 		return in.failed(err)

@@ -12,11 +12,8 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
-// encodingUTF8 is PG_UTF8 (mb/pg_wchar.h).
-const encodingUTF8 = 6
-
-// encodings are those of databases, by their numbers in mb/pg_wchar.h. Of SQL_ASCII
-// and of those that are missing only what is UTF-8 is taken for text.
+// encodings are those of databases, by their numbers in mb/pg_wchar.h. UTF8 needs
+// none; of SQL_ASCII and of those that are missing only what is UTF-8 is taken for text.
 var encodings = map[int32]encoding.Encoding{
 	1: japanese.EUCJP, 2: simplifiedchinese.GBK, 3: korean.EUCKR, 5: japanese.EUCJP,
 	8: charmap.ISO8859_1, 9: charmap.ISO8859_2, 10: charmap.ISO8859_3, 11: charmap.ISO8859_4, 12: charmap.ISO8859_9,

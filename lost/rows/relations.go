@@ -180,7 +180,7 @@ func compatible(was, is *catalog.Relation) bool {
 	}
 	for i, c := range was.Columns {
 		now := is.Columns[i]
-		if c.Column.Len != now.Column.Len || c.Column.Align != now.Column.Align || !now.Dropped && c.Type != now.Type {
+		if c.Len != now.Len || c.Align != now.Align || !now.Dropped && c.Type != now.Type {
 			return false
 		}
 	}

@@ -36,9 +36,6 @@ func (f *Finder) start(ctx context.Context, oldest uint32) (at pgdata.LSN, whole
 			return 0, false, err
 		}
 		checkpoint := found.Checkpoint
-		if rec, err = r.ReadRecord(ctx, checkpoint.LSN); err != nil {
-			return 0, false, err
-		}
 		// Its redo point must be there, too.
 		if _, err := r.ReadRecord(ctx, checkpoint.Redo); err != nil {
 			if errors.Is(err, fs.ErrNotExist) {
@@ -46,10 +43,10 @@ func (f *Finder) start(ctx context.Context, oldest uint32) (at pgdata.LSN, whole
 			}
 			return 0, false, err
 		}
-		at = checkpoint.Redo
 		if rec, err = r.ReadRecord(ctx, checkpoint.LSN); err != nil {
 			return 0, false, err
 		}
+		at = checkpoint.Redo
 		next := binary.LittleEndian.Uint32(rec.MainData[o.Format.Version.WAL.CheckPointNextXid:])
 		if !before(oldest, next) {
 			return at, true, nil

@@ -15,23 +15,26 @@ var leading = []string{"_operation", "_xid", "_committed_at", "_version", "_note
 
 const timeLayout = "2006-01-02 15:04:05.000000Z07:00"
 
+// put writes text; an error comes back when the file is closed.
+func put(w *bufio.Writer, s string) { _, _ = w.WriteString(s) }
+
 func writeCSVHeader(w *bufio.Writer, t *rows.Table) {
 	for i, name := range leading {
 		comma(w, i)
-		w.WriteString(name)
+		put(w, name)
 	}
 	for _, c := range t.Columns {
 		if !c.Virtual {
-			w.WriteByte(',')
+			put(w, ",")
 			writeField(w, c.Name)
 		}
 	}
-	w.WriteByte('\n')
+	put(w, "\n")
 }
 
 func comma(w *bufio.Writer, i int) {
 	if i > 0 {
-		w.WriteByte(',')
+		put(w, ",")
 	}
 }
 
@@ -39,12 +42,12 @@ func comma(w *bufio.Writer, i int) {
 // nothing at all is a null.
 func writeField(w *bufio.Writer, s string) {
 	if s != "" && s != `\.` && !strings.ContainsAny(s, ",\"\r\n") {
-		w.WriteString(s)
+		put(w, s)
 		return
 	}
-	w.WriteByte('"')
-	w.WriteString(strings.ReplaceAll(s, `"`, `""`))
-	w.WriteByte('"')
+	put(w, "\"")
+	put(w, strings.ReplaceAll(s, `"`, `""`))
+	put(w, "\"")
 }
 
 // writeCSV writes a line for each version of the row.
@@ -66,12 +69,12 @@ func writeVersion(w *bufio.Writer, c *rows.Change, version string, values []rows
 		if column.Virtual {
 			continue
 		}
-		w.WriteByte(',')
+		put(w, ",")
 		if values != nil && !values[i].Null && !values[i].Missing {
 			writeField(w, values[i].Text)
 		}
 	}
-	w.WriteByte('\n')
+	put(w, "\n")
 }
 
 // note says what is not known of a version of a row.

@@ -29,7 +29,7 @@ SET LOCAL timezone = 'UTC';
 `, comment(database), comment(a.Divergence))
 }
 
-func writeSQLEnd(w *bufio.Writer) { w.WriteString("\nCOMMIT;\n") }
+func writeSQLEnd(w *bufio.Writer) { put(w, "\nCOMMIT;\n") }
 
 // comment is text that stays within a line of a comment, and shows what it is.
 func comment(s string) string {
@@ -85,7 +85,7 @@ func writeSQL(w *bufio.Writer, c *rows.Change) {
 		}
 		return
 	}
-	w.WriteString(statement)
+	put(w, statement)
 }
 
 func place(c *rows.Change) string {
@@ -98,7 +98,7 @@ func place(c *rows.Change) string {
 
 func writeOld(w *bufio.Writer, t *rows.Table, old []rows.Value) {
 	if old == nil {
-		w.WriteString("-- old: not known\n")
+		put(w, "-- old: not known\n")
 		return
 	}
 	fmt.Fprintf(w, "-- old: %s\n", comment(describe(t, old)))
