@@ -2,7 +2,10 @@
 package gorewind_test
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -29,22 +32,23 @@ var mayImport = map[string][]string{
 	"lost/rows/export":                  {"lost/rows"},
 	"filemap":                           {"pgdata"},
 	"internal/page":                     {"pgdata"},
+	"internal/plain":                    {},
 	"internal/datadir":                  {"pgdata"},
 	"internal/pgconf":                   {"pgdata", "internal/datadir"},
-	"internal/archive":                  {"pgdata", "timeline"},
+	"internal/archive":                  {"pgdata", "timeline", "internal/datadir"},
 	"internal/recovery":                 {"pgdata", "controlfile", "filemap", "internal/datadir"},
 	"source":                            {"pgdata", "internal/datadir"},
 	"source/pgsource":                   {"pgdata", "source", "source/pgsource/internal/conninfo"},
 	"source/pgsource/internal/conninfo": {},
 	"internal/target":                   {"pgdata", "controlfile", "filemap", "internal/datadir"},
 	"internal/target/faultdisk":         {"internal/target"},
-	"report":                            {},
+	"report":                            {"internal/plain"},
 	"report/html":                       {"report"},
 	"rewind": {
 		"pgdata", "controlfile", "timeline", "walreader", "lost", "lost/rows", "lost/rows/export", "filemap", "source", "report",
 		"internal/datadir", "internal/page", "internal/target", "internal/pgconf", "internal/archive", "internal/recovery",
 	},
-	"cmd/gorewind":     {"pgdata", "lost/rows/export", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt"},
+	"cmd/gorewind":     {"pgdata", "lost/rows/export", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt", "internal/plain"},
 	"internal/getopt":  {},
 	"internal/fixture": {"pgdata"},
 	"internal/pgtest":  {"pgdata"},
@@ -53,12 +57,23 @@ var mayImport = map[string][]string{
 	"bench":            {"pgdata", "controlfile", "internal/pgtest"},
 
 	"internal/pgtest/makeclusters": {"pgdata", "rewind", "source", "internal/fixture", "internal/pgtest"},
+
+	"internal/trial":           {"pgdata", "controlfile", "rewind", "source", "source/pgsource", "internal/page", "internal/pgtest"},
+	"internal/trial/sides":     {}, // tests only, as the others
+	"internal/trial/wal":       {},
+	"internal/trial/files":     {},
+	"internal/trial/rows":      {},
+	"internal/trial/recovery":  {},
+	"internal/trial/resync":    {},
+	"internal/trial/histories": {},
+	"internal/trial/whole":     {},
 }
 
 // mayDependOn lists which modules of others a package may pull in, itself or
 // through what it imports; golang.org/x/sync is for all.
 var mayDependOn = map[string][]string{
 	"internal/datadir":          {"golang.org/x/sys"}, // listing
+	"internal/archive":          {"golang.org/x/sys"},
 	"internal/pgconf":           {"golang.org/x/sys"},
 	"internal/recovery":         {"golang.org/x/sys"},
 	"source":                    {"golang.org/x/sys"},
@@ -82,6 +97,7 @@ var mayDependOn = map[string][]string{
 	"bench":           nil,
 
 	"internal/pgtest/makeclusters": nil,
+	"internal/trial":               nil,
 }
 
 func goList(t *testing.T, format string, args ...string) []string {
@@ -120,6 +136,40 @@ func TestLibraryUsersPayOnlyForWhatTheyImport(t *testing.T) {
 			}
 			assert.True(t, slices.ContainsFunc(allowed, func(p string) bool { return strings.HasPrefix(dep, p) }),
 				"package %s depends on %s", name, dep)
+		}
+	}
+}
+
+// opensByName is what could wait at a fifo that lies where a file belongs.
+var opensByName = regexp.MustCompile(`\bos\.(Open|OpenFile|ReadFile)\(|(?i:root)\.(Open|OpenFile|ReadFile)\(`)
+
+// mayOpen lists the files that open something by themselves, and what it is.
+var mayOpen = map[string]string{
+	"internal/datadir/regular.go":   "it is for all others, and does not wait",
+	"internal/archive/archive.go":   "a file of its own, which it makes",
+	"internal/recovery/attached.go": "what the kernel has in /proc",
+	"internal/recovery/signals.go":  "the data directory itself",
+	"internal/target/interlock.go":  "the data directory itself",
+	"rewind/lostdir.go":             "the directory for what is lost",
+}
+
+// Files of a data directory are opened by internal/datadir, which waits for nobody.
+func TestFilesOfADataDirectoryAreOpenedWithoutWaiting(t *testing.T) {
+	for _, pkg := range []string{"source", "rewind", "internal/datadir", "internal/pgconf", "internal/archive", "internal/target", "internal/recovery"} {
+		files, err := filepath.Glob(pkg + "/*.go")
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") || mayOpen[name] != "" {
+				continue
+			}
+			text, err := os.ReadFile(name)
+			require.NoError(t, err)
+			for line := range strings.Lines(string(text)) {
+				if opensByName.MatchString(line) && !strings.Contains(line, "NoWaiting") {
+					assert.Fail(t, "it could wait at a fifo: open it with internal/datadir", "%s: %s", name, line)
+				}
+			}
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gorewind/gorewind/pgdata"
@@ -54,8 +55,17 @@ func (b *Builder) AddSource(f pgdata.FileInfo) error {
 	if err := b.checkSource(f); err != nil {
 		return err
 	}
-	if kept, err := b.keeps(f.Path); err != nil || kept && f.Type != pgdata.Directory {
+	kept, err := b.keeps(f.Path)
+	if err != nil || kept && f.Type != pgdata.Directory {
 		return err
+	}
+	if !kept && f.Type == pgdata.Directory && slices.Contains(files, f.Path) {
+		return fmt.Errorf("file %q of the source is a directory, where servers have a file: %w", f.Path, ErrUntrusted)
+	}
+	if f.Type == pgdata.Symlink {
+		if err := CheckLink(f.Link); err != nil {
+			return fmt.Errorf("file %q of the source: %w: %w", f.Path, err, ErrUntrusted)
+		}
 	}
 	if err := b.source.Add(f); err != nil {
 		return fmt.Errorf("the source's listing: %w: %w", err, ErrUntrusted)

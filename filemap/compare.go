@@ -7,18 +7,26 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Candidates yields the entries, with their numbers, that are copied only because
-// WAL does not tell whether the two sides differ: free space and visibility maps,
-// transaction status, configuration. Comparing them may cost less. WAL itself is
-// not among them.
+// Candidates yields the entries, with their numbers, of which nothing tells whether
+// the two sides differ: free space and visibility maps, transaction status,
+// configuration, which would be copied, and relations where all is to be compared. WAL
+// itself is not among them.
 func (p *Plan) Candidates() iter.Seq2[int, *Entry] {
 	return func(yield func(int, *Entry) bool) {
 		for i := range p.Entries {
-			if e := &p.Entries[i]; e.Action == Copy && e.Reason == NotARelation && !p.IsSegment(e) && !yield(i, e) {
+			if e := &p.Entries[i]; (e.Compare || e.Action == Copy && e.Reason == NotARelation && !p.IsSegment(e)) && !yield(i, e) {
 				return
 			}
 		}
 	}
+}
+
+// CompareBytes is how much of each side the candidates have.
+func (p *Plan) CompareBytes() (n int64) {
+	for _, e := range p.Candidates() {
+		n += min(e.SourceSize, e.TargetSize)
+	}
+	return n
 }
 
 // IsSegment reports whether the entry is a WAL segment.
@@ -35,6 +43,12 @@ func (p *Plan) SetDifferent(i int, blocks *pgdata.BlockSet) {
 	e := &p.Entries[i]
 	same := blocks == nil || blocks.Len() == 0
 	size := int64(p.Geometry.BlockSize)
+	if e.Compare {
+		if e.Blocks = p.blocksOnBoth(blocks, e); e.Blocks != nil && e.Reason == SameContent {
+			e.Reason = Different
+		}
+		return
+	}
 	switch {
 	case same && e.SourceSize == e.TargetSize:
 		e.Action, e.Reason = None, SameContent

@@ -19,6 +19,9 @@ type Facts struct {
 	// Made are files of the source, by path, that recovery makes from WAL and that
 	// must not be there before: the target gets none of them.
 	Made map[string]bool
+	// Compare says that nothing tells which blocks of relations differ, so that all of
+	// them are to be compared.
+	Compare bool
 }
 
 // Segment is what was decided about the files of one name that the two sides have
@@ -26,8 +29,13 @@ type Facts struct {
 type Segment struct {
 	// Keep says that the target's own file stays, because recovery reads it.
 	Keep bool
+	// Superseded says that the target's own file stays where the source has none of
+	// that name: recovery reads a younger timeline's file of the segment instead.
+	Superseded bool
 	// Common says that the target's own file is proven to hold what the source's does.
 	Common bool
+	// Needless says that recovery starts after it: the target gets none.
+	Needless bool
 	// Written is how many bytes of the source's file hold WAL: zero of one that is
 	// recycled and not yet written. The rest is not copied, unless a running source
 	// has come to write it.
@@ -91,6 +99,9 @@ func (b *Builder) Plan(facts Facts) (*Plan, error) {
 const chunkEntries = 1 << 10
 
 func (d *decider) add(e Entry) {
+	if s, ok := d.segment(e.Path); ok && s.Restored > 0 && e.Action != Restore {
+		return // what an archive brought back comes in the place of what a side has
+	}
 	last := len(d.entries) - 1
 	if last < 0 || len(d.entries[last]) == chunkEntries {
 		d.entries = append(d.entries, nil)
@@ -111,7 +122,9 @@ func (d *decider) onlyOnSource(source *cursor) {
 		e.Action, e.Reason = None, MadeByRecovery
 	case f.Type == pgdata.Regular:
 		e.Action = Copy
-		if segment, ok := d.segment(f.Path); ok {
+		if segment, ok := d.segment(f.Path); ok && segment.Needless {
+			e.Action, e.Reason = None, OldWAL
+		} else if ok {
 			d.lessOf(&e, segment)
 		}
 	}
@@ -126,11 +139,13 @@ func (d *decider) onlyOnTarget(target *cursor) {
 		return
 	}
 	e := Entry{Path: f.Path, Type: f.Type, TargetSize: f.Size}
-	if segment, ok := d.segment(f.Path); ok && segment.Keep {
-		d.keepNeeded(&e)
-		return
-	}
 	e.Action, e.Reason = Remove, OnlyOnTarget
+	switch segment, ok := d.segment(f.Path); {
+	case ok && segment.Keep:
+		e.Action, e.Reason = None, NeededRecovery
+	case ok && segment.Superseded:
+		e.Action, e.Reason = None, Superseded
+	}
 	d.add(e)
 }
 
@@ -144,7 +159,7 @@ func (d *decider) onBoth(source, target *cursor) error {
 	if src.fileType() != f.Type {
 		return fmt.Errorf("file %q is a %s on the source and a %s on the target: make them the same", f.Path, src.fileType(), f.Type)
 	}
-	if f.Type != pgdata.Regular || path.Base(f.Path) == pgdata.VersionPath && !d.rules.Suspect[f.Path] {
+	if f.Type != pgdata.Regular || path.Base(f.Path) == pgdata.VersionPath && !d.rules.Suspect[f.Path] && !d.facts.Compare {
 		return nil
 	}
 	e := Entry{Path: f.Path, Type: f.Type, SourceSize: src.size(), TargetSize: f.Size}
@@ -160,11 +175,6 @@ func (d *decider) keep(f pgdata.FileInfo) {
 		d.kept[dir] = true
 	}
 	d.add(Entry{Path: f.Path, Type: f.Type, Action: None, Reason: Kept, TargetSize: f.Size})
-}
-
-func (d *decider) keepNeeded(e *Entry) {
-	e.Action, e.Reason = None, NeededRecovery
-	d.add(*e)
 }
 
 // decide chooses the action for a regular file that both sides have.
@@ -188,9 +198,24 @@ func (d *decider) decide(e *Entry) {
 	case e.TargetSize > e.SourceSize:
 		e.Action, e.Reason = Truncate, Shrunk
 	}
+	if d.facts.Compare {
+		if e.Reason == "" {
+			e.Reason = SameContent
+		}
+		e.Compare = !d.isUnlogged(seg)
+		return
+	}
 	if e.Blocks = d.plan.blocksOnBoth(d.changed(seg, e), e); e.Blocks != nil && e.Reason == "" {
 		e.Reason = ChangedBlocks
 	}
+}
+
+// isUnlogged reports whether a server makes a relation's file anew when it starts: of
+// an unlogged relation only the initial fork counts.
+func (d *decider) isUnlogged(seg pgdata.RelSegment) bool {
+	seg.Segment = 0
+	_, has := d.Source(seg.Path(d.rules.Version) + "_init")
+	return has
 }
 
 // changed is the set of a file's blocks to overwrite, or nil. From the limit of the
@@ -200,7 +225,7 @@ func (d *decider) decide(e *Entry) {
 // pages with free space is in no WAL either.
 func (d *decider) changed(seg pgdata.RelSegment, e *Entry) *pgdata.BlockSet {
 	blocks := d.facts.Changed.Blocks[seg]
-	limit, limited := d.facts.Changed.Limits[seg.Locator]
+	limit, limited := d.facts.Changed.LimitOf(seg.Locator)
 	cut := seg.Segment == 0 && d.isCut(seg, e)
 	if !limited && !cut {
 		return blocks
@@ -262,6 +287,8 @@ func (d *decider) segment(p string) (s Segment, ok bool) {
 // decideSegment leaves a WAL segment alone that the target has, or that it needs.
 func (d *decider) decideSegment(e *Entry, s Segment) {
 	switch {
+	case s.Needless:
+		e.Action, e.Reason = Remove, OldWAL
 	case s.Common:
 		e.Action, e.Reason = None, CommonWAL
 	case s.Keep:

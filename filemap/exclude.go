@@ -2,6 +2,7 @@ package filemap
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/gorewind/gorewind/pgdata"
@@ -22,6 +23,16 @@ var excludedNames = map[string]bool{
 	"backup_label": true, "backup_manifest": true, "current_logfiles.tmp": true, "postgresql.auto.conf.tmp": true,
 	"postmaster.opts": true, "postmaster.pid": true, "tablespace_map": true,
 }
+
+// files are paths at which nothing else than a file is of use to a server, and some
+// of which a rewind writes last.
+var files = []string{
+	pgdata.BackupLabelPath, "backup_manifest", "postgresql.auto.conf", "recovery.conf", "recovery.done",
+	"recovery.signal", "standby.signal", "tablespace_map", pgdata.VersionPath, pgdata.ControlFilePath,
+}
+
+// Files lists paths at which there can only be a file.
+func Files() []string { return slices.Clone(files) }
 
 const relcacheInit = "pg_internal.init" // with a process's number behind it while it is written
 

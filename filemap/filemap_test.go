@@ -85,6 +85,8 @@ func TestDecisions(t *testing.T) {
 		{name: "a directory only the target has is removed", target: dir("base/7"), want: filemap.Remove, reason: filemap.OnlyOnTarget},
 		{name: "the target's divergent WAL is removed", target: file("pg_wal/000000010000000000000009", 1<<20), want: filemap.Remove, reason: filemap.OnlyOnTarget},
 		{name: "WAL that recovery needs stays", target: file("pg_wal/000000010000000000000003", 1<<20), want: filemap.None, reason: filemap.NeededRecovery},
+		{name: "the target's own segment of the divergence stays where a younger timeline has it", target: file("pg_wal/000000010000000000000008", 1<<20), want: filemap.None, reason: filemap.Superseded},
+		{name: "that of the source is copied", source: file("pg_wal/000000010000000000000008", 1<<20), target: file("pg_wal/000000010000000000000008", 1<<20), want: filemap.Copy, reason: filemap.NotARelation},
 		{name: "an equal relation stays", source: file(rel, page), target: file(rel, page)},
 		{name: "a grown relation gets its tail", source: file(rel, 3*page), target: file(rel, page), want: filemap.CopyTail, reason: filemap.Grown},
 		{name: "the tail of a file that ends within a block begins with that block", source: file(rel, 3*page), target: file(rel, page+page/2), want: filemap.CopyTail, reason: filemap.Grown},
@@ -92,6 +94,7 @@ func TestDecisions(t *testing.T) {
 		{name: "what an empty relation is cut to has no first block", source: file(rel, 0), target: file(rel, page), want: filemap.Truncate, reason: filemap.Shrunk},
 		{name: "from where the target cut a relation all blocks come", source: file(rel, 4*page), target: file(rel, 5*page), limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{seg.Locator: 2}, want: filemap.Truncate, reason: filemap.Shrunk, blocks: []pgdata.BlockNumber{0, 2, 3}},
 		{name: "what the target made anew comes whole", source: file(rel, 2*page), target: file(rel, 2*page), limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{seg.Locator: 0}, want: filemap.None, reason: filemap.ChangedBlocks, blocks: []pgdata.BlockNumber{0, 1}},
+		{name: "what lies in a database that the target made anew comes whole", source: file(rel, 2*page), target: file(rel, 2*page), limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{{Tablespace: seg.Locator.Tablespace, Database: seg.Locator.Database}: 0}, want: filemap.None, reason: filemap.ChangedBlocks, blocks: []pgdata.BlockNumber{0, 1}},
 		{name: "a limit is one of the whole relation", source: file(rel+".1", 2*page), target: file(rel+".1", 2*page), limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{seg.Locator: pgdata.BlockNumber(geometry.RelSegBlocks) + 1}, want: filemap.None, reason: filemap.ChangedBlocks, blocks: []pgdata.BlockNumber{1}},
 		{name: "a limit in a later file spares the first one", source: file(rel, 2*page), target: file(rel, 2*page), limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{seg.Locator: pgdata.BlockNumber(geometry.RelSegBlocks) + 1}},
 		{name: "the state of a transaction that recovery prepares is not copied", source: file("pg_twophase/000002F1", 99), want: filemap.None, reason: filemap.MadeByRecovery},
@@ -146,7 +149,7 @@ func TestDecisions(t *testing.T) {
 			plan, err := b.Plan(filemap.Facts{
 				Changed: pgdata.Changes{Blocks: c.changed, Limits: c.limits},
 				WAL: map[string]filemap.Segment{
-					"000000010000000000000003": {Keep: true}, "000000010000000000000004": {Common: true},
+					"000000010000000000000003": {Keep: true}, "000000010000000000000008": {Superseded: true, Written: 1 << 20}, "000000010000000000000004": {Common: true},
 				},
 				Made: map[string]bool{"pg_twophase/000002F1": true},
 			})

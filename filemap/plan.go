@@ -47,10 +47,13 @@ const (
 	Shrunk         Reason = "shorter on the source"
 	ChangedBlocks  Reason = "changed on the target"
 	NeededRecovery Reason = "required for recovery"
+	Superseded     Reason = "a younger timeline has the segment, which is what recovery reads"
 	CommonWAL      Reason = "WAL that the target has"
 	NotWritten     Reason = "recycled by the source and not yet written"
 	SameContent    Reason = "same content on both sides"
 	Kept           Reason = "kept as asked"
+	OldWAL         Reason = "WAL of before the start of recovery"
+	Different      Reason = "different"
 	MadeByRecovery Reason = "made by recovery from WAL"
 )
 
@@ -65,6 +68,9 @@ type Entry struct {
 	TargetSize int64            // bytes as listed; zero where the target has none
 	Link       string           // where a symbolic link to create leads
 	Blocks     *pgdata.BlockSet // blocks of a file that both sides have to overwrite, or nil
+
+	// Compare says that it is not known which blocks of a relation's file differ.
+	Compare bool
 
 	// Of a WAL segment that is copied, these do not come from the source:
 	Unwritten  int64  // bytes at its end that the source has not written; they become zeros

@@ -121,10 +121,23 @@ func (c ChangedBlocks) Merge(o ChangedBlocks) {
 // Changes is what a stretch of WAL changed: blocks of main forks, and from which
 // block on everything counts as changed, because the main fork was made, removed
 // or cut there in the stretch: what grew there since need not be described by WAL.
-// The zero value is empty.
+// A limit of relation zero is one of all relations of its database in its
+// tablespace, as in WAL summaries: that directory was made or removed. Ask
+// [Changes.LimitOf]. The zero value is empty.
 type Changes struct {
 	Blocks ChangedBlocks
 	Limits map[RelFileLocator]BlockNumber
+}
+
+// LimitOf is from which block on everything of a relation counts as changed; ok is
+// false if only those of Blocks do.
+func (c *Changes) LimitOf(l RelFileLocator) (limit BlockNumber, ok bool) {
+	limit, ok = c.Limits[l]
+	l.Relation = 0
+	if ofAll, has := c.Limits[l]; has && (!ok || ofAll < limit) {
+		return ofAll, true
+	}
+	return limit, ok
 }
 
 // Limit notes that everything from block b on, numbered over the whole fork,

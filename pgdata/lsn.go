@@ -39,6 +39,12 @@ func isHex(s string) bool {
 // TimelineID numbers a timeline; the first is 1, zero means "none".
 type TimelineID uint32
 
+// TimelineStretch is the WAL of a timeline in [From, To).
+type TimelineStretch struct {
+	TLI      TimelineID
+	From, To LSN
+}
+
 // SegNo numbers a WAL segment: LSN divided by the WAL segment size.
 type SegNo uint64
 

@@ -243,3 +243,33 @@ func TestChangesAreMergedWithTheLowerLimit(t *testing.T) {
 	assert.Empty(t, none.Limits)
 	assert.Equal(t, map[pgdata.RelFileLocator]pgdata.BlockNumber{a: 7, b: 3}, one.Limits, "what was merged is as it was")
 }
+
+func TestALimitOfADatabaseIsOneOfAllItsRelations(t *testing.T) {
+	rel := pgdata.RelFileLocator{Tablespace: 1663, Database: 5, Relation: 16384}
+	database, shared := rel, pgdata.RelFileLocator{Tablespace: pgdata.GlobalTablespace, Relation: 1262}
+	database.Relation = 0
+	elsewhere, other := rel, rel
+	elsewhere.Tablespace, other.Relation = 77, 16385
+	for _, c := range []struct {
+		name   string
+		limits map[pgdata.RelFileLocator]pgdata.BlockNumber
+		of     pgdata.RelFileLocator
+		want   pgdata.BlockNumber
+		ok     bool
+	}{
+		{name: "none", of: rel},
+		{name: "its own", limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{rel: 7}, of: rel, want: 7, ok: true},
+		{name: "another relation's", limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{other: 7}, of: rel},
+		{name: "its database's", limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{database: 0}, of: rel, ok: true},
+		{name: "both", limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{database: 0, rel: 7}, of: rel, ok: true},
+		{name: "its database's in another tablespace", limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{database: 0}, of: elsewhere},
+		{name: "a shared relation has no database", limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{database: 0}, of: shared},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			changes := pgdata.Changes{Limits: c.limits}
+			limit, ok := changes.LimitOf(c.of)
+			assert.Equal(t, c.want, limit)
+			assert.Equal(t, c.ok, ok)
+		})
+	}
+}

@@ -33,6 +33,13 @@ type Document struct {
 	Reason   string `json:"reason,omitempty"`
 	Resumes  bool   `json:"resumes,omitempty"`
 
+	// Evidence is what shows which blocks of which files differ, and Because why what
+	// costs less could not be used.
+	Evidence Evidence     `json:"evidence,omitempty"`
+	Because  []PassedOver `json:"because,omitempty"`
+	Compared int64        `json:"compared_bytes,omitempty"` // of each side, where files were compared as a whole
+	Damaged  []Damage     `json:"damaged,omitempty"`        // what a comparison found damaged on the target
+
 	// Proven is true where the last WAL before the divergence, or before the target's
 	// end, was read on both sides and is the same. Where it is false, Unproven says
 	// why, and only the timeline histories vouch for it. Both are missing where the
@@ -55,6 +62,32 @@ type Document struct {
 	Phases       []Phase     `json:"phases,omitempty"`
 	FetchedBytes int64       `json:"fetched_bytes,omitempty"` // by a rewind that was carried out
 	Error        *Error      `json:"error,omitempty"`
+}
+
+// Evidence is what shows what differs.
+type Evidence string
+
+// The kinds of evidence.
+const (
+	ByWAL        Evidence = "wal"        // the target's WAL since the last common checkpoint
+	ByChanges    Evidence = "changes"    // what both sides changed since a point before they parted
+	ByComparison Evidence = "comparison" // a comparison of all files
+)
+
+// PassedOver is a kind of evidence that could not be used.
+type PassedOver struct {
+	Evidence  Evidence `json:"evidence"`
+	Condition string   `json:"condition"` // as in an error
+	Reason    string   `json:"reason"`
+}
+
+// Damage is a file of the target with blocks whose checksums are wrong. They are
+// replaced by the source's.
+type Damage struct {
+	Path     string    `json:"path"`
+	Relation *Relation `json:"relation,omitempty"` // of the source, where that is known
+	Blocks   string    `json:"blocks"`             // such as "0-3 7", within the file
+	Count    int64     `json:"count"`
 }
 
 // Side is one of the two clusters.
@@ -288,4 +321,23 @@ func (e *Error) untouched() string {
 		return "The target was not changed but for its crash recovery."
 	}
 	return "The target was not changed."
+}
+
+// Words are the evidence's for people.
+func (e Evidence) Words() string {
+	switch e {
+	case ByChanges:
+		return "what both sides changed"
+	case ByComparison:
+		return "a comparison of all files"
+	}
+	return "the target's WAL"
+}
+
+// Label is the name of what is damaged: the relation's, where it is known.
+func (d *Damage) Label() string {
+	if d.Relation == nil {
+		return d.Path
+	}
+	return d.Relation.String()
 }

@@ -81,6 +81,10 @@ func (t Tablespace) String() string {
 func (t *text) lost(d *Document) {
 	l := d.Lost
 	if l == nil {
+		if d.Evidence == ByComparison {
+			t.title("What is lost")
+			t.wrapped("", "That is not known: the target's WAL does not tell.")
+		}
 		return
 	}
 	t.title("What is lost")
@@ -119,6 +123,10 @@ func (t *text) lost(d *Document) {
 func (t *text) lostInShort(d *Document) {
 	l := d.Lost
 	if l == nil {
+		if d.Evidence == ByComparison {
+			t.title("What was lost")
+			t.wrapped("", "That is not known: the target's WAL does not tell.")
+		}
 		return
 	}
 	t.title("What was lost")

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"unicode"
+
+	"github.com/gorewind/gorewind/internal/plain"
 )
 
 // text is text that is being set.
@@ -28,14 +30,7 @@ func (t *text) paint(how, s string) string {
 
 // clean keeps what came from outside from steering a terminal, from hiding and
 // from changing the order of what is around it.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s)
-}
+func clean(s string) string { return plain.Text(s, plain.Unlimited) }
 
 // wide are the characters that take two columns, roughly: those of East Asia and
 // pictures (Unicode Standard Annex 11).

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 )
@@ -24,8 +25,10 @@ type Options struct {
 func Text(w io.Writer, d *Document, o Options) error {
 	t := newText(o)
 	t.heading(d)
+	t.because(d)
 	t.fork(d)
 	t.lost(d)
+	t.damaged(d)
 	t.copied(d)
 	t.start(d.Startability)
 	t.space(d)
@@ -55,9 +58,37 @@ func (t *text) heading(d *Document) {
 	switch {
 	case d.Resumes:
 		t.wrapped("", "It completes a rewind that was interrupted.")
+	case d.Evidence == ByComparison:
+		t.wrapped("", "It compares all files, "+Bytes(d.Compared)+" on each side.")
+	case d.Evidence == ByChanges:
+		t.wrapped("", "It copies what either side changed since before they parted.")
 	case !d.Required && d.Target != nil && d.Error == nil: // what failed early does not know
 		t.wrapped("", "No rewind is required: "+d.Reason+".")
 	}
+}
+
+// because says why what costs less could not be used.
+func (t *text) because(d *Document) {
+	for _, p := range d.Because {
+		t.wrapped("not by "+p.Evidence.Words()+": ", p.Reason)
+	}
+}
+
+// damaged lists what was found damaged on the target.
+func (t *text) damaged(d *Document) {
+	if len(d.Damaged) == 0 {
+		return
+	}
+	t.title("What is damaged on the target, and replaced")
+	var rows [][]string
+	for i, f := range d.Damaged {
+		if i == maxRows {
+			rows = append(rows, []string{"", "", more(len(d.Damaged))})
+			break
+		}
+		rows = append(rows, []string{Count(f.Count, "block"), cmp.Or(f.Blocks, "-"), f.Label()})
+	}
+	t.table(rows)
 }
 
 // maxRows is how many rows a table of the text has.

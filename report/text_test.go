@@ -91,7 +91,7 @@ func TestDurationsAreWrittenForPeople(t *testing.T) {
 func TestNamesCannotHideOrSteer(t *testing.T) {
 	d := planSample()
 	d.Lost.Relations[0].Name = "table a\x1b[2J\u202e\u200bb"
-	assert.Contains(t, textOf(t, d, report.Options{Width: 80}), "table a?[2J??b in shop")
+	assert.Contains(t, textOf(t, d, report.Options{Width: 80}), "table a\\x1b[2J\\u202e\\u200bb in shop")
 }
 
 // TestWideNamesFit has names whose characters take two columns each.

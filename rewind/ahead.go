@@ -46,9 +46,9 @@ func (a *analyzer) ahead(ctx context.Context, p *Plan, b *filemap.Builder) (*ahe
 			return nil, err
 		}
 	}
-	h := &ahead{from: segs, end: max(end, p.Divergence)}
+	h := &ahead{from: segs, end: max(end, p.shared())}
 	var err error
-	if h.events, err = a.readEvents(ctx, segs, p.Divergence, h.end); err != nil {
+	if h.events, err = a.readEvents(ctx, segs, max(p.shared(), p.Start.Redo), h.end); err != nil {
 		return nil, fmt.Errorf("could not read what the source's WAL does to files: %w", err)
 	}
 	return h, a.checkAheadSettings(p, h.events)
@@ -57,7 +57,11 @@ func (a *analyzer) ahead(ctx context.Context, p *Plan, b *filemap.Builder) (*ahe
 // readEvents collects the events of a stretch of WAL.
 func (a *analyzer) readEvents(ctx context.Context, segs walreader.Segments, from, to pgdata.LSN) (*events, error) {
 	read, err := walreader.Read(ctx, segs, a.format, walreader.ReadRequest{
-		From: from, To: to, Visitor: func() walreader.Visitor { return newEvents(0).in(a.format) },
+		From: from, To: to, Visitor: func() walreader.Visitor {
+			e := newEvents(0).in(a.format)
+			e.begin = from
+			return e
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -149,7 +153,7 @@ func (a *analyzer) checkActs(ctx context.Context, p *Plan, past *events, common 
 	for i, stretch := range []struct {
 		segs     walreader.Segments
 		from, to pgdata.LSN
-	}{{common, copies[0].at, p.Divergence}, {h.from, max(copies[0].at, p.Divergence), h.end}} {
+	}{{common, copies[0].at, p.shared()}, {h.from, max(copies[0].at, p.shared()), h.end}} {
 		if stretch.from >= stretch.to {
 			continue
 		}
@@ -176,7 +180,7 @@ func (a *analyzer) checkActs(ctx context.Context, p *Plan, past *events, common 
 func (a *analyzer) checkCopy(p *Plan, c databaseCopy, touched [2]map[databaseDir]pgdata.LSN) error {
 	from := a.version.DatabaseDir(c.from.tablespace, c.from.database)
 	common, own := touched[0][c.from], touched[1][c.from]
-	newer := c.at < p.Divergence && common > c.at // the target's own pages can be from after the copy
+	newer := common > c.at || p.Evidence != ByWAL && own > c.at // pages of the target can be from after the copy
 	if max(common, own) > c.at && changesBelow(p.Files, from) {
 		newer = true // pages come that are from after it, or go
 	}

@@ -2,8 +2,10 @@ package rewind
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/gorewind/gorewind/internal/recovery"
 	"github.com/gorewind/gorewind/internal/target"
@@ -29,15 +31,14 @@ type analyzer struct {
 	geo     pgdata.Geometry
 	format  walreader.Format
 
-	step func(string)
+	step  func(string)
+	watch func(done *atomic.Int64, total int64) (stop func()) // reports how much is compared
 }
 
-// analyze finds where the two sides parted, what the target changed since, and what
-// is to be done about every file. earlier is what an interrupted rewind in place knew.
-func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Plan) error {
-	p := &Plan{Version: a.version, Target: s.target, Source: s.source}
-	r.plan = p
-	if err := a.checkSource(s.source); err != nil {
+// byWAL analyzes by the target's WAL: it finds where the two sides parted, and what
+// the target changed since.
+func (r *Rewind) byWAL(ctx context.Context, a *analyzer, s sides, p, earlier *Plan) error {
+	if err := a.checkPageHints(s); err != nil {
 		return err
 	}
 	s, err := a.findSides(ctx, s, earlier)
@@ -54,9 +55,17 @@ func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Pla
 		}
 	}
 	p.Target, p.Source = s.target, s.source
+	if f.unproven != "" && r.opts.Resync != NoResync {
+		return &Explained{Err: ErrUnproven, Detail: sentence(f.unproven)}
+	}
 	f.describe(p)
 	a.tellFork(p, f)
 	if !p.Required {
+		if err := a.checkFollows(ctx, p); err != nil && (r.opts.Resync != NoResync || !errors.Is(err, ErrCannotFollow)) {
+			return err
+		} else if err != nil {
+			a.warn(p, "%v", err)
+		}
 		return a.checkLeft(ctx, p)
 	}
 	if earlier == nil {
@@ -72,6 +81,11 @@ func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Pla
 	if err != nil {
 		return err
 	}
+	return r.conclude(ctx, a, p, past, lists, earlier)
+}
+
+// conclude makes the plan of what was found out.
+func (r *Rewind) conclude(ctx context.Context, a *analyzer, p *Plan, past *past, lists *listings, earlier *Plan) (err error) {
 	past.describe(p)
 	if earlier != nil {
 		p.Again, p.Suspect = true, earlier.Suspect

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"os"
 	"sync"
 
 	"github.com/gorewind/gorewind/internal/archive"
+	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
@@ -59,7 +59,7 @@ func (a *analyzer) openArchive() (*walArchive, error) {
 		return nil, err
 	}
 	return &walArchive{
-		archive: &archive.Archive{Command: command, DataDir: a.target.Name(), Version: a.version, Logger: a.log},
+		archive: &archive.Archive{Command: command, DataDir: a.target.Name(), Version: a.version, Pause: a.opts.ArchivePause, Logger: a.log},
 		target:  a.target, format: a.format, restored: map[string]string{},
 	}, nil
 }
@@ -162,7 +162,7 @@ func (a *walArchive) verify(ctx context.Context, o oneSegment, tli pgdata.Timeli
 	if !errors.Is(err, walreader.ErrEndOfWAL) {
 		return err
 	}
-	f, err := os.Open(o.file)
+	f, err := datadir.OpenRegularFile(o.file)
 	if err != nil {
 		return err
 	}
@@ -207,5 +207,5 @@ func (o oneSegment) OpenSegment(_ context.Context, s pgdata.SegNo) (walreader.Se
 	if s != o.no {
 		return nil, fs.ErrNotExist
 	}
-	return os.Open(o.file)
+	return datadir.OpenRegularFile(o.file)
 }

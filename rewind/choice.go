@@ -226,7 +226,8 @@ func (a *analyzer) checkUnarchived(p *Plan, b *filemap.Builder) {
 	for f := range b.TargetIn(status) {
 		name, ready := strings.CutSuffix(path.Base(f.Path), ".ready")
 		tli, s, isSegment := a.geo.ParseWALFileName(name)
-		if !ready || !isSegment || s >= a.geo.SegNo(p.Divergence) || tli != p.Target.History.TimelineOf(a.geo, s) {
+		// Without the target's WAL it is not known what of it is of before the fork.
+		if !ready || !isSegment || p.Evidence == ByWAL && (s >= a.geo.SegNo(p.Divergence) || tli != p.Target.History.TimelineOf(a.geo, s)) {
 			continue
 		}
 		_, here := b.Target(a.version.WALPath(name))

@@ -1,139 +1,204 @@
 package rewind
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"iter"
-	"log/slog"
+	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/gorewind/gorewind/internal/datadir"
-	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/page"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 )
 
-// pair is a part of a file of the source and the target's file to compare it with.
-type pair struct {
-	own    string
-	theirs source.Range
-}
-
-// Files are compared in pieces of comparePiece bytes, comparePairs at a time.
+// Files are compared in pieces of comparePiece bytes. comparePairs are asked for
+// together, and compareAsks such questions go on at a time.
 const (
 	comparePiece = 64 << 10
 	comparePairs = 4096
+	compareAsks  = 2
 )
 
-// compareFiles finds out which files that would be copied, because WAL does not
-// tell whether they differ, do not differ, or only in parts: free space and
-// visibility maps, transaction status, configuration. Both sides compute hashes.
+// compareFiles finds out which files that would be copied, because nothing tells
+// whether they differ, do not differ, or only in parts: free space and visibility
+// maps, transaction status, configuration; and all relations, where there is no other
+// evidence. Both sides compute hashes.
 func (a *analyzer) compareFiles(ctx context.Context, p *Plan) error {
-	plan := p.Files
-	if _, can := a.source.(source.Hasher); !can || p.Again {
+	if _, can := a.source.(source.Hasher); !can || p.Again && p.Evidence == ByWAL {
 		return nil
 	}
-	blocks := pgdata.BlockNumber(comparePiece / plan.Geometry.BlockSize)
-	var (
-		pairs     []pair
-		entries   []int // of the pairs
-		different = map[int]*pgdata.BlockSet{}
-	)
-	ask := func() error {
-		same, err := sameContent(ctx, a.log, a.source, a.target, pairs)
-		if err != nil {
-			return err
-		}
-		for i, s := range same {
-			if first := pgdata.BlockNumber(pairs[i].theirs.Offset / int64(plan.Geometry.BlockSize)); !s {
-				for b := first; b < first+blocks; b++ {
-					different[entries[i]].Add(b)
-				}
-			}
-		}
-		pairs, entries = pairs[:0], entries[:0]
-		return nil
+	c := &comparison{
+		a: a, plan: p.Files, refine: p.Evidence == ByComparison, different: map[int]*pgdata.BlockSet{},
+		checksums: p.Target.Control.DataChecksumVersion != 0, damaged: map[string]*pgdata.BlockSet{},
 	}
-	for i := range plan.Candidates() {
-		e := &plan.Entries[i]
-		different[i] = new(pgdata.BlockSet)
-		end := min(e.SourceSize, e.TargetSize)
-		for at := int64(0); at < end; at += comparePiece {
-			length := int64(comparePiece)
-			if e.SourceSize != e.TargetSize { // else one that grew meanwhile is found out
-				length = min(length, end-at)
-			}
-			pairs = append(pairs, pair{e.Path, source.Range{Path: e.Path, Offset: at, Length: length}})
-			entries = append(entries, i)
-			if len(pairs) == comparePairs {
-				if err := ask(); err != nil {
-					return err
-				}
-			}
+	if c.refine {
+		p.Compared = p.Files.CompareBytes()
+		a.step("comparing files")
+		defer a.watch(&c.done, p.Compared)()
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(compareAsks)
+	batch := make([]piece, 0, comparePairs)
+	for pc := range c.pieces() {
+		if batch = append(batch, pc); len(batch) < comparePairs {
+			continue
+		}
+		full := batch
+		batch = make([]piece, 0, comparePairs)
+		g.Go(func() error { return c.ask(gctx, full) })
+		if gctx.Err() != nil {
+			break
 		}
 	}
-	if err := ask(); err != nil {
+	g.Go(func() error { return c.ask(gctx, batch) })
+	if err := g.Wait(); err != nil {
 		return err
 	}
-	for i, blocks := range different {
-		plan.SetDifferent(i, blocks)
+	for i := range p.Files.Candidates() {
+		p.Files.SetDifferent(i, c.different[i])
+	}
+	if p.Damaged = c.damaged; len(p.Damaged) > 0 {
+		blocks := 0
+		for _, set := range p.Damaged {
+			blocks += set.Len()
+		}
+		a.warn(p, "%d blocks of the target were damaged, in %d files: they are replaced by the source's", blocks, len(p.Damaged))
 	}
 	return nil
 }
 
-// sameContent tells for every pair whether both sides are known to have the same
-// bytes: of a source that gives no hashes, nothing is.
-func sameContent(ctx context.Context, log *slog.Logger, src source.Source, own *target.Target, pairs []pair) ([]bool, error) {
-	hasher, can := src.(source.Hasher)
-	same := make([]bool, len(pairs))
-	if !can || len(pairs) == 0 {
-		return same, nil
-	}
-	var sums [][]byte
-	theirs := make([][]byte, 0, len(pairs))
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		return hasher.Hash(ctx, ranges(pairs), func(_ source.Range, sum []byte) error {
-			theirs = append(theirs, bytes.Clone(sum))
-			return nil
-		})
-	})
-	g.Go(func() (err error) {
-		sums, err = own.Hash(ctx, hasher.NewHash, ownRanges(pairs))
-		return err
-	})
-	if err := g.Wait(); errors.Is(err, errors.ErrUnsupported) {
-		log.Debug(fmt.Sprintf("files are copied without being compared: %v", err))
-		return same, nil
-	} else if err != nil {
-		return nil, err
-	}
-	if len(theirs) != len(pairs) {
-		return nil, fmt.Errorf("the source gave %d of %d hashes: %w", len(theirs), len(pairs), ErrSourceUntrusted)
-	}
-	for i := range pairs {
-		same[i] = sums[i] != nil && bytes.Equal(sums[i], theirs[i])
-	}
-	return same, nil
+// comparison is under way. What differs is noted as blocks.
+type comparison struct {
+	a         *analyzer
+	plan      *filemap.Plan
+	refine    bool // find out which blocks of a piece differ
+	checksums bool // the target's pages have them
+
+	done      atomic.Int64 // bytes
+	mu        sync.Mutex
+	different map[int]*pgdata.BlockSet    // by entry
+	damaged   map[string]*pgdata.BlockSet // by path: the target's blocks that have wrong checksums
 }
 
-func ranges(pairs []pair) iter.Seq[source.Range] {
-	return func(yield func(source.Range) bool) {
-		for _, p := range pairs {
-			if !yield(p.theirs) {
-				return
+// piece is a part of an entry's file.
+type piece struct {
+	entry int
+	source.Range
+}
+
+// pieces cuts all candidates up, as far as both sides have them.
+func (c *comparison) pieces() iter.Seq[piece] {
+	return func(yield func(piece) bool) {
+		for i, e := range c.plan.Candidates() {
+			end := min(e.SourceSize, e.TargetSize)
+			for at := int64(0); at < end; at += comparePiece {
+				length := int64(comparePiece)
+				if e.SourceSize != e.TargetSize { // else one that grew meanwhile is found out
+					length = min(length, end-at)
+				}
+				if !yield(piece{i, source.Range{Path: e.Path, Offset: at, Length: length}}) {
+					return
+				}
 			}
 		}
 	}
 }
 
-func ownRanges(pairs []pair) []datadir.Range {
-	ranges := make([]datadir.Range, len(pairs))
-	for i, p := range pairs {
-		ranges[i] = datadir.Range{Path: p.own, Offset: p.theirs.Offset, Length: p.theirs.Length}
+// blocks cuts a piece up further.
+func (c *comparison) blocks(pieces []piece) []piece {
+	size := int64(c.plan.Geometry.BlockSize)
+	var list []piece
+	for _, p := range pieces {
+		for at := p.Offset; at < p.Offset+p.Length; at += size {
+			list = append(list, piece{p.entry, source.Range{Path: p.Path, Offset: at, Length: min(size, p.Offset+p.Length-at)}})
+		}
 	}
-	return ranges
+	return list
+}
+
+// ask compares pieces and notes which blocks differ.
+func (c *comparison) ask(ctx context.Context, pieces []piece) error {
+	different, err := c.filter(ctx, pieces)
+	if err != nil {
+		return err
+	}
+	different = c.blocks(different)
+	if c.refine {
+		if different, err = c.filter(ctx, different); err != nil {
+			return err
+		}
+		if err := c.verify(ctx, different); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range different {
+		set := c.different[p.entry]
+		if set == nil {
+			set = new(pgdata.BlockSet)
+			c.different[p.entry] = set
+		}
+		set.Add(c.block(p))
+	}
+	for _, p := range pieces {
+		c.done.Add(p.Length)
+	}
+	return nil
+}
+
+func (c *comparison) block(p piece) pgdata.BlockNumber {
+	return pgdata.BlockNumber(p.Offset / int64(c.plan.Geometry.BlockSize))
+}
+
+// filter gives the pieces that are not known to be the same on both sides.
+func (c *comparison) filter(ctx context.Context, pieces []piece) ([]piece, error) {
+	ranges := make([]source.Range, len(pieces))
+	for i, p := range pieces {
+		ranges[i] = p.Range
+	}
+	same, err := sameContent(ctx, c.a.log, c.a.source, c.a.target, ranges)
+	if err != nil {
+		return nil, err
+	}
+	var different []piece
+	for i, p := range pieces {
+		if !same[i] {
+			different = append(different, p)
+		}
+	}
+	return different, nil
+}
+
+// verify finds out which of the target's blocks that differ are damaged.
+func (c *comparison) verify(ctx context.Context, blocks []piece) error {
+	if !c.checksums {
+		return nil
+	}
+	reader := fileReader{open: c.a.target.Open}
+	defer reader.close()
+	for _, p := range blocks {
+		e := &c.plan.Entries[p.entry]
+		segment, isRelation := pgdata.ParseRelPath(c.a.version, p.Path)
+		if !isRelation || !e.Compare {
+			continue
+		}
+		b, err := reader.read(ctx, p.Range)
+		if err != nil {
+			return err
+		}
+		number := segment.Segment*c.plan.Geometry.RelSegBlocks + uint32(c.block(p))
+		if len(b) == int(c.plan.Geometry.BlockSize) && page.Verify(b, number) != nil {
+			c.mu.Lock()
+			if c.damaged[p.Path] == nil {
+				c.damaged[p.Path] = new(pgdata.BlockSet)
+			}
+			c.damaged[p.Path].Add(c.block(p))
+			c.mu.Unlock()
+		}
+	}
+	return nil
 }

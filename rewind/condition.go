@@ -31,7 +31,8 @@ const (
 	SourceRunning       Condition = "source_running"       // ErrSourceRunning
 	SourceNotClean      Condition = "source_not_clean"     // ErrSourceNotClean
 	SourceUnavailable   Condition = "source_unavailable"   // ErrSourceUnavailable
-	SourceChanged       Condition = "source_changed"       // ErrSourceChanged
+	SourceChanged       Condition = "source_changed"       // ErrSourceChanged, *SourceFileError
+	SourcePooled        Condition = "source_pooled"        // ErrSourcePooled
 	SourceUntrusted     Condition = "source_untrusted"     // ErrSourceUntrusted, ErrUnsafePath
 	MissingPrivilege    Condition = "missing_privilege"    // ErrPrivilege; the error names the statements to run
 	SameDirectory       Condition = "same_directory"       // ErrSameDirectory, ErrNested
@@ -39,13 +40,15 @@ const (
 	Incompatible        Condition = "incompatible"         // ErrIncompatible
 	UnsupportedVersion  Condition = "unsupported_version"  // *pgdata.UnsupportedVersionError
 	DamagedControlFile  Condition = "damaged_control_file" // *controlfile.Error
-	DamagedHistory      Condition = "damaged_history"      // *timeline.ParseError
+	DamagedHistory      Condition = "damaged_history"      // *timeline.ParseError, ErrNoHistory
 	NoPageHints         Condition = "no_page_hints"        // ErrNoPageHints
 	FullPageWritesOff   Condition = "full_page_writes_off" // ErrFullPageWrites
 	WALLevelMinimal     Condition = "wal_level_minimal"    // ErrWALLevel
 	ChecksumsDiffer     Condition = "checksums_differ"     // ErrChecksumsDiffer
 	ForkUnknown         Condition = "fork_unknown"         // ErrForkUnknown
 	UnsafeReplay        Condition = "unsafe_replay"        // ErrUnsafeReplay
+	Unproven            Condition = "unproven"             // ErrUnproven; only with Options.Resync
+	CannotFollow        Condition = "cannot_follow"        // ErrCannotFollow; only with Options.Resync
 	OtherTimeline       Condition = "other_timeline"       // ErrOtherTimeline
 	NoCommonAncestor    Condition = "no_common_ancestor"   // timeline.ErrNoCommonAncestor
 	MissingWAL          Condition = "missing_wal"          // *MissingWALError, *CannotStartError: a segment that is needed is nowhere
@@ -65,7 +68,8 @@ const (
 type verdict struct {
 	condition Condition
 	temporary bool // the same call may succeed later
-	lost      bool // only a base backup can help
+	lost      bool // only a base backup can help, or a resync
+	resync    bool // other evidence than the target's WAL helps
 	is        func(error) bool
 }
 
@@ -76,34 +80,39 @@ var verdicts = []verdict{
 	{condition: TargetLocked, temporary: true, is: anyOf(ErrTargetLocked)},
 	{condition: TargetRunning, is: anyOf(ErrTargetRunning, recovery.ErrRunning)},
 	{condition: TargetChanged, is: anyOf(ErrTargetChanged)},
-	{condition: TargetNotClean, is: anyOf(ErrTargetNotClean, recovery.ErrInconsistent, recovery.ErrStillUnclean)},
-	{condition: TargetNotClean, is: as[*recovery.NotFoundError]},
+	{condition: TargetNotClean, resync: true, is: anyOf(ErrTargetNotClean, recovery.ErrInconsistent, recovery.ErrStillUnclean)},
+	{condition: TargetNotClean, resync: true, is: as[*recovery.NotFoundError]},
 	{condition: SourceRunning, is: anyOf(ErrSourceRunning)},
 	{condition: SourceNotClean, is: anyOf(ErrSourceNotClean)},
 	{condition: MissingPrivilege, is: anyOf(ErrPrivilege)},
 	{condition: SourceUnavailable, temporary: true, is: anyOf(ErrSourceUnavailable)},
 	{condition: PlanOutdated, is: anyOf(ErrPlanOutdated)},
 	{condition: SourceChanged, temporary: true, is: anyOf(ErrSourceChanged)},
+	{condition: SourceChanged, temporary: true, is: as[*SourceFileError]},
+	{condition: SourcePooled, is: anyOf(ErrSourcePooled)},
 	{condition: SourceUntrusted, is: anyOf(ErrSourceUntrusted, datadir.ErrUnsafePath)},
 	{condition: SameDirectory, is: anyOf(ErrSameDirectory, ErrNested)},
 	{condition: DifferentSystems, is: anyOf(ErrDifferentSystems)},
 	{condition: Incompatible, is: anyOf(ErrIncompatible)},
 	{condition: UnsupportedVersion, is: as[*pgdata.UnsupportedVersionError]},
 	{condition: DamagedControlFile, is: as[*controlfile.Error]},
-	{condition: DamagedHistory, is: as[*timeline.ParseError]},
-	{condition: NoPageHints, lost: true, is: anyOf(ErrNoPageHints)},
-	{condition: FullPageWritesOff, is: anyOf(ErrFullPageWrites)},
-	{condition: WALLevelMinimal, lost: true, is: anyOf(ErrWALLevel)},
-	{condition: ChecksumsDiffer, is: anyOf(ErrChecksumsDiffer)},
-	{condition: ForkUnknown, lost: true, is: anyOf(ErrForkUnknown)},
-	{condition: UnsafeReplay, lost: true, is: anyOf(ErrUnsafeReplay)},
+	{condition: DamagedHistory, resync: true, is: as[*timeline.ParseError]},
+	{condition: DamagedHistory, resync: true, is: anyOf(ErrNoHistory)},
+	{condition: NoPageHints, lost: true, resync: true, is: anyOf(ErrNoPageHints)},
+	{condition: FullPageWritesOff, resync: true, is: anyOf(ErrFullPageWrites)},
+	{condition: WALLevelMinimal, lost: true, resync: true, is: anyOf(ErrWALLevel)},
+	{condition: ChecksumsDiffer, resync: true, is: anyOf(ErrChecksumsDiffer)},
+	{condition: ForkUnknown, lost: true, resync: true, is: anyOf(ErrForkUnknown)},
+	{condition: UnsafeReplay, lost: true, resync: true, is: anyOf(ErrUnsafeReplay)},
+	{condition: Unproven, resync: true, is: anyOf(ErrUnproven)},
+	{condition: CannotFollow, resync: true, is: anyOf(ErrCannotFollow)},
 	{condition: OtherTimeline, is: anyOf(ErrOtherTimeline)},
-	{condition: NoCommonAncestor, lost: true, is: anyOf(timeline.ErrNoCommonAncestor)},
-	{condition: MissingWAL, lost: true, is: isLostWAL},
-	{condition: DamagedWAL, lost: true, is: func(err error) bool { return as[*walreader.Error](err) && isDamage(err) }},
-	{condition: DamagedWAL, lost: true, is: as[*walreader.BoundaryError]},
-	{condition: UnknownWALRecord, is: as[*walreader.UnknownRecordError]},
-	{condition: MissingWAL, is: func(err error) bool { return as[*MissingWALError](err) || as[*CannotStartError](err) }},
+	{condition: NoCommonAncestor, lost: true, resync: true, is: anyOf(timeline.ErrNoCommonAncestor)},
+	{condition: MissingWAL, lost: true, resync: true, is: isLostWAL},
+	{condition: DamagedWAL, lost: true, resync: true, is: func(err error) bool { return as[*walreader.Error](err) && isDamage(err) }},
+	{condition: DamagedWAL, lost: true, resync: true, is: as[*walreader.BoundaryError]},
+	{condition: UnknownWALRecord, resync: true, is: as[*walreader.UnknownRecordError]},
+	{condition: MissingWAL, resync: true, is: func(err error) bool { return as[*MissingWALError](err) || as[*CannotStartError](err) }},
 	{condition: ArchiveFailed, is: func(err error) bool {
 		return errors.Is(err, ErrNoRestoreCommand) || as[*archive.CommandError](err) || as[*archive.NotFoundError](err)
 	}},

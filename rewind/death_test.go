@@ -20,6 +20,7 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
+	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -102,7 +103,7 @@ func TestEveryDeath(t *testing.T) {
 // TestKilledPrograms kills gorewind at random moments while it rewinds real
 // servers whose source is busy, and finishes what it began.
 func TestKilledPrograms(t *testing.T) {
-	seed := newSeed()
+	seed := pgtest.Seed()
 	kills, rounds, majors := map[rewind.State]int{}, 2, []string{"18"}
 	if torture > 0 {
 		rounds, majors = 3*torture, []string{"9.6", "13", "18"}
@@ -121,7 +122,7 @@ func TestKilledPrograms(t *testing.T) {
 			for round := range 1 + rounds {
 				victim := old.CloneStopped(t)
 				promoted.Exec(t, "DROP TABLE IF EXISTS load")
-				stop := load(t, promoted)
+				stop := trial.Load(t, promoted)
 				command := func(more ...string) *exec.Cmd {
 					return exec.Command(program, append([]string{"-D", victim.Dir, "--source-server", promoted.ConnString("postgres")}, more...)...)
 				}
@@ -164,8 +165,8 @@ func TestKilledPrograms(t *testing.T) {
 				}
 				stop()
 				require.Equal(t, rewind.StateRewound, stateOf(t, victim))
-				mustFollow(t, victim, promoted)
-				mustBeSound(t, victim)
+				trial.MustFollow(t, victim, promoted)
+				trial.MustBeSound(t, victim)
 				require.NoError(t, os.RemoveAll(filepath.Join(victim.Dir, "base")), "room for the next")
 			}
 		})

@@ -37,7 +37,7 @@ func (a *analyzer) decide(ctx context.Context, p *Plan, past *past, lists *listi
 	}
 	made := maps.Clone(past.events.prepared)
 	maps.Copy(made, ahead.events.prepared)
-	if p.Files, err = b.Plan(filemap.Facts{Changed: p.Changed, WAL: wal.segments, Made: stateFiles(p, made)}); err != nil {
+	if p.Files, err = b.Plan(filemap.Facts{Changed: p.Changed, WAL: wal.segments, Made: stateFiles(p, made), Compare: p.Evidence == ByComparison}); err != nil {
 		return err
 	}
 	if err := a.compareFiles(ctx, p); err != nil {
@@ -60,7 +60,7 @@ func consistentAt(p *Plan) pgdata.LSN {
 	if p.Source.State.Live && !p.Source.State.InRecovery {
 		return p.Source.State.FlushLSN
 	}
-	return max(c.CheckPoint, c.MinRecoveryPoint, p.Divergence)
+	return max(c.CheckPoint, c.MinRecoveryPoint, p.shared())
 }
 
 // measure finds out what room the rewind takes. That there is too little is an error
@@ -83,15 +83,12 @@ func (a *analyzer) describeFiles(ctx context.Context, files *filemap.Plan) {
 		return // these are many lines
 	}
 	for i := range files.Entries {
-		if e := &files.Entries[i]; e.Reason == filemap.NeededRecovery {
+		if e := &files.Entries[i]; e.Reason == filemap.NeededRecovery || e.Reason == filemap.Superseded {
 			a.log.Debug(fmt.Sprintf("Not removing file \"%s\" because it is required for recovery", e.Path))
 		}
 	}
 	for i := range files.Entries {
 		e := &files.Entries[i]
-		if e.Action == filemap.None && e.Blocks == nil {
-			continue
-		}
 		if e.Reason == filemap.NotARelation && e.Action != filemap.Truncate {
 			a.log.Debug(fmt.Sprintf("%s (%s)", e.Path, filemap.Copy)) // if only the parts that differ
 			continue

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"runtime/debug"
 	"slices"
@@ -55,21 +56,31 @@ func (r *Rewind) document(err error, known func() names) *report.Document {
 	if p.Divergence != 0 {
 		d.Divergence = &report.Position{LSN: r.lsn(p.Divergence), Timeline: uint32(p.DivergenceTimeline)}
 	}
+	d.Evidence = report.Evidence(p.Evidence)
+	for _, o := range p.PassedOver {
+		d.Because = append(d.Because, report.PassedOver{Evidence: report.Evidence(o.Evidence), Condition: string(o.Condition), Reason: o.Reason})
+	}
 	if p.Files == nil {
 		return d
 	}
-	c := p.Checkpoint
-	d.Checkpoint = &report.Checkpoint{LSN: r.lsn(c.LSN), Redo: r.lsn(c.Redo), Timeline: uint32(c.TLI)}
-	d.WALRead = r.documentWAL()
+	if c := p.Checkpoint; p.Evidence == ByWAL {
+		d.Checkpoint = &report.Checkpoint{LSN: r.lsn(c.LSN), Redo: r.lsn(c.Redo), Timeline: uint32(c.TLI)}
+	}
+	if p.Scan.Records > 0 {
+		d.WALRead = r.documentWAL()
+	}
 	d.Startability = &report.Start{From: r.lsn(p.Start.Redo), To: r.lsn(p.ConsistentAt), Segments: []report.Segment{}}
 	for _, w := range p.NeededWAL {
 		d.Startability.Segments = append(d.Startability.Segments, report.Segment{Name: w.Name, Where: report.Where(w.Origin)})
 	}
 	names := known()
-	d.Lost = r.documentLost(names)
-	if r.lostSaved || d.Kind == report.Plan {
-		d.Lost.SavedIn = r.opts.SaveLost
+	if p.Evidence == ByWAL || p.Scan.Records > 0 { // else it is not known
+		d.Lost = r.documentLost(names)
+		if r.lostSaved || d.Kind == report.Plan {
+			d.Lost.SavedIn = r.opts.SaveLost
+		}
 	}
+	d.Compared, d.Damaged = p.Compared, r.documentDamage(names)
 	d.Totals, d.Files = r.documentFiles(names)
 	d.BlockSize = int64(p.Files.Geometry.BlockSize)
 	for _, s := range p.Files.Saved() {
@@ -149,12 +160,29 @@ func (r *Rewind) documentWAL() *report.WALRead {
 	for s := p.Scan.FirstSegment; s <= p.Scan.LastSegment && p.Scan.Records > 0; s++ {
 		name := geo.WALFileName(p.Target.History.TimelineOf(geo, s), s)
 		where := FromTarget
+		if i := slices.IndexFunc(p.NeededWAL, func(w NeededWAL) bool { return w.Name == name }); i >= 0 && s < geo.SegNo(p.Divergence) {
+			where = p.NeededWAL[i].Origin // the same as recovery's
+		}
 		if r.analyzer.archive.has(name) {
 			where = FromArchive
 		}
 		read.Segments = append(read.Segments, report.Segment{Name: name, Where: report.Where(where)})
 	}
 	return read
+}
+
+func (r *Rewind) documentDamage(n names) (list []report.Damage) {
+	p := r.plan
+	for _, file := range slices.Sorted(maps.Keys(p.Damaged)) {
+		set := p.Damaged[file]
+		d := report.Damage{Path: file, Blocks: blockRuns(set), Count: int64(set.Len())}
+		if seg, ok := pgdata.ParseRelPath(p.Version, file); ok {
+			relation := n.relation(seg.Locator, 0)
+			d.Relation = &relation
+		}
+		list = append(list, d)
+	}
+	return list
 }
 
 func (r *Rewind) documentSync() string {

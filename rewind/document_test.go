@@ -14,6 +14,7 @@ import (
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/report/html"
@@ -139,7 +140,7 @@ func TestWhatIsNotKeptIsNotSaidToBe(t *testing.T) {
 	dir := fixtures(t)[0]
 	require.NoError(t, fixture.Restore(filepath.Join(dir, "target"), target))
 	require.NoError(t, fixture.Restore(filepath.Join(dir, "source"), src))
-	gone := &liar{Source: openDir(t, src), fetch: func(ctx context.Context, honest source.Source, r source.Range, dst source.Sink) error {
+	gone := &liar{Source: trial.OpenDir(t, src), fetch: func(ctx context.Context, honest source.Source, r source.Range, dst source.Sink) error {
 		if isWAL(r.Path) { // the analysis reads WAL
 			return honest.Fetch(ctx, only(r), dst)
 		}
@@ -159,7 +160,7 @@ func TestWhatIsNotKeptIsNotSaidToBe(t *testing.T) {
 func TestHintsDoNotHangOnWords(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	p.runServerIn(p.target)
-	_, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: openDir(t, p.source)})
+	_, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: trial.OpenDir(t, p.source)})
 	d := rewind.ErrorDocument(err)
 	assert.Equal(t, rewind.ErrTargetNotClean.Error(), d.Error.Message)
 	assert.Equal(t, []string{"Stop it, and run gorewind again."}, d.Error.Hints)
@@ -179,7 +180,7 @@ func TestConditions(t *testing.T) {
 		rewind.TargetRunning: rewind.ErrTargetRunning, rewind.TargetLocked: rewind.ErrTargetLocked, rewind.TargetChanged: rewind.ErrTargetChanged,
 		rewind.TargetNotClean: rewind.ErrTargetNotClean, rewind.SourceRunning: rewind.ErrSourceRunning, rewind.SourceNotClean: rewind.ErrSourceNotClean,
 		rewind.SourceUnavailable: rewind.ErrSourceUnavailable, rewind.SourceChanged: rewind.ErrSourceChanged, rewind.SourceUntrusted: rewind.ErrSourceUntrusted,
-		rewind.MissingPrivilege: rewind.ErrPrivilege, rewind.DifferentSystems: rewind.ErrDifferentSystems, rewind.Incompatible: rewind.ErrIncompatible,
+		rewind.SourcePooled: rewind.ErrSourcePooled, rewind.MissingPrivilege: rewind.ErrPrivilege, rewind.DifferentSystems: rewind.ErrDifferentSystems, rewind.Incompatible: rewind.ErrIncompatible,
 		rewind.NoPageHints: rewind.ErrNoPageHints, rewind.FullPageWritesOff: rewind.ErrFullPageWrites, rewind.SameDirectory: rewind.ErrNested,
 		rewind.PlanOutdated: rewind.ErrPlanOutdated, rewind.InvalidOptions: rewind.ErrOptions, rewind.NothingToResume: rewind.ErrNothingToResume,
 		rewind.ArchiveFailed: rewind.ErrNoRestoreCommand, rewind.NoSpace: &rewind.SpaceError{}, rewind.MissingWAL: &rewind.CannotStartError{},

@@ -47,6 +47,11 @@ func (r *Rewind) askNames(ctx context.Context) names {
 		created[l] = true
 	}
 	wanted := slices.AppendSeq(slices.Clone(lost.Dropped.List), maps.Keys(lost.Blocks))
+	for file := range r.plan.Damaged {
+		if seg, ok := pgdata.ParseRelPath(r.plan.Version, file); ok {
+			wanted = append(wanted, seg.Locator)
+		}
+	}
 	wanted = slices.DeleteFunc(wanted, func(l pgdata.RelFileLocator) bool { return created[l] || n.created[l.Database] })
 	slices.SortFunc(wanted, func(a, b pgdata.RelFileLocator) int {
 		return cmp.Or(cmp.Compare(lost.Blocks[b], lost.Blocks[a]), compareLocators(a, b))

@@ -71,8 +71,12 @@ var (
 	ErrChecksumsDiffer   = errors.New("source and target must both have data checksums, or neither")
 	ErrFullPageWrites    = errors.New("full_page_writes must be enabled in the source server")
 	ErrWALLevel          = errors.New("wal_level of the source server must not be minimal")
+	ErrNoHistory         = errors.New("timeline history is missing")
+	ErrUnproven          = errors.New("that both sides have the same WAL before they parted could not be proven")
+	ErrCannotFollow      = errors.New("the target needs no rewind, but it will not be able to follow the source")
 	ErrSourceChanged     = source.ErrChanged
 	ErrSourceUnavailable = source.ErrUnavailable
+	ErrSourcePooled      = source.ErrPooled     // a pooler of transactions is in between
 	ErrSourceUntrusted   = filemap.ErrUntrusted // it lists what no cluster has
 	ErrPrivilege         = source.ErrPrivilege  // the error lists all that the role lacks, and the statements that give it
 	ErrPlanOutdated      = errors.New("the saved plan is not for what the two sides are now")
@@ -81,6 +85,9 @@ var (
 
 // SpaceError says that a file system has too little room.
 type SpaceError = target.SpaceError
+
+// SourceFileError says that a file of a stopped source changed while it was copied.
+type SourceFileError = target.SourceFileError
 
 // Obstacles are all the reasons at once why a target cannot be rewound as it is:
 // what cannot be written, what has no room.

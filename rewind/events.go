@@ -14,6 +14,7 @@ import (
 // already. The table in ARCHITECTURE.md goes through all of them.
 type events struct {
 	format walreader.Format
+	begin  pgdata.LSN // a checkpoint that starts here tells of the time before it
 	// Of acts and of what decides about page images only those before fork count:
 	// recovery does not replay the rest. Zero: all count.
 	fork pgdata.LSN
@@ -87,7 +88,7 @@ func (e *events) visitSetting(rec *walreader.Record, counts bool) {
 	if rec.IsHintImage() && len(e.hints) <= len(e.parameters) {
 		e.hints = append(e.hints, rec.LSN)
 	}
-	if level, ok := e.format.WALLevelOf(rec); ok && level < 1 && e.minimal == 0 {
+	if level, ok := e.format.WALLevelOf(rec); ok && level < 1 && e.minimal == 0 && rec.LSN != e.begin {
 		e.minimal = rec.LSN
 	}
 	if _, _, _, ok := e.format.EndOfRecovery(rec); ok {

@@ -73,6 +73,8 @@ func explain(err error) error {
 			msg += ": " + history.Line
 		}
 		return &Explained{Err: &reworded{msg, err}, Detail: strings.TrimSpace(concerns(err, history) + " " + history.Hint)}
+	case as[*SourceFileError](err):
+		return &Explained{Err: err, Hint: "Leave the source alone, and run gorewind again."}
 	case errors.Is(err, datadir.ErrNoCluster):
 		return &Explained{Err: err, Hint: "Give the data directory of a PostgreSQL cluster."}
 	case errors.As(err, &running):
@@ -110,6 +112,7 @@ func withHistory(err error, tli pgdata.TimelineID, what string) error {
 	}
 	e := &Explained{Err: err, Detail: fmt.Sprintf("It is the history of timeline %d, which the %s is on.", tli, what)}
 	if errors.Is(err, fs.ErrNotExist) {
+		e.Err = &reworded{err.Error(), fmt.Errorf("%w: %w", ErrNoHistory, err)}
 		e.Hint = "Copy it there from an archive or another server of the cluster."
 	}
 	return e

@@ -1,7 +1,12 @@
 package rewind
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"io"
+	"reflect"
+	"strings"
 
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
@@ -33,3 +38,28 @@ func (r *Rewind) OwnIsGood(ctx context.Context, from, s pgdata.SegNo, suspects .
 
 // Literal writes bytes down as SQL has them.
 var Literal = literal
+
+// WritePlan writes any plan as Save does.
+func WritePlan(w io.Writer, keep []string, p *Plan) error { return savedPlan{keep, p}.write(w) }
+
+// ReadPlan reads a saved plan of which only the bytes of the value are given.
+func ReadPlan(body []byte) (*Plan, error) {
+	types, sum := typeSum(reflect.TypeFor[savedPlan]()), sha256.Sum256(body)
+	s, err := readSavedPlan(io.MultiReader(strings.NewReader(planMagic), bytes.NewReader(types[:]), bytes.NewReader(sum[:]), bytes.NewReader(body)))
+	if err != nil {
+		return nil, err
+	}
+	return s.Plan, nil
+}
+
+// PlanBody is what ReadPlan reads of a saved plan.
+func PlanBody(saved []byte) []byte { return saved[len(planMagic)+2*sha256.Size:] }
+
+// BackupLabel is what a rewind with a plan would leave.
+func BackupLabel(p *Plan) []byte { return (&Rewind{plan: p}).backupLabel() }
+
+// Notes are what a rewind in place with a plan would leave.
+func Notes(p *Plan) ([]byte, error) { return (&Rewind{plan: p, opts: Options{InPlace: true}}).notes() }
+
+// EncodeValue and DecodeValue are the form of saved plans.
+var EncodeValue, DecodeValue = encodeValue, decodeValue

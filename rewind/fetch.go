@@ -36,7 +36,7 @@ type receiver interface {
 func (r *Rewind) fetch(ctx context.Context, to receiver) (target.Final, error) {
 	sink := &counter{Sink: to}
 	defer func() { p := &r.phases[len(r.phases)-1]; p.Bytes, p.Files = sink.bytes.Load(), int(sink.files.Load()) }()
-	defer r.watch(sink, r.plan.Files.FetchBytes(), r.plan.Files.FetchFiles())()
+	defer r.watchFetched(sink, r.plan.Files.FetchBytes(), r.plan.Files.FetchFiles())()
 	if err := r.opts.Source.Fetch(ctx, r.fileRanges(&sink.files), sink); err != nil {
 		return target.Final{}, err
 	}

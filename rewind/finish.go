@@ -81,7 +81,7 @@ func (r *Rewind) endOfSource(ctx context.Context) (end, error) {
 		// the start of a page it lies behind a page header that no record ends at.
 		e.minLSN, e.primary = state.FlushLSN, true
 	}
-	e.minLSN = max(e.minLSN, r.plan.Divergence)
+	e.minLSN = max(e.minLSN, r.plan.shared())
 	return e, nil
 }
 
@@ -98,7 +98,7 @@ func (r *Rewind) lastRecord(ctx context.Context, e *end) error {
 			a.lsn(e.minLSN), err))
 		return ctx.Err()
 	}
-	e.minLSN = max(last, r.plan.Divergence)
+	e.minLSN = max(last, r.plan.shared())
 	return nil
 }
 

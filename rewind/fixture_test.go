@@ -20,6 +20,7 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -42,7 +43,7 @@ func restoreBoth(t *testing.T, dir string) (target, src string, r *rewind.Rewind
 	target, src = filepath.Join(temp, "target"), filepath.Join(temp, "source")
 	require.NoError(t, fixture.Restore(filepath.Join(dir, "target"), target))
 	require.NoError(t, fixture.Restore(filepath.Join(dir, "source"), src))
-	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target, Source: openDir(t, src), NoSync: true})
+	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target, Source: trial.OpenDir(t, src), NoSync: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, r.Close()) })
 	return target, src, r
@@ -177,7 +178,7 @@ func resultText(t *testing.T, p *rewind.Plan, target, src string, begun time.Tim
 func listing(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for f, err := range openDir(t, dir).Files(t.Context()) {
+	for f, err := range trial.OpenDir(t, dir).Files(t.Context()) {
 		require.NoError(t, err)
 		all[f.Path] = fmt.Sprintf("%s of %d bytes", f.Type, f.Size)
 	}
@@ -219,7 +220,7 @@ func comparePlan(t *testing.T, p *rewind.Plan, words string) {
 // the plan; what WAL does not describe is compared, and copied where it differs;
 // segments from before the divergence are the same on both sides, so
 // they are not copied, whatever pg_rewind does, but for those that are hollow here; and the segment of the divergence
-// is not kept when only the target has it, although pg_rewind of 17 and later does.
+// is kept when only the target has it, as by late minors of pg_rewind, but not one of a timeline that the source never had.
 func alsoFine(p *rewind.Plan, path, genuine, ours string) bool {
 	if path == pgdata.ControlFilePath {
 		return genuine == "COPY" && ours == ""
@@ -235,13 +236,14 @@ func alsoFine(p *rewind.Plan, path, genuine, ours string) bool {
 	}
 	name, inWAL := p.Version.InWALDir(path)
 	geo := p.Target.Control.Geometry
-	_, s, isSegment := geo.ParseWALFileName(name)
+	tli, s, isSegment := geo.ParseWALFileName(name)
 	if !inWAL || !isSegment {
 		return false
 	}
 	fork := geo.SegNo(p.Divergence)
 	return s < fork && (ours == "" || ours == "COPY") && (genuine == "COPY" || genuine == "NONE") ||
-		s == fork && ours == "REMOVE" && genuine == "NONE"
+		s == fork && tli == p.DivergenceTimeline && ours == "" && (genuine == "NONE" || genuine == "REMOVE") ||
+		s == fork && tli != p.DivergenceTimeline && ours == "REMOVE" && genuine == "NONE"
 }
 
 var (

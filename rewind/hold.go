@@ -12,29 +12,35 @@ import (
 // and meanwhile the copying begins. Whether WAL was lost all the same,
 // checkFetchedWAL finds out.
 func (r *Rewind) holdWAL(ctx context.Context) (release func()) {
-	holder, can := r.opts.Source.(source.WALHolder)
-	if !can {
-		return func() {}
+	if r.releaseWAL != nil { // it does so since the analysis
+		return r.releaseWAL
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var held sync.WaitGroup
-	end := func() {}
-	held.Go(func() {
-		from, free, err := holder.HoldWAL(ctx)
-		if err != nil {
-			r.log.Debug(err.Error())
-			return
-		}
-		r.log.Debug(fmt.Sprintf("the source keeps its WAL from %s on", from))
-		end = func() {
-			if err := free(); err != nil {
-				r.log.Debug(err.Error())
-			}
-		}
-	})
+	var end func()
+	held.Go(func() { end = r.keepWAL(ctx) })
 	return sync.OnceFunc(func() {
 		cancel()
 		held.Wait()
 		end()
+	})
+}
+
+// keepWAL is holdWAL that waits until the source does so.
+func (r *Rewind) keepWAL(ctx context.Context) (release func()) {
+	holder, can := r.opts.Source.(source.WALHolder)
+	if !can {
+		return func() {}
+	}
+	from, free, err := holder.HoldWAL(ctx)
+	if err != nil {
+		r.log.Debug(err.Error())
+		return func() {}
+	}
+	r.log.Debug(fmt.Sprintf("the source keeps its WAL from %s on", from))
+	return sync.OnceFunc(func() {
+		if err := free(); err != nil {
+			r.log.Debug(err.Error())
+		}
 	})
 }

@@ -221,6 +221,34 @@ var lies = []lie{
 	},
 
 	{
+		name: "a link with a zero byte", names: path("base/link"),
+		tell: func(l *liar, _ *pair, _ string) {
+			l.listed = []pgdata.FileInfo{{Path: "base/link", Type: pgdata.Symlink, Link: "a\x00b"}}
+		},
+	},
+	{
+		name: "a link that is longer than any", names: path("base/link"),
+		tell: func(l *liar, _ *pair, _ string) {
+			l.listed = []pgdata.FileInfo{{Path: "base/link", Type: pgdata.Symlink, Link: strings.Repeat("a", 5000)}}
+		},
+	},
+	{
+		name: "a link to nothing", names: path("base/link"),
+		tell: func(l *liar, _ *pair, _ string) {
+			l.listed = []pgdata.FileInfo{{Path: "base/link", Type: pgdata.Symlink}}
+		},
+	},
+	{
+		name: "a directory where servers have a file", names: path("standby.signal"),
+		tell: func(l *liar, _ *pair, _ string) { l.listed = []pgdata.FileInfo{directory("standby.signal")} },
+	},
+	{
+		name: "a directory whose name no file system takes", names: path(strings.Repeat("n", 300)),
+		tell: func(l *liar, _ *pair, _ string) {
+			l.listed = []pgdata.FileInfo{directory(strings.Repeat("n", 300))}
+		},
+	},
+	{
 		name: "a relation that is a directory", names: path("base/5/99999"),
 		tell: func(l *liar, _ *pair, _ string) { l.listed = []pgdata.FileInfo{directory("base/5/99999")} },
 	},

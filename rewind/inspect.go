@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gorewind/gorewind/controlfile"
@@ -29,15 +30,24 @@ func (r *Rewind) inspect(ctx context.Context, control []byte, earlier *Plan) (a 
 	if err := r.checkNotRunning(); err != nil {
 		return nil, s, err
 	}
-	if s.target.Control, err = controlfile.Parse(control); err != nil {
-		return nil, s, fmt.Errorf("control file of the target %q: %w", r.target.Name(), err)
+	if control != nil {
+		if s.target.Control, err = controlfile.Parse(control); err != nil {
+			return nil, s, fmt.Errorf("control file of the target %q: %w", r.target.Name(), err)
+		}
 	}
 	if s.source.Control, s.source.State, err = lookAtSource(ctx, r.opts.Source); err != nil {
 		return nil, s, err
 	}
+	if control == nil {
+		s.target = Side{Control: s.source.Control, Unknown: true}
+		r.target.StandIn(s.source.Control)
+		if err := r.checkSystem(ctx, s.source.Control); err != nil {
+			return nil, s, err
+		}
+	}
 	c := s.target.Control
 	a = &analyzer{
-		opts: &r.opts, log: r.log, target: r.target, source: r.opts.Source, step: r.step, version: c.Version, geo: c.Geometry,
+		opts: &r.opts, log: r.log, target: r.target, source: r.opts.Source, step: r.step, watch: r.watchCompared, version: c.Version, geo: c.Geometry,
 		format: walreader.Format{Version: c.Version, Geometry: c.Geometry, SystemIdentifier: c.SystemIdentifier},
 	}
 	r.analyzer = a
@@ -48,6 +58,51 @@ func (r *Rewind) inspect(ctx context.Context, control []byte, earlier *Plan) (a 
 		a.archive, err = a.openArchive()
 	}
 	return a, s, err
+}
+
+// checkSystem makes sure that a target without a readable control file is of the
+// source's system: by its WAL, or because the caller says so. An empty directory is of
+// none.
+func (r *Rewind) checkSystem(ctx context.Context, c *controlfile.Data) error {
+	if empty, err := r.target.IsEmpty(); empty || err != nil {
+		return err
+	}
+	if major, err := r.target.ReadFile(pgdata.VersionPath); err == nil && strings.TrimSpace(string(major)) != c.Version.Name {
+		return &Explained{Err: ErrIncompatible, Detail: fmt.Sprintf("The source %s is of PostgreSQL %s, the target %q of %s.",
+			r.opts.Source, c.Version, r.target.Name(), strings.TrimSpace(string(major)))}
+	}
+	proven := false
+	for f, err := range r.target.Files() {
+		if err != nil {
+			return err
+		}
+		name, inWAL := c.Version.InWALDir(f.Path)
+		if _, _, is := c.Geometry.ParseWALFileName(name); !inWAL || !is || f.Type != pgdata.Regular {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		seg, err := r.target.Open(f.Path)
+		if err != nil {
+			return err
+		}
+		id, ok := walreader.SystemIdentifier(seg, c.Version)
+		_ = seg.Close()
+		if ok && id != c.SystemIdentifier {
+			return &Explained{Err: ErrDifferentSystems, Detail: fmt.Sprintf("The source %s has system identifier %d, and file %q is WAL of %d.",
+				r.opts.Source, c.SystemIdentifier, r.target.Join(f.Path), id)}
+		}
+		proven = proven || ok
+	}
+	if !proven && r.opts.SystemIdentifier != c.SystemIdentifier {
+		return &Explained{
+			Err:    fmt.Errorf("nothing in the target %q shows that it is of the source's system: %w", r.target.Name(), ErrDifferentSystems),
+			Detail: "Its control file cannot be read, and it has no WAL.",
+			Hint:   fmt.Sprintf("If it is all the same, say so with the system identifier %d; or empty the directory.", c.SystemIdentifier),
+		}
+	}
+	return nil
 }
 
 // checkPlaces refuses a source directory that is the target, or lies in it, or
@@ -163,6 +218,16 @@ func (a *analyzer) checkControlFiles(s sides) error {
 	case t.Geometry != src.Geometry:
 		return &Explained{Err: ErrIncompatible, Detail: fmt.Sprintf("Their block or segment sizes differ: the source %s has %+v, the target %q has %+v.",
 			a.source, src.Geometry, a.target.Name(), t.Geometry)}
+	case !s.source.State.Live && !src.ShutDownCleanly():
+		return &Explained{Err: ErrSourceNotClean, Detail: fmt.Sprintf("The control file of %s says %q.", a.source, src.State), Hint: stopAgain}
+	}
+	return a.checkPositions(src)
+}
+
+// checkPageHints refuses clusters of which WAL does not tell all that was changed.
+func (a *analyzer) checkPageHints(s sides) error {
+	t, src := s.target.Control, s.source.Control
+	switch {
 	case t.DataChecksumVersion == 0 && !t.WALLogHints:
 		return &Explained{Err: ErrNoPageHints, Detail: fmt.Sprintf("Without them WAL does not tell all that the target %q changed.", a.target.Name()), Hint: takeBase}
 	case t.DataChecksumVersion != src.DataChecksumVersion:
@@ -171,10 +236,8 @@ func (a *analyzer) checkControlFiles(s sides) error {
 				onOff(src.DataChecksumVersion), a.source, onOff(t.DataChecksumVersion), a.target.Name()),
 			Hint: "Switch them with pg_checksums on one of them, so that both have them or neither.",
 		}
-	case !s.source.State.Live && !src.ShutDownCleanly():
-		return &Explained{Err: ErrSourceNotClean, Detail: fmt.Sprintf("The control file of %s says %q.", a.source, src.State), Hint: stopAgain}
 	}
-	return a.checkPositions(src)
+	return nil
 }
 
 func onOff(version uint32) string {

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"strconv"
+	"regexp"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -22,15 +21,7 @@ import (
 
 // torture, if not zero, makes the tests of this package try everything instead
 // of a sample, and what they do at random so many times as often: see make torture.
-var torture, _ = strconv.Atoi(os.Getenv("GOREWIND_TORTURE"))
-
-// newSeed is that of a random test.
-func newSeed() uint64 {
-	if seed, err := strconv.ParseUint(os.Getenv("GOREWIND_TEST_SEED"), 10, 64); err == nil {
-		return seed
-	}
-	return rand.Uint64()
-}
+var torture = pgtest.Torture()
 
 // scenario is a rewind that is disturbed.
 type scenario struct {
@@ -39,17 +30,44 @@ type scenario struct {
 	do    func(opts rewind.Options) error
 	opts  func(*rewind.Options)
 	every int64 // as in fault
+	// disk, if not nil, is between the rewind and the target's disk.
+	disk func(target.Disk) target.Disk
 }
+
+// wrapped is a disk as the scenario has it.
+func (s *scenario) wrapped(d target.Disk) target.Disk {
+	if s.disk == nil {
+		return d
+	}
+	return s.disk(d)
+}
+
+// twoFileSystems renames nothing that was staged into its place, as a system does between
+// two mounts of one file system, or two quotas.
+type twoFileSystems struct{ target.Disk }
+
+func (d twoFileSystems) Rename(from, to string) error {
+	if stagedFile.MatchString(from) {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: syscall.EXDEV}
+	}
+	return d.Disk.Rename(from, to)
+}
+
+var stagedFile = regexp.MustCompile(`(^|/)pgsql_tmp_gorewind(\.[0-9]+)?/[0-9]+$`)
 
 func scenarios() []scenario {
 	restore := func(t *testing.T, p *specimen) { p.restore(t) }
 	plain := func(*rewind.Options) {}
 	return []scenario{
-		{"staged", restore, run, plain, 1},
-		{"staged, one sync for a file system", restore, run, func(o *rewind.Options) { o.SyncMethod = rewind.SyncFS }, 5},
-		{"resumed", committed, func(o rewind.Options) error { return rewind.Resume(context.Background(), o) }, plain, 1},
-		{"in place", restore, run, func(o *rewind.Options) { o.InPlace = true }, 1},
-		{"in place again", begunInPlace, run, plain, 5},
+		{name: "staged", start: restore, do: run, opts: plain, every: 1},
+		{name: "staged, one sync for a file system", start: restore, do: run, opts: func(o *rewind.Options) { o.SyncMethod = rewind.SyncFS }, every: 5},
+		{
+			name: "staged where nothing can be renamed into its place", start: restore, do: run, opts: plain, every: 4,
+			disk: func(d target.Disk) target.Disk { return twoFileSystems{d} },
+		},
+		{name: "resumed", start: committed, do: func(o rewind.Options) error { return rewind.Resume(context.Background(), o) }, opts: plain, every: 1},
+		{name: "in place", start: restore, do: run, opts: func(o *rewind.Options) { o.InPlace = true }, every: 1},
+		{name: "in place again", start: begunInPlace, do: run, opts: plain, every: 5},
 	}
 }
 
@@ -157,7 +175,7 @@ func (p *specimen) disturb(t *testing.T, s scenario, f fault, k int64) (what str
 	var n atomic.Int64
 	var at atomic.Value
 	err = s.do(opts.WithDisk(func(d target.Disk) target.Disk {
-		return faultdisk.Around(withoutSync(d), func(op faultdisk.Op, do func() error) error {
+		return faultdisk.Around(s.wrapped(withoutSync(d)), func(op faultdisk.Op, do func() error) error {
 			if !f.counts(op) {
 				return do()
 			}

@@ -16,6 +16,7 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
+	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -72,13 +73,13 @@ func diverged(t *testing.T, in *pgtest.Installation) (old, promoted *pgtest.Clus
 	old = in.InitCluster(t, pgtest.Options{})
 	old.Start(t)
 	old.Exec(t, "CREATE TABLE journal (what text, filler text)", "CREATE TABLE shrinks AS SELECT g FROM generate_series(1, 5000) g")
-	write(t, old, "common")
+	trial.Write(t, old, "common")
 	promoted = old.Standby(t)
 	promoted.Promote(t)
-	write(t, old, "lost")
+	trial.Write(t, old, "lost")
 	old.Exec(t, "CREATE TABLE lost (x int)", "INSERT INTO shrinks SELECT g FROM generate_series(1, 5000) g", "CREATE DATABASE lost")
 	old.Stop(t, pgtest.Fast)
-	write(t, promoted, "new")
+	trial.Write(t, promoted, "new")
 	promoted.Exec(t, "CREATE TABLE new (x int)", "CREATE DATABASE new")
 	promoted.Checkpoint(t)
 	return old, promoted
@@ -113,7 +114,7 @@ func mustNotStart(t *testing.T, c *pgtest.Cluster, src *pgtest.Cluster) {
 	single := c.In.Command(t, "postgres", "--single", "-D", c.Dir, "template1")
 	out, err := single.CombinedOutput()
 	require.Error(t, err, "crash recovery by a failover manager: %s", out)
-	assert.True(t, controlOf(t, c).ShutDownCleanly(), "failover managers see a stopped server")
+	assert.True(t, trial.ControlOf(t, c).ShutDownCleanly(), "failover managers see a stopped server")
 	if _, ok := c.In.Program("pg_controldata"); ok {
 		assert.Regexp(t, `Database cluster state: +shut down\n`, c.In.Output(t, "pg_controldata", c.Dir))
 	}
@@ -137,9 +138,9 @@ func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 			return op.Name == "open" && op.Path == "pgsql_tmp_gorewind/pg_control.new" && !op.Read
 		}},
 	}
-	pgtest.EachOf(t, telling, func(t *testing.T, in *pgtest.Installation) {
+	pgtest.EachOf(t, trial.Telling, func(t *testing.T, in *pgtest.Installation) {
 		old, promoted := diverged(t, in)
-		live := openServer(t, promoted.ConnString("postgres"))
+		live := trial.OpenServer(t, promoted.ConnString("postgres"))
 		ctx := context.WithoutCancel(t.Context())
 		before := treeOf(t, old.Dir)
 
@@ -198,17 +199,17 @@ func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, rewind.StateRewound, status.State)
 		assert.NoDirExists(t, filepath.Join(old.Dir, "pgsql_tmp_gorewind"))
-		mustFollow(t, old, promoted)
-		mustBeSound(t, old)
+		trial.MustFollow(t, old, promoted)
+		trial.MustBeSound(t, old)
 	})
 }
 
 // TestRewindInPlaceIsBegunAgain cuts rewinds in place; in between no server
 // starts, and the last run does not need what the first ones overwrote.
 func TestRewindInPlaceIsBegunAgain(t *testing.T) {
-	pgtest.EachOf(t, telling, func(t *testing.T, in *pgtest.Installation) {
+	pgtest.EachOf(t, trial.Telling, func(t *testing.T, in *pgtest.Installation) {
 		old, promoted := diverged(t, in)
-		live := openServer(t, promoted.ConnString("postgres"))
+		live := trial.OpenServer(t, promoted.ConnString("postgres"))
 		ctx := context.WithoutCancel(t.Context())
 		for i, writes := range []int64{0, 1, 40, 150, 1 << 40} {
 			cut := &cutSource{Source: live}
@@ -233,11 +234,11 @@ func TestRewindInPlaceIsBegunAgain(t *testing.T) {
 				mustNotStart(t, old, promoted)
 			}
 		}
-		write(t, promoted, "newer")
-		mustRewind(t, old, live)
+		trial.Write(t, promoted, "newer")
+		trial.MustRewind(t, old, live)
 		assert.NoDirExists(t, filepath.Join(old.Dir, "pgsql_tmp_gorewind"))
-		mustFollow(t, old, promoted)
-		mustBeSound(t, old)
+		trial.MustFollow(t, old, promoted)
+		trial.MustBeSound(t, old)
 	})
 }
 
@@ -245,27 +246,27 @@ func TestRewindInPlaceIsBegunAgain(t *testing.T) {
 // that has less WAL than the checkpoint from which the first one began.
 func TestRewindInPlaceIsNotBegunAgainWithAServerThatIsBehind(t *testing.T) {
 	pgtest.EachOf(t, []string{"13", "18"}, func(t *testing.T, in *pgtest.Installation) {
-		l := &lab{t, in}
-		a := l.primary(pgtest.Options{}, thousand...)
-		both := l.standbys(a, 2)
+		l := trial.NewLab(t, in)
+		a := l.Primary(pgtest.Options{}, trial.Thousand...)
+		both := l.Standbys(a, 2)
 		b, behind := both[0], both[1]
-		l.catchUp(a, b, behind)
+		l.CatchUp(a, b, behind)
 		behind.CutOff(l)
 		a.Exec(l, "UPDATE t SET i = i + 1", "CHECKPOINT")
-		l.catchUp(a, b)
-		l.promote(b)
+		l.CatchUp(a, b)
+		l.Promote(b)
 		a.Exec(l, "UPDATE t SET i = i + 1")
 		a.Stop(l, pgtest.Fast)
 
-		cut := &cutSource{Source: openServer(t, b.ConnString("postgres"))}
+		cut := &cutSource{Source: trial.OpenServer(t, b.ConnString("postgres"))}
 		cut.left.Store(3)
 		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: a.Dir, Source: cut, InPlace: true})
 		require.NoError(t, err)
 		require.ErrorIs(t, r.Apply(t.Context()), errCut)
 		require.NoError(t, r.Close())
-		_, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: a.Dir, Source: openServer(t, behind.ConnString("postgres"))})
+		_, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: a.Dir, Source: trial.OpenServer(t, behind.ConnString("postgres"))})
 		require.ErrorIs(t, err, rewind.ErrSourceChanged)
-		mustRewind(t, a, openServer(t, b.ConnString("postgres")))
-		mustFollow(t, a, b)
+		trial.MustRewind(t, a, trial.OpenServer(t, b.ConnString("postgres")))
+		trial.MustFollow(t, a, b)
 	})
 }

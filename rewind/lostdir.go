@@ -11,14 +11,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"syscall"
+	"slices"
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgconf"
-	"github.com/gorewind/gorewind/lost/rows"
-	"github.com/gorewind/gorewind/lost/rows/export"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -93,7 +91,9 @@ func (r *Rewind) archiveLost(ctx context.Context) error {
 	if conf.ArchiveCommand() == "" {
 		return fmt.Errorf("%w: lost WAL cannot be archived: the target's configuration has no archive_command", ErrOptions)
 	}
-	to := &archive.Archiver{Command: conf.ArchiveCommand(), DataDir: r.target.Name(), Version: v, Logger: r.log}
+	to := &archive.Archiver{
+		Command: conf.ArchiveCommand(), DataDir: r.target.Name(), Version: v, Pause: r.opts.ArchivePause, Logger: r.log,
+	}
 	defer to.Close()
 	for _, name := range r.plan.Unarchived {
 		if err := to.Archive(ctx, v.WALPath(name), name); err != nil {
@@ -182,19 +182,21 @@ func (l *lostDir) save(ctx context.Context) error {
 	if err := l.root.WriteFile(LostMark, []byte(l.r.lostMark()), 0o600); err != nil {
 		return err
 	}
-	p, geo := l.r.plan, l.r.plan.Target.Control.Geometry
+	p := l.r.plan
 	for _, name := range p.Unarchived {
 		if err := l.saveSegment(ctx, name); err != nil {
 			return err
 		}
 	}
-	for s := geo.SegNo(p.Divergence); s <= geo.SegNo(p.Target.EndOfWAL-1); s++ {
-		name := geo.WALFileName(p.Target.History.TimelineOf(geo, s), s)
+	for _, name := range p.lostSegments() {
 		if err := l.saveSegment(ctx, name); err != nil {
 			return err
 		}
 	}
-	for _, h := range p.Target.History[1:] {
+	for _, h := range p.Target.History {
+		if h.TLI == 1 {
+			continue // it has no file
+		}
 		name := pgdata.HistoryFileName(h.TLI)
 		if err := l.copy(ctx, p.Version.WALPath(name), LostWAL+"/"+name, whole); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -215,37 +217,22 @@ func (l *lostDir) save(ctx context.Context) error {
 	return l.sync()
 }
 
-// saveRows writes the lost rows. That they cannot be read is no reason not to rewind:
-// what they are in is saved.
-func (l *lostDir) saveRows(ctx context.Context) error {
-	a, p := l.r.analyzer, l.r.plan
-	finder, err := a.lostRows(ctx, p.Target, p.Divergence, nil, l.root.Name())
-	if err == nil {
-		defer func() { _ = finder.Close() }()
-		err = l.writeRows(ctx, finder)
+// lostSegments are the names of the target's WAL segments that go. Where the fork is
+// not known, these are all of which the source has another file, or none.
+func (p *Plan) lostSegments() (names []string) {
+	geo := p.Target.Control.Geometry
+	if p.Evidence == ByWAL {
+		for s := geo.SegNo(p.Divergence); s <= geo.SegNo(p.Target.EndOfWAL-1); s++ {
+			names = append(names, geo.WALFileName(p.Target.History.TimelineOf(geo, s), s))
+		}
+		return names
 	}
-	if err == nil || ctx.Err() != nil || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return err
+	for i := range p.Files.Entries {
+		if e := &p.Files.Entries[i]; p.Files.IsSegment(e) && e.TargetSize > 0 && e.Action != filemap.None && !slices.Contains(p.Unarchived, path.Base(e.Path)) {
+			names = append(names, path.Base(e.Path))
+		}
 	}
-	_ = l.root.RemoveAll(LostRowsDir)
-	a.warn(p, "lost rows could not be told, but what they are in was saved: %v", err)
-	l.r.log.Warn(p.Warnings[len(p.Warnings)-1])
-	return nil
-}
-
-func (l *lostDir) writeRows(ctx context.Context, finder *rows.Finder) error {
-	p := l.r.plan
-	if err := l.root.MkdirAll(LostRowsDir, 0o700); err != nil {
-		return err
-	}
-	dir, err := l.root.OpenRoot(LostRowsDir)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = dir.Close() }()
-	about := aboutLost(l.r.analyzer, p.Target, Since{p.Divergence, p.DivergenceTimeline})
-	_, err = export.Write(ctx, export.Options{Dir: dir, Format: export.CSV, Sync: !l.r.opts.NoSync, About: about}, finder.Changes(ctx), finder.Summary)
-	return err
+	return names
 }
 
 // saveSegment copies a WAL segment. What the target does not have, its archive has

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gorewind/gorewind/controlfile"
@@ -260,4 +261,42 @@ func (l *LostRows) Close() error {
 		err = l.finder.Close()
 	}
 	return errors.Join(err, l.rewind.Close())
+}
+
+// saveRows writes the lost rows. That they cannot be read is no reason not to rewind:
+// what they are in is saved.
+func (l *lostDir) saveRows(ctx context.Context) error {
+	a, p := l.r.analyzer, l.r.plan
+	if p.Evidence != ByWAL {
+		a.warn(p, "lost rows cannot be told: the WAL in which they are is not all there, or where it parts is not known")
+		l.r.log.Warn(p.Warnings[len(p.Warnings)-1])
+		return nil
+	}
+	finder, err := a.lostRows(ctx, p.Target, p.Divergence, nil, l.root.Name())
+	if err == nil {
+		defer func() { _ = finder.Close() }()
+		err = l.writeRows(ctx, finder)
+	}
+	if err == nil || ctx.Err() != nil || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return err
+	}
+	_ = l.root.RemoveAll(LostRowsDir)
+	a.warn(p, "lost rows could not be told, but what they are in was saved: %v", err)
+	l.r.log.Warn(p.Warnings[len(p.Warnings)-1])
+	return nil
+}
+
+func (l *lostDir) writeRows(ctx context.Context, finder *rows.Finder) error {
+	p := l.r.plan
+	if err := l.root.MkdirAll(LostRowsDir, 0o700); err != nil {
+		return err
+	}
+	dir, err := l.root.OpenRoot(LostRowsDir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = dir.Close() }()
+	about := aboutLost(l.r.analyzer, p.Target, Since{p.Divergence, p.DivergenceTimeline})
+	_, err = export.Write(ctx, export.Options{Dir: dir, Format: export.CSV, Sync: !l.r.opts.NoSync, About: about}, finder.Changes(ctx), finder.Summary)
+	return err
 }

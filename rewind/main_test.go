@@ -10,6 +10,7 @@ import (
 
 func TestMain(m *testing.M) {
 	dieIfAsked()
+	stopIfAsked()
 	flag.Parse()
 	if *update { // which needs no server, but the right to write to the checkout, even as root
 		os.Exit(m.Run())

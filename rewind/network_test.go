@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
@@ -78,5 +79,5 @@ func TestAWholeRewindOverABadNetwork(t *testing.T) {
 
 	p.Move(promoted)
 	require.NoError(t, run(p.Cut))
-	mustFollow(t, old, promoted)
+	trial.MustFollow(t, old, promoted)
 }

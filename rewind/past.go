@@ -2,7 +2,9 @@ package rewind
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 
 	"github.com/gorewind/gorewind/lost"
@@ -31,8 +33,15 @@ func (a *analyzer) past(ctx context.Context, s sides, f fork, earlier *Plan) (*p
 		return p, nil
 	}
 	a.step("reading WAL in target")
-	wal := a.targetWAL(s.target.History)
+	own := a.targetWAL(s.target.History)
+	wal := walreader.Segments(own)
+	if a.opts.Resync != NoResync {
+		wal = olderWAL{eitherWAL{own, a.sharedWAL(s.source)}, a.geo.SegNo(f.at)}
+	}
 	p, err := a.scan(ctx, s, f, wal, 0)
+	if errors.Is(err, fs.ErrNotExist) && a.opts.Resync != NoResync {
+		err = a.missingBefore(s, f.at, err)
+	}
 	if err != nil {
 		return nil, a.unreadable(err)
 	}
@@ -40,7 +49,7 @@ func (a *analyzer) past(ctx context.Context, s sides, f fork, earlier *Plan) (*p
 		return nil, a.unreadable(err)
 	}
 	p.start = startOfRecovery(s, p.checkpoint)
-	p.scan.Proven = a.proveScanned(ctx, wal.own(), p.scan.FirstSegment, f.at)
+	p.scan.Proven = a.proveScanned(ctx, own.own(), p.scan.FirstSegment, f.at)
 	a.log.Info(fmt.Sprintf("rewinding from last common checkpoint at %s on timeline %d", a.lsn(p.checkpoint.LSN), p.checkpoint.TLI))
 	if err := a.readBefore(ctx, s, p); err != nil {
 		return nil, err
@@ -81,7 +90,10 @@ func (a *analyzer) readBefore(ctx context.Context, s sides, p *past) error {
 
 // describe puts the past into the plan.
 func (p *past) describe(plan *Plan) {
-	plan.Checkpoint, plan.Start, plan.Changed, plan.Scan, plan.Lost = p.checkpoint, p.start, p.changed, p.scan, p.lost
+	plan.Checkpoint, plan.Start, plan.Changed = p.checkpoint, p.start, p.changed
+	if plan.Evidence == ByWAL { // else what an analysis by WAL found out before it failed
+		plan.Scan, plan.Lost = p.scan, p.lost
+	}
 	plan.Prepared = p.events.prepared
 }
 
@@ -103,6 +115,12 @@ func (w eitherWAL) OpenSegment(ctx context.Context, s pgdata.SegNo) (walreader.S
 		return w.theirs.OpenSegment(ctx, s)
 	}
 	return f, err
+}
+
+// Costly tells segments that are not the target's own.
+func (w eitherWAL) Costly(s pgdata.SegNo) bool {
+	_, err := w.own.dir.Lstat(w.own.path(s))
+	return err != nil
 }
 
 // proveScanned finds out from which segment on the scan has proven what

@@ -28,6 +28,12 @@ type Plan struct {
 	Proven   bool
 	Unproven string
 
+	// Evidence is what shows what differs, and PassedOver which kinds that cost less
+	// could not be used. Where it is not ByWAL, nothing rests on WAL of the target:
+	// Proven is true, and Divergence can be zero, Lost empty.
+	Evidence   Evidence
+	PassedOver []PassedOver
+
 	// Resumes is true where an earlier rewind was committed and did not end:
 	// Apply completes that one. Of the rest only what says where the two parted
 	// is set.
@@ -56,8 +62,12 @@ type Plan struct {
 	NeededWAL  []NeededWAL // what the rewound server's recovery reads, in its order
 	Unarchived []string    // names of WAL segments of before the divergence that wait for the target's archive_command
 	Files      *filemap.Plan
-	ResetSlot  bool     // the source has no slot of the name that its configuration gives its standbys
-	Warnings   []string // about what the rewind leaves to others
+	Compared   int64 // bytes of each side that were compared where nothing else tells what differs
+	// Damaged are blocks of the target, by path, that a comparison found different and
+	// whose checksums are wrong.
+	Damaged   map[string]*pgdata.BlockSet
+	ResetSlot bool     // the source has no slot of the name that its configuration gives its standbys
+	Warnings  []string // about what the rewind leaves to others
 
 	// Again is true where an interrupted rewind in place is begun again: this one
 	// goes on in place. Suspect are the files, by path, that may be half written,
@@ -83,6 +93,10 @@ type Side struct {
 	// which all changes are in its files.
 	EndOfWAL pgdata.LSN
 	FilesLow walreader.Checkpoint
+
+	// Unknown is true of a target without a readable control file: what Control says is
+	// the source's.
+	Unknown bool
 
 	unread error // why its last checkpoint cannot be read, so that EndOfWAL is only what its control file says
 }

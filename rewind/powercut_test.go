@@ -17,7 +17,7 @@ import (
 // before every one, and at the end. What was not made durable is lost, all of it or some.
 func TestEveryPowerCut(t *testing.T) {
 	var instants atomic.Int64
-	seed := newSeed()
+	seed := pgtest.Seed()
 	t.Run("all", func(t *testing.T) {
 		for _, s := range scenarios() {
 			t.Run(s.name, func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestEveryPowerCut(t *testing.T) {
 					var n atomic.Int64
 					var at atomic.Value
 					_ = s.do(opts.WithDisk(func(d target.Disk) target.Disk {
-						return faultdisk.Wrap(cut.Disk(d), func(op faultdisk.Op) error {
+						return faultdisk.Wrap(cut.Disk(s.wrapped(d)), func(op faultdisk.Op) error {
 							if op.Read || n.Add(1) < k {
 								return nil
 							}

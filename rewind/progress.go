@@ -13,8 +13,8 @@ import (
 type Progress struct {
 	Phase      Phase
 	Step       string        // what begins, in pg_rewind's words; empty between two steps
-	DoneBytes  int64         // fetched so far
-	TotalBytes int64         // to fetch, going by the listed sizes, or what came if that is more
+	DoneBytes  int64         // fetched or, in phase Analyze, compared so far
+	TotalBytes int64         // to fetch or compare, going by the listed sizes, or what came if that is more
 	DoneFiles  int           // asked for so far
 	TotalFiles int           // to ask for
 	Rate       int64         // bytes per second since fetching began
@@ -48,15 +48,27 @@ func (c *counter) CopyFrom(path string, from *os.File, offset, length int64) (in
 	return n, err
 }
 
-// watch reports the counter's value until the returned function is called, which
-// waits for the last report.
-func (r *Rewind) watch(c *counter, total int64, files int) (stop func()) {
+// watchFetched reports what was fetched.
+func (r *Rewind) watchFetched(c *counter, total int64, files int) (stop func()) {
+	return r.watch(func() Progress {
+		return Progress{Phase: Stage, DoneBytes: c.bytes.Load(), TotalBytes: total, DoneFiles: int(c.files.Load()), TotalFiles: files}
+	})
+}
+
+// watchCompared reports how much of the files was compared.
+func (r *Rewind) watchCompared(done *atomic.Int64, total int64) (stop func()) {
+	return r.watch(func() Progress { return Progress{Phase: Analyze, DoneBytes: done.Load(), TotalBytes: total} })
+}
+
+// watch makes reports until the returned function is called, which waits for the last
+// one.
+func (r *Rewind) watch(look func() Progress) (stop func()) {
 	if r.opts.Progress == nil {
 		return func() {}
 	}
 	begun, done, ended := time.Now(), make(chan struct{}), make(chan struct{})
 	report := func() {
-		p := Progress{Phase: Stage, DoneBytes: c.bytes.Load(), TotalBytes: total, DoneFiles: int(c.files.Load()), TotalFiles: files}
+		p := look()
 		p.TotalBytes = max(p.TotalBytes, p.DoneBytes) // the source writes WAL meanwhile
 		if passed := time.Since(begun).Seconds(); passed > 0 && p.DoneBytes > 0 {
 			p.Rate = int64(float64(p.DoneBytes) / passed)

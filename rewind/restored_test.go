@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
 )
@@ -48,15 +49,15 @@ func TestWALIsNotBroughtBackWithoutRoom(t *testing.T) {
 	}{
 		{"what is lost", segment - 1, segment, func(p *pair) source.Source {
 			p.archived(p.target, middleSegment)
-			return openDir(p.t, p.source)
+			return trial.OpenDir(p.t, p.source)
 		}},
 		{"what the rewound server needs", segment - 1, segment, func(p *pair) source.Source {
 			p.archived(p.source, inSource)
-			return openDir(p.t, p.source)
+			return trial.OpenDir(p.t, p.source)
 		}},
 		{"the second of many", 3 * segment, 4 * segment, func(p *pair) source.Source {
 			p.archived(p.source, inSource)
-			return server{openDir(p.t, p.source), source.State{Live: true, FullPageWrites: true, Timeline: 2, FlushLSN: p.control(p.source).CheckPoint + 1<<49}}
+			return server{trial.OpenDir(p.t, p.source), source.State{Live: true, FullPageWrites: true, Timeline: 2, FlushLSN: p.control(p.source).CheckPoint + 1<<49}}
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -86,7 +87,7 @@ func TestLostWALIsSavedFromTheArchive(t *testing.T) {
 	require.NoError(t, err)
 	options := func() rewind.Options {
 		return rewind.Options{
-			TargetDir: p.target, Source: openDir(t, p.source), NoSync: true,
+			TargetDir: p.target, Source: trial.OpenDir(t, p.source), NoSync: true,
 			RestoreTargetWAL: true, SaveLost: filepath.Join(t.TempDir(), "lost"),
 		}
 	}

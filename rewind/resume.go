@@ -1,11 +1,13 @@
 package rewind
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/recovery"
 	"github.com/gorewind/gorewind/internal/target"
 )
@@ -42,7 +44,7 @@ func (r *Rewind) resume(ctx context.Context) error {
 // which is kept, or what one in place knew. It gives the control file that the earlier
 // run, or else this one, began with.
 func (r *Rewind) openTarget() (control []byte, earlier *Plan, err error) {
-	if r.target, err = target.Open(r.opts.TargetDir, r.opts.disk); err != nil {
+	if r.target, err = r.open(); err != nil {
 		return nil, nil, err
 	}
 	if err := r.target.CheckNotRunning(); err != nil {
@@ -58,10 +60,16 @@ func (r *Rewind) openTarget() (control []byte, earlier *Plan, err error) {
 	case err != nil:
 		return nil, nil, err
 	case j == nil:
+		if !r.target.Readable() {
+			return nil, nil, nil
+		}
 		control, err = r.target.ControlFile()
 		return control, nil, err
 	}
 	notes, err := decodePlan(j.Notes)
+	if err == nil && j.InPlace {
+		err = notes.verifyEarlier()
+	}
 	switch {
 	case err != nil && j.InPlace && !j.Done:
 		return nil, nil, fmt.Errorf("%w: what it knew of %q cannot be read: %w: take a base backup", target.ErrLost, r.target.Name(), err)
@@ -75,6 +83,30 @@ func (r *Rewind) openTarget() (control []byte, earlier *Plan, err error) {
 	r.log.Info(fmt.Sprintf("an earlier rewind of this target, begun %s, was committed and did not end: it is completed without the source",
 		j.Started.Local().Format(time.DateTime)))
 	return nil, nil, nil
+}
+
+// open opens the target. Without a readable control file it can be compared only.
+func (r *Rewind) open() (*target.Target, error) {
+	t, err := target.Open(r.opts.TargetDir, r.opts.disk)
+	if err == nil && (r.opts.Resync != ResyncCompare || t.Readable()) || err != nil && (r.opts.Resync == NoResync || !errors.Is(err, datadir.ErrNoCluster)) {
+		return t, err
+	}
+	if t != nil {
+		_ = t.Close()
+	}
+	first := err
+	if t, err = target.OpenAny(r.opts.TargetDir, r.opts.disk); err != nil {
+		return nil, cmp.Or(first, err)
+	}
+	empty, err := t.IsEmpty()
+	if err == nil && !empty && r.opts.Resync != ResyncCompare {
+		err = first
+	}
+	if err != nil {
+		_ = t.Close()
+		return nil, err
+	}
+	return t, nil
 }
 
 // State is what state a data directory is in, as far as rewinding goes.

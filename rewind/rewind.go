@@ -32,6 +32,13 @@ type Options struct {
 	// SyncMethod is how changes are brought to the disk.
 	SyncMethod SyncMethod
 
+	// Resync makes up for what the target's WAL does not tell, where without it the
+	// error would say that only a base backup can help.
+	Resync Resync
+	// SystemIdentifier tells whose the target is where nothing in it does: zero is not
+	// known. It is for ResyncCompare.
+	SystemIdentifier uint64
+
 	// RestoreTargetWAL brings WAL that the target has no more back from its archive,
 	// with the restore_command of its own configuration. Prepare then runs that.
 	RestoreTargetWAL bool
@@ -53,6 +60,16 @@ type Options struct {
 	// ArchiveLostWAL hands the target's WAL of before the divergence that waits to be
 	// archived to its archive_command, before the rewind removes it.
 	ArchiveLostWAL bool
+	// ArchivePause is how long to wait until a restore_command or archive_command that
+	// failed is run again; a second if zero. Each runs three times at most.
+	ArchivePause time.Duration
+
+	// AfterCommit, if not nil, counts from the commit on instead of the context that
+	// Apply and Resume are given: then that one interrupts only what leaves the target
+	// untouched, and what is left to do, which is short and takes no source, is done.
+	// context.Background() is never interrupted. A rewind in place is committed in
+	// this sense when it has all that it needs from the source.
+	AfterCommit context.Context
 
 	Logger *slog.Logger // nil discards
 	// Progress, if not nil, is called when a step begins and, while data is
@@ -75,12 +92,13 @@ type Rewind struct {
 	phase  Phase
 	phases []PhaseResult
 
-	journal   *target.Journal // of a committed rewind, which this one completes
-	again     bool            // an interrupted rewind in place is begun again
-	applied   bool
-	touched   bool // the target is not any more as it was
-	recovered bool // changed by a single-user server of ours, even if that failed
-	lostSaved bool // in Options.SaveLost is what the rewind throws away
+	journal    *target.Journal // of a committed rewind, which this one completes
+	again      bool            // an interrupted rewind in place is begun again
+	applied    bool
+	touched    bool   // the target is not any more as it was
+	recovered  bool   // changed by a single-user server of ours, even if that failed
+	releaseWAL func() // lets the source remove WAL that it keeps since the analysis; or nil
+	lostSaved  bool   // in Options.SaveLost is what the rewind throws away
 }
 
 // Prepare inspects both sides, reads the target's WAL and decides what is to be
@@ -140,13 +158,17 @@ func (r *Rewind) Close() error {
 		r.analyzer.archive.close()
 		r.analyzer.lazy.close()
 	}
+	if r.releaseWAL != nil {
+		r.releaseWAL()
+	}
 	if r.target == nil {
 		return nil
 	}
 	return r.target.Close()
 }
 
-// Apply carries out the plan. Where no rewind is required, all that it may do is
+// Apply carries out the plan. It can be interrupted at any time, but see
+// Options.AfterCommit. Where no rewind is required, all that it may do is
 // make the target a standby. The error is an *Error; where it says that the
 // target was changed, the target does not start, and a new run, or Resume,
 // finishes the rewind.
@@ -166,7 +188,9 @@ func (r *Rewind) Apply(ctx context.Context) error {
 	case r.inPlace():
 		err = r.applyInPlace(ctx)
 	default:
-		err = r.applyStaged(ctx)
+		if err = r.applyStaged(ctx); err != nil {
+			err = r.resyncInstead(ctx, err)
+		}
 	}
 	if err != nil {
 		return r.failed(err)
@@ -263,6 +287,8 @@ func (r *Rewind) applyInPlace(ctx context.Context) error {
 	r.enter(Apply)
 	r.stepsOfFinish()
 	r.lostIsGone()
+	ctx, done := r.committed(ctx)
+	defer done()
 	return changes.Finish(ctx, final)
 }
 
@@ -270,8 +296,21 @@ func (r *Rewind) targetOptions() target.Options {
 	return target.Options{Sync: r.syncMode(), Exact: !r.plan.Source.State.Live, Source: r.opts.Source.String()}
 }
 
+// committed gives the context that counts from the commit on.
+func (r *Rewind) committed(ctx context.Context) (context.Context, func()) {
+	if r.opts.AfterCommit == nil {
+		return ctx, func() {}
+	}
+	stop := context.AfterFunc(ctx, func() {
+		r.log.Warn("the rewind is to be interrupted, but is committed: what is left is done first")
+	})
+	return r.opts.AfterCommit, func() { stop() }
+}
+
 // finish carries out the journal.
 func (r *Rewind) finish(ctx context.Context, resumed bool) error {
+	ctx, done := r.committed(ctx)
+	defer done()
 	r.stepsOfFinish()
 	return r.target.Finish(ctx, r.journal, resumed)
 }

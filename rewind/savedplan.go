@@ -4,20 +4,21 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/gob"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// A saved plan begins with planMagic and the SHA-256 of the rest, which is a
-// savedPlan.
+// A saved plan begins with planMagic, the SHA-256 of what its types are, and that of the
+// rest, which is a savedPlan as encodeValue writes it.
 const (
-	planMagic    = "gorewind plan 2\n"
+	planMagic    = "gorewind plan 3\n"
 	maxSavedPlan = 4 << 30
 )
 
@@ -28,34 +29,28 @@ type savedPlan struct {
 	Plan *Plan
 }
 
-// encode makes a plan last: in a file, or in the journal for the next run.
+// encode makes a plan last in the journal for the next run.
 func (p *Plan) encode() ([]byte, error) {
-	var b bytes.Buffer
-	err := gob.NewEncoder(&b).Encode(p)
-	return b.Bytes(), err
+	sum := typeSum(reflect.TypeFor[Plan]())
+	b, err := encodeValue(*p)
+	return append(sum[:], b...), err
 }
 
 func decodePlan(b []byte) (*Plan, error) {
+	sum := typeSum(reflect.TypeFor[Plan]())
+	rest, ok := bytes.CutPrefix(b, sum[:])
+	if !ok {
+		return nil, errors.New("another version of gorewind wrote it")
+	}
 	p := new(Plan)
-	if err := gob.NewDecoder(bytes.NewReader(b)).Decode(p); err != nil {
-		return nil, err
-	}
-	p.settle()
-	return p, nil
-}
-
-// settle makes the version the one of the table again.
-func (p *Plan) settle() {
-	if c := p.Target.Control; c != nil {
-		p.Version = c.Version
-	}
+	return p, decodeValue(rest, p)
 }
 
 // toResume is what a rewind is about that only has to be completed.
 func (p *Plan) toResume() *Plan {
 	return &Plan{
 		Required: true, Resumes: true, Divergence: p.Divergence, DivergenceTimeline: p.DivergenceTimeline,
-		Checkpoint: p.Checkpoint, Start: p.Start, Scan: p.Scan, Proven: p.Proven, Unproven: p.Unproven,
+		Checkpoint: p.Checkpoint, Start: p.Start, Scan: p.Scan, Proven: p.Proven, Unproven: p.Unproven, Evidence: p.Evidence,
 	}
 }
 
@@ -115,12 +110,16 @@ func (r *Rewind) Save(w io.Writer) error {
 	if r.plan.Resumes || r.plan.Again {
 		return fmt.Errorf("%w: there is no plan to save: an earlier rewind of the target is to be finished first", ErrOptions)
 	}
-	var b bytes.Buffer
-	if err := gob.NewEncoder(&b).Encode(savedPlan{r.opts.Keep, r.plan}); err != nil {
+	return savedPlan{r.opts.Keep, r.plan}.write(w)
+}
+
+func (s savedPlan) write(w io.Writer) error {
+	b, err := encodeValue(s)
+	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(b.Bytes())
-	for _, part := range [][]byte{[]byte(planMagic), sum[:], b.Bytes()} {
+	types, sum := typeSum(reflect.TypeFor[savedPlan]()), sha256.Sum256(b)
+	for _, part := range [][]byte{[]byte(planMagic), types[:], sum[:], b} {
 		if _, err := w.Write(part); err != nil {
 			return err
 		}
@@ -208,27 +207,33 @@ func (r *Rewind) restoreAgain(ctx context.Context, a *analyzer) error {
 	return nil
 }
 
+// readSavedPlan believes nothing of what it reads before all of it was checked.
 func readSavedPlan(from io.Reader) (*savedPlan, error) {
-	b, err := io.ReadAll(io.LimitReader(from, maxSavedPlan))
+	var head [len(planMagic) + 2*sha256.Size]byte
+	if _, err := io.ReadFull(from, head[:]); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, fmt.Errorf("could not read the saved plan: %w", err)
+	}
+	sums := head[len(planMagic):]
+	types := typeSum(reflect.TypeFor[savedPlan]())
+	if string(head[:len(planMagic)]) != planMagic || !bytes.Equal(types[:], sums[:sha256.Size]) {
+		return nil, fmt.Errorf("%w: the file is not a plan that this version of gorewind saved: plan again", ErrOptions)
+	}
+	body, err := io.ReadAll(io.LimitReader(from, maxSavedPlan))
 	if err != nil {
 		return nil, fmt.Errorf("could not read the saved plan: %w", err)
 	}
-	rest, ok := bytes.CutPrefix(b, []byte(planMagic))
-	if !ok || len(rest) < sha256.Size {
-		return nil, fmt.Errorf("%w: the file is not a plan that this version of gorewind saved", ErrOptions)
-	}
-	body := rest[sha256.Size:]
-	if sum := sha256.Sum256(body); !bytes.Equal(sum[:], rest[:sha256.Size]) {
+	if sum := sha256.Sum256(body); !bytes.Equal(sum[:], sums[sha256.Size:]) {
 		return nil, fmt.Errorf("%w: the saved plan is damaged: plan again", ErrOptions)
 	}
 	s := new(savedPlan)
-	if err := gob.NewDecoder(bytes.NewReader(body)).Decode(s); err != nil {
-		return nil, fmt.Errorf("%w: the saved plan cannot be read: %w", ErrOptions, err)
+	if err := decodeValue(body, s); err != nil {
+		return nil, fmt.Errorf("%w: the saved plan cannot be read: %w: plan again", ErrOptions, err)
 	}
-	if p := s.Plan; p == nil || p.Target.Control == nil || p.Source.Control == nil ||
-		p.Required && (p.Files == nil || len(p.Target.History) == 0 || len(p.Source.History) == 0) {
+	if s.Plan == nil {
 		return nil, fmt.Errorf("%w: the saved plan is not whole: plan again", ErrOptions)
 	}
-	s.Plan.settle()
+	if err := s.Plan.verify(); err != nil {
+		return nil, fmt.Errorf("%w: the saved plan is not one that gorewind made: %w: plan again", ErrOptions, err)
+	}
 	return s, nil
 }

@@ -11,28 +11,29 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/trial"
 )
 
 // TestIdleSourceMakesNobodyWait leaves the source with a WAL insert position
 // that it never flushed, at the start of a page, and then takes it away: the
 // rewound server must become consistent with the WAL that it got.
 func TestIdleSourceMakesNobodyWait(t *testing.T) {
-	pgtest.EachOf(t, telling, func(t *testing.T, in *pgtest.Installation) {
+	pgtest.EachOf(t, trial.Telling, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{})
 		target.Start(t)
 		target.Exec(t, "CREATE TABLE journal (what text, filler text)")
 		src := target.Standby(t)
 		src.Promote(t)
-		write(t, target, "lost")
+		trial.Write(t, target, "lost")
 		target.Stop(t, pgtest.Fast)
-		write(t, src, "kept")
+		trial.Write(t, src, "kept")
 		src.Checkpoint(t)
 		fillPage(t, src)
 
-		plan := mustRewind(t, target, openServer(t, src.ConnString("postgres")))
+		plan := trial.MustRewind(t, target, trial.OpenServer(t, src.ConnString("postgres")))
 		insert := src.InsertLSN(t)
-		want := content(t, src)
-		end := controlOf(t, target).MinRecoveryPoint
+		want := trial.Content(t, src)
+		end := trial.ControlOf(t, target).MinRecoveryPoint
 		assert.LessOrEqual(t, end, insert)
 		assert.NotEqualValues(t, pageHeader, uint64(end)%walPage, "no record ends right behind a page header, as at %s", end)
 		assert.Greater(t, end, plan.Divergence)
@@ -41,7 +42,7 @@ func TestIdleSourceMakesNobodyWait(t *testing.T) {
 		src.Stop(t, pgtest.Immediate)
 		target.Start(t) // waits for connections, which a server accepts when it is consistent
 		assert.True(t, target.InRecovery(t))
-		assert.Equal(t, want, content(t, target))
+		assert.Equal(t, want, trial.Content(t, target))
 	})
 }
 
@@ -100,15 +101,15 @@ func TestRelationOfSeveralSegments(t *testing.T) {
 	target.Stop(t, pgtest.Fast)
 	src.Exec(t, "UPDATE big SET filler = 'kept' WHERE id % 5 = 0", "INSERT INTO big SELECT g, repeat('k', 500) FROM generate_series(1, 9000) g", "CHECKPOINT")
 
-	plan := mustRewind(t, target, openServer(t, src.ConnString("postgres")))
+	plan := trial.MustRewind(t, target, trial.OpenServer(t, src.ConnString("postgres")))
 	var changed bool
 	for _, e := range plan.Files.Entries {
 		changed = changed || e.Blocks != nil && strings.HasSuffix(e.Path, filepath.Base(path)+".1")
 	}
 	assert.True(t, changed, "blocks of the second segment are in the plan")
 	assert.Less(t, plan.Files.FetchBytes(), int64(200<<20))
-	mustFollow(t, target, src)
-	mustBeSound(t, target)
+	trial.MustFollow(t, target, src)
+	trial.MustBeSound(t, target)
 }
 
 // TestManyRelations has 4,000 relations of which two change.
@@ -129,7 +130,7 @@ func TestManyRelations(t *testing.T) {
 	target.Stop(t, pgtest.Fast)
 	src.Exec(t, "INSERT INTO t1 VALUES (3)", "INSERT INTO t1700 VALUES (3)", "CHECKPOINT")
 
-	plan := mustRewind(t, target, openServer(t, src.ConnString("postgres")))
+	plan := trial.MustRewind(t, target, trial.OpenServer(t, src.ConnString("postgres")))
 	assert.Less(t, len(plan.Files.Entries), 1000, "files that do not differ are not in the plan")
 	target.MakeStandbyOf(t, src)
 	target.Start(t)
@@ -137,5 +138,5 @@ func TestManyRelations(t *testing.T) {
 	for table, want := range map[string]string{"t1": "1,3", "t500": "", "t1700": "3"} {
 		assert.Equal(t, want, target.QueryString(t, "SELECT coalesce(string_agg(id::text, ',' ORDER BY id), '') FROM "+table), table)
 	}
-	mustBeSound(t, target)
+	trial.MustBeSound(t, target)
 }

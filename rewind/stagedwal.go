@@ -89,7 +89,7 @@ func (r *Rewind) checkReplay(ctx context.Context, wal fetchedWAL, here pgdata.LS
 
 func (r *Rewind) checkReplayed(ctx context.Context, h *ahead, wal fetchedWAL, to receiver) error {
 	a, p := r.analyzer, r.plan
-	if err := a.checkAheadSettings(p, h.events.since(p.Divergence)); err != nil {
+	if err := a.checkAheadSettings(p, h.events.since(p.shared())); err != nil {
 		return err
 	}
 	files := stateFiles(p, h.events.prepared)

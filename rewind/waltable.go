@@ -27,16 +27,20 @@ type walTable struct {
 func (a *analyzer) wal(ctx context.Context, p *Plan, b *filemap.Builder) (*walTable, error) {
 	w := &walTableBuilder{
 		a: a, plan: p, lists: b, own: a.targetWAL(p.Target.History).own(), table: &walTable{segments: map[string]filemap.Segment{}},
-		good: map[pgdata.SegNo]bool{}, end: writtenBy(p.Source), fork: a.geo.SegNo(p.Divergence),
+		good: map[pgdata.SegNo]bool{}, end: writtenBy(p.Source), fork: a.geo.SegNo(p.shared()),
 	}
-	if s := w.fork; w.scanned(s) && a.noneNewer(ctx, w.own, s, p.Divergence, p.DivergenceTimeline) {
-		w.beginning, w.beginningBytes = w.own.path(s), int64(a.geo.PageStart(p.Divergence)-a.geo.SegStart(s))
+	if s := w.fork; w.scanned(s) && a.noneNewer(ctx, w.own, s, p.shared(), p.DivergenceTimeline) {
+		w.beginning, w.beginningBytes = w.own.path(s), int64(a.geo.PageStart(p.shared())-a.geo.SegStart(s))
 	}
 	if err := w.judge(ctx); err != nil {
 		return nil, err
 	}
 	w.sourceSegments()
-	return w.table, w.recoveryReads(ctx)
+	if err := w.recoveryReads(ctx); err != nil {
+		return nil, err
+	}
+	w.keepSuperseded()
+	return w.table, nil
 }
 
 type walTableBuilder struct {
@@ -133,8 +137,9 @@ func (w *walTableBuilder) sourceSegments() {
 		}
 		own, both := w.lists.Target(f.Path)
 		segment := filemap.Segment{
-			Written: writtenTo(w.plan.Source, name, f.Size, w.end),
-			Common:  both && own.Size == f.Size && w.good[s] && tli == w.plan.Target.History.TimelineOf(w.a.geo, s),
+			Needless: w.plan.Evidence != ByWAL && s < w.a.geo.SegNo(w.plan.Start.Redo),
+			Written:  writtenTo(w.plan.Source, name, f.Size, w.end),
+			Common:   both && own.Size == f.Size && w.good[s] && tli == w.plan.Target.History.TimelineOf(w.a.geo, s),
 		}
 		segment.Local, segment.LocalBytes = w.localOf(tli, s)
 		w.table.segments[name] = segment
@@ -199,4 +204,27 @@ func writtenTo(source Side, name string, size int64, end pgdata.LSN) int64 {
 	}
 	page := int64(geo.WALBlockSize)
 	return min(size, (int64(end-1-geo.SegStart(s))/page+1)*page)
+}
+
+// keepSuperseded keeps the target's own segment of the fork, as pg_rewind does, where
+// that is harmless: behind the fork it holds what must be forgotten. A server looks
+// for a segment on the newest timeline of its history first, so the file must be of
+// an older one that the source left in that very segment, and the younger file must
+// be there. One of a timeline that only the target had is removed: a server that is
+// promoted later can take that number, and the file would be read as its own.
+func (w *walTableBuilder) keepSuperseded() {
+	p, geo := w.plan, w.a.geo
+	tli := p.Target.History.TimelineOf(geo, w.fork)
+	if tli != p.DivergenceTimeline || p.Source.History.TimelineOf(geo, w.fork) == tli {
+		return
+	}
+	own, younger := geo.WALFileName(tli, w.fork), geo.WALFileName(p.Source.History.TimelineOf(geo, w.fork), w.fork)
+	_, onTarget := w.lists.Target(w.a.version.WALPath(own))
+	_, onSource := w.lists.Source(w.a.version.WALPath(own))
+	comes := slices.ContainsFunc(w.table.needed, func(n NeededWAL) bool { // which is proven before the commit
+		return n.Name == younger && (n.Origin == FromSource || n.Origin == FromArchive)
+	})
+	if onTarget && !onSource && comes {
+		w.table.segments[own] = filemap.Segment{Superseded: true}
+	}
 }

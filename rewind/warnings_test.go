@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -16,7 +17,7 @@ func TestOnlySettingsThatStayAreWarnedAbout(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	p.configure("max_connections = 3\n")
 	warnings := func(opts rewind.Options) []string {
-		opts.TargetDir, opts.Source = p.target, openDir(t, p.source)
+		opts.TargetDir, opts.Source = p.target, trial.OpenDir(t, p.source)
 		r, err := rewind.Prepare(t.Context(), opts)
 		require.NoError(t, err)
 		defer r.Close()

@@ -5,11 +5,18 @@ import (
 	"crypto/sha256"
 	"hash"
 	"iter"
+	"os"
 
 	"github.com/gorewind/gorewind/internal/datadir"
 )
 
-var _ Hasher = (*Dir)(nil)
+var (
+	_ Hasher = (*Dir)(nil)
+	_ Local  = (*Dir)(nil)
+)
+
+// Open opens a file of the directory.
+func (s *Dir) Open(path string) (*os.File, error) { return s.dir.Open(path) }
 
 // hashBatch is how many ranges are hashed before any result is given.
 const hashBatch = 1024

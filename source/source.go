@@ -42,6 +42,12 @@ type FileSink interface {
 	CopyFrom(path string, from *os.File, offset, length int64) (int64, error)
 }
 
+// Local is a source whose files lie on this machine.
+type Local interface {
+	// Open opens a file to be read. The error wraps fs.ErrNotExist where there is none.
+	Open(path string) (*os.File, error)
+}
+
 // copyBuffer is how much of a file is read at once.
 const copyBuffer = 256 << 10
 
@@ -102,6 +108,9 @@ var (
 	// ErrChanged is wrapped where the source is not what it was, so that what was
 	// read of it before and after do not belong together. A new rewind may succeed.
 	ErrChanged = errors.New("the source changed while gorewind was running")
+	// ErrPooled is wrapped where there is no session with the source, because what is
+	// in between has others use it, too.
+	ErrPooled = errors.New("the source is behind a connection pooler that does not keep sessions apart")
 	// ErrPrivilege is wrapped where the role that connected may not do what is needed.
 	ErrPrivilege = errors.New("the role lacks privileges on the source")
 )

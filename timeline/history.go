@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,6 +52,20 @@ func (h History) TimelineOf(g pgdata.Geometry, s pgdata.SegNo) pgdata.TimelineID
 		return 0
 	}
 	return h[0].TLI
+}
+
+// Stretches are the parts of [from, to) by the timelines on which the WAL of this
+// history was written, oldest first. Each begins where the one before ends.
+func (h History) Stretches(from, to pgdata.LSN) []pgdata.TimelineStretch {
+	var newestFirst []pgdata.TimelineStretch
+	for i := len(h) - 1; i >= 0 && from < to; i-- {
+		if begin := max(from, h[i].Begin); begin < to {
+			newestFirst = append(newestFirst, pgdata.TimelineStretch{TLI: h[i].TLI, From: begin, To: to})
+			to = begin
+		}
+	}
+	slices.Reverse(newestFirst)
+	return newestFirst
 }
 
 // Lines describes the entries in the words of pg_rewind's debug output, one line

@@ -284,3 +284,31 @@ func FuzzParse(f *testing.F) {
 		assert.Equal(t, len(h)-1, index)
 	})
 }
+
+func TestStretchesOfAHistory(t *testing.T) {
+	type stretch [3]pgdata.LSN // timeline, from, to
+	for _, c := range []struct {
+		name, history string
+		from, to      pgdata.LSN
+		want          []stretch
+	}{
+		{"all on one timeline", "1", 0x100, 0x200, []stretch{{1, 0x100, 0x200}}},
+		{"over two switches", "1 500 2 600 3", 0x100, 0x900, []stretch{{1, 0x100, 0x500}, {2, 0x500, 0x600}, {3, 0x600, 0x900}}},
+		{"from switch to switch", "1 500 2 600 3", 0x500, 0x600, []stretch{{2, 0x500, 0x600}}},
+		{"within an ancestor", "1 500 2 600 3", 0x510, 0x520, []stretch{{2, 0x510, 0x520}}},
+		{"before all switches", "1 500 2 600 3", 0x10, 0x20, []stretch{{1, 0x10, 0x20}}},
+		{"nothing", "1 500 2 600 3", 0x510, 0x510, nil},
+		{"backwards", "1 500 2 600 3", 0x520, 0x510, nil},
+		{"a timeline that nothing was written on", "1 500 2 500 3", 0x100, 0x900, []stretch{{1, 0x100, 0x500}, {3, 0x500, 0x900}}},
+		{"a switch to before an earlier one", "1 500 2 300 3", 0x100, 0x900, []stretch{{1, 0x100, 0x300}, {3, 0x300, 0x900}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var got []stretch
+			for _, s := range ladder(t, c.history).Stretches(c.from, c.to) {
+				got = append(got, stretch{pgdata.LSN(s.TLI), s.From, s.To})
+			}
+			assert.Equal(t, c.want, got)
+		})
+	}
+	assert.Empty(t, timeline.History(nil).Stretches(1, 2))
+}

@@ -43,6 +43,14 @@ func (c *changes) reset() {
 	clear(c.blocks)
 }
 
+// addRecord adds all that a record changes.
+func (c *changes) addRecord(f Format, rec *Record) {
+	c.addBlocks(rec)
+	if rec.Rmgr == RmgrStorage || rec.Rmgr == RmgrDatabase || rec.Rmgr == RmgrTransaction && rec.Info&transactionHasInfo != 0 {
+		c.addLimits(f, rec)
+	}
+}
+
 // addBlocks adds the blocks of main forks that a record names.
 func (c *changes) addBlocks(rec *Record) {
 	for i := range rec.Blocks {
@@ -54,7 +62,9 @@ func (c *changes) addBlocks(rec *Record) {
 
 // addLimits adds from where on a record makes, removes or cuts main forks. The
 // init fork stands for its relation's main fork, which is not logged, and which
-// an end of recovery makes anew from it.
+// an end of recovery makes anew from it. A database whose directory is made or
+// removed is one that all relations are: a copy of files is described nowhere, and
+// ALTER DATABASE SET TABLESPACE there and back brings what changed elsewhere.
 func (c *changes) addLimits(f Format, rec *Record) {
 	if l, fork, ok := f.StorageCreate(rec); ok {
 		if fork == pgdata.MainFork || fork == pgdata.InitFork {
@@ -71,6 +81,25 @@ func (c *changes) addLimits(f Format, rec *Record) {
 	if e, ok := f.Ended(rec); ok {
 		for l := range e.Relations() {
 			c.limits.Limit(l, 0)
+		}
+		return
+	}
+	c.addDatabase(f, rec)
+}
+
+// addDatabase adds the limits of all relations of a database.
+func (c *changes) addDatabase(f Format, rec *Record) {
+	if made, ok := f.DatabaseCopy(rec); ok {
+		c.limits.Limit(pgdata.RelFileLocator{Tablespace: made.Tablespace, Database: made.Database}, 0)
+		return
+	}
+	if database, tablespace, ok := f.DatabaseCreate(rec); ok {
+		c.limits.Limit(pgdata.RelFileLocator{Tablespace: tablespace, Database: database}, 0)
+		return
+	}
+	if database, tablespaces, ok := f.DatabaseDrop(rec); ok {
+		for _, t := range tablespaces {
+			c.limits.Limit(pgdata.RelFileLocator{Tablespace: t, Database: database}, 0)
 		}
 	}
 }

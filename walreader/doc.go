@@ -5,7 +5,8 @@
 // segment. [EndOfWAL] finds where WAL ends, [LastRecordEnd] where a record ends
 // near a position, [FirstDifference] where two WALs part. What a record says of
 // settings, transactions and files is told by methods of [Format] and [Record];
-// each looks at the record's size before anything else.
+// each looks at the record's size before anything else. [ReadSummary] reads what a
+// server wrote down of WAL that may be gone, [CoverSummaries] chooses such files.
 //
 // # Format
 //

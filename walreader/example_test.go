@@ -73,6 +73,47 @@ func ExampleReader_Records() {
 	// end of WAL
 }
 
+// A server of 17 or later with summarize_wal knows which blocks changed, also where
+// the WAL is gone.
+func ExampleReadSummaryChanges() {
+	dir := filepath.Join("..", "testdata", "summaries", "17") // a server's pg_wal/summaries
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var have []walreader.SummaryName
+	for _, e := range entries {
+		if name, ok := walreader.ParseSummaryName(e.Name()); ok {
+			have = append(have, name)
+		}
+	}
+	// A history's Stretches says which WAL is wanted.
+	first, last := have[0], have[len(have)-1]
+	files, err := walreader.CoverSummaries(have, []pgdata.TimelineStretch{{TLI: first.TLI, From: first.Start + 1000, To: last.End}})
+	if err != nil {
+		log.Fatal(err) // from where on there is none; those before are in files
+	}
+
+	geometry := waltest.Format("17").Geometry // in the control file
+	var changes pgdata.Changes
+	for _, name := range files {
+		f, err := os.Open(filepath.Join(dir, name.String()))
+		if err != nil {
+			log.Fatal(err)
+		}
+		err = walreader.ReadSummaryChanges(f, f.Name(), geometry, &changes)
+		_ = f.Close()
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	cut := pgdata.RelFileLocator{Tablespace: pgdata.DefaultTablespace, Database: 5, Relation: 16384}
+	limit, _ := changes.LimitOf(cut)
+	fmt.Println(len(files), "summaries;", changes.Blocks[pgdata.RelSegment{Locator: cut}].Len(), "blocks of", cut, "changed, and all from", limit, "on")
+	// Output:
+	// 6 summaries; 41 blocks of 1663/5/16384 changed, and all from 23 on
+}
+
 // commits is a visitor that counts.
 type commits struct{ n int }
 

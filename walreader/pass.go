@@ -217,10 +217,7 @@ func (s *scan) add(rec *Record, res *segmentScan) error {
 	if rec.Info&infoSpecialRel != 0 && res.unknown == nil {
 		res.unknown = s.f.CheckSpecial(rec)
 	}
-	res.changes.addBlocks(rec)
-	if rec.Rmgr == RmgrStorage || rec.Rmgr == RmgrTransaction && rec.Info&transactionHasInfo != 0 {
-		res.changes.addLimits(s.f, rec)
-	}
+	res.changes.addRecord(s.f, rec)
 	if res.afterForkBlocks != nil && rec.LSN >= s.fork {
 		res.afterForkBlocks.addBlocks(rec)
 	}

@@ -202,6 +202,9 @@ func TestLimitsOfChanges(t *testing.T) {
 		}
 		return m
 	}
+	ofDatabase := func(tablespace, database uint32) pgdata.RelFileLocator {
+		return pgdata.RelFileLocator{Tablespace: tablespace, Database: database}
+	}
 	newSegment := waltest.Record{Info: 0x40}
 	checkpoint := waltest.Record{Info: 0x10, Main: make([]byte, wal.CheckPointSize)}
 	for _, c := range []struct {
@@ -223,6 +226,9 @@ func TestLimitsOfChanges(t *testing.T) {
 		{"COMMIT PREPARED that drops", []waltest.Record{prepared.Record(waltest.InfoCommitPrepared, wal)}, limits(0, rel, other)},
 		{"ROLLBACK PREPARED that drops", []waltest.Record{prepared.Record(waltest.InfoAbortPrepared, wal)}, limits(0, rel, other)},
 		{"a commit that drops nothing", []waltest.Record{waltest.Transaction{XID: 700}.Record(waltest.InfoCommit, wal)}, nil},
+		{"a database that is made as a copy of files", []waltest.Record{waltest.Words(4, 0x01, 9, 1663, 1, 1663)}, limits(0, ofDatabase(1663, 9))},
+		{"a database whose files records describe", []waltest.Record{waltest.Words(4, 0x11, 9, 1663)}, limits(0, ofDatabase(1663, 9))},
+		{"a database that is dropped from two tablespaces", []waltest.Record{waltest.Words(4, 0x21, 9, 2, 1663, 77)}, limits(0, ofDatabase(1663, 9), ofDatabase(77, 9))},
 		{"before the last checkpoint", []waltest.Record{cut(5, 1), checkpoint, cut(7, 1)}, limits(7, rel)},
 		{"long before it", []waltest.Record{cut(5, 1), newSegment, checkpoint}, nil},
 	} {
@@ -237,11 +243,51 @@ func TestLimitsOfChanges(t *testing.T) {
 			res, err := walreader.Scan(t.Context(), w.Segments(), f, walreader.ScanRequest{Fork: fork, End: lastEnd(w), Jobs: 2})
 			require.NoError(t, err)
 			assert.Equal(t, c.want, res.Changes.Limits)
+			assert.Equal(t, readChanges(t, w.Segments(), f, res.Checkpoint.LSN, lastEnd(w)), res.Changes)
 			assert.True(t, res.Changes.Blocks[pgdata.RelSegment{Locator: rel}].Has(3))
 			if res.Checkpoint.LSN == w.Records[0].LSN {
 				assert.True(t, res.Changes.Blocks[pgdata.RelSegment{Locator: rel}].Has(9), "whatever was cut later")
 			}
 			assert.Equal(t, map[pgdata.RelFileLocator]int64{rel: 1}, res.BlocksAfterFork)
 		})
+	}
+}
+
+// readChanges is what [walreader.Read] finds changed.
+func readChanges(t *testing.T, segs walreader.Segments, f walreader.Format, from, to pgdata.LSN) pgdata.Changes {
+	t.Helper()
+	read, err := walreader.Read(t.Context(), segs, f, walreader.ReadRequest{
+		From: from, To: to, Visitor: func() walreader.Visitor { return walreader.NewChangesVisitor(f) },
+	})
+	require.NoError(t, err)
+	changes, err := read.Visitor.(*walreader.ChangesVisitor).Changes()
+	require.NoError(t, err)
+	return changes
+}
+
+// A record that is not known makes all that was collected worthless, in whichever
+// segment it is; the first one is named.
+func TestChangesOfUnknownRecordsAreNotCollected(t *testing.T) {
+	f := waltest.Format("17")
+	unknown := waltest.Record{Rmgr: 10, Info: 0x71}
+	for _, before := range []int{0, 1} {
+		w := waltest.NewBuilder(f)
+		w.Checkpoint(0, w.Pos()+40)
+		for range before {
+			w.Add(waltest.Record{Info: 0x40}) // a new segment
+		}
+		first := w.Add(unknown)
+		w.Add(waltest.Record{Info: 0x40})
+		w.Add(unknown)
+		w.Add(waltest.Record{Info: 0x40})
+		w.Add(waltest.Insert(waltest.HeapTable, 1))
+		read, err := walreader.Read(t.Context(), w.Segments(), f, walreader.ReadRequest{
+			From: w.Start, To: lastEnd(w), Visitor: func() walreader.Visitor { return walreader.NewChangesVisitor(f) },
+		})
+		require.NoError(t, err)
+		_, err = read.Visitor.(*walreader.ChangesVisitor).Changes()
+		var e *walreader.UnknownRecordError
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, first.LSN, e.LSN)
 	}
 }

@@ -70,6 +70,17 @@ func scanSequentially(t *testing.T, segs walreader.Segments, f walreader.Format,
 				res.Changes.Limit(l, 0)
 			}
 		}
+		if d, ok := f.DatabaseCopy(rec); ok {
+			res.Changes.Limit(pgdata.RelFileLocator{Tablespace: d.Tablespace, Database: d.Database}, 0)
+		}
+		if database, tablespace, ok := f.DatabaseCreate(rec); ok {
+			res.Changes.Limit(pgdata.RelFileLocator{Tablespace: tablespace, Database: database}, 0)
+		}
+		if database, tablespaces, ok := f.DatabaseDrop(rec); ok {
+			for _, tablespace := range tablespaces {
+				res.Changes.Limit(pgdata.RelFileLocator{Tablespace: tablespace, Database: database}, 0)
+			}
+		}
 	}
 	for file, blocks := range after {
 		res.BlocksAfterFork[file.Locator] += int64(blocks.Len())

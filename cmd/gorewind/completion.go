@@ -162,7 +162,13 @@ func (c *command) zshArguments(indent string) string {
 		default:
 			action = fmt.Sprintf(":%s: ", o.arg)
 		}
+		if o.optional {
+			action = ":" + action
+		}
 		for _, spelling := range o.spellings() {
+			if o.optional {
+				spelling += "-" // the argument is in the same word
+			}
 			if o.arg != "" && len(spelling) == 2 {
 				spelling += "+"
 			}
@@ -212,6 +218,8 @@ func (o *option) fish() string {
 	}
 	switch {
 	case o.arg == "":
+	case o.optional:
+		s += " -f -a '" + strings.Join(o.values, " ") + "'"
 	case o.values != nil:
 		s += " -x -a '" + strings.Join(o.values, " ") + "'"
 	case o.complete == directories:

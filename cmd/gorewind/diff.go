@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/gorewind/gorewind/internal/plain"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
@@ -70,7 +71,7 @@ func (in *invocation) compare() (*rewind.DiffResult, error) {
 func (in *invocation) printJSON(v any) error {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err == nil {
-		_, err = fmt.Fprintln(in.stdout, string(text))
+		_, err = fmt.Fprintln(in.stdout, string(plain.JSON(text)))
 	}
 	return err
 }
@@ -83,6 +84,7 @@ func (in *invocation) describeDifference(r *rewind.DiffResult) {
 		if f.Difference <= in.opts.upTo {
 			continue
 		}
+		f.Path, f.Reason = plain.Text(f.Path, plain.Unlimited), plain.Text(f.Reason, plain.Message)
 		switch {
 		case f.Reason != "":
 			fmt.Fprintf(in.stdout, "%s: %s\n", f.Path, f.Reason)

@@ -10,7 +10,9 @@ import (
 )
 
 // failed says what went wrong and what to do, and gives the exit status. The
-// first line is that of pg_rewind; what gorewind adds comes after it.
+// first line is that of pg_rewind, and what gorewind adds comes after it. In the
+// place of pg_rewind it comes before: that one's last line is what failed, and
+// there are programs that look at no other.
 func (in *invocation) failed(err error) int {
 	main, more := firstLine(in.ctx, err), ""
 	var details, hints []string
@@ -39,6 +41,19 @@ func (in *invocation) failed(err error) int {
 			details = append(details, "The target was not changed.")
 		}
 	}
+	additions := func() {
+		if len(details) > 0 {
+			in.out.detail(inCLocale(strings.Join(details, " "), err))
+		}
+		if len(hints) > 0 {
+			in.out.hint(strings.Join(hints, " "))
+		}
+	}
+	if in.asOriginal() {
+		additions()
+	} else {
+		defer additions()
+	}
 	var all rewind.Obstacles
 	if errors.As(err, &all) {
 		for _, one := range all[:len(all)-1] {
@@ -49,12 +64,6 @@ func (in *invocation) failed(err error) int {
 	in.out.error(inCLocale(main, err))
 	if more != "" {
 		in.out.error(more)
-	}
-	if len(details) > 0 {
-		in.out.detail(inCLocale(strings.Join(details, " "), err))
-	}
-	if len(hints) > 0 {
-		in.out.hint(strings.Join(hints, " "))
 	}
 	return status
 }

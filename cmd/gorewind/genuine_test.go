@@ -194,7 +194,7 @@ func TestCommandLinesBesideTheGenuinePgRewind(t *testing.T) {
 				want := result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 				stdout.Reset()
 				stderr.Reset()
-				status := run(t.Context(), append([]string{program}, s.args(ours)...), noEnvironment, &stdout, &stderr)
+				status := run(t.Context(), t.Context(), append([]string{program}, s.args(ours)...), noEnvironment, &stdout, &stderr)
 
 				assert.Equal(t, want.status == 0, status == 0, "status %d, genuine %d\n%s", status, want.status, stderr.String())
 				assert.Equal(t, want.stdout == "", stdout.String() == "", "standard output")
@@ -281,7 +281,7 @@ func TestColoursBesideTheGenuinePgRewind(t *testing.T) {
 				}
 				return "", false
 			}
-			run(t.Context(), []string{program, "-D", "x"}, env, &got, &got)
+			run(t.Context(), t.Context(), []string{program, "-D", "x"}, env, &got, &got)
 			assert.Equal(t, string(want), got.String(), "%q", vars)
 		}
 	})
@@ -314,7 +314,7 @@ func TestLiveSourcesBesideTheGenuinePgRewind(t *testing.T) {
 			want, err := cmd.CombinedOutput()
 			require.NoError(t, err, string(want))
 			var got bytes.Buffer
-			status := run(t.Context(), append([]string{program}, args...), noEnvironment, &got, &got)
+			status := run(t.Context(), t.Context(), append([]string{program}, args...), noEnvironment, &got, &got)
 			assert.Equal(t, 0, status, got.String())
 			assert.Equal(t, s.normal(string(want), target.Dir), s.normal(got.String(), target.Dir))
 		})

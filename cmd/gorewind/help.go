@@ -45,7 +45,7 @@ func (o *option) helpLines() string {
 		spelling = fmt.Sprintf("-%c, --%s", o.short, o.name)
 	}
 	if o.arg != "" {
-		spelling += "=" + o.arg
+		spelling += o.shown()
 	}
 	return helpEntry(spelling, o.help)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/gorewind/gorewind/internal/plain"
 	"github.com/gorewind/gorewind/lost/rows/export"
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -61,10 +62,10 @@ func (in *invocation) describeLost(s *export.Summary) {
 	fmt.Fprintf(in.stdout, "Behind the divergence at %s on timeline %d, %d transactions committed; %d rows were inserted, %d updated, %d deleted.\n",
 		s.Divergence, s.Timeline, s.Transactions, s.Inserted, s.Updated, s.Deleted)
 	for _, t := range s.Tables {
-		fmt.Fprintf(in.stdout, "  %s: %d inserted, %d updated, %d deleted\n", printable(t.Database+": "+t.Schema+"."+t.Name), t.Inserted, t.Updated, t.Deleted)
+		fmt.Fprintf(in.stdout, "  %s: %d inserted, %d updated, %d deleted\n", plain.Text(t.Database+": "+t.Schema+"."+t.Name, plain.Message), t.Inserted, t.Updated, t.Deleted)
 	}
 	for _, e := range s.Relations {
-		fmt.Fprintf(in.stdout, "  %s: %s %s\n", printable(e.Database+": "+e.Schema+"."+e.Name), e.Kind, e.What)
+		fmt.Fprintf(in.stdout, "  %s: %s %s\n", plain.Text(e.Database+": "+e.Schema+"."+e.Name, plain.Message), e.Kind, e.What)
 	}
 	if s.Unknown+s.NotNamed > 0 {
 		fmt.Fprintf(in.stdout, "A row of %d of these is not known any more; %d more rows are of tables that are gone.\n", s.Unknown, s.NotNamed)
@@ -72,14 +73,5 @@ func (in *invocation) describeLost(s *export.Summary) {
 	if s.Incomplete {
 		in.log.Warn("transactions had begun before the oldest WAL that there is; what they did before it is not among the rows")
 	}
-	fmt.Fprintf(in.stdout, "Rows, summary.json and README.txt are in %s.\n", printable(in.opts.output))
-}
-
-// printable shows what names have in them that would steer a terminal.
-func printable(s string) string {
-	quoted := fmt.Sprintf("%q", s)
-	if quoted == `"`+s+`"` {
-		return s
-	}
-	return quoted
+	fmt.Fprintf(in.stdout, "Rows, summary.json and README.txt are in %s.\n", plain.Text(in.opts.output, plain.Message))
 }

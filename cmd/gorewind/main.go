@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/gorewind/gorewind/internal/plain"
 )
 
 // Exit statuses.
@@ -29,11 +31,34 @@ func main() { os.Exit(program(os.Args)) }
 
 // program is run for this process.
 func program(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal kills
-	return run(ctx, args, os.LookupEnv, os.Stdout, os.Stderr)
+	asked, insisted := signals()
+	return run(asked, insisted, args, os.LookupEnv, os.Stdout, os.Stderr)
 }
+
+// signals gives two contexts: one that ends with the first signal that asks to
+// stop, and one that ends with the second. A third one kills.
+func signals() (asked, insisted context.Context) {
+	asked, ask := context.WithCancel(context.Background())
+	insisted, insist := context.WithCancel(context.Background())
+	came := make(chan os.Signal, 2)
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(sig) { // as by nohup, and in the background of a shell
+			signal.Notify(came, sig)
+		}
+	}
+	go func() {
+		<-came
+		ask()
+		<-came
+		insist()
+		signal.Stop(came)
+	}()
+	return asked, insisted
+}
+
+// outliveReaders lets the program go on when nobody reads its messages any more: a
+// write that fails does not kill it then.
+func outliveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 // environment looks variables up, as os.LookupEnv does.
 type environment func(name string) (value string, ok bool)
@@ -45,7 +70,8 @@ func (env environment) get(name string) string {
 
 // invocation is one run of a command.
 type invocation struct {
-	ctx     context.Context
+	ctx     context.Context // until somebody asks to stop
+	insist  context.Context // until somebody asks again
 	env     environment
 	command *command
 	opts    *options
@@ -55,11 +81,12 @@ type invocation struct {
 	stdout  io.Writer
 }
 
-// run is the program, without the process around it.
-func run(ctx context.Context, args []string, env environment, stdout, stderr io.Writer) int {
+// run is the program, without the process around it. The first context ends when
+// somebody asks to stop, the other one when they insist.
+func run(ctx, insist context.Context, args []string, env environment, stdout, stderr io.Writer) int {
 	name := programName(args)
 	out := &messages{name: name, w: stderr, colors: colorsFor(stderr, env)}
-	in := &invocation{ctx: ctx, env: env, command: commands[0], path: name, stdout: stdout, out: out, log: slog.New(out)}
+	in := &invocation{ctx: ctx, insist: insist, env: env, command: commands[0], path: name, stdout: stdout, out: out, log: slog.New(out)}
 	if len(args) > 0 {
 		in.path, args = cmp.Or(args[0], name), args[1:]
 	}
@@ -104,7 +131,7 @@ func (in *invocation) misused(err error) int {
 	case usage.getopt:
 		// The C library says this, which knows no levels, and the program by the
 		// path that it was called by.
-		fmt.Fprintf(in.out.w, "%s: %v\n", in.path, err)
+		fmt.Fprintf(in.out.w, "%s: %s\n", plain.Text(in.path, plain.Message), plain.Text(err.Error(), plain.Message))
 	}
 	in.out.tryHelp(in.command)
 	return exitUsage

@@ -18,7 +18,10 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+func TestMain(m *testing.M) {
+	signalledIfAsked()
+	pgtest.Main(m)
+}
 
 // result is what a run of the program left behind.
 type result struct {
@@ -30,7 +33,7 @@ type result struct {
 func gorewind(t *testing.T, args ...string) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	status := run(context.WithoutCancel(t.Context()), append([]string{"/usr/bin/gorewind"}, args...), noEnvironment, &stdout, &stderr)
+	status := run(context.WithoutCancel(t.Context()), context.WithoutCancel(t.Context()), append([]string{"/usr/bin/gorewind"}, args...), noEnvironment, &stdout, &stderr)
 	return result{status, stdout.String(), stderr.String()}
 }
 
@@ -65,7 +68,7 @@ func treeOf(t *testing.T, dir string) pgtest.Tree {
 func TestMessagesCarryTheNameThatItWasCalledBy(t *testing.T) {
 	for name, want := range map[string]string{"/usr/bin/pg_rewind": "pg_rewind", "gorewind.exe": "gorewind", "": "gorewind"} {
 		var stdout, stderr bytes.Buffer
-		run(t.Context(), []string{name}, noEnvironment, &stdout, &stderr)
+		run(t.Context(), t.Context(), []string{name}, noEnvironment, &stdout, &stderr)
 		assert.Equal(t, want+": error: no source specified (--source-pgdata or --source-server)\n"+
 			want+": hint: Try \""+want+" --help\" for more information.\n", stderr.String())
 	}
@@ -130,7 +133,7 @@ func TestRewindFromADirectory(t *testing.T) {
 	assert.NotContains(t, got.stderr, "copied")
 	assert.Empty(t, before.Diff(treeOf(t, target)), "a dry run changes nothing")
 
-	got = gorewind(t, "-NP", "--debug", "--target-pgdata="+target, "--source-pgdata="+source)
+	got = gorewind(t, "-NP", "--debug", "--summary", "--target-pgdata="+target, "--source-pgdata="+source)
 	assert.Equal(t, 0, got.status, got.stderr)
 	assert.Empty(t, got.stdout)
 	mustContainInOrder(t, got.stderr,
@@ -190,7 +193,7 @@ func TestProgressOnATerminal(t *testing.T) {
 func TestAWholeRewindOnATerminal(t *testing.T) {
 	terminal, text := openTerminal(t)
 	target, source := restore(t)
-	status := run(t.Context(), []string{"gorewind", "-P", "-N", "-D", target, "--source-pgdata", source}, noEnvironment, terminal, terminal)
+	status := run(t.Context(), t.Context(), []string{"gorewind", "-P", "-N", "-D", target, "--source-pgdata", source}, noEnvironment, terminal, terminal)
 	got := text()
 	assert.Equal(t, 0, status, got)
 	assert.Contains(t, got, "gorewind: Done!\r\n")

@@ -95,6 +95,9 @@ func (o *option) man() string {
 	arg := ""
 	if o.arg != "" {
 		arg = "=\\fI" + roff(o.arg) + "\\fR"
+		if o.optional {
+			arg = "[" + arg + "]"
+		}
 	}
 	b.WriteString(".TP\n")
 	if o.short != 0 {

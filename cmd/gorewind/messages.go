@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"golang.org/x/term"
+
+	"github.com/gorewind/gorewind/internal/plain"
 )
 
 // messages writes lines as PostgreSQL's programs do, "name: level: text". It is
@@ -78,10 +80,14 @@ func paint(color, text string) string {
 	return "\x1b[" + color + "m" + text + "\x1b[0m"
 }
 
-// kinds of lines beside the levels of slog.
+// kinds of lines, as they are called between the program's name and the text.
 const (
-	kindDetail = "detail"
-	kindHint   = "hint"
+	kindError   = "error"
+	kindWarning = "warning"
+	kindDetail  = "detail"
+	kindHint    = "hint"
+	kindInfo    = "" // these two pg_rewind does not call anything
+	kindDebug   = "debug"
 )
 
 // asJSON makes every line a JSON object.
@@ -89,21 +95,39 @@ func (m *messages) asJSON() {
 	m.json = slog.New(slog.NewJSONHandler(m.w, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-func (m *messages) line(color, level, text string) {
+// line writes a message. All of them come through here, and what is in them may
+// come from anywhere: here it becomes plain, one line, and no longer than a screen.
+func (m *messages) line(kind, text string) {
+	text = plain.Text(text, plain.Message)
 	if m.json == nil {
-		m.write(paint(color, level) + text + "\n")
+		m.write(m.prefix(kind) + text + "\n")
 		return
 	}
-	switch kind := strings.TrimSuffix(level, ": "); kind {
-	case "error":
+	switch kind {
+	case kindError:
 		m.json.Error(text)
-	case "warning":
+	case kindWarning:
 		m.json.Warn(text)
 	case kindDetail, kindHint:
 		m.json.Info(text, "kind", kind)
+	case kindDebug:
+		m.json.Debug(text)
 	default:
 		m.json.Info(text)
 	}
+}
+
+// prefix is a line's kind, painted.
+func (m *messages) prefix(kind string) string {
+	switch kind {
+	case kindError:
+		return paint(m.colors.error, kind+": ")
+	case kindWarning:
+		return paint(m.colors.warning, kind+": ")
+	case kindDetail, kindHint:
+		return paint(m.colors.note, kind+": ")
+	}
+	return ""
 }
 
 func (m *messages) write(text string) { m.block(paint(m.colors.locus, m.name+": ") + text) }
@@ -118,9 +142,9 @@ func (m *messages) block(lines string) {
 	_, _ = io.WriteString(m.w, lines)
 }
 
-func (m *messages) error(text string)  { m.line(m.colors.error, "error: ", text) }
-func (m *messages) detail(text string) { m.line(m.colors.note, "detail: ", text) }
-func (m *messages) hint(text string)   { m.line(m.colors.note, "hint: ", text) }
+func (m *messages) error(text string)  { m.line(kindError, text) }
+func (m *messages) detail(text string) { m.line(kindDetail, text) }
+func (m *messages) hint(text string)   { m.line(kindHint, text) }
 
 // tryHelp is the last line about a mistake in the command line.
 func (m *messages) tryHelp(c *command) {
@@ -137,11 +161,11 @@ func (m *messages) Handle(_ context.Context, rec slog.Record) error {
 	case rec.Level >= slog.LevelError:
 		m.error(rec.Message)
 	case rec.Level >= slog.LevelWarn:
-		m.line(m.colors.warning, "warning: ", rec.Message)
-	case m.json != nil && rec.Level < slog.LevelInfo:
-		m.json.Debug(rec.Message)
+		m.line(kindWarning, rec.Message)
+	case rec.Level >= slog.LevelInfo:
+		m.line(kindInfo, rec.Message)
 	default:
-		m.line("", "", rec.Message)
+		m.line(kindDebug, rec.Message)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gorewind/gorewind/internal/getopt"
@@ -25,9 +26,11 @@ type options struct {
 	upTo                                       rewind.Difference
 	all                                        bool
 	sourceTimeout                              time.Duration // zero: the default
+	system                                     uint64
 	syncMethod                                 rewind.SyncMethod
+	resync                                     rewind.Resync
 	dryRun, progress, debug, noSync, inPlace   bool
-	archiveLostWAL                             bool
+	archiveLostWAL, summary                    bool
 	restoreWAL, noEnsureShutdown, recoveryConf bool
 	help, version                              bool
 	operands                                   []string
@@ -55,6 +58,7 @@ type option struct {
 	id       string // what sections call it, where two commands have one of that name; else empty
 	short    byte
 	arg      string // what its argument is called; empty where it takes none
+	optional bool   // it can do without the argument
 	help     string // for the help and the manual page
 	more     string // for the manual page only
 	since    string // the first major whose pg_rewind has it, where that is not the first of all; empty for those of gorewind
@@ -151,6 +155,25 @@ var optionTable = []*option{
 		set:  sets(func(o *options) *bool { return &o.inPlace }),
 	},
 	{
+		name: "resync", arg: "HOW", optional: true,
+		help: "where WAL does not tell what differs, find it out another way",
+		more: "Then nothing but another system, another major version or other block sizes makes a base backup necessary. " +
+			"With --resync=compare all files are compared whatever WAL says, as after hardware trouble.",
+		values: []string{string(rewind.ResyncIfNeeded), string(rewind.ResyncCompare)},
+		set: func(o *options, value string) (err error) {
+			o.resync, err = rewind.ParseResync(cmp.Or(value, string(rewind.ResyncIfNeeded)))
+			return err
+		},
+	},
+	{
+		name: "system-identifier", arg: "NUMBER",
+		help: "with --resync=compare, whose the target is where neither a control file nor WAL tells",
+		set: func(o *options, value string) (err error) {
+			o.system, err = strconv.ParseUint(value, 10, 64)
+			return err
+		},
+	},
+	{
 		name: "keep", arg: "GLOB", help: "keep the target's own version of matching files (may be given several times)",
 		repeated: true,
 		more: "For configuration, certificates and logs. A pattern with a slash is compared with the path within the data directory, " +
@@ -198,6 +221,11 @@ var optionTable = []*option{
 		name: "report", arg: "FILENAME", help: "write a report as a web page", complete: files,
 		more: "Of the plan in a dry run, else of what was done. It is one file, without scripts, for a browser.",
 		set:  func(o *options, value string) error { o.report = value; return nil },
+	},
+	{
+		name: "summary", help: "say at the end what the rewind took and what was lost",
+		more: "Without this it is said on a terminal only, and not by what is called as pg_rewind. It is no part of messages in JSON.",
+		set:  sets(func(o *options) *bool { return &o.summary }),
 	},
 	{
 		name: "log-format", arg: "FORMAT", help: "write messages as text or json lines", values: []string{formatText, formatJSON},
@@ -307,7 +335,8 @@ type command struct {
 
 // ownOptions are those of gorewind, which no abbreviation that pg_rewind knows means.
 var ownOptions = []string{
-	"archive-lost-wal", "bindir", "format", "in-place", "jobs", "keep", "log-format", "plan", "report", "save-lost", "save-plan", "source-timeout",
+	"archive-lost-wal", "bindir", "format", "in-place", "jobs", "keep", "log-format", "plan", "report", "resync", "save-lost", "save-plan", "source-timeout",
+	"summary", "system-identifier",
 }
 
 // The first is what gorewind does without the name of a command. Set in init,
@@ -422,7 +451,15 @@ func (c *command) options() []*option {
 func getoptOptions(list []*option) []getopt.Option {
 	var to []getopt.Option
 	for _, o := range list {
-		to = append(to, getopt.Option{Name: o.name, Short: o.short, Arg: o.arg != "", Later: slices.Contains(ownOptions, o.name)})
+		to = append(to, getopt.Option{Name: o.name, Short: o.short, Arg: o.arg != "", Optional: o.optional, Later: slices.Contains(ownOptions, o.name)})
 	}
 	return to
+}
+
+// shown is how an option's argument is written in the help.
+func (o *option) shown() string {
+	if o.optional {
+		return "[=" + o.arg + "]"
+	}
+	return "=" + o.arg
 }

@@ -17,12 +17,15 @@ import (
 // name prints nothing that pg_rewind does not, unless it is asked to.
 const originalName = "pg_rewind"
 
+// asOriginal reports whether this is called as the program whose place it takes.
+func (in *invocation) asOriginal() bool { return in.out.name == originalName }
+
 // wantsDocument reports whether anything is made of the document.
 func (in *invocation) wantsDocument() bool { return in.prints() != "" || in.opts.report != "" }
 
 // prints is the format in which the document is printed, or empty.
 func (in *invocation) prints() string {
-	if in.opts.format == "" && in.opts.dryRun && in.out.name != originalName {
+	if in.opts.format == "" && in.opts.dryRun && !in.asOriginal() {
 		return formatText
 	}
 	return in.opts.format

@@ -28,6 +28,7 @@ func (in *invocation) rewind() int {
 		in.out.error(err.Error())
 		return exitFailed
 	}
+	outliveReaders()
 	document, err := in.perform()
 	if err != nil {
 		document = cmp.Or(document, rewind.ErrorDocument(err))
@@ -54,16 +55,16 @@ func (in *invocation) perform() (*report.Document, error) {
 		in.out.detail("The target directory will not be modified.")
 	}
 	status, err := rewind.StatusOf(*in.opts.target)
-	if err != nil {
+	if err != nil && in.opts.resync == rewind.NoResync { // else it may do without a control file
 		return nil, err
 	}
-	resumes := status.State == rewind.StateUnfinished
+	resumes := status != nil && status.State == rewind.StateUnfinished
 
 	opts := in.rewindOptions()
 	opts.Keep, opts.InPlace = in.opts.keep, in.opts.inPlace
 	opts.RestoreTargetWAL, opts.EnsureShutdown = in.opts.restoreWAL, !in.opts.noEnsureShutdown && !in.opts.dryRun
 	opts.BinDir, opts.ConfigFile, opts.SaveLost = in.opts.binDir, in.opts.configFile, in.opts.saveLost
-	opts.ArchiveLostWAL = in.opts.archiveLostWAL
+	opts.ArchiveLostWAL, opts.Resync, opts.SystemIdentifier = in.opts.archiveLostWAL, in.opts.resync, in.opts.system
 	if in.opts.plan != "" {
 		plan, err := os.Open(in.opts.plan)
 		if err != nil {
@@ -132,9 +133,13 @@ func (in *invocation) carryOut(r *rewind.Rewind) error {
 }
 
 // sumsUp reports whether a rewind that was carried out is summed up among the
-// messages: pg_rewind would not, and who has the document printed needs it not.
+// messages: where it is asked for, and on a terminal. Scripts read pg_rewind's
+// messages, to which it is not added, and who has the document printed needs it not.
 func (in *invocation) sumsUp(p *rewind.Plan) bool {
-	return p.Required && p.Files != nil && !in.opts.dryRun && in.prints() == "" && in.out.json == nil && in.out.name != originalName
+	if !p.Required || p.Files == nil || in.opts.dryRun || in.out.json != nil {
+		return false
+	}
+	return in.opts.summary || in.prints() == "" && !in.asOriginal() && isTerminal(in.out.w)
 }
 
 // sumUp says what the rewind took, and what was lost.
@@ -162,7 +167,10 @@ func (in *invocation) doneDry() {
 
 // rewindOptions are those that resuming has, too.
 func (in *invocation) rewindOptions() rewind.Options {
-	return rewind.Options{TargetDir: *in.opts.target, NoSync: in.opts.noSync, SyncMethod: in.opts.syncMethod, Logger: in.log}
+	return rewind.Options{
+		TargetDir: *in.opts.target, NoSync: in.opts.noSync, SyncMethod: in.opts.syncMethod, Logger: in.log,
+		AfterCommit: in.insist,
+	}
 }
 
 // openSource opens the directory or the server that the command line names.
@@ -200,6 +208,7 @@ func (in *invocation) resume() int {
 	if in.refuseRoot() {
 		return exitFailed
 	}
+	outliveReaders()
 	opts := in.rewindOptions()
 	if in.opts.progress {
 		bar := newProgress(in.out)

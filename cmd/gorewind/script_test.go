@@ -16,6 +16,7 @@ import (
 //
 //	restore CLUSTER     makes $WORK/target and $WORK/source of a stored cluster
 //	exits N NAME ARG…   runs gorewind, called NAME, which must end with status N
+//	spills FILE N NAME ARG…   likewise; what it writes to stderr comes into FILE, too
 //	interrupt LINE ARG… runs gorewind and interrupts it when it writes LINE
 //	same A B            the data directories A and B are the same in every byte
 func TestScripts(t *testing.T) {
@@ -33,11 +34,21 @@ func TestScripts(t *testing.T) {
 					ts.Fatalf("exit status %d, expected %d", got, want)
 				}
 			},
+			"spills": func(ts *testscript.TestScript, _ bool, args []string) {
+				want, err := strconv.Atoi(args[1])
+				ts.Check(err)
+				f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+				ts.Check(err)
+				defer func() { ts.Check(f.Close()) }()
+				if got := runInScript(ts, io.MultiWriter(ts.Stderr(), f), args[2:]); got != want {
+					ts.Fatalf("exit status %d, expected %d", got, want)
+				}
+			},
 			"interrupt": func(ts *testscript.TestScript, _ bool, args []string) {
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()
 				w := &trigger{Writer: ts.Stderr(), text: args[0], pull: cancel}
-				status := run(ctx, append([]string{"gorewind"}, args[1:]...), scriptEnvironment(ts), ts.Stdout(), w)
+				status := run(ctx, ctx, append([]string{"gorewind"}, args[1:]...), scriptEnvironment(ts), ts.Stdout(), w)
 				ts.Logf("exit status %d", status)
 				if !w.pulled || status == exitDone {
 					ts.Fatalf("it was not interrupted")
@@ -66,7 +77,7 @@ func scriptEnvironment(ts *testscript.TestScript) environment {
 }
 
 func runInScript(ts *testscript.TestScript, stderr io.Writer, args []string) int {
-	return run(context.Background(), args, scriptEnvironment(ts), ts.Stdout(), stderr)
+	return run(context.Background(), context.Background(), args, scriptEnvironment(ts), ts.Stdout(), stderr)
 }
 
 // trigger does something when a text is written.

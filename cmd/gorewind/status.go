@@ -1,10 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
+	"github.com/gorewind/gorewind/internal/plain"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -28,11 +28,9 @@ func (in *invocation) status() int {
 		return in.failed(err)
 	}
 	if in.opts.format == formatJSON {
-		text, err := json.MarshalIndent(s, "", "  ")
-		if err != nil {
+		if err := in.printJSON(s); err != nil {
 			return in.failed(err)
 		}
-		fmt.Fprintln(in.stdout, string(text))
 	} else {
 		in.describe(s)
 	}
@@ -43,7 +41,9 @@ func (in *invocation) status() int {
 }
 
 func (in *invocation) describe(s *rewind.Status) {
-	row := func(what, text string) { fmt.Fprintf(in.stdout, "%-16s %s\n", what+":", text) }
+	row := func(what, text string) {
+		fmt.Fprintf(in.stdout, "%-16s %s\n", what+":", plain.Text(text, plain.Message))
+	}
 	row("Data directory", s.Target)
 	row("State", fmt.Sprintf("%s (%s)", meaning[s.State], s.State))
 	row("Cluster state", s.ClusterState)

@@ -37,41 +37,52 @@ type Dir struct {
 	mode  fs.FileMode
 	mu    sync.Mutex
 	links map[string]*os.Root // where the followed symbolic links lead, by their path
+	// enclosed are directories that are known not to be links, by their path.
+	enclosed map[string]*os.Root
 }
 
 // Open opens a directory that holds a cluster, running or not. The error wraps
 // ErrNoCluster where it does not.
 func Open(name string) (*Dir, error) {
+	d, err := OpenAny(name)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.root.Lstat(pgdata.ControlFilePath); err != nil {
+		_ = d.Close()
+		return nil, unreadable(name, err)
+	}
+	return d, nil
+}
+
+// unreadable says whatever is wrong of the file that pg_rewind opens first.
+func unreadable(name string, err error) error {
+	missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+	err = fmt.Errorf("could not open file %q for reading: %w", filepath.Join(name, filepath.FromSlash(pgdata.ControlFilePath)), Reason(err))
+	if missing {
+		err = noCluster{err}
+	}
+	return err
+}
+
+// OpenAny opens a directory, whether it holds a cluster or not.
+func OpenAny(name string) (*Dir, error) {
 	abs, err := filepath.Abs(name)
 	if err != nil {
 		return nil, err
 	}
-	// Whatever is wrong is said of the file that pg_rewind opens first.
-	unreadable := func(err error) error {
-		missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
-		err = fmt.Errorf("could not open file %q for reading: %w", filepath.Join(name, filepath.FromSlash(pgdata.ControlFilePath)), Reason(err))
-		if missing {
-			err = noCluster{err}
-		}
-		return err
-	}
 	info, err := os.Stat(abs)
 	switch {
 	case err != nil:
-		return nil, unreadable(err)
+		return nil, unreadable(name, err)
 	case !info.IsDir():
-		return nil, unreadable(syscall.ENOTDIR)
+		return nil, unreadable(name, syscall.ENOTDIR)
 	}
 	root, err := os.OpenRoot(abs)
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, unreadable(name, err)
 	}
-	d := &Dir{name: abs, root: root, mode: info.Mode(), links: map[string]*os.Root{}}
-	if _, err := root.Lstat(pgdata.ControlFilePath); err != nil {
-		root.Close()
-		return nil, unreadable(err)
-	}
-	return d, nil
+	return &Dir{name: abs, root: root, mode: info.Mode(), links: map[string]*os.Root{}}, nil
 }
 
 // Close gives back the directory handles.
@@ -79,10 +90,12 @@ func (d *Dir) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	errs := []error{d.root.Close()}
-	for _, r := range d.links {
-		errs = append(errs, r.Close())
+	for _, roots := range []map[string]*os.Root{d.links, d.enclosed} {
+		for _, r := range roots {
+			errs = append(errs, r.Close())
+		}
+		clear(roots)
 	}
-	d.links = map[string]*os.Root{}
 	return errors.Join(errs...)
 }
 
@@ -112,6 +125,9 @@ func (d *Dir) Resolve(p string) (*os.Root, string, error) {
 	if p != path.Clean(p) || !filepath.IsLocal(filepath.FromSlash(p)) || strings.ContainsRune(p, 0) {
 		return nil, "", fmt.Errorf("%w: %q", ErrUnsafePath, p)
 	}
+	if r, rest := d.enclosure(p); r != nil {
+		return r, rest, nil
+	}
 	link, rest := followed(p)
 	if rest == "" {
 		return d.root, p, nil
@@ -132,7 +148,7 @@ func (d *Dir) Resolve(p string) (*os.Root, string, error) {
 	if !filepath.IsAbs(to) {
 		to = filepath.Join(filepath.Dir(d.Join(link)), to)
 	}
-	r, err := os.OpenRoot(to)
+	r, err := openRoot(to)
 	if err != nil {
 		return nil, "", fmt.Errorf("could not open directory %q, where %q leads: %w", to, d.Join(link), Reason(err))
 	}
@@ -143,7 +159,7 @@ func (d *Dir) Resolve(p string) (*os.Root, string, error) {
 // ResolveDir is Resolve for what is meant to be a directory: where a link is
 // followed, the directory that it leads to, and not the link itself.
 func (d *Dir) ResolveDir(p string) (*os.Root, string, error) {
-	if !isLinkPoint(p) {
+	if !IsLinkPoint(p) && !d.encloses(p) {
 		return d.Resolve(p)
 	}
 	root, inside, err := d.Resolve(p + "/x")
@@ -153,7 +169,7 @@ func (d *Dir) ResolveDir(p string) (*os.Root, string, error) {
 // Adopt lets the paths below a tablespace's link lead to a directory before the
 // link is there.
 func (d *Dir) Adopt(link, to string) error {
-	if !isLinkPoint(link) {
+	if !IsLinkPoint(link) {
 		return fmt.Errorf("%w: %q is not the place of a tablespace's link", ErrUnsafePath, link)
 	}
 	if !filepath.IsAbs(to) {
@@ -164,7 +180,7 @@ func (d *Dir) Adopt(link, to string) error {
 	if d.links[link] != nil {
 		return nil
 	}
-	r, err := os.OpenRoot(to)
+	r, err := openRoot(to)
 	if err != nil {
 		return fmt.Errorf("could not open directory %q, where %q is to lead: %w", to, d.Join(link), Reason(err))
 	}
@@ -172,13 +188,15 @@ func (d *Dir) Adopt(link, to string) error {
 	return nil
 }
 
-// Forget drops what is known of a link, which is about to change.
-func (d *Dir) Forget(link string) {
+// Forget drops what is known of a link or an enclosed directory, which changes.
+func (d *Dir) Forget(p string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if r := d.links[link]; r != nil {
-		r.Close()
-		delete(d.links, link)
+	for _, roots := range []map[string]*os.Root{d.links, d.enclosed} {
+		if r := roots[p]; r != nil {
+			r.Close()
+			delete(roots, p)
+		}
 	}
 }
 
@@ -195,13 +213,13 @@ func followed(p string) (link, rest string) {
 	return "", ""
 }
 
-// isLinkPoint reports whether p itself is such a component.
-func isLinkPoint(p string) bool {
+// IsLinkPoint reports whether a path is one at which a symbolic link is followed.
+func IsLinkPoint(p string) bool {
 	link, rest := followed(p + "/.")
 	return link == p && rest == "."
 }
 
-// Open opens a file for reading.
+// Open opens a regular file for reading.
 func (d *Dir) Open(p string) (*os.File, error) { return d.open(p, "") }
 
 func (d *Dir) open(p, purpose string) (*os.File, error) {
@@ -209,7 +227,7 @@ func (d *Dir) open(p, purpose string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := root.Open(rest)
+	f, err := OpenRegular(root, rest, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("could not open file %q%s: %w", d.Join(p), purpose, Reason(err))
 	}
@@ -222,12 +240,12 @@ func (d *Dir) OpenFile(p string, flag int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return root.OpenFile(rest, flag&^os.O_CREATE, 0)
+	return OpenRegular(root, rest, flag&^os.O_CREATE, 0)
 }
 
 // LinkPoint reports whether a path is a symbolic link that is followed.
 func (d *Dir) LinkPoint(p string) bool {
-	if !isLinkPoint(p) {
+	if !IsLinkPoint(p) {
 		return false
 	}
 	info, err := d.root.Lstat(p)

@@ -64,7 +64,7 @@ func TestHashesAreOfTheBytesThatTheFilesHave(t *testing.T) {
 	_, err = d.Hash(t.Context(), sha256.New, []datadir.Range{{Path: "../outside", Length: 1}})
 	assert.ErrorIs(t, err, datadir.ErrUnsafePath)
 	_, err = d.Hash(t.Context(), sha256.New, []datadir.Range{{Path: "base", Length: 1}})
-	assert.ErrorContains(t, err, "could not read file \""+d.Join("base")+"\"")
+	assert.ErrorContains(t, err, "could not open file \""+d.Join("base")+"\"")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = d.Hash(ctx, sha256.New, ranges)

@@ -71,7 +71,7 @@ func (d *Dir) openDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := root.Open(rest)
+	f, err := OpenDirectory(root, rest)
 	if err != nil {
 		return nil, fmt.Errorf("could not open directory %q: %w", d.Join(dir), Reason(err))
 	}
@@ -98,7 +98,7 @@ func (d *Dir) listEntry(p string, e *entry, yield func(pgdata.FileInfo, error) b
 			yield(pgdata.FileInfo{}, err)
 			return false
 		}
-		enter = isLinkPoint(p)
+		enter = IsLinkPoint(p)
 		if enter && !strings.HasPrefix(p, pgdata.TablespaceRoot+"/") {
 			fi.Type, fi.Link = pgdata.Directory, ""
 		}

@@ -12,7 +12,9 @@ type Option struct {
 	Name  string // the long spelling, without the dashes; always given
 	Short byte   // the short spelling; zero where there is none
 	Arg   bool   // it takes an argument
-	Later bool   // an abbreviation that can mean another option, which is not later, means that one
+	// Optional is set, beside Arg, where it can do without: then only "--name=value" gives one.
+	Optional bool
+	Later    bool // an abbreviation that can mean another option, which is not later, means that one
 }
 
 // Parser goes through a command line. Make one with New.
@@ -104,7 +106,7 @@ func (p *Parser) long(arg string) (int, string, bool, error) {
 	switch {
 	case given && !o.Arg:
 		return 0, "", true, fmt.Errorf("option '--%s' doesn't allow an argument", o.Name)
-	case !given && o.Arg:
+	case !given && o.Arg && !o.Optional:
 		if value, given = p.argument(); !given {
 			return 0, "", true, fmt.Errorf("option '--%s' requires an argument", o.Name)
 		}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/gorewind/gorewind/internal/datadir"
 )
 
 // disk is where configuration is read from: the file system, but for what lies in
@@ -45,9 +47,10 @@ func (d *disk) readFile(file string) (data []byte, opened bool, err error) {
 		data, err = d.given(path)
 		return data, err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission), err
 	}
-	r, err := os.Open(file)
+	r, err := datadir.OpenRegularFile(file)
 	if err != nil {
-		return nil, false, err
+		var other *datadir.NotAFileError
+		return nil, errors.As(err, &other), err
 	}
 	defer r.Close()
 	data, err = io.ReadAll(io.LimitReader(r, maxSize+1))

@@ -21,6 +21,7 @@ type dialect struct {
 	pauseReplay, resumeReplay string
 	reloadConnInfo            bool // primary_conninfo is read again at a reload
 	loggedHash                bool // hash indexes are in WAL
+	summaries                 bool // summarize_wal
 }
 
 var dialects = func() []dialect {
@@ -46,9 +47,11 @@ var dialects = func() []dialect {
 	d13 := d12
 	d13.since, d13.keepWAL = 1300, func(mb, _ int) string { return fmt.Sprintf("wal_keep_size = %d", mb) }
 	d13.reloadConnInfo = true
-	d18 := d13
+	d17 := d13
+	d17.since, d17.summaries = 1700, true
+	d18 := d17
 	d18.since, d18.noChecksums = 1800, []string{"--no-data-checksums"}
-	return []dialect{d96, d10, d11, d12, d13, d18}
+	return []dialect{d96, d10, d11, d12, d13, d17, d18}
 }()
 
 func (in *Installation) dialect() dialect {
@@ -67,3 +70,6 @@ func (in *Installation) CanChooseWALSegSize() bool { return in.dialect().walSegS
 
 // CanGroupAccess tells whether Options.GroupAccess works: from 11.
 func (in *Installation) CanGroupAccess() bool { return in.dialect().groupAccess }
+
+// SummarizesWAL tells whether there is summarize_wal: from 17.
+func (in *Installation) SummarizesWAL() bool { return in.dialect().summaries }

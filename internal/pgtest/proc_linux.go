@@ -50,6 +50,12 @@ func title(pid int) string {
 	return string(text)
 }
 
+// frozen tells whether a process has stopped, or ended.
+func frozen(pid int) bool {
+	f := stat(pid)
+	return len(f) == 0 || f[0] == "T" || f[0] == "Z"
+}
+
 // gone tells whether a process has ended, even if nobody took notice: in a
 // container there may be no one to reap orphans.
 func gone(pid int) bool {

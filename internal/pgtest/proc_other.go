@@ -16,6 +16,7 @@ func children(int) []int                                { return nil }
 func gone(int) bool                                     { return true }
 func removeSharedMemory(string)                         {}
 func freeze(int)                                        {}
+func frozen(int) bool                                   { return true }
 func thaw(int)                                          {}
 func title(int) string                                  { return "" }
 func sendPromote(int) error                             { return errors.ErrUnsupported }

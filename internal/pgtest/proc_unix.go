@@ -39,6 +39,12 @@ func title(pid int) string {
 	return string(out)
 }
 
+// frozen tells whether a process has stopped, or ended.
+func frozen(pid int) bool {
+	out, _ := exec.Command("ps", "-o", "state=", "-p", strconv.Itoa(pid)).Output()
+	return len(out) == 0 || out[0] == 'T' || out[0] == 'Z'
+}
+
 func gone(pid int) bool { return syscall.Kill(pid, 0) == syscall.ESRCH }
 
 func removeSharedMemory(string) {}

@@ -35,8 +35,11 @@ func (t *Target) Finish(ctx context.Context, j *Journal, resumed bool) error {
 		if err := t.adopt(a); err != nil {
 			return err
 		}
+		if _, err := t.findOwn(string(a.Dir)); err != nil {
+			return err
+		}
 	}
-	a := &applier{t: t, j: j, dirs: map[string]bool{}}
+	a := &applier{t: t, j: j, resumed: resumed, dirs: map[string]bool{}}
 	if resumed {
 		if err := a.checkStaged(ctx); err != nil {
 			return err
@@ -52,15 +55,16 @@ func (t *Target) settle(j *Journal) error {
 			return t.failed("fsync", dir, err)
 		}
 	}
-	return t.dropStaging()
+	return t.dropStaging(j.Areas...)
 }
 
 // applier carries out a journal.
 type applier struct {
-	t    *Target
-	j    *Journal
-	mu   sync.Mutex
-	dirs map[string]bool // directories in which entries were made or removed
+	t       *Target
+	j       *Journal
+	resumed bool // an earlier process began
+	mu      sync.Mutex
+	dirs    map[string]bool // directories in which entries were made or removed
 }
 
 func (a *applier) run(ctx context.Context) error {
@@ -75,7 +79,7 @@ func (a *applier) run(ctx context.Context) error {
 		}
 	}
 	// The rewind is done. What may be left here does no harm, and goes with the next.
-	_ = a.t.dropStaging()
+	_ = a.t.dropStaging(a.j.Areas...)
 	return nil
 }
 
@@ -150,16 +154,18 @@ func (a *applier) replace(_ context.Context, s *Step) error {
 	err := a.t.disk.Rename(staged, p)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		info, serr := a.t.disk.Lstat(p)
-		if isData(p) && (serr != nil || info.Size() != s.Size) {
+		if !a.t.isPlaced(s) {
 			return a.t.lost(staged, fmt.Errorf("it is gone, and %q is not what it was to become", a.t.Join(p)))
 		}
-		return nil
+		err = nil
 	case errors.Is(err, syscall.EXDEV):
 		err = a.copyStaged(staged, p, s.Size)
 	}
 	if err != nil {
 		return a.t.failed("replace", p, err)
+	}
+	if a.resumed { // the other process may have had to copy
+		return a.t.remove(tempBeside(p))
 	}
 	return nil
 }
@@ -167,8 +173,8 @@ func (a *applier) replace(_ context.Context, s *Step) error {
 // isData tells the files that nothing but gorewind changes while no server
 // starts. Configuration and logs may not be what they were when it put them there.
 func isData(p string) bool {
-	first, _, _ := strings.Cut(p, "/")
-	return first == "base" || first == "global" || first == pgdata.TablespaceRoot || first == "pg_wal" || first == "pg_xlog"
+	first, _, below := strings.Cut(p, "/")
+	return below && (first == "base" || first == "global" || strings.HasPrefix(first, "pg_") && first != "pg_log")
 }
 
 // copyStaged is a rename for where the system cannot rename, as between two

@@ -1,15 +1,14 @@
 package target
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -28,14 +27,19 @@ func (a Area) staged(id int) string { return fmt.Sprintf("%s/%d", a.Dir, id) }
 func (a Area) blocks() string       { return string(a.Dir) + "/blocks" }
 func (a Area) reserve() string      { return string(a.Dir) + "/reserve" }
 
-const (
-	indexPath = stagingDir + "/index"
-	areasPath = stagingDir + "/areas"
-)
+const indexPath = stagingDir + "/index"
+
+// areaName is the name of the staging directories that do not lie in the data
+// directory. What lies elsewhere two clusters may share, as a tablespace's directory
+// is shared by those before and after pg_upgrade, so the name is each one's own.
+func areaName(systemIdentifier uint64) string {
+	return fmt.Sprintf("%s.%d", ownPrefix, systemIdentifier)
+}
 
 // areaMap finds the area of a path.
 type areaMap struct {
 	t     *Target
+	name  string // of staging directories but the first
 	areas []Area
 	of    map[string]int // by directory
 	mount map[string]uint64
@@ -43,11 +47,18 @@ type areaMap struct {
 
 // newAreaMap plans the areas of a plan and makes nothing.
 func newAreaMap(t *Target, plan *filemap.Plan) (*areaMap, error) {
-	m := &areaMap{t: t, of: map[string]int{".": 0}, mount: map[string]uint64{}, areas: []Area{{Dir: stagingDir}}}
+	_, control, err := t.readControl()
+	if err != nil {
+		return nil, err
+	}
+	m := &areaMap{
+		t: t, name: areaName(control.SystemIdentifier),
+		of: map[string]int{".": 0}, mount: map[string]uint64{}, areas: []Area{{Dir: stagingDir}},
+	}
 	for i := range plan.Entries {
 		if e := &plan.Entries[i]; e.Action == filemap.Create && e.Type == pgdata.Symlink && path.Dir(e.Path) == pgdata.TablespaceRoot {
 			m.of[e.Path] = len(m.areas)
-			m.areas = append(m.areas, Area{Dir: name(path.Join(e.Path, ownPrefix)), Link: name(e.Link)})
+			m.areas = append(m.areas, Area{Dir: name(path.Join(e.Path, m.name)), Link: name(e.Link)})
 		}
 	}
 	if _, err := m.find(plan.WALDir); err != nil { // which may hold restored WAL
@@ -75,7 +86,7 @@ func (m *areaMap) find(dir string) (int, error) {
 	}
 	if m.isBoundary(dir) {
 		a = len(m.areas)
-		m.areas = append(m.areas, Area{Dir: name(path.Join(dir, ownPrefix))})
+		m.areas = append(m.areas, Area{Dir: name(path.Join(dir, m.name))})
 	}
 	m.of[dir] = a
 	return a, nil
@@ -118,7 +129,7 @@ func (m *areaMap) isBoundary(dir string) bool {
 		return false // it is in the plan itself
 	}
 	if info.Mode().Type() == fs.ModeSymlink {
-		return true
+		return datadir.IsLinkPoint(dir) // others are not followed
 	}
 	here, err := m.mountOf(dir)
 	if err != nil {
@@ -148,10 +159,10 @@ func (m *areaMap) mountOf(dir string) (uint64, error) {
 // the others are, so that whatever happens they can be found and removed.
 func (m *areaMap) make() error {
 	t := m.t
-	if err := t.mkdirExact(stagingDir, 0o700); err != nil {
+	if err := t.makeOwn(stagingDir); err != nil {
 		return err
 	}
-	list, err := json.Marshal(m.areas)
+	list, err := encodeAreas(m.name, m.areas)
 	if err == nil {
 		err = t.replaceFile(areasPath, list, true)
 	}
@@ -165,7 +176,7 @@ func (m *areaMap) make() error {
 		if err := t.adopt(a); err != nil {
 			return err
 		}
-		if err := t.mkdirExact(string(a.Dir), 0o700); err != nil {
+		if err := t.makeOwn(string(a.Dir)); err != nil {
 			return err
 		}
 		if err := t.disk.Sync(path.Dir(string(a.Dir))); err != nil {
@@ -175,6 +186,29 @@ func (m *areaMap) make() error {
 	return nil
 }
 
+// makeOwn makes a directory of gorewind's own, or finds it made, and makes sure that
+// it is one and no link to one: else what it leads to would be written to and removed.
+func (t *Target) makeOwn(dir string) error {
+	if err := t.mkdirExact(dir, 0o700); err != nil {
+		return err
+	}
+	if err := t.Enclose(dir); err != nil {
+		return t.failed("use", dir, err)
+	}
+	return nil
+}
+
+// findOwn is makeOwn for one that may not be there.
+func (t *Target) findOwn(dir string) (there bool, err error) {
+	err = t.Enclose(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, t.failed("use", dir, err)
+	}
+	return true, nil
+}
+
 // adopt lets the paths of a tablespace that is to come lead to where its link
 // will.
 func (t *Target) adopt(a Area) error {
@@ -182,99 +216,4 @@ func (t *Target) adopt(a Area) error {
 		return nil
 	}
 	return t.Adopt(path.Dir(string(a.Dir)), string(a.Link))
-}
-
-// areasLeft lists the areas that an earlier run made.
-func (t *Target) areasLeft() ([]Area, error) {
-	areas := []Area{{Dir: stagingDir}}
-	f, err := t.disk.Open(areasPath, os.O_RDONLY, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return areas, nil
-	} else if err != nil {
-		return nil, t.failed("open", areasPath, err)
-	}
-	_ = f.Close()
-	raw, err := t.ReadFile(areasPath)
-	if err != nil {
-		return nil, err
-	}
-	var listed []Area
-	if json.Unmarshal(raw, &listed) != nil {
-		return areas, nil // it was not written to its end, so nothing it says was made
-	}
-	for _, a := range listed {
-		if path.Base(string(a.Dir)) == ownPrefix && isInside(string(a.Dir)) && string(a.Dir) != stagingDir {
-			areas = append(areas, a)
-		}
-	}
-	return areas, nil
-}
-
-// dropStaging removes all staging directories, the main one last. It refuses
-// while they hold what only finishes a rewind.
-func (t *Target) dropStaging() error {
-	if _, control, err := t.readControl(); err != nil {
-		return err
-	} else if control.IsPoisoned() {
-		return fmt.Errorf("%w: %q", errUnfinished, t.Name())
-	}
-	areas, err := t.areasLeft()
-	if err != nil {
-		return err
-	}
-	for i := len(areas) - 1; i >= 0; i-- {
-		if t.adopt(areas[i]) != nil {
-			continue // the directory is gone, and what was in it
-		}
-		if err := t.dropArea(string(areas[i].Dir)); err != nil {
-			return err
-		}
-		if i > 0 { // the list of them must not go before they do
-			if err := t.disk.Sync(path.Dir(string(areas[i].Dir))); err != nil {
-				return t.failed("fsync", path.Dir(string(areas[i].Dir)), err)
-			}
-		}
-	}
-	return nil
-}
-
-func (t *Target) dropArea(dir string) error {
-	entries, err := t.disk.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
-		return t.failed("read directory", dir, err)
-	}
-	last := path.Base(areasPath) // which is needed for as long as there is another area
-	for _, e := range entries {
-		p := path.Join(dir, e.Name())
-		switch {
-		case e.Name() == last && dir == stagingDir:
-			continue
-		case e.IsDir():
-			err = t.dropArea(p)
-		default:
-			err = t.remove(p)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if dir == stagingDir {
-		if err := t.remove(areasPath); err != nil {
-			return err
-		}
-	}
-	return t.remove(dir)
-}
-
-// hasStaging reports whether a staging directory is there.
-func (t *Target) hasStaging() (bool, error) {
-	_, err := t.disk.Lstat(stagingDir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	} else if err != nil {
-		return false, t.failed("stat", stagingDir, err)
-	}
-	return true, nil
 }

@@ -1,6 +1,7 @@
 package target
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/datadir"
@@ -39,48 +41,148 @@ var errImmutable = errors.New("it is immutable or append-only: chattr -ia it")
 
 // Check finds out, without changing anything, whether a plan can be carried out:
 // whether every file and directory that it writes, replaces or removes can be
-// written, is not immutable and no mount point, and whether the directories of
-// new tablespaces are free. The error is of type Obstacles.
+// written, is not immutable and no mount point, whether what lies at its place now
+// lets it, and whether the directories of new tablespaces are free. The error is of
+// type Obstacles.
 func (t *Target) Check(plan *filemap.Plan, v *pgdata.Version) error {
-	c := checker{t: t, dirs: map[string]uint64{}}
-	c.directory(".")
-	c.directory(path.Dir(pgdata.ControlFilePath))
-	c.replaced(pgdata.ControlFilePath)
+	c := t.newChecker()
+	c.readOnly = t.isReadOnly()
 	for i := range plan.Entries {
 		e := &plan.Entries[i]
 		switch {
-		case e.Action == filemap.Create && e.Type == pgdata.Symlink && path.Dir(e.Path) == pgdata.TablespaceRoot:
-			c.note(t.checkTablespace(e, v))
-			c.directory(path.Dir(e.Path))
-		case e.Action == filemap.Create, e.Action == filemap.Restore, e.Action == filemap.Copy && e.Reason == filemap.OnlyOnSource:
-			c.directory(path.Dir(e.Path))
+		case e.Action == filemap.Create && e.Type == pgdata.Symlink:
+			if path.Dir(e.Path) == pgdata.TablespaceRoot {
+				c.note(t.checkTablespace(e, v))
+			}
+			c.place(Symlink, e.Path, e.Link)
+		case e.Action == filemap.Create:
+			c.place(Mkdir, e.Path, "")
 		case e.Action == filemap.Remove:
-			c.directory(path.Dir(e.Path))
-			c.replaced(e.Path)
-		case staysWhole(e, plan.Geometry):
-			c.directory(path.Dir(e.Path))
-			c.replaced(e.Path)
-			c.file(e.Path)
+			c.place(Remove, e.Path, "")
+		case e.Action == filemap.Restore, e.Action == filemap.Copy && e.Reason == filemap.OnlyOnSource:
+			c.place(Replace, e.Path, "")
+		case staysWhole(e, plan.Geometry): // in place it is written to
+			c.place(Replace, e.Path, "")
+			if info, err := t.Lstat(e.Path); err == nil && info.Mode().IsRegular() {
+				c.file(e.Path)
+			}
 		case e.Action != filemap.None, e.Blocks != nil:
-			c.file(e.Path)
+			c.place(Write, e.Path, "")
 		}
 	}
-	if len(c.found) > 0 {
-		return c.found
+	for _, p := range filemap.Files() {
+		if info, err := t.Lstat(p); err == nil && info.IsDir() {
+			c.taken(p, info, "file")
+		}
 	}
-	return nil
+	return c.result()
+}
+
+// checkSteps is Check for a journal that is about to be committed, and now everything
+// must be there that it needs.
+func (t *Target) checkSteps(ctx context.Context, j *Journal) error {
+	c := t.newChecker()
+	c.strict = true
+	c.made = map[string]bool{}
+	for i := range j.Steps {
+		if s := &j.Steps[i]; s.Do == Mkdir || s.Do == Symlink {
+			c.made[string(s.Path)] = true
+		}
+	}
+	for i := range j.Steps {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		s := &j.Steps[i]
+		c.place(s.Do, string(s.Path), string(s.Link))
+	}
+	for _, f := range j.Files {
+		c.place(Replace, f.Path, "")
+	}
+	return c.result()
+}
+
+// isReadOnly reports whether the data directory lies on a file system that can only
+// be read.
+func (t *Target) isReadOnly() bool { return errors.Is(writable(t.Name()), syscall.EROFS) }
+
+func (t *Target) newChecker() *checker {
+	c := &checker{t: t, dirs: map[string]uint64{}}
+	c.directory(".")
+	c.directory(path.Dir(pgdata.ControlFilePath))
+	c.replaced(pgdata.ControlFilePath)
+	return c
 }
 
 type checker struct {
 	t     *Target
 	dirs  map[string]uint64 // those that were checked, and the mounts that they lie on
 	found Obstacles
+	// readOnly says that the data directory can only be read: whoever only looks is not
+	// to be kept from it, and who writes does not get far.
+	readOnly bool
+	strict   bool            // what is written to, and every directory, must be there
+	made     map[string]bool // or be among these, which the same rewind makes
 }
 
 func (c *checker) note(err error) {
-	if err != nil {
+	if err != nil && !(c.readOnly && errors.Is(err, syscall.EROFS)) {
 		c.found = append(c.found, err)
 	}
+}
+
+func (c *checker) result() error {
+	if len(c.found) > 0 {
+		return c.found
+	}
+	return nil
+}
+
+// place checks where a step is to be done.
+func (c *checker) place(do Do, p, link string) {
+	c.directory(path.Dir(p))
+	info, err := c.t.Lstat(p)
+	missing := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !missing {
+		c.note(fmt.Errorf("could not stat %q: %w", c.t.Join(p), datadir.Reason(err)))
+		return
+	}
+	switch do {
+	case Mkdir:
+		if !missing && !info.IsDir() {
+			c.taken(p, info, "directory")
+		}
+	case Symlink:
+		if missing {
+			return
+		}
+		if to, err := c.t.Readlink(p); err != nil || to != link {
+			c.taken(p, info, fmt.Sprintf("symbolic link to %q", link))
+		}
+	case Replace:
+		if !missing && info.IsDir() {
+			c.taken(p, info, "file")
+			return
+		}
+		c.replaced(p)
+	case Write, Truncate:
+		switch {
+		case missing && !c.strict: // it will be made
+		case missing:
+			c.note(fmt.Errorf("file %q is gone: %w", c.t.Join(p), ErrChanged))
+		case !info.Mode().IsRegular():
+			c.taken(p, info, "file")
+		default:
+			c.file(p)
+		}
+	case Remove:
+		c.replaced(p)
+	}
+}
+
+// taken says that something else lies where the rewind makes something.
+func (c *checker) taken(p string, info fs.FileInfo, what string) {
+	c.note(fmt.Errorf("%q is a %s, and a %s belongs there: remove it", c.t.Join(p), datadir.TypeName(info.Mode()), what))
 }
 
 // file checks that an existing file can be written. One that is gone meanwhile
@@ -120,6 +222,10 @@ func (c *checker) directory(p string) {
 		return
 	}
 	c.dirs[p] = 0
+	if info, err := c.t.Lstat(p); err == nil && !info.IsDir() && !c.t.LinkPoint(p) {
+		c.taken(p, info, "directory")
+		return
+	}
 	root, rest, err := c.t.ResolveDir(p)
 	if err != nil {
 		c.note(err)
@@ -131,7 +237,10 @@ func (c *checker) directory(p string) {
 		c.dirs[p] = mount
 		err = writable(real)
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && c.strict && !c.made[p]:
+		c.note(fmt.Errorf("directory %q is gone: %w", c.t.Join(p), ErrChanged))
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		c.note(fmt.Errorf("could not write in directory %q: %w", c.t.Join(p), err))
 	}
 }

@@ -37,7 +37,13 @@ func (s *Staging) Commit(ctx context.Context, control []byte, final Final) (comm
 	if j.Steps, err = s.steps(); err != nil {
 		return false, err
 	}
+	if err := s.rehearse(ctx, j); err != nil {
+		return false, err
+	}
 	if err := s.seal(ctx, j); err != nil {
+		return false, err
+	}
+	if err := s.markStaged(j); err != nil {
 		return false, err
 	}
 	if err := s.t.saveJournal(j); err != nil {
@@ -92,7 +98,10 @@ func (t *Target) checkUnchanged(control []byte) error {
 	if err := t.CheckNotRunning(); err != nil {
 		return err
 	}
-	now, _, err := t.readControl()
+	if t.found != nil {
+		control = *t.found
+	}
+	now, err := t.rawControl()
 	if err != nil {
 		return err
 	}
@@ -111,7 +120,7 @@ func (t *Target) WriteFiles(ctx context.Context, control []byte, files []SmallFi
 	if err := t.cleanUp(); err != nil {
 		return err
 	}
-	if err := t.mkdirExact(stagingDir, 0o700); err != nil {
+	if err := t.makeOwn(stagingDir); err != nil {
 		return err
 	}
 	for _, f := range files {
@@ -139,6 +148,11 @@ func (t *Target) poison(control []byte, mode SyncMode) (done bool, err error) {
 	defer func() { err = errors.Join(err, unlock()) }()
 	if err := t.checkUnchanged(control); err != nil {
 		return false, err
+	}
+	if t.found != nil {
+		if err := t.mkdir(path.Dir(pgdata.ControlFilePath)); err != nil {
+			return false, err
+		}
 	}
 	done, err = t.replace(pgdata.ControlFilePath, data.Poisoned(), !mode.Off)
 	return done || t.Poisoned(), err // whatever the system says

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"syscall"
 
 	"github.com/gorewind/gorewind/internal/datadir"
 )
@@ -67,7 +66,7 @@ func (d osDisk) Open(p string, flag int, mode fs.FileMode) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := root.OpenFile(rest, flag, mode)
+	f, err := datadir.OpenRegular(root, rest, flag, mode)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +94,7 @@ func (d osDisk) ReadDir(p string) ([]fs.DirEntry, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := root.Open(rest)
+	f, err := datadir.OpenDirectory(root, rest)
 	if err != nil {
 		return nil, err
 	}
@@ -124,23 +123,23 @@ func (d osDisk) Symlink(to, p string) error {
 }
 
 func (d osDisk) Link(from, to string) error {
-	root, a, b, err := d.both("link", from, to)
+	return d.between(from, to, (*os.Root).Link, linkBetween)
+}
+
+// between does within one root or between two what takes two paths.
+func (d osDisk) between(from, to string, within func(*os.Root, string, string) error, across func(*os.Root, string, *os.Root, string) error) error {
+	root, a, err := d.dir.Resolve(from)
 	if err != nil {
 		return err
 	}
-	return root.Link(a, b)
-}
-
-// both resolves two paths, which must lie in one root.
-func (d osDisk) both(op, from, to string) (root *os.Root, a, b string, err error) {
-	if root, a, err = d.dir.Resolve(from); err != nil {
-		return nil, "", "", err
-	}
 	other, b, err := d.dir.Resolve(to)
-	if err == nil && other != root {
-		err = &os.LinkError{Op: op, Old: from, New: to, Err: syscall.EXDEV}
+	if err != nil {
+		return err
 	}
-	return root, a, b, err
+	if other == root {
+		return within(root, a, b)
+	}
+	return across(root, a, other, b)
 }
 
 func (d osDisk) Chmod(p string, mode fs.FileMode) error {
@@ -152,11 +151,7 @@ func (d osDisk) Chmod(p string, mode fs.FileMode) error {
 }
 
 func (d osDisk) Rename(from, to string) error {
-	root, a, b, err := d.both("rename", from, to)
-	if err != nil {
-		return err
-	}
-	return root.Rename(a, b)
+	return d.between(from, to, (*os.Root).Rename, renameBetween)
 }
 
 func (d osDisk) Remove(p string) error {
@@ -184,7 +179,7 @@ func (d osDisk) SyncFS(p string) error {
 	if err != nil {
 		return err
 	}
-	f, err := root.Open(rest)
+	f, err := root.OpenFile(rest, os.O_RDONLY|datadir.NoWaiting, 0)
 	if err != nil {
 		return err
 	}

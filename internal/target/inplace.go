@@ -55,7 +55,7 @@ func (c *InPlace) Begin(ctx context.Context, control []byte) (begun bool, err er
 	if err != nil {
 		return false, err
 	}
-	now, err := c.t.ControlFile()
+	now, err := c.t.rawControl()
 	if err != nil {
 		return false, err
 	}
@@ -68,7 +68,7 @@ func (c *InPlace) Begin(ctx context.Context, control []byte) (begun bool, err er
 			return false, err
 		}
 	}
-	if err := c.t.mkdirExact(stagingDir, 0o700); err != nil {
+	if err := c.t.makeOwn(stagingDir); err != nil {
 		return false, err
 	}
 	j := &Journal{
@@ -78,6 +78,9 @@ func (c *InPlace) Begin(ctx context.Context, control []byte) (begun bool, err er
 	err = c.t.saveJournal(j)
 	if err == nil && !c.opts.Sync.Off {
 		err = c.t.syncOne(ctx, ".")
+	}
+	if err == nil {
+		err = c.rehearse(ctx)
 	}
 	if err == nil && !again {
 		begun, err = c.t.poison(control, c.opts.Sync)
@@ -172,6 +175,11 @@ func (c *InPlace) openFile(f *file) (File, error) {
 	flags := os.O_WRONLY
 	if f.entry.Action == filemap.Copy && !f.made {
 		flags |= os.O_TRUNC
+	}
+	if info, err := c.t.disk.Lstat(f.entry.Path); err == nil && f.entry.Action == filemap.Copy && !f.made && !info.Mode().IsRegular() {
+		if err := c.t.disk.Remove(f.entry.Path); err != nil { // a socket or the like, which cannot be written to
+			return nil, err
+		}
 	}
 	out, err := c.t.disk.Open(f.entry.Path, flags, 0)
 	if errors.Is(err, fs.ErrNotExist) && f.entry.Action == filemap.Copy {

@@ -41,13 +41,45 @@ const (
 	lockPause = 20 * time.Millisecond
 )
 
-// takeLock makes sure that one gorewind at a time works on a target. The lock is
-// on PG_VERSION, which every cluster has and nobody replaces, and goes with the
-// process.
-func (t *Target) takeLock() (f *os.File, taken bool, err error) {
-	if f, err = t.OpenFile(pgdata.VersionPath, os.O_RDWR); err != nil {
+// takeLock makes sure that one gorewind at a time works on a target. The lock is on
+// PG_VERSION, which every cluster has and nobody replaces, and goes with the process.
+// What is not yet a cluster has none; so the directory is locked, too, where the file
+// system can do that.
+func (t *Target) takeLock() (locks []*os.File, taken bool, err error) {
+	var f *os.File
+	f, err = t.OpenFile(pgdata.VersionPath, os.O_RDWR)
+	none := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !none {
 		return nil, false, t.failed("open", pgdata.VersionPath, err)
 	}
+	if !none {
+		if taken, err = t.lockFile(f); !taken {
+			return nil, false, err
+		}
+		locks = append(locks, f)
+	}
+	if f, err = os.Open(t.Name()); err != nil {
+		closeAll(locks)
+		return nil, false, t.failed("open directory", ".", err)
+	}
+	switch taken, err = t.lockFile(f); {
+	case taken:
+		locks = append(locks, f)
+	case err == nil:
+		closeAll(locks)
+		return nil, false, nil
+	}
+	return locks, true, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		_ = f.Close()
+	}
+}
+
+// lockFile locks a file, or else closes it.
+func (t *Target) lockFile(f *os.File) (taken bool, err error) {
 	for range lockTries {
 		if taken, err = lock(f); taken || err != nil {
 			break
@@ -59,9 +91,8 @@ func (t *Target) takeLock() (f *os.File, taken bool, err error) {
 	}
 	if !taken {
 		_ = f.Close()
-		return nil, false, err
 	}
-	return f, true, nil
+	return taken, err
 }
 
 // interlockMark is what a postmaster.pid of gorewind's has where a server writes

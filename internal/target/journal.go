@@ -10,9 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,7 +22,7 @@ import (
 
 // journalFormat is raised when an older gorewind could not finish what a newer
 // one began.
-const journalFormat = 1
+const journalFormat = 2
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -92,8 +89,10 @@ type Step struct {
 	Area int   `json:"area,omitempty"` // whose blocks file has its pieces
 	Size int64 `json:"size,omitempty"`
 	Link name  `json:"link,omitempty"`
-	// Staged is the file that is renamed over it.
+	// Staged is the file that is renamed over it, and Mark what tells that one from
+	// all others when it has its new name.
 	Staged name `json:"staged,omitempty"`
+	Mark   mark `json:"mark,omitzero"`
 }
 
 // name is a file name, which may be any bytes but zero; JSON takes UTF-8 only.
@@ -183,57 +182,10 @@ func decodeJournal(r io.Reader) (*Journal, error) {
 	if len(j.Steps) != end.Steps {
 		return nil, errDamaged
 	}
-	return j, j.check()
-}
-
-// check refuses what no gorewind wrote: paths that lead out of the target, and
-// places for staging that no step makes.
-func (j *Journal) check() error {
-	links := map[name]name{}
-	for i := range j.Steps {
-		s := &j.Steps[i]
-		if s.Area < 0 || s.Area >= len(j.Areas) || s.Size < 0 || !isInside(string(s.Path)) {
-			return fmt.Errorf("%w: step %+v", errDamaged, *s)
-		}
-		switch s.Do {
-		case Symlink:
-			links[s.Path] = s.Link
-		case Replace:
-			if !j.isStaged(string(s.Staged)) {
-				return fmt.Errorf("%w: step %+v", errDamaged, *s)
-			}
-		case Mkdir, Write, Truncate, Remove:
-		default:
-			return fmt.Errorf("%w: step %+v", errDamaged, *s)
-		}
+	if err := j.check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
-	for i, a := range j.Areas {
-		at := name(path.Dir(string(a.Dir)))
-		if !isInside(string(a.Dir)) || path.Base(string(a.Dir)) != ownPrefix || (i == 0) != (a.Dir == stagingDir) || links[at] != a.Link {
-			return fmt.Errorf("%w: staging area %+v", errDamaged, a)
-		}
-	}
-	for _, f := range j.Files {
-		if !isInside(f.Path) || f.Path == pgdata.ControlFilePath {
-			return fmt.Errorf("%w: file %q", errDamaged, f.Path)
-		}
-	}
-	if len(j.Areas) == 0 || j.Records < 0 || j.Records > maxRecords {
-		return errDamaged
-	}
-	return nil
-}
-
-// isStaged reports whether a path leads into a staging area.
-func (j *Journal) isStaged(p string) bool {
-	return isInside(p) && slices.ContainsFunc(j.Areas, func(a Area) bool { return strings.HasPrefix(p, string(a.Dir)+"/") })
-}
-
-// maxRecords is more than any cluster has blocks.
-const maxRecords = 1 << 45
-
-func isInside(p string) bool {
-	return p != "." && p == path.Clean(p) && filepath.IsLocal(filepath.FromSlash(p)) && !strings.ContainsRune(p, 0)
+	return j, nil
 }
 
 const (
@@ -258,6 +210,9 @@ func (t *Target) rewound(control *controlfile.Data) (bool, error) {
 // where there is none, or none that means anything.
 func (t *Target) Journal() (*Journal, error) {
 	raw, data, err := t.readControl()
+	if err != nil && t.found != nil {
+		return nil, nil // what cannot be read, no rewind made so
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -266,6 +221,9 @@ func (t *Target) Journal() (*Journal, error) {
 		if done, err = t.rewound(data); err != nil || !done {
 			return nil, err
 		}
+	}
+	if _, err := t.findOwn(stagingDir); err != nil {
+		return nil, err
 	}
 	f, err := t.disk.Open(journalPath, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) && done {
@@ -295,14 +253,18 @@ func (t *Target) Journal() (*Journal, error) {
 }
 
 // saveJournal puts a journal in place, so that it is there to stay before
-// anything is done that it speaks of.
+// anything is done that it speaks of. What is in place was read as the next run
+// would read it.
 func (t *Target) saveJournal(j *Journal) error {
 	temp := journalPath + ".new"
-	f, err := t.disk.Open(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := t.disk.Open(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err == nil {
 		w := bufio.NewWriterSize(&appender{f: f}, writeBuffer)
 		if err = j.encode(w); err == nil {
 			err = w.Flush()
+		}
+		if err == nil {
+			_, err = decodeJournal(io.NewSectionReader(f, 0, maxJournal+1))
 		}
 		if err == nil && !j.Sync.Off {
 			err = f.Sync()

@@ -4,9 +4,14 @@ package target
 
 import (
 	"errors"
+	"io/fs"
 	"os"
+	"path"
+	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gorewind/gorewind/internal/datadir"
 )
 
 // writable reports why entries cannot be made in a directory (access(2)).
@@ -38,4 +43,49 @@ func lock(f *os.File) (taken bool, err error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// renameBetween is a rename from one root to another.
+func renameBetween(from *os.Root, a string, to *os.Root, b string) error {
+	return between("rename", from, a, to, b, unix.Renameat)
+}
+
+// linkBetween gives a file of one root a name in another one.
+func linkBetween(from *os.Root, a string, to *os.Root, b string) error {
+	return between("link", from, a, to, b, func(dir int, name string, other int, otherName string) error {
+		return unix.Linkat(dir, name, other, otherName, 0)
+	})
+}
+
+// between opens the directories of both paths, so that nothing on the way is
+// followed that leads out of a root, and then needs only names in them.
+func between(op string, from *os.Root, a string, to *os.Root, b string, do func(int, string, int, string) error) error {
+	dir, err := datadir.OpenDirectory(from, path.Dir(a))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	other, err := datadir.OpenDirectory(to, path.Dir(b))
+	if err != nil {
+		return err
+	}
+	defer other.Close()
+	for {
+		err = do(int(dir.Fd()), path.Base(a), int(other.Fd()), path.Base(b))
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return &os.LinkError{Op: op, Old: a, New: b, Err: err}
+	}
+	return nil
+}
+
+// inode is the number that a file keeps when it is renamed; zero: not known.
+func inode(info fs.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Ino) //nolint:unconvert // its type depends on the system
+	}
+	return 0
 }

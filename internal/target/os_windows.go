@@ -3,7 +3,9 @@ package target
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/windows"
 )
@@ -47,3 +49,14 @@ func lock(f *os.File) (taken bool, err error) {
 	}
 	return err == nil, err
 }
+
+func renameBetween(from *os.Root, a string, to *os.Root, b string) error {
+	return os.Rename(filepath.Join(from.Name(), filepath.FromSlash(a)), filepath.Join(to.Name(), filepath.FromSlash(b)))
+}
+
+func linkBetween(from *os.Root, a string, to *os.Root, b string) error {
+	return os.Link(filepath.Join(from.Name(), filepath.FromSlash(a)), filepath.Join(to.Name(), filepath.FromSlash(b)))
+}
+
+// inode is not in what the system says of a file at once.
+func inode(fs.FileInfo) uint64 { return 0 }

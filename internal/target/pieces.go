@@ -10,8 +10,6 @@ import (
 	"os"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/gorewind/gorewind/controlfile"
 )
 
 const (
@@ -162,20 +160,19 @@ func (a *applier) copyPieces(dst, src File, pieces []piece) (bytes int64, err er
 }
 
 // checkStaged makes sure that what an earlier process staged is as it was
-// written, before anything more is done with it. A file that was put in place
-// already is looked at then.
+// written, before anything more is done with it, and that what is gone was put in
+// place.
 func (a *applier) checkStaged(ctx context.Context) error {
-	if _, err := controlfile.Parse(a.j.NewControl); err != nil {
-		return fmt.Errorf("journal %q: new control file: %w", a.t.Join(journalPath), err)
-	}
 	err := a.parallel(func(_ context.Context, s *Step) error {
 		if s.Do != Replace {
 			return nil
 		}
 		info, err := a.t.disk.Lstat(string(s.Staged))
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, fs.ErrNotExist) && a.t.isPlaced(s):
 			return nil
+		case errors.Is(err, fs.ErrNotExist):
+			return a.t.lost(string(s.Staged), fmt.Errorf("it is gone, and %q is not what it was to become", a.t.Join(string(s.Path))))
 		case err != nil:
 			return a.t.failed("stat", string(s.Staged), err)
 		case info.Size() != s.Size:

@@ -110,7 +110,7 @@ func (r *received) vanish(p string) error {
 		return fmt.Errorf("the source says that file %q is gone, which was not asked for", p)
 	}
 	if r.exact {
-		return changedSource(p)
+		return &SourceFileError{Path: p, Gone: true}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -142,9 +142,20 @@ func (r *received) Has(p string) bool {
 	return f.begun && !f.gone
 }
 
-// changedSource is the error of a file that is not what a stopped source listed.
-func changedSource(p string) error {
-	return fmt.Errorf("file %q of the source changed while gorewind was running: leave the source alone and run gorewind again", p)
+// SourceFileError says that a file of a stopped source is not what it was when the
+// source was listed. Its text is pg_rewind's where that has one.
+type SourceFileError struct {
+	Path     string // in the source's data directory
+	Gone     bool
+	Expected int64 // bytes to copy
+	Copied   int64 // bytes that there were
+}
+
+func (e *SourceFileError) Error() string {
+	if e.Gone {
+		return fmt.Sprintf("source file %q vanished concurrently", e.Path)
+	}
+	return fmt.Sprintf("size of source file \"%s\" changed concurrently: %d bytes expected, %d copied", e.Path, e.Expected, e.Copied)
 }
 
 // checkComplete finds out what the source did not send.
@@ -154,8 +165,9 @@ func (r *received) checkComplete() error {
 		case f.gone:
 		case !f.begun:
 			return fmt.Errorf("the source did not send file %q: run gorewind again", p)
-		case r.exact && f.bytes != f.entry.FetchBytes(r.plan.Geometry)+f.entry.LocalBytes:
-			return changedSource(p)
+		}
+		if want := f.entry.FetchBytes(r.plan.Geometry) + f.entry.LocalBytes; r.exact && !f.gone && f.bytes != want {
+			return &SourceFileError{Path: p, Expected: want, Copied: f.bytes}
 		}
 	}
 	return nil

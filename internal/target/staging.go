@@ -204,6 +204,11 @@ func (s *Staging) openStaged(f *file, staged string) (File, error) {
 		return nil, err
 	}
 	out, err := s.t.disk.Open(staged, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) { // of a run whose list of areas was lost
+		if err = s.t.disk.Remove(staged); err == nil {
+			out, err = s.t.disk.Open(staged, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

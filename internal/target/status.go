@@ -37,7 +37,7 @@ func Inspect(name string) (*Status, error) {
 		return nil, err
 	}
 	if s.Locked = !taken; taken {
-		_ = lock.Close()
+		closeAll(lock)
 	}
 	if _, s.Control, err = t.readControl(); err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func Inspect(name string) (*Status, error) {
 	if s.Journal, err = t.Journal(); err != nil {
 		return nil, err
 	}
-	if s.Staged, err = t.hasStaging(); err != nil {
+	if s.Staged, err = t.findOwn(stagingDir); err != nil {
 		return nil, err
 	}
 	if s.Staged {
@@ -66,8 +66,8 @@ func (t *Target) stagedBytes() (int64, error) {
 		return 0, err
 	}
 	var sum int64
-	for _, a := range areas {
-		if t.adopt(a) != nil {
+	for _, a := range append(areas, Area{Dir: stagingDir}) {
+		if t.adopt(a) != nil || t.Enclose(string(a.Dir)) != nil {
 			continue
 		}
 		entries, err := t.disk.ReadDir(string(a.Dir))

@@ -8,6 +8,8 @@ import (
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/gorewind/gorewind/internal/datadir"
 )
 
 // syncWorkers is how many fsyncs are under way at once: the disk merges them.
@@ -54,7 +56,7 @@ func (t *Target) syncFileSystems(dirs []string) error {
 
 // syncPath fsyncs a file or directory.
 func syncPath(root *os.Root, p string) error {
-	f, err := root.Open(p)
+	f, err := root.OpenFile(p, os.O_RDONLY|datadir.NoWaiting, 0)
 	if err != nil {
 		return err
 	}
@@ -64,7 +66,7 @@ func syncPath(root *os.Root, p string) error {
 		if err != nil || info.IsDir() {
 			return err // there is no fsync for directories there
 		}
-		w, err := root.OpenFile(p, os.O_WRONLY, 0)
+		w, err := root.OpenFile(p, os.O_WRONLY|datadir.NoWaiting, 0)
 		if err != nil {
 			return err
 		}

@@ -17,16 +17,40 @@ import (
 type Target struct {
 	*datadir.Dir
 	disk    Disk
-	lock    *os.File
+	locks   []*os.File
 	opened  time.Time
-	cleaned bool // what an earlier run left is gone
-	staged  bool // there is a staging area for what was restored
+	cleaned bool              // what an earlier run left is gone
+	staged  bool              // there is a staging area for what was restored
+	standIn *controlfile.Data // of the source, where the target's own cannot be read; else nil
+	found   *[]byte           // what there is instead of a readable control file: nothing, or something else; else nil
 }
 
 // Open opens the target and locks it against other gorewinds. wrap, if not nil,
 // gives the disk that is used instead of the real one.
 func Open(name string, wrap func(Disk) Disk) (*Target, error) {
-	d, err := datadir.Open(name)
+	return open(name, wrap, datadir.Open)
+}
+
+// OpenAny is Open for a directory that need not have a readable control file. Without
+// one, StandIn must be called before anything is staged.
+func OpenAny(name string, wrap func(Disk) Disk) (*Target, error) {
+	t, err := open(name, wrap, datadir.OpenAny)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := t.readControl(); err != nil {
+		raw, err := t.rawControl()
+		if err != nil {
+			_ = t.Close()
+			return nil, err
+		}
+		t.found = &raw
+	}
+	return t, nil
+}
+
+func open(name string, wrap func(Disk) Disk, dir func(string) (*datadir.Dir, error)) (*Target, error) {
+	d, err := dir(name)
 	if err != nil {
 		return nil, refusal(err)
 	}
@@ -35,7 +59,7 @@ func Open(name string, wrap func(Disk) Disk) (*Target, error) {
 		t.disk = wrap(t.disk)
 	}
 	var taken bool
-	if t.lock, taken, err = t.takeLock(); err == nil && !taken {
+	if t.locks, taken, err = t.takeLock(); err == nil && !taken {
 		err = fmt.Errorf("%w %q: wait for it to end", ErrLocked, name)
 	}
 	if err == nil {
@@ -55,9 +79,7 @@ func (t *Target) Close() error {
 		err = t.dropStaging()
 	}
 	err = errors.Join(err, t.Dir.Close())
-	if t.lock != nil {
-		err = errors.Join(err, t.lock.Close())
-	}
+	closeAll(t.locks)
 	return err
 }
 
@@ -67,12 +89,28 @@ func (t *Target) ControlFile() ([]byte, error) {
 	return raw, err
 }
 
+// StandIn takes the source's control file for that of the target, which has none that
+// can be read.
+func (t *Target) StandIn(control *controlfile.Data) { t.standIn = control }
+
+// rawControl reads what there is of a control file, if there is any.
+func (t *Target) rawControl() ([]byte, error) {
+	raw, err := t.ReadFile(pgdata.ControlFilePath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return raw, err
+}
+
 func (t *Target) readControl() ([]byte, *controlfile.Data, error) {
 	raw, err := t.ReadFile(pgdata.ControlFilePath)
-	if err != nil {
+	if err != nil && t.standIn == nil {
 		return nil, nil, err
 	}
 	data, err := controlfile.Parse(raw)
+	if err != nil && t.standIn != nil {
+		return raw, t.standIn, nil
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("control file %q: %w", t.Join(pgdata.ControlFilePath), err)
 	}

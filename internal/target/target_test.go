@@ -200,6 +200,7 @@ func TestAFileOfWhichMostChangesIsRebuilt(t *testing.T) {
 }
 
 func TestNewFilesHaveInitdbsModesWhateverTheUmask(t *testing.T) {
+	narrowUmask(t)
 	for _, c := range []struct {
 		root, file, dir os.FileMode
 	}{{0o700, 0o600, 0o700}, {0o750, 0o640, 0o750}} {
@@ -210,12 +211,16 @@ func TestNewFilesHaveInitdbsModesWhateverTheUmask(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, pgdata.ControlFilePath), control, 0o600))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, pgdata.VersionPath), []byte("17\n"), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "old"), nil, 0o600))
+		require.NoError(t, os.Chmod(filepath.Join(dir, "old"), 0o664))
+		require.NoError(t, os.Chmod(filepath.Join(dir, pgdata.ControlFilePath), 0o640))
 		tgt, err := target.Open(dir, nil)
 		require.NoError(t, err)
-		s := stage(t, tgt, control, filemap.Entry{Path: "d", Type: pgdata.Directory, Action: filemap.Create}, copyOf("d/f", 1))
+		s := stage(t, tgt, control, filemap.Entry{Path: "d", Type: pgdata.Directory, Action: filemap.Create}, copyOf("d/f", 1), copyOf("old", 1))
 		require.NoError(t, s.WriteAt("d/f", []byte("x"), 0))
+		require.NoError(t, s.WriteAt("old", []byte("x"), 0))
 		finish(t, tgt, s, control)
-		for p, want := range map[string]os.FileMode{"d": c.dir, "d/f": c.file} {
+		for p, want := range map[string]os.FileMode{"d": c.dir, "d/f": c.file, "old": 0o664, pgdata.ControlFilePath: 0o640, pgdata.BackupLabelPath: c.file} {
 			info, err := os.Stat(filepath.Join(dir, p))
 			require.NoError(t, err)
 			assert.Equal(t, want, info.Mode().Perm(), p)
@@ -250,18 +255,23 @@ func TestWhatWasNotAskedForIsRefused(t *testing.T) {
 func second(_ bool, err error) error { return err }
 
 func TestStoppedSourceMustSendAllThatItListed(t *testing.T) {
-	for name, send := range map[string]func(*target.Staging) error{
-		"less": func(c *target.Staging) error { return c.WriteAt("conf", []byte("ab"), 0) },
-		"more": func(c *target.Staging) error { return c.WriteAt("conf", []byte("abcd"), 0) },
-		"gone": func(c *target.Staging) error { return c.Vanished("conf") },
+	for name, c := range map[string]struct {
+		send func(*target.Staging) error
+		want target.SourceFileError
+	}{
+		"less": {func(c *target.Staging) error { return c.WriteAt("conf", []byte("ab"), 0) }, target.SourceFileError{Path: "conf", Expected: 3, Copied: 2}},
+		"more": {func(c *target.Staging) error { return c.WriteAt("conf", []byte("abcd"), 0) }, target.SourceFileError{Path: "conf", Expected: 3, Copied: 4}},
+		"gone": {func(c *target.Staging) error { return c.Vanished("conf") }, target.SourceFileError{Path: "conf", Gone: true}},
 	} {
 		tgt, control := newTarget(t, map[string]string{})
 		s, err := tgt.Stage(t.Context(), plan(copyOf("conf", 3)), control, target.Options{Exact: true})
 		require.NoError(t, err)
-		if err = send(s); err == nil {
+		if err = c.send(s); err == nil {
 			_, err = s.Commit(t.Context(), control, target.Final{})
 		}
-		assert.ErrorContains(t, err, `file "conf" of the source changed while gorewind was running`, name)
+		var changed *target.SourceFileError
+		require.ErrorAs(t, err, &changed, name)
+		assert.Equal(t, c.want, *changed, name)
 		s.Discard()
 		assert.NoDirExists(t, tgt.Join(filemap.OwnPrefix))
 	}

@@ -1,6 +1,11 @@
 package pgsource
 
-import "context"
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+)
 
 // connector is one to the server that the pool is connected to, and to no other.
 func (s *Server) connector() *connector {
@@ -13,5 +18,14 @@ func (s *Server) connector() *connector {
 // is not the same one any more.
 func (s *Server) openAnother(ctx context.Context) (*session, error) {
 	another := &session{pool: s.pool, connector: s.connector()}
-	return another, another.connect(ctx, s.pool.timeout/4)
+	err := another.connect(ctx, s.pool.timeout/4)
+	if !errors.Is(err, errUnproven) {
+		return another, err
+	}
+	// Those that should vouch for it may have been lost while nobody used them.
+	err = s.do(ctx, func(ctx context.Context, conn *pgx.Conn) error { return conn.Ping(ctx) })
+	if err == nil {
+		err = another.connect(ctx, s.pool.timeout/4)
+	}
+	return another, err
 }

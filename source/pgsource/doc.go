@@ -15,5 +15,6 @@
 // Networks fail and servers restart. A connection that is lost, or silent for
 // too long, is made again, and every operation goes on from where it was: see
 // [Open]. The server must still be the same one then, since files of two servers
-// do not make a cluster.
+// do not make a cluster. Its sessions prove that by an advisory lock, which is all
+// that others see of them.
 package pgsource

@@ -46,3 +46,12 @@ func ConnInfo(connString string, env conninfo.Environment, major int) (string, e
 	}
 	return c.connInfo(major), nil
 }
+
+// Pooled tells whether the session is taken for one behind a pooler.
+func (s *Server) Pooled() bool { return s.idle().pooled }
+
+// OpenAnother opens a session beside the one that there is.
+func (s *Server) OpenAnother(ctx context.Context) (end func(), err error) {
+	another, err := s.openAnother(ctx)
+	return another.drop, err
+}

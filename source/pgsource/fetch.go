@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -144,6 +145,7 @@ func (f *fetcher) dropDelivered() {
 
 // send asks for what was not delivered of a request.
 func (f *fetcher) send(q *request) error {
+	q.asked = time.Now()
 	rows := q.rows[q.rowsDone:]
 	paths, starts, lengths := make([]string, len(rows)), make([]int64, len(rows)), make([]int64, len(rows))
 	for i, r := range rows {
@@ -197,6 +199,7 @@ func (f *fetcher) receive(q *request) error {
 	if _, err := answer.Close(); err != nil {
 		return err
 	}
+	f.session.pool.proof.heard(f.session, q.asked)
 	if q.unnamed && q.rowsDone == first { // a directory on the way is gone
 		if err := q.deliver(first, [][]byte{{0, 0, 0, 0, 0, 0, 0, 1}, nil}, f.dst); err != nil {
 			return &finalError{err}

@@ -3,9 +3,11 @@ package pgsource
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -126,6 +128,7 @@ func (l *lister) run(ctx context.Context, conn *pgx.Conn) error {
 // list lists a batch of directories. Those in them are entered when they were
 // handed on.
 func (l *lister) list(ctx context.Context, conn *pgx.Conn, dirs []directory) error {
+	asked := time.Now()
 	rows, err := l.query(ctx, conn, dirs)
 	if err != nil {
 		return err
@@ -168,6 +171,7 @@ func (l *lister) list(ctx context.Context, conn *pgx.Conn, dirs []directory) err
 	if err := rows.Err(); err != nil {
 		return err
 	}
+	l.session.pool.proof.heard(l.session, asked)
 	return flush()
 }
 
@@ -186,6 +190,12 @@ func (l *lister) query(ctx context.Context, conn *pgx.Conn, dirs []directory) (p
 	return conn.Query(ctx, listSQL, paths, versions, share, shares)
 }
 
+// isOID reports whether a name is one that links of tablespaces have.
+func isOID(name string) bool {
+	oid, err := strconv.ParseUint(name, 10, 32)
+	return err == nil && strconv.FormatUint(oid, 10) == name
+}
+
 var errNoList = errors.New("the source sent a list of files that is none, or was not asked for")
 
 // file is what a row says, with the size that a directory has itself.
@@ -201,10 +211,13 @@ func file(dirs []directory, row [][]byte) (f pgdata.FileInfo, size int64, err er
 		return f, 0, errNoList
 	}
 	f.Path = string(row[1])
-	if dir := dirs[i].path; dir != "" {
+	dir := dirs[i].path
+	if dir != "" {
 		f.Path = dir + "/" + f.Path
 	}
 	switch location := row[4]; {
+	case len(location) > 0 && (dir != pgdata.TablespaceRoot || !isOID(string(row[1]))):
+		return f, 0, fmt.Errorf("the source says that %q is the link of a tablespace, which is where none can be", f.Path)
 	case len(location) > 0 && location[0] == '/':
 		f.Type, f.Link = pgdata.Symlink, string(location)
 	case string(row[3]) == "t":

@@ -2,6 +2,7 @@ package pgsource
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/gorewind/gorewind/source"
 )
@@ -46,7 +47,8 @@ type request struct {
 	parts   []part // of all rows
 	bytes   int64
 
-	rowsDone, partsDone int // what was delivered
+	rowsDone, partsDone int       // what was delivered
+	asked               time.Time // when it was last sent
 }
 
 // add adds a part, to the last row where it follows close enough.

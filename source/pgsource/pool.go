@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -48,7 +49,10 @@ type pool struct {
 	jobs    int                                   // the most connections
 	name    string                                // of the server, for messages
 	server  *identity                             // as first connected to; nil before
+	proof   *proof                                // that all connections are to one postmaster
 	outage  outage
+
+	behindPooler atomic.Bool // and that pools sessions
 
 	free chan *session // those that nobody uses
 
@@ -58,10 +62,11 @@ type pool struct {
 	growing   int       // how many more are being made
 	spare     int       // how many connections more the server had room for
 	fullUntil time.Time // no more could be had
+	warned    bool      // of connections that went to another server
 }
 
 func newPool(c *connector, opts Options) *pool {
-	p := &pool{connector: c, timeout: opts.Timeout, log: opts.Logger, dialer: opts.dialer, jobs: opts.Jobs}
+	p := &pool{proof: newProof(), connector: c, timeout: opts.Timeout, log: opts.Logger, dialer: opts.dialer, jobs: opts.Jobs}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -80,7 +85,7 @@ func (p *pool) open(ctx context.Context) (*session, error) {
 	}
 	pinned := own
 	p.connector = &pinned
-	p.name, p.size, p.spare = s.name, 1, s.spare
+	p.name, p.size, p.spare, s.member = s.name, 1, s.spare, true
 	if p.jobs <= 0 {
 		p.jobs = defaultJobs(s.answered)
 	}
@@ -169,12 +174,12 @@ func (p *pool) grow(ctx context.Context) *session {
 		p.spare++
 		if ctx.Err() == nil {
 			p.fullUntil = time.Now().Add(growAgain)
-			p.log.Debug(fmt.Sprintf("going on with the connections there are, no more can be made: %s", oneLine(err.Error())))
+			p.log.Log(ctx, p.levelOf(err), fmt.Sprintf("going on with the connections there are, no more can be made: %s", oneLine(err.Error())))
 		}
 		return nil
 	}
 	p.size++
-	p.spare = s.spare
+	p.spare, s.member = s.spare, true
 	return s
 }
 
@@ -185,7 +190,14 @@ func (p *pool) do(ctx context.Context, op func(context.Context, *pgx.Conn) error
 		if err != nil {
 			return err
 		}
-		err = s.do(ctx, op)
+		err = s.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+			asked := time.Now()
+			err := op(ctx, conn)
+			if err == nil {
+				p.proof.heard(s, asked)
+			}
+			return err
+		})
 		p.give(s)
 		if err == nil {
 			p.moved(time.Now())

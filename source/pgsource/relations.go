@@ -91,8 +91,13 @@ func (s *Server) nameInDatabase(ctx context.Context, db database, wanted []pgdat
 		defer cancel()
 		_ = conn.Close(ctx)
 	}()
-	// Behind a pooler, another database can be one of another server.
-	b := safely()
+	// Behind a pooler, another database can be one of another server, and one whose
+	// sessions are not kept apart: what is set here is for a transaction.
+	if _, err := conn.Exec(ctx, "BEGIN READ ONLY"); err != nil {
+		return err
+	}
+	defer func() { _, _ = conn.Exec(ctx, "ROLLBACK") }()
+	b := safely("true")
 	b.Queue(`SELECT d.oid = $1 AND c.system_identifier = $2 FROM pg_catalog.pg_database d, pg_catalog.pg_control_system() c
 		WHERE d.datname = pg_catalog.current_database()`, db.oid, int64(s.pool.server.system))
 	answers, err := send(ctx, conn, b)
@@ -103,6 +108,9 @@ func (s *Server) nameInDatabase(ctx context.Context, db database, wanted []pgdat
 	err = answers.QueryRow().Scan(&same)
 	if closed := answers.Close(); err == nil {
 		err = closed
+	}
+	if err == nil && same {
+		same, err = s.pool.proof.same(ctx, conn)
 	}
 	if err == nil && !same {
 		err = errors.New("it is not a database of the server")

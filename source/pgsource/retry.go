@@ -134,7 +134,7 @@ func (s *session) do(ctx context.Context, op func(context.Context, *pgx.Conn) er
 			return final.error
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case !isTemporary(err):
+		case !p.isTemporary(err):
 			return err
 		}
 		s.drop()
@@ -213,7 +213,7 @@ func isTemporary(err error) bool {
 	if errors.As(err, &op) {
 		return op.Op != "remote error" && op.Op != "local error" // one side of TLS does not want the other
 	}
-	return slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, pgconn.ErrConnClosed, context.DeadlineExceeded, errSilent},
+	return slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, pgconn.ErrConnClosed, context.DeadlineExceeded, errSilent, errUnproven},
 		func(lost error) bool { return errors.Is(err, lost) })
 }
 

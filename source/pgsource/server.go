@@ -54,8 +54,10 @@ var _ source.Source = (*Server)(nil)
 // Opening is tried once; where trying again may help, the error wraps
 // source.ErrUnavailable. Every operation later on survives the loss of its
 // connection and goes on from where it was, as long as the server comes back
-// within the timeout and is the same one: address, system, major, role, timeline.
-// If it is not, the error wraps source.ErrChanged.
+// within the timeout and is the same one: address, system, major, role, timeline,
+// and the same run of it or one that began since. If it is not, the error wraps
+// source.ErrChanged. Behind a pooler that pools transactions it wraps
+// source.ErrPooled.
 func Open(ctx context.Context, connString string, opts Options) (*Server, error) {
 	connector, err := newConnector(connString, opts.Logger)
 	if err != nil {
@@ -90,11 +92,15 @@ func (s *Server) ConnInfo() string { return s.pool.connector.connInfo(s.version.
 // Version is the server's major.
 func (s *Server) Version() *pgdata.Version { return s.version }
 
-// neededFunctions are those that read files on the server.
+// neededFunctions are those that read files on the server, and those that tell it
+// from another one. These are everybody's, unless somebody took them away.
 var neededFunctions = []string{
 	"pg_catalog.pg_ls_dir(text, boolean, boolean)",
 	"pg_catalog.pg_stat_file(text, boolean)",
 	"pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean)",
+	"pg_catalog.pg_postmaster_start_time()",
+	"pg_catalog.pg_lock_status()",
+	"pg_catalog.pg_try_advisory_lock_shared(bigint)",
 }
 
 // PrivilegeError says what the role lacks, all of it at once.

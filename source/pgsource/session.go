@@ -28,6 +28,11 @@ type session struct {
 	pulse     *pulse        // of conn, or of the attempt to make one
 	answered  time.Duration // how long the first answer took
 	spare     int           // how many connections more the server had room for
+	run       *postmaster   // of conn
+	clock     time.Time     // the server's, when it was ...
+	clockRead time.Time     // ... so late here, at the latest
+	pooled    bool          // a pooler is in between, and something to be put back
+	member    bool          // it is one of those that the pool counts
 	abandoned bool
 }
 
@@ -39,7 +44,13 @@ type identity struct {
 	timeline   string  // where a primary writes; empty on a standby
 	made       float64 // when the data directory got its PG_VERSION; see identify
 
-	spare int // how many more connections it has room for; not compared
+	// What follows is not compared by check.
+	spare     int // how many more connections it has room for
+	run       postmaster
+	clock     time.Time // the server's
+	backend   int64     // its process
+	witnessed bool      // another session holds the lock; see proof
+	holds     *bool     // nil: this one does not hold it
 }
 
 // connect makes a connection, to the same server as before, and makes it safe.
@@ -73,18 +84,25 @@ func (s *session) connect(ctx context.Context, limit time.Duration) (err error) 
 	if err != nil {
 		return silenced(ctx, limit, err)
 	}
-	s.conn, s.name, s.made, s.prepared = conn, name, time.Now(), false
-	now, err := prepareSession(ctx, s.conn)
+	s.conn, s.name, s.made, s.prepared, s.pooled = conn, name, time.Now(), false, false
+	now, err := prepareSession(ctx, s.conn, s.pool.proof)
 	s.answered = time.Since(s.made)
 	if err != nil {
 		return fmt.Errorf("source %s: %w", s.name, silenced(ctx, limit, err))
 	}
 	s.spare = now.spare
+	if s.pool.server != nil {
+		if err := s.pool.server.check(now, s.name); err != nil {
+			return err
+		}
+	}
+	if err := s.settle(ctx, now); err != nil {
+		return silenced(ctx, limit, err)
+	}
 	if s.pool.server == nil {
 		s.pool.server = now
-		return nil
 	}
-	return s.pool.server.check(now, s.name)
+	return nil
 }
 
 // rawConn is what lies below a connection.
@@ -109,6 +127,7 @@ func (s *session) drop() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
+	s.putBack(ctx)
 	_ = s.conn.Close(ctx) // it may be broken already
 	s.conn = nil
 }
@@ -119,20 +138,22 @@ const closeTimeout = 5 * time.Second
 // mean what they should; then nothing is written, no timeout of the role or the
 // database ends a long copy, nothing is compiled for queries that wait for files,
 // and bytes are written in the way that is read here. Settings that a major does
-// not have are passed over.
+// not have are passed over. They stay set unless %s says that they are for the
+// transaction only.
 var sessionSQL = []string{
-	`SELECT pg_catalog.set_config('search_path', '', false)`,
-	`SELECT pg_catalog.set_config(name, value, false)
+	`SELECT pg_catalog.set_config('search_path', '', %s)`,
+	`SELECT pg_catalog.set_config(name, value, %s)
 	FROM (VALUES ('default_transaction_read_only', 'on'), ('bytea_output', 'hex'), ('statement_timeout', '0'), ('lock_timeout', '0'),
 		('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'), ('transaction_timeout', '0'), ('jit', 'off')) AS s (name, value)
 	WHERE pg_catalog.current_setting(name, true) IS NOT NULL`,
 }
 
-// safely begins what is asked of a new session with what makes it safe.
-func safely() *pgx.Batch {
+// safely begins what is asked of a new session with what makes it safe, for one
+// transaction where local, in SQL, is true.
+func safely(local string) *pgx.Batch {
 	b := new(pgx.Batch)
 	for _, sql := range sessionSQL {
-		b.Queue(sql)
+		b.Queue(fmt.Sprintf(sql, local))
 	}
 	return b
 }
@@ -153,11 +174,11 @@ func send(ctx context.Context, conn *pgx.Conn, b *pgx.Batch) (pgx.BatchResults, 
 // needed, and tells which server it is. All of that is one question, in the words
 // of the version that the server said it has. It is asked again where a pooler
 // said that.
-func prepareSession(ctx context.Context, conn *pgx.Conn) (*identity, error) {
+func prepareSession(ctx context.Context, conn *pgx.Conn, p *proof) (*identity, error) {
 	id, said := new(identity), versionOf(conn.PgConn().ParameterStatus("server_version"))
-	err := id.ask(ctx, conn, said)
+	err := id.ask(ctx, conn, said, p)
 	if err != nil && id.version != nil && id.version != said {
-		err = id.ask(ctx, conn, id.version)
+		err = id.ask(ctx, conn, id.version, p)
 	}
 	return id, err
 }
@@ -179,9 +200,10 @@ func versionOf(said string) *pgdata.Version {
 
 // ask uses nothing but what the role was granted. Behind one address, that of a
 // load balancer, there can be several standbys of one primary, alike in all that
-// they say of themselves; but each got its files at a moment of its own.
-func (id *identity) ask(ctx context.Context, conn *pgx.Conn, said *pgdata.Version) (err error) {
-	b := safely()
+// they say of themselves; but most got their files at a moment of their own, and
+// each has a postmaster of its own.
+func (id *identity) ask(ctx context.Context, conn *pgx.Conn, said *pgdata.Version, p *proof) (err error) {
+	b := safely(inProcess(int64(conn.PgConn().PID())))
 	b.Queue(`SELECT pg_catalog.current_setting('server_version_num')::int, rolname::text, rolsuper
 		FROM pg_catalog.pg_roles WHERE rolname = current_user`)
 	b.Queue(`SELECT f FROM pg_catalog.unnest($1::text[]) f WHERE NOT pg_catalog.has_function_privilege(f, 'EXECUTE')`, neededFunctions)
@@ -191,6 +213,7 @@ func (id *identity) ask(ctx context.Context, conn *pgx.Conn, said *pgdata.Versio
 			pg_catalog.current_setting('max_connections')::int - pg_catalog.current_setting('superuser_reserved_connections')::int
 				- (SELECT pg_catalog.sum(pg_catalog.pg_stat_get_db_numbackends(oid)) FROM pg_catalog.pg_database)::int
 		FROM pg_catalog.pg_is_in_recovery() r, pg_catalog.pg_stat_file('PG_VERSION', true) f`, said.SQL.WALFileName, said.SQL.FlushLSN))
+	b.Queue(p.askSQL(conn))
 	answers, err := send(ctx, conn, b)
 	if err != nil {
 		return err
@@ -231,7 +254,7 @@ func (id *identity) ask(ctx context.Context, conn *pgx.Conn, said *pgdata.Versio
 		return errors.New("its control file has no system identifier")
 	}
 	id.system = binary.LittleEndian.Uint64(control) // pg_control begins with it
-	return nil
+	return id.readRun(answers.QueryRow())
 }
 
 // check compares the server with what it was.
@@ -253,5 +276,5 @@ func (id *identity) check(now *identity, name string) error {
 	default:
 		return nil
 	}
-	return fmt.Errorf("%w: after the connection to the %s was lost, %s: make sure that it stays the same server, then run gorewind again", source.ErrChanged, name, what)
+	return fmt.Errorf("%w: a new connection to the %s shows that %s: make sure that its address leads to one server, and that it stays the same one, then run gorewind again", source.ErrChanged, name, what)
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gorewind/gorewind/internal/target"
 )
@@ -81,7 +82,11 @@ func (c *PowerCut) load(n *Node) *inode {
 }
 
 func (c *PowerCut) newInode(n *Node) *inode {
-	i := &inode{node: &Node{Mode: n.Mode, Data: n.Data, Link: n.Link}, entries: map[string]*inode{}, first: map[string]*inode{}}
+	made := n.ModTime
+	if made.IsZero() { // of its own for each, and the same under every name
+		made = time.Unix(1_000_000_000, int64(len(c.inodes))*1000)
+	}
+	i := &inode{node: &Node{Mode: n.Mode, Data: n.Data, Link: n.Link, ModTime: made}, entries: map[string]*inode{}, first: map[string]*inode{}}
 	c.inodes = append(c.inodes, i)
 	return i
 }
@@ -208,7 +213,7 @@ func resize(b []byte, size int) []byte {
 }
 
 func (i *inode) snapshot() *Node {
-	n := &Node{Mode: i.node.Mode, Data: i.data, Link: i.node.Link}
+	n := &Node{Mode: i.node.Mode, Data: i.data, Link: i.node.Link, ModTime: i.node.ModTime}
 	if n.Mode.IsDir() {
 		n.Entries = map[string]*Node{}
 		for name, e := range i.survives {
@@ -246,6 +251,28 @@ func (d *noting) Open(p string, flag int, mode fs.FileMode) (target.File, error)
 	}
 	return &notingFile{f, i, d.c}, nil
 }
+
+// Lstat tells of files what a tree that is stored tells of them.
+func (d *noting) Lstat(p string) (fs.FileInfo, error) {
+	d.c.mu.Lock()
+	defer d.c.mu.Unlock()
+	info, err := d.Disk.Lstat(p)
+	if err != nil {
+		return nil, err
+	}
+	if i := d.c.find(p, false); i != nil {
+		return notedInfo{info, i.node.ModTime}, nil
+	}
+	return info, nil
+}
+
+type notedInfo struct {
+	fs.FileInfo
+	made time.Time
+}
+
+func (i notedInfo) ModTime() time.Time { return i.made }
+func (notedInfo) Sys() any             { return nil }
 
 func (d *noting) Mkdir(p string, mode fs.FileMode) error {
 	d.c.mu.Lock()

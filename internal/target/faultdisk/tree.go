@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Node is a file, directory or symbolic link, held in memory. Data is never
@@ -20,6 +21,7 @@ type Node struct {
 	Data    []byte // of a file
 	Link    string
 	Entries map[string]*Node // of a directory
+	ModTime time.Time        // of a file; no difference between trees
 }
 
 // buffers are for reading files that are the same as before, as most are.
@@ -35,6 +37,7 @@ func Load(name string, known ...*Node) (*Node, error) {
 	n := &Node{Mode: info.Mode()}
 	switch n.Mode.Type() {
 	case 0:
+		n.ModTime = info.ModTime()
 		n.Data, err = load(name, known)
 	case fs.ModeSymlink:
 		n.Link, err = os.Readlink(name)
@@ -102,6 +105,9 @@ func (n *Node) update(name string, now *Node) error {
 	if !n.like(now) || !bytes.Equal(n.Data, now.Data) {
 		return errors.Join(os.RemoveAll(name), n.write(name))
 	}
+	if n.Mode.IsRegular() && !n.ModTime.Equal(now.ModTime) {
+		return os.Chtimes(name, n.ModTime, n.ModTime)
+	}
 	for base := range now.Entries {
 		if n.Entries[base] == nil {
 			if err := os.RemoveAll(filepath.Join(name, base)); err != nil {
@@ -140,7 +146,7 @@ func (n *Node) write(name string) error {
 			_, err = f.WriteAt(part, int64(at))
 		}
 	}
-	return errors.Join(err, f.Chmod(n.Mode.Perm()), f.Close())
+	return errors.Join(err, f.Chmod(n.Mode.Perm()), f.Close(), os.Chtimes(name, n.ModTime, n.ModTime))
 }
 
 // Find gives the node at a path below this one, or nil.

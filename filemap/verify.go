@@ -1,0 +1,137 @@
+package filemap
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// reasons are all that an entry can have.
+var reasons = []Reason{
+	OnlyOnSource, OnlyOnTarget, NotARelation, Grown, Shrunk, ChangedBlocks, NeededRecovery, CommonWAL, NotWritten, SameContent, Kept, MadeByRecovery,
+}
+
+// Verify refuses a plan that no Builder makes for clusters of a major and a geometry:
+// one that was kept in a file, and that anybody can have written.
+func (p *Plan) Verify(v *pgdata.Version, g pgdata.Geometry) error {
+	if p.Geometry != g || p.WALDir != v.WALDir || p.SourceBytes < 0 {
+		return errors.New("it is about another cluster")
+	}
+	paths := make(map[string]bool, len(p.Entries))
+	var bytes int64
+	for i := range p.Entries {
+		e := &p.Entries[i]
+		if err := p.verifyEntry(v, e); err != nil {
+			return fmt.Errorf("%s of %.200q: %w", e.Action, e.Path, err)
+		}
+		if paths[e.Path] {
+			return fmt.Errorf("%.200q is in it twice", e.Path)
+		}
+		paths[e.Path] = true
+		if bytes += e.SourceSize; bytes > maxBytes {
+			return errors.New("it is about more than any cluster has")
+		}
+	}
+	return nil
+}
+
+func (p *Plan) verifyEntry(v *pgdata.Version, e *Entry) error {
+	switch {
+	case !isSafe(e.Path) || len(path.Base(e.Path)) > maxName:
+		return errors.New("the path is unsafe")
+	case e.Path == pgdata.ControlFilePath || invisible(v, e.Path):
+		return errors.New("no rewind does anything with this file")
+	case !slices.Contains(reasons, e.Reason):
+		return errors.New("there is no such reason")
+	case e.SourceSize < 0 || e.SourceSize > maxBytes || e.TargetSize < 0 || e.TargetSize > maxBytes:
+		return errors.New("no file has such a size")
+	case e.Type < pgdata.Regular || e.Type > pgdata.Symlink:
+		return errors.New("there is no such type of file")
+	}
+	if e.Action != Remove && e.Action != None && Excluded(e.Path) {
+		return errors.New("this file belongs to one server only")
+	}
+	if err := p.verifyAction(e); err != nil {
+		return err
+	}
+	if err := p.verifyParts(v, e); err != nil {
+		return err
+	}
+	return p.verifyBlocks(v, e)
+}
+
+// verifyAction makes sure that the action is one for such a file.
+func (p *Plan) verifyAction(e *Entry) error {
+	ok := e.Link == ""
+	switch e.Action {
+	case Create:
+		if e.Type == pgdata.Symlink {
+			return CheckLink(e.Link)
+		}
+		ok = ok && e.Type == pgdata.Directory && !slices.Contains(files, e.Path)
+	case Copy:
+		ok = ok && e.Type == pgdata.Regular
+	case CopyTail:
+		ok = ok && e.Type == pgdata.Regular && e.SourceSize > e.TargetSize
+	case Truncate:
+		ok = ok && e.Type == pgdata.Regular && e.SourceSize < e.TargetSize
+	case Restore:
+		ok = ok && e.Type == pgdata.Regular && p.IsSegment(e) && e.SourceSize > 0
+	case None, Remove:
+	default:
+		ok = false
+	}
+	if !ok {
+		return errors.New("that cannot be done with it")
+	}
+	return nil
+}
+
+// verifyParts makes sure that only WAL segments come from elsewhere than the source.
+func (p *Plan) verifyParts(v *pgdata.Version, e *Entry) error {
+	if e.Unwritten == 0 && e.LocalBytes == 0 && e.Local == "" {
+		return nil
+	}
+	if e.Action != Copy || !p.IsSegment(e) || e.Unwritten < 0 || e.Unwritten > e.SourceSize || e.LocalBytes < 0 || e.LocalBytes > e.SourceSize-e.Unwritten {
+		return errors.New("no part of it can come from elsewhere")
+	}
+	if e.Local == "" && e.LocalBytes == 0 {
+		return nil
+	}
+	name, inWAL := v.InWALDir(e.Local)
+	if _, _, ok := p.Geometry.ParseWALFileName(name); !inWAL || !ok {
+		return fmt.Errorf("no part of it can come from %.200q", e.Local)
+	}
+	return nil
+}
+
+// verifyBlocks makes sure that blocks and tails are those of files that have blocks: of
+// relations, and of others that were compared.
+func (p *Plan) verifyBlocks(v *pgdata.Version, e *Entry) error {
+	_, isRelation := pgdata.ParseRelPath(v, e.Path)
+	size := int64(p.Geometry.BlockSize)
+	if isRelation && e.Action != Remove && e.Action != None && (e.Type != pgdata.Regular || e.SourceSize > int64(p.Geometry.RelSegBlocks)*size) {
+		return errors.New("no file of a relation is like that")
+	}
+	if e.Action != CopyTail && e.Action != Truncate && e.Blocks == nil {
+		return nil
+	}
+	if !isRelation && (e.Reason != NotARelation || p.IsSegment(e)) || e.Type != pgdata.Regular {
+		return errors.New("it is no file of a relation")
+	}
+	if e.Blocks == nil {
+		return nil
+	}
+	if e.Action != None && e.Action != CopyTail && e.Action != Truncate {
+		return errors.New("it has changed blocks, and is not one that only changes")
+	}
+	for b := range e.Blocks.All() {
+		if int64(b) >= min(e.SourceSize, e.TargetSize)/size {
+			return fmt.Errorf("block %d lies behind its end", b)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,91 @@
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+)
+
+// ErrNotDirectory says that something else is where a directory is meant to be.
+var ErrNotDirectory = errors.New("it is not a directory")
+
+// Enclose opens a directory, which must be one and no link to one, so that whatever
+// becomes of its name, the paths below it lead to what is in it and never out of it.
+// It holds until Forget. A directory that is not there is an fs.ErrNotExist.
+func (d *Dir) Enclose(p string) error {
+	root, rest, err := d.Resolve(p)
+	if err != nil {
+		return err
+	}
+	info, err := root.Lstat(rest)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%w but a %s: remove it", ErrNotDirectory, TypeName(info.Mode()))
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if have := d.enclosed[p]; have != nil {
+		if now, err := have.Stat("."); err == nil && os.SameFile(info, now) {
+			return nil
+		}
+	}
+	r, err := os.OpenRoot(filepath.Join(root.Name(), filepath.FromSlash(rest)))
+	if err != nil {
+		return err
+	}
+	if now, err := r.Stat("."); err != nil || !os.SameFile(info, now) {
+		r.Close()
+		return fmt.Errorf("%w any more: another program works on it", ErrNotDirectory)
+	}
+	if have := d.enclosed[p]; have != nil {
+		have.Close()
+	}
+	if d.enclosed == nil {
+		d.enclosed = map[string]*os.Root{}
+	}
+	d.enclosed[p] = r
+	return nil
+}
+
+// enclosure finds the enclosed directory that a path leads into.
+func (d *Dir) enclosure(p string) (r *os.Root, rest string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.enclosed) == 0 {
+		return nil, ""
+	}
+	for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
+		if r := d.enclosed[dir]; r != nil {
+			return r, p[len(dir)+1:]
+		}
+	}
+	return nil, ""
+}
+
+func (d *Dir) encloses(p string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.enclosed[p] != nil
+}
+
+// TypeName says in a word what has such a mode.
+func TypeName(mode fs.FileMode) string {
+	switch mode.Type() {
+	case 0:
+		return "file"
+	case fs.ModeDir:
+		return "directory"
+	case fs.ModeSymlink:
+		return "symbolic link"
+	case fs.ModeNamedPipe:
+		return "fifo"
+	case fs.ModeSocket:
+		return "socket"
+	}
+	return "device"
+}

@@ -1,0 +1,2 @@
+// Package resync is nothing but tests, about targets whose WAL does not tell what differs.
+package resync

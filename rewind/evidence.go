@@ -1,0 +1,154 @@
+package rewind
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/gorewind/gorewind/report"
+)
+
+// Evidence is what shows which blocks of which files may differ.
+type Evidence string
+
+// The kinds of evidence, cheapest first.
+const (
+	// ByWAL is the target's WAL since the last common checkpoint, which is where
+	// recovery starts.
+	ByWAL Evidence = "wal"
+	// ByChanges is what both sides changed since a point before the fork, by their
+	// WAL or their WAL summaries. Recovery starts at the source's own last checkpoint.
+	ByChanges Evidence = "changes"
+	// ByComparison is a comparison of all files. Recovery starts at the source's own
+	// last checkpoint.
+	ByComparison Evidence = "comparison"
+)
+
+// Resync says what Prepare does where the target's WAL does not tell what differs.
+type Resync string
+
+// The ways to resync.
+const (
+	// NoResync refuses such a target, as pg_rewind does.
+	NoResync Resync = ""
+	// ResyncIfNeeded takes the cheapest kind of evidence that there is.
+	ResyncIfNeeded Resync = "auto"
+	// ResyncCompare compares all files, whatever WAL says.
+	ResyncCompare Resync = "compare"
+)
+
+// ParseResync understands "auto" and "compare".
+func ParseResync(s string) (Resync, error) {
+	if r := Resync(s); r == ResyncIfNeeded || r == ResyncCompare {
+		return r, nil
+	}
+	return NoResync, fmt.Errorf("unrecognized way to resync: %s (choose from: %s, %s)", s, ResyncIfNeeded, ResyncCompare)
+}
+
+// PassedOver is a kind of evidence that could not be used, and why.
+type PassedOver struct {
+	Evidence  Evidence
+	Condition Condition
+	Reason    string
+}
+
+// analyze finds out what differs and what is to be done about every file, by the
+// cheapest evidence that may be used and that there is. earlier is what an interrupted
+// rewind in place knew.
+func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Plan) error {
+	r.plan = &Plan{Version: a.version, Target: s.target, Source: s.source}
+	if err := a.checkSource(s.source); err != nil {
+		return err
+	}
+	ways := []way{{ByWAL, r.byWAL}, {ByComparison, r.byComparison}}
+	switch {
+	case r.opts.Resync == ResyncCompare || s.target.Unknown || earlier != nil && earlier.Evidence != ByWAL:
+		ways = ways[len(ways)-1:]
+	case r.opts.Resync == NoResync:
+		ways = ways[:1]
+	}
+	err := r.firstOf(ctx, a, ways, s, earlier)
+	if r.opts.Resync == NoResync && judge(err).resync {
+		err = &Explained{Err: err, Hint: a.offerResync(ctx)}
+	}
+	return err
+}
+
+// offerResync says what a resync would read.
+func (a *analyzer) offerResync(ctx context.Context) string {
+	var sum int64
+	for f, err := range a.source.Files(ctx) {
+		if err != nil {
+			return "Or resync it (--resync)."
+		}
+		if _, isWAL := a.version.InWALDir(f.Path); !isWAL {
+			sum += f.Size
+		}
+	}
+	return fmt.Sprintf("Or resync it (--resync), which reads at most %s on each side.", report.Bytes(sum))
+}
+
+// way is an analysis by one kind of evidence, which fills a plan.
+type way struct {
+	evidence Evidence
+	analyze  func(ctx context.Context, a *analyzer, s sides, p, earlier *Plan) error
+}
+
+// firstOf analyzes in the first way that leads to a plan.
+func (r *Rewind) firstOf(ctx context.Context, a *analyzer, ways []way, s sides, earlier *Plan) error {
+	for i, way := range ways {
+		was := r.plan
+		r.plan = &Plan{Version: a.version, Target: s.target, Source: s.source, Evidence: way.evidence, PassedOver: was.PassedOver}
+		if was.Scan.Records > 0 { // what is lost is the same by any evidence
+			r.plan.Scan, r.plan.Lost, r.plan.Divergence, r.plan.DivergenceTimeline = was.Scan, was.Lost, was.Divergence, was.DivergenceTimeline
+		}
+		err := way.analyze(ctx, a, s, r.plan, earlier)
+		if err == nil || i == len(ways)-1 || !judge(err).resync {
+			return err
+		}
+		r.passOver(err)
+	}
+	return nil
+}
+
+// passOver notes why the plan's evidence cannot be used.
+func (r *Rewind) passOver(err error) {
+	reason := reasonOf(err)
+	r.log.Info(fmt.Sprintf("what differs cannot be found out by %s: %s", r.plan.Evidence.words(), reason))
+	r.plan.PassedOver = append(r.plan.PassedOver, PassedOver{r.plan.Evidence, judge(err).condition, reason})
+}
+
+// reasonOf is an error without hints, which are about what is done now.
+func reasonOf(err error) string {
+	d := documentError(err)
+	if len(d.Details) == 0 {
+		return d.Message
+	}
+	return d.Message + " (" + strings.TrimSuffix(strings.Join(d.Details, " "), ".") + ")"
+}
+
+// resyncInstead begins again with a comparison where WAL that came from the source
+// showed only now that recovery would not do. Nothing was changed yet.
+func (r *Rewind) resyncInstead(ctx context.Context, err error) error {
+	p := r.plan
+	if r.opts.Resync == NoResync || p.Evidence == ByComparison || r.touched || r.analyzer == nil || !judge(err).resync {
+		return err
+	}
+	r.passOver(err)
+	r.enter(Analyze)
+	if err := r.firstOf(ctx, r.analyzer, []way{{ByComparison, r.byComparison}}, sides{p.Target, p.Source}, nil); err != nil {
+		return err
+	}
+	return r.applyStaged(ctx)
+}
+
+// words are the evidence's for a message.
+func (e Evidence) words() string {
+	switch e {
+	case ByChanges:
+		return "what both sides changed"
+	case ByComparison:
+		return "a comparison of all files"
+	}
+	return "the target's WAL"
+}

@@ -1,0 +1,145 @@
+package rewind
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"github.com/gorewind/gorewind/internal/pgconf"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/timeline"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// verify refuses a plan that no analysis makes. It was in a file, so that nothing of it
+// is more than somebody's word: what is believed of it can be carried out, names files
+// that a rewind may touch, and says nothing that the rest could not bear.
+func (p *Plan) verify() error {
+	t, s := p.Target.Control, p.Source.Control
+	switch {
+	case t == nil || s == nil:
+		return errors.New("it has no control files")
+	case p.Version == nil || p.Version != t.Version || s.Version != t.Version || s.Geometry != t.Geometry || s.SystemIdentifier != t.SystemIdentifier:
+		return errors.New("its control files are of two clusters")
+	case p.Resumes || p.Again:
+		return errors.New("it is the rest of another rewind")
+	}
+	if err := p.verifyPositions(); err != nil {
+		return err
+	}
+	if !p.Required {
+		return nil
+	}
+	if err := p.verifyHistories(); err != nil {
+		return err
+	}
+	if p.Files == nil {
+		return errors.New("it says nothing of files")
+	}
+	if err := p.Files.Verify(p.Version, t.Geometry); err != nil {
+		return err
+	}
+	return p.verifyNames()
+}
+
+// verifyEarlier refuses what no rewind in place left in its journal.
+func (p *Plan) verifyEarlier() error {
+	if p.Target.Control == nil || p.Source.Control == nil || p.Version == nil {
+		return errors.New("it has no control files")
+	}
+	if err := p.verifyPositions(); err != nil {
+		return err
+	}
+	if err := p.verifyHistories(); err != nil {
+		return err
+	}
+	return p.verifyNames()
+}
+
+func (p *Plan) verifyHistories() error {
+	for _, side := range []struct {
+		what string
+		Side
+	}{{"target", p.Target}, {"source", p.Source}} {
+		if err := verifyHistory(side.History, side.Timeline); err != nil {
+			return fmt.Errorf("the timelines of the %s: %w", side.what, err)
+		}
+	}
+	return nil
+}
+
+// verifyPositions makes sure that positions in WAL are such.
+func (p *Plan) verifyPositions() error {
+	lsns := []pgdata.LSN{p.Divergence, p.ConsistentAt, p.Target.EndOfWAL, p.Source.EndOfWAL}
+	for _, c := range []walreader.Checkpoint{p.Checkpoint, p.Start, p.Target.FilesLow, p.Source.FilesLow} {
+		if c.Redo > c.LSN {
+			return fmt.Errorf("a checkpoint at %s cannot begin at %s", c.LSN, c.Redo)
+		}
+		lsns = append(lsns, c.LSN)
+	}
+	for _, at := range p.Prepared {
+		lsns = append(lsns, at)
+	}
+	for _, at := range lsns {
+		if at > maxLSN {
+			return fmt.Errorf("no WAL reaches %s", at)
+		}
+	}
+	if p.Required && (p.Start.Redo == 0 || p.Start.TLI == 0 || p.Divergence == 0 || p.DivergenceTimeline == 0) {
+		return errors.New("it does not say where recovery starts")
+	}
+	return nil
+}
+
+// verifyHistory makes sure that a history is one, of a timeline.
+func verifyHistory(h timeline.History, newest pgdata.TimelineID) error {
+	if len(h) == 0 || h.Newest() != newest {
+		return fmt.Errorf("they do not lead to timeline %d", newest)
+	}
+	for i, e := range h {
+		switch {
+		case e.TLI == 0, i > 0 && e.TLI <= h[i-1].TLI, i > 0 && e.Begin != h[i-1].End:
+			return fmt.Errorf("timeline %d does not come from the one before", e.TLI)
+		case e.Begin > maxLSN, e.End > maxLSN:
+			return fmt.Errorf("timeline %d goes beyond all WAL", e.TLI)
+		}
+	}
+	if h[0].Begin != 0 || h[len(h)-1].End != 0 {
+		return errors.New("they do not begin at the beginning and go on")
+	}
+	return nil
+}
+
+// verifyNames makes sure that what is used as the name of a file is one of its kind.
+func (p *Plan) verifyNames() error {
+	geo := p.Target.Control.Geometry
+	isSegment := func(name string) bool { _, _, ok := geo.ParseWALFileName(name); return ok }
+	for _, w := range p.NeededWAL {
+		if !isSegment(w.Name) || !slices.Contains([]Origin{FromTarget, FromSource, FromArchive}, w.Origin) {
+			return fmt.Errorf("recovery cannot read %.200q from %.200q", w.Name, w.Origin)
+		}
+	}
+	for _, name := range p.Unarchived {
+		if !isSegment(name) {
+			return fmt.Errorf("%.200q is no WAL segment that waits to be archived", name)
+		}
+	}
+	for name := range p.Suspect {
+		if name != path.Clean(name) || !filepath.IsLocal(filepath.FromSlash(name)) {
+			return fmt.Errorf("%.200q is no file of a cluster", name)
+		}
+	}
+	for name := range p.Recovery {
+		if name != pgconf.RecoveryFile && name != pgconf.RecoveryDoneFile {
+			return fmt.Errorf("%.200q does not make a server a standby", name)
+		}
+	}
+	for segment, blocks := range p.Changed.Blocks {
+		if blocks == nil {
+			return fmt.Errorf("of file %q it does not say which blocks changed", segment.Path(p.Version))
+		}
+	}
+	return nil
+}

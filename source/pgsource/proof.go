@@ -1,0 +1,206 @@
+package pgsource
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/gorewind/gorewind/source"
+)
+
+// proof is what shows that all sessions are to one postmaster. Behind one address,
+// that of a load balancer, there can be several standbys of one primary. Those that
+// were made from one snapshot are alike in all that their files say, and virtual
+// machines that were cloned while they ran even in when they started. A mixture of
+// their files would be no cluster.
+//
+// So every session holds an advisory lock whose key is random, in shared mode. It is
+// in the memory of that postmaster only, ends with the session, needs no privilege,
+// changes nothing, is to be had on standbys, and all roles in all databases see it. A session that is made beside others must find it there, held by one of
+// them; only then it takes it itself, so that two strangers cannot vouch for each
+// other.
+//
+// Where no session is left, there is nobody to vouch. Then the time at which the
+// postmaster started, its process ID and the clock tell whether it is the same one,
+// or one that started since.
+type proof struct {
+	key uint64
+
+	mu    sync.Mutex
+	run   *postmaster // nil before the first session
+	alive time.Time   // by the server's clock: when that run certainly lived
+}
+
+func newProof() *proof {
+	var key [8]byte
+	_, _ = rand.Read(key[:]) // it never fails
+	return &proof{key: binary.LittleEndian.Uint64(key[:])}
+}
+
+// witnessSQL tells whether another session holds the lock.
+func (p *proof) witnessSQL() string {
+	return fmt.Sprintf(`EXISTS (SELECT FROM pg_catalog.pg_lock_status() WHERE locktype = 'advisory' AND objsubid = 1
+		AND classid = '%d'::pg_catalog.oid AND objid = '%d'::pg_catalog.oid AND granted AND pid <> pg_catalog.pg_backend_pid())`,
+		p.key>>32, uint32(p.key))
+}
+
+// holdSQL takes the lock for as long as the session lasts.
+func (p *proof) holdSQL() string {
+	return fmt.Sprintf(`pg_catalog.pg_try_advisory_lock_shared('%d'::pg_catalog.int8)`, int64(p.key))
+}
+
+// askSQL asks for a process, its postmaster and the lock, which it takes if it is
+// sure that the session is one of ours: if it is the first, or another one vouches for
+// it, and it is not behind a pooler.
+func (p *proof) askSQL(conn *pgx.Conn) string {
+	return fmt.Sprintf(`SELECT pg_catalog.pg_backend_pid(), %s, witnessed,
+			CASE WHEN (witnessed OR %t) AND pg_catalog.pg_backend_pid() = %d THEN %s END
+		FROM (SELECT %s AS witnessed OFFSET 0) w`, postmasterSQL, !p.begun(), conn.PgConn().PID(), p.holdSQL(), p.witnessSQL())
+}
+
+// readRun reads the answer.
+func (id *identity) readRun(row pgx.Row) error {
+	var started, clock int64
+	var pidFile []byte
+	err := row.Scan(&id.backend, &started, &clock, &pidFile, &id.run.address, &id.witnessed, &id.holds)
+	id.run.started, id.clock = time.UnixMicro(started), time.UnixMicro(clock)
+	id.run.readPIDFile(pidFile)
+	return err
+}
+
+// settle makes a new session one to work with, once it is proven to be one to the
+// same server.
+func (s *session) settle(ctx context.Context, now *identity) error {
+	others := s.pool.others(s)
+	if err := s.pool.proof.admit(now, others, s.name); err != nil {
+		return err
+	}
+	s.run, s.clock, s.clockRead = &now.run, now.clock, time.Now()
+	switch {
+	case now.backend != int64(s.conn.PgConn().PID()):
+		return s.settlePooled(ctx, now, others)
+	case now.holds == nil: // nobody vouched for it, but it was believed
+		return s.keep(ctx, now)
+	}
+	return nil
+}
+
+// others tells whether there are other sessions than this one.
+func (p *pool) others(s *session) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.size > 1 || p.size == 1 && !s.member
+}
+
+// levelOf is what deserves to be known of a connection that could not be had: once,
+// that it went to another server.
+func (p *pool) levelOf(err error) slog.Level {
+	if p.warned || !errors.Is(err, source.ErrChanged) {
+		return slog.LevelDebug
+	}
+	p.warned = true
+	return slog.LevelWarn
+}
+
+// begun tells whether there was a session.
+func (p *proof) begun() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.run != nil
+}
+
+// errUnproven says that a session may be to the same postmaster, but that no other
+// one vouches for it, although there should be some. They may be lost without anybody
+// having noticed; then it is tried again as the last one that is left.
+var errUnproven = errors.New("no other session vouches for it")
+
+// admit accepts what a new session says, or says why not. Others means that there
+// are sessions beside it.
+func (p *proof) admit(now *identity, others bool, name string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.run == nil:
+	case now.witnessed && now.run.started.Equal(p.run.started):
+	case !now.run.is(p.run) && !now.run.mayFollow(p.run, p.alive):
+		return &balancedError{name: name, was: p.run, is: &now.run}
+	case others:
+		return fmt.Errorf("%w: it goes to %v", errUnproven, &now.run)
+	}
+	if p.run == nil || !now.run.is(p.run) {
+		run := now.run
+		p.run, p.alive = &run, time.Time{}
+	}
+	if now.clock.After(p.alive) {
+		p.alive = now.clock
+	}
+	return nil
+}
+
+// heard notes that the server answered in a session what it was asked at a time of
+// ours, and so lived then. What came later may have been on its way while the server
+// was gone. Its clock is known from when the session began; that clocks may differ in
+// pace is allowed for with a thousandth, twice what clocks are slewed by.
+func (p *proof) heard(s *session, asked time.Time) {
+	passed := asked.Sub(s.clockRead)
+	at := s.clock.Add(passed - passed/1000)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.run.is(p.run) && at.After(p.alive) {
+		p.alive = at
+	}
+}
+
+// balancedError says that connections went to different servers.
+type balancedError struct {
+	name    string
+	was, is *postmaster
+}
+
+func (e *balancedError) Error() string {
+	return fmt.Sprintf("%v: the address of the source %s leads to more than one server, as that of a load balancer does: "+
+		"the first connection went to %v, another one to %v: name one server in the connection string, by an address that is its own",
+		source.ErrChanged, e.name, e.was, e.is)
+}
+
+// Unwrap gives source.ErrChanged.
+func (e *balancedError) Unwrap() error { return source.ErrChanged }
+
+// keep makes the session last as it is to be: what was not yet set for longer than
+// the question that asked for it is, and it holds the lock. That is so in the
+// server's process that answered before, and in no other one.
+func (s *session) keep(ctx context.Context, now *identity) error {
+	b := safely(inProcess(now.backend))
+	b.Queue(fmt.Sprintf(`SELECT pg_catalog.pg_backend_pid(), CASE WHEN pg_catalog.pg_backend_pid() = %d THEN %s END`, now.backend, s.pool.proof.holdSQL()))
+	answers, err := send(ctx, s.conn, b)
+	if err != nil {
+		return err
+	}
+	var backend int64
+	var held *bool
+	err = answers.QueryRow().Scan(&backend, &held)
+	if closed := answers.Close(); err == nil {
+		err = closed
+	}
+	if err == nil && backend != now.backend {
+		err = s.strays(now.backend, backend)
+	}
+	return err
+}
+
+// same asks on a connection to any database whether it is to the same postmaster.
+func (p *proof) same(ctx context.Context, conn *pgx.Conn) (bool, error) {
+	var started int64
+	var witnessed bool
+	err := conn.QueryRow(ctx, `SELECT `+startedSQL+`, `+p.witnessSQL()).Scan(&started, &witnessed)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return witnessed && p.run.started.Equal(time.UnixMicro(started)), err
+}
