@@ -27,8 +27,9 @@ var mayImport = map[string][]string{
 	"heap/types":                        {"heap"},
 	"heap/heapwal":                      {"pgdata", "walreader", "heap"},
 	"catalog":                           {"pgdata", "heap", "heap/types"},
-	"lost":                              {"pgdata", "walreader"},
-	"lost/rows":                         {"pgdata", "walreader", "heap", "heap/types", "heap/heapwal", "catalog"},
+	"internal/xidset":                   {},
+	"lost":                              {"pgdata", "walreader", "heap/heapwal", "internal/xidset"},
+	"lost/rows":                         {"pgdata", "walreader", "heap", "heap/types", "heap/heapwal", "catalog", "internal/xidset"},
 	"lost/rows/export":                  {"lost/rows"},
 	"filemap":                           {"pgdata"},
 	"internal/page":                     {"pgdata"},
@@ -83,6 +84,7 @@ var mayDependOn = map[string][]string{
 	"heap/types":                {"github.com/pierrec/lz4/v4"},
 	"heap/heapwal":              {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress"}, // page images
 	"catalog":                   {"github.com/pierrec/lz4/v4"},
+	"lost":                      {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress"},
 	"lost/rows":                 {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"}, // encodings
 	"lost/rows/export":          {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
 	"rewind":                    {"golang.org/x/sys", "github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},

@@ -2,6 +2,7 @@ package rows_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,7 +11,10 @@ import (
 
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/lost"
 	"github.com/gorewind/gorewind/lost/rows"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/walreader"
 )
 
 // Tables are followed through what rewrites, empties, changes and drops them, and rows
@@ -115,8 +119,15 @@ func TestLittleMemoryIsEnough(t *testing.T) {
 			"INSERT INTO nokey SELECT i, 'row ' || i FROM generate_series(1, 30000) i",
 			"BEGIN; INSERT INTO nokey VALUES (1, 'a'); SAVEPOINT a; INSERT INTO big VALUES (1, repeat('x', 5000), NULL, NULL); SAVEPOINT b; UPDATE nokey SET b = b || '!' WHERE a % 3 = 1; COMMIT",
 			"DELETE FROM nokey WHERE a % 2 = 0")
+		segment, ok := pgdata.ParseRelPath(in.Version, c.QueryString(t, "SELECT pg_relation_filepath('nokey')"))
+		require.True(t, ok)
 		c.Stop(t, pgtest.Fast)
-		all, _, _ := find(t, c, fork, nil)
+		all, whole, _ := find(t, c, fork, nil)
+		i := slices.IndexFunc(whole.Tables, func(t *rows.Table) bool { return t.Name == "nokey" })
+		require.GreaterOrEqual(t, i, 0)
+		nokey := whole.Tables[i]
+		assert.Equal(t, lost.RowCounts{Inserted: nokey.Inserted, Updated: nokey.Updated, Deleted: nokey.Deleted}, counted(t, c, fork)[segment.Locator],
+			"without values it is the same number")
 		// What was pruned is in the WAL only, and forgotten where there is no room.
 		little, _, _ := find(t, c, fork, func(o *rows.Options) { o.Memory = 100 << 10 })
 		require.Equal(t, len(all), len(little))
@@ -126,6 +137,20 @@ func TestLittleMemoryIsEnough(t *testing.T) {
 		require.Len(t, summary.Tables, 1)
 		assert.EqualValues(t, 1, summary.Tables[0].Inserted)
 	})
+}
+
+// counted counts rows as a rewind's analysis does, segment by segment.
+func counted(t *testing.T, c *pgtest.Cluster, fork pgdata.LSN) map[pgdata.RelFileLocator]lost.RowCounts {
+	t.Helper()
+	dir, err := datadir.Open(c.Dir)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, dir.Close()) }()
+	o := options(t, c, dir, fork)
+	read, err := walreader.Read(t.Context(), o.WAL, o.Format, walreader.ReadRequest{
+		From: o.Fork, To: o.End, Visitor: func() walreader.Visitor { return lost.NewVisitor(o.Format, o.Fork) },
+	})
+	require.NoError(t, err)
+	return read.Visitor.(*lost.Visitor).Report(nil).Rows
 }
 
 // What is found out can be given up at any moment, and nothing stays behind.

@@ -32,7 +32,7 @@ func (f *Finder) events() (events []RelationEvent) {
 		}
 		for oid, now := range db.end.Relations {
 			switch was := db.fork.Relations[oid]; {
-			case was == nil && f.outcome.committed.has(now.XMin):
+			case was == nil && f.outcome.committed.Has(now.XMin):
 				note(now, RelationCreated, now.XMin)
 			case was != nil && was.Locator != now.Locator && now.Kind != 'S':
 				what := RelationEmptied

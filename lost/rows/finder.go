@@ -100,7 +100,7 @@ func Find(ctx context.Context, o Options) (*Finder, error) {
 	if f.end, err = catalog.Open(ctx, options); err != nil {
 		return nil, err
 	}
-	options.After = f.outcome.committed.has
+	options.After = f.outcome.committed.Has
 	if f.outcome.changedCatalogs() {
 		if options.Newer, err = f.redo(ctx, f.begin, o.Fork); err != nil {
 			return nil, errors.Join(err, f.end.Close())

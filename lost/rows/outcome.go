@@ -2,6 +2,7 @@ package rows
 
 import (
 	"github.com/gorewind/gorewind/heap/heapwal"
+	"github.com/gorewind/gorewind/internal/xidset"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -10,16 +11,16 @@ import (
 // and databases it is about: a visitor of a scan.
 type outcome struct {
 	format    walreader.Format
-	committed xidSet // with their subtransactions
-	aborted   xidSet
-	changed   xidSet // those that changed rows
-	top       int    // committed ones that are no subtransactions
+	committed xidset.Set // with their subtransactions
+	aborted   xidset.Set
+	changed   xidset.Set // those that changed rows
+	top       int        // committed ones that are no subtransactions
 	relations map[pgdata.RelFileLocator]bool
 	unparsed  int
 }
 
 func newOutcome(f walreader.Format) *outcome {
-	return &outcome{format: f, committed: xidSet{}, aborted: xidSet{}, changed: xidSet{}, relations: map[pgdata.RelFileLocator]bool{}}
+	return &outcome{format: f, committed: xidset.Set{}, aborted: xidset.Set{}, changed: xidset.Set{}, relations: map[pgdata.RelFileLocator]bool{}}
 }
 
 // Visit takes a record into account.
@@ -29,7 +30,7 @@ func (o *outcome) Visit(rec *walreader.Record) {
 			o.relations[rec.Blocks[0].Locator] = true
 		}
 		if rec.XID != 0 {
-			o.changed.add(rec.XID)
+			o.changed.Add(rec.XID)
 		}
 		return
 	}
@@ -51,18 +52,18 @@ func (o *outcome) Visit(rec *walreader.Record) {
 	if e.Prepared != 0 {
 		xid = e.Prepared
 	}
-	set.add(xid)
+	set.Add(xid)
 	for sub := range e.Subtransactions() {
-		set.add(sub)
+		set.Add(sub)
 	}
 }
 
 // Prepend takes in that of an earlier segment.
 func (o *outcome) Prepend(earlier walreader.Visitor) {
 	e := earlier.(*outcome)
-	o.committed.union(e.committed)
-	o.aborted.union(e.aborted)
-	o.changed.union(e.changed)
+	o.committed.Union(e.committed)
+	o.aborted.Union(e.aborted)
+	o.changed.Union(e.changed)
 	o.top += e.top
 	o.unparsed += e.unparsed
 	for l := range e.relations {
@@ -72,8 +73,8 @@ func (o *outcome) Prepend(earlier walreader.Visitor) {
 
 // open counts the transactions that changed rows and did not end.
 func (o *outcome) open() (n int) {
-	o.changed.all(func(xid uint32) {
-		if !o.committed.has(xid) && !o.aborted.has(xid) {
+	o.changed.All(func(xid uint32) {
+		if !o.committed.Has(xid) && !o.aborted.Has(xid) {
 			n++
 		}
 	})
@@ -83,8 +84,8 @@ func (o *outcome) open() (n int) {
 // rolledBack counts the transactions that changed rows and were rolled back, their
 // subtransactions among them.
 func (o *outcome) rolledBack() (n int) {
-	o.changed.all(func(xid uint32) {
-		if o.aborted.has(xid) {
+	o.changed.All(func(xid uint32) {
+		if o.aborted.Has(xid) {
 			n++
 		}
 	})
@@ -93,8 +94,8 @@ func (o *outcome) rolledBack() (n int) {
 
 // oldest is the oldest transaction that committed; ok is false if none did.
 func (o *outcome) oldest() (xid uint32, ok bool) {
-	o.committed.all(func(x uint32) {
-		if !ok || before(x, xid) {
+	o.committed.All(func(x uint32) {
+		if !ok || xidset.Before(x, xid) {
 			xid, ok = x, true
 		}
 	})

@@ -100,7 +100,7 @@ func (p *pass) row(rec *walreader.Record, c *heapwal.Change) error {
 		return nil
 	}
 	e := event{op: c.Op, lsn: rec.LSN, xid: rec.XID, locator: c.Locator, new: c.New, old: c.Old, oldIsKey: c.OldIsKey}
-	wanted := p.f.outcome.committed.has(rec.XID) && rel.rewriting != rec.XID
+	wanted := p.f.outcome.committed.Has(rec.XID) && rel.rewriting != rec.XID
 	switch {
 	case c.Op == heapwal.Confirm:
 		if e, has := p.doubtful[rec.XID]; has && e.locator == c.Locator && e.new == c.New {

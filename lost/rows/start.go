@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"github.com/gorewind/gorewind/internal/xidset"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -48,7 +49,7 @@ func (f *Finder) start(ctx context.Context, oldest uint32) (at pgdata.LSN, whole
 		}
 		at = checkpoint.Redo
 		next := binary.LittleEndian.Uint32(rec.MainData[o.Format.Version.WAL.CheckPointNextXid:])
-		if !before(oldest, next) {
+		if !xidset.Before(oldest, next) {
 			return at, true, nil
 		}
 		req.Before = checkpoint.LSN
