@@ -54,6 +54,15 @@ type LostRows struct {
 	rewind *Rewind
 }
 
+// LostRowsFormat says how lost rows are written.
+type LostRowsFormat struct {
+	Format export.Format
+	Limit  int64 // how many changes of a table are written; zero: all. All are counted
+	// Compare asks the source what it has of each row's primary key now. Its server must
+	// run.
+	Compare bool
+}
+
 // FindLostRows finds out where the two sides parted, and what became of the
 // transactions behind that. Nothing of the target is changed. The error is an *Error.
 func FindLostRows(ctx context.Context, o LostRowsOptions) (*LostRows, error) {
@@ -212,17 +221,24 @@ func (l *LostRows) Summary() rows.Summary {
 	return l.finder.Summary()
 }
 
-// Write writes the lost rows to files in a directory that is new or empty. Limit is how
-// many of a table are written; zero: all.
-func (l *LostRows) Write(ctx context.Context, dir string, format export.Format, limit int64) (*export.Summary, error) {
-	s, err := l.write(ctx, dir, format, limit)
+// Write writes the lost rows to files in a directory that is new or empty.
+func (l *LostRows) Write(ctx context.Context, dir string, f LostRowsFormat) (*export.Summary, error) {
+	s, err := l.write(ctx, dir, f)
 	if err != nil {
 		return nil, l.rewind.failed(err)
 	}
 	return s, nil
 }
 
-func (l *LostRows) write(ctx context.Context, dir string, format export.Format, limit int64) (*export.Summary, error) {
+func (l *LostRows) write(ctx context.Context, dir string, f LostRowsFormat) (*export.Summary, error) {
+	o := export.Options{Format: f.Format, Limit: f.Limit, Sync: true, About: l.About}
+	if f.Compare {
+		finder, can := l.rewind.opts.Source.(source.RowFinder)
+		if !can {
+			return nil, fmt.Errorf("%w: lost rows can be compared with those of a server only", ErrOptions)
+		}
+		o.Lookup = lookup(finder)
+	}
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return nil, fmt.Errorf("%w: directory %q for lost rows is not empty: give a new one", ErrOptions, dir)
 	}
@@ -237,7 +253,30 @@ func (l *LostRows) write(ctx context.Context, dir string, format export.Format, 
 		return nil, fmt.Errorf("could not open directory %q: %w", dir, datadir.Reason(err))
 	}
 	defer func() { _ = root.Close() }()
-	return export.Write(ctx, export.Options{Dir: root, Format: format, Limit: limit, Sync: true, About: l.About}, l.Changes(ctx), l.Summary)
+	o.Dir = root
+	return export.Write(ctx, o, l.Changes(ctx), l.Summary)
+}
+
+// lookup asks a source for rows. A table that it does not have like this one is not
+// compared; what breaks the connection is an error.
+func lookup(finder source.RowFinder) export.Lookup {
+	return func(ctx context.Context, t *rows.Table, keys [][]string) ([][]*string, error) {
+		of := source.KeyedTable{Database: t.Database, Schema: t.Schema, Name: t.Name}
+		at := make([]int, len(t.Columns)) // of columns among those that are asked for
+		for i, c := range t.Columns {
+			if at[i] = len(of.Columns); !c.Virtual {
+				of.Columns = append(of.Columns, c.Name)
+			}
+		}
+		for _, k := range t.Key {
+			of.Key = append(of.Key, at[k])
+		}
+		found, err := finder.RowsByKey(ctx, of, keys)
+		if err != nil && ctx.Err() == nil && !errors.Is(err, source.ErrUnavailable) {
+			return nil, &export.NotComparedError{Err: err}
+		}
+		return found, err
+	}
 }
 
 // outsideOfTarget refuses a directory that lies in the target.

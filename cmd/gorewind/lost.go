@@ -33,7 +33,9 @@ func (in *invocation) lost() int {
 		return in.failed(err)
 	}
 	defer func() { _ = l.Close() }()
-	summary, err := l.Write(in.ctx, in.opts.output, cmp.Or(in.opts.rowFormat, export.CSV), in.opts.limit)
+	summary, err := l.Write(in.ctx, in.opts.output, rewind.LostRowsFormat{
+		Format: cmp.Or(in.opts.rowFormat, export.CSV), Limit: in.opts.limit, Compare: in.opts.compare,
+	})
 	if err != nil {
 		return in.failed(err)
 	}
@@ -52,6 +54,8 @@ func (o *options) checkLost() error {
 		return errors.New("--since is for when there is no source")
 	case o.target == nil:
 		return errors.New("no target data directory specified (--target-pgdata)")
+	case o.compare && o.sourceServer == nil:
+		return errors.New("lost rows can be compared with those of a server only (--compare, --source-server)")
 	case o.output == "":
 		return errors.New("no directory specified for the rows (--output)")
 	}
@@ -66,6 +70,10 @@ func (in *invocation) describeLost(s *export.Summary) {
 	}
 	for _, e := range s.Relations {
 		fmt.Fprintf(in.stdout, "  %s: %s %s\n", plain.Text(e.Database+": "+e.Schema+"."+e.Name, plain.Message), e.Kind, e.What)
+	}
+	if s.Source != nil {
+		fmt.Fprintf(in.stdout, "Of these, the source has the same row of %d, another one of %d, and none of %d; %d could not be compared.\n",
+			s.Source[export.SourceSame], s.Source[export.SourceDifferent], s.Source[export.SourceAbsent], s.Source[export.SourceUnknown])
 	}
 	if s.Unknown+s.NotNamed > 0 {
 		fmt.Fprintf(in.stdout, "A row of %d of these is not known any more; %d more rows are of tables that are gone.\n", s.Unknown, s.NotNamed)

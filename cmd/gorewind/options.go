@@ -20,6 +20,7 @@ type options struct {
 	since                                      rewind.Since
 	tables                                     []string
 	limit                                      int64 // zero: all
+	compare                                    bool
 	savePlan, plan, saveLost, report           string
 	jobs                                       int // zero: as many as are of use
 	keep, ignore                               []string
@@ -281,6 +282,11 @@ var optionTable = []*option{
 		},
 	},
 	{
+		name: "compare", help: "say for each row what the source has of its primary key now (requires --source-server)",
+		more: "The same row, another one, which is written down as well, or none. Rows are looked up by their keys, and nothing is written.",
+		set:  sets(func(o *options) *bool { return &o.compare }),
+	},
+	{
 		name: "since", arg: "LSN/TIMELINE", help: "where the target parted, without a source, as in 0/3000060/1",
 		set: func(o *options, value string) (err error) {
 			o.since, err = parseSince(value)
@@ -392,7 +398,7 @@ func init() {
 				"[OPTION]... -D DIRECTORY --since=LSN/TIMELINE --output=DIRECTORY",
 			},
 			sections: []section{{"Options", append([]string{
-				"target-pgdata", "source-pgdata", "source-server", "since", "output", "row-format", "table", "limit", "restore-target-wal", "config-file",
+				"target-pgdata", "source-pgdata", "source-server", "since", "output", "row-format", "table", "limit", "compare", "restore-target-wal", "config-file",
 				"source-timeout", "debug", "log-format",
 			}, general...)}},
 			notes: lostNotes, run: (*invocation).lost,

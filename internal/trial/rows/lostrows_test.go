@@ -18,6 +18,7 @@ import (
 	"github.com/gorewind/gorewind/lost/rows/export"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
+	"github.com/gorewind/gorewind/source/pgsource"
 )
 
 // hostile is a name that would do harm in a path, a terminal, or SQL.
@@ -71,7 +72,7 @@ func writtenDown(t *testing.T, in *pgtest.Installation, mode pgtest.StopMode) {
 	for _, format := range []export.Format{export.CSV, export.JSONL, export.SQL} {
 		l := find()
 		dir := filepath.Join(base, string(format))
-		s, err := l.Write(t.Context(), dir, format, 0)
+		s, err := l.Write(t.Context(), dir, rewind.LostRowsFormat{Format: format})
 		require.NoError(t, err)
 		require.NoError(t, l.Close())
 		assert.EqualValues(t, []int64{6, 2, 1, 0}, []int64{s.Inserted, s.Updated, s.Deleted, s.Unknown}, "%s %s", format, mode)
@@ -218,5 +219,63 @@ func TestARewindSavesLostRows(t *testing.T) {
 		text, err := os.ReadFile(filepath.Join(saved, rewind.LostRowsDir, "postgres", "public.t.csv"))
 		require.NoError(t, err)
 		assert.Contains(t, string(text), ",new,,42\n")
+	})
+}
+
+// What the new server has of a lost row's key by now is said.
+func TestLostRowsAreComparedWithTheSource(t *testing.T) {
+	pgtest.EachOf(t, []string{"9.6", "18"}, func(t *testing.T, in *pgtest.Installation) {
+		target := in.InitCluster(t, pgtest.Options{})
+		target.Start(t)
+		target.Exec(t,
+			`CREATE TABLE "Odd ""one" (a int, "b c" text, v text, f float8, at timestamptz, PRIMARY KEY ("b c", a))`,
+			`INSERT INTO "Odd ""one" VALUES (1, 'one', 'old', 0.1, now()), (2, 'two', 'old', 1e300, '2000-01-01')`,
+			"CREATE TABLE nokey (a int)", "CREATE TABLE missing (a int PRIMARY KEY)", "INSERT INTO missing VALUES (1)",
+		)
+		src := target.Standby(t)
+		src.Promote(t)
+		target.Exec(t,
+			`INSERT INTO "Odd ""one" VALUES (3, 'same', 'x', 0.1, '2020-01-01 00:00+00'), (4, 'absent', 'x', 1, NULL), (5, 'different', 'x', 1, NULL)`,
+			`UPDATE "Odd ""one" SET v = 'new' WHERE a = 1`, `DELETE FROM "Odd ""one" WHERE a = 2`,
+			"INSERT INTO nokey VALUES (1)", "UPDATE missing SET a = 2", "CREATE TABLE only_here (a int PRIMARY KEY)", "INSERT INTO only_here VALUES (1)",
+		)
+		src.Exec(t,
+			`INSERT INTO "Odd ""one" VALUES (3, 'same', 'x', 0.1, '2020-01-01 02:00+02'), (5, 'different', 'y', 1, NULL)`, "DROP TABLE missing",
+		)
+		target.Stop(t, pgtest.Fast)
+		server, err := pgsource.Open(t.Context(), src.ConnString("postgres"), pgsource.Options{})
+		require.NoError(t, err)
+		defer func() { require.NoError(t, server.Close()) }()
+		l, err := rewind.FindLostRows(t.Context(), rewind.LostRowsOptions{TargetDir: target.Dir, Source: server})
+		require.NoError(t, err)
+		defer func() { require.NoError(t, l.Close()) }()
+		dir := t.TempDir()
+		s, err := l.Write(t.Context(), dir, rewind.LostRowsFormat{Format: export.JSONL, Compare: true})
+		require.NoError(t, err)
+		mustFollowSchema(t, filepath.Join(dir, "summary.json"))
+		assert.Equal(t, map[string]int64{"same": 2, "absent": 1, "different": 2, "unknown": 3}, s.Source)
+		var got []string
+		for _, table := range s.Tables {
+			text, err := os.ReadFile(filepath.Join(dir, table.File))
+			require.NoError(t, err)
+			for one := range strings.Lines(string(text)) {
+				var c struct {
+					Operation, Source string
+					SourceRow         map[string]*string `json:"source_row"`
+					SourceNote        string             `json:"source_note"`
+				}
+				require.NoError(t, json.Unmarshal([]byte(one), &c))
+				row := ""
+				if c.SourceRow != nil {
+					row = " v = " + *c.SourceRow["v"]
+				}
+				got = append(got, strings.TrimSpace(table.Name+" "+c.Operation+" "+c.Source+row))
+				assert.Equal(t, c.Source == "unknown", c.SourceNote != "", one)
+			}
+		}
+		assert.Equal(t, []string{
+			`Odd "one insert same`, `Odd "one insert absent`, `Odd "one insert different v = y`, `Odd "one update different v = old`, `Odd "one delete same`,
+			"missing update unknown", "nokey insert unknown", "only_here insert unknown",
+		}, got)
 	})
 }

@@ -47,6 +47,8 @@ type Options struct {
 	// Limit is how many changes of a table are written; zero: all. All are counted.
 	Limit int64
 	Sync  bool // wait until all of it is on the disk
+	// Lookup, if not nil, is asked what the server that took over has of each row.
+	Lookup Lookup
 	// About is what stands in the summary and in the files' headers.
 	About About
 }

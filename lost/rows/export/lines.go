@@ -18,10 +18,10 @@ const timeLayout = "2006-01-02 15:04:05.000000Z07:00"
 // put writes text; an error comes back when the file is closed.
 func put(w *bufio.Writer, s string) { _, _ = w.WriteString(s) }
 
-func writeCSVHeader(w *bufio.Writer, t *rows.Table) {
-	for i, name := range leading {
-		comma(w, i)
-		put(w, name)
+func writeCSVHeader(w *bufio.Writer, t *rows.Table, compared bool) {
+	put(w, strings.Join(leading, ","))
+	if compared {
+		put(w, ",_source")
 	}
 	for _, c := range t.Columns {
 		if !c.Virtual {
@@ -30,12 +30,6 @@ func writeCSVHeader(w *bufio.Writer, t *rows.Table) {
 		}
 	}
 	put(w, "\n")
-}
-
-func comma(w *bufio.Writer, i int) {
-	if i > 0 {
-		put(w, ",")
-	}
 }
 
 // writeField writes text as COPY does with FORMAT csv: what is empty is in quotes, for
@@ -50,20 +44,28 @@ func writeField(w *bufio.Writer, s string) {
 	put(w, "\"")
 }
 
-// writeCSV writes a line for each version of the row.
-func writeCSV(w *bufio.Writer, c *rows.Change) {
+// writeCSV writes a line for each version of the row, and one for what the server that
+// took over has instead.
+func writeCSV(w *bufio.Writer, c *rows.Change, v *verdict) {
 	if c.Op != rows.Inserted {
-		writeVersion(w, c, "old", c.Old)
+		writeVersion(w, c, "old", c.Old, v)
 	}
 	if c.Op != rows.Deleted {
-		writeVersion(w, c, "new", c.New)
+		writeVersion(w, c, "new", c.New, v)
+	}
+	if v != nil && v.row != nil {
+		writeVersion(w, c, "source", v.row, v)
 	}
 }
 
-func writeVersion(w *bufio.Writer, c *rows.Change, version string, values []rows.Value) {
+func writeVersion(w *bufio.Writer, c *rows.Change, version string, values []rows.Value, v *verdict) {
 	fmt.Fprintf(w, "%s,%d,%s,%s,", c.Op, c.XID, c.Committed.Format(timeLayout), version)
 	if note := note(c, values); note != "" {
 		writeField(w, note)
+	}
+	if v != nil {
+		put(w, ",")
+		writeField(w, v.String())
 	}
 	for i, column := range c.Table.Columns {
 		if column.Virtual {
@@ -107,9 +109,12 @@ type line struct {
 	Place       string          `json:"place"`
 	Missing     []string        `json:"missing,omitempty"` // columns
 	Note        string          `json:"note,omitempty"`
+	Source      string          `json:"source,omitempty"`
+	SourceRow   json.RawMessage `json:"source_row,omitempty"`
+	SourceNote  string          `json:"source_note,omitempty"`
 }
 
-func writeJSON(w *bufio.Writer, c *rows.Change) error {
+func writeJSON(w *bufio.Writer, c *rows.Change, v *verdict) error {
 	l := line{Operation: c.Op, XID: c.XID, CommittedAt: c.Committed.Format(timeLayout), Note: c.Why}
 	place := c.NewPlace
 	if c.Op == rows.Deleted {
@@ -132,6 +137,14 @@ func writeJSON(w *bufio.Writer, c *rows.Change) error {
 			if values != nil && values[i].Missing && !column.Virtual {
 				l.Missing = append(l.Missing, column.Name)
 				break
+			}
+		}
+	}
+	if v != nil {
+		l.Source, l.SourceNote = v.what, v.why
+		if v.row != nil {
+			if l.SourceRow, err = object(c, v.row); err != nil {
+				return err
 			}
 		}
 	}

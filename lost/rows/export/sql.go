@@ -58,9 +58,15 @@ func literal(v rows.Value) string {
 }
 
 // writeSQL writes a statement that does a change again.
-func writeSQL(w *bufio.Writer, c *rows.Change) {
+func writeSQL(w *bufio.Writer, c *rows.Change, v *verdict) {
 	t := c.Table
 	fmt.Fprintf(w, "\n-- transaction %d, committed at %s\n", c.XID, c.Committed.Format(timeLayout))
+	if v != nil {
+		fmt.Fprintf(w, "-- on the new server: %s\n", comment(v.String()))
+		if v.row != nil {
+			fmt.Fprintf(w, "-- it has: %s\n", comment(describe(t, v.row)))
+		}
+	}
 	name := identifier(t.Schema) + "." + identifier(t.Name)
 	statement, why := "", ""
 	switch c.Op {

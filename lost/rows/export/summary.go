@@ -12,18 +12,21 @@ type Summary struct {
 	FormatVersion int    `json:"format_version"` // 1
 	Format        Format `json:"format"`
 	About
-	Transactions int             `json:"transactions"` // that committed behind the divergence
-	RolledBack   int             `json:"rolled_back"`
-	Unfinished   int             `json:"unfinished"`
-	Inserted     int64           `json:"inserted"`
-	Updated      int64           `json:"updated"`
-	Deleted      int64           `json:"deleted"`
-	Unknown      int64           `json:"unknown"`   // of these, a row is not known
-	NotNamed     int64           `json:"not_named"` // rows of tables that no catalog has any more
-	Incomplete   bool            `json:"incomplete"`
-	Unparsed     int             `json:"unparsed"`
-	Tables       []TableSummary  `json:"tables"`
-	Relations    []RelationEvent `json:"relations"`
+	Transactions int   `json:"transactions"` // that committed behind the divergence
+	RolledBack   int   `json:"rolled_back"`
+	Unfinished   int   `json:"unfinished"`
+	Inserted     int64 `json:"inserted"`
+	Updated      int64 `json:"updated"`
+	Deleted      int64 `json:"deleted"`
+	Unknown      int64 `json:"unknown"`   // of these, a row is not known
+	NotNamed     int64 `json:"not_named"` // rows of tables that no catalog has any more
+	Incomplete   bool  `json:"incomplete"`
+	Unparsed     int   `json:"unparsed"`
+	// Source is how many changes the server that took over has the same row of, another
+	// one, none; it is there if that was asked.
+	Source    map[string]int64 `json:"source,omitempty"`
+	Tables    []TableSummary   `json:"tables"`
+	Relations []RelationEvent  `json:"relations"`
 }
 
 // TableSummary is a table of which rows are lost.
@@ -58,6 +61,9 @@ func (w *writer) summary(s rows.Summary) *Summary {
 	d := &Summary{
 		FormatVersion: 1, Format: w.o.Format, About: w.o.About, Transactions: s.Transactions, RolledBack: s.RolledBack, Unfinished: s.Open,
 		NotNamed: s.NotNamed, Incomplete: s.Incomplete, Unparsed: s.Unparsed, Tables: []TableSummary{}, Relations: []RelationEvent{},
+	}
+	if w.o.Lookup != nil {
+		d.Source = w.verdicts
 	}
 	for _, t := range s.Tables {
 		d.Inserted += t.Inserted
@@ -116,6 +122,10 @@ transactions were rolled back or never ended: what those did is not here. In it
   unparsed     counts records that were not understood.
 
 @FORMAT@
+If the new server was asked (--compare), each change says what it has of that primary
+key: "same" is the same row (of a deletion the old one), "different" another row, which
+is told as well, "absent" none, and "unknown" says why it was not asked.
+
 Values are written as the server writes them with DateStyle ISO, IntervalStyle
 postgres, the time zone UTC, bytea_output hex, and floats in as many digits as they
 need. Files are in UTF-8; bytes that are no text in the database's encoding are
@@ -140,6 +150,8 @@ field that is empty is a null, and "" is text without characters. The first colu
   _committed_at   when it committed, by the server's clock, in UTC
   _version        old or new
   _note           what is not known of the row, and why
+  _source         what the new server has, if it was asked; a line of version "source"
+                  is its row, if that is different
 `,
 	JSONL: `There is a directory for each database, and in it a file for each table, with a JSON
 object in each line, in the order in which the transactions committed: "operation",

@@ -27,6 +27,10 @@ type writer struct {
 	dirs    map[string]string
 	open    list.List // of *file, used last first
 	written map[*rows.Table]int64
+
+	batch       batch // of changes that are to be compared
+	notCompared map[*rows.Table]string
+	verdicts    map[string]int64
 }
 
 // file is one that is written.
@@ -41,7 +45,7 @@ type file struct {
 func newWriter(o Options) *writer {
 	return &writer{
 		o: o, files: map[*rows.Table]*file{}, bySQL: map[string]*file{}, used: map[string]bool{}, dirs: map[string]string{},
-		written: map[*rows.Table]int64{},
+		written: map[*rows.Table]int64{}, notCompared: map[*rows.Table]string{}, verdicts: map[string]int64{},
 	}
 }
 
@@ -57,34 +61,63 @@ func (w *writer) write(ctx context.Context, changes iter.Seq2[*rows.Change, erro
 			continue
 		}
 		w.written[c.Table]++
-		if err := w.change(c); err != nil {
+		if w.o.Lookup == nil {
+			if err := w.change(c, nil); err != nil {
+				return fmt.Errorf("could not write lost rows: %w", err)
+			}
+			continue
+		}
+		if w.batch.add(c) {
+			if err := w.writeBatch(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return w.writeBatch(ctx)
+}
+
+// writeBatch compares the changes that wait for it, and writes them.
+func (w *writer) writeBatch(ctx context.Context) error {
+	if len(w.batch.changes) == 0 {
+		return nil
+	}
+	if err := w.compare(ctx, &w.batch); err != nil {
+		return err
+	}
+	for i := range w.batch.changes {
+		c := &w.batch.changes[i]
+		w.verdicts[c.verdict.what]++
+		if err := w.change(&c.Change, &c.verdict); err != nil {
 			return fmt.Errorf("could not write lost rows: %w", err)
 		}
 	}
+	clear(w.batch.changes)
+	w.batch.changes, w.batch.size = w.batch.changes[:0], 0
 	return nil
 }
 
-func (w *writer) change(c *rows.Change) error {
+// change writes one, with what the server that took over says of it, if that was asked.
+func (w *writer) change(c *rows.Change, v *verdict) error {
 	f, err := w.file(c.Table)
 	if err != nil {
 		return err
 	}
 	switch w.o.Format {
 	case JSONL:
-		return writeJSON(f.w, c)
+		return writeJSON(f.w, c, v)
 	case SQL:
 		if !f.begun {
 			writeSQLHeader(f.w, w.o.About, c.Table.Database)
 		}
 		f.begun = true
-		writeSQL(f.w, c)
+		writeSQL(f.w, c, v)
 		return nil
 	}
 	if !f.begun {
-		writeCSVHeader(f.w, c.Table)
+		writeCSVHeader(f.w, c.Table, v != nil)
 	}
 	f.begun = true
-	writeCSV(f.w, c)
+	writeCSV(f.w, c, v)
 	return nil
 }
 
