@@ -24,6 +24,7 @@ test: ## everything, on real servers of every major
 	go test ./...
 
 torture: ## every instant and every death, not only a sample, power cuts, kills histories and flipped bits TORTURE times as often; no longer than TORTURETIME a package
+	GOREWIND_TORTURE=$(TORTURE) go test ./source/pgsource -run 'TestASourceThatAttacks' -v -count 1 -timeout $(TORTURETIME)
 	GOREWIND_TORTURE=$(TORTURE) go test ./rewind -run 'TestEvery|TestKilled|TestFullDisk|TestFlippedBits' -v -count 1 -timeout $(TORTURETIME)
 	GOREWIND_TORTURE=$(TORTURE) go test ./internal/trial/... -v -count 1 -timeout $(TORTURETIME)
 

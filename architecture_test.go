@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"internal/archive":                  {"pgdata", "timeline", "internal/datadir"},
 	"internal/recovery":                 {"pgdata", "controlfile", "filemap", "internal/datadir"},
 	"source":                            {"pgdata", "internal/datadir"},
-	"source/pgsource":                   {"pgdata", "source", "source/pgsource/internal/conninfo"},
+	"source/pgsource":                   {"pgdata", "source", "source/pgsource/internal/conninfo", "internal/plain"},
 	"source/pgsource/internal/conninfo": {},
 	"internal/target":                   {"pgdata", "controlfile", "filemap", "internal/datadir"},
 	"internal/target/faultdisk":         {"internal/target"},
@@ -53,6 +53,7 @@ var mayImport = map[string][]string{
 	"internal/getopt":  {},
 	"internal/fixture": {"pgdata"},
 	"internal/pgtest":  {"pgdata"},
+	"internal/rogue":   {},
 	"internal/waltest": {"pgdata", "walreader"},
 	"demo":             {"pgdata", "internal/page", "internal/pgtest"},
 	"bench":            {"pgdata", "controlfile", "internal/pgtest"},
@@ -95,6 +96,7 @@ var mayDependOn = map[string][]string{
 		"github.com/mitchellh/colorstring", "github.com/rivo/uniseg", "golang.org/x/term", "golang.org/x/sys",
 	},
 	"internal/pgtest": nil, // for tests, the demo and the benchmark: anything
+	"internal/rogue":  nil,
 	"demo":            nil,
 	"bench":           nil,
 
@@ -170,6 +172,30 @@ func TestFilesOfADataDirectoryAreOpenedWithoutWaiting(t *testing.T) {
 			for line := range strings.Lines(string(text)) {
 				if opensByName.MatchString(line) && !strings.Contains(line, "NoWaiting") {
 					assert.Fail(t, "it could wait at a fifo: open it with internal/datadir", "%s: %s", name, line)
+				}
+			}
+		}
+	}
+}
+
+// anOption is how command lines are spelled.
+var anOption = regexp.MustCompile(`"[^"]*--[a-z][a-z-]+`)
+
+// What the library advises is for programs: it names fields of rewind.Options, which
+// the command line makes options of.
+func TestTheLibrarySpeaksOfNoCommandLine(t *testing.T) {
+	for _, pkg := range []string{
+		"controlfile", "filemap", "lost", "pgdata", "report", "rewind", "source", "source/pgsource", "timeline", "walreader",
+		"internal/archive", "internal/datadir", "internal/pgconf", "internal/target",
+	} {
+		files, err := filepath.Glob(pkg + "/*.go")
+		require.NoError(t, err)
+		for _, name := range files {
+			text, err := os.ReadFile(name)
+			require.NoError(t, err)
+			for line := range strings.Lines(string(text)) {
+				if code, _, _ := strings.Cut(line, "// "); !strings.HasSuffix(name, "_test.go") && anOption.MatchString(code) {
+					assert.Fail(t, "name the field of rewind.Options instead", "%s: %s", name, line)
 				}
 			}
 		}

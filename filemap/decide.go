@@ -157,7 +157,11 @@ func (d *decider) onBoth(source, target *cursor) error {
 		return nil
 	}
 	if src.fileType() != f.Type {
-		return fmt.Errorf("file %q is a %s on the source and a %s on the target: make them the same", f.Path, src.fileType(), f.Type)
+		advice := "make them the same"
+		if Keepable(f.Path) {
+			advice += ", or keep the target's with Options.Keep"
+		}
+		return fmt.Errorf("file %q is a %s on the source and a %s on the target: %s", f.Path, src.fileType(), f.Type, advice)
 	}
 	if f.Type != pgdata.Regular || path.Base(f.Path) == pgdata.VersionPath && !d.rules.Suspect[f.Path] && !d.facts.Compare {
 		return nil

@@ -49,9 +49,12 @@ func Excluded(p string) bool {
 }
 
 // invisible reports whether a file is left alone on both sides: what gorewind
-// itself keeps there, what macOS drops everywhere, and what lies in a tablespace
-// beside this version's directory, such as lost+found.
+// itself keeps there, what macOS drops everywhere, what file systems have at their
+// top, and what lies in a tablespace beside this version's directory.
 func invisible(v *pgdata.Version, p string) bool {
+	if slices.Contains(strings.Split(p, "/"), "lost+found") {
+		return true
+	}
 	if strings.Contains(p, ".DS_Store") || strings.HasPrefix(p, OwnPrefix) || strings.Contains(p, "/"+OwnPrefix) {
 		return true
 	}

@@ -50,13 +50,19 @@ var dataNames = map[string]bool{
 	"pg_xact": true, "pg_xlog": true,
 }
 
+// Keepable reports whether a file of the target may be kept: it is of no cluster's data.
+func Keepable(name string) bool {
+	first, _, _ := strings.Cut(name, "/")
+	return !dataNames[first]
+}
+
 // keeps reports whether a file stays as it is, or is not there and stays away.
 func (b *Builder) keeps(name string) (bool, error) {
 	pattern := b.rules.Keep.Match(name)
 	if pattern == "" {
 		return false, nil
 	}
-	if first, _, _ := strings.Cut(name, "/"); dataNames[first] {
+	if !Keepable(name) {
 		return false, fmt.Errorf("pattern %q of files to keep matches %q, which holds data: keep only configuration, certificates and logs", pattern, name)
 	}
 	return true, nil

@@ -57,6 +57,12 @@ const (
 	MadeByRecovery Reason = "made by recovery from WAL"
 )
 
+// reasons are all that an entry can have.
+var reasons = []Reason{
+	OnlyOnSource, OnlyOnTarget, NotARelation, Grown, Shrunk, ChangedBlocks, NeededRecovery, Superseded, CommonWAL, NotWritten,
+	SameContent, Kept, OldWAL, Different, MadeByRecovery,
+}
+
 // Entry is one file, directory or symbolic link that the plan says something
 // about.
 type Entry struct {

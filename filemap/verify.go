@@ -9,11 +9,6 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// reasons are all that an entry can have.
-var reasons = []Reason{
-	OnlyOnSource, OnlyOnTarget, NotARelation, Grown, Shrunk, ChangedBlocks, NeededRecovery, CommonWAL, NotWritten, SameContent, Kept, MadeByRecovery,
-}
-
 // Verify refuses a plan that no Builder makes for clusters of a major and a geometry:
 // one that was kept in a file, and that anybody can have written.
 func (p *Plan) Verify(v *pgdata.Version, g pgdata.Geometry) error {

@@ -70,7 +70,6 @@ type Evidence string
 // The kinds of evidence.
 const (
 	ByWAL        Evidence = "wal"        // the target's WAL since the last common checkpoint
-	ByChanges    Evidence = "changes"    // what both sides changed since a point before they parted
 	ByComparison Evidence = "comparison" // a comparison of all files
 )
 
@@ -328,10 +327,7 @@ func (e *Error) untouched() string {
 
 // Words are the evidence's for people.
 func (e Evidence) Words() string {
-	switch e {
-	case ByChanges:
-		return "what both sides changed"
-	case ByComparison:
+	if e == ByComparison {
 		return "a comparison of all files"
 	}
 	return "the target's WAL"

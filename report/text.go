@@ -60,8 +60,6 @@ func (t *text) heading(d *Document) {
 		t.wrapped("", "It completes a rewind that was interrupted.")
 	case d.Evidence == ByComparison:
 		t.wrapped("", "It compares all files, "+Bytes(d.Compared)+" on each side.")
-	case d.Evidence == ByChanges:
-		t.wrapped("", "It copies what either side changed since before they parted.")
 	case !d.Required && d.Target != nil && d.Error == nil: // what failed early does not know
 		t.wrapped("", "No rewind is required: "+d.Reason+".")
 	}

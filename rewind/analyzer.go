@@ -75,7 +75,7 @@ func (r *Rewind) byWAL(ctx context.Context, a *analyzer, s sides, p, earlier *Pl
 		}
 		s.target, p.Target = recovered, recovered
 	}
-	lists := a.list(ctx, earlier)
+	lists := a.list(ctx, s.target, earlier)
 	defer lists.stop()
 	past, err := a.past(ctx, s, f, earlier)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"path"
@@ -13,7 +14,9 @@ import (
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/archive"
+	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgconf"
+	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/timeline"
@@ -47,20 +50,30 @@ func (a *analyzer) checkRequired(p *Plan, b *filemap.Builder) {
 	}
 }
 
+// maxConfiguration is how many bytes of the source's configuration files are read: one
+// can include any number of others.
+const maxConfiguration = 16 << 20
+
 // rewoundConfig is the configuration that the rewound server will have: the source's,
 // but for what the target keeps.
 func (a *analyzer) rewoundConfig(ctx context.Context, b *filemap.Builder) (*pgconf.Config, error) {
 	keep := filemap.Patterns(a.opts.Keep)
+	size := 0
 	return pgconf.Load(pgconf.Options{
 		DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: a.version,
 		ReadFile: func(p string) ([]byte, error) {
 			if keep.Match(p) != "" {
-				return a.target.ReadFile(p)
+				return readLinked(a.target, p)
 			}
 			if _, has := b.Source(p); !has {
 				return nil, fmt.Errorf("file %q: %w", p, fs.ErrNotExist)
 			}
-			return a.source.ReadFile(ctx, p)
+			b, err := a.source.ReadFile(ctx, p)
+			if size += len(b); size > maxConfiguration {
+				return nil, fmt.Errorf("file %q of the source's configuration is one too many: they have more than %d bytes together, which cannot be: %w",
+					p, maxConfiguration, ErrSourceUntrusted)
+			}
+			return b, err
 		},
 		Names: func(dir string) ([]string, error) {
 			var names []string
@@ -71,6 +84,23 @@ func (a *analyzer) rewoundConfig(ctx context.Context, b *filemap.Builder) (*pgco
 		},
 	})
 }
+
+// readLinked reads a small file of the target, which can be a link: configuration that
+// is switched off leads to the null device.
+func readLinked(t *target.Target, p string) ([]byte, error) {
+	if info, err := t.Lstat(p); err != nil || info.Mode().Type() != fs.ModeSymlink {
+		return t.ReadFile(p)
+	}
+	f, err := datadir.OpenRegularFile(t.Join(p))
+	if err != nil {
+		return nil, fmt.Errorf("could not open file %q for reading: %w", t.Join(p), datadir.Reason(err))
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxLinked))
+}
+
+// maxLinked is more than a configuration file has, in bytes.
+const maxLinked = 1 << 20
 
 // choice is what recovery will choose by: the configuration that the rewound server
 // will have, and the source's slots.
@@ -236,7 +266,11 @@ func (a *analyzer) checkUnarchived(p *Plan, b *filemap.Builder) {
 		}
 	}
 	if n := len(p.Unarchived); n > 0 && !a.opts.ArchiveLostWAL {
-		a.warn(p, "%d WAL segments of before the divergence wait to be archived by the target, which will not do that any more (%s to %s): "+
-			"hand them over with --archive-lost-wal, or keep them with --save-lost", n, p.Unarchived[0], p.Unarchived[n-1])
+		what := "hand them over with Options.ArchiveLostWAL"
+		if a.opts.SaveLost == "" {
+			what += ", or keep them with Options.SaveLost"
+		}
+		a.warn(p, "%d WAL segments of before the divergence wait to be archived by the target, which will not do that any more (%s to %s): %s",
+			n, p.Unarchived[0], p.Unarchived[n-1], what)
 	}
 }

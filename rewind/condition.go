@@ -12,6 +12,7 @@ import (
 	"github.com/gorewind/gorewind/internal/recovery"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/timeline"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -33,7 +34,7 @@ const (
 	SourceUnavailable   Condition = "source_unavailable"   // ErrSourceUnavailable
 	SourceChanged       Condition = "source_changed"       // ErrSourceChanged, *SourceFileError
 	SourcePooled        Condition = "source_pooled"        // ErrSourcePooled
-	SourceUntrusted     Condition = "source_untrusted"     // ErrSourceUntrusted, ErrUnsafePath
+	SourceUntrusted     Condition = "source_untrusted"     // ErrSourceUntrusted, source.ErrUntrusted, ErrUnsafePath
 	MissingPrivilege    Condition = "missing_privilege"    // ErrPrivilege; the error names the statements to run
 	SameDirectory       Condition = "same_directory"       // ErrSameDirectory, ErrNested
 	DifferentSystems    Condition = "different_systems"    // ErrDifferentSystems
@@ -90,7 +91,7 @@ var verdicts = []verdict{
 	{condition: SourceChanged, temporary: true, is: anyOf(ErrSourceChanged)},
 	{condition: SourceChanged, temporary: true, is: as[*SourceFileError]},
 	{condition: SourcePooled, is: anyOf(ErrSourcePooled)},
-	{condition: SourceUntrusted, is: anyOf(ErrSourceUntrusted, datadir.ErrUnsafePath)},
+	{condition: SourceUntrusted, is: anyOf(ErrSourceUntrusted, source.ErrUntrusted, datadir.ErrUnsafePath)},
 	{condition: SameDirectory, is: anyOf(ErrSameDirectory, ErrNested)},
 	{condition: DifferentSystems, is: anyOf(ErrDifferentSystems)},
 	{condition: Incompatible, is: anyOf(ErrIncompatible)},

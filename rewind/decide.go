@@ -41,7 +41,7 @@ func (a *analyzer) decide(ctx context.Context, p *Plan, past *past, lists *listi
 		return err
 	}
 	if err := a.compareFiles(ctx, p); err != nil {
-		return err
+		return unreadable(err)
 	}
 	if err := a.checkActs(ctx, p, past.events, a.commonWAL(sides{p.Target, p.Source}), ahead); err != nil {
 		return err

@@ -33,7 +33,7 @@ type Error struct {
 	CrashRecovered   bool      // the target's crash recovery, which Options.EnsureShutdown asks for, changed it in this run, even if that failed
 	NeedsSource      bool      // the target is half rewound in place: what finishes it takes a source
 	Retryable        bool      // the same call may succeed later, without anybody doing anything but waiting
-	BaseBackupNeeded bool      // no further attempt can succeed, whatever is set or brought back before it
+	BaseBackupNeeded bool      // no further attempt can succeed without Options.Resync, whatever is set or brought back before it
 	Err              error
 }
 
@@ -125,12 +125,12 @@ func (a *analyzer) unreadable(err error) error {
 		return &Explained{
 			Err:         &reworded{missing.Error(), err},
 			Consequence: strings.TrimSuffix(wal.Error(), ": "+wal.Reason),
-			Hint:        fromWAL,
+			Hint:        a.fromWAL(),
 		}
 	case !judge(err).lost:
 		return err // is not about what WAL holds
 	case isWAL && wal.File != "":
-		return &Explained{Err: err, Detail: fmt.Sprintf("File %q: %v.", wal.File, wal.Err), Hint: fromWAL}
+		return &Explained{Err: err, Detail: fmt.Sprintf("File %q: %v.", wal.File, wal.Err), Hint: a.fromWAL()}
 	}
 	return &Explained{Err: err, Detail: fmt.Sprintf("The WAL of the target %q is not what its histories say.", a.target.Name()), Hint: takeBase}
 }

@@ -16,9 +16,6 @@ const (
 	// ByWAL is the target's WAL since the last common checkpoint, which is where
 	// recovery starts.
 	ByWAL Evidence = "wal"
-	// ByChanges is what both sides changed since a point before the fork, by their
-	// WAL or their WAL summaries. Recovery starts at the source's own last checkpoint.
-	ByChanges Evidence = "changes"
 	// ByComparison is a comparison of all files. Recovery starts at the source's own
 	// last checkpoint.
 	ByComparison Evidence = "comparison"
@@ -69,7 +66,12 @@ func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Pla
 	}
 	err := r.firstOf(ctx, a, ways, s, earlier)
 	if r.opts.Resync == NoResync && judge(err).resync {
-		err = &Explained{Err: err, Hint: a.offerResync(ctx)}
+		e := &Explained{Err: err}
+		if outer, is := err.(*Explained); is { //nolint:errorlint // what is inside says its hints later
+			*e = *outer
+		}
+		e.Hint = strings.TrimSpace(e.Hint + " " + a.offerResync(ctx))
+		err = e
 	}
 	return err
 }
@@ -79,13 +81,13 @@ func (a *analyzer) offerResync(ctx context.Context) string {
 	var sum int64
 	for f, err := range a.source.Files(ctx) {
 		if err != nil {
-			return "Or resync it (--resync)."
+			return "Or resync it (Options.Resync)."
 		}
 		if _, isWAL := a.version.InWALDir(f.Path); !isWAL {
 			sum += f.Size
 		}
 	}
-	return fmt.Sprintf("Or resync it (--resync), which reads at most %s on each side.", report.Bytes(sum))
+	return fmt.Sprintf("Or resync it (Options.Resync), which reads at most %s on each side.", report.Bytes(sum))
 }
 
 // way is an analysis by one kind of evidence, which fills a plan.
@@ -144,10 +146,7 @@ func (r *Rewind) resyncInstead(ctx context.Context, err error) error {
 
 // words are the evidence's for a message.
 func (e Evidence) words() string {
-	switch e {
-	case ByChanges:
-		return "what both sides changed"
-	case ByComparison:
+	if e == ByComparison {
 		return "a comparison of all files"
 	}
 	return "the target's WAL"

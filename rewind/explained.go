@@ -52,9 +52,16 @@ func (r *reworded) Unwrap() error { return r.error }
 const (
 	stopAgain = "Start the server in it and stop it again."
 	takeBase  = "Take a base backup."
-	fromWAL   = "If an archive has that file, bring it back with --restore-target-wal or copy it there, else take a base backup."
-	letItStop = "Start the server in it and stop it again, or let gorewind do that: without --dry-run and --no-ensure-shutdown."
+	letItStop = "Start the server in it and stop it again, or have that done by Options.EnsureShutdown."
 )
+
+// fromWAL says where WAL can come from that the target lacks.
+func (a *analyzer) fromWAL() string {
+	if a.opts.RestoreTargetWAL { // whose archive was asked
+		return "If you have that file elsewhere, copy it there, else take a base backup."
+	}
+	return "If an archive has that file, bring it back with Options.RestoreTargetWAL or copy it there, else take a base backup."
+}
 
 // explain takes errors of other packages apart.
 func explain(err error) error {
@@ -85,6 +92,14 @@ func explain(err error) error {
 		}
 	}
 	return err
+}
+
+// unreadable says what can be done about files that may not be read.
+func unreadable(err error) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return &Explained{Err: err, Hint: "Make it readable, or, if it holds no data, keep the target's own with Options.Keep."}
 }
 
 // concerns says where an inner error is from, as far as what wraps it does.

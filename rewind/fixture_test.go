@@ -1,6 +1,7 @@
 package rewind_test
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -58,6 +59,11 @@ func TestFixturesAreRewoundAsRecorded(t *testing.T) {
 			t.Parallel()
 			target, src, r := restoreBoth(t, dir)
 			got := planText(r.Plan())
+			var saved bytes.Buffer
+			require.NoError(t, r.Save(&saved))
+			again, err := rewind.ReadPlan(rewind.PlanBody(saved.Bytes()))
+			require.NoError(t, err, "a plan that was saved can be read")
+			assert.Equal(t, got, planText(again))
 			words := filepath.Join(dir, "pg_rewind.txt")
 			if _, err := os.Stat(words); err == nil {
 				comparePlan(t, r.Plan(), words)

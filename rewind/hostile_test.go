@@ -532,3 +532,43 @@ func (s *promoted) State(context.Context) (source.State, error) {
 	s.asked++
 	return source.State{Live: true, FullPageWrites: true, Timeline: 1 + s.asked, FlushLSN: 0xB00000}, nil
 }
+
+// farAway says, from the second time on, that its WAL ends where nobody has ever been,
+// and that it has every segment up to there.
+type farAway struct {
+	*liar
+	asked, fetched int
+}
+
+func (s *farAway) State(context.Context) (source.State, error) {
+	state := source.State{Live: true, FullPageWrites: true, Timeline: 2, FlushLSN: 0xB00000}
+	if s.asked++; s.asked > 1 {
+		state.FlushLSN = 1 << 49
+	}
+	return state, nil
+}
+
+func TestASourceThatIsFarAheadCostsNoTime(t *testing.T) {
+	p := restorePair(t, "18", "basic")
+	honest, err := source.OpenDir(p.source)
+	require.NoError(t, err)
+	defer func() { _ = honest.Close() }()
+	p.patch(p.source, func(b []byte) { binary.LittleEndian.PutUint32(b[16:], 6) }) // in production
+	src := &farAway{liar: &liar{Source: honest, reads: map[string]int{}}}
+	src.fetch = func(ctx context.Context, honest source.Source, r source.Range, dst source.Sink) error {
+		if _, err := os.Stat(filepath.Join(p.source, r.Path)); err == nil || !isWAL(r.Path) {
+			return honest.Fetch(ctx, only(r), dst)
+		}
+		if src.fetched++; src.fetched > 100_000 {
+			return errors.New("it never ends")
+		}
+		return dst.WriteAt(r.Path, make([]byte, r.Length), r.Offset)
+	}
+	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, NoSync: true, Source: src})
+	require.NoError(t, err)
+	defer func() { _ = r.Close() }()
+	// Whether such a source has what it says, the standby finds out.
+	require.NoError(t, r.Apply(t.Context()))
+	assert.Greater(t, src.asked, 1)
+	assert.Positive(t, src.fetched)
+}

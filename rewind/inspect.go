@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/walreader"
@@ -46,6 +47,11 @@ func (r *Rewind) inspect(ctx context.Context, control []byte, earlier *Plan) (a 
 		}
 	}
 	c := s.target.Control
+	if r.opts.ConfigFile == "" {
+		if r.opts.ConfigFile = pgconf.Locate(r.target.Name(), c.Version); r.opts.ConfigFile != "" {
+			r.log.Debug(fmt.Sprintf("the configuration of the target is that of file %q", r.opts.ConfigFile))
+		}
+	}
 	a = &analyzer{
 		opts: &r.opts, log: r.log, target: r.target, source: r.opts.Source, step: r.step, watch: r.watchCompared, version: c.Version, geo: c.Geometry,
 		format: walreader.Format{Version: c.Version, Geometry: c.Geometry, SystemIdentifier: c.SystemIdentifier},
@@ -99,7 +105,7 @@ func (r *Rewind) checkSystem(ctx context.Context, c *controlfile.Data) error {
 		return &Explained{
 			Err:    fmt.Errorf("nothing in the target %q shows that it is of the source's system: %w", r.target.Name(), ErrDifferentSystems),
 			Detail: "Its control file cannot be read, and it has no WAL.",
-			Hint:   fmt.Sprintf("If it is all the same, say so with the system identifier %d; or empty the directory.", c.SystemIdentifier),
+			Hint:   fmt.Sprintf("If it is, give %d as Options.SystemIdentifier. Or empty the directory.", c.SystemIdentifier),
 		}
 	}
 	return nil
@@ -156,7 +162,7 @@ func (r *Rewind) checkNotRunning() error {
 		if pid, err = dir.ServerPID(); err == nil && pid != 0 {
 			err = &Explained{
 				Err: ErrSourceRunning, Detail: fmt.Sprintf("Process %d has %q in use.", pid, dir.Path()),
-				Hint: "Stop it, or give it with --source-server.",
+				Hint: "Stop it, or give the running server as Options.Source.",
 			}
 		}
 	}

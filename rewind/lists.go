@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/source"
 )
 
 // listings are both sides' file lists, which are made while the target's WAL is
@@ -20,19 +21,30 @@ type listings struct {
 }
 
 // list begins to list both sides.
-func (a *analyzer) list(ctx context.Context, earlier *Plan) *listings {
+func (a *analyzer) list(ctx context.Context, s Side, earlier *Plan) *listings {
 	rules := filemap.Rules{Version: a.version, Geometry: a.geo, Keep: a.opts.Keep}
 	if earlier != nil {
 		rules.Suspect = earlier.Suspect
 	}
+	spared := func(dir string) bool { return rules.Keep.Match(dir) != "" }
+	if s, ok := a.source.(source.Sparing); ok {
+		s.Spare(spared)
+	}
+	a.target.Spare(spared)
 	l := &listings{builder: filemap.NewBuilder(rules)}
 	ctx, l.cancel = context.WithCancel(ctx)
 	l.group, ctx = errgroup.WithContext(ctx)
+	budget := newListBudget(s)
 	debug := a.log.Enabled(ctx, slog.LevelDebug)
 	l.group.Go(func() error {
 		for f, err := range a.source.Files(ctx) {
 			if err == nil {
+				err = budget.addSource(ctx, f)
+			}
+			if err == nil {
 				err = l.builder.AddSource(f)
+			} else {
+				err = unreadable(err)
 			}
 			if err != nil {
 				return err
@@ -50,11 +62,15 @@ func (a *analyzer) list(ctx context.Context, earlier *Plan) *listings {
 			}
 			if err == nil {
 				err = l.builder.AddTarget(f)
+			} else {
+				err = unreadable(err)
 			}
 			if err != nil {
 				return err
 			}
+			budget.addTarget(f)
 		}
+		budget.endTarget()
 		l.builder.EndTarget()
 		return nil
 	})

@@ -23,6 +23,8 @@ func (p *Plan) verify() error {
 		return errors.New("it has no control files")
 	case p.Version == nil || p.Version != t.Version || s.Version != t.Version || s.Geometry != t.Geometry || s.SystemIdentifier != t.SystemIdentifier:
 		return errors.New("its control files are of two clusters")
+	case p.Evidence != ByWAL && p.Evidence != ByComparison:
+		return errors.New("it rests on nothing")
 	case p.Resumes || p.Again:
 		return errors.New("it is the rest of another rewind")
 	}
@@ -63,6 +65,9 @@ func (p *Plan) verifyHistories() error {
 		what string
 		Side
 	}{{"target", p.Target}, {"source", p.Source}} {
+		if side.what == "target" && p.Evidence != ByWAL && len(side.History) == 0 {
+			continue // it may have none that can be read
+		}
 		if err := verifyHistory(side.History, side.Timeline); err != nil {
 			return fmt.Errorf("the timelines of the %s: %w", side.what, err)
 		}
@@ -87,7 +92,7 @@ func (p *Plan) verifyPositions() error {
 			return fmt.Errorf("no WAL reaches %s", at)
 		}
 	}
-	if p.Required && (p.Start.Redo == 0 || p.Start.TLI == 0 || p.Divergence == 0 || p.DivergenceTimeline == 0) {
+	if p.Required && (p.Start.Redo == 0 || p.Start.TLI == 0 || p.Evidence == ByWAL && (p.Divergence == 0 || p.DivergenceTimeline == 0)) {
 		return errors.New("it does not say where recovery starts")
 	}
 	return nil
@@ -134,6 +139,11 @@ func (p *Plan) verifyNames() error {
 	for name := range p.Recovery {
 		if name != pgconf.RecoveryFile && name != pgconf.RecoveryDoneFile {
 			return fmt.Errorf("%.200q does not make a server a standby", name)
+		}
+	}
+	for name, blocks := range p.Damaged {
+		if blocks == nil || name != path.Clean(name) || !filepath.IsLocal(filepath.FromSlash(name)) {
+			return fmt.Errorf("%.200q is no damaged file of a cluster", name)
 		}
 	}
 	for segment, blocks := range p.Changed.Blocks {

@@ -296,7 +296,7 @@ var refusals = []refusal{
 		spoil: func(p *pair) { p.setState(p.target, controlfile.InProduction) },
 	},
 	{
-		name: "a source directory whose server runs", phase: rewind.Inspect, is: rewind.ErrSourceRunning, names: sourceDir, says: "stop it, or give it with --source-server",
+		name: "a source directory whose server runs", phase: rewind.Inspect, is: rewind.ErrSourceRunning, names: sourceDir, says: "stop it, or give the running server as Options.Source",
 		spoil: func(p *pair) { p.runServerIn(p.source) },
 	},
 	{
@@ -367,7 +367,7 @@ var refusals = []refusal{
 		},
 	},
 	{
-		name: "neither checksums nor hints", phase: rewind.Inspect, is: rewind.ErrNoPageHints, names: targetDir, says: "take a base backup", needs: true,
+		name: "neither checksums nor hints", phase: rewind.Analyze, is: rewind.ErrNoPageHints, names: targetDir, says: "take a base backup", needs: true,
 		spoil: func(p *pair) {
 			p.clear(p.target, func(d *controlfile.Data) bool { return d.DataChecksumVersion == 0 && !d.WALLogHints })
 		},
@@ -427,14 +427,14 @@ var refusals = []refusal{
 		spoil: func(p *pair) { p.remove(p.wal(p.target, lastSegment)); p.configure("") },
 	},
 	{
-		name: "the target lacks WAL that an archive may have", phase: rewind.Analyze, is: fs.ErrNotExist, names: text(middleSegment), says: "--restore-target-wal",
+		name: "the target lacks WAL that an archive may have", phase: rewind.Analyze, is: fs.ErrNotExist, names: text(middleSegment), says: "Options.RestoreTargetWAL",
 		spoil: func(p *pair) {
 			p.remove(p.wal(p.target, middleSegment))
 			p.configure("restore_command = 'false'\n")
 		},
 	},
 	{
-		name: "the target lacks WAL, and its configuration lies elsewhere", phase: rewind.Analyze, is: fs.ErrNotExist, names: text(middleSegment), says: "--restore-target-wal",
+		name: "the target lacks WAL, and its configuration lies elsewhere", phase: rewind.Analyze, is: fs.ErrNotExist, names: text(middleSegment), says: "Options.RestoreTargetWAL",
 		spoil: func(p *pair) {
 			p.remove(p.wal(p.target, middleSegment))
 			p.remove(filepath.Join(p.target, "postgresql.conf"))

@@ -25,7 +25,7 @@ func Resume(ctx context.Context, opts Options) error {
 	if err == nil && r.journal == nil {
 		err = fmt.Errorf("%w in %q", ErrNothingToResume, opts.TargetDir)
 		if earlier != nil {
-			err = fmt.Errorf("%w: the one that was begun with --in-place needs its source: run it again", err)
+			err = fmt.Errorf("%w: the one that was begun in place needs its source: run it again", err)
 		}
 	}
 	if err != nil {
@@ -47,6 +47,7 @@ func (r *Rewind) openTarget() (control []byte, earlier *Plan, err error) {
 	if r.target, err = r.open(); err != nil {
 		return nil, nil, err
 	}
+	r.target.LogTo(r.log)
 	if err := r.target.CheckNotRunning(); err != nil {
 		return nil, nil, err
 	}
@@ -151,8 +152,8 @@ func (s *Status) Classify(err error) *Error {
 var advice = map[State]string{
 	StateClean:      "Nothing is to be done.",
 	StateStaged:     "The target is as it was. The next rewind clears away what the interrupted one left in pgsql_tmp_gorewind.",
-	StateUnfinished: "Finish the rewind with `gorewind resume -D DIR`, or by running it again with any source; no server starts until then.",
-	StateInPlace:    "Run the rewind again with --in-place and a source; no server starts until then.",
+	StateUnfinished: "Finish the rewind with rewind.Resume, or by running it again with any source; no server starts until then.",
+	StateInPlace:    "Run the rewind again with a source, and it goes on in place; no server starts until then.",
 	StateRewound:    "Make it a standby of the source, if it is not one yet, and start it.",
 }
 

@@ -16,8 +16,12 @@ import (
 // sides is what is known of the two clusters before they are compared.
 type sides struct{ target, source Side }
 
-// maxTimelines bounds how many newer timelines are looked for in a row.
-const maxTimelines = 10_000
+// What bounds how many newer timelines are looked for in a row, and how many bytes
+// their histories have together.
+const (
+	maxTimelines = 10_000
+	maxHistories = 8 << 20
+)
 
 // sides finds the timeline and the end of WAL of a cluster. For each, its control
 // file is the least that there is: it is written late.
@@ -99,8 +103,17 @@ func (a *analyzer) histories(read func(string) ([]byte, error), c *controlfile.D
 		return nil, withHistory(err, tli, what)
 	}
 	list := []timeline.History{own}
+	size := 0
+	counted := func(p string) ([]byte, error) {
+		b, err := read(p)
+		if size += len(b); size > maxHistories {
+			return nil, fmt.Errorf("the histories of the timelines from %d on have more than %d bytes, which cannot be: "+
+				"remove the files *.history from the %s's WAL directory that do not belong there", tli+1, maxHistories, what)
+		}
+		return b, err
+	}
 	for next := tli + 1; next < tli+maxTimelines; next++ {
-		h, err := readHistory(a.version, next, read)
+		h, err := readHistory(a.version, next, counted)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return list, nil

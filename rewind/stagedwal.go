@@ -29,7 +29,12 @@ func (r *Rewind) checkFetchedWAL(ctx context.Context, e end, to receiver) error 
 		wal.restored[w.Name] = w.Origin == FromArchive
 	}
 	here := e.minLSN // up to here the target will have the WAL itself
-	for s := a.geo.SegNo(p.Start.Redo); s <= a.geo.SegNo(max(e.minLSN, 1)-1); s++ {
+	first, last := a.geo.SegNo(p.Start.Redo), a.geo.SegNo(max(e.minLSN, 1)-1)
+	listed := first + pgdata.SegNo(len(p.NeededWAL))
+	for s := first; s <= last; s++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		f, err := wal.OpenSegment(ctx, s)
 		if err == nil {
 			_ = f.Close()
@@ -41,6 +46,12 @@ func (r *Rewind) checkFetchedWAL(ctx context.Context, e end, to receiver) error 
 		here = min(here, a.geo.SegStart(s))
 		if err := r.canBeFetched(ctx, s); err != nil {
 			return err
+		}
+		if s >= listed && s < last {
+			// Servers remove the oldest segments first: of those that were written since,
+			// the others are there if this one and the last are. How many there are, only
+			// the source says.
+			s = last - 1
 		}
 	}
 	return r.checkReplay(ctx, wal, here, to)

@@ -39,7 +39,9 @@ func (a *analyzer) wal(ctx context.Context, p *Plan, b *filemap.Builder) (*walTa
 	if err := w.recoveryReads(ctx); err != nil {
 		return nil, err
 	}
-	w.keepSuperseded()
+	if p.Evidence == ByWAL {
+		w.keepSuperseded()
+	}
 	return w.table, nil
 }
 

@@ -56,6 +56,9 @@ func (s *Dir) Files(ctx context.Context) iter.Seq2[pgdata.FileInfo, error] {
 	}
 }
 
+// Spare has directories that may not be read left out if their paths are spared.
+func (s *Dir) Spare(spared func(dir string) bool) { s.dir.Spare(spared) }
+
 // ReadFile reads a small file.
 func (s *Dir) ReadFile(_ context.Context, path string) ([]byte, error) { return s.dir.ReadFile(path) }
 

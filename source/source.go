@@ -48,6 +48,13 @@ type Local interface {
 	Open(path string) (*os.File, error)
 }
 
+// Sparing is a Source that can leave out of its listing what is in some directories,
+// for example because nobody may read it.
+type Sparing interface {
+	// Spare says which, by their paths; it is to be called before Files.
+	Spare(spared func(dir string) bool)
+}
+
 // copyBuffer is how much of a file is read at once.
 const copyBuffer = 256 << 10
 
@@ -111,6 +118,8 @@ var (
 	// ErrPooled is wrapped where there is no session with the source, because what is
 	// in between has others use it, too.
 	ErrPooled = errors.New("the source is behind a connection pooler that does not keep sessions apart")
+	// ErrUntrusted is wrapped where the source sent what no sound source sends.
+	ErrUntrusted = errors.New("do not trust this source")
 	// ErrPrivilege is wrapped where the role that connected may not do what is needed.
 	ErrPrivilege = errors.New("the role lacks privileges on the source")
 )
@@ -139,7 +148,7 @@ func (m *memory) WriteAt(path string, data []byte, offset int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	at := offset - m.r.Offset
-	if path != m.r.Path || at < 0 || at+int64(len(data)) > m.r.Length {
+	if path != m.r.Path || at < 0 || at > m.r.Length-int64(len(data)) {
 		return fmt.Errorf("the source answered with %d bytes of %q at offset %d, which were not asked for", len(data), path, offset)
 	}
 	if len(data) > 0 {

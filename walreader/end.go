@@ -3,6 +3,7 @@ package walreader
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"github.com/gorewind/gorewind/pgdata"
@@ -57,15 +58,21 @@ func isEnd(err error) bool {
 // does not count. Damage does: it is an error.
 //
 // It reads back from limit to a page on which a record starts, and from there
-// forward.
+// forward. Where nothing ends for longer than any record is, it gives up: whoever
+// says where WAL ends need not tell the truth.
 func LastRecordEnd(ctx context.Context, segs Segments, f Format, limit pgdata.LSN) (pgdata.LSN, error) {
 	r := NewReader(segs, f)
 	defer func() { _ = r.Close() }()
 	if r.err != nil {
 		return 0, r.err
 	}
-	for lsn := limit; lsn > 0; {
-		start, at, err := r.startBefore(ctx, lsn, limit)
+	floor := limit - min(limit, maxRecordSize+unwrittenSegments*pgdata.LSN(f.Geometry.WALSegSize))
+	lsn := limit
+	for range maxUnfinished {
+		if lsn == 0 {
+			return 0, r.notWritten(limit)
+		}
+		start, at, err := r.startBefore(ctx, lsn, floor, limit)
 		if err != nil {
 			return 0, err
 		}
@@ -78,14 +85,25 @@ func LastRecordEnd(ctx context.Context, segs Segments, f Format, limit pgdata.LS
 		}
 		lsn = at
 	}
-	return 0, r.notWritten(limit)
+	return 0, r.pages.fail(limit, ErrCorrupt, fmt.Sprintf("no record ends on %d pages before %s on which one starts", maxUnfinished, r.format(limit)))
 }
 
-// startBefore finds the last page before lsn on which a record starts before
-// limit: that record and the page.
-func (r *Reader) startBefore(ctx context.Context, lsn, limit pgdata.LSN) (start, at pgdata.LSN, err error) {
+// Of what servers write, only the last record can be without an end, and it can be
+// overwritten once; and what they have not written yet is the rest of a segment, and
+// the next one.
+const (
+	maxUnfinished     = 8
+	unwrittenSegments = 2
+)
+
+// startBefore finds the last page before lsn, and not before floor, on which a record
+// starts before limit: that record and the page.
+func (r *Reader) startBefore(ctx context.Context, lsn, floor, limit pgdata.LSN) (start, at pgdata.LSN, err error) {
 	g := &r.f.Geometry
 	for lsn > 0 {
+		if lsn < floor {
+			return 0, 0, r.pages.fail(limit, ErrCorrupt, fmt.Sprintf("no record starts between %s and %s", r.format(lsn), r.format(limit)))
+		}
 		at = g.PageStart(lsn - 1)
 		segment := g.SegStart(g.SegNo(at))
 		r.pos = at // for messages

@@ -2,6 +2,7 @@ package walreader_test
 
 import (
 	"context"
+	"encoding/binary"
 	"io/fs"
 	"path/filepath"
 	"testing"
@@ -247,4 +248,65 @@ func TestTheEndOfAFixturesWALIsFound(t *testing.T) {
 			assert.Error(t, end.Why)
 		}
 	})
+}
+
+// boundless is WAL that is there wherever it is looked for: every page is the one given,
+// at its own address.
+type boundless struct {
+	f           walreader.Format
+	first, page []byte // of a segment, and the others; empty: zeros
+	opened      int
+}
+
+type boundlessSegment struct {
+	*boundless
+	at pgdata.LSN
+}
+
+func (e *boundless) OpenSegment(_ context.Context, s pgdata.SegNo) (walreader.Segment, error) {
+	e.opened++
+	return boundlessSegment{e, e.f.Geometry.SegStart(s)}, nil
+}
+
+func (s boundlessSegment) ReadAt(b []byte, offset int64) (int, error) {
+	clear(b)
+	size := int64(s.f.Geometry.WALBlockSize)
+	for i := int64(0); i < int64(len(b)); i += size {
+		page := s.page
+		if offset+i == 0 {
+			page = s.first
+		}
+		if len(page) > 0 {
+			copy(b[i:], page)
+			binary.LittleEndian.PutUint64(b[i+8:], uint64(s.at)+uint64(offset+i)) // XLogPageHeaderData.xlp_pageaddr
+		}
+	}
+	return len(b), nil
+}
+
+func (s boundlessSegment) Close() error { return nil }
+func (s boundlessSegment) Name() string { return "endless" }
+
+func TestLastRecordEndOfWALWithoutEnd(t *testing.T) {
+	w := waltest.NewBuilder(waltest.Format("17"))
+	w.Add(waltest.Message(3_000_000)) // goes on in the next segments
+	segs := w.Segments()
+	size := w.Format.Geometry.WALBlockSize
+	for name, e := range map[string]*boundless{
+		"of zeros":                         {},
+		"in which every page goes on":      {first: segs.Files[2][:24], page: segs.Files[2][size : size+24]},
+		"in which only the segments do":    {first: segs.Files[2][:24]},
+		"in which all but the segments do": {page: segs.Files[2][size : size+24]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e.f = w.Format
+			if len(e.first) > 0 {
+				e.first = append([]byte(nil), segs.Files[2][:40]...) // XLogLongPageHeaderData
+			}
+			_, err := lastRecordEnd(e, w.Format, 1<<50)
+			require.ErrorIs(t, err, walreader.ErrCorrupt)
+			assert.ErrorContains(t, err, "no record starts between ")
+			assert.Less(t, e.opened, 200_000) // a page each
+		})
+	}
 }

@@ -23,7 +23,7 @@ const (
 	exitDone       = 0 // done, or nothing to do
 	exitFailed     = 1 // failed, the target is untouched
 	exitUsage      = 2
-	exitBaseBackup = 3 // failed, and only a base backup can help; this run did not change the target
+	exitBaseBackup = 3 // failed, and only a resync or a base backup can help; this run did not change the target
 	exitUnfinished = 4 // interrupted after the point of no return: run again
 )
 
@@ -110,6 +110,7 @@ func run(ctx, insist context.Context, args []string, env environment, stdout, st
 		fmt.Fprintln(stdout, versionLine(name))
 		return exitDone
 	}
+	in.out.words = in.words()
 	if in.opts.debug {
 		in.out.level = slog.LevelDebug
 	}

@@ -184,7 +184,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	p.close()
 	got := text()
 	assert.Contains(t, got, "copying  50% ")
-	assert.Regexp(t, `\(5\.0/10 MiB, \d+ .iB/s\)`, got)
+	assert.Regexp(t, `\(5\.0/10 MiB, [\d.]+ .iB/s\)`, got)
 	assert.Contains(t, got, "\rgorewind: detail: in between\r\n", "a message takes the bar's place")
 	assert.True(t, strings.HasSuffix(got, "\rgorewind: syncing target data directory\r\n"), "%q", got)
 	assert.NotContains(t, got, "kB (", "that is for pipes")

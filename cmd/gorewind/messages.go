@@ -21,7 +21,8 @@ type messages struct {
 	w      io.Writer
 	level  slog.Level
 	colors colors
-	json   *slog.Logger // instead of lines of text, if not nil
+	json   *slog.Logger      // instead of lines of text, if not nil
+	words  *strings.Replacer // of the library's advice, if not nil
 	mu     sync.Mutex
 	// before is called before every line, where something else, such as a
 	// progress line, has the terminal's last line.
@@ -98,6 +99,9 @@ func (m *messages) asJSON() {
 // line writes a message. All of them come through here, and what is in them may
 // come from anywhere: here it becomes plain, one line, and no longer than a screen.
 func (m *messages) line(kind, text string) {
+	if m.words != nil {
+		text = m.words.Replace(text)
+	}
 	text = plain.Text(text, plain.Message)
 	if m.json == nil {
 		m.write(m.prefix(kind) + text + "\n")

@@ -413,9 +413,9 @@ func init() {
 }
 
 const rewindNotes = `Exit status: 0 done or not required; 1 failed, the target is untouched, but for its crash
-recovery where it needed that; 2 wrong command line; 3 only a base backup can help, the target
-is not changed by this run; 4 interrupted after the point of no return: run the same command
-again, or "resume".
+recovery where it needed that; 2 wrong command line; 3 only --resync or a base backup can help,
+the target is not changed by this run; 4 interrupted after the point of no return: run the same
+command again, or "resume".
 `
 
 const statusNotes = `Without -D the directory is that of the environment variable PGDATA.

@@ -33,6 +33,7 @@ func (in *invocation) prints() string {
 
 // publish prints the document and writes the report, as far as asked for.
 func (in *invocation) publish(d *report.Document) error {
+	in.inWords(d)
 	var err error
 	switch in.prints() {
 	case formatJSON:

@@ -144,6 +144,7 @@ func (in *invocation) sumsUp(p *rewind.Plan) bool {
 
 // sumUp says what the rewind took, and what was lost.
 func (in *invocation) sumUp(d *report.Document) {
+	in.inWords(d)
 	summary := *d
 	summary.Warnings = nil // these were messages
 	var b strings.Builder

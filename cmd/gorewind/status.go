@@ -27,6 +27,7 @@ func (in *invocation) status() int {
 	if err != nil {
 		return in.failed(err)
 	}
+	s.Advice = in.words().Replace(s.Advice)
 	if in.opts.format == formatJSON {
 		if err := in.printJSON(s); err != nil {
 			return in.failed(err)

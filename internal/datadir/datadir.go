@@ -35,6 +35,7 @@ type Dir struct {
 	name  string
 	root  *os.Root
 	mode  fs.FileMode
+	spare func(dir string) bool // see Spare
 	mu    sync.Mutex
 	links map[string]*os.Root // where the followed symbolic links lead, by their path
 	// enclosed are directories that are known not to be links, by their path.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"path"
 	"strings"
 
 	"github.com/gorewind/gorewind/pgdata"
@@ -17,6 +18,18 @@ import (
 // sockets and the like are, too.
 func (d *Dir) Files() iter.Seq2[pgdata.FileInfo, error] {
 	return func(yield func(pgdata.FileInfo, error) bool) { d.list("", yield) }
+}
+
+// Spare has directories that may not be read left out of listings with what is in
+// them, if their paths are spared, instead of ending the listing with an error.
+func (d *Dir) Spare(spared func(dir string) bool) { d.spare = spared }
+
+// LostAndFound is what file systems have at the top of them, for themselves. As a
+// rule nobody may read it.
+const LostAndFound = "lost+found"
+
+func (d *Dir) spares(dir string) bool {
+	return path.Base(dir) == LostAndFound || d.spare != nil && d.spare(dir)
 }
 
 // batchSize is how many entries of one directory are held in memory at once.
@@ -35,6 +48,8 @@ func (d *Dir) list(dir string, yield func(pgdata.FileInfo, error) bool) bool {
 	fail := func(err error) bool { yield(pgdata.FileInfo{}, err); return false }
 	f, err := d.openDir(strings.TrimSuffix(dir, "/"))
 	switch {
+	case errors.Is(err, fs.ErrPermission) && d.spares(strings.TrimSuffix(dir, "/")):
+		return true
 	case errors.Is(err, fs.ErrNotExist):
 		return true
 	case err != nil:

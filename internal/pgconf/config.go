@@ -18,6 +18,7 @@ const (
 	StandbySignal    = "standby.signal"       // makes a standby, from 12 on
 	RecoveryFile     = "recovery.conf"        // makes a standby, up to 11
 	RecoveryDoneFile = "recovery.done"        // what a promotion renames RecoveryFile to
+	optsFile         = "postmaster.opts"      // how the server was started last
 )
 
 // ReadFile gives the content of a file of the data directory. The error of one
@@ -65,6 +66,9 @@ func Load(o Options) (*Config, error) {
 	}
 	c := &Config{DataDir: dataDir, version: o.Version, disk: newDisk(dataDir, o), values: map[string]setting{}}
 	if err := c.add(file, false); err != nil {
+		if o.ConfigFile == "" && errors.Is(c.disk.stat(file), fs.ErrNotExist) {
+			err = fmt.Errorf("%w: where it lies elsewhere, give it with Options.ConfigFile", err)
+		}
 		return nil, err
 	}
 	if dir, set := c.Lookup("data_directory"); set {

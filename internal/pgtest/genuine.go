@@ -43,6 +43,22 @@ func Genuine(ctx context.Context) (ins []*Installation, missing map[string]error
 	return byVersion(ins), missing
 }
 
+// missingGenuine lists the selected majors that are not installed. A failure that is
+// not long ago counts as an answer.
+func missingGenuine() (majors []string) {
+	cache, err := cacheDir()
+	if err != nil {
+		return nil
+	}
+	dir := filepath.Join(cache, "genuine")
+	for _, m := range genuineMajors {
+		if selected(m) && !isDir(filepath.Join(dir, m, "bin")) && recentFailure(dir, m) == nil {
+			majors = append(majors, m)
+		}
+	}
+	return majors
+}
+
 // genuineMajor returns one that genuine.sh installs.
 func genuineMajor(ctx context.Context, major string) (*Installation, error) {
 	cache, err := cacheDir()
@@ -82,13 +98,7 @@ func installGenuine(ctx context.Context, dir, major string) error {
 		return err
 	}
 	defer unlock()
-	var absent []string
-	for _, m := range genuineMajors {
-		if selected(m) && !isDir(filepath.Join(dir, m, "bin")) && recentFailure(dir, m) == nil {
-			absent = append(absent, m)
-		}
-	}
-	if len(absent) > 0 {
+	if absent := missingGenuine(); len(absent) > 0 {
 		reasons, err := runGenuineScript(ctx, dir, absent)
 		if err != nil {
 			return err

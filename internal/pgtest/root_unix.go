@@ -221,11 +221,10 @@ func (w *rootWork) own(dir string) error {
 
 // installGenuine does what the process could not do itself if what it takes
 // (Python's pip, say) is only root's. Failures show up where the programs are wanted.
+// What one package's tests installed the others find, and do not even look at it.
 func (w *rootWork) installGenuine() {
-	for _, major := range genuineMajors {
-		if selected(major) {
-			_, _ = genuineMajor(context.Background(), major)
-		}
+	for _, major := range missingGenuine() {
+		_, _ = genuineMajor(context.Background(), major)
 	}
 }
 

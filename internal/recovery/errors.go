@@ -88,6 +88,10 @@ func (e *NotFoundError) Error() string {
 	if len(e.Unfit) > 0 {
 		fmt.Fprintf(&b, " (%s)", strings.Join(e.Unfit, "; "))
 	}
-	b.WriteString("; give its directory with --bindir")
+	if e.BinDir != "" {
+		b.WriteString("; give another one with Options.BinDir")
+	} else {
+		b.WriteString("; give its directory with Options.BinDir")
+	}
 	return b.String()
 }

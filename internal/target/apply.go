@@ -29,7 +29,7 @@ func (t *Target) Finish(ctx context.Context, j *Journal, resumed bool) error {
 		return t.settle(j)
 	}
 	if j.InPlace {
-		return errors.New("the rewind that did not end was one with --in-place, which needs the source again: run it again")
+		return errors.New("the rewind that did not end was one in place, which needs the source again: run it again")
 	}
 	for _, a := range j.Areas {
 		if err := t.adopt(a); err != nil {
@@ -51,7 +51,7 @@ func (t *Target) Finish(ctx context.Context, j *Journal, resumed bool) error {
 // settle makes the end of a rewind last.
 func (t *Target) settle(j *Journal) error {
 	if dir := path.Dir(pgdata.ControlFilePath); !j.Sync.Off {
-		if err := t.disk.Sync(dir); err != nil {
+		if err := t.sync(dir); err != nil {
 			return t.failed("fsync", dir, err)
 		}
 	}
@@ -196,7 +196,10 @@ func (a *applier) copyStaged(staged, p string, size int64) error {
 	}
 	_, err = io.Copy(io.NewOffsetWriter(dst, 0), io.NewSectionReader(src, 0, size))
 	if err == nil {
-		err = a.t.disk.Chmod(temp, info.Mode().Perm())
+		err = a.t.chmod(temp, info.Mode().Perm())
+	}
+	if err == nil {
+		err = a.t.keepAttributes(staged, temp)
 	}
 	if err == nil && !a.j.Sync.Off {
 		err = dst.Sync()
@@ -234,12 +237,16 @@ func (a *applier) cut(_ context.Context, s *Step) error {
 
 // sync makes all of that durable.
 func (a *applier) sync(ctx context.Context) error {
-	switch mode := a.j.Sync; {
-	case mode.Off:
+	mode := a.j.Sync
+	if mode.Off {
 		return nil
-	case mode.FileSystem:
-		return a.syncFileSystems()
-	case mode.Everything:
+	}
+	if mode.FileSystem {
+		if err := a.syncFileSystems(); !errors.Is(err, errNoSyncFS) {
+			return err
+		}
+	}
+	if mode.Everything {
 		return a.syncEverything(ctx)
 	}
 	var paths []string

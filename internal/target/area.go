@@ -167,7 +167,7 @@ func (m *areaMap) make() error {
 		err = t.replaceFile(areasPath, list, true)
 	}
 	if err == nil {
-		err = t.disk.Sync(".")
+		err = t.sync(".")
 	}
 	if err != nil {
 		return t.failed("write", areasPath, err)
@@ -179,7 +179,7 @@ func (m *areaMap) make() error {
 		if err := t.makeOwn(string(a.Dir)); err != nil {
 			return err
 		}
-		if err := t.disk.Sync(path.Dir(string(a.Dir))); err != nil {
+		if err := t.sync(path.Dir(string(a.Dir))); err != nil {
 			return t.failed("fsync", path.Dir(string(a.Dir)), err)
 		}
 	}

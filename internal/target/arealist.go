@@ -148,7 +148,7 @@ func (t *Target) dropStaging(known ...Area) error {
 			return err
 		}
 		// The list of them must not go before they do.
-		if err := t.disk.Sync(path.Dir(dir)); err != nil {
+		if err := t.sync(path.Dir(dir)); err != nil {
 			return t.failed("fsync", path.Dir(dir), err)
 		}
 	}

@@ -45,8 +45,11 @@ var errImmutable = errors.New("it is immutable or append-only: chattr -ia it")
 // lets it, and whether the directories of new tablespaces are free. The error is of
 // type Obstacles.
 func (t *Target) Check(plan *filemap.Plan, v *pgdata.Version) error {
-	c := t.newChecker()
-	c.readOnly = t.isReadOnly()
+	c := &checker{t: t, dirs: map[string]uint64{}, readOnly: t.isReadOnly()}
+	if c.readOnly {
+		t.warnOnce("read-only", fmt.Sprintf("the target %q lies on a file system that can only be read: nothing can be done there but to look", t.Name()))
+	}
+	c.control()
 	for i := range plan.Entries {
 		e := &plan.Entries[i]
 		switch {
@@ -81,9 +84,8 @@ func (t *Target) Check(plan *filemap.Plan, v *pgdata.Version) error {
 // checkSteps is Check for a journal that is about to be committed, and now everything
 // must be there that it needs.
 func (t *Target) checkSteps(ctx context.Context, j *Journal) error {
-	c := t.newChecker()
-	c.strict = true
-	c.made = map[string]bool{}
+	c := &checker{t: t, dirs: map[string]uint64{}, strict: true, made: map[string]bool{}}
+	c.control()
 	for i := range j.Steps {
 		if s := &j.Steps[i]; s.Do == Mkdir || s.Do == Symlink {
 			c.made[string(s.Path)] = true
@@ -106,14 +108,6 @@ func (t *Target) checkSteps(ctx context.Context, j *Journal) error {
 // be read.
 func (t *Target) isReadOnly() bool { return errors.Is(writable(t.Name()), syscall.EROFS) }
 
-func (t *Target) newChecker() *checker {
-	c := &checker{t: t, dirs: map[string]uint64{}}
-	c.directory(".")
-	c.directory(path.Dir(pgdata.ControlFilePath))
-	c.replaced(pgdata.ControlFilePath)
-	return c
-}
-
 type checker struct {
 	t     *Target
 	dirs  map[string]uint64 // those that were checked, and the mounts that they lie on
@@ -126,9 +120,16 @@ type checker struct {
 }
 
 func (c *checker) note(err error) {
-	if err != nil && !(c.readOnly && errors.Is(err, syscall.EROFS)) {
+	if err != nil && (!c.readOnly || !errors.Is(err, syscall.EROFS)) {
 		c.found = append(c.found, err)
 	}
+}
+
+// control checks the place of the control file.
+func (c *checker) control() {
+	c.directory(".")
+	c.directory(path.Dir(pgdata.ControlFilePath))
+	c.replaced(pgdata.ControlFilePath)
 }
 
 func (c *checker) result() error {
@@ -193,7 +194,15 @@ func (c *checker) file(p string) {
 		err = f.Close()
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		c.note(fmt.Errorf("could not open file %q for writing: %w", c.t.Join(p), datadir.Reason(err)))
+		err = fmt.Errorf("could not open file %q for writing: %w", c.t.Join(p), datadir.Reason(err))
+		if errors.Is(err, fs.ErrPermission) {
+			advice := "make it writable"
+			if filemap.Keepable(p) {
+				advice += ", or keep it with Options.Keep"
+			}
+			err = fmt.Errorf("%w: %s", err, advice)
+		}
+		c.note(err)
 	}
 }
 
@@ -211,7 +220,7 @@ func (c *checker) replaced(p string) {
 	case err != nil:
 		c.note(fmt.Errorf("could not replace or remove %q: %w", c.t.Join(p), err))
 	case mount != c.dirs[path.Dir(p)] && c.dirs[path.Dir(p)] != 0:
-		c.note(fmt.Errorf("could not replace or remove %q: it is a mount point: keep it with --keep, or unmount it", c.t.Join(p)))
+		c.note(fmt.Errorf("could not replace or remove %q: it is a mount point: keep it with Options.Keep, or unmount it", c.t.Join(p)))
 	}
 }
 

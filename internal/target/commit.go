@@ -72,7 +72,9 @@ func (s *Staging) seal(ctx context.Context, j *Journal) error {
 		for _, a := range j.Areas {
 			dirs = append(dirs, string(a.Dir))
 		}
-		return s.t.syncFileSystems(dirs)
+		if err := s.t.syncFileSystems(dirs); !errors.Is(err, errNoSyncFS) {
+			return err
+		}
 	}
 	paths := []string{indexPath}
 	for i, a := range j.Areas {
@@ -171,14 +173,20 @@ func (t *Target) replace(p string, data []byte, sync bool) (done bool, err error
 	temp := stagingDir + "/" + path.Base(p) + ".new" // so that what a death leaves goes with the staging area
 	mode, err := t.modeOf(p)
 	if err == nil {
-		err = t.writeFile(temp, data, mode, sync)
+		err = t.writeFile(temp, data, mode, false)
+	}
+	if err == nil {
+		err = t.keepAttributes(p, temp)
+	}
+	if err == nil && sync {
+		err = t.sync(temp)
 	}
 	if err == nil {
 		err = t.disk.Rename(temp, p)
 		done = err == nil
 	}
 	if done && sync {
-		err = t.disk.Sync(path.Dir(p))
+		err = t.sync(path.Dir(p))
 	}
 	if err != nil {
 		return done, t.failed("write", p, err)

@@ -23,6 +23,9 @@ type Disk interface {
 	// Link gives a file another name, which must be free.
 	Link(from, to string) error
 	Chmod(p string, mode fs.FileMode) error
+	// CopyAttributes gives a file the owner, the group and the extended attributes of
+	// another one, as far as the system lets it.
+	CopyAttributes(from, to string) (lost []Loss, err error)
 	// Rename moves a file over another one. Between two file systems it fails
 	// with EXDEV.
 	Rename(from, to string) error
@@ -148,6 +151,28 @@ func (d osDisk) Chmod(p string, mode fs.FileMode) error {
 		return err
 	}
 	return root.Chmod(rest, mode)
+}
+
+func (d osDisk) CopyAttributes(from, to string) ([]Loss, error) {
+	src, err := d.openFile(from, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	dst, err := d.openFile(to, os.O_RDWR)
+	if err != nil {
+		return nil, err
+	}
+	defer dst.Close()
+	return copyAttributes(dst, src), nil
+}
+
+func (d osDisk) openFile(p string, flag int) (*os.File, error) {
+	root, rest, err := d.dir.Resolve(p)
+	if err != nil {
+		return nil, err
+	}
+	return datadir.OpenRegular(root, rest, flag, 0)
 }
 
 func (d osDisk) Rename(from, to string) error {

@@ -185,7 +185,7 @@ func (c *InPlace) openFile(f *file) (File, error) {
 	if errors.Is(err, fs.ErrNotExist) && f.entry.Action == filemap.Copy {
 		mode, _ := c.t.modes()
 		if out, err = c.t.disk.Open(f.entry.Path, flags|os.O_CREATE|os.O_EXCL, mode); err == nil {
-			err = c.t.disk.Chmod(f.entry.Path, mode) // gives back what the umask took away
+			err = c.t.chmod(f.entry.Path, mode) // gives back what the umask took away
 		}
 	}
 	if err == nil && c.plan.IsSegment(f.entry) && !f.made {

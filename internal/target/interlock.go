@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gorewind/gorewind/pgdata"
@@ -41,19 +42,27 @@ const (
 	lockPause = 20 * time.Millisecond
 )
 
+// errNoLock says that the system has no locks for a file.
+var errNoLock = errors.New("the file system has no locks")
+
 // takeLock makes sure that one gorewind at a time works on a target. The lock is on
 // PG_VERSION, which every cluster has and nobody replaces, and goes with the process.
 // What is not yet a cluster has none; so the directory is locked, too, where the file
-// system can do that.
+// system can do that. Where it can lock neither, what keeps servers out keeps gorewinds
+// from committing at one time.
 func (t *Target) takeLock() (locks []*os.File, taken bool, err error) {
-	var f *os.File
-	f, err = t.OpenFile(pgdata.VersionPath, os.O_RDWR)
+	f, err := t.OpenFile(pgdata.VersionPath, os.O_RDWR)
+	if errors.Is(err, syscall.EROFS) {
+		f, err = t.OpenFile(pgdata.VersionPath, os.O_RDONLY)
+	}
 	none := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !none {
 		return nil, false, t.failed("open", pgdata.VersionPath, err)
 	}
 	if !none {
-		if taken, err = t.lockFile(f); !taken {
+		if taken, err = t.lockFile(f); errors.Is(err, errNoLock) {
+			t.unlocked = err
+		} else if !taken {
 			return nil, false, err
 		}
 		locks = append(locks, f)
@@ -69,6 +78,9 @@ func (t *Target) takeLock() (locks []*os.File, taken bool, err error) {
 		closeAll(locks)
 		return nil, false, nil
 	}
+	if none && errors.Is(err, errNoLock) {
+		t.unlocked = err
+	}
 	return locks, true, nil
 }
 
@@ -78,13 +90,16 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// lockFile locks a file, or else closes it.
+// lockFile locks a file, or else closes it, unless it cannot be locked at all.
 func (t *Target) lockFile(f *os.File) (taken bool, err error) {
 	for range lockTries {
 		if taken, err = lock(f); taken || err != nil {
 			break
 		}
 		time.Sleep(lockPause)
+	}
+	if errors.Is(err, errNoLock) {
+		return true, err
 	}
 	if err != nil {
 		err = t.failed("lock", pgdata.VersionPath, err)
@@ -155,10 +170,10 @@ func (t *Target) dropStaleInterlock() error {
 		return err
 	}
 	lines := strings.Split(string(b), "\n")
-	if len(lines) > 3 && lines[3] == interlockMark {
-		return t.remove(pgdata.PostmasterPid)
+	if len(lines) <= 3 || lines[3] != interlockMark || t.isReadOnly() {
+		return nil
 	}
-	return nil
+	return t.remove(pgdata.PostmasterPid)
 }
 
 // CheckNotRunning refuses a directory in which a server runs.

@@ -275,7 +275,7 @@ func (t *Target) saveJournal(j *Journal) error {
 		err = t.disk.Rename(temp, journalPath)
 	}
 	if err == nil && !j.Sync.Off {
-		err = t.disk.Sync(stagingDir)
+		err = t.sync(stagingDir)
 	}
 	if err != nil {
 		return t.failed("write", journalPath, err)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 func copyRange(dst File, to int64, src io.ReaderAt, at, length int64) (int64, error) {
@@ -23,3 +25,6 @@ func syncFS(*os.File) error {
 }
 
 func look(name string) (mount uint64, err error) { return lookDevice(name) }
+
+// lockOfFile is the command for a lock that is not flock(2)'s.
+const lockOfFile = unix.F_SETLK

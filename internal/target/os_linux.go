@@ -14,11 +14,16 @@ func reserve(f File, size int64) error {
 	if !ok || size == 0 {
 		return writeZeros(f, size)
 	}
-	err := unix.Fallocate(int(file.Fd()), 0, 0, size)
-	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
-		return writeZeros(f, size)
+	for {
+		err := unix.Fallocate(int(file.Fd()), 0, 0, size)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case isRefused(err), errors.Is(err, unix.EIO), errors.Is(err, unix.ENODEV):
+			return writeZeros(f, size)
+		}
+		return err
 	}
-	return err
 }
 
 // copyRange is copy_file_range(2), which shares blocks on file systems that can.
@@ -35,13 +40,13 @@ func copyRange(dst File, to int64, src io.ReaderAt, at, length int64) (int64, er
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
-		case errors.Is(err, unix.EXDEV), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
+		case errors.Is(err, unix.EXDEV), errors.Is(err, unix.EIO), isRefused(err), err == nil && n == 0:
+			// What is wrong with the disk shows again. Where the file seems to end, some
+			// file systems only cannot say what is there.
 			n, err := copyThrough(dst, to+sum, src, at+sum, length-sum)
 			return sum + n, err
 		case err != nil:
 			return sum, os.NewSyscallError("copy_file_range", err)
-		case n == 0:
-			return sum, nil // the file ends here
 		}
 		sum += int64(n)
 	}
@@ -67,11 +72,11 @@ func syncFS(f *os.File) error { return unix.Syncfs(int(f.Fd())) }
 
 // look finds out what permissions do not tell: whether a file or directory is
 // immutable, and which mount it lies on. Where the kernel cannot say (mount ids:
-// before 5.8) the device stands for the mount.
+// before 5.8, and where statx(2) is refused) the device stands for the mount.
 func look(name string) (mount uint64, err error) {
 	var st unix.Statx_t
 	err = unix.Statx(unix.AT_FDCWD, name, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, unix.STATX_BASIC_STATS|unix.STATX_MNT_ID, &st)
-	if errors.Is(err, unix.ENOSYS) {
+	if isRefused(err) {
 		return lookDevice(name)
 	}
 	if err != nil {
@@ -85,3 +90,6 @@ func look(name string) (mount uint64, err error) {
 	}
 	return unix.Mkdev(st.Dev_major, st.Dev_minor), err
 }
+
+// lockOfFile is the command for a lock that is not flock(2)'s.
+const lockOfFile = unix.F_OFD_SETLK

@@ -4,6 +4,7 @@ package target
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -36,13 +37,30 @@ func free(dir string) (bytes int64, device uint64, ok bool) {
 	return bytes, device, err == nil
 }
 
-// lock takes a lock that ends with the process, or says that another one has it.
+// lock takes a lock that ends with the process, or says that another one has it. Where
+// the one that belongs to the open file is refused, as on network file systems, there
+// may be another one, which fcntl(2) takes; it is errNoLock where there is none.
 func lock(f *os.File) (taken bool, err error) {
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
+	for {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if isNoLock(err) {
+		err = unix.FcntlFlock(f.Fd(), lockOfFile, &unix.Flock_t{Type: unix.F_WRLCK, Whence: 0})
+	}
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK), errors.Is(err, unix.EACCES):
 		return false, nil
+	case isNoLock(err), errors.Is(err, unix.EBADF): // the latter of a file that can only be read
+		return true, fmt.Errorf("%w: %w", errNoLock, err)
 	}
 	return err == nil, err
+}
+
+func isNoLock(err error) bool {
+	return isRefused(err) || errors.Is(err, unix.ENOLCK) || errors.Is(err, unix.EIO)
 }
 
 // renameBetween is a rename from one root to another.

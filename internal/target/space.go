@@ -27,7 +27,7 @@ func (e *SpaceError) Error() string {
 	}
 	text := fmt.Sprintf("not enough space on the file system of %q: %s are needed%s and %s are free: free some", e.Dir, kilobytes(e.Needed), what, kilobytes(e.Free))
 	if !e.InPlace && !e.Restored {
-		text += ", or rewind with --in-place, which needs less and promises less"
+		text += ", or rewind with Options.InPlace, which needs less and promises less"
 	}
 	return text
 }

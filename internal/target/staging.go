@@ -213,7 +213,9 @@ func (s *Staging) openStaged(f *file, staged string) (File, error) {
 		return nil, err
 	}
 	f.made = true
-	err = s.t.disk.Chmod(staged, mode) // gives back what the umask took away
+	if err = s.t.chmod(staged, mode); err == nil { // gives back what the umask took away
+		err = s.t.keepAttributes(f.entry.Path, staged)
+	}
 	if size := f.entry.SourceSize - f.entry.Unwritten; err == nil && size >= minAllocate {
 		s.t.disk.Allocate(out, size)
 	}

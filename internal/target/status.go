@@ -26,7 +26,7 @@ func Inspect(name string) (*Status, error) {
 	if err != nil {
 		return nil, refusal(err)
 	}
-	t := &Target{Dir: d, disk: osDisk{d}}
+	t := newTarget(d)
 	defer func() { _ = t.Close() }()
 	s := &Status{Name: d.Name()}
 	if s.ServerPID, err = t.ServerPID(); err != nil {

@@ -3,6 +3,7 @@ package target
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"runtime"
@@ -30,14 +31,17 @@ func (t *Target) syncOne(ctx context.Context, p string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := t.disk.Sync(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := t.sync(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return t.failed("fsync", p, err)
 	}
 	return nil
 }
 
+// errNoSyncFS says that whole file systems cannot be synced here.
+var errNoSyncFS = errors.New("file systems cannot be synced as a whole")
+
 // syncFileSystems makes everything durable on the file systems of directories, each
-// of which may be gone.
+// of which may be gone. It is errNoSyncFS where that has to be done one by one.
 func (t *Target) syncFileSystems(dirs []string) error {
 	synced := map[uint64]bool{}
 	for _, dir := range dirs {
@@ -45,7 +49,12 @@ func (t *Target) syncFileSystems(dirs []string) error {
 		if known && synced[device] {
 			continue
 		}
-		if err := t.disk.SyncFS(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := t.disk.SyncFS(dir)
+		if isRefused(err) {
+			t.warnOnce("syncfs", fmt.Sprintf("files are fsynced one by one, as the file system of %q cannot be synced as a whole: %v", t.Join(dir), datadir.Reason(err)))
+			return errNoSyncFS
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return t.failed("sync the file system of", dir, err)
 		} else if err == nil && known {
 			synced[device] = true

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/gorewind/gorewind/controlfile"
@@ -16,13 +18,16 @@ import (
 // works on it.
 type Target struct {
 	*datadir.Dir
-	disk    Disk
-	locks   []*os.File
-	opened  time.Time
-	cleaned bool              // what an earlier run left is gone
-	staged  bool              // there is a staging area for what was restored
-	standIn *controlfile.Data // of the source, where the target's own cannot be read; else nil
-	found   *[]byte           // what there is instead of a readable control file: nothing, or something else; else nil
+	disk     Disk
+	locks    []*os.File
+	opened   time.Time
+	cleaned  bool              // what an earlier run left is gone
+	staged   bool              // there is a staging area for what was restored
+	standIn  *controlfile.Data // of the source, where the target's own cannot be read; else nil
+	found    *[]byte           // what there is instead of a readable control file: nothing, or something else; else nil
+	unlocked error             // why it could not be locked
+	log      *slog.Logger
+	warned   sync.Map // kinds of what was said
 }
 
 // Open opens the target and locks it against other gorewinds. wrap, if not nil,
@@ -54,7 +59,7 @@ func open(name string, wrap func(Disk) Disk, dir func(string) (*datadir.Dir, err
 	if err != nil {
 		return nil, refusal(err)
 	}
-	t := &Target{Dir: d, disk: osDisk{d}, opened: time.Now()}
+	t := newTarget(d)
 	if wrap != nil {
 		t.disk = wrap(t.disk)
 	}
@@ -70,6 +75,18 @@ func open(name string, wrap func(Disk) Disk, dir func(string) (*datadir.Dir, err
 		return nil, err
 	}
 	return t, nil
+}
+
+func newTarget(d *datadir.Dir) *Target {
+	return &Target{Dir: d, disk: osDisk{d}, opened: time.Now(), log: slog.New(slog.DiscardHandler)}
+}
+
+// LogTo lets what is to be known of the system be said there.
+func (t *Target) LogTo(log *slog.Logger) {
+	t.log = log
+	if t.unlocked != nil {
+		t.warnOnce("lock", fmt.Sprintf("the target %q cannot be locked, so see to it yourself that no other gorewind works on it: %v", t.Name(), t.unlocked))
+	}
 }
 
 // Close gives back the target for others.
@@ -171,7 +188,7 @@ func (t *Target) mkdir(p string) error {
 func (t *Target) mkdirExact(p string, mode fs.FileMode) error {
 	err := t.disk.Mkdir(p, mode)
 	if err == nil {
-		err = t.disk.Chmod(p, mode) // gives back what the umask took away
+		err = t.chmod(p, mode) // gives back what the umask took away
 	} else if info, serr := t.disk.Lstat(p); serr == nil && info.IsDir() {
 		err = nil
 	}
@@ -197,7 +214,7 @@ func (t *Target) writeFile(p string, data []byte, mode fs.FileMode, sync bool) e
 	}
 	_, err = f.WriteAt(data, 0)
 	if err == nil {
-		err = t.disk.Chmod(p, mode)
+		err = t.chmod(p, mode)
 	}
 	if err == nil && sync {
 		err = f.Sync()

@@ -333,6 +333,6 @@ func TestEveryObstacleIsFoundBeforeAnythingIsWritten(t *testing.T) {
 	require.ErrorAs(t, err, &obstacles)
 	require.Len(t, obstacles, 2)
 	assert.ErrorIs(t, err, os.ErrPermission)
-	assert.ErrorContains(t, err, `conf" for writing: permission denied; could not write in directory`)
+	assert.ErrorContains(t, err, `conf" for writing: permission denied: make it writable, or keep it with Options.Keep; could not write in directory`)
 	assert.ErrorContains(t, err, `base/5": permission denied`)
 }

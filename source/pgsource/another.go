@@ -3,8 +3,6 @@ package pgsource
 import (
 	"context"
 	"errors"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // connector is one to the server that the pool is connected to, and to no other.
@@ -23,7 +21,7 @@ func (s *Server) openAnother(ctx context.Context) (*session, error) {
 		return another, err
 	}
 	// Those that should vouch for it may have been lost while nobody used them.
-	err = s.do(ctx, func(ctx context.Context, conn *pgx.Conn) error { return conn.Ping(ctx) })
+	err = s.do(ctx, func(ctx context.Context, conn *conn) error { return conn.exec(ctx, "SELECT 1") })
 	if err == nil {
 		err = another.connect(ctx, s.pool.timeout/4)
 	}

@@ -21,12 +21,12 @@ type sessionAttrsError struct{ text string }
 
 func (e *sessionAttrsError) Error() string { return e.text }
 
-func checkSessionAttrs(ctx context.Context, conn *pgconn.PgConn, attrs string) error {
+func checkSessionAttrs(ctx context.Context, conn *pgconn.PgConn, g *gate, attrs string) error {
 	check, ok := sessionAttrs[attrs]
 	if !ok {
 		return nil // any
 	}
-	results, err := conn.Exec(ctx, check.query).ReadAll()
+	results, err := simple(ctx, conn, g, oneRow, check.query)
 	if err != nil {
 		return err
 	}

@@ -1,13 +1,10 @@
 package pgsource
 
 import (
-	"bufio"
-	"io"
 	"os"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/gorewind/gorewind/source/pgsource/internal/conninfo"
 )
@@ -17,14 +14,6 @@ import (
 const neutral = `host=/ port=5432 user=x password=x dbname=x passfile='' connect_timeout=0
 	sslmode=disable sslcertmode=allow sslnegotiation='' sslsni='' sslcert='' sslkey='' sslrootcert='' sslpassword=''
 	target_session_attrs=any channel_binding=prefer require_auth='' min_protocol_version=3.0 max_protocol_version=3.0`
-
-// maxMessage is the longest message that a server is believed to send, in bytes.
-// Memory for it is allocated before it comes.
-const maxMessage = 64 << 20
-
-// readAhead is how much is taken from the network at once, in bytes: pgproto3 alone
-// takes no more than the message that it wants.
-const readAhead = 128 << 10
 
 // baseConfig is what all attempts to connect have in common.
 func baseConfig(s *conninfo.Settings) (*pgx.ConnConfig, error) {
@@ -50,11 +39,6 @@ func baseConfig(s *conninfo.Settings) (*pgx.ConnConfig, error) {
 	}
 	config.RuntimeParams = runtimeParams(s)
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec // one way there and back for each question
-	config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
-		frontend := pgproto3.NewFrontend(bufio.NewReaderSize(r, readAhead), w)
-		frontend.SetMaxBodyLen(maxMessage)
-		return frontend
-	}
 	return config, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/gorewind/gorewind/source/pgsource/internal/conninfo"
 )
@@ -34,7 +36,9 @@ type connector struct {
 	timeout  time.Duration // of each attempt; zero: none
 	hosts    []host
 	pinned   *bool                                 // once connected, whether with TLS
-	around   func(pgconn.DialFunc) pgconn.DialFunc // what is to see the connections
+	around   func(pgconn.DialFunc) pgconn.DialFunc // for tests
+	pulse    *pulse                                // of the next connection
+	log      *slog.Logger
 }
 
 // host is one of the hosts to try.
@@ -59,7 +63,10 @@ func parseConnString(connString string, env conninfo.Environment, log *slog.Logg
 	if err != nil {
 		return nil, err
 	}
-	c := &connector{settings: settings, dbname: conninfo.DatabaseName(settings, env)}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	c := &connector{settings: settings, dbname: conninfo.DatabaseName(settings, env), pulse: new(pulse), log: log}
 	if err := settings.Complete(env); err != nil {
 		return nil, err
 	}
@@ -96,7 +103,7 @@ func (c *connector) addHosts(hosts []conninfo.Host, log *slog.Logger) {
 		if fromFile {
 			password, warning = c.settings.Password(h)
 		}
-		if warning != "" && i == 0 && log != nil {
+		if warning != "" && i == 0 {
 			log.Warn(warning)
 		}
 		c.hosts = append(c.hosts, host{h, password, fromFile && password != ""})
@@ -120,7 +127,10 @@ type place struct {
 // connect connects to the first server that will do, and says in words which it
 // is. From then on it connects to that one only: what else the connection string
 // names may be another server, or the same one of another time.
-func (c *connector) connect(ctx context.Context) (*pgx.Conn, string, error) {
+//
+// It takes no longer than the limit. Of what is left of it, each address has an equal
+// share: one at which nobody answers must not keep the next one from being tried.
+func (c *connector) connect(ctx context.Context, limit time.Duration) (*conn, string, error) {
 	var failures []failure
 	passes := []string{c.settings.Value("target_session_attrs")}
 	if c.pinned != nil {
@@ -129,15 +139,18 @@ func (c *connector) connect(ctx context.Context) (*pgx.Conn, string, error) {
 	if passes[0] == "prefer-standby" {
 		passes = []string{"standby", "any"}
 	}
+	all := share{end: time.Now().Add(limit), among: len(passes) * len(c.hosts)}
 	for _, attrs := range passes {
 		failures = nil // those of a pass before only say which server is no standby
 		for _, h := range c.hosts {
-			places, err := c.resolve(ctx, h)
+			ofHost := all.next()
+			places, err := c.resolve(ctx, h, ofHost)
 			if err != nil {
 				failures = append(failures, failure{h, err})
 			}
+			own := share{end: time.Now().Add(ofHost), among: len(places)}
 			for _, p := range places {
-				conn, err := c.try(ctx, p, attrs)
+				conn, err := c.try(ctx, p, attrs, own.next())
 				if err == nil {
 					c.pin(p, conn)
 					return conn, serverName(h), nil
@@ -146,16 +159,33 @@ func (c *connector) connect(ctx context.Context) (*pgx.Conn, string, error) {
 				if ctx.Err() != nil || isFinal(err) {
 					return nil, "", c.connectError(failures)
 				}
+				if more := all.among + own.among; more > 0 && isAny(err, isSilence) {
+					c.log.Warn(fmt.Sprintf("%s: %v, trying the next of %d", serverName(h), err, more))
+				}
 			}
 		}
 	}
 	return nil, "", c.connectError(failures)
 }
 
+// share is time that several attempts have together.
+type share struct {
+	end   time.Time
+	among int // attempts that are still to be made
+}
+
+// next is how much of it the next attempt has.
+func (s *share) next() time.Duration {
+	s.among--
+	return time.Until(s.end) / time.Duration(s.among+1)
+}
+
+func isSilence(err error) bool { return err == errSilent || err == errTimeout } //nolint:errorlint // isAny unwraps
+
 // pin leaves of the places only the one that the connection went to, encrypted
 // or not as that is. Another one can be a server that looks the same and is not:
 // of two standbys, each has its own pages.
-func (c *connector) pin(p place, conn *pgx.Conn) {
+func (c *connector) pin(p place, conn *conn) {
 	_, isTLS := rawConn(conn)
 	c.pinned = &isTLS
 	if p.addr != "" {
@@ -168,13 +198,15 @@ func (c *connector) pin(p place, conn *pgx.Conn) {
 }
 
 // resolve finds the addresses of a host.
-func (c *connector) resolve(ctx context.Context, h host) ([]place, error) {
+func (c *connector) resolve(ctx context.Context, h host, limit time.Duration) ([]place, error) {
 	switch {
 	case h.IsUnix():
 		return []place{{host: h}}, nil
 	case h.Addr != "":
 		return []place{{h, h.Addr}}, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	addrs, err := net.DefaultResolver.LookupHost(ctx, h.Name)
 	places := make([]place, len(addrs))
 	for i, addr := range addrs {
@@ -189,25 +221,28 @@ func (c *connector) resolve(ctx context.Context, h host) ([]place, error) {
 // errTimeout is what connect_timeout ends an attempt with.
 var errTimeout = errors.New("timeout expired")
 
-// try connects to one address, with and without TLS as sslmode says.
-func (c *connector) try(parent context.Context, p place, attrs string) (conn *pgx.Conn, err error) {
-	ctx := parent
-	if c.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(parent, c.timeout)
-		defer cancel()
+// try connects to one address, with and without TLS as sslmode says. The limit is
+// that of all of it, whatever comes: a server that authenticates for ever, or sends
+// its certificate byte by byte, is no better than one that is silent.
+func (c *connector) try(parent context.Context, p place, attrs string, limit time.Duration) (*conn, error) {
+	late := fmt.Errorf("%w for %v", errSilent, limit.Round(time.Millisecond))
+	if c.timeout > 0 && c.timeout < limit {
+		limit, late = c.timeout, errTimeout
 	}
+	ctx, cancel := context.WithTimeout(parent, limit)
+	defer cancel()
 	var errs []error
 	for _, encryption := range c.tls.attempts(p.Host) {
 		if c.pinned != nil && *c.pinned != (encryption != nil) {
 			continue
 		}
-		conn, err = pgx.ConnectConfig(ctx, c.config(p, encryption, attrs))
+		var through *gate
+		connection, err := pgx.ConnectConfig(ctx, c.config(p, encryption, attrs, &through))
 		if err == nil {
-			return conn, nil
+			return &conn{connection, through}, nil
 		}
 		if ctx.Err() != nil && parent.Err() == nil {
-			err = errTimeout
+			err = late
 		}
 		errs = append(errs, err)
 		if !isAboutEncryption(err) {
@@ -227,8 +262,12 @@ var handshakeFailures = []string{"tls error: ", "failed to write startup message
 // without TLS would only be dangerous.
 func isAboutEncryption(err error) bool {
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	var unwanted *unwantedError
+	switch {
+	case errors.As(err, &pg):
 		return pg.Code == "28000"
+	case errors.As(err, &unwanted):
+		return false
 	}
 	reason := reasonsOf(err)[0]
 	return slices.ContainsFunc(handshakeFailures, func(prefix string) bool { return strings.HasPrefix(reason, prefix) })
@@ -241,8 +280,8 @@ func isFinal(err error) bool {
 	return errors.As(err, &pg) && pg.Code != "57P03"
 }
 
-// config is that of one attempt.
-func (c *connector) config(p place, encryption *tls.Config, attrs string) *pgx.ConnConfig {
+// config is that of one attempt, and of one connection, whose gate it sets.
+func (c *connector) config(p place, encryption *tls.Config, attrs string, through **gate) *pgx.ConnConfig {
 	config := c.base.Copy()
 	config.Host, config.Password, config.TLSConfig = p.Name, p.password, encryption
 	if config.Host == "" {
@@ -251,10 +290,24 @@ func (c *connector) config(p place, encryption *tls.Config, attrs string) *pgx.C
 	port, _ := strconv.ParseUint(p.Port, 10, 16) // Hosts checked it
 	config.Port = uint16(port)
 	config.LookupFunc = func(context.Context, string) ([]string, error) { return []string{p.addr}, nil }
-	config.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx, p) }
+	pulse := c.pulse
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx, p) }
 	if c.around != nil {
-		config.DialFunc = c.around(config.DialFunc)
+		dial = c.around(dial)
 	}
-	config.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error { return checkSessionAttrs(ctx, conn, attrs) }
+	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &watchedConn{conn, pulse}, nil
+	}
+	config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
+		*through = newGate(r, pulse)
+		return pgproto3.NewFrontend(*through, w)
+	}
+	config.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
+		return checkSessionAttrs(ctx, conn, *through, attrs)
+	}
 	return config
 }

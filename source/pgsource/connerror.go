@@ -67,7 +67,10 @@ func (c *connector) advice(failures []failure) string {
 	last := failures[len(failures)-1]
 	var pg *pgconn.PgError
 	var attrs *sessionAttrsError
+	var unwanted *unwantedError
 	switch {
+	case errors.As(last.err, &unwanted):
+		return "check the host and the port"
 	case errors.As(last.err, &attrs):
 		return "check target_session_attrs and which of the servers is the primary"
 	case isAny(last.err, ofTLS):

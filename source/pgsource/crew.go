@@ -78,10 +78,12 @@ func (q *queue[T]) giveBack(work []T) {
 
 // crew is some sessions at the same work.
 type crew struct {
-	pool   *pool
-	ctx    context.Context
-	cancel context.CancelFunc
-	all    sync.WaitGroup
+	pool    *pool
+	ctx     context.Context
+	cancel  context.CancelFunc
+	growing context.Context // ends when there is nothing left to do for another member
+	grown   context.CancelFunc
+	all     sync.WaitGroup
 	// work does what there is to do. If its session is abandoned, it leaves the
 	// rest to others.
 	work func(ctx context.Context, s *session) error
@@ -94,6 +96,7 @@ type crew struct {
 func newCrew(ctx context.Context, p *pool) *crew {
 	c := &crew{pool: p}
 	c.ctx, c.cancel = context.WithCancel(ctx)
+	c.growing, c.grown = context.WithCancel(c.ctx)
 	return c
 }
 
@@ -123,7 +126,7 @@ func (c *crew) member(first bool) {
 	defer c.all.Done()
 	var s *session
 	if !first {
-		if s = c.pool.tryTake(c.ctx); s == nil && c.leave() {
+		if s = c.pool.tryTake(c.growing); s == nil && c.leave() {
 			return
 		}
 	}
@@ -136,6 +139,7 @@ func (c *crew) member(first bool) {
 			err = c.use(s)
 		}
 		if !errors.Is(err, errAbandoned) {
+			c.grown()
 			c.stop(err)
 			return
 		}

@@ -17,8 +17,17 @@ func (s *Server) idle() *session {
 	return first
 }
 
+// TestConn is a session's connection on which anything may be asked.
+type TestConn struct{ *conn }
+
 // Conn is the session, for tests that ask what it is allowed to do.
-func (s *Server) Conn() *pgx.Conn { return s.idle().conn }
+func (s *Server) Conn() TestConn { return TestConn{s.idle().conn} }
+
+// QueryRow asks for a row.
+func (c TestConn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	c.gate.askOnly(oneRow)
+	return c.pg.QueryRow(ctx, sql, args...)
+}
 
 // RawConn is what lies below the session.
 func (s *Server) RawConn() net.Conn {
@@ -28,7 +37,9 @@ func (s *Server) RawConn() net.Conn {
 
 // Exec runs a statement in the session.
 func (s *Server) Exec(ctx context.Context, sql string) error {
-	_, err := s.idle().conn.Exec(ctx, sql)
+	c := s.Conn()
+	c.gate.askOnly(oneRow)
+	_, err := c.pg.Exec(ctx, sql)
 	return err
 }
 

@@ -92,17 +92,25 @@ type fetcher struct {
 
 	types *pgtype.Map
 	pipe  *pgconn.Pipeline
+	gate  *gate
 }
 
-func (f *fetcher) run(ctx context.Context, conn *pgx.Conn) (err error) {
+func (f *fetcher) run(ctx context.Context, conn *conn) (err error) {
 	f.dropDelivered()
 	if len(f.inFlight) == 0 {
 		if f.inFlight = f.work.take(1, true); len(f.inFlight) == 0 {
 			return nil
 		}
 	}
-	f.types, f.pipe = conn.TypeMap(), conn.PgConn().StartPipeline(ctx)
-	defer func() { _ = f.pipe.Close() }() // everything was received, or it is broken
+	f.types, f.pipe, f.gate = conn.pg.TypeMap(), conn.pg.PgConn().StartPipeline(ctx), conn.gate
+	f.gate.due = nil // nothing else is under way
+	defer func() {
+		var refused *pgconn.PgError
+		if err != nil && !errors.As(err, &refused) {
+			f.gate.shut(err) // what is under way is not waited for
+		}
+		_ = f.pipe.Close() // everything was received, or it is broken
+	}()
 	if !f.session.prepared {
 		f.pipe.SendPrepare(fetchName, fetchSQL, fetchTypes)
 	}
@@ -147,6 +155,7 @@ func (f *fetcher) dropDelivered() {
 func (f *fetcher) send(q *request) error {
 	q.asked = time.Now()
 	rows := q.rows[q.rowsDone:]
+	f.gate.ask(answerOf(rows))
 	paths, starts, lengths := make([]string, len(rows)), make([]int64, len(rows)), make([]int64, len(rows))
 	for i, r := range rows {
 		paths[i], starts[i], lengths[i] = r.path, r.start, r.length
@@ -167,6 +176,20 @@ func (f *fetcher) send(q *request) error {
 	}
 	f.pipe.SendQueryPrepared(fetchName, params, binaryParams, binaryRows)
 	return f.pipe.Sync()
+}
+
+// rowOverhead is how much longer, in bytes, a row of an answer is than the piece of a
+// file that it has, at most: the number of columns, two lengths, and which row it is.
+const rowOverhead = 32
+
+// answerOf is what may come for rows.
+func answerOf(rows []row) answer {
+	a := answer{rows: len(rows)}
+	for _, r := range rows {
+		a.width = max(a.width, int(r.length)+rowOverhead)
+		a.bytes += r.length + rowOverhead
+	}
+	return a
 }
 
 func (f *fetcher) encode(types []uint32, values ...any) (params [][]byte, err error) {

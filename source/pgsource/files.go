@@ -53,6 +53,24 @@ const (
 	listingChunk   = 256 // files that are handed on together
 )
 
+// What is kept of directories while they are listed is bounded: a cluster has some
+// for itself, and one for each database and tablespace. Files are not kept here; those
+// who keep them know better how many there can be, and this is for others.
+const (
+	mostFiles       = 1 << 26
+	mostDirectories = 1 << 18
+	mostPaths       = 16 << 20 // bytes of their paths
+)
+
+// A path is no longer than systems allow (NAME_MAX, PATH_MAX).
+const (
+	maxFileName = 255
+	maxPath     = 4096
+)
+
+// listAnswer is what may come for some directories.
+var listAnswer = answer{rows: mostFiles + listingChunk, width: 2*maxPath + 256}
+
 // directory is one to list, or a share of it.
 type directory struct {
 	path          string // empty: the data directory

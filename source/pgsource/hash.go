@@ -10,7 +10,6 @@ import (
 	"iter"
 	"sync"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/gorewind/gorewind/source"
@@ -34,6 +33,7 @@ const (
 	hashRanges  = 4096
 	hashBytes   = 64 << 20
 	hashQueries = 4
+	hashWidth   = 256 // of a row of the answer, in bytes
 )
 
 // hashSQL computes hashes of pieces of files; a file that is gone gives NULL.
@@ -139,21 +139,17 @@ func (s *Server) hash(ctx context.Context, q *hashQuery) error {
 	h := hashes[s.version.SQL.Hash]
 	size := h.new().Size()
 	query := fmt.Sprintf(hashSQL, fmt.Sprintf(h.sql, "pg_catalog.pg_read_binary_file(path, start, length, true)"))
-	err := s.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, query, q.paths, q.starts, q.lengths)
-		if err != nil {
-			return err
-		}
+	err := s.do(ctx, func(ctx context.Context, conn *conn) error {
 		var i, n int
 		var sum []byte
-		_, err = pgx.ForEachRow(rows, []any{&i, &sum}, func() error {
+		err := conn.each(ctx, answer{rows: len(q.at), width: hashWidth}, []any{&i, &sum}, func() error {
 			if i != n+1 || i > len(q.at) || sum != nil && len(sum) != size {
 				return errors.New("the source sent other hashes than it was asked for")
 			}
 			q.sums[q.at[n]] = sum
 			n++
 			return nil
-		})
+		}, query, q.paths, q.starts, q.lengths)
 		if err == nil && n != len(q.at) {
 			err = fmt.Errorf("the source sent %d of %d hashes", n, len(q.at))
 		}

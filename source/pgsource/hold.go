@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/gorewind/gorewind/pgdata"
@@ -27,7 +26,11 @@ func (s *Server) HoldWAL(ctx context.Context) (from pgdata.LSN, release func() e
 	}
 	session, err := s.openAnother(ctx)
 	if err == nil {
-		from, err = makeSlot(ctx, session.conn)
+		limit := s.pool.timeout / 2
+		watched, stop := session.pulse.watch(ctx, limit)
+		from, err = makeSlot(watched, session.conn)
+		err = silenced(watched, limit, err)
+		stop()
 	}
 	if err != nil {
 		session.drop()
@@ -50,9 +53,9 @@ func (s *Server) HoldWAL(ctx context.Context) (from pgdata.LSN, release func() e
 // slotSQL names the slot of a session. Slots of a server have different names.
 const slotSQL = `'gorewind_' || pg_catalog.pg_backend_pid()`
 
-func makeSlot(ctx context.Context, conn *pgx.Conn) (pgdata.LSN, error) {
+func makeSlot(ctx context.Context, conn *conn) (pgdata.LSN, error) {
 	var lsn string
-	err := conn.QueryRow(ctx, `SELECT lsn::text FROM pg_catalog.pg_create_physical_replication_slot(`+slotSQL+`, true, true)`).Scan(&lsn)
+	err := conn.row(ctx, oneRow, []any{&lsn}, `SELECT lsn::text FROM pg_catalog.pg_create_physical_replication_slot(`+slotSQL+`, true, true)`)
 	if err != nil {
 		return 0, err
 	}
@@ -61,9 +64,9 @@ func makeSlot(ctx context.Context, conn *pgx.Conn) (pgdata.LSN, error) {
 
 // checkSlot looks whether the slot still keeps WAL: where that was given up, it
 // has no position.
-func checkSlot(ctx context.Context, conn *pgx.Conn) error {
+func checkSlot(ctx context.Context, conn *conn) error {
 	var held bool
-	err := conn.QueryRow(ctx, `SELECT restart_lsn IS NOT NULL FROM pg_catalog.pg_replication_slots WHERE slot_name = `+slotSQL).Scan(&held)
+	err := conn.row(ctx, oneRow, []any{&held}, `SELECT restart_lsn IS NOT NULL FROM pg_catalog.pg_replication_slots WHERE slot_name = `+slotSQL)
 	if err == nil && !held {
 		err = errors.New("the server gave it up")
 	}

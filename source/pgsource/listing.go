@@ -1,12 +1,14 @@
 package pgsource
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"path"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,12 +20,21 @@ import (
 type listing struct {
 	server *Server
 	crew   *crew
-	work   *queue[[]directory]
+	work   *queue[*task]
 	found  chan []pgdata.FileInfo // closed at the end
 	err    error                  // once it is closed
 
-	mu   sync.Mutex
-	seen map[string]bool // directories
+	files atomic.Int64 // that came, those that came again among them
+
+	mu        sync.Mutex
+	seen      map[string]bool // directories
+	seenBytes int             // of their paths
+}
+
+// task is directories that are listed together.
+type task struct {
+	dirs []directory
+	best int // how many entries came in one go; more of them are progress
 }
 
 // parents, and the WAL directory, have directories in them on every server. They
@@ -32,7 +43,7 @@ var parents = []string{"base", "pg_logical", "pg_multixact"}
 
 func (s *Server) list(ctx context.Context) *listing {
 	c := newCrew(ctx, s.pool)
-	l := &listing{server: s, crew: c, work: newQueue[[]directory](c.ctx), found: make(chan []pgdata.FileInfo, 4), seen: map[string]bool{}}
+	l := &listing{server: s, crew: c, work: newQueue[*task](c.ctx), found: make(chan []pgdata.FileInfo, 4), seen: map[string]bool{}}
 	c.work = func(ctx context.Context, s *session) error {
 		d := &lister{listing: l, session: s}
 		err := s.do(ctx, d.run)
@@ -45,7 +56,7 @@ func (s *Server) list(ctx context.Context) *listing {
 	for _, dir := range append(parents, s.version.WALDir) {
 		first, l.seen[dir] = append(first, directory{path: dir, shares: 1}), true
 	}
-	l.work.set(func() { l.work.ready, l.work.adding = [][]directory{first}, false })
+	l.work.set(func() { l.work.ready, l.work.adding = []*task{{dirs: first}}, false })
 	c.want(1)
 	go func() {
 		l.err = c.wait()
@@ -62,9 +73,9 @@ type subdirectory struct {
 
 // enter has directories listed, each once. The queue is not limited: whoever
 // takes work from it adds to it.
-func (l *listing) enter(dirs []subdirectory) {
+func (l *listing) enter(dirs []subdirectory) error {
 	var batch []directory
-	var batches [][]directory
+	var tasks []*task
 	l.mu.Lock()
 	for _, d := range dirs {
 		shares, named := int32(1), l.server.canName(d.path)
@@ -72,28 +83,33 @@ func (l *listing) enter(dirs []subdirectory) {
 			shares *= 2
 		}
 		switch {
-		case l.seen[d.path]:
+		case l.seen[d.path], path.Base(d.path) == "lost+found", l.server.spare != nil && l.server.spare(d.path):
 			continue
 		case shares > 1 || !named:
 			for share := range shares {
-				batches = append(batches, []directory{{d.path, share, shares}})
+				tasks = append(tasks, &task{dirs: []directory{{d.path, share, shares}}})
 			}
 		default:
 			batch = append(batch, directory{path: d.path, shares: 1})
 		}
 		l.seen[d.path] = true
+		l.seenBytes += len(d.path)
 	}
+	many := len(l.seen) > mostDirectories || l.seenBytes > mostPaths
 	l.mu.Unlock()
+	if many {
+		return unwanted("a list of %d directories and more", mostDirectories)
+	}
 	for len(batch) > 0 {
 		n := min(len(batch), maxDirectories)
-		batches = append(batches, batch[:n])
+		tasks = append(tasks, &task{dirs: batch[:n]})
 		batch = batch[n:]
 	}
 	large := 0
 	l.work.set(func() {
-		l.work.ready = append(l.work.ready, batches...)
-		for _, b := range l.work.ready {
-			if len(b) == maxDirectories || b[0].shares > 1 {
+		l.work.ready = append(l.work.ready, tasks...)
+		for _, t := range l.work.ready {
+			if len(t.dirs) == maxDirectories || t.dirs[0].shares > 1 {
 				large++
 			}
 		}
@@ -101,16 +117,17 @@ func (l *listing) enter(dirs []subdirectory) {
 	if large > 0 {
 		l.crew.want(1 + large)
 	}
+	return nil
 }
 
 // lister lists directories on one connection.
 type lister struct {
 	*listing
 	session *session
-	taken   [][]directory // at most one batch
+	taken   []*task // at most one
 }
 
-func (l *lister) run(ctx context.Context, conn *pgx.Conn) error {
+func (l *lister) run(ctx context.Context, conn *conn) error {
 	for {
 		if len(l.taken) == 0 {
 			if l.taken = l.work.take(1, true); len(l.taken) == 0 {
@@ -127,13 +144,19 @@ func (l *lister) run(ctx context.Context, conn *pgx.Conn) error {
 
 // list lists a batch of directories. Those in them are entered when they were
 // handed on.
-func (l *lister) list(ctx context.Context, conn *pgx.Conn, dirs []directory) error {
+func (l *lister) list(ctx context.Context, conn *conn, t *task) (err error) {
 	asked := time.Now()
-	rows, err := l.query(ctx, conn, dirs)
+	rows, err := l.query(ctx, conn, t.dirs)
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() {
+		if err != nil && rows.Err() == nil {
+			conn.gate.shut(err) // the rest is not waited for
+		}
+		rows.Close()
+	}()
+	came := 0
 	var chunk []pgdata.FileInfo
 	var inside []subdirectory
 	flush := func() error {
@@ -145,13 +168,21 @@ func (l *lister) list(ctx context.Context, conn *pgx.Conn, dirs []directory) err
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		l.enter(inside)
+		if err := l.enter(inside); err != nil {
+			return &finalError{err}
+		}
+		if l.files.Add(int64(len(chunk))) > mostFiles {
+			return &finalError{unwanted("a list of %d files and more", mostFiles)}
+		}
+		if came += len(chunk); came > t.best {
+			t.best = came
+			l.session.moved()
+		}
 		chunk, inside = nil, nil
-		l.session.moved()
 		return nil
 	}
 	for rows.Next() {
-		f, size, err := file(dirs, rows.RawValues())
+		f, size, err := file(t.dirs, rows.RawValues())
 		if err != nil {
 			return &finalError{err}
 		}
@@ -175,9 +206,9 @@ func (l *lister) list(ctx context.Context, conn *pgx.Conn, dirs []directory) err
 	return flush()
 }
 
-func (l *lister) query(ctx context.Context, conn *pgx.Conn, dirs []directory) (pgx.Rows, error) {
+func (l *lister) query(ctx context.Context, conn *conn, dirs []directory) (pgx.Rows, error) {
 	if p := dirs[0].path; !l.server.canName(p) {
-		return conn.Query(ctx, listUnnamedSQL, namesOf(p))
+		return conn.query(ctx, listAnswer, listUnnamedSQL, namesOf(p))
 	}
 	n := len(dirs)
 	paths, versions, share, shares := make([]string, n), make([]bool, n), make([]int32, n), make([]int32, n)
@@ -187,7 +218,7 @@ func (l *lister) query(ctx context.Context, conn *pgx.Conn, dirs []directory) (p
 			paths[i] = "."
 		}
 	}
-	return conn.Query(ctx, listSQL, paths, versions, share, shares)
+	return conn.query(ctx, listAnswer, listSQL, paths, versions, share, shares)
 }
 
 // isOID reports whether a name is one that links of tablespaces have.
@@ -196,7 +227,7 @@ func isOID(name string) bool {
 	return err == nil && strconv.FormatUint(oid, 10) == name
 }
 
-var errNoList = errors.New("the source sent a list of files that is none, or was not asked for")
+var errNoList = unwanted("a list of files that is none, or that it was not asked for")
 
 // file is what a row says, with the size that a directory has itself.
 func file(dirs []directory, row [][]byte) (f pgdata.FileInfo, size int64, err error) {
@@ -210,10 +241,17 @@ func file(dirs []directory, row [][]byte) (f pgdata.FileInfo, size int64, err er
 	if i--; err != nil || i < 0 || i >= len(dirs) || size < 0 {
 		return f, 0, errNoList
 	}
-	f.Path = string(row[1])
+	name := row[1]
+	if len(name) == 0 || len(name) > maxFileName || bytes.IndexByte(name, '/') >= 0 {
+		return f, 0, errNoList
+	}
+	f.Path = string(name)
 	dir := dirs[i].path
 	if dir != "" {
 		f.Path = dir + "/" + f.Path
+	}
+	if len(f.Path) > maxPath {
+		return f, 0, errNoList
 	}
 	switch location := row[4]; {
 	case len(location) > 0 && (dir != pgdata.TablespaceRoot || !isOID(string(row[1]))):

@@ -86,7 +86,13 @@ func decryptPKCS8(der []byte, password string) ([]byte, error) {
 	if padding < 1 || padding > aes.BlockSize {
 		return nil, errKeyPassword
 	}
-	return plain[:len(plain)-padding], nil
+	end := len(plain) - padding
+	for _, b := range plain[end:] {
+		if int(b) != padding {
+			return nil, errKeyPassword
+		}
+	}
+	return plain[:end], nil
 }
 
 func unmarshal(der []byte, into any) bool {

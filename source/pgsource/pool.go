@@ -9,9 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // defaultJobs is how many connections there may be where nobody says: two for
@@ -45,11 +42,10 @@ const growAgain = 20 * time.Second
 type pool struct {
 	timeout time.Duration
 	log     *slog.Logger
-	dialer  func(pgconn.DialFunc) pgconn.DialFunc // for tests
-	jobs    int                                   // the most connections
-	name    string                                // of the server, for messages
-	server  *identity                             // as first connected to; nil before
-	proof   *proof                                // that all connections are to one postmaster
+	jobs    int       // the most connections
+	name    string    // of the server, for messages
+	server  *identity // as first connected to; nil before
+	proof   *proof    // that all connections are to one postmaster
 	outage  outage
 
 	behindPooler atomic.Bool // and that pools sessions
@@ -58,15 +54,20 @@ type pool struct {
 
 	connector *connector // as the first connection left it; each session has its own
 	mu        sync.Mutex
-	size      int       // how many sessions there are, in use or free
-	growing   int       // how many more are being made
+	size      int // how many sessions there are, in use or free
+	growing   int // how many more are being made
+	growers   sync.WaitGroup
+	closing   context.Context // ends when the pool is closed
+	closed    context.CancelFunc
 	spare     int       // how many connections more the server had room for
 	fullUntil time.Time // no more could be had
 	warned    bool      // of connections that went to another server
 }
 
 func newPool(c *connector, opts Options) *pool {
-	p := &pool{proof: newProof(), connector: c, timeout: opts.Timeout, log: opts.Logger, dialer: opts.dialer, jobs: opts.Jobs}
+	c.around = opts.dialer
+	p := &pool{proof: newProof(), connector: c, timeout: opts.Timeout, log: opts.Logger, jobs: opts.Jobs}
+	p.closing, p.closed = context.WithCancel(context.Background())
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -96,6 +97,8 @@ func (p *pool) open(ctx context.Context) (*session, error) {
 
 // close ends the connections; nobody uses them any more.
 func (p *pool) close() {
+	p.closed()
+	p.growers.Wait()
 	for range len(p.free) {
 		s := <-p.free
 		s.drop()
@@ -103,10 +106,20 @@ func (p *pool) close() {
 	}
 }
 
-// take gives a session that is free, or makes one, or waits for one.
+// take gives the first session that is free. Where none is at once, another one is
+// made meanwhile, which can take its time where a pooler has none left.
 func (p *pool) take(ctx context.Context) (*session, error) {
-	if s := p.tryTake(ctx); s != nil {
+	select {
+	case s := <-p.free:
 		return s, nil
+	default:
+	}
+	if p.mayGrow() {
+		p.growers.Go(func() {
+			if s := p.grow(p.closing); s != nil {
+				p.give(s)
+			}
+		})
 	}
 	select {
 	case s := <-p.free:
@@ -116,20 +129,23 @@ func (p *pool) take(ctx context.Context) (*session, error) {
 	}
 }
 
-// tryTake gives a session that is free or can be made; else nil.
+// tryTake gives a session that is free or can be made until the context ends; else nil.
 func (p *pool) tryTake(ctx context.Context) *session {
 	select {
 	case s := <-p.free:
 		return s
 	default:
-		return p.grow(ctx)
 	}
+	if !p.mayGrow() {
+		return nil
+	}
+	return p.grow(ctx)
 }
 
 // give takes a session back. One that lost its connection is kept only where it
 // is the last.
 func (p *pool) give(s *session) {
-	if s.conn != nil && s.conn.IsClosed() { // by an operation that was cancelled
+	if s.conn != nil && s.conn.pg.IsClosed() { // by an operation that was cancelled
 		s.drop()
 	}
 	if s.conn == nil {
@@ -152,18 +168,21 @@ func (p *pool) abandon(s *session) bool {
 	return s.abandoned
 }
 
-// grow makes one more connection. It is nil where the server has none to spare,
-// and nobody fails for that.
-func (p *pool) grow(ctx context.Context) *session {
+// mayGrow reports whether one more connection may be made. Who asks makes it.
+func (p *pool) mayGrow() bool {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if time.Now().Before(p.fullUntil) || p.size+p.growing >= p.jobs || p.spare <= leaveSlots {
-		p.mu.Unlock()
-		return nil
+		return false
 	}
 	p.growing++
 	p.spare--
-	p.mu.Unlock()
+	return true
+}
 
+// grow makes one more connection. It is nil where none is to be had, and nobody fails
+// for that.
+func (p *pool) grow(ctx context.Context) *session {
 	own := *p.connector
 	s := &session{pool: p, connector: &own}
 	err := s.connect(ctx, p.timeout/4)
@@ -184,13 +203,13 @@ func (p *pool) grow(ctx context.Context) *session {
 }
 
 // do runs an operation on any connection.
-func (p *pool) do(ctx context.Context, op func(context.Context, *pgx.Conn) error) error {
+func (p *pool) do(ctx context.Context, op func(context.Context, *conn) error) error {
 	for {
 		s, err := p.take(ctx)
 		if err != nil {
 			return err
 		}
-		err = s.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		err = s.do(ctx, func(ctx context.Context, conn *conn) error {
 			asked := time.Now()
 			err := op(ctx, conn)
 			if err == nil {

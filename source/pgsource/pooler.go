@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/gorewind/gorewind/source"
@@ -54,14 +53,15 @@ func (s *session) checkPooler(ctx context.Context, now *identity) error {
 	}
 	c := *s.connector
 	c.base = c.base.Copy()
-	second, _, err := c.connect(ctx)
+	c.pulse = new(pulse)
+	second, _, err := c.connect(ctx, s.pool.timeout/4)
 	if err != nil {
 		return fmt.Errorf("whether the connection pooler in between keeps sessions apart cannot be found out without a second connection (connect to the server itself): %w", err)
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
-		_ = second.Close(ctx)
+		_ = second.pg.Close(ctx)
 	}()
 	var before int64
 	for range rounds {
@@ -86,7 +86,7 @@ func (s *session) checkPooler(ctx context.Context, now *identity) error {
 
 // askSecond asks which process serves the second client. It is zero where that is
 // not served, although the first one is, again and again.
-func (s *session) askSecond(ctx context.Context, second *pgx.Conn, own int64) (int64, error) {
+func (s *session) askSecond(ctx context.Context, second *conn, own int64) (int64, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var pid int64
 	var err error
@@ -134,8 +134,8 @@ func (s *session) strays(one, another int64) error {
 }
 
 // backendOf asks for the process that answers.
-func backendOf(ctx context.Context, conn *pgx.Conn) (pid int64, err error) {
-	err = conn.QueryRow(ctx, `SELECT pg_catalog.pg_backend_pid()`).Scan(&pid)
+func backendOf(ctx context.Context, conn *conn) (pid int64, err error) {
+	err = conn.row(ctx, oneRow, []any{&pid}, `SELECT pg_catalog.pg_backend_pid()`)
 	return pid, err
 }
 
@@ -149,8 +149,8 @@ func inProcess(backend int64) string {
 func (s *session) checkKept(ctx context.Context, now *identity) error {
 	var pid int64
 	var kept bool
-	err := s.conn.QueryRow(ctx, `SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('search_path') OPERATOR(pg_catalog.=) ''
-			AND pg_catalog.current_setting('default_transaction_read_only') OPERATOR(pg_catalog.=) 'on'`).Scan(&pid, &kept)
+	err := s.conn.row(ctx, oneRow, []any{&pid, &kept}, `SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('search_path') OPERATOR(pg_catalog.=) ''
+			AND pg_catalog.current_setting('default_transaction_read_only') OPERATOR(pg_catalog.=) 'on'`)
 	switch {
 	case err != nil:
 		return err
@@ -189,7 +189,7 @@ func (p *pool) isTemporary(err error) bool {
 // putBack leaves the server's process to the pooler's next client as it was. Poolers
 // do so themselves, unless they are told not to.
 func (s *session) putBack(ctx context.Context) {
-	if s.pooled && !s.conn.IsClosed() {
-		_, _ = s.conn.PgConn().Exec(ctx, "DISCARD ALL").ReadAll() // or the connection ends, and the process with it
+	if s.pooled && !s.conn.pg.IsClosed() {
+		_ = s.conn.exec(ctx, "DISCARD ALL") // or the connection ends, and the process with it
 	}
 }

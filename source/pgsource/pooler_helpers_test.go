@@ -61,7 +61,7 @@ func (p *pooler) start(t *testing.T, c *pgtest.Cluster) {
 			p.ends = append(p.ends, conn)
 			p.mu.Unlock()
 			all.Go(func() {
-				defer conn.Close()
+				defer func() { _ = conn.Close() }()
 				p.serve(conn)
 			})
 		}

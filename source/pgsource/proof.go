@@ -59,11 +59,15 @@ func (p *proof) holdSQL() string {
 // askSQL asks for a process, its postmaster and the lock, which it takes if it is
 // sure that the session is one of ours: if it is the first, or another one vouches for
 // it, and it is not behind a pooler.
-func (p *proof) askSQL(conn *pgx.Conn) string {
+func (p *proof) askSQL(conn *conn) string {
 	return fmt.Sprintf(`SELECT pg_catalog.pg_backend_pid(), %s, witnessed,
 			CASE WHEN (witnessed OR %t) AND pg_catalog.pg_backend_pid() = %d THEN %s END
-		FROM (SELECT %s AS witnessed OFFSET 0) w`, postmasterSQL, !p.begun(), conn.PgConn().PID(), p.holdSQL(), p.witnessSQL())
+		FROM (SELECT %s AS witnessed OFFSET 0) w`, postmasterSQL, !p.begun(), conn.pg.PgConn().PID(), p.holdSQL(), p.witnessSQL())
 }
+
+// runAnswer is what may come in answer to askSQL: 4096 bytes of a postmaster.pid are a
+// part of it, which can be in hexadecimal.
+var runAnswer = answer{rows: 1, width: 16 << 10}
 
 // readRun reads the answer.
 func (id *identity) readRun(row pgx.Row) error {
@@ -84,7 +88,7 @@ func (s *session) settle(ctx context.Context, now *identity) error {
 	}
 	s.run, s.clock, s.clockRead = &now.run, now.clock, time.Now()
 	switch {
-	case now.backend != int64(s.conn.PgConn().PID()):
+	case now.backend != int64(s.conn.pg.PgConn().PID()):
 		return s.settlePooled(ctx, now, others)
 	case now.holds == nil: // nobody vouched for it, but it was believed
 		return s.keep(ctx, now)
@@ -178,7 +182,7 @@ func (e *balancedError) Unwrap() error { return source.ErrChanged }
 // server's process that answered before, and in no other one.
 func (s *session) keep(ctx context.Context, now *identity) error {
 	b := safely(inProcess(now.backend))
-	b.Queue(fmt.Sprintf(`SELECT pg_catalog.pg_backend_pid(), CASE WHEN pg_catalog.pg_backend_pid() = %d THEN %s END`, now.backend, s.pool.proof.holdSQL()))
+	b.ask(oneRow, fmt.Sprintf(`SELECT pg_catalog.pg_backend_pid(), CASE WHEN pg_catalog.pg_backend_pid() = %d THEN %s END`, now.backend, s.pool.proof.holdSQL()))
 	answers, err := send(ctx, s.conn, b)
 	if err != nil {
 		return err
@@ -196,10 +200,10 @@ func (s *session) keep(ctx context.Context, now *identity) error {
 }
 
 // same asks on a connection to any database whether it is to the same postmaster.
-func (p *proof) same(ctx context.Context, conn *pgx.Conn) (bool, error) {
+func (p *proof) same(ctx context.Context, conn *conn) (bool, error) {
 	var started int64
 	var witnessed bool
-	err := conn.QueryRow(ctx, `SELECT `+startedSQL+`, `+p.witnessSQL()).Scan(&started, &witnessed)
+	err := conn.row(ctx, oneRow, []any{&started, &witnessed}, `SELECT `+startedSQL+`, `+p.witnessSQL())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return witnessed && p.run.started.Equal(time.UnixMicro(started)), err

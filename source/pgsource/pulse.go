@@ -11,55 +11,63 @@ import (
 // errSilent is the cause of a context that pulse.watch cancelled.
 var errSilent = errors.New("nothing came from the server")
 
-// pulse tells for how long something was waited for from a server and nothing
-// came. Time in which nobody waits, since what came is being worked on, is not
-// the server's.
+// pulse tells for how long something was waited for from a server and nothing came
+// of it. Time in which nobody waits, since what came is being worked on, is not the
+// server's.
 type pulse struct {
 	mu      sync.Mutex
-	waiting int       // how many wait
-	since   time.Time // when something last came, or the waiting began
+	waiting int           // how many wait
+	began   time.Time     // when the waiting began
+	waited  time.Duration // since the last progress, before that
+	moved   time.Time     // the last progress
 }
 
 func (p *pulse) wait() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.waiting == 0 {
-		p.since = time.Now()
+		p.began = time.Now()
 	}
 	p.waiting++
 }
 
-func (p *pulse) came(bytes int) {
+func (p *pulse) waitNoMore() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.waiting--
-	if bytes > 0 {
-		p.since = time.Now()
+	if p.waiting--; p.waiting == 0 {
+		p.waited += time.Since(p.began)
 	}
+}
+
+// progress says that something came of the waiting. That bytes came does not: a
+// server could send one now and then for ever.
+func (p *pulse) progress() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.moved = time.Now()
+	p.began, p.waited = p.moved, 0
 }
 
 // last is the last sign of life.
 func (p *pulse) last() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.since
+	return p.moved
 }
 
 func (p *pulse) silence() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.waiting == 0 {
-		return 0
+		return p.waited
 	}
-	return time.Since(p.since)
+	return p.waited + time.Since(p.began)
 }
 
-// watch gives a context that is cancelled, with cause errSilent, when nothing
-// came for as long as limit. What is slow but moves goes on.
+// watch gives a context that is cancelled, with cause errSilent, when nothing came
+// of waiting for as long as limit. What is slow but moves goes on.
 func (p *pulse) watch(ctx context.Context, limit time.Duration) (_ context.Context, stop func()) {
-	p.mu.Lock()
-	p.since = time.Now()
-	p.mu.Unlock()
+	p.progress()
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
 		timer := time.NewTimer(limit)
@@ -82,8 +90,9 @@ func (p *pulse) watch(ctx context.Context, limit time.Duration) (_ context.Conte
 }
 
 // watchedConn is a connection, below TLS if there is some, with its pulse. An
-// answer to what was written is waited for by reading; a server that does not
-// even take what is written is silent, too.
+// answer to what was written is waited for by reading; what comes of that the gate
+// tells. A server that does not even take what is written is silent, too. That
+// something was written is no progress: with TLS, the server can make us write.
 type watchedConn struct {
 	net.Conn
 	pulse *pulse
@@ -91,14 +100,12 @@ type watchedConn struct {
 
 func (c *watchedConn) Read(b []byte) (int, error) {
 	c.pulse.wait()
-	n, err := c.Conn.Read(b)
-	c.pulse.came(n)
-	return n, err
+	defer c.pulse.waitNoMore()
+	return c.Conn.Read(b)
 }
 
 func (c *watchedConn) Write(b []byte) (int, error) {
 	c.pulse.wait()
-	n, err := c.Conn.Write(b)
-	c.pulse.came(n)
-	return n, err
+	defer c.pulse.waitNoMore()
+	return c.Conn.Write(b)
 }

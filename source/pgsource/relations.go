@@ -7,8 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/jackc/pgx/v5"
+	"time"
 
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
@@ -33,6 +32,15 @@ const relationSQL = `WITH found AS (
 		JOIN pg_catalog.pg_class t ON t.oid = COALESCE(toasted.oid, owner)
 		JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace`
 
+// nameWidth is how long, in bytes, a row can be that has some names: they have 63
+// bytes each, or twice that in quotes.
+const nameWidth = 1 << 10
+
+// ofNames is the answer to a question for all databases, tablespaces or slots: there
+// are as many as there can be slots (262143), and no more bytes of names than can be
+// kept.
+var ofNames = answer{rows: 1 << 18, width: nameWidth, bytes: 16 << 20}
+
 // kinds are those of relations that have files (relkind, catalog/pg_class.h).
 var kinds = map[string]source.RelationKind{
 	"r": source.Table, "i": source.Index, "S": source.Sequence, "m": source.MaterializedView, "t": source.ToastTable,
@@ -55,7 +63,7 @@ func (s *Server) RelationNames(ctx context.Context, locators []pgdata.RelFileLoc
 		err = nil
 		switch {
 		case oid == 0:
-			err = s.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+			err = s.do(ctx, func(ctx context.Context, conn *conn) error {
 				return nameRelations(ctx, conn, "", wanted[oid], names)
 			})
 		case known && db.connectable:
@@ -74,38 +82,43 @@ func (s *Server) RelationNames(ctx context.Context, locators []pgdata.RelFileLoc
 	return names, nil
 }
 
+// patience is how long a connection to another database may take to be made. What it
+// is for is nice to have, and a pooler may have none left.
+const patience = 10 * time.Second
+
 // nameInDatabase asks on a connection to the database.
 func (s *Server) nameInDatabase(ctx context.Context, db database, wanted []pgdata.RelFileLocator, names map[pgdata.RelFileLocator]source.RelationName) error {
-	return s.inDatabase(ctx, db, func(ctx context.Context, conn *pgx.Conn) error {
+	return s.inDatabase(ctx, db, func(ctx context.Context, conn *conn) error {
 		return nameRelations(ctx, conn, db.quoted, wanted, names)
 	})
 }
 
 // inDatabase asks something on a connection to a database, in a transaction that only
 // reads. There the role needs none of the privileges that reading files takes.
-func (s *Server) inDatabase(ctx context.Context, db database, ask func(context.Context, *pgx.Conn) error) error {
+func (s *Server) inDatabase(ctx context.Context, db database, ask func(context.Context, *conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.pool.timeout/2)
 	defer cancel()
 	c := s.connector()
 	c.base.Database = db.name
 	c.base.RuntimeParams["client_encoding"] = "UTF8"
-	conn, _, err := c.connect(ctx)
+	c.pulse = new(pulse)
+	conn, _, err := c.connect(ctx, min(s.pool.timeout/4, patience))
 	if err != nil {
 		return err
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
-		_ = conn.Close(ctx)
+		_ = conn.pg.Close(ctx)
 	}()
 	// Behind a pooler, another database can be one of another server, and one whose
 	// sessions are not kept apart: what is set here is for a transaction.
-	if _, err := conn.Exec(ctx, "BEGIN READ ONLY"); err != nil {
+	if err := conn.exec(ctx, "BEGIN READ ONLY"); err != nil {
 		return err
 	}
-	defer func() { _, _ = conn.Exec(ctx, "ROLLBACK") }()
+	defer func() { _ = conn.exec(ctx, "ROLLBACK") }()
 	b := safely("true")
-	b.Queue(`SELECT d.oid = $1 AND c.system_identifier = $2 FROM pg_catalog.pg_database d, pg_catalog.pg_control_system() c
+	b.ask(oneRow, `SELECT d.oid = $1 AND c.system_identifier = $2 FROM pg_catalog.pg_database d, pg_catalog.pg_control_system() c
 		WHERE d.datname = pg_catalog.current_database()`, db.oid, int64(s.pool.server.system))
 	answers, err := send(ctx, conn, b)
 	if err != nil {
@@ -128,20 +141,16 @@ func (s *Server) inDatabase(ctx context.Context, db database, ask func(context.C
 	return ask(ctx, conn)
 }
 
-func nameRelations(ctx context.Context, conn *pgx.Conn, database string, wanted []pgdata.RelFileLocator, names map[pgdata.RelFileLocator]source.RelationName) error {
+func nameRelations(ctx context.Context, conn *conn, database string, wanted []pgdata.RelFileLocator, names map[pgdata.RelFileLocator]source.RelationName) error {
 	tablespaces, relations := make([]uint32, len(wanted)), make([]uint32, len(wanted))
 	for i, l := range wanted {
 		tablespaces[i], relations[i] = l.Tablespace, l.Relation
-	}
-	rows, err := conn.Query(ctx, relationSQL, tablespaces, relations)
-	if err != nil {
-		return err
 	}
 	var i int
 	var kind string
 	var toast bool
 	n := source.RelationName{Database: database}
-	_, err = pgx.ForEachRow(rows, []any{&i, &kind, &toast, &n.Schema, &n.Name, &n.Table}, func() error {
+	return conn.each(ctx, answer{rows: len(wanted), width: nameWidth}, []any{&i, &kind, &toast, &n.Schema, &n.Name, &n.Table}, func() error {
 		if i < 1 || i > len(wanted) {
 			return errors.New("the source named a relation that it was not asked for")
 		}
@@ -154,8 +163,7 @@ func nameRelations(ctx context.Context, conn *pgx.Conn, database string, wanted 
 			}
 		}
 		return nil
-	})
-	return err
+	}, relationSQL, tablespaces, relations)
 }
 
 // printable makes text of a name, which can be of any encoding.
@@ -171,19 +179,14 @@ type database struct {
 
 func (s *Server) databases(ctx context.Context) (map[uint32]database, error) {
 	found := map[uint32]database{}
-	err := s.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, `SELECT oid, datname::text, pg_catalog.quote_ident(datname),
-			datallowconn AND pg_catalog.has_database_privilege(oid, 'CONNECT') FROM pg_catalog.pg_database`)
-		if err != nil {
-			return err
-		}
+	err := s.do(ctx, func(ctx context.Context, conn *conn) error {
 		var db database
-		_, err = pgx.ForEachRow(rows, []any{&db.oid, &db.name, &db.quoted, &db.connectable}, func() error {
+		return conn.each(ctx, ofNames, []any{&db.oid, &db.name, &db.quoted, &db.connectable}, func() error {
 			db.quoted = printable(db.quoted)
 			found[db.oid] = db
 			return nil
-		})
-		return err
+		}, `SELECT oid, datname::text, pg_catalog.quote_ident(datname),
+			datallowconn AND pg_catalog.has_database_privilege(oid, 'CONNECT') FROM pg_catalog.pg_database`)
 	})
 	if err != nil {
 		return nil, s.failed("list the databases of", err)
@@ -207,18 +210,13 @@ func (s *Server) DatabaseNames(ctx context.Context) (map[uint32]string, error) {
 // TablespaceNames names all tablespaces.
 func (s *Server) TablespaceNames(ctx context.Context) (map[uint32]string, error) {
 	names := map[uint32]string{}
-	err := s.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, `SELECT oid, pg_catalog.quote_ident(spcname) FROM pg_catalog.pg_tablespace`)
-		if err != nil {
-			return err
-		}
+	err := s.do(ctx, func(ctx context.Context, conn *conn) error {
 		var oid uint32
 		var name string
-		_, err = pgx.ForEachRow(rows, []any{&oid, &name}, func() error {
+		return conn.each(ctx, ofNames, []any{&oid, &name}, func() error {
 			names[oid] = printable(name)
 			return nil
-		})
-		return err
+		}, `SELECT oid, pg_catalog.quote_ident(spcname) FROM pg_catalog.pg_tablespace`)
 	})
 	if err != nil {
 		return nil, s.failed("list the tablespaces of", err)

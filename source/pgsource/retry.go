@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/gorewind/gorewind/source"
@@ -120,7 +119,7 @@ var errAbandoned = errors.New("the connection was given up")
 // a new one, until something comes of it or the timeout is over. It must go on
 // from where it was, and call moved when something came of it. Where no new
 // connection is to be had but others are there, the error is errAbandoned.
-func (s *session) do(ctx context.Context, op func(context.Context, *pgx.Conn) error) error {
+func (s *session) do(ctx context.Context, op func(context.Context, *conn) error) error {
 	p := s.pool
 	for {
 		connected := s.conn != nil
@@ -135,7 +134,7 @@ func (s *session) do(ctx context.Context, op func(context.Context, *pgx.Conn) er
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case !p.isTemporary(err):
-			return err
+			return denied(err)
 		}
 		s.drop()
 		if p.outage.begin(s.pulse.last()) {
@@ -163,9 +162,9 @@ func (s *session) moved() { s.pool.moved(s.made) }
 // attempt runs an operation once. Silence of half the timeout is taken for a
 // connection that the network lost without a word: the other half is there to
 // try another one.
-func (s *session) attempt(ctx context.Context, op func(context.Context, *pgx.Conn) error) error {
+func (s *session) attempt(ctx context.Context, op func(context.Context, *conn) error) error {
 	timeout := s.pool.timeout
-	if s.conn != nil && s.conn.IsClosed() { // by an operation that was cancelled
+	if s.conn != nil && s.conn.pg.IsClosed() { // by an operation that was cancelled
 		s.drop()
 	}
 	if s.conn == nil {

@@ -19,6 +19,13 @@ const rowSettings = `SELECT pg_catalog.set_config(name, value, true) FROM (VALUE
 	('timezone', 'UTC'), ('bytea_output', 'hex'), ('extra_float_digits', '3'), ('enable_seqscan', 'off'), ('xmloption', 'content'),
 	('search_path', '"$user", public')) AS s (name, value)`
 
+// How much a source can make of the rows that it is asked for.
+const (
+	maxColumns  = 1600     // MaxHeapAttributeNumber (access/htup_details.h)
+	maxRowText  = 64 << 20 // of one row
+	maxRowsText = 256 << 20
+)
+
 // RowsByKey looks rows up on a connection to the database, in a transaction that only
 // reads.
 func (s *Server) RowsByKey(ctx context.Context, t source.KeyedTable, keys [][]string) ([][]*string, error) {
@@ -39,8 +46,9 @@ func (s *Server) RowsByKey(ctx context.Context, t source.KeyedTable, keys [][]st
 }
 
 func (s *Server) rowsInDatabase(ctx context.Context, db database, t source.KeyedTable, keys [][]string) (found [][]*string, err error) {
-	err = s.inDatabase(ctx, db, func(ctx context.Context, conn *pgx.Conn) error {
-		if _, err := conn.Exec(ctx, rowSettings, pgx.QueryExecModeSimpleProtocol); err != nil {
+	err = s.inDatabase(ctx, db, func(ctx context.Context, conn *conn) error {
+		var set string
+		if err := conn.each(ctx, answer{rows: 100, width: 4 << 10}, []any{&set}, func() error { return nil }, rowSettings); err != nil {
 			return err
 		}
 		found, err = lookUp(ctx, conn, t, keys)
@@ -50,7 +58,7 @@ func (s *Server) rowsInDatabase(ctx context.Context, db database, t source.Keyed
 }
 
 // lookUp joins the table with the keys, which come as text.
-func lookUp(ctx context.Context, conn *pgx.Conn, t source.KeyedTable, keys [][]string) ([][]*string, error) {
+func lookUp(ctx context.Context, conn *conn, t source.KeyedTable, keys [][]string) ([][]*string, error) {
 	types, err := columnTypes(ctx, conn, t)
 	if err != nil {
 		return nil, err
@@ -72,10 +80,6 @@ func lookUp(ctx context.Context, conn *pgx.Conn, t source.KeyedTable, keys [][]s
 	}
 	sql := fmt.Sprintf("SELECT k.i, %s FROM ROWS FROM (%s) WITH ORDINALITY AS k (%s, i) JOIN ONLY %s t ON %s",
 		strings.Join(columns, ", "), strings.Join(arrays, ", "), strings.Join(names, ", "), pgx.Identifier{t.Schema, t.Name}.Sanitize(), strings.Join(conditions, " AND "))
-	rows, err := conn.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, err
-	}
 	var i int64
 	row := make([]*string, len(columns))
 	into := []any{&i}
@@ -83,35 +87,31 @@ func lookUp(ctx context.Context, conn *pgx.Conn, t source.KeyedTable, keys [][]s
 		into = append(into, &row[n])
 	}
 	found := make([][]*string, len(keys))
-	_, err = pgx.ForEachRow(rows, into, func() error {
+	err = conn.each(ctx, answer{rows: len(keys), width: maxRowText, bytes: maxRowsText}, into, func() error {
 		if i < 1 || i > int64(len(keys)) {
 			return errors.New("the source has a row of a key that it was not asked for")
 		}
 		found[i-1] = append([]*string(nil), row...)
 		return nil
-	})
+	}, sql, args...)
 	return found, err
 }
 
 // columnTypes asks how the server calls the types of a table's columns, and whether it
 // has a table with these and this primary key: without that it would be read from end
 // to end.
-func columnTypes(ctx context.Context, conn *pgx.Conn, t source.KeyedTable) (map[string]string, error) {
-	rows, err := conn.Query(ctx, `SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod), COALESCE(a.attnum = ANY (x.indkey::int2[]), false)
+func columnTypes(ctx context.Context, conn *conn, t source.KeyedTable) (map[string]string, error) {
+	types, inKey := map[string]string{}, map[string]bool{}
+	var name, typ string
+	var key bool
+	err := conn.each(ctx, answer{rows: maxColumns, width: nameWidth}, []any{&name, &typ, &key}, func() error {
+		types[name], inKey[name] = typ, key
+		return nil
+	}, `SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod), COALESCE(a.attnum = ANY (x.indkey::int2[]), false)
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 			JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 			LEFT JOIN pg_catalog.pg_index x ON x.indrelid = c.oid AND x.indisprimary AND x.indisvalid
 		WHERE n.nspname = $1 AND c.relname = $2`, t.Schema, t.Name)
-	if err != nil {
-		return nil, err
-	}
-	types, inKey := map[string]string{}, map[string]bool{}
-	var name, typ string
-	var key bool
-	_, err = pgx.ForEachRow(rows, []any{&name, &typ, &key}, func() error {
-		types[name], inKey[name] = typ, key
-		return nil
-	})
 	if err != nil {
 		return nil, err
 	}

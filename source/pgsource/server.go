@@ -20,10 +20,11 @@ const DefaultTimeout = 2 * time.Minute
 
 // Options say how a server is dealt with. The zero value is a good one.
 type Options struct {
-	// Timeout is how long the server may give no sign of life, not one byte,
-	// before an operation is given up with source.ErrUnavailable; zero means
-	// DefaultTimeout. A connection that was lost, or silent for half of it, is made
-	// again until then. It does not limit what is slow and moves.
+	// Timeout is how long nothing may come of an operation before it is given up with
+	// source.ErrUnavailable; zero means DefaultTimeout. A connection that was lost, or
+	// silent for half of it, is made again until then. It does not limit what is slow
+	// and moves: each 4 kB of what was asked for are progress, other bytes are not. It
+	// is also how long it may take to connect, to all hosts together.
 	Timeout time.Duration
 	// Jobs is the most connections; zero means two for each core of this machine,
 	// at least four and at most eight, and eight to a server that is far away. There
@@ -41,8 +42,13 @@ type Server struct {
 	pool     *pool
 	name     string
 	version  *pgdata.Version
-	encoding string // of the database
+	encoding string                // of the database
+	spare    func(dir string) bool // see Spare
 }
+
+// Spare leaves what is in some directories out of listings: a server that may not
+// read one gives no list at all.
+func (s *Server) Spare(spared func(dir string) bool) { s.spare = spared }
 
 var _ source.Source = (*Server)(nil)
 
@@ -66,12 +72,13 @@ func Open(ctx context.Context, connString string, opts Options) (*Server, error)
 	p := newPool(connector, opts)
 	first, err := p.open(ctx)
 	if err != nil {
+		p.closed()
 		if ctx.Err() == nil && isTemporary(err) {
 			err = &unavailableError{err}
 		}
 		return nil, err
 	}
-	return &Server{pool: p, name: first.name, version: p.server.version, encoding: first.conn.PgConn().ParameterStatus("server_encoding")}, nil
+	return &Server{pool: p, name: first.name, version: p.server.version, encoding: first.conn.pg.PgConn().ParameterStatus("server_encoding")}, nil
 }
 
 // Close ends the connections. It is the last call.
@@ -135,23 +142,29 @@ func (e *PrivilegeError) Grants() []string {
 // do runs an operation on a connection that is free. When that is lost or silent,
 // f runs again on a new one, until it ends or the timeout is over: what it did
 // before must not matter then. It must not call do.
-func (s *Server) do(ctx context.Context, f func(ctx context.Context, conn *pgx.Conn) error) error {
+func (s *Server) do(ctx context.Context, f func(ctx context.Context, conn *conn) error) error {
 	return s.pool.do(ctx, f)
 }
+
+// maxControlFile is how much of a control file is read; it has 8 kB. In an answer it
+// can be in hexadecimal.
+const maxControlFile = 64 << 10
+
+var stateAnswer = answer{rows: 1, width: 2*maxControlFile + 4<<10}
 
 // State asks the server where it is now.
 func (s *Server) State(ctx context.Context) (source.State, error) {
 	names := s.version.SQL
 	st := source.State{Live: true}
 	var flush, receive, replay, tli string
-	query := fmt.Sprintf(`SELECT pg_catalog.pg_read_binary_file('global/pg_control', 0, 65536, true), r, pg_catalog.current_setting('full_page_writes')::bool,
+	query := fmt.Sprintf(`SELECT pg_catalog.pg_read_binary_file('global/pg_control', 0, %[5]d, true), r, pg_catalog.current_setting('full_page_writes')::bool,
 			CASE WHEN r THEN '0/0' ELSE pg_catalog.%[1]s()::text END,
 			COALESCE(CASE WHEN r THEN pg_catalog.%[3]s()::text END, '0/0'),
 			COALESCE(CASE WHEN r THEN pg_catalog.%[4]s()::text END, '0/0'),
 			CASE WHEN r THEN '00000000' ELSE pg_catalog.substr(pg_catalog.%[2]s(pg_catalog.%[1]s()), 1, 8) END
-		FROM pg_catalog.pg_is_in_recovery() r`, names.FlushLSN, names.WALFileName, names.ReceiveLSN, names.ReplayLSN)
-	err := s.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, query).Scan(&st.Control, &st.InRecovery, &st.FullPageWrites, &flush, &receive, &replay, &tli)
+		FROM pg_catalog.pg_is_in_recovery() r`, names.FlushLSN, names.WALFileName, names.ReceiveLSN, names.ReplayLSN, maxControlFile)
+	err := s.do(ctx, func(ctx context.Context, conn *conn) error {
+		return conn.row(ctx, stateAnswer, []any{&st.Control, &st.InRecovery, &st.FullPageWrites, &flush, &receive, &replay, &tli}, query)
 	})
 	for text, lsn := range map[*string]*pgdata.LSN{&flush: &st.FlushLSN, &receive: &st.ReceiveLSN, &replay: &st.ReplayLSN} {
 		if err == nil {
@@ -173,7 +186,7 @@ func (s *Server) State(ctx context.Context) (source.State, error) {
 // files and timeline histories ever need.
 const (
 	readPiece    = 64 << 10
-	maxSmallFile = 16 << 20
+	maxSmallFile = 4 << 20
 )
 
 // ReadFile reads a small file whole.

@@ -6,11 +6,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
@@ -22,7 +20,7 @@ type session struct {
 	pool      *pool
 	connector *connector
 	name      string        // of the server, for messages
-	conn      *pgx.Conn     // nil while there is none
+	conn      *conn         // nil while there is none
 	made      time.Time     // when conn was
 	prepared  bool          // conn knows fetchSQL
 	pulse     *pulse        // of conn, or of the attempt to make one
@@ -54,37 +52,23 @@ type identity struct {
 }
 
 // connect makes a connection, to the same server as before, and makes it safe.
-// It gives up when nothing came for as long as limit.
+// It gives up after the limit, and when nothing came for as long after that.
 func (s *session) connect(ctx context.Context, limit time.Duration) (err error) {
 	s.pulse = new(pulse)
-	ctx, stop := s.pulse.watch(ctx, limit)
-	defer stop()
-	s.pulse.wait() // also while no connection is there to wait at
-	defer s.pulse.came(0)
 	defer func() {
 		if err != nil {
 			s.drop()
 		}
 	}()
 
-	pulse := s.pulse
-	s.connector.around = func(dial pgconn.DialFunc) pgconn.DialFunc {
-		if s.pool.dialer != nil {
-			dial = s.pool.dialer(dial)
-		}
-		return func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := dial(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return &watchedConn{conn, pulse}, nil
-		}
-	}
-	conn, name, err := s.connector.connect(ctx)
+	s.connector.pulse = s.pulse
+	conn, name, err := s.connector.connect(ctx, limit)
 	if err != nil {
-		return silenced(ctx, limit, err)
+		return err
 	}
 	s.conn, s.name, s.made, s.prepared, s.pooled = conn, name, time.Now(), false, false
+	ctx, stop := s.pulse.watch(ctx, limit)
+	defer stop()
 	now, err := prepareSession(ctx, s.conn, s.pool.proof)
 	s.answered = time.Since(s.made)
 	if err != nil {
@@ -106,8 +90,8 @@ func (s *session) connect(ctx context.Context, limit time.Duration) (err error) 
 }
 
 // rawConn is what lies below a connection.
-func rawConn(c *pgx.Conn) (_ *watchedConn, isTLS bool) {
-	conn := c.PgConn().Conn()
+func rawConn(c *conn) (_ *watchedConn, isTLS bool) {
+	conn := c.pg.PgConn().Conn()
 	encrypted, isTLS := conn.(*tls.Conn)
 	if isTLS {
 		conn = encrypted.NetConn()
@@ -122,13 +106,13 @@ func (s *session) drop() {
 	if s.conn == nil {
 		return
 	}
-	if raw, _ := rawConn(s.conn); s.conn.IsClosed() && raw != nil {
+	if raw, _ := rawConn(s.conn); s.conn.pg.IsClosed() && raw != nil {
 		_ = raw.Close()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	s.putBack(ctx)
-	_ = s.conn.Close(ctx) // it may be broken already
+	_ = s.conn.pg.Close(ctx) // it may be broken already
 	s.conn = nil
 }
 
@@ -148,19 +132,22 @@ var sessionSQL = []string{
 	WHERE pg_catalog.current_setting(name, true) IS NOT NULL`,
 }
 
+// maxSettings is how many a statement of sessionSQL sets at most.
+const maxSettings = 16
+
 // safely begins what is asked of a new session with what makes it safe, for one
 // transaction where local, in SQL, is true.
-func safely(local string) *pgx.Batch {
-	b := new(pgx.Batch)
+func safely(local string) *batch {
+	b := new(batch)
 	for _, sql := range sessionSQL {
-		b.Queue(fmt.Sprintf(sql, local))
+		b.ask(answer{rows: maxSettings, width: 1 << 10}, fmt.Sprintf(sql, local))
 	}
 	return b
 }
 
 // send asks all of it at once. That the session is safe is in the answer first.
-func send(ctx context.Context, conn *pgx.Conn, b *pgx.Batch) (pgx.BatchResults, error) {
-	answers := conn.SendBatch(ctx, b)
+func send(ctx context.Context, conn *conn, b *batch) (pgx.BatchResults, error) {
+	answers := conn.send(ctx, b)
 	for range sessionSQL {
 		if _, err := answers.Exec(); err != nil {
 			_ = answers.Close()
@@ -174,8 +161,8 @@ func send(ctx context.Context, conn *pgx.Conn, b *pgx.Batch) (pgx.BatchResults, 
 // needed, and tells which server it is. All of that is one question, in the words
 // of the version that the server said it has. It is asked again where a pooler
 // said that.
-func prepareSession(ctx context.Context, conn *pgx.Conn, p *proof) (*identity, error) {
-	id, said := new(identity), versionOf(conn.PgConn().ParameterStatus("server_version"))
+func prepareSession(ctx context.Context, conn *conn, p *proof) (*identity, error) {
+	id, said := new(identity), versionOf(conn.pg.PgConn().ParameterStatus("server_version"))
 	err := id.ask(ctx, conn, said, p)
 	if err != nil && id.version != nil && id.version != said {
 		err = id.ask(ctx, conn, id.version, p)
@@ -202,18 +189,18 @@ func versionOf(said string) *pgdata.Version {
 // load balancer, there can be several standbys of one primary, alike in all that
 // they say of themselves; but most got their files at a moment of their own, and
 // each has a postmaster of its own.
-func (id *identity) ask(ctx context.Context, conn *pgx.Conn, said *pgdata.Version, p *proof) (err error) {
-	b := safely(inProcess(int64(conn.PgConn().PID())))
-	b.Queue(`SELECT pg_catalog.current_setting('server_version_num')::int, rolname::text, rolsuper
+func (id *identity) ask(ctx context.Context, conn *conn, said *pgdata.Version, p *proof) (err error) {
+	b := safely(inProcess(int64(conn.pg.PgConn().PID())))
+	b.ask(oneRow, `SELECT pg_catalog.current_setting('server_version_num')::int, rolname::text, rolsuper
 		FROM pg_catalog.pg_roles WHERE rolname = current_user`)
-	b.Queue(`SELECT f FROM pg_catalog.unnest($1::text[]) f WHERE NOT pg_catalog.has_function_privilege(f, 'EXECUTE')`, neededFunctions)
-	b.Queue(fmt.Sprintf(`SELECT r, CASE WHEN r THEN '' ELSE pg_catalog.substr(pg_catalog.%s(pg_catalog.%s()), 1, 8) END,
+	b.ask(answer{rows: len(neededFunctions), width: nameWidth}, `SELECT f FROM pg_catalog.unnest($1::text[]) f WHERE NOT pg_catalog.has_function_privilege(f, 'EXECUTE')`, neededFunctions)
+	b.ask(oneRow, fmt.Sprintf(`SELECT r, CASE WHEN r THEN '' ELSE pg_catalog.substr(pg_catalog.%s(pg_catalog.%s()), 1, 8) END,
 			pg_catalog.pg_read_binary_file('global/pg_control', 0, 8, true),
 			COALESCE(pg_catalog.date_part('epoch', f.change), pg_catalog.date_part('epoch', f.creation), 0),
 			pg_catalog.current_setting('max_connections')::int - pg_catalog.current_setting('superuser_reserved_connections')::int
 				- (SELECT pg_catalog.sum(pg_catalog.pg_stat_get_db_numbackends(oid)) FROM pg_catalog.pg_database)::int
 		FROM pg_catalog.pg_is_in_recovery() r, pg_catalog.pg_stat_file('PG_VERSION', true) f`, said.SQL.WALFileName, said.SQL.FlushLSN))
-	b.Queue(p.askSQL(conn))
+	b.ask(runAnswer, p.askSQL(conn))
 	answers, err := send(ctx, conn, b)
 	if err != nil {
 		return err

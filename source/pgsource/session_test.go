@@ -35,7 +35,7 @@ func TestSession(t *testing.T) {
 			}
 			assert.GreaterOrEqual(t, set, 3)
 			s := open(t, c.ConnStringAs("hasty", "postgres"))
-			assert.NoError(t, s.Exec(t.Context(), "SELECT pg_catalog.pg_sleep(0.5)"))
+			assert.NoError(t, s.Exec(t.Context(), "SELECT 1 FROM pg_catalog.pg_sleep(0.5)"))
 			var on int
 			require.NoError(t, s.Conn().QueryRow(t.Context(),
 				"SELECT count(*) FROM pg_catalog.pg_settings WHERE name LIKE '%timeout' AND name = ANY ($1) AND setting <> '0'", timeouts).Scan(&on))

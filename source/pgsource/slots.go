@@ -3,8 +3,6 @@ package pgsource
 import (
 	"context"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -14,13 +12,13 @@ var _ source.SlotLister = (*Server)(nil)
 // HoldWAL made are among them for as long as they live.
 func (s *Server) Slots(ctx context.Context) ([]source.Slot, error) {
 	var slots []source.Slot
-	err := s.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, `SELECT slot_name::text, slot_type = 'physical', active FROM pg_catalog.pg_replication_slots ORDER BY slot_name`)
-		if err != nil {
-			return err
-		}
-		slots, err = pgx.CollectRows(rows, pgx.RowToStructByPos[source.Slot])
-		return err
+	err := s.do(ctx, func(ctx context.Context, conn *conn) error {
+		slots = nil
+		var slot source.Slot
+		return conn.each(ctx, ofNames, []any{&slot.Name, &slot.Physical, &slot.Active}, func() error {
+			slots = append(slots, slot)
+			return nil
+		}, `SELECT slot_name::text, slot_type = 'physical', active FROM pg_catalog.pg_replication_slots ORDER BY slot_name`)
 	})
 	if err != nil {
 		return nil, s.failed("list the replication slots of", err)

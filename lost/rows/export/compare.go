@@ -57,7 +57,7 @@ type pendingChange struct {
 }
 
 const (
-	batchChanges = 500
+	batchChanges = 2000
 	batchBytes   = 8 << 20
 )
 

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/gorewind/gorewind/report"
+)
+
+// optionOf is what the fields of rewind.Options, which the library names where it
+// says what to do, are on the command line.
+var optionOf = map[string]string{
+	"Options.ArchiveLostWAL":   "--archive-lost-wal",
+	"Options.BinDir":           "--bindir",
+	"Options.ConfigFile":       "--config-file",
+	"Options.InPlace":          "--in-place",
+	"Options.Keep":             "--keep",
+	"Options.Resync":           "--resync",
+	"Options.RestoreTargetWAL": "--restore-target-wal",
+	"Options.SaveLost":         "--save-lost",
+	"Options.Source":           "--source-server",
+	"Options.SystemIdentifier": "--system-identifier",
+	"rewind.Resume":            "`gorewind resume -D DIR`",
+}
+
+// words translates the library's advice for this command line.
+func (in *invocation) words() *strings.Replacer {
+	without := "a run"
+	switch {
+	case in.opts.dryRun && in.opts.noEnsureShutdown:
+		without += " without --dry-run and --no-ensure-shutdown"
+	case in.opts.dryRun:
+		without += " without --dry-run"
+	default:
+		without += " without --no-ensure-shutdown"
+	}
+	pairs := []string{"Options.EnsureShutdown", without}
+	for field, option := range optionOf {
+		pairs = append(pairs, field, option)
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// inWords translates the advice in a document.
+func (in *invocation) inWords(d *report.Document) {
+	words := in.words()
+	d.Warnings = slices.Clone(d.Warnings) // which the plan has, too
+	all := [][]string{d.Warnings}
+	if e := d.Error; e != nil {
+		e.Message = words.Replace(e.Message)
+		all = append(all, e.Details, e.Hints)
+	}
+	for _, list := range all {
+		for i := range list {
+			list[i] = words.Replace(list[i])
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package pgsource
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/gorewind/gorewind/internal/plain"
+)
+
+// conn is a connection on which every question says how much may come in answer to
+// it: its gate lets nothing else pass. All that is asked of a server is asked here,
+// but for what fetch has under way.
+type conn struct {
+	pg   *pgx.Conn
+	gate *gate
+}
+
+// query asks for rows. Who does not take all of them says why to the gate, so that
+// the others are not waited for.
+func (c *conn) query(ctx context.Context, most answer, sql string, args ...any) (pgx.Rows, error) {
+	c.gate.askOnly(most)
+	return c.pg.Query(ctx, sql, args...)
+}
+
+// each asks for rows, and calls take when one of them was scanned into what is given.
+func (c *conn) each(ctx context.Context, most answer, into []any, take func() error, sql string, args ...any) error {
+	rows, err := c.query(ctx, most, sql, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		// Rows.Scan would wait for the other rows where it fails.
+		err := pgx.ScanRow(c.pg.TypeMap(), rows.FieldDescriptions(), rows.RawValues(), into...)
+		if err != nil {
+			err = unwanted("a row that cannot be understood (%s)", plain.Text(err.Error(), maxErrorText))
+		} else {
+			err = take()
+		}
+		if err != nil {
+			c.gate.shut(err)
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// row asks for one row.
+func (c *conn) row(ctx context.Context, most answer, into []any, sql string, args ...any) error {
+	c.gate.askOnly(most)
+	return c.pg.QueryRow(ctx, sql, args...).Scan(into...)
+}
+
+// exec runs a statement in the simple protocol, of which no rows are of interest.
+func (c *conn) exec(ctx context.Context, sql string) error {
+	_, err := simple(ctx, c.pg.PgConn(), c.gate, oneRow, sql)
+	return err
+}
+
+// batch is several questions that are asked together.
+type batch struct {
+	pgx.Batch
+	due []answer
+}
+
+func (b *batch) ask(most answer, sql string, args ...any) {
+	b.Queue(sql, args...)
+	b.due = append(b.due, most)
+}
+
+func (c *conn) send(ctx context.Context, b *batch) pgx.BatchResults {
+	c.gate.askOnly(b.due...)
+	return c.pg.SendBatch(ctx, &b.Batch)
+}
+
+// simple asks in the simple protocol, before pgx knows the connection.
+func simple(ctx context.Context, pg *pgconn.PgConn, g *gate, most answer, sql string) ([]*pgconn.Result, error) {
+	g.askOnly(most)
+	return pg.Exec(ctx, sql).ReadAll()
+}
