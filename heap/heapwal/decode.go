@@ -296,9 +296,17 @@ func (d *Decoder) update(rec *walreader.Record) (_ []Change, err error) {
 	if len(m) < updateSize {
 		return nil, corrupt("an update of %d bytes", len(m))
 	}
-	flags, old := m[7], len(rec.Blocks)-1 // the block of the old version is the last, or the only one
-	if old > 1 {
-		return nil, corrupt("an update with %d blocks", len(rec.Blocks))
+	// The block of the old version is the second one of the table, or the only one. Those
+	// of its visibility map can follow (19).
+	flags, old := m[7], 0
+	for i := range rec.Blocks[1:] {
+		switch ref := &rec.Blocks[i+1]; {
+		case ref.Fork != pgdata.MainFork:
+		case old > 0 || ref.Locator != rec.Blocks[0].Locator:
+			return nil, corrupt("an update with %d blocks", len(rec.Blocks))
+		default:
+			old = i + 1
+		}
 	}
 	c := Change{
 		Op: Update, Locator: rec.Blocks[0].Locator,

@@ -104,6 +104,27 @@ func TestInsertionsAndUpdates(t *testing.T) {
 	}
 }
 
+// A record can also be about blocks of the visibility map.
+func TestBlocksOfTheVisibilityMapAreNoPlaceOfARow(t *testing.T) {
+	main := []byte{0xBD, 2, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0}
+	same := waltest.Block{Locator: waltest.HeapTable, Block: 7, Data: header(text("new")...)}
+	other := waltest.Block{ID: 1, Locator: waltest.HeapTable, Block: 9}
+	visible := waltest.Block{ID: 2, Flags: 2, Locator: waltest.HeapTable, Block: 0}
+	for _, c := range []struct {
+		name   string
+		blocks []waltest.Block
+		old    pgdata.BlockNumber
+	}{
+		{"in one page", []waltest.Block{same, visible}, 7},
+		{"in two pages", []waltest.Block{same, other, visible}, 9},
+	} {
+		f, records := read(t, "19", waltest.Record{Rmgr: rmgrHeap, Info: 0x20, XID: 701, Main: main, Blocks: c.blocks})
+		changes, err := heapwal.NewDecoder(f).Decode(&records[0])
+		require.NoError(t, err, c.name)
+		assert.Equal(t, heapwal.Place{Block: c.old, Offset: 1}, changes[0].Old, c.name)
+	}
+}
+
 // Where a record has a page image, the row is in that, however it is compressed.
 func TestRowsAreFoundInPageImages(t *testing.T) {
 	tuple, err := heap.NewTuple(1, 0, 24, text("in the image"))
