@@ -65,6 +65,9 @@ func (p *pass) record(rec *walreader.Record) error {
 	changes, err := p.decoder.Decode(rec)
 	if err != nil {
 		p.f.summary.Unparsed++
+		for i := range rec.Blocks { // whatever it put there
+			p.f.versions.forget(blockID{rec.Blocks[i].Locator, rec.Blocks[i].Block})
+		}
 		p.f.log.Debug(fmt.Sprintf("record at %s: %v", p.f.o.Format.Version.FormatLSN(rec.LSN), err))
 		return nil
 	}

@@ -95,6 +95,14 @@ func (v *versions) put(l pgdata.RelFileLocator, at heapwal.Place, row []byte) {
 	v.grow(b, by)
 }
 
+// forget makes a block one of which nothing is known.
+func (v *versions) forget(id blockID) {
+	if e := v.blocks[id]; e != nil {
+		v.size -= v.recent.Remove(e).(*block).size
+		delete(v.blocks, id)
+	}
+}
+
 // cut forgets the blocks of a relation from one on.
 func (v *versions) cut(l pgdata.RelFileLocator, from pgdata.BlockNumber) {
 	for id, e := range v.blocks {
