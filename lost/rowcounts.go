@@ -21,7 +21,13 @@ func (c *RowCounts) add(o RowCounts) {
 // rowCounter counts rows by transactions, until it is known what becomes of these.
 type rowCounter struct {
 	lost map[pgdata.RelFileLocator]RowCounts
-	open map[uint32]map[pgdata.RelFileLocator]RowCounts
+	open map[uint32]map[pgdata.RelFileLocator]*RowCounts
+	// Whose rows were counted last, as most records are of the same as the one before.
+	last struct {
+		xid     uint32
+		locator pgdata.RelFileLocator
+		counts  *RowCounts
+	}
 	// Transactions that ended, for those that an earlier segment has left open.
 	committed, aborted xidset.Set
 }
@@ -39,17 +45,29 @@ func (c *rowCounter) visit(rec *walreader.Record) {
 	default:
 		return
 	}
+	l, last := rec.Blocks[0].Locator, &c.last
+	if last.counts == nil || last.xid != rec.XID || last.locator != l {
+		last.xid, last.locator, last.counts = rec.XID, l, c.of(rec.XID, l)
+	}
+	last.counts.add(counts)
+}
+
+// of is what is counted of a transaction and a relation.
+func (c *rowCounter) of(xid uint32, l pgdata.RelFileLocator) *RowCounts {
 	if c.open == nil {
-		c.open = map[uint32]map[pgdata.RelFileLocator]RowCounts{}
+		c.open = map[uint32]map[pgdata.RelFileLocator]*RowCounts{}
 	}
-	of := c.open[rec.XID]
+	of := c.open[xid]
 	if of == nil {
-		of = map[pgdata.RelFileLocator]RowCounts{}
-		c.open[rec.XID] = of
+		of = map[pgdata.RelFileLocator]*RowCounts{}
+		c.open[xid] = of
 	}
-	l := rec.Blocks[0].Locator
-	counts.add(of[l])
-	of[l] = counts
+	counts := of[l]
+	if counts == nil {
+		counts = new(RowCounts)
+		of[l] = counts
+	}
+	return counts
 }
 
 // ended notes the end of a transaction or subtransaction.
@@ -64,37 +82,34 @@ func (c *rowCounter) ended(xid uint32, committed bool) {
 		c.aborted.Add(xid)
 	}
 	delete(c.open, xid)
+	c.last.counts = nil
 }
 
-func (c *rowCounter) keep(counts map[pgdata.RelFileLocator]RowCounts) {
-	if c.lost == nil && len(counts) > 0 {
+func (c *rowCounter) keep(counts map[pgdata.RelFileLocator]*RowCounts) {
+	for l, n := range counts {
+		c.add(l, *n)
+	}
+}
+
+func (c *rowCounter) add(l pgdata.RelFileLocator, n RowCounts) {
+	if c.lost == nil {
 		c.lost = map[pgdata.RelFileLocator]RowCounts{}
 	}
-	for l, n := range counts {
-		n.add(c.lost[l])
-		c.lost[l] = n
-	}
+	n.add(c.lost[l])
+	c.lost[l] = n
 }
 
 func (c *rowCounter) prepend(earlier *rowCounter) {
-	c.keep(earlier.lost)
+	for l, n := range earlier.lost {
+		c.add(l, n)
+	}
 	for xid, counts := range earlier.open {
 		switch {
 		case c.committed.Has(xid):
 			c.keep(counts)
-		case c.aborted.Has(xid):
-		default:
-			if c.open == nil {
-				c.open = map[uint32]map[pgdata.RelFileLocator]RowCounts{}
-			}
-			of := c.open[xid]
-			if of == nil {
-				c.open[xid] = counts
-				continue
-			}
+		case !c.aborted.Has(xid):
 			for l, n := range counts {
-				n.add(of[l])
-				of[l] = n
+				c.of(xid, l).add(*n)
 			}
 		}
 	}
