@@ -67,8 +67,9 @@ func LastRecordEnd(ctx context.Context, segs Segments, f Format, limit pgdata.LS
 		return 0, r.err
 	}
 	floor := limit - min(limit, maxRecordSize+unwrittenSegments*pgdata.LSN(f.Geometry.WALSegSize))
-	lsn := limit
-	for range maxUnfinished {
+	lsn, unfinished := limit, 0
+	empty := int(unwrittenSegments * f.Geometry.WALSegSize / f.Geometry.WALBlockSize)
+	for unfinished < maxUnfinished && empty > 0 {
 		if lsn == 0 {
 			return 0, r.notWritten(limit)
 		}
@@ -79,18 +80,23 @@ func LastRecordEnd(ctx context.Context, segs Segments, f Format, limit pgdata.LS
 		if err := r.beginLinked(ctx, start, at); err != nil {
 			return 0, err
 		}
-		end, err := r.lastEnd(ctx, limit)
+		end, begun, err := r.lastEnd(ctx, limit)
 		if end != 0 || err != nil {
 			return end, err
 		}
-		lsn = at
+		if lsn = at; begun {
+			unfinished++
+		} else {
+			empty--
+		}
 	}
-	return 0, r.pages.fail(limit, ErrCorrupt, fmt.Sprintf("no record ends on %d pages before %s on which one starts", maxUnfinished, r.format(limit)))
+	return 0, r.pages.fail(limit, ErrCorrupt, fmt.Sprintf("no record ends on %d pages before %s on which one starts", unfinished, r.format(limit)))
 }
 
 // Of what servers write, only the last record can be without an end, and it can be
 // overwritten once; and what they have not written yet is the rest of a segment, and
-// the next one.
+// the next one. Of such a rest, after a switch to the next segment, all pages can have
+// headers.
 const (
 	maxUnfinished     = 8
 	unwrittenSegments = 2
@@ -142,22 +148,23 @@ func (r *Reader) startOn(pg page, lsn pgdata.LSN) pgdata.LSN {
 	return lsn + pgdata.LSN(start)
 }
 
-// lastEnd reads on. It returns zero if no record ends before limit.
-func (r *Reader) lastEnd(ctx context.Context, limit pgdata.LSN) (end pgdata.LSN, err error) {
+// lastEnd reads on. It returns zero if no record ends before limit, and then whether
+// one begins.
+func (r *Reader) lastEnd(ctx context.Context, limit pgdata.LSN) (end pgdata.LSN, begun bool, err error) {
 	for r.pos < limit {
 		rec, err := r.step(ctx)
 		switch {
 		case errors.Is(err, ErrEndOfWAL), errors.Is(err, ErrTornRecord), errors.Is(err, fs.ErrNotExist):
-			return end, nil
+			return end, !errors.Is(err, ErrEndOfWAL), nil
 		case err != nil:
-			return 0, err
+			return 0, false, err
 		case rec != nil && rec.End > limit:
-			return end, nil
+			return end, true, nil
 		case rec != nil:
 			end = rec.End
 		}
 	}
-	return end, nil
+	return end, true, nil
 }
 
 func (r *Reader) notWritten(limit pgdata.LSN) error {

@@ -85,12 +85,12 @@ func (t *Target) Check(plan *filemap.Plan, v *pgdata.Version) error {
 // must be there that it needs.
 func (t *Target) checkSteps(ctx context.Context, j *Journal) error {
 	c := &checker{t: t, dirs: map[string]uint64{}, strict: true, made: map[string]bool{}}
-	c.control()
 	for i := range j.Steps {
 		if s := &j.Steps[i]; s.Do == Mkdir || s.Do == Symlink {
 			c.made[string(s.Path)] = true
 		}
 	}
+	c.control()
 	for i := range j.Steps {
 		if err := ctx.Err(); err != nil {
 			return err
