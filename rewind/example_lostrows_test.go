@@ -3,7 +3,6 @@ package rewind_test
 import (
 	"context"
 	"fmt"
-	"log"
 
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -14,17 +13,20 @@ func ExampleFindLostRows() {
 	ctx := context.Background()
 	src, err := source.OpenDir("/srv/postgres/b")
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
-	defer src.Close()
+	defer func() { _ = src.Close() }()
 	lost, err := rewind.FindLostRows(ctx, rewind.LostRowsOptions{TargetDir: "/srv/postgres/a", Source: src, Tables: []string{"public.orders"}})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
-	defer lost.Close()
+	defer func() { _ = lost.Close() }()
 	for change, err := range lost.Changes(ctx) {
 		if err != nil {
-			log.Fatal(err)
+			fmt.Println(err)
+			return
 		}
 		if change.New == nil { // of a deletion, or not known
 			continue
