@@ -23,7 +23,14 @@ var mayImport = map[string][]string{
 	"controlfile":                       {"pgdata"},
 	"timeline":                          {"pgdata"},
 	"walreader":                         {"pgdata"},
-	"lost":                              {"pgdata", "walreader"},
+	"heap":                              {"pgdata"},
+	"heap/types":                        {"heap"},
+	"heap/heapwal":                      {"pgdata", "walreader", "heap"},
+	"catalog":                           {"pgdata", "heap", "heap/types"},
+	"internal/xidset":                   {},
+	"lost":                              {"pgdata", "walreader", "heap/heapwal", "internal/xidset"},
+	"lost/rows":                         {"pgdata", "walreader", "heap", "heap/types", "heap/heapwal", "catalog", "internal/xidset"},
+	"lost/rows/export":                  {"lost/rows"},
 	"filemap":                           {"pgdata"},
 	"internal/page":                     {"pgdata"},
 	"internal/plain":                    {},
@@ -39,10 +46,10 @@ var mayImport = map[string][]string{
 	"report":                            {"internal/plain"},
 	"report/html":                       {"report"},
 	"rewind": {
-		"pgdata", "controlfile", "timeline", "walreader", "lost", "filemap", "source", "report",
+		"pgdata", "controlfile", "timeline", "walreader", "lost", "lost/rows", "lost/rows/export", "filemap", "source", "report",
 		"internal/datadir", "internal/page", "internal/target", "internal/pgconf", "internal/archive", "internal/recovery",
 	},
-	"cmd/gorewind":     {"pgdata", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt", "internal/plain"},
+	"cmd/gorewind":     {"pgdata", "lost/rows/export", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt", "internal/plain"},
 	"internal/getopt":  {},
 	"internal/fixture": {"pgdata"},
 	"internal/pgtest":  {"pgdata"},
@@ -57,6 +64,7 @@ var mayImport = map[string][]string{
 	"internal/trial/sides":     {}, // tests only, as the others
 	"internal/trial/wal":       {},
 	"internal/trial/files":     {},
+	"internal/trial/rows":      {},
 	"internal/trial/recovery":  {},
 	"internal/trial/resync":    {},
 	"internal/trial/histories": {},
@@ -73,9 +81,17 @@ var mayDependOn = map[string][]string{
 	"source":                    {"golang.org/x/sys"},
 	"internal/target":           {"golang.org/x/sys"}, // file locks, mounts, free space
 	"internal/target/faultdisk": {"golang.org/x/sys"},
-	"rewind":                    {"golang.org/x/sys"},
+	"heap":                      {"github.com/pierrec/lz4/v4"}, // values can be compressed with it
+	"heap/types":                {"github.com/pierrec/lz4/v4"},
+	"heap/heapwal":              {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress"}, // page images
+	"catalog":                   {"github.com/pierrec/lz4/v4"},
+	"lost":                      {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress"},
+	"lost/rows":                 {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"}, // encodings
+	"lost/rows/export":          {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
+	"rewind":                    {"golang.org/x/sys", "github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
 	"source/pgsource":           {"github.com/jackc/", "golang.org/x/text", "golang.org/x/sys"},
 	"cmd/gorewind": {
+		"github.com/pierrec/lz4/v4", "github.com/klauspost/compress",
 		"github.com/jackc/", "golang.org/x/text", "github.com/schollz/progressbar",
 		"github.com/mitchellh/colorstring", "github.com/rivo/uniseg", "golang.org/x/term", "golang.org/x/sys",
 	},

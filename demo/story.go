@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,7 @@ func (s *story) tell() bool {
 	s.primaryAndStandby()
 	s.splitBrain()
 	s.crash()
+	s.lostRows()
 	s.rewind()
 	s.follow()
 	return s.compare()
@@ -90,6 +92,24 @@ func (s *story) crash() {
 	s.command("kill", "-KILL", fmt.Sprint(pid))
 	s.say("Now A is to become B's standby. But it cannot just follow: it has %s payments and a table that B never saw.",
 		count(s.onA.committed.Load()))
+}
+
+// lostRows shows some of what the rewind is about to throw away.
+func (s *story) lostRows() {
+	s.step("Which payments are about to be lost? A's files still know, without a server")
+	s.runGorewind("lost", "-D", "A/data", "--source-server", s.addressOfB(), "--table", "payments", "--output", "lost")
+	file, err := os.Open(filepath.Join(filepath.Dir(filepath.Dir(s.a.Dir)), "lost", "postgres", "public.payments.csv"))
+	if err != nil {
+		s.fail(err.Error())
+	}
+	defer func() { _ = file.Close() }()
+	lines := bufio.NewScanner(file)
+	for range 1 + 3 { // its header, and three rows
+		if !lines.Scan() {
+			s.fail("there are no lost payments")
+		}
+		s.say("%s", lines.Text())
+	}
 }
 
 func (s *story) rewind() {

@@ -42,6 +42,10 @@ type Lost struct {
 	// that were changed.
 	Blocks map[pgdata.RelFileLocator]int64
 
+	// Rows counts, for every relation, rows that committed transactions changed; of
+	// catalogs and TOAST tables, too.
+	Rows map[pgdata.RelFileLocator]RowCounts
+
 	// Relations by where their files are, in the order of WAL. These are indexes
 	// and TOAST tables too; TRUNCATE and everything that rewrites a table creates
 	// a relation and drops one. Created are also those that were dropped again

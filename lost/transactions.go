@@ -7,6 +7,7 @@ func (v *Visitor) visitTransaction(rec *walreader.Record) (known bool) {
 	case walreader.Commits:
 		v.lost.Committed++
 		e, ok := v.format.Ended(rec)
+		v.endRows(rec, &e, true)
 		if e.Time.IsZero() {
 			return false
 		}
@@ -31,6 +32,7 @@ func (v *Visitor) visitTransaction(rec *walreader.Record) (known bool) {
 	case walreader.Aborts:
 		v.lost.Aborted++
 		e, ok := v.format.Ended(rec)
+		v.endRows(rec, &e, false)
 		if !ok {
 			return false
 		}
@@ -90,4 +92,16 @@ func (v *Visitor) endEarlier(xid uint32) bool {
 	}
 	v.ended[xid] = true
 	return true
+}
+
+// endRows decides about what a transaction and its subtransactions did to rows.
+func (v *Visitor) endRows(rec *walreader.Record, e *walreader.Ended, committed bool) {
+	xid := rec.XID
+	if e.Prepared != 0 {
+		xid = e.Prepared
+	}
+	v.rows.ended(xid, committed)
+	for sub := range e.Subtransactions() {
+		v.rows.ended(sub, committed)
+	}
 }

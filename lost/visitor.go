@@ -20,6 +20,7 @@ type Visitor struct {
 	ended     map[uint32]bool             // XIDs of prepared transactions that ended, and were prepared earlier
 	undone    List[pgdata.RelFileLocator] // relations that a rollback dropped
 	databases []databaseEvent             // in the order of WAL
+	rows      rowCounter
 }
 
 // maxPrepared bounds the transactions that are prepared at a time: no server
@@ -49,6 +50,8 @@ func (v *Visitor) Visit(rec *walreader.Record) {
 		known = v.visitDatabase(rec)
 	case walreader.RmgrTablespace:
 		known = v.visitTablespace(rec)
+	case walreader.RmgrHeap, walreader.RmgrHeap2:
+		v.rows.visit(rec)
 	case walreader.RmgrLogicalMessage:
 		v.lost.Messages++
 	}
@@ -81,6 +84,7 @@ func (v *Visitor) Prepend(before walreader.Visitor) {
 	v.lost.Dropped.prepend(earlier.lost.Dropped)
 	v.lost.Truncated.prepend(earlier.lost.Truncated)
 	v.undone.prepend(earlier.undone)
+	v.rows.prepend(&earlier.rows)
 	v.databases = prepend(v.databases, earlier.databases)
 	v.lost.CreatedTablespaces = prepend(v.lost.CreatedTablespaces, earlier.lost.CreatedTablespaces)
 	v.lost.DroppedTablespaces = prepend(v.lost.DroppedTablespaces, earlier.lost.DroppedTablespaces)
@@ -101,7 +105,7 @@ func (v *Visitor) Prepend(before walreader.Visitor) {
 // are those of [walreader.ScanResult.BlocksAfterFork]. The visitor must not be used
 // afterwards.
 func (v *Visitor) Report(blocks map[pgdata.RelFileLocator]int64) Lost {
-	v.lost.Blocks = blocks
+	v.lost.Blocks, v.lost.Rows = blocks, v.rows.lost
 	v.foldDatabases()
 	if len(v.undone.List) > 0 {
 		undone := map[pgdata.RelFileLocator]bool{}

@@ -14,6 +14,7 @@ type Version struct {
 	ControlVersion uint32 // pg_control_version (catalog/pg_control.h)
 	CatalogVersion uint32 // catalog_version_no (catalog/catversion.h)
 	WALDir         string // directory of the WAL segments
+	XactDir        string // directory of what became of transactions
 	WAL            WALFormat
 	SQL            SQLNames
 	PaddedLSN      bool // LSNs are written with eight digits in the low half
@@ -39,6 +40,9 @@ type WALFormat struct {
 	PageFlags          uint16 // all valid bits of xlp_info
 	OverwriteFlag      uint16 // XLP_FIRST_IS_OVERWRITE_CONTRECORD
 	ImageCompressed    uint8  // bits of bimg_info that mean "compressed" (access/xlogrecord.h)
+	ImagePGLZ          uint8  // which of these says with pglz,
+	ImageLZ4           uint8  // with lz4, or zero where there is none,
+	ImageZstd          uint8  // and with zstd
 	ImageApply         uint8  // BKPIMAGE_APPLY; zero where every image is applied
 	ImageFlags         uint8  // all valid bits of bimg_info
 	TopLevelXid        bool   // block id 252 exists
@@ -87,7 +91,7 @@ var (
 
 	// The WAL formats, each with the first major that writes it. Magic is per major.
 	wal96 = WALFormat{
-		PageFlags: 0x0F, OverwriteFlag: 0x08, ImageFlags: 0x03, ImageCompressed: 0x02,
+		PageFlags: 0x0F, OverwriteFlag: 0x08, ImageFlags: 0x03, ImageCompressed: 0x02, ImagePGLZ: 0x02,
 		DatabaseDrop: 0x10, CheckPointSize: 80, CheckPointNextXid: 24,
 		XactInfo: 0x3F, PrepareGIDLen: 46, PrepareGID: 48,
 	}
@@ -98,6 +102,7 @@ var (
 	wal14 = with(wal13, func(f *WALFormat) { f.TopLevelXid, f.TransactionSpecial = true, true })
 	wal15 = with(wal14, func(f *WALFormat) {
 		f.ImageFlags, f.ImageApply, f.ImageCompressed = 0x1F, 0x02, 0x1C
+		f.ImagePGLZ, f.ImageLZ4, f.ImageZstd = 0x04, 0x08, 0x10
 		f.CustomRmgrs, f.DatabaseCreateWAL, f.DatabaseDrop = true, 0x10, 0x20
 		f.XactInfo, f.XactStatsSize, f.PrepareGIDLen, f.PrepareGID = 0x1FF, 12, 54, 72
 	})
@@ -116,17 +121,17 @@ func (f WALFormat) magic(m uint16) WALFormat { f.Magic = m; return f }
 // versions is sorted by age. The rows were checked against clusters of every
 // major; 19 is that of its first release candidate.
 var versions = []*Version{
-	{Name: "9.6", ServerNum: 906, ControlVersion: 960, CatalogVersion: 201608131, WALDir: "pg_xlog", WAL: wal96.magic(0xD093), SQL: sql96, KeepWAL: "wal_keep_segments", Defaults: defaults96, RecoveryConf: true},
-	{Name: "10", ServerNum: 1000, ControlVersion: 1002, CatalogVersion: 201707211, WALDir: "pg_wal", WAL: wal10.magic(0xD097), SQL: sql10, KeepWAL: "wal_keep_segments", Defaults: defaults10, RecoveryConf: true},
-	{Name: "11", ServerNum: 1100, ControlVersion: 1100, CatalogVersion: 201809051, WALDir: "pg_wal", WAL: wal11.magic(0xD098), SQL: sql11, KeepWAL: "wal_keep_segments", Defaults: defaults10, RecoveryConf: true},
-	{Name: "12", ServerNum: 1200, ControlVersion: 1201, CatalogVersion: 201909212, WALDir: "pg_wal", WAL: wal12.magic(0xD101), SQL: sql11, KeepWAL: "wal_keep_segments", Defaults: defaults10},
-	{Name: "13", ServerNum: 1300, ControlVersion: 1300, CatalogVersion: 202007201, WALDir: "pg_wal", WAL: wal13.magic(0xD106), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10},
-	{Name: "14", ServerNum: 1400, ControlVersion: 1300, CatalogVersion: 202107181, WALDir: "pg_wal", WAL: wal14.magic(0xD10D), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10},
-	{Name: "15", ServerNum: 1500, ControlVersion: 1300, CatalogVersion: 202209061, WALDir: "pg_wal", WAL: wal15.magic(0xD110), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StampsControl: true},
-	{Name: "16", ServerNum: 1600, ControlVersion: 1300, CatalogVersion: 202307071, WALDir: "pg_wal", WAL: wal15.magic(0xD113), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StrictCommands: true, StampsControl: true},
-	{Name: "17", ServerNum: 1700, ControlVersion: 1700, CatalogVersion: 202406281, WALDir: "pg_wal", WAL: wal17.magic(0xD116), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StrictCommands: true, StampsControl: true},
-	{Name: "18", ServerNum: 1800, ControlVersion: 1800, CatalogVersion: 202506291, WALDir: "pg_wal", WAL: wal18.magic(0xD118), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StrictCommands: true, StampsControl: true},
-	{Name: "19", ServerNum: 1900, ControlVersion: 1905, CatalogVersion: 202610061, WALDir: "pg_wal", WAL: wal19.magic(0xD122), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults19, StrictCommands: true, StampsControl: true, PaddedLSN: true},
+	{Name: "9.6", ServerNum: 906, ControlVersion: 960, CatalogVersion: 201608131, WALDir: "pg_xlog", XactDir: "pg_clog", WAL: wal96.magic(0xD093), SQL: sql96, KeepWAL: "wal_keep_segments", Defaults: defaults96, RecoveryConf: true},
+	{Name: "10", ServerNum: 1000, ControlVersion: 1002, CatalogVersion: 201707211, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal10.magic(0xD097), SQL: sql10, KeepWAL: "wal_keep_segments", Defaults: defaults10, RecoveryConf: true},
+	{Name: "11", ServerNum: 1100, ControlVersion: 1100, CatalogVersion: 201809051, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal11.magic(0xD098), SQL: sql11, KeepWAL: "wal_keep_segments", Defaults: defaults10, RecoveryConf: true},
+	{Name: "12", ServerNum: 1200, ControlVersion: 1201, CatalogVersion: 201909212, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal12.magic(0xD101), SQL: sql11, KeepWAL: "wal_keep_segments", Defaults: defaults10},
+	{Name: "13", ServerNum: 1300, ControlVersion: 1300, CatalogVersion: 202007201, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal13.magic(0xD106), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10},
+	{Name: "14", ServerNum: 1400, ControlVersion: 1300, CatalogVersion: 202107181, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal14.magic(0xD10D), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10},
+	{Name: "15", ServerNum: 1500, ControlVersion: 1300, CatalogVersion: 202209061, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal15.magic(0xD110), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StampsControl: true},
+	{Name: "16", ServerNum: 1600, ControlVersion: 1300, CatalogVersion: 202307071, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal15.magic(0xD113), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StrictCommands: true, StampsControl: true},
+	{Name: "17", ServerNum: 1700, ControlVersion: 1700, CatalogVersion: 202406281, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal17.magic(0xD116), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StrictCommands: true, StampsControl: true},
+	{Name: "18", ServerNum: 1800, ControlVersion: 1800, CatalogVersion: 202506291, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal18.magic(0xD118), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StrictCommands: true, StampsControl: true},
+	{Name: "19", ServerNum: 1900, ControlVersion: 1905, CatalogVersion: 202610061, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal19.magic(0xD122), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults19, StrictCommands: true, StampsControl: true, PaddedLSN: true},
 }
 
 // Versions lists the supported majors, oldest first. The rows are shared: do

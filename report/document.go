@@ -211,6 +211,9 @@ type Relation struct {
 	Relation   string `json:"relation,omitempty"`      // its name alone, without quotes
 	RelKind    string `json:"relation_kind,omitempty"` // such as table, index or toast table
 	Blocks     int64  `json:"changed_blocks,omitempty"`
+	Inserted   int64  `json:"inserted_rows,omitempty"` // by committed transactions; of a table only, if its name is known
+	Updated    int64  `json:"updated_rows,omitempty"`
+	Deleted    int64  `json:"deleted_rows,omitempty"`
 	Relations  int    `json:"relations,omitempty"` // of a database that the source never had: how many this entry is for
 }
 

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -35,6 +36,11 @@ func (l *Lost) Listings() []Listing {
 		}
 	}
 	return list
+}
+
+// hasRows reports that rows of tables are lost.
+func (l *Lost) hasRows() bool {
+	return slices.ContainsFunc(l.Relations, func(r Relation) bool { return r.Rows() != "" })
 }
 
 // RelationCount is how many relations were changed.
@@ -107,9 +113,16 @@ func (t *text) lost(d *Document) {
 			rows = append(rows, []string{"", more(len(l.Relations))})
 			break
 		}
-		rows = append(rows, []string{Count(r.Blocks, "block"), r.String()})
+		name := r.String()
+		if changed := r.Rows(); changed != "" {
+			name += ": " + changed
+		}
+		rows = append(rows, []string{Count(r.Blocks, "block"), name})
 	}
 	t.table(rows)
+	if l.SavedIn == "" && l.hasRows() {
+		t.wrapped("", "The rows themselves: gorewind lost")
+	}
 	for _, sort := range l.Listings() {
 		t.wrapped(sort.What+": ", sort.shown())
 	}

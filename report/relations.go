@@ -118,6 +118,27 @@ func (r Relation) Label() string {
 	return r.Name
 }
 
+// HasRows reports that the relation is a table that is known by its name, of users:
+// what it has are rows to people.
+func (r Relation) HasRows() bool {
+	const table = "table"
+	return r.RelKind == table && r.Schema != "pg_catalog" && r.Schema != "information_schema"
+}
+
+// Rows says how many rows of it were changed, and how; empty if none were.
+func (r Relation) Rows() string {
+	var parts []string
+	for _, c := range []struct {
+		n    int64
+		what string
+	}{{r.Inserted, "inserted"}, {r.Updated, "updated"}, {r.Deleted, "deleted"}} {
+		if c.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
 // String names a relation and its database.
 func (r Relation) String() string {
 	switch {

@@ -41,8 +41,8 @@ func shopSample() *report.Document {
 		Lost: &report.Lost{
 			WALBytes: 127 * mb, Committed: 4211, Prepared: 1, Aborted: 19, FirstCommit: &first, LastCommit: &last,
 			Relations: []report.Relation{
-				relation(16401, 16420, "table", "orders", "", 9120), relation(16401, 16427, "index", "orders_pkey", "orders", 2204),
-				relation(16401, 16433, "table", "order_lines", "", 1871), relation(16402, 16512, "table", "events", "", 902),
+				withRows(relation(16401, 16420, "table", "orders", "", 9120), 12_408, 833, 2), relation(16401, 16427, "index", "orders_pkey", "orders", 2204),
+				relation(16401, 16433, "table", "order_lines", "", 1871), withRows(relation(16402, 16512, "table", "events", "", 902), 7, 0, 0),
 				relation(16401, 16440, "index", "order_lines_order_id_idx", "order_lines", 455), relation(16401, 16451, "table", "customers", "", 37),
 				{Tablespace: 1663, Database: 16401, FileNode: 1249, DBName: "shop", Name: "table pg_catalog.pg_attribute", Schema: "pg_catalog", Relation: "pg_attribute", RelKind: "table", Blocks: 6},
 				{Tablespace: 1664, FileNode: 1262, Name: "table pg_catalog.pg_database", Schema: "pg_catalog", Relation: "pg_database", RelKind: "table", Blocks: 1},
@@ -164,4 +164,9 @@ func shopFiles(d *report.Document) {
 		})
 	}
 	d.Totals = t
+}
+
+func withRows(r report.Relation, inserted, updated, deleted int64) report.Relation {
+	r.Inserted, r.Updated, r.Deleted = inserted, updated, deleted
+	return r
 }

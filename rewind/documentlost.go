@@ -141,6 +141,12 @@ func (r *Rewind) documentLost(n names) *report.Lost {
 		Created:   n.list(lost.Created.List, nil), CreatedMore: lost.Created.More,
 		Dropped: n.list(lost.Dropped.List, nil), DroppedMore: lost.Dropped.More,
 	}
+	for i := range d.Relations {
+		r := &d.Relations[i]
+		if rows := lost.Rows[pgdata.RelFileLocator{Tablespace: r.Tablespace, Database: r.Database, Relation: r.FileNode}]; r.HasRows() {
+			r.Inserted, r.Updated, r.Deleted = rows.Inserted, rows.Updated, rows.Deleted
+		}
+	}
 	if lost.FirstCommit.LSN != 0 {
 		d.FirstCommit, d.LastCommit = &lost.FirstCommit.Time, &lost.LastCommit.Time
 	}

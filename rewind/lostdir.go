@@ -26,9 +26,12 @@ import (
 // which it has not archived yet, and the timeline histories, so that pg_waldump can read them. LostFiles has, under their own
 // paths, the files that are removed or replaced, and of the others what is
 // overwritten or cut off: where it stood, in a file that is otherwise a hole.
+//
+// LostRowsDir has the lost rows as package lost/rows/export writes them, as CSV.
 const (
-	LostWAL   = "wal"
-	LostFiles = "files"
+	LostWAL     = "wal"
+	LostFiles   = "files"
+	LostRowsDir = "rows"
 )
 
 // LostMark is a file in Options.SaveLost for as long as the rewind is not committed:
@@ -172,6 +175,7 @@ func (l *lostDir) remove() {
 func (l *lostDir) removeFiles() {
 	_ = l.root.RemoveAll(LostWAL)
 	_ = l.root.RemoveAll(LostFiles)
+	_ = l.root.RemoveAll(LostRowsDir)
 }
 
 func (l *lostDir) save(ctx context.Context) error {
@@ -206,6 +210,9 @@ func (l *lostDir) save(ctx context.Context) error {
 		if err := l.copy(ctx, e.Path, LostFiles+"/"+e.Path, l.goes(e)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+	}
+	if err := l.saveRows(ctx); err != nil {
+		return err
 	}
 	return l.sync()
 }

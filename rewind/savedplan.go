@@ -62,7 +62,7 @@ func (r *Rewind) notes() ([]byte, error) {
 		return r.plan.toResume().encode()
 	}
 	p := *r.plan
-	p.Files, p.NeededWAL, p.Warnings, p.Lost.Blocks = nil, nil, nil, nil
+	p.Files, p.NeededWAL, p.Warnings, p.Lost.Blocks, p.Lost.Rows = nil, nil, nil, nil, nil
 	p.Suspect, p.Changed = r.plan.written()
 	return p.encode()
 }

@@ -129,7 +129,7 @@ func TestRecordFields(t *testing.T) {
 	r := walreader.NewReader(w.Segments(), w.Format)
 	rec, err := r.ReadRecord(context.Background(), w.Start)
 	require.NoError(t, err)
-	assert.Equal(t, walreader.Record{
+	assert.EqualExportedValues(t, walreader.Record{
 		LSN: w.Start + 40, End: w.Records[0].End, Length: w.Records[0].Length,
 		XID: 701, TopXID: 700, Origin: 3, Info: 0x20, Rmgr: 10, MainData: []byte("main data"),
 		Blocks: []walreader.BlockRef{
@@ -139,13 +139,20 @@ func TestRecordFields(t *testing.T) {
 			{ID: 32, Locator: other, Block: 2, Fork: pgdata.InitFork, HasImage: true},
 		},
 	}, *rec)
+	assert.Equal(t, []walreader.BlockContent{
+		{Data: []byte("abc")},
+		{},
+		{Image: walreader.PageImage{Bytes: make([]byte, 8192)}},
+		{Image: walreader.PageImage{Bytes: make([]byte, 8000), HoleOffset: 40, HoleLength: 192}},
+	}, w.Format.Contents(rec, nil))
 
 	rec, err = r.ReadRecord(context.Background(), w.Records[1].LSN)
 	require.NoError(t, err)
-	assert.Equal(t, walreader.Record{
+	assert.EqualExportedValues(t, walreader.Record{
 		LSN: w.Records[1].LSN, End: w.Records[1].End, Prev: w.Start + 40, Length: 24, XID: 702, Rmgr: 200,
 		Blocks: []walreader.BlockRef{}, MainData: []byte{},
 	}, *rec, "nothing is left of the record before")
+	assert.Empty(t, w.Format.Contents(rec, nil))
 	require.NoError(t, r.Close())
 }
 

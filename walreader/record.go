@@ -22,10 +22,12 @@ type Record struct {
 	Rmgr     uint8      // resource manager
 	Blocks   []BlockRef // in order of their ids
 	MainData []byte     // what is not tied to a block
+
+	raw []byte // all of it; see Contents
 }
 
-// BlockRef is a record's reference to a block. Images are skipped by their
-// length: their content is never needed here.
+// BlockRef is a record's reference to a block. Images and data are skipped by their
+// length; who wants them asks for [Record.Contents].
 type BlockRef struct {
 	Locator  pgdata.RelFileLocator
 	Block    pgdata.BlockNumber // counted over all segment files of the fork
@@ -145,6 +147,7 @@ func (rec *Record) decodeBody(raw []byte, wal *pgdata.WALFormat, blockSize uint3
 	rec.TopXID, rec.Origin = 0, 0
 	rec.Blocks = rec.Blocks[:0]
 	rec.MainData = nil
+	rec.raw = raw
 
 	const short = "record with invalid length"
 	var (

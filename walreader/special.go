@@ -14,6 +14,9 @@ const (
 	RmgrStorage        = 2
 	RmgrDatabase       = 4
 	RmgrTablespace     = 5
+	RmgrRelMap         = 7
+	RmgrHeap2          = 9
+	RmgrHeap           = 10
 	RmgrLogicalMessage = 21
 
 	maxBuiltinRmgr = 21

@@ -80,6 +80,18 @@ type Ended struct {
 	Database  uint32    // its OID, or zero: with wal_level = logical all have it, else those that changed catalogs
 	Prepared  uint32    // XID of the prepared transaction that ends, or zero
 	relations []byte    // locators
+	subxacts  []byte    // XIDs
+}
+
+// Subtransactions are those that commit or are rolled back with it.
+func (e *Ended) Subtransactions() iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for f := (fields{rest: e.subxacts}); len(f.rest) > 0; {
+			if !yield(f.uint32()) {
+				return
+			}
+		}
+	}
 }
 
 // Relations are those whose files go with the end of the transaction: it dropped
@@ -96,8 +108,8 @@ func (e *Ended) Relations() iter.Seq[pgdata.RelFileLocator] {
 
 // Ended returns what a record says that ends a transaction: commit, abort, or one
 // of these of a prepared transaction. If such a record is not laid out as is known,
-// ok is false, and only the time is set, if that could be read. The relations are
-// valid as long as the record.
+// ok is false, and only the time is set, if that could be read. Its relations and
+// subtransactions are valid as long as the record.
 func (f Format) Ended(rec *Record) (e Ended, ok bool) {
 	if event := rec.TransactionEvent(); event != Commits && event != Aborts {
 		return Ended{}, false
@@ -124,7 +136,7 @@ func parseEnded(b []byte, hasInfo bool, wal *pgdata.WALFormat) (e Ended, ok bool
 		f.take(4) // its tablespace
 	}
 	if xinfo&xinfoSubxacts != 0 {
-		f.array(4)
+		e.subxacts = f.array(4)
 	}
 	if xinfo&xinfoRelations != 0 {
 		e.relations = f.array(locatorSize)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -54,15 +56,17 @@ _gorewind() {
         prev=${COMP_WORDS[COMP_CWORD-2]}
     fi
     COMPREPLY=()
-    case $prev in
+    case "${COMP_WORDS[1]} $prev" in
 `)
-	for _, o := range optionTable {
+	// What one command has of a name comes before what others have of it.
+	ownFirst := slices.SortedStableFunc(slices.Values(optionTable), func(a, b *option) int { return cmp.Compare(b.id, a.id) })
+	for _, o := range ownFirst {
 		if o.arg == "" {
 			continue
 		}
-		pattern := "--" + o.name
+		pattern := fmt.Sprintf(`%s" --%s"`, o.commandPattern(), o.name)
 		if o.short != 0 {
-			pattern += "|-" + string(rune(o.short))
+			pattern += fmt.Sprintf(`|*" -%c"`, o.short)
 		}
 		answer := ":"
 		switch {
@@ -88,6 +92,21 @@ _gorewind() {
 complete -F _gorewind %s
 `, strings.Join(commandNames(), " "), names)
 	return b.String()
+}
+
+// commandPattern matches the commands whose option this is, if another one has the
+// same name.
+func (o *option) commandPattern() string {
+	if o.id == "" {
+		return "*"
+	}
+	var names []string
+	for _, c := range commands {
+		if slices.Contains(c.options(), o) {
+			names = append(names, c.name)
+		}
+	}
+	return strings.Join(names, "|")
 }
 
 // words are all options and operands of a command.

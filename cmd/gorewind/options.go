@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gorewind/gorewind/internal/getopt"
+	"github.com/gorewind/gorewind/lost/rows/export"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -14,6 +15,12 @@ import (
 type options struct {
 	target, sourceDir, sourceServer            *string // nil where not given
 	configFile, binDir, format, logFormat      string
+	output                                     string
+	rowFormat                                  export.Format
+	since                                      rewind.Since
+	tables                                     []string
+	limit                                      int64 // zero: all
+	compare                                    bool
 	savePlan, plan, saveLost, report           string
 	jobs                                       int // zero: as many as are of use
 	keep, ignore                               []string
@@ -49,6 +56,7 @@ const (
 // the completions are made from.
 type option struct {
 	name     string
+	id       string // what sections call it, where two commands have one of that name; else empty
 	short    byte
 	arg      string // what its argument is called; empty where it takes none
 	optional bool   // it can do without the argument
@@ -200,8 +208,9 @@ var optionTable = []*option{
 	},
 	{
 		name: "save-lost", arg: "DIRECTORY", help: "keep what the rewind throws away in a new directory", complete: directories,
-		more: "Its directory wal has the target's WAL from the divergence on, its directory files what is removed, replaced or overwritten.",
-		set:  func(o *options, value string) error { o.saveLost = value; return nil },
+		more: "Its directory wal has the target's WAL from the divergence on, its directory files what is removed, replaced or overwritten, " +
+			"its directory rows the lost rows, as \"gorewind lost\" writes them.",
+		set: func(o *options, value string) error { o.saveLost = value; return nil },
 	},
 	{
 		name: "archive-lost-wal",
@@ -249,6 +258,43 @@ var optionTable = []*option{
 	},
 
 	{
+		name: "output", arg: "DIRECTORY", help: "write to this directory, which is new or empty", complete: directories,
+		set: func(o *options, value string) error { o.output = value; return nil },
+	},
+	{
+		name: "format", id: "row-format", arg: "FORMAT", help: "write rows as csv (the default), jsonl or sql", values: []string{"csv", "jsonl", "sql"},
+		more: "SQL is statements that do the same again on the new server, for people to read first.",
+		set: func(o *options, value string) (err error) {
+			o.rowFormat, err = export.ParseFormat(value)
+			return err
+		},
+	},
+	{
+		name: "table", arg: "GLOB", help: "only matching tables (may be given several times)", repeated: true,
+		more: "A pattern is compared with the table's name, with that after its schema and a dot, and with that after its database and another dot.",
+		set:  func(o *options, value string) error { o.tables = append(o.tables, value); return nil },
+	},
+	{
+		name: "limit", arg: "NUMBER", help: "write so many rows of a table at most; all are counted",
+		set: func(o *options, value string) (err error) {
+			o.limit, err = parseLimit(value)
+			return err
+		},
+	},
+	{
+		name: "compare", help: "say for each row what the source has of its primary key now (requires --source-server)",
+		more: "The same row, another one, which is written down as well, or none. Rows are looked up by their keys, and nothing is written.",
+		set:  sets(func(o *options) *bool { return &o.compare }),
+	},
+	{
+		name: "since", arg: "LSN/TIMELINE", help: "where the target parted, without a source, as in 0/3000060/1",
+		set: func(o *options, value string) (err error) {
+			o.since, err = parseSince(value)
+			return err
+		},
+	},
+
+	{
 		name: "format", arg: "FORMAT", help: "print the result as text or json", values: []string{formatText, formatJSON},
 		more: "For a rewind, in a dry run the plan, else what was done, or why it was not. It goes to the standard output, messages do not.",
 		set: func(o *options, value string) (err error) {
@@ -268,7 +314,7 @@ func setsText(field func(*options) **string) func(*options, string) error {
 
 func optionNamed(name string) *option {
 	for _, o := range optionTable {
-		if o.name == name {
+		if cmp.Or(o.id, o.name) == name {
 			return o
 		}
 	}
@@ -345,6 +391,19 @@ func init() {
 			notes: diffNotes, run: (*invocation).diff,
 		},
 		{
+			name: "lost", purpose: "writes down the rows that a rewind would lose",
+			usage: []string{
+				"[OPTION]... -D DIRECTORY --source-server=CONNSTR --output=DIRECTORY",
+				"[OPTION]... -D DIRECTORY --source-pgdata=DIRECTORY --output=DIRECTORY",
+				"[OPTION]... -D DIRECTORY --since=LSN/TIMELINE --output=DIRECTORY",
+			},
+			sections: []section{{"Options", append([]string{
+				"target-pgdata", "source-pgdata", "source-server", "since", "output", "row-format", "table", "limit", "compare", "restore-target-wal", "config-file",
+				"source-timeout", "debug", "log-format",
+			}, general...)}},
+			notes: lostNotes, run: (*invocation).lost,
+		},
+		{
 			name: "completion", purpose: "writes a script that lets a shell complete command lines",
 			usage:    []string{"bash|zsh|fish"},
 			sections: []section{{"Options", general}},
@@ -371,6 +430,13 @@ A server that is running changes while it is read.
 Exit status: 0 equal; 1 different; 2 wrong command line, or the comparison failed.
 `
 
+const lostNotes = `What transactions did that committed behind the divergence is read from the target's WAL and
+files. No server is started, and nothing of the target is changed: its server must be stopped,
+or have crashed. README.txt and summary.json in the directory explain what is there.
+
+Exit status: 0 done, or nothing is lost; 1 failed; 2 wrong command line.
+`
+
 // options lists a command's, in the table's order.
 func (c *command) options() []*option {
 	has := map[string]bool{}
@@ -381,7 +447,7 @@ func (c *command) options() []*option {
 	}
 	var list []*option
 	for _, o := range optionTable {
-		if has[o.name] {
+		if has[cmp.Or(o.id, o.name)] {
 			list = append(list, o)
 		}
 	}

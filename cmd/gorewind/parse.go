@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/gorewind/gorewind/internal/getopt"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/rewind"
 )
 
 // usageError is a mistake in the command line.
@@ -93,6 +95,32 @@ func parseJobs(s string) (int, error) {
 		return 0, fmt.Errorf("invalid value \"%s\" for option --jobs: give a number from 1 to %d", s, maxJobs)
 	}
 	return n, nil
+}
+
+func parseLimit(s string) (int64, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("invalid value \"%s\" for option --limit: give a number from 1 on", s)
+	}
+	return n, nil
+}
+
+// parseSince understands an LSN and, behind another slash, a timeline.
+func parseSince(s string) (rewind.Since, error) {
+	invalid := fmt.Errorf("invalid value \"%s\" for option --since: give an LSN and a timeline, as in 0/3000060/1", s)
+	at := strings.LastIndexByte(s, '/')
+	if at < 0 {
+		return rewind.Since{}, invalid
+	}
+	lsn, err := pgdata.ParseLSN(s[:at])
+	if err != nil || lsn == 0 {
+		return rewind.Since{}, invalid
+	}
+	tli, err := strconv.ParseUint(s[at+1:], 10, 32)
+	if err != nil || tli == 0 {
+		return rewind.Since{}, invalid
+	}
+	return rewind.Since{LSN: lsn, Timeline: pgdata.TimelineID(tli)}, nil
 }
 
 func oneOf(what, value string, choices ...string) error {

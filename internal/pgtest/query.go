@@ -218,3 +218,23 @@ func (c *Cluster) queryLSN(t T, function string) pgdata.LSN {
 	}
 	return lsn
 }
+
+// CopyOut returns the lines that a COPY ... TO STDOUT in a database gives.
+func (c *Cluster) CopyOut(t T, dbname, sql string) []string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
+	defer cancel()
+	conn, err := pgconn.Connect(ctx, c.ConnString(dbname))
+	if err != nil {
+		t.Fatalf("connect to %s: %v", c.Name, err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	var out strings.Builder
+	if _, err := conn.CopyTo(ctx, &out, sql); err != nil {
+		t.Fatalf("%s: %s: %v", c.Name, sql, err)
+	}
+	if out.Len() == 0 {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+}

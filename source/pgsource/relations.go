@@ -86,9 +86,16 @@ func (s *Server) RelationNames(ctx context.Context, locators []pgdata.RelFileLoc
 // is for is nice to have, and a pooler may have none left.
 const patience = 10 * time.Second
 
-// nameInDatabase asks on a connection to the database. There the role needs none
-// of the privileges that reading files takes.
+// nameInDatabase asks on a connection to the database.
 func (s *Server) nameInDatabase(ctx context.Context, db database, wanted []pgdata.RelFileLocator, names map[pgdata.RelFileLocator]source.RelationName) error {
+	return s.inDatabase(ctx, db, func(ctx context.Context, conn *conn) error {
+		return nameRelations(ctx, conn, db.quoted, wanted, names)
+	})
+}
+
+// inDatabase asks something on a connection to a database, in a transaction that only
+// reads. There the role needs none of the privileges that reading files takes.
+func (s *Server) inDatabase(ctx context.Context, db database, ask func(context.Context, *conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.pool.timeout/2)
 	defer cancel()
 	c := s.connector()
@@ -131,7 +138,7 @@ func (s *Server) nameInDatabase(ctx context.Context, db database, wanted []pgdat
 	if err != nil {
 		return err
 	}
-	return nameRelations(ctx, conn, db.quoted, wanted, names)
+	return ask(ctx, conn)
 }
 
 func nameRelations(ctx context.Context, conn *conn, database string, wanted []pgdata.RelFileLocator, names map[pgdata.RelFileLocator]source.RelationName) error {

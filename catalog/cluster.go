@@ -1,0 +1,180 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/gorewind/gorewind/heap"
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// Files opens files of a data directory by their paths in it.
+type Files interface {
+	Open(path string) (*os.File, error)
+}
+
+// Newer is what the WAL has that is not in the files yet, of a server that was not
+// shut down cleanly.
+type Newer interface {
+	// Status tells whether a transaction committed, if the WAL knows.
+	Status(xid uint32) (committed, known bool)
+	// Tuples are those of a page of a catalog as of the end of the WAL.
+	Tuples(pgdata.RelFileLocator, pgdata.BlockNumber, heap.Page) ([]heap.Tuple, error)
+	// Blocks are those of a relation that it knows of, in order.
+	Blocks(pgdata.RelFileLocator) []pgdata.BlockNumber
+	// RelationMap is that of a database, zero for what all share; nil if it was not
+	// written.
+	RelationMap(database uint32) []byte
+}
+
+// Options say what is read, and how.
+type Options struct {
+	Files    Files
+	Version  *pgdata.Version
+	Geometry pgdata.Geometry
+	Newer    Newer // nil for a server that was shut down
+	// After, if not nil, tells transactions that are taken for not committed yet: the
+	// catalogs are read as they were before these.
+	After func(xid uint32) bool
+}
+
+// Cluster is the databases of a data directory. It is not safe for concurrent use.
+type Cluster struct {
+	files    Files
+	version  *pgdata.Version
+	geometry pgdata.Geometry
+	newer    Newer
+	after    func(uint32) bool
+	status   *status
+
+	Databases []DatabaseInfo
+
+	attributes *table // of the database that is being read
+	roles      map[uint32]string
+	file       *os.File // that is open
+	opened     pgdata.RelSegment
+}
+
+// DatabaseInfo is a row of pg_database.
+type DatabaseInfo struct {
+	OID        uint32
+	Name       string
+	Encoding   int32 // mb/pg_wchar.h
+	Tablespace uint32
+}
+
+// Open reads which databases there are.
+func Open(ctx context.Context, o Options) (*Cluster, error) {
+	c := &Cluster{files: o.Files, version: o.Version, geometry: o.Geometry, newer: o.Newer, after: o.After, roles: map[uint32]string{}}
+	c.status = &status{c: c}
+	global, err := c.relationMap("global", 0)
+	if err != nil {
+		return nil, err
+	}
+	shared := func(oid uint32) pgdata.RelFileLocator {
+		return pgdata.RelFileLocator{Tablespace: pgdata.GlobalTablespace, Relation: global[oid]}
+	}
+	// The shared catalogs have their columns in every database: any will do, and
+	// template1, or whatever has its OID, is always there.
+	const template1 = 1
+	local, err := c.relationMap(c.version.DatabaseDir(pgdata.DefaultTablespace, template1), template1)
+	if err != nil {
+		return nil, err
+	}
+	columns, err := c.describe(ctx, pgdata.RelFileLocator{Tablespace: pgdata.DefaultTablespace, Database: template1, Relation: local[oidAttribute]}, oidDatabase, oidAuthID)
+	if err != nil {
+		return nil, err
+	}
+	err = c.scan(ctx, newTable(shared(oidDatabase), columns[oidDatabase]), c.visible, func(r *row) error {
+		c.Databases = append(c.Databases, DatabaseInfo{
+			OID: r.oid(), Name: r.name("datname"), Encoding: int32(r.uint32("encoding")), Tablespace: r.uint32("dattablespace"),
+		})
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("pg_database: %w", err)
+	}
+	err = c.scan(ctx, newTable(shared(oidAuthID), columns[oidAuthID]), c.visible, func(r *row) error {
+		c.roles[r.oid()] = r.name("rolname")
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("pg_authid: %w", err)
+	}
+	slices.SortFunc(c.Databases, func(a, b DatabaseInfo) int { return int(int64(a.OID) - int64(b.OID)) })
+	return c, c.status.err
+}
+
+// Close closes what is open.
+func (c *Cluster) Close() error {
+	if c.file == nil {
+		return nil
+	}
+	err := c.file.Close()
+	c.file = nil
+	return err
+}
+
+// open opens a file of a relation, and closes the one that was open.
+func (c *Cluster) open(s pgdata.RelSegment) (*os.File, error) {
+	if c.file != nil && c.opened == s {
+		return c.file, nil
+	}
+	if err := c.Close(); err != nil {
+		return nil, err
+	}
+	f, err := c.files.Open(s.Path(c.version))
+	if err != nil {
+		return nil, err
+	}
+	c.file, c.opened = f, s
+	return f, nil
+}
+
+// Committed reports whether a transaction committed, and is not one of those that
+// are taken for not committed yet.
+func (c *Cluster) Committed(xid uint32) bool {
+	return (c.after == nil || !c.after(xid)) && c.status.committed(xid)
+}
+
+// visible is for whoever comes after all that committed, or before those that are
+// taken for not committed.
+func (c *Cluster) visible(t *heap.Tuple) bool {
+	if c.after != nil && t.Frozen() && t.XMin >= firstNormal && c.after(t.XMin) {
+		return false
+	}
+	return t.Visible(c.Committed)
+}
+
+// describe reads the columns of some catalogs from pg_attribute.
+func (c *Cluster) describe(ctx context.Context, attributes pgdata.RelFileLocator, catalogs ...uint32) (map[uint32][]column, error) {
+	bootstrap := newTable(attributes, columnsFor(c.version))
+	found := map[uint32][]column{}
+	numbers := map[uint32][]int16{}
+	err := c.scan(ctx, bootstrap, c.visible, func(r *row) error {
+		if relation := r.uint32("attrelid"); slices.Contains(catalogs, relation) && r.int16("attnum") > 0 {
+			found[relation] = append(found[relation], column{r.name("attname"), heap.Column{Len: r.int16("attlen"), Align: r.byte("attalign")}})
+			numbers[relation] = append(numbers[relation], r.int16("attnum"))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("pg_attribute: %w", err)
+	}
+	for _, relation := range catalogs {
+		columns := make([]column, len(numbers[relation]))
+		for i, n := range numbers[relation] {
+			if int(n) > len(columns) || columns[n-1].name != "" {
+				return nil, fmt.Errorf("pg_attribute: columns of catalog %d: %w", relation, heap.ErrCorrupt)
+			}
+			columns[n-1] = found[relation][i]
+		}
+		if len(columns) == 0 {
+			return nil, fmt.Errorf("pg_attribute: no columns of catalog %d: %w", relation, heap.ErrCorrupt)
+		}
+		found[relation] = columns
+	}
+	return found, nil
+}

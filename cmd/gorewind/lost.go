@@ -1,0 +1,85 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+
+	"github.com/gorewind/gorewind/internal/plain"
+	"github.com/gorewind/gorewind/lost/rows/export"
+	"github.com/gorewind/gorewind/rewind"
+)
+
+// lost writes down the rows that a rewind would lose.
+func (in *invocation) lost() int {
+	if err := in.opts.checkLost(); err != nil {
+		return in.misused(err)
+	}
+	if in.refuseRoot() {
+		return exitFailed
+	}
+	opts := rewind.Options{}
+	if in.opts.since.LSN == 0 {
+		if err := in.openSource(&opts); err != nil {
+			return in.failed(err)
+		}
+		defer opts.Source.Close()
+	}
+	l, err := rewind.FindLostRows(in.ctx, rewind.LostRowsOptions{
+		TargetDir: *in.opts.target, Source: opts.Source, Since: in.opts.since, Tables: in.opts.tables,
+		SpillDir: in.opts.output, RestoreTargetWAL: in.opts.restoreWAL, ConfigFile: in.opts.configFile, Logger: in.log,
+	})
+	if err != nil {
+		return in.failed(err)
+	}
+	defer func() { _ = l.Close() }()
+	summary, err := l.Write(in.ctx, in.opts.output, rewind.LostRowsFormat{
+		Format: cmp.Or(in.opts.rowFormat, export.CSV), Limit: in.opts.limit, Compare: in.opts.compare,
+	})
+	if err != nil {
+		return in.failed(err)
+	}
+	in.describeLost(summary)
+	return exitDone
+}
+
+// checkLost makes the same checks as for a rewind, as far as there is a choice.
+func (o *options) checkLost() error {
+	switch {
+	case o.since.LSN == 0 && o.sourceServer == nil && o.sourceDir == nil:
+		return errors.New("no source specified (--source-pgdata or --source-server, or --since without one)")
+	case o.sourceServer != nil && o.sourceDir != nil:
+		return errors.New("only one of --source-pgdata or --source-server can be specified")
+	case o.since.LSN != 0 && (o.sourceServer != nil || o.sourceDir != nil):
+		return errors.New("--since is for when there is no source")
+	case o.target == nil:
+		return errors.New("no target data directory specified (--target-pgdata)")
+	case o.compare && o.sourceServer == nil:
+		return errors.New("lost rows can be compared with those of a server only (--compare, --source-server)")
+	case o.output == "":
+		return errors.New("no directory specified for the rows (--output)")
+	}
+	return o.checkOperands(0)
+}
+
+func (in *invocation) describeLost(s *export.Summary) {
+	fmt.Fprintf(in.stdout, "Behind the divergence at %s on timeline %d, %d transactions committed; %d rows were inserted, %d updated, %d deleted.\n",
+		s.Divergence, s.Timeline, s.Transactions, s.Inserted, s.Updated, s.Deleted)
+	for _, t := range s.Tables {
+		fmt.Fprintf(in.stdout, "  %s: %d inserted, %d updated, %d deleted\n", plain.Text(t.Database+": "+t.Schema+"."+t.Name, plain.Message), t.Inserted, t.Updated, t.Deleted)
+	}
+	for _, e := range s.Relations {
+		fmt.Fprintf(in.stdout, "  %s: %s %s\n", plain.Text(e.Database+": "+e.Schema+"."+e.Name, plain.Message), e.Kind, e.What)
+	}
+	if s.Source != nil {
+		fmt.Fprintf(in.stdout, "Of these, the source has the same row of %d, another one of %d, and none of %d; %d could not be compared.\n",
+			s.Source[export.SourceSame], s.Source[export.SourceDifferent], s.Source[export.SourceAbsent], s.Source[export.SourceUnknown])
+	}
+	if s.Unknown+s.NotNamed > 0 {
+		fmt.Fprintf(in.stdout, "A row of %d of these is not known any more; %d more rows are of tables that are gone.\n", s.Unknown, s.NotNamed)
+	}
+	if s.Incomplete {
+		in.log.Warn("transactions had begun before the oldest WAL that there is; what they did before it is not among the rows")
+	}
+	fmt.Fprintf(in.stdout, "Rows, summary.json and README.txt are in %s.\n", plain.Text(in.opts.output, plain.Message))
+}

@@ -1,0 +1,35 @@
+// Package heap reads PostgreSQL's table pages: line pointers, tuples, the values
+// in a tuple, and what TOAST did to them. It knows nothing of catalogs: whoever
+// reads values says which columns there are.
+//
+// A page (storage/bufpage.h) has a header of 24 bytes, line pointers behind it
+// (storage/itemid.h, 4 bytes each), and tuples at its end. A tuple
+// (access/htup_details.h) has a header of 23 bytes,
+//
+//	 0  4  t_xmin         transaction that inserted it
+//	 4  4  t_xmax         transaction that deleted or locked it, or a MultiXact
+//	 8  4  t_cid
+//	12  6  t_ctid         where the next version is: block (high, low), line pointer
+//	18  2  t_infomask2    11 bits: number of columns
+//	20  2  t_infomask
+//	22  1  t_hoff         where the values begin
+//
+// a bitmap of the columns that are not null, if there is one that is, and the
+// values, each aligned as its type wants it. All of this is the same from 9.6 to
+// 19, but for the oid that up to 11 can stand right before the values.
+//
+// Everything that is read is taken for hostile: lengths are checked, and errors
+// wrap [ErrCorrupt].
+package heap
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrCorrupt is wrapped by every error about bytes that no server writes.
+var ErrCorrupt = errors.New("not laid out as PostgreSQL does it")
+
+func corrupt(format string, args ...any) error {
+	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), ErrCorrupt)
+}

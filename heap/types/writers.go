@@ -1,0 +1,207 @@
+package types
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+)
+
+// writer appends the text of a value, of which b has as many bytes as the type, or
+// those of a varlena without its header.
+type writer = func(p *Printer, dst, b []byte) ([]byte, error)
+
+// OIDs of types that are meant by name here (catalog/pg_type.dat).
+const (
+	oidRegproc       = 24
+	oidRegclass      = 2205
+	oidRegtype       = 2206
+	oidRegrole       = 4096
+	oidRegnamespace  = 4089
+	oidRegconfig     = 3734
+	oidRegdictionary = 3769
+	oidRegcollation  = 4191
+)
+
+// writers are those of the types that come with the server, by their OIDs.
+var writers = map[uint32]writer{
+	16: boolean, 17: bytea, 18: char, 19: name,
+	20: signed, 21: signed, 23: signed,
+	26: unsigned, 28: unsigned, 29: unsigned, 5069: unsigned, // oid, xid, cid, xid8
+	25: verbatim, 114: verbatim, 1042: verbatim, 1043: verbatim, 1790: verbatim, 194: verbatim, // text, json, bpchar, varchar, refcursor, pg_node_tree
+	142: xml, 27: tid, 22: int2vector, 30: oidvector,
+	700: float4, 701: float8, 790: money, 1700: numeric,
+	600: point, 601: lseg, 602: path, 603: box, 604: polygon, 628: line, 718: circle,
+	829: mac, 774: mac, 869: inet, 650: cidr, 2950: uuid, 3220: lsn,
+	1082: date, 1083: timeOfDay, 1114: timestamp, 1184: timestampTZ, 1186: interval, 1266: timeTZ,
+	1560: bits, 1562: bits, 3614: tsvector, 3802: jsonb,
+	oidRegproc: reg(oidRegproc), oidRegclass: reg(oidRegclass), oidRegtype: reg(oidRegtype), oidRegrole: reg(oidRegrole),
+	oidRegnamespace: reg(oidRegnamespace), oidRegconfig: reg(oidRegconfig), oidRegdictionary: reg(oidRegdictionary), oidRegcollation: reg(oidRegcollation),
+}
+
+func verbatim(_ *Printer, dst, b []byte) ([]byte, error) { return append(dst, b...), nil }
+
+func boolean(_ *Printer, dst, b []byte) ([]byte, error) {
+	if b[0] != 0 {
+		return append(dst, 't'), nil
+	}
+	return append(dst, 'f'), nil
+}
+
+func bytea(_ *Printer, dst, b []byte) ([]byte, error) {
+	return hex.AppendEncode(append(dst, `\x`...), b), nil
+}
+
+// char is "char": a byte, of which a zero is nothing. One that is not ASCII is
+// written as a number (16), and before that as itself, which in few encodings is
+// text.
+func char(_ *Printer, dst, b []byte) ([]byte, error) {
+	switch {
+	case b[0] == 0:
+		return dst, nil
+	case b[0] >= 0x80:
+		return fmt.Appendf(dst, `\%03o`, b[0]), nil
+	}
+	return append(dst, b[0]), nil
+}
+
+func name(_ *Printer, dst, b []byte) ([]byte, error) {
+	if n := bytes.IndexByte(b, 0); n >= 0 {
+		b = b[:n]
+	}
+	return append(dst, b...), nil
+}
+
+func signed(_ *Printer, dst, b []byte) ([]byte, error) {
+	var n int64
+	switch len(b) {
+	case 2:
+		n = int64(int16(binary.LittleEndian.Uint16(b)))
+	case 4:
+		n = int64(int32(binary.LittleEndian.Uint32(b)))
+	default:
+		n = int64(binary.LittleEndian.Uint64(b))
+	}
+	return strconv.AppendInt(dst, n, 10), nil
+}
+
+func unsigned(_ *Printer, dst, b []byte) ([]byte, error) {
+	if len(b) == 4 {
+		return strconv.AppendUint(dst, uint64(binary.LittleEndian.Uint32(b)), 10), nil
+	}
+	return strconv.AppendUint(dst, binary.LittleEndian.Uint64(b), 10), nil
+}
+
+func tid(_ *Printer, dst, b []byte) ([]byte, error) {
+	block := uint32(binary.LittleEndian.Uint16(b))<<16 | uint32(binary.LittleEndian.Uint16(b[2:]))
+	return fmt.Appendf(dst, "(%d,%d)", block, binary.LittleEndian.Uint16(b[4:])), nil
+}
+
+// int2vector and oidvector are arrays that are written like lists of words.
+func int2vector(p *Printer, dst, b []byte) ([]byte, error) { return vector(p, dst, b, 2, signed) }
+func oidvector(p *Printer, dst, b []byte) ([]byte, error)  { return vector(p, dst, b, 4, unsigned) }
+
+func vector(p *Printer, dst, b []byte, size int, write writer) ([]byte, error) {
+	const header = 20 // ndim, dataoffset, elemtype, dim, lbound
+	if len(b) < header || (len(b)-header)%size != 0 || int64(binary.LittleEndian.Uint32(b[12:])) != int64((len(b)-header)/size) {
+		return nil, corrupt("a vector of %d bytes", len(b))
+	}
+	for i := header; i < len(b); i += size {
+		if i > header {
+			dst = append(dst, ' ')
+		}
+		dst, _ = write(p, dst, b[i:i+size])
+	}
+	return dst, nil
+}
+
+func uuid(_ *Printer, dst, b []byte) ([]byte, error) {
+	for i, part := range [][]byte{b[:4], b[4:6], b[6:8], b[8:10], b[10:]} {
+		if i > 0 {
+			dst = append(dst, '-')
+		}
+		dst = hex.AppendEncode(dst, part)
+	}
+	return dst, nil
+}
+
+func mac(_ *Printer, dst, b []byte) ([]byte, error) {
+	for i := range b {
+		if i > 0 {
+			dst = append(dst, ':')
+		}
+		dst = hex.AppendEncode(dst, b[i:i+1])
+	}
+	return dst, nil
+}
+
+func lsn(p *Printer, dst, b []byte) ([]byte, error) {
+	return append(dst, p.FormatLSN(binary.LittleEndian.Uint64(b))...), nil
+}
+
+// bits is bit and bit varying: how many, and the bits, the highest of a byte first.
+func bits(_ *Printer, dst, b []byte) ([]byte, error) {
+	if len(b) < 4 {
+		return nil, corrupt("a bit string of %d bytes", len(b))
+	}
+	n, b := int64(int32(binary.LittleEndian.Uint32(b))), b[4:]
+	if n < 0 || (n+7)/8 != int64(len(b)) {
+		return nil, corrupt("a bit string of %d bits in %d bytes", n, len(b))
+	}
+	for i := range n {
+		dst = append(dst, '0'+b[i/8]>>(7-i%8)&1)
+	}
+	return dst, nil
+}
+
+// reg writes what an OID stands for, by its name if there is such a thing.
+func reg(typ uint32) writer {
+	return func(p *Printer, dst, b []byte) ([]byte, error) {
+		oid := binary.LittleEndian.Uint32(b)
+		if oid == 0 {
+			return append(dst, '-'), nil
+		}
+		if s, known := p.Types.Name(typ, oid); known {
+			return append(dst, s...), nil
+		}
+		return strconv.AppendUint(dst, uint64(oid), 10), nil
+	}
+}
+
+// xml takes the encoding out of a declaration, as the server does, for which the
+// text is in the client's encoding (xml_out_internal, utils/adt/xml.c).
+func xml(_ *Printer, dst, b []byte) ([]byte, error) {
+	rest, isDecl := bytes.CutPrefix(b, []byte("<?xml"))
+	if !isDecl || len(rest) == 0 || !isSpace(rest[0]) {
+		return append(dst, b...), nil
+	}
+	decl, rest, closed := bytes.Cut(rest, []byte("?>"))
+	if !closed {
+		return append(dst, b...), nil
+	}
+	version, standalone := attribute(decl, "version"), attribute(decl, "standalone")
+	if version == "1.0" && standalone == "" {
+		rest = bytes.TrimPrefix(rest, []byte("\n"))
+		return append(dst, rest...), nil
+	}
+	dst = fmt.Appendf(dst, `<?xml version="%s"`, version)
+	if standalone != "" {
+		dst = fmt.Appendf(dst, ` standalone="%s"`, standalone)
+	}
+	return append(append(dst, "?>"...), rest...), nil
+}
+
+// attribute finds what an XML declaration says.
+func attribute(decl []byte, name string) string {
+	_, rest, found := bytes.Cut(decl, []byte(name))
+	rest = bytes.TrimLeft(rest, " \t\r\n=")
+	if !found || len(rest) == 0 || rest[0] != '"' && rest[0] != '\'' {
+		return ""
+	}
+	value, _, _ := bytes.Cut(rest[1:], rest[:1])
+	return string(value)
+}
+
+// isSpace is what C's isspace is in ASCII.
+func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }

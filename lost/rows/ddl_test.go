@@ -1,0 +1,180 @@
+package rows_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/lost"
+	"github.com/gorewind/gorewind/lost/rows"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// Tables are followed through what rewrites, empties, changes and drops them, and rows
+// are told as they were.
+func TestTablesThatAreRewrittenAreFollowed(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+		for _, mode := range []pgtest.StopMode{pgtest.Fast, pgtest.Immediate} {
+			c := in.InitCluster(t, pgtest.Options{})
+			c.Start(t)
+			long := "repeat(md5(random()::text), 100)"
+			c.Exec(t,
+				"CREATE TABLE full_vacuum (id int PRIMARY KEY, t text)", "INSERT INTO full_vacuum VALUES (1, 'one')",
+				"CREATE TABLE truncated (id int PRIMARY KEY, t text)", "INSERT INTO truncated VALUES (1, 'one'), (2, 'two')",
+				"CREATE TABLE altered (id int PRIMARY KEY, v int, x text)", "INSERT INTO altered VALUES (1, 10, 'x')",
+				"CREATE TABLE grown (id int PRIMARY KEY)", "INSERT INTO grown VALUES (1)",
+				"CREATE TABLE dropped (id int PRIMARY KEY, t text)",
+				"CREATE TABLE less (id int PRIMARY KEY, gone text, kept text)",
+				"CREATE TABLE old_default (id int PRIMARY KEY)", "INSERT INTO old_default VALUES (1)",
+				"CREATE TABLE toasted (id int PRIMARY KEY, t text)", "INSERT INTO toasted VALUES (0, "+long+")",
+				"CREATE MATERIALIZED VIEW view AS SELECT * FROM grown",
+				"CHECKPOINT",
+			)
+			fork := c.InsertLSN(t)
+			c.Exec(t,
+				"INSERT INTO full_vacuum VALUES (2, 'two')", "UPDATE full_vacuum SET t = 'uno' WHERE id = 1", "VACUUM FULL full_vacuum", "INSERT INTO full_vacuum VALUES (3, 'three')",
+				"INSERT INTO truncated VALUES (3, 'three')", "TRUNCATE truncated", "INSERT INTO truncated VALUES (4, 'four')",
+				"BEGIN; TRUNCATE truncated; INSERT INTO truncated VALUES (5, 'five'); COMMIT",
+				"INSERT INTO altered VALUES (2, 20, 'y')", "ALTER TABLE altered ALTER v TYPE text USING 'n' || v", "INSERT INTO altered VALUES (3, 'thirty', 'z')",
+				"INSERT INTO grown VALUES (2)", "ALTER TABLE grown ADD COLUMN a int DEFAULT 5, ADD COLUMN b text", "INSERT INTO grown VALUES (3, 6, 'b')",
+				"INSERT INTO dropped VALUES (1, 'before the end')", "DROP TABLE dropped",
+				"INSERT INTO less VALUES (1, 'gone', 'kept')", "ALTER TABLE less DROP COLUMN gone", "INSERT INTO less VALUES (2, 'kept, too')",
+				"UPDATE old_default SET id = 7 WHERE id = 1", "ALTER TABLE old_default ADD COLUMN r double precision DEFAULT random()",
+				"INSERT INTO toasted VALUES (1, "+long+")", "VACUUM FULL toasted", "UPDATE toasted SET id = id + 10", "DELETE FROM toasted WHERE id = 10", "VACUUM toasted",
+				"CREATE TABLE made AS SELECT 1 AS a, 'text'::text AS b", "REFRESH MATERIALIZED VIEW view",
+				"CREATE TABLE short_lived (a int)", "INSERT INTO short_lived VALUES (1)", "DROP TABLE short_lived",
+			)
+			c.Stop(t, mode)
+
+			list, summary, _ := find(t, c, fork, nil)
+			got := map[string][]string{}
+			for _, e := range list {
+				e.old, e.new = shortened(e.old), shortened(e.new)
+				got[e.rel] = append(got[e.rel], strings.TrimSpace(fmt.Sprintf("%s %s %s", e.op, e.old, e.new)))
+			}
+			assert.Equal(t, []string{"insert  (2,two)", "update (1,one) (1,uno)", "insert  (3,three)"}, got["full_vacuum"], "%s", mode)
+			assert.Equal(t, []string{"insert  (3,three)", "insert  (4,four)", "insert  (5,five)"}, got["truncated"], "%s", mode)
+			assert.Equal(t, []string{"insert  (2,20,y)", "insert  (3,thirty,z)"}, got["altered"], "%s", mode)
+			assert.Equal(t, []string{"insert  (2,5,)", "insert  (3,6,b)"}, withoutRewrites(in, got["grown"]), "%s", mode)
+			assert.Equal(t, []string{"insert  (1,kept)", `insert  (2,"kept, too")`}, got["less"], "%s", mode)
+			assert.Equal(t, []string{"update (1,MISSING) (7,MISSING)"}, got["old_default"], "%s", mode)
+			assert.Equal(t, []string{"insert  (1,…)", "update (0,…) (10,…)", "update (1,…) (11,…)", "delete (10,…)"}, got["toasted"], "%s", mode)
+			assert.Equal(t, []string{"insert  (1,text)"}, got["made"], "%s", mode)
+			assert.Empty(t, got["view"], "a refresh is no change")
+			for _, rel := range []string{"dropped", "short_lived"} { // as long as its catalog entry was not overwritten
+				if len(got[rel]) > 0 {
+					assert.Contains(t, []string{"insert  (1,\"before the end\")", "insert  (1)", "insert  ()"}, got[rel][0])
+				}
+			}
+			what := map[string]string{}
+			for _, e := range summary.Events {
+				what[e.Name] = e.What
+			}
+			assert.Equal(t, map[string]string{
+				"full_vacuum": "rewritten", "truncated": "emptied", "altered": "rewritten", "dropped": "dropped", "old_default": "rewritten",
+				"toasted": "rewritten", "made": "created", "view": "rewritten",
+			}, without(in, what, "grown"), "%s", mode)
+		}
+	})
+}
+
+// without drops what only old majors rewrite: ADD COLUMN with a default, up to 10.
+func without(in *pgtest.Installation, what map[string]string, name string) map[string]string {
+	if in.Version.ServerNum < 1100 {
+		delete(what, name)
+	}
+	return what
+}
+
+// withoutRewrites is what is known of a row of before a rewrite that added columns.
+func withoutRewrites(in *pgtest.Installation, list []string) []string {
+	if in.Version.ServerNum < 1100 && len(list) > 0 && list[0] == "insert  (2,MISSING,MISSING)" {
+		list[0] = "insert  (2,5,)"
+	}
+	return list
+}
+
+func shortened(s string) string {
+	if i := strings.IndexByte(s, ','); len(s) > 500 && i > 0 {
+		return s[:i+1] + "…)"
+	}
+	return s
+}
+
+// Only tables that were asked for are told, and small limits on memory change nothing.
+func TestLittleMemoryIsEnough(t *testing.T) {
+	pgtest.EachOf(t, []string{"9.6", "18"}, func(t *testing.T, in *pgtest.Installation) {
+		c := in.InitCluster(t, pgtest.Options{WALSegSizeMB: in.SegSizeOr16(1)})
+		c.Start(t)
+		c.Exec(t, schema...)
+		fork := c.InsertLSN(t)
+		c.Exec(t,
+			"INSERT INTO nokey SELECT i, 'row ' || i FROM generate_series(1, 30000) i",
+			"BEGIN; INSERT INTO nokey VALUES (1, 'a'); SAVEPOINT a; INSERT INTO big VALUES (1, repeat('x', 5000), NULL, NULL); SAVEPOINT b; UPDATE nokey SET b = b || '!' WHERE a % 3 = 1; COMMIT",
+			"DELETE FROM nokey WHERE a % 2 = 0")
+		segment, ok := pgdata.ParseRelPath(in.Version, c.QueryString(t, "SELECT pg_relation_filepath('nokey')"))
+		require.True(t, ok)
+		c.Stop(t, pgtest.Fast)
+		all, whole, _ := find(t, c, fork, nil)
+		i := slices.IndexFunc(whole.Tables, func(t *rows.Table) bool { return t.Name == "nokey" })
+		require.GreaterOrEqual(t, i, 0)
+		nokey := whole.Tables[i]
+		assert.Equal(t, lost.RowCounts{Inserted: nokey.Inserted, Updated: nokey.Updated, Deleted: nokey.Deleted}, counted(t, c, fork)[segment.Locator],
+			"without values it is the same number")
+		// What was pruned is in the WAL only, and forgotten where there is no room.
+		little, _, _ := find(t, c, fork, func(o *rows.Options) { o.Memory = 100 << 10 })
+		require.Equal(t, len(all), len(little))
+		compareChanges(t, all, little)
+		one, summary, _ := find(t, c, fork, func(o *rows.Options) { o.Tables = []string{"public.b*"} })
+		assert.Len(t, one, 1)
+		require.Len(t, summary.Tables, 1)
+		assert.EqualValues(t, 1, summary.Tables[0].Inserted)
+	})
+}
+
+// counted counts rows as a rewind's analysis does, segment by segment.
+func counted(t *testing.T, c *pgtest.Cluster, fork pgdata.LSN) map[pgdata.RelFileLocator]lost.RowCounts {
+	t.Helper()
+	dir, err := datadir.Open(c.Dir)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, dir.Close()) }()
+	o := options(t, c, dir, fork)
+	read, err := walreader.Read(t.Context(), o.WAL, o.Format, walreader.ReadRequest{
+		From: o.Fork, To: o.End, Visitor: func() walreader.Visitor { return lost.NewVisitor(o.Format, o.Fork) },
+	})
+	require.NoError(t, err)
+	return read.Visitor.(*lost.Visitor).Report(nil).Rows
+}
+
+// What is found out can be given up at any moment, and nothing stays behind.
+func TestWhoStopsLookingLeavesNothing(t *testing.T) {
+	pgtest.EachOf(t, []string{"18"}, func(t *testing.T, in *pgtest.Installation) {
+		c := in.InitCluster(t, pgtest.Options{})
+		c.Start(t)
+		c.Exec(t, "CREATE TABLE t (a int)")
+		fork := c.InsertLSN(t)
+		c.Exec(t, "INSERT INTO t SELECT generate_series(1, 50000)")
+		c.Stop(t, pgtest.Fast)
+		dir, err := datadir.Open(c.Dir)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, dir.Close()) }()
+		o := options(t, c, dir, fork)
+		o.SpillDir, o.Memory = t.TempDir(), 1<<16
+		f, err := rows.Find(t.Context(), o)
+		require.NoError(t, err)
+		for ch, err := range f.Changes(t.Context()) {
+			require.NoError(t, err)
+			require.Equal(t, "1", ch.New[0].Text)
+			break
+		}
+		require.NoError(t, f.Close())
+		assert.Empty(t, treeOf(t, o.SpillDir)[1:])
+	})
+}

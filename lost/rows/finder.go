@@ -1,0 +1,241 @@
+package rows
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/gorewind/gorewind/catalog"
+	"github.com/gorewind/gorewind/heap"
+	"github.com/gorewind/gorewind/heap/heapwal"
+	"github.com/gorewind/gorewind/heap/types"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// Options say where to look for lost rows.
+type Options struct {
+	WAL    walreader.Segments // the target's
+	Format walreader.Format
+	Fork   pgdata.LSN // where the first record starts that the other cluster does not have
+	End    pgdata.LSN // where the last one ends
+	Files  catalog.Files
+	// Recovery is where the crash recovery of a target would begin that was not shut
+	// down cleanly; zero if it was. Then what is in the WAL need not be in the files.
+	Recovery pgdata.LSN
+	// Tables are patterns of tables to tell of: as name, schema.name or
+	// database.schema.name. None means all.
+	Tables []string
+	// SpillDir is a directory for what does not fit into memory; empty: the system's.
+	SpillDir string
+	// Memory is how much is kept of transactions that have not committed, and again
+	// as much of what is where, in bytes; zero: 32 MB.
+	Memory int
+	// Dollars is that lc_monetary is C, which values of money need.
+	Dollars bool
+	Logger  *slog.Logger // nil: none
+}
+
+const defaultMemory = 32 << 20
+
+// Finder finds lost rows.
+type Finder struct {
+	o         Options
+	log       *slog.Logger
+	outcome   *outcome
+	end, fork *catalog.Cluster
+	relations *relations
+	versions  *versions
+	chunks    *chunkStore
+	tables    map[tableID]*Table
+	summary   Summary
+	begin     pgdata.LSN
+}
+
+type tableID struct{ database, oid uint32 }
+
+// Find reads the WAL once, and the catalogs. The finder must be closed.
+func Find(ctx context.Context, o Options) (*Finder, error) {
+	for _, p := range o.Tables {
+		if _, err := path.Match(p, ""); err != nil {
+			return nil, fmt.Errorf("pattern %q for tables: %w", p, err)
+		}
+	}
+	if o.Memory == 0 {
+		o.Memory = defaultMemory
+	}
+	f := &Finder{o: o, log: o.Logger, tables: map[tableID]*Table{}, chunks: newChunkStore(o.Memory)}
+	if f.log == nil {
+		f.log = slog.New(slog.DiscardHandler)
+	}
+	read, err := walreader.Read(ctx, o.WAL, o.Format, walreader.ReadRequest{
+		From: o.Fork, To: o.End, Visitor: func() walreader.Visitor { return newOutcome(o.Format) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	f.outcome = read.Visitor.(*outcome)
+	f.summary = Summary{Transactions: f.outcome.top, RolledBack: f.outcome.rolledBack(), Open: f.outcome.open(), Unparsed: f.outcome.unparsed}
+	f.begin = o.Fork
+	if oldest, some := f.outcome.oldest(); some {
+		whole := false
+		if f.begin, whole, err = f.start(ctx, oldest); err != nil {
+			return nil, err
+		}
+		f.summary.Incomplete = !whole
+	}
+	options := catalog.Options{Files: o.Files, Version: o.Format.Version, Geometry: o.Format.Geometry}
+	if o.Recovery != 0 {
+		f.begin = min(f.begin, o.Recovery)
+		if options.Newer, err = f.redo(ctx, o.Recovery, o.End); err != nil {
+			return nil, err
+		}
+	}
+	if f.end, err = catalog.Open(ctx, options); err != nil {
+		return nil, err
+	}
+	options.After = f.outcome.committed.Has
+	if f.outcome.changedCatalogs() {
+		if options.Newer, err = f.redo(ctx, f.begin, o.Fork); err != nil {
+			return nil, errors.Join(err, f.end.Close())
+		}
+	}
+	if f.fork, err = catalog.Open(ctx, options); err != nil {
+		return nil, errors.Join(err, f.end.Close())
+	}
+	f.versions = newVersions(o.Memory, f.end)
+	f.relations = &relations{f: f, files: map[pgdata.RelFileLocator]*relation{}, dbs: map[uint32]*database{}}
+	if err := f.relations.open(ctx, f.outcome.relations); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// redo reads what the WAL says of the catalogs as of a place in it.
+func (f *Finder) redo(ctx context.Context, from, to pgdata.LSN) (*heapwal.Redo, error) {
+	redo := heapwal.NewRedo(f.o.Format, func(l pgdata.RelFileLocator) bool { return l.Relation < firstNormalOID })
+	r := walreader.NewReader(f.o.WAL, f.o.Format)
+	defer func() { _ = r.Close() }()
+	for rec, err := range r.Records(ctx, from, f.o.End) {
+		if err != nil {
+			return nil, err
+		}
+		if rec.LSN >= to {
+			redo.Freeze()
+		}
+		if err := redo.Add(rec); err != nil {
+			return nil, fmt.Errorf("record at %s: %w", f.o.Format.Version.FormatLSN(rec.LSN), err)
+		}
+	}
+	return redo, nil
+}
+
+// Close closes what is open.
+func (f *Finder) Close() error { return errors.Join(f.end.Close(), f.fork.Close()) }
+
+// table is what is counted of a table.
+func (f *Finder) table(db *database, rel *catalog.Relation) *Table {
+	id := tableID{db.info.OID, rel.OID}
+	if t := f.tables[id]; t != nil {
+		return t
+	}
+	text := func(s string) string { s, _ = db.text.decode(s); return s }
+	t := &Table{Database: text(db.info.Name), Schema: text(rel.Schema), Name: text(rel.Name), OID: rel.OID, Parent: text(rel.Parent)}
+	at := make([]int, len(rel.Columns)) // of a column among those that were not dropped
+	for i, c := range rel.Columns {
+		if at[i] = len(t.Columns); c.Dropped {
+			at[i] = -1
+			continue
+		}
+		t.Columns = append(t.Columns, Column{
+			Name: text(c.Name), Type: text(typeName(db.end.Type(c.Type), c.Type)),
+			Generated: c.Generated != 0, Virtual: c.Generated == 'v', AlwaysIdentity: c.Identity == 'a',
+		})
+	}
+	for _, n := range rel.PrimaryKey {
+		if n < 1 || n > len(at) || at[n-1] < 0 {
+			t.Key = nil
+			break
+		}
+		t.Key = append(t.Key, at[n-1])
+		t.Columns[at[n-1]].Key = true
+	}
+	f.tables[id] = t
+	return t
+}
+
+func typeName(t *types.Type, oid uint32) string {
+	switch {
+	case t == nil:
+		return fmt.Sprint(oid)
+	case t.Schema == "pg_catalog":
+		return t.Name
+	}
+	return t.Schema + "." + t.Name
+}
+
+func (f *Finder) printer(db *database, from *catalog.Database) *types.Printer {
+	i := 0
+	if from != db.end {
+		i = 1
+	}
+	if db.printers[i] == nil {
+		db.printers[i] = &types.Printer{
+			Types: from, Dollars: f.o.Dollars, FormatLSN: func(l uint64) string { return f.o.Format.Version.FormatLSN(pgdata.LSN(l)) },
+			Fetch: func(e *heap.External) ([]byte, error) {
+				if stored, has := f.chunks.fetch(db.info.OID, e); has {
+					return stored, nil
+				}
+				return from.Fetch(e)
+			},
+		}
+	}
+	return db.printers[i]
+}
+
+// Changes yields the lost rows in the order in which their transactions committed. A
+// change is valid until the next one. It can be used once. An error ends the sequence.
+func (f *Finder) Changes(ctx context.Context) iter.Seq2[*Change, error] {
+	return func(yield func(*Change, error) bool) {
+		p := newPass(f, yield)
+		err := p.run(ctx)
+		if closing := p.buffer.close(); err == nil {
+			err = closing
+		}
+		if err != nil && !errors.Is(err, errStopped) {
+			yield(nil, err)
+		}
+	}
+}
+
+// errStopped is that nobody wants more.
+var errStopped = errors.New("stopped")
+
+// Summary is what was found. It is complete when Changes has ended.
+func (f *Finder) Summary() Summary {
+	s := f.summary
+	s.Tables = nil
+	for _, t := range f.tables {
+		if t.Inserted+t.Updated+t.Deleted > 0 {
+			s.Tables = append(s.Tables, t)
+		}
+	}
+	slices.SortFunc(s.Tables, func(a, b *Table) int {
+		return cmp.Or(cmp.Compare(a.Database, b.Database), cmp.Compare(a.Schema, b.Schema), cmp.Compare(a.Name, b.Name))
+	})
+	s.Events = f.events()
+	return s
+}
+
+// commit is the end of a transaction.
+type commit struct {
+	xid uint32
+	lsn pgdata.LSN
+	at  time.Time
+}

@@ -1,0 +1,113 @@
+package rows
+
+import (
+	"github.com/gorewind/gorewind/heap/heapwal"
+	"github.com/gorewind/gorewind/internal/xidset"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// outcome is what became of the transactions of a stretch of WAL, and which relations
+// and databases it is about: a visitor of a scan.
+type outcome struct {
+	format    walreader.Format
+	committed xidset.Set // with their subtransactions
+	aborted   xidset.Set
+	changed   xidset.Set // those that changed rows
+	top       int        // committed ones that are no subtransactions
+	relations map[pgdata.RelFileLocator]bool
+	unparsed  int
+}
+
+func newOutcome(f walreader.Format) *outcome {
+	return &outcome{format: f, committed: xidset.Set{}, aborted: xidset.Set{}, changed: xidset.Set{}, relations: map[pgdata.RelFileLocator]bool{}}
+}
+
+// Visit takes a record into account.
+func (o *outcome) Visit(rec *walreader.Record) {
+	if heapwal.Touches(rec) {
+		if len(rec.Blocks) > 0 {
+			o.relations[rec.Blocks[0].Locator] = true
+		}
+		if rec.XID != 0 {
+			o.changed.Add(rec.XID)
+		}
+		return
+	}
+	event := rec.TransactionEvent()
+	if event != walreader.Commits && event != walreader.Aborts {
+		return
+	}
+	set := o.committed
+	if event == walreader.Aborts {
+		set = o.aborted
+	} else {
+		o.top++
+	}
+	e, ok := o.format.Ended(rec)
+	if !ok {
+		o.unparsed++
+	}
+	xid := rec.XID
+	if e.Prepared != 0 {
+		xid = e.Prepared
+	}
+	set.Add(xid)
+	for sub := range e.Subtransactions() {
+		set.Add(sub)
+	}
+}
+
+// Prepend takes in that of an earlier segment.
+func (o *outcome) Prepend(earlier walreader.Visitor) {
+	e := earlier.(*outcome)
+	o.committed.Union(e.committed)
+	o.aborted.Union(e.aborted)
+	o.changed.Union(e.changed)
+	o.top += e.top
+	o.unparsed += e.unparsed
+	for l := range e.relations {
+		o.relations[l] = true
+	}
+}
+
+// open counts the transactions that changed rows and did not end.
+func (o *outcome) open() (n int) {
+	o.changed.All(func(xid uint32) {
+		if !o.committed.Has(xid) && !o.aborted.Has(xid) {
+			n++
+		}
+	})
+	return n
+}
+
+// rolledBack counts the transactions that changed rows and were rolled back, their
+// subtransactions among them.
+func (o *outcome) rolledBack() (n int) {
+	o.changed.All(func(xid uint32) {
+		if o.aborted.Has(xid) {
+			n++
+		}
+	})
+	return n
+}
+
+// oldest is the oldest transaction that committed; ok is false if none did.
+func (o *outcome) oldest() (xid uint32, ok bool) {
+	o.committed.All(func(x uint32) {
+		if !ok || xidset.Before(x, xid) {
+			xid, ok = x, true
+		}
+	})
+	return xid, ok
+}
+
+// changedCatalogs reports whether rows of catalogs were changed.
+func (o *outcome) changedCatalogs() bool {
+	for l := range o.relations {
+		if l.Relation < firstNormalOID {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,252 @@
+package rows
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/gorewind/gorewind/catalog"
+	"github.com/gorewind/gorewind/heap"
+	"github.com/gorewind/gorewind/heap/types"
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// firstNormalOID begins what users make (FirstNormalObjectId, access/transam.h).
+const firstNormalOID = 16384
+
+// kind is what a relation file is to whoever looks for rows.
+type kind uint8
+
+const (
+	other   kind = iota // an index, a catalog, nothing that is wanted
+	rows                // of a table
+	chunks              // of values of a table
+	classes             // pg_class
+	unknown             // of a relation that no catalog has any more
+)
+
+// relation is what a file belongs to.
+type relation struct {
+	kind    kind
+	db      *database
+	table   *catalog.Relation // nil where that is not known
+	columns []heap.Column     // as they were when rows were written there
+	layout  *catalog.Relation // whose columns these are
+	printer *types.Printer
+	// rewriting is a transaction that writes the rows of a table once more; what it
+	// inserts here is no change until that is done.
+	rewriting uint32
+	rewritten bool // that has been done
+	former    bool // the table has another file now
+	count     *Table
+}
+
+// database is a database's catalogs, as of the end and as of the fork.
+type database struct {
+	info     catalog.DatabaseInfo
+	end      *catalog.Database
+	fork     *catalog.Database // nil where that is not known
+	text     textDecoder
+	printers [2]*types.Printer
+	classes  map[pgdata.RelFileLocator]*catalog.Relation // seen in the WAL
+}
+
+// relations knows files.
+type relations struct {
+	f     *Finder
+	files map[pgdata.RelFileLocator]*relation
+	dbs   map[uint32]*database
+}
+
+// open reads the catalogs of the databases that files belong to.
+func (r *relations) open(ctx context.Context, files map[pgdata.RelFileLocator]bool) error {
+	oids := map[uint32]bool{}
+	for l := range files {
+		if l.Database != 0 {
+			oids[l.Database] = true
+		}
+	}
+	for _, info := range r.f.end.Databases {
+		if !oids[info.OID] {
+			continue
+		}
+		db := &database{info: info, classes: map[pgdata.RelFileLocator]*catalog.Relation{}}
+		db.text = decoderFor(info.Encoding)
+		var err error
+		if db.end, err = r.f.end.Database(ctx, info, wanted); err != nil {
+			return err
+		}
+		// What was is of use where it can still be read, and no condition.
+		for _, was := range r.f.fork.Databases {
+			if was.OID == info.OID && was.Tablespace == info.Tablespace {
+				if db.fork, err = r.f.fork.Database(ctx, was, wanted); err != nil {
+					if !errors.Is(err, heap.ErrCorrupt) && !errors.Is(err, fs.ErrNotExist) {
+						return err
+					}
+					r.f.log.DebugContext(ctx, fmt.Sprintf("the catalogs of database %q as of the divergence cannot be read: %v", info.Name, err))
+					db.fork = nil
+				}
+			}
+		}
+		r.dbs[info.OID] = db
+	}
+	return nil
+}
+
+// wanted tells relations whose columns are needed.
+func wanted(rel *catalog.Relation) bool {
+	return rel.OID >= firstNormalOID && (rel.Kind == 'r' || rel.Kind == 'm')
+}
+
+// of finds out what a file is.
+func (r *relations) of(l pgdata.RelFileLocator) *relation {
+	rel := r.files[l]
+	if rel == nil {
+		rel = r.find(l)
+		r.files[l] = rel
+	}
+	return rel
+}
+
+func (r *relations) find(l pgdata.RelFileLocator) *relation {
+	db := r.dbs[l.Database]
+	if db == nil {
+		if l.Database == 0 || l.Relation < firstNormalOID {
+			return &relation{}
+		}
+		return &relation{kind: unknown}
+	}
+	if l == db.end.ClassFile() {
+		return &relation{kind: classes, db: db}
+	}
+	now := db.end.ByFile[l]
+	if now != nil {
+		return r.classify(db, now, now, db.end)
+	}
+	var was *catalog.Relation
+	if db.fork != nil {
+		was = db.fork.ByFile[l]
+	}
+	if was == nil {
+		was = db.classes[l]
+	}
+	switch {
+	case was == nil && l.Relation < firstNormalOID:
+		return &relation{}
+	case was == nil:
+		return &relation{kind: unknown, db: db}
+	}
+	rel := r.former(db, was)
+	rel.former = true
+	return rel
+}
+
+// former is the relation that a file belonged to, which has another one now or was
+// dropped.
+func (r *relations) former(db *database, was *catalog.Relation) *relation {
+	now := db.end.Relations[was.OID]
+	var then *catalog.Relation
+	if db.fork != nil {
+		then = db.fork.Relations[was.OID]
+	}
+	switch {
+	case now != nil && (then == nil || compatible(then, now)):
+		// Columns that were added are missing in older rows, which says so itself.
+		if then == nil && was.XMin == 0 {
+			return r.classify(db, now, nil, nil)
+		}
+		return r.classify(db, now, now, db.end)
+	case now != nil && then.Locator == was.Locator:
+		return r.classify(db, now, then, db.fork)
+	case now != nil:
+		return r.classify(db, now, nil, nil)
+	case then != nil && len(then.Columns) > 0:
+		return r.classify(db, then, then, db.fork)
+	}
+	if was.Kind == 't' || was.Kind != 'r' && was.Kind != 'm' {
+		return &relation{kind: other, db: db}
+	}
+	return r.classify(db, was, nil, nil)
+}
+
+// compatible reports whether rows of a table as it was can be read by its columns as
+// they are: none has another type, and new ones stand behind the others.
+func compatible(was, is *catalog.Relation) bool {
+	if len(was.Columns) > len(is.Columns) {
+		return false
+	}
+	for i, c := range was.Columns {
+		now := is.Columns[i]
+		if c.Len != now.Len || c.Align != now.Align || !now.Dropped && c.Type != now.Type {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *relations) classify(db *database, table, layout *catalog.Relation, from *catalog.Database) *relation {
+	rel := &relation{db: db, table: table, layout: layout}
+	switch {
+	case table.OID < firstNormalOID || strings.HasPrefix(table.Schema, "pg_temp_") || table.Persistence == 't':
+		return rel
+	case table.Kind == 't':
+		rel.kind = chunks
+		return rel
+	case table.Kind != 'r' && table.Kind != 'm' || !r.f.wants(db.info.Name, table):
+		return rel
+	}
+	rel.kind = rows
+	rel.count = r.f.table(db, table)
+	if layout != nil {
+		for _, c := range layout.Columns {
+			rel.columns = append(rel.columns, c.Column)
+		}
+		rel.printer = r.f.printer(db, from)
+	}
+	return rel
+}
+
+// wants tells whether a table is one of those that were asked for.
+func (f *Finder) wants(db string, table *catalog.Relation) bool {
+	if len(f.o.Tables) == 0 {
+		return true
+	}
+	qualified := table.Schema + "." + table.Name
+	for _, pattern := range f.o.Tables {
+		for _, name := range []string{table.Name, qualified, db + "." + qualified} {
+			if ok, _ := path.Match(pattern, name); ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// classChanged learns from a row of pg_class that was written which file belongs to
+// what. A table that is written anew is written into the file of a table with a name of
+// its own, and the two change their files then (make_new_heap, commands/cluster.c).
+func (r *relations) classChanged(db *database, rel *catalog.Relation, xid uint32) {
+	if rel.Locator.Relation == 0 {
+		return
+	}
+	isNew := strings.HasPrefix(rel.Name, "pg_temp_") && rel.Kind == 'r'
+	known := r.files[rel.Locator]
+	if isNew {
+		of := r.find(rel.Locator)
+		if of.kind == rows || of.kind == unknown {
+			of.rewriting, of.rewritten = xid, true
+			r.files[rel.Locator] = of
+		}
+		return
+	}
+	db.classes[rel.Locator] = rel
+	if known != nil {
+		known.rewriting = 0
+		if known.kind == unknown {
+			delete(r.files, rel.Locator)
+		}
+	}
+}

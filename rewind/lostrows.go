@@ -1,0 +1,341 @@
+package rewind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/pgconf"
+	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/lost/rows"
+	"github.com/gorewind/gorewind/lost/rows/export"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/source"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// LostRowsOptions say of which target lost rows are to be told. TargetDir must be set,
+// and Source or Since.
+type LostRowsOptions struct {
+	TargetDir string        // its server is stopped, or has crashed
+	Source    source.Source // what it would be rewound to; the caller closes it
+	// Since says where the two parted, where no source is at hand.
+	Since Since
+	// Tables are patterns of tables, as in [rows.Options]; none means all.
+	Tables []string
+	// SpillDir is a directory for what does not fit into memory; empty: the system's.
+	SpillDir string
+	// RestoreTargetWAL is that of Options. It makes a staging area in the target.
+	RestoreTargetWAL bool
+	ConfigFile       string // the target's, where it is not postgresql.conf in its directory
+	Logger           *slog.Logger
+}
+
+// Since is a place in a cluster's WAL.
+type Since struct {
+	LSN      pgdata.LSN
+	Timeline pgdata.TimelineID // on which that lies
+}
+
+// LostRows are the rows that a rewind of a target would lose. It must be closed, and
+// until then no rewind of the target can begin.
+type LostRows struct {
+	About  export.About
+	finder *rows.Finder // nil where nothing is lost
+	rewind *Rewind
+}
+
+// LostRowsFormat says how lost rows are written.
+type LostRowsFormat struct {
+	Format export.Format
+	Limit  int64 // how many changes of a table are written; zero: all. All are counted
+	// Compare asks the source what it has of each row's primary key now. Its server must
+	// run.
+	Compare bool
+}
+
+// FindLostRows finds out where the two sides parted, and what became of the
+// transactions behind that. Nothing of the target is changed. The error is an *Error.
+func FindLostRows(ctx context.Context, o LostRowsOptions) (*LostRows, error) {
+	r := newRewind(Options{
+		TargetDir: o.TargetDir, Source: o.Source, RestoreTargetWAL: o.RestoreTargetWAL, ConfigFile: o.ConfigFile, Logger: o.Logger,
+	})
+	l := &LostRows{rewind: r}
+	err := l.find(ctx, &o)
+	r.leave(time.Now())
+	if err != nil {
+		_ = l.Close()
+		return nil, r.failed(err)
+	}
+	return l, nil
+}
+
+func (l *LostRows) find(ctx context.Context, o *LostRowsOptions) (err error) {
+	r := l.rewind
+	switch {
+	case o.TargetDir == "":
+		return fmt.Errorf("%w: a target data directory must be given", ErrOptions)
+	case (o.Source == nil) == (o.Since.LSN == 0):
+		return fmt.Errorf("%w: either a source must be given, or where the target parted from it", ErrOptions)
+	}
+	if r.target, err = target.Open(o.TargetDir, nil); err != nil {
+		return err
+	}
+	if err := r.target.CheckNotRunning(); err != nil {
+		return err
+	}
+	control, err := r.target.ControlFile()
+	if err != nil {
+		return err
+	}
+	s := sides{}
+	if s.target.Control, err = controlfile.Parse(control); err != nil {
+		return fmt.Errorf("control file of the target %q: %w", r.target.Name(), err)
+	}
+	if s.target.Control.IsPoisoned() {
+		return fmt.Errorf("%w: a rewind of %q was committed and did not end: what it lost is not there any more", ErrOptions, r.target.Name())
+	}
+	c := s.target.Control
+	a := &analyzer{
+		opts: &r.opts, log: r.log, target: r.target, source: o.Source, step: r.step, version: c.Version, geo: c.Geometry,
+		format: walreader.Format{Version: c.Version, Geometry: c.Geometry, SystemIdentifier: c.SystemIdentifier},
+	}
+	r.analyzer = a
+	if o.RestoreTargetWAL {
+		if a.archive, err = a.openArchive(); err != nil {
+			return err
+		}
+	}
+	r.enter(Analyze)
+	at := o.Since
+	if o.Source != nil {
+		if at, s, err = l.fork(ctx, a, s); err != nil {
+			return err
+		}
+	} else if s.target, err = a.targetSide(ctx, s.target); err != nil {
+		return err
+	}
+	if s.target.unread != nil {
+		return s.target.unread
+	}
+	l.About = aboutLost(a, s.target, at)
+	if o.Source == nil && at.LSN > s.target.EndOfWAL {
+		return fmt.Errorf("%w: the target's WAL ends at %s, before %s", ErrOptions, a.lsn(s.target.EndOfWAL), a.lsn(at.LSN))
+	}
+	if at.LSN == s.target.EndOfWAL {
+		return nil
+	}
+	if o.Source == nil {
+		if tli := timelineAt(s.target.History, at.LSN); at.Timeline != 0 && tli != at.Timeline {
+			return fmt.Errorf("%w: the target has %s on timeline %d, not %d", ErrOptions, a.lsn(at.LSN), tli, at.Timeline)
+		}
+	}
+	l.finder, err = a.lostRows(ctx, s.target, at.LSN, o.Tables, o.SpillDir)
+	return err
+}
+
+// fork finds where the sides parted, as a rewind does.
+func (l *LostRows) fork(ctx context.Context, a *analyzer, s sides) (at Since, _ sides, err error) {
+	if err := l.rewind.checkPlaces(); err != nil {
+		return at, s, err
+	}
+	if s.source.Control, s.source.State, err = lookAtSource(ctx, a.source); err != nil {
+		return at, s, err
+	}
+	t, src := s.target.Control, s.source.Control
+	switch {
+	case t.SystemIdentifier != src.SystemIdentifier:
+		return at, s, fmt.Errorf("%w: their system identifiers are %d and %d", ErrDifferentSystems, t.SystemIdentifier, src.SystemIdentifier)
+	case t.Version != src.Version || t.Geometry != src.Geometry:
+		return at, s, fmt.Errorf("%w: they are of PostgreSQL %s and %s", ErrIncompatible, t.Version, src.Version)
+	}
+	if s, err = a.findSides(ctx, s, nil); err != nil {
+		return at, s, err
+	}
+	f, err := a.fork(ctx, s, nil)
+	if err != nil {
+		return at, s, err
+	}
+	if f.unproven != "" {
+		a.log.WarnContext(ctx, fmt.Sprintf("that both sides have the same WAL up to %s could not be proven: %s", a.lsn(f.at), f.unproven))
+	}
+	at = Since{f.at, f.timeline}
+	if !f.required {
+		at.LSN = s.target.EndOfWAL
+	}
+	return at, s, nil
+}
+
+func aboutLost(a *analyzer, t Side, at Since) export.About {
+	return export.About{
+		Target: strings.ToValidUTF8(a.target.Name(), "\ufffd"), Divergence: a.lsn(at.LSN), Timeline: uint32(at.Timeline), EndOfWAL: a.lsn(t.EndOfWAL),
+		NotShutDown: t.Control.State != controlfile.ShutDown,
+	}
+}
+
+// lostRows finds rows that are lost from a place of the target's WAL on.
+func (a *analyzer) lostRows(ctx context.Context, t Side, fork pgdata.LSN, tables []string, spill string) (*rows.Finder, error) {
+	o := rows.Options{
+		WAL: a.targetWAL(t.History), Format: a.format, Fork: fork, End: t.EndOfWAL, Files: a.target.Dir, Tables: tables, SpillDir: spill,
+		Logger: a.log, Dollars: a.dollars(),
+	}
+	if t.Control.State != controlfile.ShutDown {
+		o.Recovery = t.FilesLow.Redo
+	}
+	return rows.Find(ctx, o)
+}
+
+// dollars reports whether the target writes money as the locale C does.
+func (a *analyzer) dollars() bool {
+	conf, err := pgconf.Load(pgconf.Options{DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: a.version})
+	if err != nil {
+		return false
+	}
+	locale, _ := conf.Lookup("lc_monetary")
+	return locale == "" || locale == "C" || locale == "POSIX" || strings.HasPrefix(locale, "C.") || strings.HasPrefix(locale, "en_US")
+}
+
+// Changes yields the lost rows in the order in which their transactions committed; see
+// [rows.Finder.Changes].
+func (l *LostRows) Changes(ctx context.Context) iter.Seq2[*rows.Change, error] {
+	if l.finder == nil {
+		return func(func(*rows.Change, error) bool) {}
+	}
+	return l.finder.Changes(ctx)
+}
+
+// Summary is what was found. It is complete when Changes has ended.
+func (l *LostRows) Summary() rows.Summary {
+	if l.finder == nil {
+		return rows.Summary{}
+	}
+	return l.finder.Summary()
+}
+
+// Write writes the lost rows to files in a directory that is new or empty.
+func (l *LostRows) Write(ctx context.Context, dir string, f LostRowsFormat) (*export.Summary, error) {
+	s, err := l.write(ctx, dir, f)
+	if err != nil {
+		return nil, l.rewind.failed(err)
+	}
+	return s, nil
+}
+
+func (l *LostRows) write(ctx context.Context, dir string, f LostRowsFormat) (*export.Summary, error) {
+	o := export.Options{Format: f.Format, Limit: f.Limit, Sync: true, About: l.About}
+	if f.Compare {
+		finder, can := l.rewind.opts.Source.(source.RowFinder)
+		if !can {
+			return nil, fmt.Errorf("%w: lost rows can be compared with those of a server only", ErrOptions)
+		}
+		o.Lookup = lookup(finder)
+	}
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return nil, fmt.Errorf("%w: directory %q for lost rows is not empty: give a new one", ErrOptions, dir)
+	}
+	if err := l.rewind.outsideOfTarget(dir); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("could not create directory %q for lost rows: %w", dir, datadir.Reason(err))
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("could not open directory %q: %w", dir, datadir.Reason(err))
+	}
+	defer func() { _ = root.Close() }()
+	o.Dir = root
+	return export.Write(ctx, o, l.Changes(ctx), l.Summary)
+}
+
+// lookup asks a source for rows. A table that it does not have like this one is not
+// compared; what breaks the connection is an error.
+func lookup(finder source.RowFinder) export.Lookup {
+	return func(ctx context.Context, t *rows.Table, keys [][]string) ([][]*string, error) {
+		of := source.KeyedTable{Database: t.Database, Schema: t.Schema, Name: t.Name}
+		at := make([]int, len(t.Columns)) // of columns among those that are asked for
+		for i, c := range t.Columns {
+			if at[i] = len(of.Columns); !c.Virtual {
+				of.Columns = append(of.Columns, c.Name)
+			}
+		}
+		for _, k := range t.Key {
+			of.Key = append(of.Key, at[k])
+		}
+		found, err := finder.RowsByKey(ctx, of, keys)
+		if err != nil && ctx.Err() == nil && !errors.Is(err, source.ErrUnavailable) {
+			return nil, &export.NotComparedError{Err: err}
+		}
+		return found, err
+	}
+}
+
+// outsideOfTarget refuses a directory that lies in the target.
+func (r *Rewind) outsideOfTarget(dir string) error {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	for at := abs; at != filepath.Dir(at); at = filepath.Dir(at) {
+		if same, err := sameFile(at, r.target.Name()); err == nil && same {
+			return fmt.Errorf("%w: directory %q is in the target: give another one", ErrOptions, dir)
+		}
+	}
+	return nil
+}
+
+// Close gives back what is held; the source stays open.
+func (l *LostRows) Close() error {
+	var err error
+	if l.finder != nil {
+		err = l.finder.Close()
+	}
+	return errors.Join(err, l.rewind.Close())
+}
+
+// saveRows writes the lost rows. That they cannot be read is no reason not to rewind:
+// what they are in is saved.
+func (l *lostDir) saveRows(ctx context.Context) error {
+	a, p := l.r.analyzer, l.r.plan
+	if p.Evidence != ByWAL {
+		a.warn(p, "lost rows cannot be told: the WAL in which they are is not all there, or where it parts is not known")
+		l.r.log.Warn(p.Warnings[len(p.Warnings)-1])
+		return nil
+	}
+	finder, err := a.lostRows(ctx, p.Target, p.Divergence, nil, l.root.Name())
+	if err == nil {
+		defer func() { _ = finder.Close() }()
+		err = l.writeRows(ctx, finder)
+	}
+	if err == nil || ctx.Err() != nil || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return err
+	}
+	_ = l.root.RemoveAll(LostRowsDir)
+	a.warn(p, "lost rows could not be told, but what they are in was saved: %v", err)
+	l.r.log.Warn(p.Warnings[len(p.Warnings)-1])
+	return nil
+}
+
+func (l *lostDir) writeRows(ctx context.Context, finder *rows.Finder) error {
+	p := l.r.plan
+	if err := l.root.MkdirAll(LostRowsDir, 0o700); err != nil {
+		return err
+	}
+	dir, err := l.root.OpenRoot(LostRowsDir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = dir.Close() }()
+	about := aboutLost(l.r.analyzer, p.Target, Since{p.Divergence, p.DivergenceTimeline})
+	_, err = export.Write(ctx, export.Options{Dir: dir, Format: export.CSV, Sync: !l.r.opts.NoSync, About: about}, finder.Changes(ctx), finder.Summary)
+	return err
+}
