@@ -18,9 +18,11 @@ import (
 
 // checkFetchedWAL proves again what startability did, of what is there now: that
 // recovery will find its WAL, and that what this does to files as a whole is right. A
-// source may have removed some of it meanwhile, and written more.
+// source may have removed some of it meanwhile, and written more. A rewind in place that
+// is begun again goes on whether it will start or not; of it, what is there is looked at
+// for what must not be copied.
 func (r *Rewind) checkFetchedWAL(ctx context.Context, e end, to receiver) error {
-	if r.plan.Again || r.opts.startOrNot {
+	if r.opts.startOrNot {
 		return nil
 	}
 	a, p := r.analyzer, r.plan
@@ -44,6 +46,9 @@ func (r *Rewind) checkFetchedWAL(ctx context.Context, e end, to receiver) error 
 			return err
 		}
 		here = min(here, a.geo.SegStart(s))
+		if p.Again {
+			break
+		}
 		if err := r.canBeFetched(ctx, s); err != nil {
 			return err
 		}
@@ -91,6 +96,9 @@ func (r *Rewind) checkReplay(ctx context.Context, wal fetchedWAL, here pgdata.LS
 		if h.events, err = a.readEvents(ctx, wal, p.Start.Redo, last); err == nil {
 			return r.checkReplayed(ctx, h, wal, to)
 		}
+	}
+	if err != nil && isMissing(err) && p.Again {
+		return nil
 	}
 	if err != nil && isMissing(err) {
 		return fmt.Errorf("%w: the WAL that came from it is not what recovery needs: %w: run gorewind again", ErrSourceChanged, err)
