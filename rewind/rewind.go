@@ -301,10 +301,16 @@ func (r *Rewind) committed(ctx context.Context) (context.Context, func()) {
 	if r.opts.AfterCommit == nil {
 		return ctx, func() {}
 	}
+	said := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(said)
 		r.log.Warn("the rewind is to be interrupted, but is committed: what is left is done first")
 	})
-	return r.opts.AfterCommit, func() { stop() }
+	return r.opts.AfterCommit, func() {
+		if !stop() {
+			<-said
+		}
+	}
 }
 
 // finish carries out the journal.
