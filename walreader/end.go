@@ -106,6 +106,7 @@ const (
 // starts before limit: that record and the page.
 func (r *Reader) startBefore(ctx context.Context, lsn, floor, limit pgdata.LSN) (start, at pgdata.LSN, err error) {
 	g := &r.f.Geometry
+	checked := pgdata.LSN(1) // a segment that was begun; none begins there
 	for lsn > 0 {
 		if lsn < floor {
 			return 0, 0, r.pages.fail(limit, ErrCorrupt, fmt.Sprintf("no record starts between %s and %s", r.format(lsn), r.format(limit)))
@@ -113,7 +114,11 @@ func (r *Reader) startBefore(ctx context.Context, lsn, floor, limit pgdata.LSN) 
 		at = g.PageStart(lsn - 1)
 		segment := g.SegStart(g.SegNo(at))
 		r.pos = at // for messages
-		if _, err := r.pages.at(ctx, segment); err != nil {
+		var err error
+		if segment != checked {
+			_, err = r.pages.at(ctx, segment)
+		}
+		if err != nil {
 			missing := errors.Is(err, fs.ErrNotExist) && g.SegNo(at) == g.SegNo(limit-1)
 			if !missing && !errors.Is(err, ErrEndOfWAL) {
 				return 0, 0, err
@@ -121,7 +126,8 @@ func (r *Reader) startBefore(ctx context.Context, lsn, floor, limit pgdata.LSN) 
 			lsn = segment // nothing was written to all of it
 			continue
 		}
-		pg, err := r.pages.at(ctx, at)
+		checked = segment
+		pg, err := r.pages.peek(ctx, at)
 		switch {
 		case err == nil:
 			if start := r.startOn(pg, at); start != 0 && start < limit {

@@ -134,6 +134,19 @@ func (p *pages) at(ctx context.Context, lsn pgdata.LSN) (page, error) {
 	return pg, nil
 }
 
+// peek is at for whoever goes back page by page: one that is no page does not cost
+// what was read around it.
+func (p *pages) peek(ctx context.Context, lsn pgdata.LSN) (page, error) {
+	if p.page != nil && lsn == p.lsn {
+		return p.page, nil
+	}
+	p.page = nil
+	if err := p.open(ctx, lsn); err != nil {
+		return nil, err
+	}
+	return p.load(ctx, lsn, chunkSize)
+}
+
 // open makes seg the segment of lsn. A segment that is entered in its middle is
 // judged by its first page too: only that one tells whose file it is.
 func (p *pages) open(ctx context.Context, lsn pgdata.LSN) error {
