@@ -133,7 +133,7 @@ func (s *session) do(ctx context.Context, op func(context.Context, *conn) error)
 			return final.error
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case !p.isTemporary(err):
+		case !p.isTemporary(err) && !errors.Is(err, context.Canceled): // an earlier operation's, which still ends on this connection
 			return denied(err)
 		}
 		s.drop()
