@@ -311,3 +311,17 @@ func TestASourceThatAttacks(t *testing.T) {
 		})
 	}
 }
+
+// TestAnAnswerThatEndsInItsMiddle: a description of rows that never come, and the end of
+// all answers. A client that reads on has to end with its context.
+func TestAnAnswerThatEndsInItsMiddle(t *testing.T) {
+	in, err := pgtest.Major(t.Context(), "18")
+	if err != nil {
+		t.Skipf("PostgreSQL 18 is not to be had: %v", err)
+	}
+	c := in.InitCluster(t, pgtest.Options{TCP: true})
+	c.Start(t)
+	rows := rogue.Bytes(&pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("x"), DataTypeOID: pgtype.ByteaOID, Format: 1}}})
+	began, _ := attacked(t, c, rogue.Attack{SQL: "ROLLBACK", Kind: 'Z', Do: first(rows)}, pgsource.Options{Jobs: 1, Timeout: time.Second})
+	assert.NotZero(t, began)
+}
