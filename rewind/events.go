@@ -14,7 +14,7 @@ import (
 // already. The table in ARCHITECTURE.md goes through all of them.
 type events struct {
 	format walreader.Format
-	begin  pgdata.LSN // a checkpoint that starts here tells of the time before it
+	begin  pgdata.LSN // of what is read; the checkpoint of a shutdown that starts here tells of the time before
 	// Of acts and of what decides about page images only those before fork count:
 	// recovery does not replay the rest. Zero: all count.
 	fork pgdata.LSN
@@ -88,7 +88,9 @@ func (e *events) visitSetting(rec *walreader.Record, counts bool) {
 	if rec.IsHintImage() && len(e.hints) <= len(e.parameters) {
 		e.hints = append(e.hints, rec.LSN)
 	}
-	if level, ok := e.format.WALLevelOf(rec); ok && level < 1 && e.minimal == 0 && rec.LSN != e.begin {
+	checkpoint, isCheckpoint := rec.Checkpoint()
+	before := isCheckpoint && rec.LSN == e.begin && checkpoint.Redo == rec.LSN
+	if level, ok := e.format.WALLevelOf(rec); ok && level < 1 && e.minimal == 0 && !before {
 		e.minimal = rec.LSN
 	}
 	if _, _, _, ok := e.format.EndOfRecovery(rec); ok {
@@ -98,8 +100,8 @@ func (e *events) visitSetting(rec *walreader.Record, counts bool) {
 		e.checkpoints[rec.LSN] = checkpointXIDs{next, oldest}
 	}
 	images, ok := e.format.FullPageWritesChange(rec)
-	if c, is := rec.Checkpoint(); is {
-		images, ok = c.FullPageWrites, true
+	if isCheckpoint {
+		images, ok = checkpoint.FullPageWrites, true
 	}
 	if !ok || !counts {
 		return

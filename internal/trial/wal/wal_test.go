@@ -11,6 +11,7 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/rewind"
 )
 
 // readWAL returns what the segment that holds lsn has from there on.
@@ -218,6 +219,28 @@ func TestMinimalWALIsNotFollowed(t *testing.T) {
 				b.SetConf(l, map[string]string{"wal_level": "replica", "max_wal_senders": "8"})
 				b.Start(l)
 				return trial.Ends{Target: a, Src: b}
+			},
+		},
+		{
+			// The first record that it wrote of its own is the one that says so.
+			Name: "the source ran with wal_level minimal from where the two parted on, in place", Want: trial.Refused,
+			Make: func(l *trial.Lab) trial.Ends {
+				a := l.Primary(pgtest.Options{}, trial.Thousand...)
+				b := l.Standby(a)
+				l.CatchUp(a, b)
+				a.Stop(l, pgtest.Fast)
+				last := trial.ControlOf(l.T, a).CheckPoint
+				require.Eventually(l, func() bool { return b.ReplayLSN(l) > last }, trial.WaitLong, trial.Tick, "the shutdown has come")
+				l.Promote(b)
+				b.Exec(l, "INSERT INTO t SELECT generate_series(1, 10)")
+				b.Stop(l, pgtest.Fast)
+				a.SetConf(l, minimal)
+				a.Start(l)
+				a.Exec(l, "BEGIN; CREATE TABLE m (i int); COPY m FROM PROGRAM 'seq 1000'; COMMIT")
+				a.Stop(l, pgtest.Fast)
+				a.SetConf(l, map[string]string{"wal_level": "replica", "max_wal_senders": "8"})
+				a.Start(l)
+				return trial.Ends{Target: b, Src: a, Opts: rewind.Options{InPlace: true}} // which must know before it begins
 			},
 		},
 		{
