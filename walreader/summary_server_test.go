@@ -26,7 +26,7 @@ func TestSummariesSayWhatTheWALSays(t *testing.T) {
 	}
 	pgtest.EachGenuine(t, func(t *testing.T, in *pgtest.Installation) {
 		if !in.SummarizesWAL() {
-			t.Skipf("PostgreSQL %s has no WAL summaries", in)
+			t.Skipf("PostgreSQL %s has no WAL summaries: 17 and later try this", in)
 		}
 		c := in.InitCluster(t, pgtest.Options{NoChecksums: true, WALSegSizeMB: 1, Conf: map[string]string{"summarize_wal": "on"}})
 		c.Start(t)

@@ -22,7 +22,7 @@ func openTerminal(t *testing.T) (terminal *os.File, text func() string) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
-		t.Skipf("no pseudo terminals here: %v", err)
+		t.Skipf("no pseudo terminals here, mount /dev/pts: %v", err)
 	}
 	t.Cleanup(func() { _ = master.Close() })
 	require.NoError(t, unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0))
@@ -52,7 +52,7 @@ func TestRootIsRefused(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		t.Skipf("this user cannot become root, not even seemingly: %v", err)
+		t.Skipf("this takes user namespaces, which are switched off here (user.max_user_namespaces): %v", err)
 	}
 	assert.Equal(t, 1, cmd.ProcessState.ExitCode())
 	assert.Equal(t, "gorewind: error: cannot be executed by \"root\"\ngorewind: hint: You must run gorewind as the PostgreSQL superuser.\n", string(out))

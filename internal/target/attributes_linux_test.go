@@ -69,7 +69,7 @@ func TestReplacedFilesKeepWhatTheSystemKnowsOfThem(t *testing.T) {
 	}
 	for _, p := range special {
 		if err := unix.Setxattr(tgt.Join(p), "user.note", note, 0); err != nil {
-			t.Skipf("the file system of %q has no extended attributes: %v", tgt.Name(), err)
+			t.Skipf("the file system of %q has no extended attributes, set TMPDIR to one that has them: %v", tgt.Name(), err)
 		}
 		require.NoError(t, os.Chown(tgt.Join(p), -1, gid))
 		if err := unix.Setxattr(tgt.Join(p), accessList, readableFor(12345), 0); err != nil {

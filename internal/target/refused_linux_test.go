@@ -52,7 +52,7 @@ func refuse(t *testing.T, errno syscall.Errno, numbers ...uint32) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		t.Skipf("no system calls can be refused here: %v", err)
+		t.Skipf("no system calls can be refused here, which takes a kernel with seccomp filters: %v", err)
 	}
 	prog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 	_, _, got := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))

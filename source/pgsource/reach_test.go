@@ -134,7 +134,7 @@ func testLibpqOnly(t *testing.T, c *pgtest.Cluster) {
 func TestTheEnvironment(t *testing.T) {
 	in, err := pgtest.Major(t.Context(), "17")
 	if err != nil {
-		t.Skip(err)
+		t.Skipf("PostgreSQL 17 is not to be had: %v", err)
 	}
 	c := in.InitCluster(t, pgtest.Options{})
 	c.Start(t)
