@@ -202,11 +202,15 @@ func (d *decider) decide(e *Entry) {
 	case e.TargetSize > e.SourceSize:
 		e.Action, e.Reason = Truncate, Shrunk
 	}
-	if d.facts.Compare {
+	switch {
+	case d.facts.Compare && d.isUnlogged(seg):
+		e.Action, e.Reason = None, Unlogged
+		return
+	case d.facts.Compare:
+		e.Compare = true
 		if e.Reason == "" {
 			e.Reason = SameContent
 		}
-		e.Compare = !d.isUnlogged(seg)
 		return
 	}
 	if e.Blocks = d.plan.blocksOnBoth(d.changed(seg, e), e); e.Blocks != nil && e.Reason == "" {

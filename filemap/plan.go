@@ -54,13 +54,14 @@ const (
 	Kept           Reason = "kept as asked"
 	OldWAL         Reason = "WAL of before the start of recovery"
 	Different      Reason = "different"
+	Unlogged       Reason = "of an unlogged relation, which a server makes anew"
 	MadeByRecovery Reason = "made by recovery from WAL"
 )
 
 // reasons are all that an entry can have.
 var reasons = []Reason{
 	OnlyOnSource, OnlyOnTarget, NotARelation, Grown, Shrunk, ChangedBlocks, NeededRecovery, Superseded, CommonWAL, NotWritten,
-	SameContent, Kept, OldWAL, Different, MadeByRecovery,
+	SameContent, Kept, OldWAL, Different, Unlogged, MadeByRecovery,
 }
 
 // Entry is one file, directory or symbolic link that the plan says something

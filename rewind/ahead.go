@@ -104,7 +104,7 @@ func (a *analyzer) mayAct(b *filemap.Builder) bool {
 func (a *analyzer) checkAheadSettings(p *Plan, e *events) error {
 	if e.minimal != 0 {
 		return &Explained{
-			Err: ErrWALLevel, Detail: fmt.Sprintf("The source's WAL at %s says that wal_level was minimal.", a.lsn(e.minimal)), Hint: takeBase,
+			Err: ErrWALLevel, Detail: fmt.Sprintf("The source's WAL at %s says that wal_level was minimal.", a.lsn(e.minimal)), Hint: p.otherwise(),
 		}
 	}
 	if !p.Source.State.Live {
@@ -191,7 +191,7 @@ func (a *analyzer) checkCopy(p *Plan, c databaseCopy, touched [2]map[databaseDir
 		Err: ErrUnsafeReplay,
 		Detail: fmt.Sprintf("The database directory %q was copied from %q at %s, and that was changed or removed at %s.",
 			a.version.DatabaseDir(c.to.tablespace, c.to.database), from, a.lsn(c.at), a.lsn(max(common, own))),
-		Hint: takeBase,
+		Hint: p.otherwise(),
 	}
 }
 

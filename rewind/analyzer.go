@@ -2,7 +2,6 @@ package rewind
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -61,10 +60,8 @@ func (r *Rewind) byWAL(ctx context.Context, a *analyzer, s sides, p, earlier *Pl
 	f.describe(p)
 	a.tellFork(p, f)
 	if !p.Required {
-		if err := a.checkFollows(ctx, p); err != nil && (r.opts.Resync != NoResync || !errors.Is(err, ErrCannotFollow)) {
+		if err := r.checkFollows(ctx, a, p); err != nil {
 			return err
-		} else if err != nil {
-			a.warn(p, "%v", err)
 		}
 		return a.checkLeft(ctx, p)
 	}
@@ -121,7 +118,7 @@ func (a *analyzer) checkSource(s Side) error {
 	case c.WALLevel < 1: // minimal: see WalLevel, access/xlog.h
 		return &Explained{
 			Err: ErrWALLevel, Detail: fmt.Sprintf("The source is the %s.", a.source),
-			Hint: "Set it to replica or logical there, restart it and take a base backup: what it did meanwhile is in no WAL.",
+			Hint: "Set it to replica or logical there and restart it; then take a base backup, or resync (Options.Resync): what it did meanwhile is in no WAL.",
 		}
 	case s.State.Live && (!s.State.InRecovery && !s.State.FullPageWrites || !c.CheckPointCopy.FullPageWrites):
 		// A standby's own setting is of no consequence: its primary's is in the WAL.

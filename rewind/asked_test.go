@@ -94,7 +94,7 @@ func TestWhatIsCommittedIsFinishedByWhoIsAskedToStop(t *testing.T) {
 		for _, s := range scenarios() {
 			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()
-				p := newSpecimen(t)
+				p := newSpecimenFor(t, s.mode)
 				start := p.begin(t, s)
 				for k, more := int64(1), true; more; k += step(12 * s.every) {
 					require.NoError(t, start.Store(p.root))

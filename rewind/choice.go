@@ -253,24 +253,35 @@ func leadsOn(h timeline.History, p *Plan) bool {
 // not have it, it is gone.
 func (a *analyzer) checkUnarchived(p *Plan, b *filemap.Builder) {
 	status := a.version.WALPath("archive_status")
+	var waiting []string
 	for f := range b.TargetIn(status) {
 		name, ready := strings.CutSuffix(path.Base(f.Path), ".ready")
 		tli, s, isSegment := a.geo.ParseWALFileName(name)
-		// Without the target's WAL it is not known what of it is of before the fork.
 		if !ready || !isSegment || p.Evidence == ByWAL && (s >= a.geo.SegNo(p.Divergence) || tli != p.Target.History.TimelineOf(a.geo, s)) {
 			continue
 		}
 		_, here := b.Target(a.version.WALPath(name))
 		if _, theirs := b.Source(f.Path); here && !theirs {
-			p.Unarchived = append(p.Unarchived, name)
+			waiting = append(waiting, name)
 		}
 	}
-	if n := len(p.Unarchived); n > 0 && !a.opts.ArchiveLostWAL {
+	n := len(waiting)
+	if n == 0 {
+		return
+	}
+	save := "keep them with Options.SaveLost"
+	if p.Evidence != ByWAL {
+		// Those of after the divergence would be the archive's for others' of that name.
+		a.warn(p, "%d WAL segments wait to be archived by the target, which will not do that any more (%s to %s), and it is not known which of them are of "+
+			"before the divergence, so none is handed over: %s", n, waiting[0], waiting[n-1], save)
+		return
+	}
+	if p.Unarchived = waiting; !a.opts.ArchiveLostWAL {
 		what := "hand them over with Options.ArchiveLostWAL"
 		if a.opts.SaveLost == "" {
-			what += ", or keep them with Options.SaveLost"
+			what += ", or " + save
 		}
 		a.warn(p, "%d WAL segments of before the divergence wait to be archived by the target, which will not do that any more (%s to %s): %s",
-			n, p.Unarchived[0], p.Unarchived[n-1], what)
+			n, waiting[0], waiting[n-1], what)
 	}
 }

@@ -27,7 +27,9 @@ const (
 // maps, transaction status, configuration; and all relations, where there is no other
 // evidence. Both sides compute hashes.
 func (a *analyzer) compareFiles(ctx context.Context, p *Plan) error {
-	if _, can := a.source.(source.Hasher); !can || p.Again && p.Evidence == ByWAL {
+	// Without hashes all that is not described by WAL is copied; but where nothing else
+	// tells what differs, that must be found out to be all.
+	if _, can := a.source.(source.Hasher); p.Evidence == ByWAL && (!can || p.Again) {
 		return nil
 	}
 	c := &comparison{
@@ -145,7 +147,8 @@ func (c *comparison) ask(ctx context.Context, pieces []piece) error {
 		set.Add(c.block(p))
 	}
 	for _, p := range pieces {
-		c.done.Add(p.Length)
+		e := &c.plan.Entries[p.entry]
+		c.done.Add(min(p.Length, e.SourceSize-p.Offset, e.TargetSize-p.Offset))
 	}
 	return nil
 }

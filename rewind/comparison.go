@@ -50,6 +50,12 @@ func (r *Rewind) sidesNow(ctx context.Context, a *analyzer, s sides) (sides, err
 	if s.source.Control, s.source.State, err = lookAtSource(ctx, a.source); err != nil {
 		return s, err
 	}
+	if err := a.checkControlFiles(s); err != nil {
+		return s, err
+	}
+	if err := a.checkSource(s.source); err != nil {
+		return s, err
+	}
 	if s.source, err = a.sourceSide(ctx, s.source); err != nil {
 		return s, err
 	}
@@ -59,6 +65,14 @@ func (r *Rewind) sidesNow(ctx context.Context, a *analyzer, s sides) (sides, err
 		s.target.History = h
 	}
 	return s, nil
+}
+
+// otherwise is what to do where recovery from the plan's starting point would not do.
+func (p *Plan) otherwise() string {
+	if p.Evidence == ByWAL {
+		return takeBase
+	}
+	return "Make a checkpoint on the source, and run gorewind again: recovery then starts there."
 }
 
 // shared is up to where the target's own WAL is relied on: up to the fork. Other

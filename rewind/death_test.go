@@ -78,7 +78,7 @@ func TestEveryDeath(t *testing.T) {
 		for _, s := range scenarios() {
 			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()
-				p := newSpecimen(t)
+				p := newSpecimenFor(t, s.mode)
 				start := p.begin(t, s)
 				for k, died := int64(1), true; died; k += step(6 * s.every) {
 					require.NoError(t, start.Store(p.root))

@@ -136,6 +136,9 @@ func (r *Rewind) documentSide(s *Side, name string) *report.Side {
 		Name: name, Version: r.plan.Version.String(), SystemIdentifier: fmt.Sprint(c.SystemIdentifier), State: c.State.String(),
 		Timeline: uint32(s.Timeline), Checkpoint: r.lsn(c.CheckPoint), Redo: r.lsn(c.CheckPointCopy.Redo), History: r.documentHistory(s.History),
 	}
+	if s.Unknown {
+		side.State, side.Timeline, side.Checkpoint, side.Redo = "without a readable control file", 0, "", ""
+	}
 	if s.EndOfWAL != 0 {
 		side.EndOfWAL = r.lsn(s.EndOfWAL)
 	}
@@ -157,11 +160,15 @@ func (r *Rewind) documentHistory(h timeline.History) []report.Period {
 func (r *Rewind) documentWAL() *report.WALRead {
 	p, geo := r.plan, r.plan.Target.Control.Geometry
 	read := &report.WALRead{Records: p.Scan.Records, Bytes: p.Scan.Bytes, Segments: []report.Segment{}}
+	needed := map[string]Origin{}
+	for _, w := range p.NeededWAL {
+		needed[w.Name] = w.Origin
+	}
 	for s := p.Scan.FirstSegment; s <= p.Scan.LastSegment && p.Scan.Records > 0; s++ {
 		name := geo.WALFileName(p.Target.History.TimelineOf(geo, s), s)
 		where := FromTarget
-		if i := slices.IndexFunc(p.NeededWAL, func(w NeededWAL) bool { return w.Name == name }); i >= 0 && s < geo.SegNo(p.Divergence) {
-			where = p.NeededWAL[i].Origin // the same as recovery's
+		if origin := needed[name]; origin != "" && s < geo.SegNo(p.Divergence) {
+			where = origin // the same as recovery's
 		}
 		if r.analyzer.archive.has(name) {
 			where = FromArchive

@@ -3,6 +3,7 @@ package rewind
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/gorewind/gorewind/report"
@@ -79,8 +80,9 @@ func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Pla
 // offerResync says what a resync would read.
 func (a *analyzer) offerResync(ctx context.Context) string {
 	var sum int64
+	files := 0
 	for f, err := range a.source.Files(ctx) {
-		if err != nil {
+		if files++; err != nil || f.Size < 0 || f.Size > math.MaxInt64-sum || files > allFiles { // as no honest source has
 			return "Or resync it (Options.Resync)."
 		}
 		if _, isWAL := a.version.InWALDir(f.Path); !isWAL {

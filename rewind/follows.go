@@ -11,8 +11,24 @@ import (
 )
 
 // checkFollows finds out whether a target that needs no rewind will get the WAL that
-// comes next. A standby asks for the whole segment in which its own WAL ends.
-func (a *analyzer) checkFollows(ctx context.Context, p *Plan) error {
+// comes next. With a resync that it will not is an error; else it is a warning, and
+// what stands in the way of finding it out is of no consequence.
+func (r *Rewind) checkFollows(ctx context.Context, a *analyzer, p *Plan) error {
+	err := a.willFollow(ctx, p)
+	switch {
+	case err == nil || r.opts.Resync != NoResync || ctx.Err() != nil:
+		return err
+	case errors.Is(err, ErrCannotFollow):
+		a.warn(p, "%v", err)
+	default:
+		a.log.DebugContext(ctx, fmt.Sprintf("it is not known whether the target will be able to follow: %v", err))
+	}
+	return nil
+}
+
+// willFollow is nil if the target will get the WAL that comes next. A standby asks for
+// the whole segment in which its own WAL ends.
+func (a *analyzer) willFollow(ctx context.Context, p *Plan) error {
 	at := p.Target.EndOfWAL
 	if at >= p.Source.EndOfWAL {
 		return nil // it has all that there is

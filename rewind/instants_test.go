@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"sync/atomic"
 	"syscall"
@@ -16,6 +18,7 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
+	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -29,7 +32,8 @@ type scenario struct {
 	start func(t *testing.T, p *specimen) // makes the target what it is before
 	do    func(opts rewind.Options) error
 	opts  func(*rewind.Options)
-	every int64 // as in fault
+	every int64                 // as in fault
+	mode  func(*rewind.Options) // as a specimen has it
 	// disk, if not nil, is between the rewind and the target's disk.
 	disk func(target.Disk) target.Disk
 }
@@ -68,7 +72,23 @@ func scenarios() []scenario {
 		{name: "resumed", start: committed, do: func(o rewind.Options) error { return rewind.Resume(context.Background(), o) }, opts: plain, every: 1},
 		{name: "in place", start: restore, do: run, opts: func(o *rewind.Options) { o.InPlace = true }, every: 1},
 		{name: "in place again", start: begunInPlace, do: run, opts: plain, every: 5},
+		{name: "compared", start: restore, do: run, mode: compared, opts: compared, every: 4},
+		{name: "compared, in place", start: restore, do: run, mode: compared, opts: func(o *rewind.Options) { compared(o); o.InPlace = true }, every: 5},
+		{name: "compared, without a control file", start: withoutControl, do: run, mode: compared, opts: compared, every: 4},
 	}
+}
+
+// compared compares all files, whatever WAL says.
+func compared(o *rewind.Options) { o.Resync = rewind.ResyncCompare }
+
+// withoutControl takes the target's control file away.
+func withoutControl(t *testing.T, p *specimen) {
+	t.Helper()
+	p.restore(t)
+	require.NoError(t, os.Remove(filepath.Join(p.target(), pgdata.ControlFilePath)))
+	p.untouched = p.load(t)
+	p.expect(t) // the new one has not its mode
+	p.restore(t)
 }
 
 // committed makes the target one whose rewind was stopped right behind the commit.
@@ -128,7 +148,7 @@ func TestEveryInstant(t *testing.T) {
 		for _, s := range scenarios() {
 			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()
-				p := newSpecimen(t)
+				p := newSpecimenFor(t, s.mode)
 				start := p.begin(t, s)
 				for _, f := range faults() {
 					for k, struck := int64(1), true; struck; k += step(s.every * f.every) {
@@ -213,6 +233,10 @@ func (p *specimen) check(t *testing.T, err error, what string) {
 func (p *specimen) checkState(t *testing.T, what string) rewind.State {
 	t.Helper()
 	status, err := rewind.StatusOf(p.target())
+	if p.untouched.Find("target/"+pgdata.ControlFilePath) == nil && errors.Is(err, fs.ErrNotExist) {
+		require.Empty(t, faultdisk.Diff(p.untouched, p.load(t), own), "I1: %s", what)
+		return rewind.StateClean
+	}
 	require.NoError(t, err, what)
 	switch status.State {
 	case rewind.StateClean, rewind.StateStaged:

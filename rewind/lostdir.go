@@ -11,7 +11,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/archive"
@@ -228,7 +227,7 @@ func (p *Plan) lostSegments() (names []string) {
 		return names
 	}
 	for i := range p.Files.Entries {
-		if e := &p.Files.Entries[i]; p.Files.IsSegment(e) && e.TargetSize > 0 && e.Action != filemap.None && !slices.Contains(p.Unarchived, path.Base(e.Path)) {
+		if e := &p.Files.Entries[i]; p.Files.IsSegment(e) && e.TargetSize > 0 && e.Action != filemap.None {
 			names = append(names, path.Base(e.Path))
 		}
 	}

@@ -22,7 +22,7 @@ func TestEveryPowerCut(t *testing.T) {
 		for _, s := range scenarios() {
 			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()
-				p := newSpecimen(t)
+				p := newSpecimenFor(t, s.mode)
 				start := p.begin(t, s)
 				var last *faultdisk.Node
 				for k, struck := int64(1), true; struck; k += step(2 * s.every) {

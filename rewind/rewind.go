@@ -122,6 +122,9 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	if r.opts.TargetDir == "" {
 		return fmt.Errorf("%w: a target data directory must be given", ErrOptions)
 	}
+	if o := r.opts.Resync; o != NoResync && o != ResyncIfNeeded && o != ResyncCompare {
+		return fmt.Errorf("%w: there is no way to resync that is called %q", ErrOptions, o)
+	}
 	if err := filemap.Patterns(r.opts.Keep).Check(); err != nil {
 		return fmt.Errorf("%w: %w", ErrOptions, err)
 	}
@@ -335,6 +338,9 @@ func (r *Rewind) failed(err error) error {
 		return err
 	}
 	v := judge(err)
+	if v.resync && r.opts.Resync != NoResync { // which a later checkpoint of the source, or its settings, can help
+		v.lost = false
+	}
 	return &Error{
 		Phase:            r.phase,
 		Condition:        v.condition,

@@ -31,8 +31,9 @@ import (
 type specimen struct {
 	root      string // holds target, wal, old, both, new
 	src       string
-	untouched *faultdisk.Node // root before the rewind
-	rewound   *faultdisk.Node // after one that nobody disturbed
+	untouched *faultdisk.Node       // root before the rewind
+	rewound   *faultdisk.Node       // after one that nobody disturbed
+	mode      func(*rewind.Options) // what all its rewinds are asked for; nil for nothing
 }
 
 func (p *specimen) target() string { return filepath.Join(p.root, "target") }
@@ -49,6 +50,30 @@ const spcDir = "PG_18_202506291"
 func newSpecimen(t testing.TB) *specimen {
 	t.Helper()
 	return newSpecimenIn(t, filepath.Join(pgtest.MemoryDir(t), "root"))
+}
+
+// newSpecimenFor makes a specimen of which all rewinds are of one kind.
+func newSpecimenFor(t testing.TB, mode func(*rewind.Options)) *specimen {
+	t.Helper()
+	p := newSpecimen(t)
+	if mode != nil {
+		p.mode = mode
+		p.restore(t)
+		p.expect(t)
+	}
+	return p
+}
+
+// expect makes what an undisturbed rewind makes of the target the expected result.
+func (p *specimen) expect(t testing.TB) *rewind.Plan {
+	t.Helper()
+	r, err := rewind.Prepare(context.Background(), p.options(t).WithDisk(withoutSync))
+	require.NoError(t, err)
+	require.NoError(t, r.Apply(context.Background()))
+	require.NoError(t, r.Close())
+	p.rewound = p.load(t)
+	require.Empty(t, p.rewound.Find("target/"+filemap.OwnPrefix))
+	return r.Plan()
 }
 
 // newSpecimenIn makes a specimen whose target lies in root, which is made.
@@ -78,13 +103,7 @@ func newSpecimenIn(t testing.TB, root string) *specimen {
 	var err error
 	p.untouched, err = faultdisk.Load(p.root)
 	require.NoError(t, err)
-	r, err := rewind.Prepare(context.Background(), p.options(t).WithDisk(withoutSync))
-	require.NoError(t, err)
-	requireEveryAction(t, r.Plan())
-	require.NoError(t, r.Apply(context.Background()))
-	require.NoError(t, r.Close())
-	p.rewound = p.load(t)
-	require.Empty(t, p.rewound.Find("target/"+filemap.OwnPrefix))
+	requireEveryAction(t, p.expect(t))
 	return p
 }
 
@@ -206,6 +225,9 @@ func (p *specimen) load(t testing.TB) *faultdisk.Node {
 		label.Data = regexp.MustCompile(`START TIME: .*`).ReplaceAll(label.Data, []byte("START TIME"))
 	}
 	control := tree.Find("target/" + pgdata.ControlFilePath)
+	if control == nil {
+		return tree
+	}
 	data, err := controlfile.Parse(control.Data)
 	require.NoError(t, err)
 	if data.State == controlfile.InArchiveRecovery { // it has the time of the rewind
@@ -249,7 +271,11 @@ func (p *specimen) options(t testing.TB) rewind.Options {
 	dir, err := source.OpenDir(p.src)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = dir.Close() })
-	return rewind.Options{TargetDir: p.target(), Source: &movedSource{dir, p.root}}
+	opts := rewind.Options{TargetDir: p.target(), Source: &movedSource{dir, p.root}}
+	if p.mode != nil {
+		p.mode(&opts)
+	}
+	return opts
 }
 
 // movedSource is a stopped source that looks like a standby, whose new

@@ -105,6 +105,9 @@ func (w *walTableBuilder) recoveryReads(ctx context.Context) (err error) {
 	}
 	if missing != nil && !begun {
 		e := &CannotStartError{Missing: missing, From: w.a.lsn(from), To: w.a.lsn(to), MayBeArchived: w.a.mayBeArchived()}
+		if p.Evidence != ByWAL { // the source had it a moment ago
+			return &Explained{Err: e, Hint: p.otherwise()}
+		}
 		return &Explained{Err: e, Hint: "If an archive has them, set restore_command in the target's configuration or copy them to the source's " +
 			p.Version.WALDir + ", else take a base backup."}
 	}

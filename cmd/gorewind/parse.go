@@ -56,6 +56,8 @@ func (o *options) checkRewind() error {
 		return errors.New("no target data directory specified (--target-pgdata)")
 	case o.recoveryConf && o.sourceServer == nil:
 		return errors.New("no source server information (--source-server) specified for --write-recovery-conf")
+	case o.system != 0 && o.resync != rewind.ResyncCompare:
+		return errors.New("--system-identifier is for a comparison of all files (--resync=compare)")
 	case o.savePlan != "" && !o.dryRun:
 		return errors.New("--save-plan is for a dry run (--dry-run)")
 	case o.plan != "" && o.dryRun:

@@ -1,0 +1,117 @@
+package rewind_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/rewind"
+	"github.com/gorewind/gorewind/source"
+)
+
+// bareSource is one that gives no hashes, nor its files.
+type bareSource struct{ source.Source }
+
+func TestASourceWithoutHashesIsCopiedWhole(t *testing.T) {
+	p := newSpecimenFor(t, compared)
+	p.restore(t)
+	opts := p.options(t)
+	opts.Source = bareSource{opts.Source}
+	require.NoError(t, run(opts.WithDisk(withoutSync)))
+	for _, name := range []string{"base/5/16390", "base/5/16412", "base/5/60001", "base/5/2608", "base/7/1"} {
+		want, err := os.ReadFile(filepath.Join(p.src, name))
+		require.NoError(t, err)
+		got, err := os.ReadFile(filepath.Join(p.target(), name))
+		require.NoError(t, err)
+		assert.True(t, bytes.Equal(want, got), name)
+	}
+}
+
+// TestOnlyDifferentBlocksAreCopied has a file of which one block in eight differs, and
+// an unlogged relation, of which nothing is looked at.
+func TestOnlyDifferentBlocksAreCopied(t *testing.T) {
+	const size = 8192
+	p := newSpecimenFor(t, compared)
+	p.restore(t)
+	big := bytes.Repeat([]byte("both"), 64*size/4)
+	for _, dir := range []string{p.src, p.target()} {
+		for _, name := range []string{"base/5/70000", "base/5/70001", "base/5/70001_init"} {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), big, 0o600))
+		}
+		for b := 3; b < 64; b += 8 {
+			copy(big[b*size:], "target")
+		}
+	}
+	r, err := rewind.Prepare(t.Context(), p.options(t))
+	require.NoError(t, err)
+	defer r.Close()
+	entry := entryOf(t, r.Plan(), "base/5/70000")
+	assert.Equal(t, filemap.Different, entry.Reason)
+	var blocks []int
+	for b := range entry.Blocks.All() {
+		blocks = append(blocks, int(b))
+	}
+	assert.Equal(t, []int{3, 11, 19, 27, 35, 43, 51, 59}, blocks)
+	unlogged := entryOf(t, r.Plan(), "base/5/70001")
+	assert.Equal(t, filemap.Unlogged, unlogged.Reason)
+	assert.Nil(t, unlogged.Blocks)
+}
+
+// TestARefusalIsNotTheLastWordWhereAResyncWasAskedFor: other evidence is found, or what is
+// wrong is the source's, which somebody can change.
+func TestARefusalIsNotTheLastWordWhereAResyncWasAskedFor(t *testing.T) {
+	for _, resync := range []rewind.Resync{rewind.NoResync, rewind.ResyncIfNeeded, rewind.ResyncCompare} {
+		p := restorePair(t, "18", "basic")
+		p.clear(p.source, func(d *controlfile.Data) bool { return d.WALLevel < 1 })
+		dir, err := source.OpenDir(p.source)
+		require.NoError(t, err)
+		_, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: dir, Resync: resync})
+		require.NoError(t, dir.Close())
+		require.ErrorIs(t, err, rewind.ErrWALLevel)
+		var failed *rewind.Error
+		require.ErrorAs(t, err, &failed)
+		assert.Equal(t, resync == rewind.NoResync, failed.BaseBackupNeeded, resync)
+		assert.True(t, failed.TargetUntouched)
+	}
+}
+
+func TestThereIsNoOtherWayToResync(t *testing.T) {
+	p := newSpecimenFor(t, func(*rewind.Options) {})
+	opts := p.options(t)
+	opts.Resync = "sometimes"
+	_, err := rewind.Prepare(t.Context(), opts)
+	require.ErrorIs(t, err, rewind.ErrOptions)
+}
+
+// TestWALOfAnUnknownSideOfTheForkIsNotArchived: the archive would have it for others'.
+func TestWALOfAnUnknownSideOfTheForkIsNotArchived(t *testing.T) {
+	p := newSpecimenFor(t, compared)
+	p.restore(t)
+	entries, err := os.ReadDir(filepath.Join(p.root, "wal"))
+	require.NoError(t, err)
+	status := filepath.Join(p.root, "wal", "archive_status")
+	require.NoError(t, os.MkdirAll(status, 0o700))
+	waiting := 0
+	for _, e := range entries {
+		if e.Type().IsRegular() && len(e.Name()) == 24 {
+			require.NoError(t, os.WriteFile(filepath.Join(status, e.Name()+".ready"), nil, 0o600))
+			waiting++
+		}
+	}
+	require.NotZero(t, waiting)
+	opts := p.options(t)
+	opts.ArchiveLostWAL = true // which fails where there is anything to archive: there is no archive_command
+	r, err := rewind.Prepare(t.Context(), opts.WithDisk(withoutSync))
+	require.NoError(t, err)
+	defer r.Close()
+	assert.Empty(t, r.Plan().Unarchived)
+	assert.Contains(t, strings.Join(r.Plan().Warnings, "\n"), "none is handed over")
+	require.NoError(t, r.Apply(t.Context()))
+}
