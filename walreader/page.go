@@ -118,14 +118,7 @@ type pages struct {
 // at returns the page that starts at lsn, valid until the next call. Errors are
 // of type *Error, their LSN that of the page.
 func (p *pages) at(ctx context.Context, lsn pgdata.LSN) (page, error) {
-	if p.page != nil && lsn == p.lsn {
-		return p.page, nil
-	}
-	p.page = nil
-	if err := p.open(ctx, lsn); err != nil {
-		return nil, err
-	}
-	pg, err := p.load(ctx, lsn, chunkSize)
+	pg, err := p.peek(ctx, lsn)
 	if err != nil {
 		_ = p.close() // its first page may be at fault, and may be written later
 		return nil, err

@@ -66,10 +66,12 @@ func (c *Cluster) TryQuery(ctx context.Context, dbname, sql string) ([][]string,
 		return nil, err
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	return queryText(ctx, conn, sql)
+	return QueryText(ctx, conn, sql)
 }
 
-func queryText(ctx context.Context, conn *pgconn.PgConn, sql string) ([][]string, error) {
+// QueryText runs SQL, which may hold several statements, and gives the rows of the last
+// one as text.
+func QueryText(ctx context.Context, conn *pgconn.PgConn, sql string) ([][]string, error) {
 	results, err := conn.Exec(ctx, sql).ReadAll()
 	if err != nil || len(results) == 0 {
 		return nil, err
@@ -97,7 +99,7 @@ func (c *Cluster) polling(t T, sql string) (query func() [][]string, end func())
 	}
 	query = func() [][]string {
 		t.Helper()
-		rows, err := queryText(ctx, conn, sql)
+		rows, err := QueryText(ctx, conn, sql)
 		if err != nil {
 			t.Fatalf("%s: %s: %v", c.Name, sql, err)
 		}
@@ -119,15 +121,10 @@ func (c *Cluster) Exec(t T, sql ...string) {
 // ExecIn is Exec in another database.
 func (c *Cluster) ExecIn(t T, dbname string, sql ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
-	defer cancel()
-	conn, err := pgconn.Connect(ctx, c.ConnString(dbname))
-	if err != nil {
-		t.Fatalf("connect to %s: %v", c.Name, err)
-	}
-	defer func() { _ = conn.Close(ctx) }()
+	ctx, conn, end := c.connected(t, dbname)
+	defer end()
 	for _, s := range sql {
-		if _, err := queryText(ctx, conn, s); err != nil {
+		if _, err := QueryText(ctx, conn, s); err != nil {
 			t.Fatalf("%s: %s: %v", c.Name, s, err)
 		}
 	}
@@ -219,16 +216,23 @@ func (c *Cluster) queryLSN(t T, function string) pgdata.LSN {
 	return lsn
 }
 
+// connected makes a connection, to be ended, and a context for what is asked on it.
+func (c *Cluster) connected(t T, dbname string) (ctx context.Context, conn *pgconn.PgConn, end func()) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
+	conn, err := pgconn.Connect(ctx, c.ConnString(dbname))
+	if err != nil {
+		cancel()
+		t.Fatalf("connect to %s: %v", c.Name, err)
+	}
+	return ctx, conn, func() { _ = conn.Close(ctx); cancel() }
+}
+
 // CopyOut returns the lines that a COPY ... TO STDOUT in a database gives.
 func (c *Cluster) CopyOut(t T, dbname, sql string) []string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
-	defer cancel()
-	conn, err := pgconn.Connect(ctx, c.ConnString(dbname))
-	if err != nil {
-		t.Fatalf("connect to %s: %v", c.Name, err)
-	}
-	defer func() { _ = conn.Close(ctx) }()
+	ctx, conn, end := c.connected(t, dbname)
+	defer end()
 	var out strings.Builder
 	if _, err := conn.CopyTo(ctx, &out, sql); err != nil {
 		t.Fatalf("%s: %s: %v", c.Name, sql, err)

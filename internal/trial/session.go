@@ -42,20 +42,10 @@ func (s *Session) Close() {
 // ask runs SQL, and gives the rows of its last statement. No transaction is left
 // open.
 func ask(ctx context.Context, conn *pgconn.PgConn, sql string) ([][]string, error) {
-	results, err := conn.Exec(ctx, sql).ReadAll()
+	rows, err := pgtest.QueryText(ctx, conn, sql)
 	if !conn.IsClosed() && conn.TxStatus() != 'I' {
 		_, rerr := conn.Exec(ctx, "ROLLBACK").ReadAll()
 		err = errors.Join(err, rerr)
 	}
-	if err != nil || len(results) == 0 {
-		return nil, err
-	}
-	last := results[len(results)-1]
-	rows := make([][]string, len(last.Rows))
-	for i, row := range last.Rows {
-		for _, value := range row {
-			rows[i] = append(rows[i], string(value))
-		}
-	}
-	return rows, nil
+	return rows, err
 }
