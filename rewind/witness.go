@@ -114,11 +114,10 @@ func (a *analyzer) compareRecords(ctx context.Context, f fork, s sides, limit pg
 		return f, a.unreadable(err)
 	}
 	f.at = limit
-	switch page := a.geo.PageStart(limit); {
-	case a.sameBoundary(w.end, limit):
-	case limit == f.ancestor && limit != page:
-		return f, nil // no server ends its WAL within a record: the scan says so
-	default:
+	// No server ends its WAL within a record. If it is the same up to there all the same,
+	// the scan says so.
+	within := limit == f.ancestor && limit != a.geo.PageStart(limit)
+	if !a.sameBoundary(w.end, limit) && !within {
 		f.at = w.end // what follows is not whole on one of the sides
 	}
 	theirs := a.sharedWAL(s.source)

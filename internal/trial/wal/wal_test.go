@@ -337,6 +337,22 @@ func TestWALThatNoHistoryTellsApart(t *testing.T) {
 			},
 		},
 		{
+			// Where the histories say that they part, the target is in the middle of a record.
+			Name: "both were promoted at one LSN, the source was promoted once more, and the target has a long record there", Want: trial.Rewound,
+			Make: func(l *trial.Lab) trial.Ends {
+				b, c, d := level(l)
+				l.Promote(b)
+				l.Promote(c)
+				b.Exec(l, "SELECT pg_logical_emit_message(false, 'long', repeat('x', 1000000))", "INSERT INTO t VALUES (-1)")
+				c.Exec(l, "INSERT INTO t VALUES (-2)")
+				l.Cascade(d, c)
+				l.CatchUp(c, d)
+				l.Promote(d)
+				b.Stop(l, pgtest.Fast)
+				return trial.Ends{Target: b, Src: d}
+			},
+		},
+		{
 			Name: "both were promoted at one LSN, and the target is a standby of one",
 			Make: func(l *trial.Lab) trial.Ends {
 				b, c, d := level(l)
