@@ -75,11 +75,8 @@ func (c *conn) send(ctx context.Context, b *batch) pgx.BatchResults {
 	return c.pg.SendBatch(ctx, &b.Batch)
 }
 
-// simple asks in the simple protocol, before pgx knows the connection. When the context
-// ends, so does the connection: where a server says that all was answered in the middle
-// of an answer, pgconn goes on to read and does not look at the context any more.
+// simple asks in the simple protocol, before pgx knows the connection.
 func simple(ctx context.Context, pg *pgconn.PgConn, g *gate, most answer, sql string) ([]*pgconn.Result, error) {
-	defer context.AfterFunc(ctx, func() { _ = pg.Conn().Close() })()
 	g.askOnly(most)
 	return pg.Exec(ctx, sql).ReadAll()
 }
