@@ -17,6 +17,10 @@ type conn struct {
 	gate *gate
 }
 
+// isClosed reports whether nothing more can be asked: by an operation that was cancelled,
+// or that did not wait for the rest of its answer.
+func (c *conn) isClosed() bool { return c.pg.IsClosed() || c.gate.err != nil }
+
 // query asks for rows. Who does not take all of them says why to the gate, so that
 // the others are not waited for.
 func (c *conn) query(ctx context.Context, most answer, sql string, args ...any) (pgx.Rows, error) {
