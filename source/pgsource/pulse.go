@@ -112,7 +112,7 @@ func (c *watchedConn) Read(b []byte) (int, error) {
 	defer c.pulse.waitNoMore()
 	n, err := c.Conn.Read(b)
 	if c.unread.Add(int64(n)) > maxUnread {
-		_ = c.Conn.Close()
+		_ = c.Close()
 		return 0, errFlood
 	}
 	return n, err
