@@ -17,6 +17,10 @@ type conn struct {
 	gate *gate
 }
 
+// isClosed reports whether nothing more can be asked: by an operation that was cancelled,
+// or that did not wait for the rest of its answer.
+func (c *conn) isClosed() bool { return c.pg.IsClosed() || c.gate.err != nil }
+
 // query asks for rows. Who does not take all of them says why to the gate, so that
 // the others are not waited for.
 func (c *conn) query(ctx context.Context, most answer, sql string, args ...any) (pgx.Rows, error) {
@@ -75,11 +79,8 @@ func (c *conn) send(ctx context.Context, b *batch) pgx.BatchResults {
 	return c.pg.SendBatch(ctx, &b.Batch)
 }
 
-// simple asks in the simple protocol, before pgx knows the connection. When the context
-// ends, so does the connection: where a server says that all was answered in the middle
-// of an answer, pgconn goes on to read and does not look at the context any more.
+// simple asks in the simple protocol, before pgx knows the connection.
 func simple(ctx context.Context, pg *pgconn.PgConn, g *gate, most answer, sql string) ([]*pgconn.Result, error) {
-	defer context.AfterFunc(ctx, func() { _ = pg.Conn().Close() })()
 	g.askOnly(most)
 	return pg.Exec(ctx, sql).ReadAll()
 }

@@ -295,15 +295,20 @@ func (c *connector) config(p place, encryption *tls.Config, attrs string, throug
 	if c.around != nil {
 		dial = c.around(dial)
 	}
+	var first *watchedConn // pgx dials again to cancel a query
 	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		return &watchedConn{conn, pulse}, nil
+		watched := &watchedConn{Conn: conn, pulse: pulse}
+		if first == nil {
+			first = watched
+		}
+		return watched, nil
 	}
 	config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
-		*through = newGate(r, pulse)
+		*through = newGate(heard{r, first}, pulse)
 		return pgproto3.NewFrontend(*through, w)
 	}
 	config.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {

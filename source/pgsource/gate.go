@@ -138,8 +138,13 @@ func (g *gate) moved() {
 	g.pulse.progress()
 }
 
-// next looks at the next message.
+// next looks at the next message. Where nothing is due, nobody has a reason to wait for
+// one: pgx took for the middle of an answer what the server said was the end, and would
+// read on without looking at its context.
 func (g *gate) next() error {
+	if !g.authenticating && len(g.due) == 0 {
+		return unwanted("a synchronization point in the middle of an answer")
+	}
 	head, err := g.from.Peek(5)
 	if err != nil {
 		return err
@@ -185,7 +190,7 @@ func (g *gate) take(size int64) ([]byte, error) {
 
 // dataRow hands on a row as it comes.
 func (g *gate) dataRow(size int64) error {
-	if len(g.due) == 0 || g.due[0].failed || len(g.due[0].answers) == 0 {
+	if g.due[0].failed || len(g.due[0].answers) == 0 {
 		return unwanted("a row that it was not asked for")
 	}
 	switch a := &g.due[0].answers[0]; {
@@ -207,7 +212,7 @@ func (g *gate) dataRow(size int64) error {
 
 // complete is the end of an answer.
 func (g *gate) complete(size int64) error {
-	if len(g.due) == 0 || g.due[0].failed || len(g.due[0].answers) == 0 {
+	if g.due[0].failed || len(g.due[0].answers) == 0 {
 		return unwanted("the end of an answer that it was not asked for")
 	}
 	g.due[0].answers = g.due[0].answers[1:]
@@ -220,8 +225,6 @@ func (g *gate) ready(size int64) error {
 	switch {
 	case g.authenticating:
 		g.authenticating = false
-	case len(g.due) == 0:
-		return unwanted("a synchronization point that it was not asked for")
 	case !g.due[0].failed && len(g.due[0].answers) > 0:
 		return unwanted("a synchronization point instead of the %d answers that are due", len(g.due[0].answers))
 	default:

@@ -145,7 +145,7 @@ func (p *pool) tryTake(ctx context.Context) *session {
 // give takes a session back. One that lost its connection is kept only where it
 // is the last.
 func (p *pool) give(s *session) {
-	if s.conn != nil && s.conn.pg.IsClosed() { // by an operation that was cancelled
+	if s.conn != nil && s.conn.isClosed() {
 		s.drop()
 	}
 	if s.conn == nil {

@@ -3,8 +3,10 @@ package pgsource
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -89,23 +91,51 @@ func (p *pulse) watch(ctx context.Context, limit time.Duration) (_ context.Conte
 	return ctx, func() { cancel(nil) }
 }
 
+// maxUnread is how much a server can have sent before it is listened to, in bytes: pgx
+// keeps all that comes while it writes. That can be answers to what was asked before.
+const maxUnread = (maxInFlight + 1) * maxRequest
+
+var errFlood = unwanted("more than %d bytes without taking what it was sent", maxUnread)
+
 // watchedConn is a connection, below TLS if there is some, with its pulse. An
 // answer to what was written is waited for by reading; what comes of that the gate
 // tells. A server that does not even take what is written is silent, too. That
 // something was written is no progress: with TLS, the server can make us write.
 type watchedConn struct {
 	net.Conn
-	pulse *pulse
+	pulse  *pulse
+	unread atomic.Int64 // bytes that came and that the gate did not take yet
 }
 
 func (c *watchedConn) Read(b []byte) (int, error) {
 	c.pulse.wait()
 	defer c.pulse.waitNoMore()
-	return c.Conn.Read(b)
+	n, err := c.Conn.Read(b)
+	if c.unread.Add(int64(n)) > maxUnread {
+		_ = c.Close()
+		return 0, errFlood
+	}
+	return n, err
 }
 
 func (c *watchedConn) Write(b []byte) (int, error) {
 	c.pulse.wait()
 	defer c.pulse.waitNoMore()
-	return c.Conn.Write(b)
+	n, err := c.Conn.Write(b)
+	if err != nil && c.unread.Load() > maxUnread {
+		err = errFlood
+	}
+	return n, err
+}
+
+// heard is what came over a connection, for the gate.
+type heard struct {
+	io.Reader
+	from *watchedConn
+}
+
+func (h heard) Read(b []byte) (int, error) {
+	n, err := h.Reader.Read(b)
+	h.from.unread.Store(0)
+	return n, err
 }

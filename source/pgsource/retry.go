@@ -133,7 +133,7 @@ func (s *session) do(ctx context.Context, op func(context.Context, *conn) error)
 			return final.error
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case !p.isTemporary(err) && !errors.Is(err, context.Canceled): // an earlier operation's, which still ends on this connection
+		case !p.isTemporary(err):
 			return denied(err)
 		}
 		s.drop()
@@ -164,7 +164,7 @@ func (s *session) moved() { s.pool.moved(s.made) }
 // try another one.
 func (s *session) attempt(ctx context.Context, op func(context.Context, *conn) error) error {
 	timeout := s.pool.timeout
-	if s.conn != nil && s.conn.pg.IsClosed() { // by an operation that was cancelled
+	if s.conn != nil && s.conn.isClosed() {
 		s.drop()
 	}
 	if s.conn == nil {

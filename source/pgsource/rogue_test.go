@@ -313,7 +313,7 @@ func TestASourceThatAttacks(t *testing.T) {
 }
 
 // TestAnAnswerThatEndsInItsMiddle: a description of rows that never come, and the end of
-// all answers. A client that reads on has to end with its context.
+// all answers. Whoever would read on is told at once, and waits for nothing.
 func TestAnAnswerThatEndsInItsMiddle(t *testing.T) {
 	in, err := pgtest.Major(t.Context(), "18")
 	if err != nil {
@@ -322,6 +322,14 @@ func TestAnAnswerThatEndsInItsMiddle(t *testing.T) {
 	c := in.InitCluster(t, pgtest.Options{TCP: true})
 	c.Start(t)
 	rows := rogue.Bytes(&pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("x"), DataTypeOID: pgtype.ByteaOID, Format: 1}}})
-	began, _ := attacked(t, c, rogue.Attack{SQL: "ROLLBACK", Kind: 'Z', Do: first(rows)}, pgsource.Options{Jobs: 1, Timeout: time.Second})
+	began, _ := attacked(t, c, rogue.Attack{SQL: "ROLLBACK", Kind: 'Z', Do: first(rows)}, pgsource.Options{Jobs: 1, Timeout: time.Minute})
 	assert.NotZero(t, began)
+
+	r, err := rogue.Start(fmt.Sprintf("127.0.0.1:%d", c.Port()), rogue.Attack{SQL: "SHOW transaction_read_only", Kind: 'Z', Do: first(rows)})
+	require.NoError(t, err)
+	defer r.Close()
+	_, err = pgsource.Open(t.Context(), fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=postgres sslmode=disable target_session_attrs=read-write", r.Port()),
+		pgsource.Options{Timeout: time.Minute})
+	require.ErrorIs(t, err, source.ErrUntrusted)
+	assert.ErrorContains(t, err, "a synchronization point in the middle of an answer")
 }

@@ -13,11 +13,13 @@ import (
 
 var _ source.RowFinder = (*Server)(nil)
 
-// rowSettings make the server write values as package heap/types does, and look rows
-// up by index.
+// rowSettings make the server write values as package heap/types does, names of
+// relations and the like among them, look rows up by index, and say so where the role
+// may not see all rows. With this search_path names can mean what any user made them
+// mean: nothing that is asked from then on has one without a schema.
 const rowSettings = `SELECT pg_catalog.set_config(name, value, true) FROM (VALUES ('datestyle', 'ISO, MDY'), ('intervalstyle', 'postgres'),
 	('timezone', 'UTC'), ('bytea_output', 'hex'), ('extra_float_digits', '3'), ('enable_seqscan', 'off'), ('xmloption', 'content'),
-	('search_path', '"$user", public')) AS s (name, value)`
+	('row_security', 'off'), ('search_path', '"$user", public')) AS s (name, value)`
 
 // How much a source can make of the rows that it is asked for.
 const (
@@ -47,28 +49,30 @@ func (s *Server) RowsByKey(ctx context.Context, t source.KeyedTable, keys [][]st
 
 func (s *Server) rowsInDatabase(ctx context.Context, db database, t source.KeyedTable, keys [][]string) (found [][]*string, err error) {
 	err = s.inDatabase(ctx, db, func(ctx context.Context, conn *conn) error {
+		columns, err := keyColumns(ctx, conn, t)
+		if err != nil {
+			return err
+		}
 		var set string
 		if err := conn.each(ctx, answer{rows: 100, width: 4 << 10}, []any{&set}, func() error { return nil }, rowSettings); err != nil {
 			return err
 		}
-		found, err = lookUp(ctx, conn, t, keys)
+		found, err = lookUp(ctx, conn, t, columns, keys)
 		return err
 	})
 	return found, err
 }
 
-// lookUp joins the table with the keys, which come as text.
-func lookUp(ctx context.Context, conn *conn, t source.KeyedTable, keys [][]string) ([][]*string, error) {
-	types, err := columnTypes(ctx, conn, t)
-	if err != nil {
-		return nil, err
-	}
+// lookUp joins the table with the keys, which come as text. Values are written by their
+// types' own functions: a cast to text writes some in another way, and can be anybody's.
+func lookUp(ctx context.Context, conn *conn, t source.KeyedTable, key []keyColumn, keys [][]string) ([][]*string, error) {
 	var columns, arrays, names, conditions []string
 	var args []any
 	for _, c := range t.Columns {
-		columns = append(columns, "t."+pgx.Identifier{c}.Sanitize()+"::pg_catalog.text")
+		c = pgx.Identifier{c}.Sanitize()
+		columns = append(columns, fmt.Sprintf("CASE WHEN pg_catalog.num_nulls(t.%s) OPERATOR(pg_catalog.=) 0 THEN pg_catalog.format('%%s', t.%s) END", c, c))
 	}
-	for i, k := range t.Key {
+	for i, k := range key {
 		values := make([]string, len(keys))
 		for j, key := range keys {
 			values[j] = key[i]
@@ -76,7 +80,7 @@ func lookUp(ctx context.Context, conn *conn, t source.KeyedTable, keys [][]strin
 		args = append(args, values)
 		arrays = append(arrays, fmt.Sprintf("pg_catalog.unnest($%d::pg_catalog.text[])", i+1))
 		names = append(names, fmt.Sprintf("k%d", i))
-		conditions = append(conditions, fmt.Sprintf("t.%s = k.k%d::%s", pgx.Identifier{t.Columns[k]}.Sanitize(), i, types[t.Columns[k]]))
+		conditions = append(conditions, fmt.Sprintf("t.%s OPERATOR(%s) k.k%d::%s", pgx.Identifier{t.Columns[t.Key[i]]}.Sanitize(), k.equal, i, k.typ))
 	}
 	sql := fmt.Sprintf("SELECT k.i, %s FROM ROWS FROM (%s) WITH ORDINALITY AS k (%s, i) JOIN ONLY %s t ON %s",
 		strings.Join(columns, ", "), strings.Join(arrays, ", "), strings.Join(names, ", "), pgx.Identifier{t.Schema, t.Name}.Sanitize(), strings.Join(conditions, " AND "))
@@ -87,7 +91,7 @@ func lookUp(ctx context.Context, conn *conn, t source.KeyedTable, keys [][]strin
 		into = append(into, &row[n])
 	}
 	found := make([][]*string, len(keys))
-	err = conn.each(ctx, answer{rows: len(keys), width: maxRowText, bytes: maxRowsText}, into, func() error {
+	err := conn.each(ctx, answer{rows: len(keys), width: maxRowText, bytes: maxRowsText}, into, func() error {
 		if i < 1 || i > int64(len(keys)) {
 			return errors.New("the source has a row of a key that it was not asked for")
 		}
@@ -97,33 +101,57 @@ func lookUp(ctx context.Context, conn *conn, t source.KeyedTable, keys [][]strin
 	return found, err
 }
 
-// columnTypes asks how the server calls the types of a table's columns, and whether it
-// has a table with these and this primary key: without that it would be read from end
-// to end.
-func columnTypes(ctx context.Context, conn *conn, t source.KeyedTable) (map[string]string, error) {
-	types, inKey := map[string]string{}, map[string]bool{}
-	var name, typ string
-	var key bool
-	err := conn.each(ctx, answer{rows: maxColumns, width: nameWidth}, []any{&name, &typ, &key}, func() error {
-		types[name], inKey[name] = typ, key
+// keyColumn is what the server calls the type of a column, or what that is a domain of,
+// and the operator by which the primary key compares it.
+type keyColumn struct{ typ, equal string }
+
+// keyColumnsSQL tells that of all columns of a table, of those outside of the key without
+// an operator. The third strategy of a B-tree is equality (access/stratnum.h); keys
+// without overlaps have another index.
+const keyColumnsSQL = `SELECT a.attname::text,
+		(WITH RECURSIVE base (oid, typmod) AS (
+				SELECT a.atttypid, a.atttypmod
+			UNION ALL
+				SELECT d.typbasetype, d.typtypmod FROM base JOIN pg_catalog.pg_type d ON d.oid = base.oid WHERE d.typtype = 'd'
+			) SELECT pg_catalog.format_type(base.oid, base.typmod) FROM base JOIN pg_catalog.pg_type b ON b.oid = base.oid WHERE b.typtype <> 'd'),
+		CASE WHEN x.class IS NULL THEN '' ELSE COALESCE((
+			SELECT pg_catalog.quote_ident(s.nspname) || '.' || o.oprname
+			FROM pg_catalog.pg_opclass c JOIN pg_catalog.pg_am m ON m.oid = c.opcmethod AND m.amname = 'btree'
+				JOIN pg_catalog.pg_amop p ON p.amopfamily = c.opcfamily AND p.amoplefttype = c.opcintype AND p.amoprighttype = c.opcintype AND p.amopstrategy = 3
+				JOIN pg_catalog.pg_operator o ON o.oid = p.amopopr JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace
+			WHERE c.oid = x.class), 'pg_catalog.=') END
+	FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+		LEFT JOIN (
+			SELECT i.indrelid, k.attnum, k.class
+			FROM pg_catalog.pg_index i, ROWS FROM (pg_catalog.unnest(i.indkey::int2[]), pg_catalog.unnest(i.indclass::oid[])) AS k (attnum, class)
+			WHERE i.indisprimary AND i.indisvalid
+		) x ON x.indrelid = c.oid AND x.attnum = a.attnum
+	WHERE n.nspname = $1 AND c.relname = $2`
+
+// keyColumns asks about the columns of the key, and whether the server has a table with
+// these columns and this primary key: without that it would be read from end to end.
+func keyColumns(ctx context.Context, conn *conn, t source.KeyedTable) ([]keyColumn, error) {
+	columns := map[string]keyColumn{}
+	var name string
+	var c keyColumn
+	err := conn.each(ctx, answer{rows: maxColumns, width: nameWidth}, []any{&name, &c.typ, &c.equal}, func() error {
+		columns[name] = c
 		return nil
-	}, `SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod), COALESCE(a.attnum = ANY (x.indkey::int2[]), false)
-		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-			JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-			LEFT JOIN pg_catalog.pg_index x ON x.indrelid = c.oid AND x.indisprimary AND x.indisvalid
-		WHERE n.nspname = $1 AND c.relname = $2`, t.Schema, t.Name)
+	}, keyColumnsSQL, t.Schema, t.Name)
 	if err != nil {
 		return nil, err
 	}
 	for _, c := range t.Columns {
-		if types[c] == "" {
+		if columns[c].typ == "" {
 			return nil, fmt.Errorf("the source has no column %q of %s.%s: %w", c, t.Schema, t.Name, source.ErrNoSuchTable)
 		}
 	}
-	for _, k := range t.Key {
-		if !inKey[t.Columns[k]] {
+	key := make([]keyColumn, len(t.Key))
+	for i, k := range t.Key {
+		if key[i] = columns[t.Columns[k]]; key[i].equal == "" {
 			return nil, fmt.Errorf("the source's %s.%s has another primary key: %w", t.Schema, t.Name, source.ErrNoSuchTable)
 		}
 	}
-	return types, nil
+	return key, nil
 }

@@ -279,3 +279,40 @@ func TestLostRowsAreComparedWithTheSource(t *testing.T) {
 		}, got)
 	})
 }
+
+// What a value looks like on the source is what its type writes, and nothing that users
+// made there is called to find out: neither operators, nor casts, nor checks of domains.
+func TestLostRowsAreComparedWithoutWhatUsersMade(t *testing.T) {
+	pgtest.EachOf(t, []string{"9.6", "18"}, func(t *testing.T, in *pgtest.Installation) {
+		target := in.InitCluster(t, pgtest.Options{})
+		target.Start(t)
+		target.Exec(t, "CREATE TYPE mood AS ENUM ('glad', 'sad')", "CREATE DOMAIN code AS varchar(10)",
+			"CREATE TABLE t (k varchar(10), d code, b bool, c char(5), i inet, m mood, r regclass, n text, p point, PRIMARY KEY (k, d))",
+			"CREATE TABLE guarded (a int PRIMARY KEY)")
+		src := target.Standby(t)
+		src.Promote(t)
+		const row = "INSERT INTO t VALUES ('a', 'b', true, 'x', '10.0.0.1', 'glad', 't', NULL, '(1,2)'), ('c', 'd', false, '', '10.0.0.0/8', 'sad', 'pg_class', '', NULL)"
+		target.Exec(t, row, "INSERT INTO guarded VALUES (1)")
+		src.Exec(t, row,
+			"CREATE FUNCTION trap(anyelement) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RAISE ''called''; END'",
+			"CREATE FUNCTION trap(varchar, varchar) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RAISE ''called''; END'",
+			"CREATE FUNCTION trap(mood) RETURNS text LANGUAGE plpgsql AS 'BEGIN RAISE ''called''; END'",
+			"CREATE OPERATOR = (LEFTARG = varchar, RIGHTARG = varchar, PROCEDURE = trap)",
+			"CREATE CAST (mood AS text) WITH FUNCTION trap(mood)",
+			"ALTER DOMAIN code ADD CHECK (trap(VALUE)) NOT VALID",
+		)
+		target.Stop(t, pgtest.Fast)
+		server, err := pgsource.Open(t.Context(), src.ConnString("postgres"), pgsource.Options{})
+		require.NoError(t, err)
+		defer func() { require.NoError(t, server.Close()) }()
+		l, err := rewind.FindLostRows(t.Context(), rewind.LostRowsOptions{TargetDir: target.Dir, Source: server})
+		require.NoError(t, err)
+		defer func() { require.NoError(t, l.Close()) }()
+		dir := t.TempDir()
+		s, err := l.Write(t.Context(), dir, rewind.LostRowsFormat{Format: export.JSONL, Compare: true})
+		require.NoError(t, err)
+		text, err := os.ReadFile(filepath.Join(dir, s.Tables[len(s.Tables)-1].File))
+		require.NoError(t, err)
+		assert.Equal(t, map[string]int64{"same": 2, "absent": 1}, s.Source, string(text))
+	})
+}
