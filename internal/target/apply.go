@@ -133,12 +133,13 @@ func (a *applier) makePlaces(ctx context.Context, s *Step) error {
 		a.changed(s)
 		return a.t.mkdir(string(s.Path))
 	case Symlink:
-		err := a.t.symlink(string(s.Link), string(s.Path))
-		if err == nil && !a.j.Sync.Off {
-			// Or the next run finds a tablespace in use that no link of this target leads to.
-			err = a.t.syncOne(ctx, path.Dir(string(s.Path)))
+		if err := a.t.symlink(string(s.Link), string(s.Path)); err != nil {
+			return err
 		}
-		return err
+		// It must last, and the directories that it lies in, or the next run finds a
+		// tablespace in use that no link of this target leads to.
+		a.changed(s)
+		return a.syncDirs(ctx)
 	}
 	return nil
 }
