@@ -175,7 +175,7 @@ func (a *applier) replace(_ context.Context, s *Step) error {
 // starts. Configuration and logs may not be what they were when it put them there.
 func isData(p string) bool {
 	first, _, below := strings.Cut(p, "/")
-	return below && (first == "base" || first == "global" || strings.HasPrefix(first, "pg_") && first != "pg_log")
+	return p == pgdata.VersionPath || below && (first == "base" || first == "global" || strings.HasPrefix(first, "pg_") && first != "pg_log")
 }
 
 // copyStaged is a rename for where the system cannot rename, as between two
