@@ -2,6 +2,7 @@ package filemap_test
 
 import (
 	"path"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -132,6 +133,25 @@ func TestWALThatNeedNotComeFromTheSource(t *testing.T) {
 				assert.True(t, got.Asks(geometry, 0, segmentSize), "a running source goes on writing")
 			}
 		})
+	}
+}
+
+// TestWhatAnArchiveBroughtBackIsAllThatIsDoneWithASegment gives the sides something else
+// of that name: what is put in place is not removed or copied as well.
+func TestWhatAnArchiveBroughtBackIsAllThatIsDoneWithASegment(t *testing.T) {
+	const name = "000000020000000000000005"
+	for _, sides := range []string{"", "target", "source", "target source"} {
+		b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
+		for side, to := range map[string]func(pgdata.FileInfo) error{"source": b.AddSource, "target": b.AddTarget} {
+			if strings.Contains(sides, side) {
+				require.NoError(t, to(file("pg_wal/"+name, segmentSize)))
+			}
+		}
+		plan, err := b.Plan(filemap.Facts{WAL: map[string]filemap.Segment{name: {Restored: segmentSize}}})
+		require.NoError(t, err)
+		assert.Equal(t, []filemap.Entry{{
+			Path: "pg_wal/" + name, Type: pgdata.Regular, Action: filemap.Restore, Reason: filemap.NeededRecovery, SourceSize: segmentSize,
+		}}, plan.Entries, sides)
 	}
 }
 

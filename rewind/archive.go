@@ -93,7 +93,11 @@ func (a *walArchive) restore(ctx context.Context, name string) (string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if p, ok := a.restored[name]; ok {
-		return p, nil
+		if _, err := a.target.Lstat(p); !errors.Is(err, fs.ErrNotExist) {
+			return p, err
+		}
+		a.dir = "" // it went with the staging area, and the analysis begins again
+		clear(a.restored)
 	}
 	if a.dir == "" {
 		dir, err := a.target.RestoreDir(a.format.Version.WALDir)

@@ -36,6 +36,11 @@ func (r *Rewind) OwnIsGood(ctx context.Context, from, s pgdata.SegNo, suspects .
 	return w.isGood(ctx, s)
 }
 
+// BringBack brings a segment back from the archive, and gives its path within the target.
+func (r *Rewind) BringBack(ctx context.Context, name string) (string, error) {
+	return r.analyzer.restoreAnyway(ctx, name)
+}
+
 // Literal writes bytes down as SQL has them.
 var Literal = literal
 

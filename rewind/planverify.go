@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/timeline"
@@ -124,6 +125,14 @@ func (p *Plan) verifyNames() error {
 	for _, w := range p.NeededWAL {
 		if !isSegment(w.Name) || !slices.Contains([]Origin{FromTarget, FromSource, FromArchive}, w.Origin) {
 			return fmt.Errorf("recovery cannot read %.200q from %.200q", w.Name, w.Origin)
+		}
+	}
+	if p.Files != nil {
+		for i := range p.Files.Entries {
+			e := &p.Files.Entries[i]
+			if e.Action == filemap.Restore && !slices.Contains(p.NeededWAL, NeededWAL{path.Base(e.Path), FromArchive}) {
+				return fmt.Errorf("%.200q comes from the archive, and recovery does not need it", e.Path)
+			}
 		}
 	}
 	for _, name := range p.Unarchived {

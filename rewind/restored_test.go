@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/rewind"
@@ -78,6 +79,22 @@ func TestWALIsNotBroughtBackWithoutRoom(t *testing.T) {
 			assert.ErrorContains(t, err, "for WAL that the archive has to bring back")
 			assert.Empty(t, before.Diff(treeOf(t, p.target)))
 		})
+	}
+}
+
+// TestWALIsBroughtBackAgain removes the staging area in between, as an attempt does that
+// another analysis follows.
+func TestWALIsBroughtBackAgain(t *testing.T) {
+	p := restorePair(t, "18", "basic")
+	p.archived(p.target, middleSegment)
+	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: trial.OpenDir(t, p.source), NoSync: true, RestoreTargetWAL: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, r.Close()) }()
+	require.NoError(t, os.RemoveAll(filepath.Join(p.target, filemap.OwnPrefix)))
+	for range 2 {
+		at, err := r.BringBack(t.Context(), middleSegment)
+		require.NoError(t, err)
+		assert.FileExists(t, filepath.Join(p.target, at))
 	}
 }
 

@@ -125,6 +125,7 @@ var forgeries = []forgery{
 	}},
 	{"blocks of a file that is copied", change(filemap.Copy, func(e *filemap.Entry) { e.Blocks = new(pgdata.BlockSet) })},
 	{"blocks of no relation", add(filemap.Entry{Path: "x", Type: pgdata.Regular, Action: filemap.None, Reason: filemap.ChangedBlocks, Blocks: new(pgdata.BlockSet)})},
+	{"a segment that is restored and that nobody brings back", add(filemap.Entry{Path: "pg_wal/0000000200000000000000FF", Type: pgdata.Regular, Action: filemap.Restore, Reason: filemap.NeededRecovery, SourceSize: 1 << 20})},
 	{"a segment that is restored and is none", add(filemap.Entry{Path: "x", Type: pgdata.Regular, Action: filemap.Restore, Reason: filemap.NeededRecovery, SourceSize: 1 << 20})},
 }
 

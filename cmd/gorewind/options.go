@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/gorewind/gorewind/internal/getopt"
@@ -170,7 +169,7 @@ var optionTable = []*option{
 		name: "system-identifier", arg: "NUMBER",
 		help: "with --resync=compare, whose the target is where neither a control file nor WAL tells",
 		set: func(o *options, value string) (err error) {
-			o.system, err = strconv.ParseUint(value, 10, 64)
+			o.system, err = parseSystemIdentifier(value)
 			return err
 		},
 	},

@@ -107,6 +107,14 @@ func parseLimit(s string) (int64, error) {
 	return n, nil
 }
 
+func parseSystemIdentifier(s string) (uint64, error) {
+	id, err := strconv.ParseUint(s, 10, 64)
+	if err != nil || id == 0 {
+		return 0, fmt.Errorf("invalid value \"%s\" for option --system-identifier: give the number that pg_controldata shows", s)
+	}
+	return id, nil
+}
+
 // parseSince understands an LSN and, behind another slash, a timeline.
 func parseSince(s string) (rewind.Since, error) {
 	invalid := fmt.Errorf("invalid value \"%s\" for option --since: give an LSN and a timeline, as in 0/3000060/1", s)

@@ -133,12 +133,13 @@ func (a *applier) makePlaces(ctx context.Context, s *Step) error {
 		a.changed(s)
 		return a.t.mkdir(string(s.Path))
 	case Symlink:
-		err := a.t.symlink(string(s.Link), string(s.Path))
-		if err == nil && !a.j.Sync.Off {
-			// Or the next run finds a tablespace in use that no link of this target leads to.
-			err = a.t.syncOne(ctx, path.Dir(string(s.Path)))
+		if err := a.t.symlink(string(s.Link), string(s.Path)); err != nil {
+			return err
 		}
-		return err
+		// It must last, and the directories that it lies in, or the next run finds a
+		// tablespace in use that no link of this target leads to.
+		a.changed(s)
+		return a.syncDirs(ctx)
 	}
 	return nil
 }
@@ -174,7 +175,7 @@ func (a *applier) replace(_ context.Context, s *Step) error {
 // starts. Configuration and logs may not be what they were when it put them there.
 func isData(p string) bool {
 	first, _, below := strings.Cut(p, "/")
-	return below && (first == "base" || first == "global" || strings.HasPrefix(first, "pg_") && first != "pg_log")
+	return p == pgdata.VersionPath || below && (first == "base" || first == "global" || strings.HasPrefix(first, "pg_") && first != "pg_log")
 }
 
 // copyStaged is a rename for where the system cannot rename, as between two

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 
 	"github.com/gorewind/gorewind/controlfile"
@@ -151,13 +152,40 @@ func (t *Target) poison(control []byte, mode SyncMode) (done bool, err error) {
 	if err := t.checkUnchanged(control); err != nil {
 		return false, err
 	}
-	if t.found != nil {
-		if err := t.mkdir(path.Dir(pgdata.ControlFilePath)); err != nil {
-			return false, err
-		}
+	if _, serr := t.disk.Lstat(path.Dir(pgdata.ControlFilePath)); errors.Is(serr, fs.ErrNotExist) {
+		done, err = t.placeWithDir(pgdata.ControlFilePath, data.Poisoned(), !mode.Off)
+	} else {
+		done, err = t.replace(pgdata.ControlFilePath, data.Poisoned(), !mode.Off)
 	}
-	done, err = t.replace(pgdata.ControlFilePath, data.Poisoned(), !mode.Off)
-	return done || t.Poisoned(), err // whatever the system says
+	if done = done || t.Poisoned(); done { // whatever the system says
+		t.standIn, t.found = nil, nil // from now on there is one, and nothing else is believed
+	}
+	return done, err
+}
+
+// placeWithDir is replace where the file's directory is not there either: both come
+// with one rename, so that there is nothing in between.
+func (t *Target) placeWithDir(p string, data []byte, sync bool) (done bool, err error) {
+	dir := path.Dir(p)
+	temp := path.Join(stagingDir, dir)
+	mode, _ := t.modes()
+	if err = t.mkdir(temp); err == nil {
+		err = t.writeFile(path.Join(temp, path.Base(p)), data, mode, sync)
+	}
+	if err == nil && sync {
+		err = t.sync(temp)
+	}
+	if err == nil {
+		err = t.disk.Rename(temp, dir)
+		done = err == nil
+	}
+	if done && sync {
+		err = t.sync(path.Dir(dir))
+	}
+	if err != nil {
+		return done, t.failed("write", p, err)
+	}
+	return done, nil
 }
 
 // replaceFile puts a small file in place so that at every moment either the old

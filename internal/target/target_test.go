@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/internal/target/faultdisk"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -284,6 +286,51 @@ func TestTwoRewindsOfOneTargetAreNotPossible(t *testing.T) {
 	status, err := target.Inspect(tgt.Name())
 	require.NoError(t, err)
 	assert.True(t, status.Locked)
+}
+
+// TestATargetWithoutAControlFile gets one with the commit. Until then there is nothing of
+// it, and afterwards no other one is believed.
+func TestATargetWithoutAControlFile(t *testing.T) {
+	control, err := os.ReadFile("../../controlfile/testdata/17.pg_control")
+	require.NoError(t, err)
+	source, err := controlfile.Parse(control)
+	require.NoError(t, err)
+	dir, fails := t.TempDir(), true
+	tgt, err := target.OpenAny(dir, func(d target.Disk) target.Disk {
+		return faultdisk.Wrap(d, func(op faultdisk.Op) error {
+			if fails && op.Name == "rename" && strings.HasPrefix(op.Path, "global") {
+				return syscall.EIO
+			}
+			return nil
+		})
+	})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, tgt.Close()) }()
+	tgt.StandIn(source)
+	for _, fails = range []bool{true, false} {
+		s := stage(t, tgt, control, filemap.Entry{Path: "global", Type: pgdata.Directory, Action: filemap.Create}, copyOf("PG_VERSION", 3))
+		require.NoError(t, s.WriteAt("PG_VERSION", []byte("17\n"), 0))
+		committed, err := s.Commit(t.Context(), control, target.Final{Control: newControl(t, control)})
+		assert.Equal(t, !fails, committed)
+		if !fails {
+			require.NoError(t, err)
+			break
+		}
+		require.ErrorIs(t, err, syscall.EIO)
+		s.Discard()
+		left, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		assert.Empty(t, left)
+	}
+	poisoned := read(t, tgt, pgdata.ControlFilePath)
+	require.NoError(t, os.WriteFile(tgt.Join(pgdata.ControlFilePath), []byte("damaged"), 0o600))
+	_, err = tgt.Journal()
+	require.ErrorContains(t, err, "control file")
+	require.NoError(t, os.WriteFile(tgt.Join(pgdata.ControlFilePath), []byte(poisoned), 0o600))
+	j, err := tgt.Journal()
+	require.NoError(t, err)
+	require.NoError(t, tgt.Finish(t.Context(), j, false))
+	assert.Equal(t, "17\n", read(t, tgt, "PG_VERSION"))
 }
 
 func TestTargetThatChangedIsLeftAlone(t *testing.T) {
