@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/gorewind/gorewind/heap"
+	"github.com/gorewind/gorewind/internal/xidset"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -18,8 +19,8 @@ type Redo struct {
 	format    walreader.Format
 	want      func(pgdata.RelFileLocator) bool
 	blocks    map[pgdata.RelFileLocator]map[pgdata.BlockNumber]*redoBlock
-	committed map[uint32]bool
-	aborted   map[uint32]bool
+	committed xidset.Set
+	aborted   xidset.Set
 	maps      map[uint32][]byte
 	frozen    bool
 }
@@ -43,7 +44,7 @@ type ending struct {
 func NewRedo(f walreader.Format, want func(pgdata.RelFileLocator) bool) *Redo {
 	return &Redo{
 		decoder: NewDecoder(f), format: f, want: want, blocks: map[pgdata.RelFileLocator]map[pgdata.BlockNumber]*redoBlock{},
-		committed: map[uint32]bool{}, aborted: map[uint32]bool{}, maps: map[uint32][]byte{},
+		committed: xidset.Set{}, aborted: xidset.Set{}, maps: map[uint32][]byte{},
 	}
 }
 
@@ -120,9 +121,9 @@ func (r *Redo) end(rec *walreader.Record) {
 	if e.Prepared != 0 {
 		xid = e.Prepared
 	}
-	set[xid] = true
+	set.Add(xid)
 	for sub := range e.Subtransactions() {
-		set[sub] = true
+		set.Add(sub)
 	}
 }
 
@@ -184,7 +185,8 @@ func (b *redoBlock) tuple(offset uint16) (heap.Tuple, bool) {
 
 // Status tells whether a transaction committed, if it ended.
 func (r *Redo) Status(xid uint32) (committed, known bool) {
-	return r.committed[xid], r.committed[xid] || r.aborted[xid]
+	committed = r.committed.Has(xid)
+	return committed, committed || r.aborted.Has(xid)
 }
 
 // RelationMap is that of a database, or of what all share, if it was written.

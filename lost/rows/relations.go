@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/gorewind/gorewind/catalog"
@@ -153,13 +154,10 @@ func (r *relations) former(db *database, was *catalog.Relation) *relation {
 		then = db.fork.Relations[was.OID]
 	}
 	switch {
-	case now != nil && (then == nil || compatible(then, now)):
+	case now != nil && then != nil && compatible(then, now) && (then.Locator == was.Locator || !r.altered(then, now)):
 		// Columns that were added are missing in older rows, which says so itself.
-		if then == nil && was.XMin == 0 {
-			return r.classify(db, now, nil, nil)
-		}
 		return r.classify(db, now, now, db.end)
-	case now != nil && then.Locator == was.Locator:
+	case now != nil && then != nil && then.Locator == was.Locator:
 		return r.classify(db, now, then, db.fork)
 	case now != nil:
 		return r.classify(db, now, nil, nil)
@@ -185,6 +183,12 @@ func compatible(was, is *catalog.Relation) bool {
 		}
 	}
 	return true
+}
+
+// altered reports whether a column of a table was changed behind the fork: what it was
+// in files in between is not known, even if it is the same again.
+func (r *relations) altered(was, is *catalog.Relation) bool {
+	return slices.ContainsFunc(is.Columns[:len(was.Columns)], func(c catalog.Column) bool { return r.f.outcome.committed.Has(c.XMin) })
 }
 
 func (r *relations) classify(db *database, table, layout *catalog.Relation, from *catalog.Database) *relation {
@@ -232,7 +236,8 @@ func (r *relations) classChanged(db *database, rel *catalog.Relation, xid uint32
 	if rel.Locator.Relation == 0 {
 		return
 	}
-	isNew := strings.HasPrefix(rel.Name, "pg_temp_") && rel.Kind == 'r'
+	// What is there in the end is a table that somebody has called so.
+	isNew := strings.HasPrefix(rel.Name, "pg_temp_") && rel.Kind == 'r' && db.end.Relations[rel.OID] == nil
 	known := r.files[rel.Locator]
 	if isNew {
 		of := r.find(rel.Locator)
