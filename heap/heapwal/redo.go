@@ -23,6 +23,7 @@ type Redo struct {
 	aborted   xidset.Set
 	maps      map[uint32][]byte
 	frozen    bool
+	missed    map[pgdata.RelFileLocator]bool
 }
 
 // redoBlock is what became of a block.
@@ -44,7 +45,7 @@ type ending struct {
 func NewRedo(f walreader.Format, want func(pgdata.RelFileLocator) bool) *Redo {
 	return &Redo{
 		decoder: NewDecoder(f), format: f, want: want, blocks: map[pgdata.RelFileLocator]map[pgdata.BlockNumber]*redoBlock{},
-		committed: xidset.Set{}, aborted: xidset.Set{}, maps: map[uint32][]byte{},
+		committed: xidset.Set{}, aborted: xidset.Set{}, maps: map[uint32][]byte{}, missed: map[pgdata.RelFileLocator]bool{},
 	}
 }
 
@@ -192,13 +193,26 @@ func (r *Redo) Status(xid uint32) (committed, known bool) {
 // RelationMap is that of a database, or of what all share, if it was written.
 func (r *Redo) RelationMap(database uint32) []byte { return r.maps[database] }
 
+// ask notes that a relation was asked for that is not wanted.
+func (r *Redo) ask(l pgdata.RelFileLocator) {
+	if !r.want(l) {
+		r.missed[l] = true
+	}
+}
+
+// Missed are the relations that were asked for and not wanted: of these it knows
+// nothing, and another one has to be made that wants them, too.
+func (r *Redo) Missed() map[pgdata.RelFileLocator]bool { return r.missed }
+
 // Blocks are those of a relation that the WAL is about, in order.
 func (r *Redo) Blocks(l pgdata.RelFileLocator) []pgdata.BlockNumber {
+	r.ask(l)
 	return slices.Sorted(maps.Keys(r.blocks[l]))
 }
 
 // Tuples are those of a page as of the end of the WAL.
 func (r *Redo) Tuples(l pgdata.RelFileLocator, n pgdata.BlockNumber, page heap.Page) ([]heap.Tuple, error) {
+	r.ask(l)
 	b := r.blocks[l][n]
 	if b != nil && (b.base != nil || b.isNew) {
 		page = b.base

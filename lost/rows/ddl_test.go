@@ -92,6 +92,39 @@ func TestTablesThatAreRewrittenAreFollowed(t *testing.T) {
 	})
 }
 
+// Catalogs that were rewritten have files like those of tables.
+func TestRewrittenCatalogsAreReadAsOthers(t *testing.T) {
+	pgtest.EachOf(t, []string{"9.6", "18"}, func(t *testing.T, in *pgtest.Installation) {
+		for _, mode := range []pgtest.StopMode{pgtest.Fast, pgtest.Immediate} {
+			for _, catalogs := range [][]string{{"VACUUM FULL"}, {"VACUUM FULL pg_attribute"}, nil} {
+				c := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"autovacuum": "off"}})
+				c.Start(t)
+				c.Exec(t, "CREATE TABLE altered (id int, v int)", "CREATE TABLE dropped (a int, b text)")
+				c.Exec(t, catalogs...)
+				c.Exec(t, "CHECKPOINT")
+				fork := c.InsertLSN(t)
+				c.Exec(t,
+					"INSERT INTO altered VALUES (1, 10)", "ALTER TABLE altered ALTER v TYPE text USING v::text", "INSERT INTO altered VALUES (2, 'abcdefg')",
+					"CREATE TABLE made (a int, b text)", "INSERT INTO made VALUES (1, 'one')")
+				if catalogs == nil { // behind the checkpoint
+					c.Exec(t, "VACUUM FULL pg_attribute", "VACUUM FULL pg_class", "VACUUM FULL pg_index", "ALTER TABLE made ADD c int", "INSERT INTO made VALUES (2, 'two', 2)")
+				}
+				c.Stop(t, mode)
+				list, _, _ := find(t, c, fork, nil)
+				var got []string
+				for _, e := range list {
+					got = append(got, e.rel+" "+e.new)
+				}
+				want := []string{"altered (1,10)", "altered (2,abcdefg)", "made (1,one)"}
+				if catalogs == nil {
+					want = []string{"altered (1,10)", "altered (2,abcdefg)", "made (1,one,)", "made (2,two,2)"}
+				}
+				assert.Equal(t, want, got, "%s %v", mode, catalogs)
+			}
+		}
+	})
+}
+
 // without drops what only old majors rewrite: ADD COLUMN with a default, up to 10.
 func without(in *pgtest.Installation, what map[string]string, name string) map[string]string {
 	if in.Version.ServerNum < 1100 {
