@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"walreader":                         {"pgdata"},
 	"heap":                              {"pgdata"},
 	"heap/types":                        {"heap"},
-	"heap/heapwal":                      {"pgdata", "walreader", "heap"},
+	"heap/heapwal":                      {"pgdata", "walreader", "heap", "internal/xidset"},
 	"catalog":                           {"pgdata", "heap", "heap/types"},
 	"internal/xidset":                   {},
 	"lost":                              {"pgdata", "walreader", "heap/heapwal", "internal/xidset"},

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/gorewind/gorewind/heap"
+	"github.com/gorewind/gorewind/internal/xidset"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -18,10 +19,11 @@ type Redo struct {
 	format    walreader.Format
 	want      func(pgdata.RelFileLocator) bool
 	blocks    map[pgdata.RelFileLocator]map[pgdata.BlockNumber]*redoBlock
-	committed map[uint32]bool
-	aborted   map[uint32]bool
+	committed xidset.Set
+	aborted   xidset.Set
 	maps      map[uint32][]byte
 	frozen    bool
+	missed    map[pgdata.RelFileLocator]bool
 }
 
 // redoBlock is what became of a block.
@@ -43,7 +45,7 @@ type ending struct {
 func NewRedo(f walreader.Format, want func(pgdata.RelFileLocator) bool) *Redo {
 	return &Redo{
 		decoder: NewDecoder(f), format: f, want: want, blocks: map[pgdata.RelFileLocator]map[pgdata.BlockNumber]*redoBlock{},
-		committed: map[uint32]bool{}, aborted: map[uint32]bool{}, maps: map[uint32][]byte{},
+		committed: xidset.Set{}, aborted: xidset.Set{}, maps: map[uint32][]byte{}, missed: map[pgdata.RelFileLocator]bool{},
 	}
 }
 
@@ -120,9 +122,9 @@ func (r *Redo) end(rec *walreader.Record) {
 	if e.Prepared != 0 {
 		xid = e.Prepared
 	}
-	set[xid] = true
+	set.Add(xid)
 	for sub := range e.Subtransactions() {
-		set[sub] = true
+		set.Add(sub)
 	}
 }
 
@@ -184,19 +186,33 @@ func (b *redoBlock) tuple(offset uint16) (heap.Tuple, bool) {
 
 // Status tells whether a transaction committed, if it ended.
 func (r *Redo) Status(xid uint32) (committed, known bool) {
-	return r.committed[xid], r.committed[xid] || r.aborted[xid]
+	committed = r.committed.Has(xid)
+	return committed, committed || r.aborted.Has(xid)
 }
 
 // RelationMap is that of a database, or of what all share, if it was written.
 func (r *Redo) RelationMap(database uint32) []byte { return r.maps[database] }
 
+// ask notes that a relation was asked for that is not wanted.
+func (r *Redo) ask(l pgdata.RelFileLocator) {
+	if !r.want(l) {
+		r.missed[l] = true
+	}
+}
+
+// Missed are the relations that were asked for and not wanted: of these it knows
+// nothing, and another one has to be made that wants them, too.
+func (r *Redo) Missed() map[pgdata.RelFileLocator]bool { return r.missed }
+
 // Blocks are those of a relation that the WAL is about, in order.
 func (r *Redo) Blocks(l pgdata.RelFileLocator) []pgdata.BlockNumber {
+	r.ask(l)
 	return slices.Sorted(maps.Keys(r.blocks[l]))
 }
 
 // Tuples are those of a page as of the end of the WAL.
 func (r *Redo) Tuples(l pgdata.RelFileLocator, n pgdata.BlockNumber, page heap.Page) ([]heap.Tuple, error) {
+	r.ask(l)
 	b := r.blocks[l][n]
 	if b != nil && (b.base != nil || b.isNew) {
 		page = b.base

@@ -72,7 +72,7 @@ func (e *event) decode(b []byte) (rest []byte, err error) {
 }
 
 // buffer keeps the events of transactions that have not committed yet. What is more
-// than it may hold goes to a file.
+// than it may hold goes to a file, which has no name: however this ends, it is gone.
 type buffer struct {
 	dir    string // for the file
 	limit  int
@@ -86,6 +86,7 @@ type buffer struct {
 // pending is what is kept of a transaction or subtransaction: pieces in the file, and
 // what came after these.
 type pending struct {
+	first   pgdata.LSN
 	spilled []span
 	tail    []byte
 }
@@ -102,7 +103,7 @@ const tailLimit = 256 << 10
 func (b *buffer) add(e *event) error {
 	p := b.open[e.xid]
 	if p == nil {
-		p = &pending{}
+		p = &pending{first: e.lsn}
 		b.open[e.xid] = p
 	}
 	had := len(p.tail)
@@ -129,10 +130,12 @@ func (b *buffer) spill(p *pending) error {
 	}
 	if b.file == nil {
 		f, err := os.CreateTemp(b.dir, "spill-*.tmp")
+		if err == nil {
+			b.file, err = f, os.Remove(f.Name())
+		}
 		if err != nil {
 			return fmt.Errorf("could not make a file for what does not fit into memory: %w", err)
 		}
-		b.file = f
 	}
 	if _, err := b.file.WriteAt(p.tail, b.end); err != nil {
 		return fmt.Errorf("could not write what does not fit into memory: %w", err)
@@ -148,7 +151,7 @@ func (b *buffer) close() error {
 	if b.file == nil {
 		return nil
 	}
-	return errors.Join(b.file.Close(), os.Remove(b.file.Name()))
+	return b.file.Close()
 }
 
 // take yields the events of a transaction and its subtransactions in the order of
@@ -163,20 +166,18 @@ func (b *buffer) take(xids []uint32, visit func(*event) error) error {
 		delete(b.open, xid)
 		b.size -= len(p.tail)
 		c := &cursor{b: b, spilled: p.spilled, tail: p.tail}
-		more, err := c.next()
-		if err != nil {
-			return err
-		}
-		if more {
-			m = append(m, c)
-		}
+		c.event.lsn = p.first
+		m = append(m, c)
 	}
 	heap.Init(&m)
 	for len(m) > 0 {
 		c := m[0]
-		if err := visit(&c.event); err != nil {
-			return err
+		if c.begun { // else nothing of it is read yet: subtransactions follow each other
+			if err := visit(&c.event); err != nil {
+				return err
+			}
 		}
+		c.begun = true
 		more, err := c.next()
 		switch {
 		case err != nil:
@@ -200,6 +201,7 @@ type cursor struct {
 	spilled []span
 	tail    []byte
 	piece   []byte // not read yet
+	begun   bool
 	event   event
 }
 
@@ -231,7 +233,9 @@ func (m merge) Less(i, j int) bool { return m[i].event.lsn < m[j].event.lsn }
 func (m merge) Swap(i, j int)      { m[i], m[j] = m[j], m[i] }
 func (m *merge) Push(x any)        { *m = append(*m, x.(*cursor)) }
 func (m *merge) Pop() any {
-	last := (*m)[len(*m)-1]
-	*m = (*m)[:len(*m)-1]
+	end := len(*m) - 1
+	last := (*m)[end]
+	(*m)[end] = nil // it holds what it has read
+	*m = (*m)[:end]
 	return last
 }

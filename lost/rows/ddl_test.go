@@ -34,6 +34,7 @@ func TestTablesThatAreRewrittenAreFollowed(t *testing.T) {
 				"CREATE TABLE less (id int PRIMARY KEY, gone text, kept text)",
 				"CREATE TABLE old_default (id int PRIMARY KEY)", "INSERT INTO old_default VALUES (1)",
 				"CREATE TABLE toasted (id int PRIMARY KEY, t text)", "INSERT INTO toasted VALUES (0, "+long+")",
+				"CREATE TABLE there_and_back (id int PRIMARY KEY, v int)", "INSERT INTO there_and_back VALUES (1, 1)",
 				"CREATE MATERIALIZED VIEW view AS SELECT * FROM grown",
 				"CHECKPOINT",
 			)
@@ -48,6 +49,9 @@ func TestTablesThatAreRewrittenAreFollowed(t *testing.T) {
 				"INSERT INTO less VALUES (1, 'gone', 'kept')", "ALTER TABLE less DROP COLUMN gone", "INSERT INTO less VALUES (2, 'kept, too')",
 				"UPDATE old_default SET id = 7 WHERE id = 1", "ALTER TABLE old_default ADD COLUMN r double precision DEFAULT random()",
 				"INSERT INTO toasted VALUES (1, "+long+")", "VACUUM FULL toasted", "UPDATE toasted SET id = id + 10", "DELETE FROM toasted WHERE id = 10", "VACUUM toasted",
+				"BEGIN; CREATE TABLE pg_temp_1 (a int); INSERT INTO pg_temp_1 VALUES (1); COMMIT",
+				"ALTER TABLE there_and_back ALTER v TYPE text USING v::text", "INSERT INTO there_and_back VALUES (2, 'abcdefg')", "ALTER TABLE there_and_back ALTER v TYPE int USING length(v)",
+				"CHECKPOINT", "CREATE TABLE retyped (a int, b text)", "INSERT INTO retyped VALUES (1000003, 'b')", "ALTER TABLE retyped ALTER a TYPE text",
 				"CREATE TABLE made AS SELECT 1 AS a, 'text'::text AS b", "REFRESH MATERIALIZED VIEW view",
 				"CREATE TABLE short_lived (a int)", "INSERT INTO short_lived VALUES (1)", "DROP TABLE short_lived",
 			)
@@ -67,6 +71,9 @@ func TestTablesThatAreRewrittenAreFollowed(t *testing.T) {
 			assert.Equal(t, []string{"update (1,MISSING) (7,MISSING)"}, got["old_default"], "%s", mode)
 			assert.Equal(t, []string{"insert  (1,…)", "update (0,…) (10,…)", "update (1,…) (11,…)", "delete (10,…)"}, got["toasted"], "%s", mode)
 			assert.Equal(t, []string{"insert  (1,text)"}, got["made"], "%s", mode)
+			assert.Equal(t, []string{"insert  (1)"}, got["pg_temp_1"], "%s: whatever it is called", mode)
+			assert.Equal(t, []string{"insert  ()"}, got["there_and_back"], "%s: what it was meanwhile is not known", mode)
+			assert.Equal(t, []string{"insert  ()"}, got["retyped"], "%s: what it was at first is not known", mode)
 			assert.Empty(t, got["view"], "a refresh is no change")
 			for _, rel := range []string{"dropped", "short_lived"} { // as long as its catalog entry was not overwritten
 				if len(got[rel]) > 0 {
@@ -79,8 +86,41 @@ func TestTablesThatAreRewrittenAreFollowed(t *testing.T) {
 			}
 			assert.Equal(t, map[string]string{
 				"full_vacuum": "rewritten", "truncated": "emptied", "altered": "rewritten", "dropped": "dropped", "old_default": "rewritten",
-				"toasted": "rewritten", "made": "created", "view": "rewritten",
+				"toasted": "rewritten", "made": "created", "pg_temp_1": "created", "there_and_back": "rewritten", "retyped": "created", "view": "rewritten",
 			}, without(in, what, "grown"), "%s", mode)
+		}
+	})
+}
+
+// Catalogs that were rewritten have files like those of tables.
+func TestRewrittenCatalogsAreReadAsOthers(t *testing.T) {
+	pgtest.EachOf(t, []string{"9.6", "18"}, func(t *testing.T, in *pgtest.Installation) {
+		for _, mode := range []pgtest.StopMode{pgtest.Fast, pgtest.Immediate} {
+			for _, catalogs := range [][]string{{"VACUUM FULL"}, {"VACUUM FULL pg_attribute"}, nil} {
+				c := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"autovacuum": "off"}})
+				c.Start(t)
+				c.Exec(t, "CREATE TABLE altered (id int, v int)", "CREATE TABLE dropped (a int, b text)")
+				c.Exec(t, catalogs...)
+				c.Exec(t, "CHECKPOINT")
+				fork := c.InsertLSN(t)
+				c.Exec(t,
+					"INSERT INTO altered VALUES (1, 10)", "ALTER TABLE altered ALTER v TYPE text USING v::text", "INSERT INTO altered VALUES (2, 'abcdefg')",
+					"CREATE TABLE made (a int, b text)", "INSERT INTO made VALUES (1, 'one')")
+				if catalogs == nil { // behind the checkpoint
+					c.Exec(t, "VACUUM FULL pg_attribute", "VACUUM FULL pg_class", "VACUUM FULL pg_index", "ALTER TABLE made ADD c int", "INSERT INTO made VALUES (2, 'two', 2)")
+				}
+				c.Stop(t, mode)
+				list, _, _ := find(t, c, fork, nil)
+				var got []string
+				for _, e := range list {
+					got = append(got, e.rel+" "+e.new)
+				}
+				want := []string{"altered (1,10)", "altered (2,abcdefg)", "made (1,one)"}
+				if catalogs == nil {
+					want = []string{"altered (1,10)", "altered (2,abcdefg)", "made (1,one,)", "made (2,two,2)"}
+				}
+				assert.Equal(t, want, got, "%s %v", mode, catalogs)
+			}
 		}
 	})
 }

@@ -12,21 +12,54 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
-// encodings are those of databases, by their numbers in mb/pg_wchar.h. UTF8 needs
-// none; of SQL_ASCII and of those that are missing only what is UTF-8 is taken for text.
-var encodings = map[int32]encoding.Encoding{
-	1: japanese.EUCJP, 2: simplifiedchinese.GBK, 3: korean.EUCKR, 5: japanese.EUCJP,
-	8: charmap.ISO8859_1, 9: charmap.ISO8859_2, 10: charmap.ISO8859_3, 11: charmap.ISO8859_4, 12: charmap.ISO8859_9,
-	13: charmap.ISO8859_10, 14: charmap.ISO8859_13, 15: charmap.ISO8859_14, 16: charmap.ISO8859_15, 17: charmap.ISO8859_16,
-	18: charmap.Windows1256, 19: charmap.Windows1258, 20: charmap.CodePage866, 21: charmap.Windows874, 22: charmap.KOI8R,
-	23: charmap.Windows1251, 24: charmap.Windows1252, 25: charmap.ISO8859_5, 26: charmap.ISO8859_6, 27: charmap.ISO8859_7, 28: charmap.ISO8859_8,
-	29: charmap.Windows1250, 30: charmap.Windows1253, 31: charmap.Windows1254, 32: charmap.Windows1255, 33: charmap.Windows1257, 34: charmap.KOI8U,
+// charset is an encoding of databases, of which most have an equal elsewhere.
+type charset struct {
+	encoding.Encoding // nil: one of which only ASCII is taken for text
+	// lastLead, for EUC encodings, is the last byte that begins a character of two
+	// bytes: what is beyond is read here, and not by servers.
+	lastLead byte
+	unlike   string // characters that are others to servers, or none (utils/mb/Unicode)
+}
+
+// charsets are those of databases, by their numbers in mb/pg_wchar.h. Those that are
+// missing are SQL_ASCII and UTF8: what is UTF-8 is text there.
+var charsets = map[int32]charset{
+	1: {japanese.EUCJP, 0xF4, "¦～"}, 2: {simplifiedchinese.GBK, 0xF7, "·—ⅰⅱⅲⅳⅴⅵⅶⅷⅸⅹ€ɑńňǹɡ︵︶︹︺︿﹀︽︾﹁﹂﹃﹄︻︼︷︸︱︳︴"}, 3: {korean.EUCKR, 0xFE, ""},
+	4: {}, 5: {}, 7: {}, // EUC_TW, EUC_JIS_2004, MULE_INTERNAL
+	8: {Encoding: charmap.ISO8859_1}, 9: {Encoding: charmap.ISO8859_2}, 10: {Encoding: charmap.ISO8859_3}, 11: {Encoding: charmap.ISO8859_4},
+	12: {Encoding: charmap.ISO8859_9}, 13: {Encoding: charmap.ISO8859_10}, 14: {Encoding: charmap.ISO8859_13}, 15: {Encoding: charmap.ISO8859_14},
+	16: {Encoding: charmap.ISO8859_15}, 17: {Encoding: charmap.ISO8859_16}, 18: {Encoding: charmap.Windows1256}, 19: {Encoding: charmap.Windows1258},
+	20: {Encoding: charmap.CodePage866}, 21: {Encoding: charmap.Windows874}, 22: {Encoding: charmap.KOI8R}, 23: {Encoding: charmap.Windows1251},
+	24: {Encoding: charmap.Windows1252}, 25: {Encoding: charmap.ISO8859_5}, 26: {Encoding: charmap.ISO8859_6}, 27: {Encoding: charmap.ISO8859_7},
+	28: {Encoding: charmap.ISO8859_8}, 29: {Encoding: charmap.Windows1250}, 30: {Encoding: charmap.Windows1253}, 31: {Encoding: charmap.Windows1254},
+	32: {Encoding: charmap.Windows1255, unlike: "\u05ba"}, 33: {Encoding: charmap.Windows1257}, 34: {Encoding: charmap.KOI8U, unlike: "Ўў"},
+}
+
+// has reports whether servers read the characters of an EUC text, too.
+func (c *charset) has(s string) bool {
+	for i := 0; c.lastLead != 0 && i < len(s); i++ {
+		switch b := s[i]; {
+		case b < utf8.RuneSelf:
+		case b == 0x8F: // three bytes
+			i += 2
+		case b <= c.lastLead:
+			i++
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // textDecoder makes UTF-8 of a database's text.
-type textDecoder struct{ from encoding.Encoding }
+type textDecoder struct{ from *charset }
 
-func decoderFor(number int32) textDecoder { return textDecoder{encodings[number]} }
+func decoderFor(number int32) textDecoder {
+	if c, has := charsets[number]; has {
+		return textDecoder{&c}
+	}
+	return textDecoder{}
+}
 
 // decode makes UTF-8 of text. Bytes that are no text become \xNN, and escaped is true.
 func (d textDecoder) decode(s string) (text string, escaped bool) {
@@ -41,20 +74,30 @@ func (d textDecoder) decode(s string) (text string, escaped bool) {
 		if utf8.ValidString(s) {
 			return s, false
 		}
-		return escapeBytes(s), true
+		return escapeBytes(s, utf8.DecodeRuneInString), true
+	case d.from.Encoding == nil || !d.from.has(s):
+		return escapeBytes(s, noRune), true
 	}
 	text, err := d.from.NewDecoder().String(s)
-	if err != nil || strings.ContainsRune(text, utf8.RuneError) {
-		return escapeBytes(s), true
+	if err != nil || strings.ContainsRune(text, utf8.RuneError) || strings.ContainsAny(text, d.from.unlike) {
+		return escapeBytes(s, noRune), true
 	}
 	return text, false
 }
 
-// escapeBytes keeps what is UTF-8 and writes all else as \xNN.
-func escapeBytes(s string) string {
+// noRune finds none but those of ASCII.
+func noRune(s string) (rune, int) {
+	if s[0] < utf8.RuneSelf {
+		return rune(s[0]), 1
+	}
+	return utf8.RuneError, 1
+}
+
+// escapeBytes keeps the characters that are found and writes all else as \xNN.
+func escapeBytes(s string, find func(string) (rune, int)) string {
 	var b strings.Builder
 	for len(s) > 0 {
-		r, size := utf8.DecodeRuneInString(s)
+		r, size := find(s)
 		if r == utf8.RuneError && size == 1 {
 			fmt.Fprintf(&b, `\x%02x`, s[0])
 		} else {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"path"
 	"slices"
 	"time"
@@ -90,36 +91,72 @@ func Find(ctx context.Context, o Options) (*Finder, error) {
 		}
 		f.summary.Incomplete = !whole
 	}
-	options := catalog.Options{Files: o.Files, Version: o.Format.Version, Geometry: o.Format.Geometry}
-	if o.Recovery != 0 {
-		f.begin = min(f.begin, o.Recovery)
-		if options.Newer, err = f.redo(ctx, o.Recovery, o.End); err != nil {
-			return nil, err
-		}
-	}
-	if f.end, err = catalog.Open(ctx, options); err != nil {
-		return nil, err
-	}
-	options.After = f.outcome.committed.Has
-	if f.outcome.changedCatalogs() {
-		if options.Newer, err = f.redo(ctx, f.begin, o.Fork); err != nil {
-			return nil, errors.Join(err, f.end.Close())
-		}
-	}
-	if f.fork, err = catalog.Open(ctx, options); err != nil {
-		return nil, errors.Join(err, f.end.Close())
-	}
-	f.versions = newVersions(o.Memory, f.end)
 	f.relations = &relations{f: f, files: map[pgdata.RelFileLocator]*relation{}, dbs: map[uint32]*database{}}
-	if err := f.relations.open(ctx, f.outcome.relations); err != nil {
+	if err := f.readCatalogs(ctx); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+	f.versions = newVersions(o.Memory, f.end)
 	return f, nil
 }
 
+// readCatalogs reads the catalogs as of the end, and as of the fork.
+func (f *Finder) readCatalogs(ctx context.Context) (err error) {
+	options := catalog.Options{Files: f.o.Files, Version: f.o.Format.Version, Geometry: f.o.Format.Geometry}
+	var redo func(catalogFiles) (*heapwal.Redo, error)
+	if f.o.Recovery != 0 {
+		f.begin = min(f.begin, f.o.Recovery)
+		redo = func(files catalogFiles) (*heapwal.Redo, error) { return f.redo(ctx, f.o.Recovery, f.o.End, files) }
+	}
+	f.end, err = readAll(ctx, &options, redo, func(c *catalog.Cluster) error { return f.relations.openEnd(ctx, c, f.outcome.relations) })
+	if err != nil {
+		return err
+	}
+	options.After, redo = f.outcome.committed.Has, nil
+	if f.relations.changedCatalogs(f.outcome.relations) {
+		redo = func(files catalogFiles) (*heapwal.Redo, error) { return f.redo(ctx, f.begin, f.o.Fork, files) }
+	}
+	f.fork, err = readAll(ctx, &options, redo, func(c *catalog.Cluster) error { return f.relations.openFork(ctx, c) })
+	return err
+}
+
+// catalogFiles are files of catalogs that were rewritten: as a rule the number of a
+// catalog's file is that of the catalog.
+type catalogFiles map[pgdata.RelFileLocator]bool
+
+// readAll opens a cluster and reads it, with what the WAL says of its catalogs, if that
+// is asked for. Which files those are the catalogs themselves tell: where one was read of
+// which the WAL was not looked at, all of it begins again.
+func readAll(ctx context.Context, o *catalog.Options, redo func(catalogFiles) (*heapwal.Redo, error), read func(*catalog.Cluster) error) (*catalog.Cluster, error) {
+	for files := (catalogFiles{}); ; {
+		var newer *heapwal.Redo
+		if redo != nil {
+			var err error
+			if newer, err = redo(files); err != nil {
+				return nil, err
+			}
+			o.Newer = newer
+		}
+		c, err := catalog.Open(ctx, *o)
+		if err == nil {
+			err = read(c)
+		}
+		again := newer != nil && len(newer.Missed()) > 0
+		if err == nil && !again {
+			return c, nil
+		}
+		if c != nil {
+			err = errors.Join(err, c.Close())
+		}
+		if !again {
+			return nil, err
+		}
+		maps.Copy(files, newer.Missed())
+	}
+}
+
 // redo reads what the WAL says of the catalogs as of a place in it.
-func (f *Finder) redo(ctx context.Context, from, to pgdata.LSN) (*heapwal.Redo, error) {
-	redo := heapwal.NewRedo(f.o.Format, func(l pgdata.RelFileLocator) bool { return l.Relation < firstNormalOID })
+func (f *Finder) redo(ctx context.Context, from, to pgdata.LSN, files catalogFiles) (*heapwal.Redo, error) {
+	redo := heapwal.NewRedo(f.o.Format, func(l pgdata.RelFileLocator) bool { return l.Relation < firstNormalOID || files[l] })
 	r := walreader.NewReader(f.o.WAL, f.o.Format)
 	defer func() { _ = r.Close() }()
 	for rec, err := range r.Records(ctx, from, f.o.End) {
@@ -137,7 +174,14 @@ func (f *Finder) redo(ctx context.Context, from, to pgdata.LSN) (*heapwal.Redo, 
 }
 
 // Close closes what is open.
-func (f *Finder) Close() error { return errors.Join(f.end.Close(), f.fork.Close()) }
+func (f *Finder) Close() (err error) {
+	for _, c := range []*catalog.Cluster{f.end, f.fork} {
+		if c != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}
+	return err
+}
 
 // table is what is counted of a table.
 func (f *Finder) table(db *database, rel *catalog.Relation) *Table {

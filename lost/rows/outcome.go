@@ -101,13 +101,3 @@ func (o *outcome) oldest() (xid uint32, ok bool) {
 	})
 	return xid, ok
 }
-
-// changedCatalogs reports whether rows of catalogs were changed.
-func (o *outcome) changedCatalogs() bool {
-	for l := range o.relations {
-		if l.Relation < firstNormalOID {
-			return true
-		}
-	}
-	return false
-}

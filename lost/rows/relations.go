@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/gorewind/gorewind/catalog"
@@ -61,39 +62,58 @@ type relations struct {
 	dbs   map[uint32]*database
 }
 
-// open reads the catalogs of the databases that files belong to.
-func (r *relations) open(ctx context.Context, files map[pgdata.RelFileLocator]bool) error {
+// openEnd reads the catalogs of the databases that files belong to.
+func (r *relations) openEnd(ctx context.Context, c *catalog.Cluster, files map[pgdata.RelFileLocator]bool) error {
 	oids := map[uint32]bool{}
 	for l := range files {
 		if l.Database != 0 {
 			oids[l.Database] = true
 		}
 	}
-	for _, info := range r.f.end.Databases {
+	for _, info := range c.Databases {
 		if !oids[info.OID] {
 			continue
 		}
-		db := &database{info: info, classes: map[pgdata.RelFileLocator]*catalog.Relation{}}
-		db.text = decoderFor(info.Encoding)
-		var err error
-		if db.end, err = r.f.end.Database(ctx, info, wanted); err != nil {
+		end, err := c.Database(ctx, info, wanted)
+		if err != nil {
 			return err
 		}
-		// What was is of use where it can still be read, and no condition.
-		for _, was := range r.f.fork.Databases {
-			if was.OID == info.OID && was.Tablespace == info.Tablespace {
-				if db.fork, err = r.f.fork.Database(ctx, was, wanted); err != nil {
-					if !errors.Is(err, heap.ErrCorrupt) && !errors.Is(err, fs.ErrNotExist) {
-						return err
-					}
-					r.f.log.DebugContext(ctx, fmt.Sprintf("the catalogs of database %q as of the divergence cannot be read: %v", info.Name, err))
-					db.fork = nil
-				}
-			}
-		}
-		r.dbs[info.OID] = db
+		r.dbs[info.OID] = &database{info: info, end: end, text: decoderFor(info.Encoding), classes: map[pgdata.RelFileLocator]*catalog.Relation{}}
 	}
 	return nil
+}
+
+// openFork reads them as they were. That is of use where it can still be read, and no
+// condition.
+func (r *relations) openFork(ctx context.Context, c *catalog.Cluster) error {
+	for _, was := range c.Databases {
+		db := r.dbs[was.OID]
+		if db == nil || was.Tablespace != db.info.Tablespace {
+			continue
+		}
+		var err error
+		if db.fork, err = c.Database(ctx, was, wanted); err != nil {
+			if !errors.Is(err, heap.ErrCorrupt) && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			r.f.log.DebugContext(ctx, fmt.Sprintf("the catalogs of database %q as of the divergence cannot be read: %v", was.Name, err))
+			db.fork = nil
+		}
+	}
+	return nil
+}
+
+// changedCatalogs reports whether some of the files are catalogs'.
+func (r *relations) changedCatalogs(files map[pgdata.RelFileLocator]bool) bool {
+	for l := range files {
+		if l.Relation < firstNormalOID {
+			return true
+		}
+		if db := r.dbs[l.Database]; db != nil && db.end.ByFile[l] != nil && db.end.ByFile[l].OID < firstNormalOID {
+			return true
+		}
+	}
+	return false
 }
 
 // wanted tells relations whose columns are needed.
@@ -153,13 +173,10 @@ func (r *relations) former(db *database, was *catalog.Relation) *relation {
 		then = db.fork.Relations[was.OID]
 	}
 	switch {
-	case now != nil && (then == nil || compatible(then, now)):
+	case now != nil && then != nil && compatible(then, now) && (then.Locator == was.Locator || !r.altered(then, now)):
 		// Columns that were added are missing in older rows, which says so itself.
-		if then == nil && was.XMin == 0 {
-			return r.classify(db, now, nil, nil)
-		}
 		return r.classify(db, now, now, db.end)
-	case now != nil && then.Locator == was.Locator:
+	case now != nil && then != nil && then.Locator == was.Locator:
 		return r.classify(db, now, then, db.fork)
 	case now != nil:
 		return r.classify(db, now, nil, nil)
@@ -185,6 +202,12 @@ func compatible(was, is *catalog.Relation) bool {
 		}
 	}
 	return true
+}
+
+// altered reports whether a column of a table was changed behind the fork: what it was
+// in files in between is not known, even if it is the same again.
+func (r *relations) altered(was, is *catalog.Relation) bool {
+	return slices.ContainsFunc(is.Columns[:len(was.Columns)], func(c catalog.Column) bool { return r.f.outcome.committed.Has(c.XMin) })
 }
 
 func (r *relations) classify(db *database, table, layout *catalog.Relation, from *catalog.Database) *relation {
@@ -232,7 +255,8 @@ func (r *relations) classChanged(db *database, rel *catalog.Relation, xid uint32
 	if rel.Locator.Relation == 0 {
 		return
 	}
-	isNew := strings.HasPrefix(rel.Name, "pg_temp_") && rel.Kind == 'r'
+	// What is there in the end is a table that somebody has called so.
+	isNew := strings.HasPrefix(rel.Name, "pg_temp_") && rel.Kind == 'r' && db.end.Relations[rel.OID] == nil
 	known := r.files[rel.Locator]
 	if isNew {
 		of := r.find(rel.Locator)

@@ -59,6 +59,7 @@ type pendingChange struct {
 const (
 	batchChanges = 2000
 	batchBytes   = 8 << 20
+	valueSize    = 48 // beside its text
 )
 
 // batch is changes that are compared together.
@@ -71,7 +72,7 @@ func (b *batch) add(c *rows.Change) (full bool) {
 	b.changes = append(b.changes, pendingChange{Change: *c})
 	for _, values := range [][]rows.Value{c.New, c.Old} {
 		for _, v := range values {
-			b.size += len(v.Text)
+			b.size += valueSize + len(v.Text)
 		}
 	}
 	return len(b.changes) >= batchChanges || b.size > batchBytes

@@ -59,7 +59,7 @@ type About struct {
 	Divergence string `json:"divergence"` // LSN
 	Timeline   uint32 `json:"timeline"`   // on which that lies
 	EndOfWAL   string `json:"end_of_wal"`
-	// CrashRecovery is that the target was not shut down cleanly, and its WAL was taken
+	// NotShutDown is that the target was not shut down cleanly, and its WAL was taken
 	// into account.
 	NotShutDown bool `json:"not_shut_down,omitempty"`
 }
@@ -69,15 +69,25 @@ type About struct {
 func Write(ctx context.Context, o Options, changes iter.Seq2[*rows.Change, error], sum func() rows.Summary) (*Summary, error) {
 	w := newWriter(o)
 	err := w.write(ctx, changes)
+	if err == nil {
+		err = notWritten(w.endSQL())
+	}
 	if closing := w.close(); err == nil {
-		err = closing
+		err = notWritten(closing)
 	}
 	if err != nil {
 		return nil, err
 	}
 	s := w.summary(sum())
 	if err := w.finish(s); err != nil {
-		return nil, err
+		return nil, notWritten(err)
 	}
 	return s, nil
+}
+
+func notWritten(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("could not write lost rows: %w", err)
 }

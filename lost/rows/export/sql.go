@@ -84,10 +84,8 @@ func writeSQL(w *bufio.Writer, c *rows.Change, v *verdict) {
 	}
 	if statement == "" {
 		fmt.Fprintf(w, "-- %s of %s, row at %v: no statement, because %s\n", c.Op, comment(name), place(c), comment(why))
-		for _, values := range [][]rows.Value{c.New} {
-			if values != nil {
-				fmt.Fprintf(w, "-- new: %s\n", comment(describe(t, values)))
-			}
+		if c.New != nil {
+			fmt.Fprintf(w, "-- new: %s\n", comment(describe(t, c.New)))
 		}
 		return
 	}
@@ -184,7 +182,7 @@ func updateSQL(t *rows.Table, name string, c *rows.Change) (statement, why strin
 	var set []string
 	for i, column := range t.Columns {
 		v := c.New[i]
-		switch same := settable(c.Old[i]) && v.Null == c.Old[i].Null && v.Text == c.Old[i].Text; {
+		switch same := v == c.Old[i] && !v.Missing && !v.Escaped; {
 		case column.Generated || same:
 		case !settable(v):
 			return "", notWhole

@@ -26,6 +26,7 @@ type writer struct {
 	used    map[string]bool  // paths, as a file system sees them that takes a for A
 	dirs    map[string]string
 	open    list.List // of *file, used last first
+	spare   []*bufio.Writer
 	written map[*rows.Table]int64
 
 	batch       batch // of changes that are to be compared
@@ -44,7 +45,8 @@ type file struct {
 
 func newWriter(o Options) *writer {
 	return &writer{
-		o: o, files: map[*rows.Table]*file{}, bySQL: map[string]*file{}, used: map[string]bool{}, dirs: map[string]string{},
+		o: o, files: map[*rows.Table]*file{}, bySQL: map[string]*file{}, dirs: map[string]string{},
+		used:    map[string]bool{strings.ToLower(summaryName): true, strings.ToLower(readmeName): true},
 		written: map[*rows.Table]int64{}, notCompared: map[*rows.Table]string{}, verdicts: map[string]int64{},
 	}
 }
@@ -63,7 +65,7 @@ func (w *writer) write(ctx context.Context, changes iter.Seq2[*rows.Change, erro
 		w.written[c.Table]++
 		if w.o.Lookup == nil {
 			if err := w.change(c, nil); err != nil {
-				return fmt.Errorf("could not write lost rows: %w", err)
+				return notWritten(err)
 			}
 			continue
 		}
@@ -88,7 +90,7 @@ func (w *writer) writeBatch(ctx context.Context) error {
 		c := &w.batch.changes[i]
 		w.verdicts[c.verdict.what]++
 		if err := w.change(&c.Change, &c.verdict); err != nil {
-			return fmt.Errorf("could not write lost rows: %w", err)
+			return notWritten(err)
 		}
 	}
 	clear(w.batch.changes)
@@ -102,23 +104,24 @@ func (w *writer) change(c *rows.Change, v *verdict) error {
 	if err != nil {
 		return err
 	}
+	begun := f.begun
+	f.begun = true
 	switch w.o.Format {
 	case JSONL:
 		return writeJSON(f.w, c, v)
 	case SQL:
-		if !f.begun {
+		if !begun {
 			writeSQLHeader(f.w, w.o.About, c.Table.Database)
 		}
-		f.begun = true
 		writeSQL(f.w, c, v)
-		return nil
+	default:
+		if !begun {
+			writeCSVHeader(f.w, c.Table, v != nil)
+		}
+		writeCSV(f.w, c, v)
 	}
-	if !f.begun {
-		writeCSVHeader(f.w, c.Table, v != nil)
-	}
-	f.begun = true
-	writeCSV(f.w, c, v)
-	return nil
+	_, err = f.w.Write(nil) // whatever failed before
+	return err
 }
 
 // file is the one of a table, open.
@@ -138,17 +141,22 @@ func (w *writer) file(t *rows.Table) (*file, error) {
 		}
 		w.files[t] = f
 	}
+	return f, w.reopen(f)
+}
+
+// reopen opens a file where that is necessary.
+func (w *writer) reopen(f *file) error {
 	if f.f != nil {
 		w.open.MoveToFront(f.element)
-		return f, nil
+		return nil
 	}
 	if w.open.Len() >= maxOpen {
 		if err := w.closeFile(w.open.Back().Value.(*file)); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := w.o.Dir.MkdirAll(path.Dir(f.path), 0o700); err != nil {
-		return nil, err
+		return err
 	}
 	flags := os.O_WRONLY | os.O_CREATE | os.O_APPEND
 	if !f.begun {
@@ -156,15 +164,17 @@ func (w *writer) file(t *rows.Table) (*file, error) {
 	}
 	var err error
 	if f.f, err = w.o.Dir.OpenFile(f.path, flags, 0o600); err != nil {
-		return nil, err
+		f.f = nil
+		return err
 	}
-	if f.w == nil {
-		f.w = bufio.NewWriterSize(f.f, 32<<10)
-	} else {
+	if last := len(w.spare) - 1; last >= 0 {
+		f.w, w.spare = w.spare[last], w.spare[:last]
 		f.w.Reset(f.f)
+	} else {
+		f.w = bufio.NewWriterSize(f.f, 32<<10)
 	}
 	f.element = w.open.PushFront(f)
-	return f, nil
+	return nil
 }
 
 func (f *file) emptyPath() bool { return f == nil || f.path == "" }
@@ -219,30 +229,26 @@ func fileName(s string) string {
 func (w *writer) closeFile(f *file) error {
 	w.open.Remove(f.element)
 	err := f.w.Flush()
-	if err == nil && w.o.Sync {
-		err = f.f.Sync()
-	}
 	if closing := f.f.Close(); err == nil {
 		err = closing
 	}
-	f.f, f.element = nil, nil
+	w.spare = append(w.spare, f.w)
+	f.f, f.w, f.element = nil, nil, nil
 	return err
 }
 
-func (w *writer) close() (err error) {
+// endSQL ends what is whole. Without it, what was written takes no effect.
+func (w *writer) endSQL() error {
 	for _, f := range w.bySQL {
-		if !f.begun {
-			continue
-		}
-		if f.f == nil {
-			if f.f, err = w.o.Dir.OpenFile(f.path, os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
-				return err
-			}
-			f.w.Reset(f.f)
-			f.element = w.open.PushFront(f)
+		if err := w.reopen(f); err != nil {
+			return err
 		}
 		writeSQLEnd(f.w)
 	}
+	return nil
+}
+
+func (w *writer) close() (err error) {
 	for w.open.Len() > 0 {
 		if e := w.closeFile(w.open.Front().Value.(*file)); err == nil {
 			err = e
@@ -251,13 +257,19 @@ func (w *writer) close() (err error) {
 	return err
 }
 
+// What is beside the directories of the databases.
+const (
+	summaryName = "summary.json"
+	readmeName  = "README.txt"
+)
+
 // finish writes what is beside the rows.
 func (w *writer) finish(s *Summary) error {
 	text, err := s.encode()
 	if err != nil {
 		return err
 	}
-	for name, content := range map[string][]byte{"summary.json": text, "README.txt": []byte(readme(w.o.Format))} {
+	for name, content := range map[string][]byte{summaryName: text, readmeName: []byte(readme(w.o.Format))} {
 		if err := w.o.Dir.WriteFile(name, content, 0o600); err != nil {
 			return err
 		}
@@ -265,8 +277,8 @@ func (w *writer) finish(s *Summary) error {
 	if !w.o.Sync {
 		return nil
 	}
-	return fs.WalkDir(w.o.Dir.FS(), ".", func(p string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() {
+	return fs.WalkDir(w.o.Dir.FS(), ".", func(p string, _ fs.DirEntry, err error) error {
+		if err != nil {
 			return err
 		}
 		f, err := w.o.Dir.Open(p)
