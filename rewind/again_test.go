@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -88,10 +89,12 @@ func TestARewindInPlaceThatIsBegunAgainTidiesUp(t *testing.T) {
 	opts := func() rewind.Options {
 		return rewind.Options{TargetDir: p.target, Source: trial.OpenDir(t, p.source), NoSync: true, InPlace: true, RestoreTargetWAL: true}
 	}
-	poisoned := false
+	var poisoned atomic.Bool
 	err := run(opts().WithDisk(failAt(func(op faultdisk.Op) bool {
-		poisoned = poisoned || !op.Read && strings.HasPrefix(op.Path, "global/pg_control")
-		return poisoned && !op.Read && strings.HasPrefix(op.Path, "base/")
+		if !op.Read && strings.HasPrefix(op.Path, "global/pg_control") {
+			poisoned.Store(true)
+		}
+		return poisoned.Load() && !op.Read && strings.HasPrefix(op.Path, "base/")
 	})))
 	require.ErrorIs(t, err, errFault)
 	require.True(t, p.control(p.target).IsPoisoned())
