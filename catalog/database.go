@@ -50,23 +50,17 @@ type Database struct {
 	class       *table
 	types       map[uint32]*types.Type
 	schemas     map[uint32]string
-	procs       map[uint32]named
-	configs     map[uint32]named
-	dicts       map[uint32]named
-	collations  map[uint32]named
+	names       map[uint32]*names // by the reg* types that are written with them
 	toastFiles  map[uint32]toastTable
 	toastLookup *toastReader
 }
 
-// named is something that lies in a schema.
-type named struct{ schema, name string }
-
-// Database reads a database's catalogs. Columns are kept of those relations only that
-// are wanted.
+// Database reads a database's catalogs. What is needed to write values down is read for
+// the columns of those relations that are wanted.
 func (c *Cluster) Database(ctx context.Context, info DatabaseInfo, wanted func(*Relation) bool) (*Database, error) {
 	d := &Database{
 		DatabaseInfo: info, cluster: c, Relations: map[uint32]*Relation{}, ByFile: map[pgdata.RelFileLocator]*Relation{},
-		types: map[uint32]*types.Type{}, schemas: map[uint32]string{}, toastFiles: map[uint32]toastTable{},
+		types: map[uint32]*types.Type{}, schemas: map[uint32]string{}, names: map[uint32]*names{}, toastFiles: map[uint32]toastTable{},
 	}
 	if err := d.read(ctx, wanted); err != nil {
 		return nil, fmt.Errorf("database %q: %w", info.Name, err)
@@ -75,6 +69,13 @@ func (c *Cluster) Database(ctx context.Context, info DatabaseInfo, wanted func(*
 		return nil, err
 	}
 	return d, nil
+}
+
+// step reads a catalog.
+type step struct {
+	oid  uint32
+	what string
+	read func(context.Context, *table) error
 }
 
 func (d *Database) read(ctx context.Context, wanted func(*Relation) bool) error {
@@ -87,7 +88,7 @@ func (d *Database) read(ctx context.Context, wanted func(*Relation) bool) error 
 		return pgdata.RelFileLocator{Tablespace: d.Tablespace, Database: d.OID, Relation: files[oid]}
 	}
 	catalogs := []uint32{
-		oidAttribute, oidClass, oidType, oidProc, oidNamespace, oidIndex, oidInherits, oidEnum, oidRange, oidTSConfig, oidTSDict, oidCollation,
+		oidAttribute, oidClass, oidType, oidProc, oidNamespace, oidIndex, oidInherits, oidEnum, oidRange, oidTSConfig, oidTSDict, oidCollation, oidOperator,
 	}
 	columns, err := c.describe(ctx, mapped(oidAttribute), catalogs...)
 	if err != nil {
@@ -105,23 +106,21 @@ func (d *Database) read(ctx context.Context, wanted func(*Relation) bool) error 
 		tables[oid] = newTable(r.Locator, columns[oid])
 	}
 	c.attributes = tables[oidAttribute]
-	for _, step := range []struct {
-		oid  uint32
-		what string
-		read func(context.Context, *table) error
-	}{
+	for _, step := range []step{
 		{oidNamespace, "pg_namespace", d.readNamespaces},
 		{oidType, "pg_type", d.readTypes},
-		{oidAttribute, "pg_attribute", func(ctx context.Context, t *table) error { return d.readAttributes(ctx, t, wanted) }},
+		{oidAttribute, "pg_attribute", d.readAttributes},
 		{oidEnum, "pg_enum", d.readEnums},
 		{oidRange, "pg_range", d.readRanges},
 		{oidIndex, "pg_index", d.readIndexes},
 		{oidInherits, "pg_inherits", d.readInherits},
-		{oidProc, "pg_proc", d.names(&d.procs, "proname", "pronamespace")},
-		{oidTSConfig, "pg_ts_config", d.names(&d.configs, "cfgname", "cfgnamespace")},
-		{oidTSDict, "pg_ts_dict", d.names(&d.dicts, "dictname", "dictnamespace")},
-		{oidCollation, "pg_collation", d.names(&d.collations, "collname", "collnamespace")},
 	} {
+		if err := step.read(ctx, tables[step.oid]); err != nil {
+			return fmt.Errorf("%s: %w", step.what, err)
+		}
+	}
+	// These can be large, and few tables have columns that need them.
+	for _, step := range d.namesFor(wanted) {
 		if err := step.read(ctx, tables[step.oid]); err != nil {
 			return fmt.Errorf("%s: %w", step.what, err)
 		}
@@ -197,8 +196,9 @@ func (d *Database) readTypes(ctx context.Context, t *table) error {
 		typ := &types.Type{
 			OID: r.oid(), Schema: d.schemas[r.uint32("typnamespace")], Name: r.name("typname"), Kind: r.byte("typtype"),
 			Len: r.int16("typlen"), Align: r.byte("typalign"), Delimiter: r.byte("typdelim"), Base: r.uint32("typbasetype"),
+			Storage: r.byte("typstorage"), OutputProc: r.uint32("typoutput"),
 		}
-		if r.uint32("typoutput") == arrayOutput {
+		if typ.OutputProc == arrayOutput {
 			typ.Element = r.uint32("typelem")
 		}
 		d.types[typ.OID] = typ
@@ -206,11 +206,10 @@ func (d *Database) readTypes(ctx context.Context, t *table) error {
 	})
 }
 
-func (d *Database) readAttributes(ctx context.Context, t *table, wanted func(*Relation) bool) error {
+func (d *Database) readAttributes(ctx context.Context, t *table) error {
 	keep := map[uint32]bool{}
 	for oid, rel := range d.Relations {
-		_, hasRows := d.types[rel.Type]
-		keep[oid] = rel.Kind == 'c' || hasRows && wanted(rel)
+		_, keep[oid] = d.types[rel.Type] // columns can be of any row type
 	}
 	err := d.cluster.scan(ctx, t, d.cluster.visible, func(r *row) error {
 		rel, n := r.uint32("attrelid"), int(r.int16("attnum"))
@@ -312,15 +311,4 @@ func (d *Database) readInherits(ctx context.Context, t *table) error {
 		}
 		return nil
 	})
-}
-
-// names reads what is called how.
-func (d *Database) names(into *map[uint32]named, name, schema string) func(context.Context, *table) error {
-	return func(ctx context.Context, t *table) error {
-		*into = map[uint32]named{}
-		return d.cluster.scan(ctx, t, d.cluster.visible, func(r *row) error {
-			(*into)[r.oid()] = named{d.schemas[r.uint32(schema)], r.name(name)}
-			return nil
-		})
-	}
 }

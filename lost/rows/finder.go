@@ -101,7 +101,10 @@ func Find(ctx context.Context, o Options) (*Finder, error) {
 
 // readCatalogs reads the catalogs as of the end, and as of the fork.
 func (f *Finder) readCatalogs(ctx context.Context) (err error) {
-	options := catalog.Options{Files: f.o.Files, Version: f.o.Format.Version, Geometry: f.o.Format.Geometry}
+	options := catalog.Options{
+		Files: f.o.Files, Version: f.o.Format.Version, Geometry: f.o.Format.Geometry,
+		Relations: slices.SortedFunc(maps.Keys(f.outcome.relations), compareLocators),
+	}
 	var redo func(catalogFiles) (*heapwal.Redo, error)
 	if f.o.Recovery != 0 {
 		f.begin = min(f.begin, f.o.Recovery)
@@ -117,6 +120,10 @@ func (f *Finder) readCatalogs(ctx context.Context) (err error) {
 	}
 	f.fork, err = readAll(ctx, &options, redo, func(c *catalog.Cluster) error { return f.relations.openFork(ctx, c) })
 	return err
+}
+
+func compareLocators(a, b pgdata.RelFileLocator) int {
+	return cmp.Or(cmp.Compare(a.Database, b.Database), cmp.Compare(a.Tablespace, b.Tablespace), cmp.Compare(a.Relation, b.Relation))
 }
 
 // catalogFiles are files of catalogs that were rewritten: as a rule the number of a
@@ -231,6 +238,7 @@ func (f *Finder) printer(db *database, from *catalog.Database) *types.Printer {
 	}
 	if db.printers[i] == nil {
 		db.printers[i] = &types.Printer{
+			NoDatetime: f.o.Format.Version.JSONPath.NoDatetime, BareNumbers: f.o.Format.Version.JSONPath.BareNumbers,
 			Types: from, Dollars: f.o.Dollars, FormatLSN: func(l uint64) string { return f.o.Format.Version.FormatLSN(pgdata.LSN(l)) },
 			Fetch: func(e *heap.External) ([]byte, error) {
 				if stored, has := f.chunks.fetch(db.info.OID, e); has {
