@@ -56,11 +56,10 @@ type Cluster struct {
 
 	Databases []DatabaseInfo
 
-	attributes *table // of the database that is being read
-	roles      map[uint32]string
-	keywords   map[string]bool
-	file       *os.File // that is open
-	opened     pgdata.RelSegment
+	roles    map[uint32]string
+	keywords map[string]bool
+	file     *os.File // that is open
+	opened   pgdata.RelSegment
 }
 
 // DatabaseInfo is a row of pg_database.

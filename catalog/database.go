@@ -48,6 +48,7 @@ type Database struct {
 
 	cluster     *Cluster
 	class       *table
+	attribute   *table
 	types       map[uint32]*types.Type
 	schemas     map[uint32]string
 	names       map[uint32]*names // by the reg* types that are written with them
@@ -105,7 +106,7 @@ func (d *Database) read(ctx context.Context, wanted func(*Relation) bool) error 
 		}
 		tables[oid] = newTable(r.Locator, columns[oid])
 	}
-	c.attributes = tables[oidAttribute]
+	d.attribute = tables[oidAttribute]
 	for _, step := range []step{
 		{oidNamespace, "pg_namespace", d.readNamespaces},
 		{oidType, "pg_type", d.readTypes},
@@ -148,15 +149,19 @@ func (d *Database) relation(r *row) *Relation {
 // ClassFile is where pg_class is.
 func (d *Database) ClassFile() pgdata.RelFileLocator { return d.class.locator }
 
-// ParseClass reads a row of pg_class as it stands in the WAL: its schema is not known
-// by name, and nothing that other catalogs have.
+// ParseClass reads a row of pg_class as it stands in the WAL. What other catalogs have
+// of it is not known, but for its schema, if that is there.
 func (d *Database) ParseClass(t heap.Tuple) (*Relation, error) {
 	r := row{t: d.class, tuple: t}
 	var err error
 	if r.values, err = t.Values(d.class.columns, nil); err != nil {
 		return nil, fmt.Errorf("pg_class: %w", err)
 	}
-	return d.relation(&r), nil
+	rel := d.relation(&r)
+	if name, known := d.schemas[r.uint32("relnamespace")]; known {
+		rel.Schema = name
+	}
+	return rel, nil
 }
 
 func (d *Database) readClass(ctx context.Context, t *table, mapped map[uint32]uint32) error {
@@ -220,19 +225,9 @@ func (d *Database) readAttributes(ctx context.Context, t *table) error {
 		for len(*columns) < n {
 			*columns = append(*columns, Column{Dropped: true})
 		}
-		col := Column{
-			Column: heap.Column{Len: r.int16("attlen"), Align: r.byte("attalign")}, Name: r.name("attname"), Type: r.uint32("atttypid"),
-			Dropped: r.bool("attisdropped"), Generated: r.byte("attgenerated"), Identity: r.byte("attidentity"), XMin: r.tuple.XMin,
-		}
-		if r.bool("atthasmissing") {
-			raw, err := onlyElement(r.varlena("attmissingval"), col.Column)
-			if err != nil {
-				return err
-			}
-			col.Missing = heap.Value{State: heap.Present, Raw: raw}
-		}
-		(*columns)[n-1] = col
-		return nil
+		var err error
+		(*columns)[n-1], err = readColumn(r)
+		return err
 	})
 	if err != nil {
 		return err
@@ -246,6 +241,38 @@ func (d *Database) readAttributes(ctx context.Context, t *table) error {
 		}
 	}
 	return nil
+}
+
+// readColumn reads a row of pg_attribute.
+func readColumn(r *row) (Column, error) {
+	c := Column{
+		Column: heap.Column{Len: r.int16("attlen"), Align: r.byte("attalign")}, Name: r.name("attname"), Type: r.uint32("atttypid"),
+		Dropped: r.bool("attisdropped"), Generated: r.byte("attgenerated"), Identity: r.byte("attidentity"), XMin: r.tuple.XMin,
+	}
+	if r.bool("atthasmissing") {
+		raw, err := onlyElement(r.varlena("attmissingval"), c.Column)
+		if err != nil {
+			return Column{}, err
+		}
+		c.Missing = heap.Value{State: heap.Present, Raw: raw}
+	}
+	return c, r.err
+}
+
+// AttributeFile is where pg_attribute is.
+func (d *Database) AttributeFile() pgdata.RelFileLocator { return d.attribute.locator }
+
+// ParseColumn reads a row of pg_attribute as it stands in the WAL: of which relation it
+// is, and its number there, which the system's own columns have below 1.
+func (d *Database) ParseColumn(t heap.Tuple) (c Column, relation uint32, number int, err error) {
+	r := row{t: d.attribute, tuple: t}
+	if r.values, err = t.Values(d.attribute.columns, nil); err == nil {
+		c, err = readColumn(&r)
+	}
+	if err != nil {
+		return Column{}, 0, 0, fmt.Errorf("pg_attribute: %w", err)
+	}
+	return c, r.uint32("attrelid"), int(r.int16("attnum")), nil
 }
 
 // onlyElement is a copy of the one element of an array, as attmissingval is one.

@@ -108,7 +108,7 @@ func (f *Finder) readCatalogs(ctx context.Context) (err error) {
 	var redo func(catalogFiles) (*heapwal.Redo, error)
 	if f.o.Recovery != 0 {
 		f.begin = min(f.begin, f.o.Recovery)
-		redo = func(files catalogFiles) (*heapwal.Redo, error) { return f.redo(ctx, f.o.Recovery, f.o.End, files) }
+		redo = func(files catalogFiles) (*heapwal.Redo, error) { return f.redo(ctx, f.o.Recovery, f.o.End, files, nil) }
 	}
 	f.end, err = readAll(ctx, &options, redo, func(c *catalog.Cluster) error { return f.relations.openEnd(ctx, c, f.outcome.relations) })
 	if err != nil {
@@ -116,7 +116,10 @@ func (f *Finder) readCatalogs(ctx context.Context) (err error) {
 	}
 	options.After, redo = f.outcome.committed.Has, nil
 	if f.relations.changedCatalogs(f.outcome.relations) {
-		redo = func(files catalogFiles) (*heapwal.Redo, error) { return f.redo(ctx, f.begin, f.o.Fork, files) }
+		redo = func(files catalogFiles) (*heapwal.Redo, error) {
+			f.relations.made = newMade(f)
+			return f.redo(ctx, f.begin, f.o.Fork, files, f.relations.made.add)
+		}
 	}
 	f.fork, err = readAll(ctx, &options, redo, func(c *catalog.Cluster) error { return f.relations.openFork(ctx, c) })
 	return err
@@ -161,8 +164,9 @@ func readAll(ctx context.Context, o *catalog.Options, redo func(catalogFiles) (*
 	}
 }
 
-// redo reads what the WAL says of the catalogs as of a place in it.
-func (f *Finder) redo(ctx context.Context, from, to pgdata.LSN, files catalogFiles) (*heapwal.Redo, error) {
+// redo reads what the WAL says of the catalogs as of a place in it. If observe is not
+// nil, it is given all records.
+func (f *Finder) redo(ctx context.Context, from, to pgdata.LSN, files catalogFiles, observe func(*walreader.Record)) (*heapwal.Redo, error) {
 	redo := heapwal.NewRedo(f.o.Format, func(l pgdata.RelFileLocator) bool { return l.Relation < firstNormalOID || files[l] })
 	r := walreader.NewReader(f.o.WAL, f.o.Format)
 	defer func() { _ = r.Close() }()
@@ -172,6 +176,9 @@ func (f *Finder) redo(ctx context.Context, from, to pgdata.LSN, files catalogFil
 		}
 		if rec.LSN >= to {
 			redo.Freeze()
+		}
+		if observe != nil {
+			observe(rec)
 		}
 		if err := redo.Add(rec); err != nil {
 			return nil, fmt.Errorf("record at %s: %w", f.o.Format.Version.FormatLSN(rec.LSN), err)
@@ -198,6 +205,7 @@ func (f *Finder) table(db *database, rel *catalog.Relation) *Table {
 	}
 	text := func(s string) string { s, _ = db.text.decode(s); return s }
 	t := &Table{Database: text(db.info.Name), Schema: text(rel.Schema), Name: text(rel.Name), OID: rel.OID, Parent: text(rel.Parent)}
+	t.Passing = db.fork != nil && db.fork.Relations[rel.OID] == nil && db.end.Relations[rel.OID] == nil
 	at := make([]int, len(rel.Columns)) // of a column among those that were not dropped
 	for i, c := range rel.Columns {
 		if at[i] = len(t.Columns); c.Dropped {

@@ -60,6 +60,7 @@ type relations struct {
 	f     *Finder
 	files map[pgdata.RelFileLocator]*relation
 	dbs   map[uint32]*database
+	made  *made // nil where no catalog was changed
 }
 
 // openEnd reads the catalogs of the databases that files belong to.
@@ -172,21 +173,46 @@ func (r *relations) former(db *database, was *catalog.Relation) *relation {
 	if db.fork != nil {
 		then = db.fork.Relations[was.OID]
 	}
+	id := tableID{db.info.OID, was.OID}
 	switch {
 	case now != nil && then != nil && compatible(then, now) && (then.Locator == was.Locator || !r.altered(then, now)):
 		// Columns that were added are missing in older rows, which says so itself.
 		return r.classify(db, now, now, db.end)
 	case now != nil && then != nil && then.Locator == was.Locator:
 		return r.classify(db, now, then, db.fork)
+	case now != nil && then == nil && was.Kind != 't':
+		if columns, ok := r.made.columns(id, nil); ok && compatible(&catalog.Relation{Columns: columns}, now) {
+			return r.classify(db, now, now, db.end)
+		}
+		return r.classify(db, now, nil, nil)
 	case now != nil:
 		return r.classify(db, now, nil, nil)
-	case then != nil && len(then.Columns) > 0:
-		return r.classify(db, then, then, db.fork)
-	}
-	if was.Kind == 't' || was.Kind != 'r' && was.Kind != 'm' {
+	case was.Kind == 't':
+		return r.classify(db, was, nil, nil)
+	case was.Kind != 'r' && was.Kind != 'm':
 		return &relation{kind: other, db: db}
+	case then != nil && len(then.Columns) > 0:
+		return r.dropped(db, id, then, was.Locator)
+	}
+	if columns, ok := r.made.columns(id, nil); ok && len(columns) > 0 {
+		passing := *was
+		passing.Columns = columns
+		return r.classify(db, &passing, &passing, db.end)
 	}
 	return r.classify(db, was, nil, nil)
+}
+
+// dropped is a file of a table that was dropped, in which it lay at the fork or later.
+func (r *relations) dropped(db *database, id tableID, then *catalog.Relation, file pgdata.RelFileLocator) *relation {
+	if columns, ok := r.made.columns(id, then.Columns); ok {
+		last := *then
+		last.Columns = columns
+		return r.classify(db, &last, &last, db.fork)
+	}
+	if then.Locator == file { // what was added since is not known, and all else is as it was
+		return r.classify(db, then, then, db.fork)
+	}
+	return r.classify(db, then, nil, nil)
 }
 
 // compatible reports whether rows of a table as it was can be read by its columns as
@@ -266,6 +292,7 @@ func (r *relations) classChanged(db *database, rel *catalog.Relation, xid uint32
 		}
 		return
 	}
+	rel.XMin = xid
 	db.classes[rel.Locator] = rel
 	if known != nil {
 		known.rewriting = 0

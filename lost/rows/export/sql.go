@@ -79,8 +79,11 @@ func writeSQL(w *bufio.Writer, c *rows.Change, v *verdict) {
 		writeOld(w, t, c.Old)
 		statement, why = deleteSQL(t, name, c.Old)
 	}
-	if c.Why != "" && statement == "" {
+	switch {
+	case c.Why != "" && statement == "":
 		why = c.Why
+	case t.Passing:
+		statement, why = "", "the table was created and dropped behind the divergence"
 	}
 	if statement == "" {
 		fmt.Fprintf(w, "-- %s of %s, row at %v: no statement, because %s\n", c.Op, comment(name), place(c), comment(why))
