@@ -167,7 +167,7 @@ func readAll(ctx context.Context, o *catalog.Options, redo func(catalogFiles) (*
 // redo reads what the WAL says of the catalogs as of a place in it. If observe is not
 // nil, it is given all records.
 func (f *Finder) redo(ctx context.Context, from, to pgdata.LSN, files catalogFiles, observe func(*walreader.Record)) (*heapwal.Redo, error) {
-	redo := heapwal.NewRedo(f.o.Format, func(l pgdata.RelFileLocator) bool { return l.Relation < firstNormalOID || files[l] })
+	redo := heapwal.NewRedo(f.o.Format, func(l pgdata.RelFileLocator) bool { return mayDescribe(l) || files[l] })
 	r := walreader.NewReader(f.o.WAL, f.o.Format)
 	defer func() { _ = r.Close() }()
 	for rec, err := range r.Records(ctx, from, f.o.End) {
@@ -206,6 +206,9 @@ func (f *Finder) table(db *database, rel *catalog.Relation) *Table {
 	text := func(s string) string { s, _ = db.text.decode(s); return s }
 	t := &Table{Database: text(db.info.Name), Schema: text(rel.Schema), Name: text(rel.Name), OID: rel.OID, Parent: text(rel.Parent)}
 	t.Passing = db.fork != nil && db.fork.Relations[rel.OID] == nil && db.end.Relations[rel.OID] == nil
+	if hiddenOID(rel) {
+		t.Columns = append(t.Columns, Column{Name: hiddenOIDName, Type: "oid"})
+	}
 	at := make([]int, len(rel.Columns)) // of a column among those that were not dropped
 	for i, c := range rel.Columns {
 		if at[i] = len(t.Columns); c.Dropped {
@@ -224,6 +227,9 @@ func (f *Finder) table(db *database, rel *catalog.Relation) *Table {
 		}
 		t.Key = append(t.Key, at[n-1])
 		t.Columns[at[n-1]].Key = true
+	}
+	if t.Key == nil {
+		t.Key = keyByName(t)
 	}
 	f.tables[id] = t
 	return t

@@ -107,10 +107,10 @@ func (r *relations) openFork(ctx context.Context, c *catalog.Cluster) error {
 // changedCatalogs reports whether some of the files are catalogs'.
 func (r *relations) changedCatalogs(files map[pgdata.RelFileLocator]bool) bool {
 	for l := range files {
-		if l.Relation < firstNormalOID {
+		if mayDescribe(l) {
 			return true
 		}
-		if db := r.dbs[l.Database]; db != nil && db.end.ByFile[l] != nil && db.end.ByFile[l].OID < firstNormalOID {
+		if db := r.dbs[l.Database]; db != nil && db.end.ByFile[l] != nil && isCatalog(db.end.ByFile[l].OID) {
 			return true
 		}
 	}
@@ -119,7 +119,7 @@ func (r *relations) changedCatalogs(files map[pgdata.RelFileLocator]bool) bool {
 
 // wanted tells relations whose columns are needed.
 func wanted(rel *catalog.Relation) bool {
-	return rel.OID >= firstNormalOID && (rel.Kind == 'r' || rel.Kind == 'm')
+	return !isCatalog(rel.OID) && (rel.Kind == 'r' || rel.Kind == 'm')
 }
 
 // of finds out what a file is.
@@ -239,7 +239,7 @@ func (r *relations) altered(was, is *catalog.Relation) bool {
 func (r *relations) classify(db *database, table, layout *catalog.Relation, from *catalog.Database) *relation {
 	rel := &relation{db: db, table: table, layout: layout}
 	switch {
-	case table.OID < firstNormalOID || strings.HasPrefix(table.Schema, "pg_temp_") || table.Persistence == 't':
+	case isCatalog(table.OID) || strings.HasPrefix(table.Schema, "pg_temp_") || table.Persistence == 't':
 		return rel
 	case table.Kind == 't':
 		rel.kind = chunks
