@@ -87,7 +87,7 @@ func (t Tablespace) String() string {
 func (t *text) lost(d *Document) {
 	l := d.Lost
 	if l == nil {
-		if d.Evidence == ByComparison {
+		if d.Evidence == ByChanges || d.Evidence == ByComparison {
 			t.title("What is lost")
 			t.wrapped("", "That is not known: the target's WAL does not tell.")
 		}
@@ -136,7 +136,7 @@ func (t *text) lost(d *Document) {
 func (t *text) lostInShort(d *Document) {
 	l := d.Lost
 	if l == nil {
-		if d.Evidence == ByComparison {
+		if d.Evidence == ByChanges || d.Evidence == ByComparison {
 			t.title("What was lost")
 			t.wrapped("", "That is not known: the target's WAL does not tell.")
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/gorewind/gorewind/report"
@@ -17,6 +18,10 @@ const (
 	// ByWAL is the target's WAL since the last common checkpoint, which is where
 	// recovery starts.
 	ByWAL Evidence = "wal"
+	// ByChanges is what both sides changed since a point at which they had the same
+	// files: WAL of both, or WAL summaries of the source. Recovery starts at the source's
+	// own last checkpoint.
+	ByChanges Evidence = "changes"
 	// ByComparison is a comparison of all files. Recovery starts at the source's own
 	// last checkpoint.
 	ByComparison Evidence = "comparison"
@@ -58,7 +63,7 @@ func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Pla
 	if err := a.checkSource(s.source); err != nil {
 		return err
 	}
-	ways := []way{{ByWAL, r.byWAL}, {ByComparison, r.byComparison}}
+	ways := r.ways(earlier != nil)
 	switch {
 	case r.opts.Resync == ResyncCompare || s.target.Unknown || earlier != nil && earlier.Evidence != ByWAL:
 		ways = ways[len(ways)-1:]
@@ -98,6 +103,15 @@ type way struct {
 	analyze  func(ctx context.Context, a *analyzer, s sides, p, earlier *Plan) error
 }
 
+// ways are those that there are, the one that costs least first. No WAL tells what an
+// interrupted rewind in place wrote.
+func (r *Rewind) ways(again bool) []way {
+	if again {
+		return []way{{ByWAL, r.byWAL}, {ByComparison, r.byComparison}}
+	}
+	return []way{{ByWAL, r.byWAL}, {ByChanges, r.byChanges}, {ByComparison, r.byComparison}}
+}
+
 // firstOf analyzes in the first way that leads to a plan.
 func (r *Rewind) firstOf(ctx context.Context, a *analyzer, ways []way, s sides, earlier *Plan) error {
 	for i, way := range ways {
@@ -131,8 +145,8 @@ func reasonOf(err error) string {
 	return d.Message + " (" + strings.TrimSuffix(strings.Join(d.Details, " "), ".") + ")"
 }
 
-// resyncInstead begins again with a comparison where WAL that came from the source
-// showed only now that recovery would not do. Nothing was changed yet.
+// resyncInstead begins again with the next kind of evidence where WAL that came from
+// the source showed only now that recovery would not do. Nothing was changed yet.
 func (r *Rewind) resyncInstead(ctx context.Context, err error) error {
 	p := r.plan
 	if r.opts.Resync == NoResync || p.Evidence == ByComparison || r.touched || r.analyzer == nil || !judge(err).resync {
@@ -140,7 +154,9 @@ func (r *Rewind) resyncInstead(ctx context.Context, err error) error {
 	}
 	r.passOver(err)
 	r.enter(Analyze)
-	if err := r.firstOf(ctx, r.analyzer, []way{{ByComparison, r.byComparison}}, sides{p.Target, p.Source}, nil); err != nil {
+	ways := r.ways(p.Again)
+	next := 1 + slices.IndexFunc(ways, func(w way) bool { return w.evidence == p.Evidence })
+	if err := r.firstOf(ctx, r.analyzer, ways[next:], sides{p.Target, p.Source}, nil); err != nil {
 		return err
 	}
 	return r.applyStaged(ctx)
@@ -148,8 +164,5 @@ func (r *Rewind) resyncInstead(ctx context.Context, err error) error {
 
 // words are the evidence's for a message.
 func (e Evidence) words() string {
-	if e == ByComparison {
-		return "a comparison of all files"
-	}
-	return "the target's WAL"
+	return report.Evidence(e).Words()
 }
