@@ -36,16 +36,20 @@ const (
 	NoResync Resync = ""
 	// ResyncIfNeeded takes the cheapest kind of evidence that there is.
 	ResyncIfNeeded Resync = "auto"
+	// ResyncChanges copies what either side changed rather than to have recovery replay
+	// it, and compares all files where that is not known.
+	ResyncChanges Resync = "changes"
 	// ResyncCompare compares all files, whatever WAL says.
 	ResyncCompare Resync = "compare"
 )
 
-// ParseResync understands "auto" and "compare".
+// ParseResync understands "auto", "changes" and "compare".
 func ParseResync(s string) (Resync, error) {
-	if r := Resync(s); r == ResyncIfNeeded || r == ResyncCompare {
+	switch r := Resync(s); r {
+	case ResyncIfNeeded, ResyncChanges, ResyncCompare:
 		return r, nil
 	}
-	return NoResync, fmt.Errorf("unrecognized way to resync: %s (choose from: %s, %s)", s, ResyncIfNeeded, ResyncCompare)
+	return NoResync, fmt.Errorf("unrecognized way to resync: %s (choose from: %s, %s, %s)", s, ResyncIfNeeded, ResyncChanges, ResyncCompare)
 }
 
 // PassedOver is a kind of evidence that could not be used, and why.
@@ -63,14 +67,7 @@ func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Pla
 	if err := a.checkSource(s.source); err != nil {
 		return err
 	}
-	ways := r.ways(earlier != nil)
-	switch {
-	case r.opts.Resync == ResyncCompare || s.target.Unknown || earlier != nil && earlier.Evidence != ByWAL:
-		ways = ways[len(ways)-1:]
-	case r.opts.Resync == NoResync:
-		ways = ways[:1]
-	}
-	err := r.firstOf(ctx, a, ways, s, earlier)
+	err := r.firstOf(ctx, a, r.ways(s, earlier), s, earlier)
 	if r.opts.Resync == NoResync && judge(err).resync {
 		e := &Explained{Err: err}
 		if outer, is := err.(*Explained); is { //nolint:errorlint // what is inside says its hints later
@@ -103,13 +100,22 @@ type way struct {
 	analyze  func(ctx context.Context, a *analyzer, s sides, p, earlier *Plan) error
 }
 
-// ways are those that there are, the one that costs least first. No WAL tells what an
-// interrupted rewind in place wrote.
-func (r *Rewind) ways(again bool) []way {
-	if again {
-		return []way{{ByWAL, r.byWAL}, {ByComparison, r.byComparison}}
+// ways are those that may be tried, the one that costs least first.
+func (r *Rewind) ways(s sides, earlier *Plan) []way {
+	wal, changes, comparison := way{ByWAL, r.byWAL}, way{ByChanges, r.byChanges}, way{ByComparison, r.byComparison}
+	switch {
+	case r.opts.Resync == NoResync && (earlier == nil || earlier.Evidence == ByWAL):
+		return []way{wal}
+	case r.opts.Resync == ResyncCompare, s.target.Unknown, earlier != nil && earlier.Evidence != ByWAL:
+		return []way{comparison}
+	case earlier != nil && r.opts.Resync == ResyncChanges:
+		return []way{comparison}
+	case earlier != nil: // no WAL tells what the interrupted rewind wrote
+		return []way{wal, comparison}
+	case r.opts.Resync == ResyncChanges:
+		return []way{changes, comparison}
 	}
-	return []way{{ByWAL, r.byWAL}, {ByChanges, r.byChanges}, {ByComparison, r.byComparison}}
+	return []way{wal, changes, comparison}
 }
 
 // firstOf analyzes in the first way that leads to a plan.
@@ -154,9 +160,13 @@ func (r *Rewind) resyncInstead(ctx context.Context, err error) error {
 	}
 	r.passOver(err)
 	r.enter(Analyze)
-	ways := r.ways(p.Again)
+	s := sides{p.Target, p.Source}
+	ways := r.ways(s, nil)
 	next := 1 + slices.IndexFunc(ways, func(w way) bool { return w.evidence == p.Evidence })
-	if err := r.firstOf(ctx, r.analyzer, ways[next:], sides{p.Target, p.Source}, nil); err != nil {
+	if p.Again {
+		next = len(ways) - 1
+	}
+	if err := r.firstOf(ctx, r.analyzer, ways[next:], s, nil); err != nil {
 		return err
 	}
 	return r.applyStaged(ctx)
