@@ -178,7 +178,7 @@ func step(every int64) int64 {
 	if torture > 0 {
 		return 1
 	}
-	return every
+	return every * sparser
 }
 
 // begin makes the target what it is when the scenario begins.
