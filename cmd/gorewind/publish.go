@@ -36,6 +36,7 @@ func (in *invocation) prints() string {
 // publish prints the document and writes the report, as far as asked for.
 func (in *invocation) publish(d *report.Document) error {
 	in.inWords(d)
+	d.Program = "gorewind " + version()
 	var err error
 	switch in.prints() {
 	case formatJSON:
