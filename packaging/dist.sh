@@ -17,7 +17,7 @@ SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || 
 export SOURCE_DATE_EPOCH
 release=${VERSION#v}
 # Packages sort 1.2.0~rc1 before 1.2.0, and 1.2.0+3.g08a24de after it.
-PACKAGE_VERSION=$(sed -E 's/-dirty$/.dirty/; s/-([0-9]+)-g/+\1.g/; s/-/~/g; s/^[^0-9]/0~git&/' <<<"$release")
+PACKAGE_VERSION=$(sed -E 's/-dirty$/.dirty/; s/-([0-9]+)-g/+\1.g/; s/-/~/g; /^[0-9]+\.[0-9]/!s/^/0~git/' <<<"$release")
 export PACKAGE_VERSION
 
 rm -rf "$out"
