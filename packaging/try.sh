@@ -36,14 +36,16 @@ else
 fi
 
 builder=
-for b in docker podman buildah; do ! command -v $b >/dev/null || builder=${builder:-$b}; done
+for b in docker podman buildah; do # docker needs its daemon
+	[ -n "$builder" ] || ! $b info >/dev/null 2>&1 || builder=$b
+done
 if [ -n "$builder" ]; then
 	mkdir "$work/image"
 	tar -xzf "$out"/gorewind-*-linux-amd64.tar.gz -C "$work/image" --strip-components 1
 	$builder build -q -f packaging/Dockerfile -t gorewind:try "$work/image" >/dev/null
 	echo "image: built by $builder"
 else
-	skip "the image: there is no docker, podman or buildah here"
+	skip "the image: no docker, podman or buildah works here"
 fi
 
 if [ "$(dpkg --print-architecture 2>/dev/null)" != amd64 ]; then
