@@ -81,7 +81,7 @@ says() { # WHAT COMMAND...
 	[[ $got == $want ]] || fail "$*: $got, not $want"
 }
 inside dpkg -i /postgresql-1.deb /gorewind.deb >/dev/null
-says 'gorewind (gorewind) *, commit *' gorewind -V
+says "gorewind (gorewind) *, commit $(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)" gorewind -V
 says 'pg_rewind of 1' $place/pg_rewind # installing alone replaces nothing
 inside gorewind-links on 17
 says 'pg_rewind (PostgreSQL) *(gorewind *' $place/pg_rewind -V
