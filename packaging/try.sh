@@ -29,7 +29,7 @@ fi
 
 deb=$(ls "$out"/*_amd64.deb) rpm=$(ls "$out"/*.x86_64.rpm)
 if command -v rpm >/dev/null; then
-	rpm -qlp "$rpm" 2>/dev/null | grep -qx /usr/bin/gorewind || fail "the RPM has no /usr/bin/gorewind"
+	[[ $'\n'$(rpm -qlp "$rpm" 2>/dev/null)$'\n' == *$'\n/usr/bin/gorewind\n'* ]] || fail "the RPM has no /usr/bin/gorewind"
 	echo "rpm: $(rpm -qp --queryformat '%{NAME} %{VERSION} %{ARCH} %{LICENSE}' "$rpm" 2>/dev/null)"
 else
 	skip "the RPM: there is no rpm here"
