@@ -84,10 +84,10 @@ inside dpkg -i /postgresql-1.deb /gorewind.deb >/dev/null
 says "gorewind (gorewind) *, commit $(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)" gorewind -V
 says 'pg_rewind of 1' $place/pg_rewind # installing alone replaces nothing
 inside gorewind-links on 17
-says 'pg_rewind (PostgreSQL) *(gorewind *' $place/pg_rewind -V
+says 'pg_rewind (PostgreSQL) *gorewind *' $place/pg_rewind -V
 says 'pg_rewind of 1' $place/pg_rewind.postgresql
 inside dpkg -i /postgresql-2.deb >/dev/null
-says 'pg_rewind (PostgreSQL) *(gorewind *' $place/pg_rewind -V
+says 'pg_rewind (PostgreSQL) *gorewind *' $place/pg_rewind -V
 says 'pg_rewind of 2' $place/pg_rewind.postgresql
 says "$place/pg_rewind: gorewind" gorewind-links status
 inside gorewind-links off 17
@@ -104,7 +104,7 @@ printf '#!/bin/sh\necho pg_rewind of RPM\n' >"$root/usr/pgsql-17/bin/pg_rewind"
 chmod 755 "$root/usr/pgsql-17/bin/pg_rewind"
 inside dpkg -i /gorewind.deb >/dev/null
 inside gorewind-links on /usr/pgsql-17/bin
-says 'pg_rewind (PostgreSQL) *(gorewind *' /usr/pgsql-17/bin/pg_rewind -V
+says 'pg_rewind (PostgreSQL) *gorewind *' /usr/pgsql-17/bin/pg_rewind -V
 inside gorewind-links off
 says 'pg_rewind of RPM' /usr/pgsql-17/bin/pg_rewind
 inside dpkg -P gorewind >/dev/null
