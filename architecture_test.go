@@ -58,6 +58,8 @@ var mayImport = map[string][]string{
 	"demo":             {"pgdata", "internal/page", "internal/pgtest"},
 	"bench":            {"pgdata", "controlfile", "internal/pgtest"},
 
+	"packaging/archive": {},
+
 	"internal/pgtest/makeclusters": {"pgdata", "lost/rows/export", "rewind", "source", "internal/fixture", "internal/pgtest"},
 
 	"internal/trial":           {"pgdata", "controlfile", "rewind", "source", "source/pgsource", "internal/page", "internal/pgtest"},
