@@ -153,7 +153,11 @@ func (a *analyzer) checkChoice(ctx context.Context, p *Plan, c choice) error {
 			a.warn(p, "the configuration that comes from the source has %s = '%s': a standby that is started with it ends its recovery there, and can promote itself", name, c.Targets[name])
 		}
 	}
+	if !c.noSlot {
+		p.Slot = c.PrimarySlotName
+	}
 	switch {
+	case a.opts.Slot != "": // which replaces the one of the configuration
 	case c.noSlot && becomesStandby:
 		p.ResetSlot = true
 		a.warn(p, "primary_slot_name = '%s' of the source's configuration is reset: the source has no such slot", c.PrimarySlotName)
@@ -174,6 +178,7 @@ func (a *analyzer) checkLeft(ctx context.Context, p *Plan) error {
 	if err != nil {
 		return nil
 	}
+	p.Slot = choice.PrimarySlotName
 	return a.checkNewerTimelines(ctx, p, choice)
 }
 

@@ -50,6 +50,16 @@ type Options struct {
 	// PrimaryConnInfo, if not empty, makes the target a standby, which connects to
 	// its primary by this connection string.
 	PrimaryConnInfo string
+	// Slot, if not empty, is the replication slot that the standby is to use, its
+	// primary_slot_name. With MakeSlot the rewind makes it: it keeps the source's WAL
+	// from the source's last checkpoint on, already while that is copied. Where the
+	// target stays as it is, the slot is dropped again.
+	Slot     string
+	MakeSlot bool
+	// CheckReplication refuses a target that will not be able to stream from the source.
+	// With PrimaryConnInfo that is found out in any case, and else warned of: see
+	// Plan.Following.
+	CheckReplication bool
 
 	// Plan, if not nil, is one that Rewind.Save wrote, with the same Keep. Prepare
 	// takes it instead of analyzing both sides, if they did not change since.
@@ -99,6 +109,9 @@ type Rewind struct {
 	recovered  bool   // changed by a single-user server of ours, even if that failed
 	releaseWAL func() // lets the source remove WAL that it keeps since the analysis; or nil
 	lostSaved  bool   // in Options.SaveLost is what the rewind throws away
+
+	slotMade    bool // the source has the slot that Options.MakeSlot asks for
+	madeStandby bool // a target that needed no rewind has become a standby
 }
 
 // Prepare inspects both sides, reads the target's WAL and decides what is to be
@@ -128,6 +141,9 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	if err := filemap.Patterns(r.opts.Keep).Check(); err != nil {
 		return fmt.Errorf("%w: %w", ErrOptions, err)
 	}
+	if err := r.opts.checkFollowingOptions(); err != nil {
+		return err
+	}
 	control, earlier, err := r.openTarget()
 	if err != nil || r.journal != nil {
 		return err
@@ -138,9 +154,14 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	}
 	r.enter(Analyze)
 	if r.opts.Plan != nil {
-		return r.loadPlan(ctx, a, s, earlier)
+		err = r.loadPlan(ctx, a, s, earlier)
+	} else {
+		err = r.analyze(ctx, a, s, earlier)
 	}
-	return r.analyze(ctx, a, s, earlier)
+	if err != nil {
+		return err
+	}
+	return r.tryReplication(ctx)
 }
 
 func newRewind(opts Options) *Rewind {
@@ -216,6 +237,11 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 		return err
 	}
 	defer r.forgetLost()
+	forget, err := r.makeSlot(ctx)
+	if err != nil {
+		return err
+	}
+	defer forget()
 	release := r.holdWAL(ctx)
 	defer release()
 	control, err := r.plan.Target.Control.MarshalBinary()
@@ -259,6 +285,11 @@ func (r *Rewind) applyInPlace(ctx context.Context) error {
 		return err
 	}
 	defer r.forgetLost()
+	forget, err := r.makeSlot(ctx)
+	if err != nil {
+		return err
+	}
+	defer forget()
 	release := r.holdWAL(ctx)
 	defer release()
 	notes, err := r.notes()

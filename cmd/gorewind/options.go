@@ -32,6 +32,8 @@ type options struct {
 	dryRun, progress, debug, noSync, inPlace   bool
 	archiveLostWAL, summary                    bool
 	restoreWAL, noEnsureShutdown, recoveryConf bool
+	slot                                       string
+	makeSlot, checkReplication                 bool
 	help, version                              bool
 	operands                                   []string
 }
@@ -148,6 +150,22 @@ var optionTable = []*option{
 			"put the target's major version.",
 		complete: directories,
 		set:      func(o *options, value string) error { o.binDir = value; return nil },
+	},
+	{
+		name: "slot", arg: "SLOTNAME", help: "with -R, the replication slot that the standby is to use",
+		more: "It becomes the standby's primary_slot_name, in place of the one that the source's configuration gives.",
+		set:  func(o *options, value string) error { o.slot = value; return nil },
+	},
+	{
+		name: "create-slot", help: "make that slot first; it keeps the source's WAL for the standby",
+		more: "From the source's last checkpoint on, already while WAL is copied. If the rewind fails and the target stays as it was, the slot is dropped again.",
+		set:  sets(func(o *options) *bool { return &o.makeSlot }),
+	},
+	{
+		name: "check-replication", help: "refuse a target that will not be able to stream from the source",
+		more: "The connection that the standby will open is tried before anything is changed: the source's pg_hba.conf, the role, the slot, " +
+			"and whether WAL comes. With -R this is done in any case, and what is wrong is a warning.",
+		set: sets(func(o *options) *bool { return &o.checkReplication }),
 	},
 	{
 		name: "in-place", help: "write to the target at once, for disks without room to stage the changes",
@@ -340,8 +358,8 @@ type command struct {
 
 // ownOptions are those of gorewind, which no abbreviation that pg_rewind knows means.
 var ownOptions = []string{
-	"archive-lost-wal", "bindir", "format", "in-place", "jobs", "keep", "log-format", "plan", "report", "resync", "save-lost", "save-plan", "source-timeout",
-	"summary", "system-identifier",
+	"archive-lost-wal", "bindir", "check-replication", "create-slot", "format", "in-place", "jobs", "keep", "log-format", "plan", "report", "resync",
+	"save-lost", "save-plan", "slot", "source-timeout", "summary", "system-identifier",
 }
 
 // The first is what gorewind does without the name of a command. Set in init,

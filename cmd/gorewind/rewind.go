@@ -64,6 +64,7 @@ func (in *invocation) perform() (*report.Document, error) {
 	opts.Keep, opts.InPlace = in.opts.keep, in.opts.inPlace
 	opts.RestoreTargetWAL, opts.EnsureShutdown = in.opts.restoreWAL, !in.opts.noEnsureShutdown && !in.opts.dryRun
 	opts.BinDir, opts.ConfigFile, opts.SaveLost = in.opts.binDir, in.opts.configFile, in.opts.saveLost
+	opts.Slot, opts.MakeSlot, opts.CheckReplication = in.opts.slot, in.opts.makeSlot, in.opts.checkReplication
 	opts.ArchiveLostWAL, opts.Resync, opts.SystemIdentifier = in.opts.archiveLostWAL, in.opts.resync, in.opts.system
 	if in.opts.plan != "" {
 		plan, err := os.Open(in.opts.plan)

@@ -12,14 +12,18 @@ import (
 var optionOf = map[string]string{
 	"Options.ArchiveLostWAL":   "--archive-lost-wal",
 	"Options.BinDir":           "--bindir",
+	"Options.CheckReplication": "--check-replication",
 	"Options.ConfigFile":       "--config-file",
 	"Options.InPlace":          "--in-place",
 	"Options.Keep":             "--keep",
+	"Options.MakeSlot":         "--create-slot",
 	"Options.Resync":           "--resync",
 	"Options.RestoreTargetWAL": "--restore-target-wal",
 	"Options.SaveLost":         "--save-lost",
+	"Options.Slot":             "--slot",
 	"Options.Source":           "--source-server",
 	"Options.SystemIdentifier": "--system-identifier",
+	"Options.PrimaryConnInfo":  "--write-recovery-conf",
 	"rewind.Resume":            "`gorewind resume -D DIR`",
 }
 
