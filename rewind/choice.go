@@ -189,7 +189,7 @@ func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgco
 	latest := choice.Timeline == "latest" || choice.Timeline == "" && !a.version.RecoveryConf || a.opts.PrimaryConnInfo != ""
 	command := choice.RestoreCommand
 	if a.version.RecoveryConf { // it will be the target's own
-		own, err := a.restoreCommand()
+		own, err := a.configuredCommand()
 		if err != nil {
 			return nil
 		}

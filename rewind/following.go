@@ -98,6 +98,9 @@ func (r *Rewind) tryReplication(ctx context.Context) error {
 // comesFromArchive reports whether the standby gets a segment that its primary has not.
 func (r *Rewind) comesFromArchive(ctx context.Context, at pgdata.LSN) bool {
 	a := r.analyzer
+	if r.opts.RestoreCommand != "" {
+		return false // which the standby has not
+	}
 	s := a.geo.SegNo(at)
 	restored, err := a.restoreAnyway(ctx, a.geo.WALFileName(r.plan.Source.History.TimelineOf(a.geo, s), s))
 	return err == nil && restored != ""

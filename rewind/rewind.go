@@ -23,6 +23,9 @@ type Options struct {
 	// configuration, certificates, logs. A pattern is one of path.Match; one with
 	// a slash is compared with the whole path, another one with every name in it.
 	Keep []string
+	// TablespaceMapping says where the source's tablespaces that the target lacks come to
+	// lie. The directories must be there, and empty. A saved plan has its own.
+	TablespaceMapping TablespaceMapping
 	// InPlace writes to the target's files at once, for disks without room for a
 	// staging area. An interruption then leaves a target that does not start, and
 	// that a next run finishes only with a source.
@@ -42,6 +45,9 @@ type Options struct {
 	// RestoreTargetWAL brings WAL that the target has no more back from its archive,
 	// with the restore_command of its own configuration. Prepare then runs that.
 	RestoreTargetWAL bool
+	// RestoreCommand, if not empty, is what brings WAL back from an archive instead of the
+	// restore_command of the target's configuration. It is not written to any.
+	RestoreCommand string
 	// EnsureShutdown lets Prepare complete the crash recovery of a target that was
 	// not shut down cleanly, with a single-user server. That changes the target.
 	EnsureShutdown bool
@@ -142,6 +148,9 @@ func (r *Rewind) prepare(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrOptions, err)
 	}
 	if err := r.opts.checkFollowingOptions(); err != nil {
+		return err
+	}
+	if err := r.opts.TablespaceMapping.check(r.opts.TargetDir); err != nil {
 		return err
 	}
 	control, earlier, err := r.openTarget()

@@ -32,7 +32,8 @@ type options struct {
 	dryRun, progress, debug, noSync, inPlace   bool
 	archiveLostWAL, summary                    bool
 	restoreWAL, noEnsureShutdown, recoveryConf bool
-	slot                                       string
+	slot, restoreCommand                       string
+	tablespaces                                rewind.TablespaceMapping
 	makeSlot, checkReplication                 bool
 	help, version                              bool
 	operands                                   []string
@@ -150,6 +151,19 @@ var optionTable = []*option{
 			"put the target's major version.",
 		complete: directories,
 		set:      func(o *options, value string) error { o.binDir = value; return nil },
+	},
+	{
+		name: "restore-command", arg: "COMMAND", help: "bring WAL back with this command, not with the target's own",
+		more: "As restore_command has it, with %f, %p and %r. With -c it is used for all WAL that the target has no more, else for what is nowhere else. " +
+			"It is not written to the configuration.",
+		set: func(o *options, value string) error { o.restoreCommand = value; return nil },
+	},
+	{
+		name: "tablespace-mapping", short: 'T', arg: "OLDDIR=NEWDIR", help: "make a new tablespace of the source's OLDDIR in NEWDIR (may be given several times)",
+		repeated: true,
+		more: "Both are absolute; NEWDIR is empty. A \"=\" in a directory's name has a backslash before it. Tablespaces that the target has stay where they are. " +
+			"One that was made behind the divergence takes --resync as well, since recovery would make it in OLDDIR again.",
+		set: func(o *options, value string) error { return o.tablespaces.Add(value) },
 	},
 	{
 		name: "slot", arg: "SLOTNAME", help: "with -R, the replication slot that the standby is to use",
@@ -358,8 +372,8 @@ type command struct {
 
 // ownOptions are those of gorewind, which no abbreviation that pg_rewind knows means.
 var ownOptions = []string{
-	"archive-lost-wal", "bindir", "check-replication", "create-slot", "format", "in-place", "jobs", "keep", "log-format", "plan", "report", "resync",
-	"save-lost", "save-plan", "slot", "source-timeout", "summary", "system-identifier",
+	"archive-lost-wal", "bindir", "check-replication", "create-slot", "format", "in-place", "jobs", "keep", "log-format", "plan", "report", "restore-command", "resync",
+	"save-lost", "save-plan", "slot", "source-timeout", "summary", "system-identifier", "tablespace-mapping",
 }
 
 // The first is what gorewind does without the name of a command. Set in init,

@@ -64,6 +64,8 @@ func (in *invocation) perform() (*report.Document, error) {
 	opts.Keep, opts.InPlace = in.opts.keep, in.opts.inPlace
 	opts.RestoreTargetWAL, opts.EnsureShutdown = in.opts.restoreWAL, !in.opts.noEnsureShutdown && !in.opts.dryRun
 	opts.BinDir, opts.ConfigFile, opts.SaveLost = in.opts.binDir, in.opts.configFile, in.opts.saveLost
+	opts.RestoreCommand = in.opts.restoreCommand
+	opts.TablespaceMapping = in.opts.tablespaces
 	opts.Slot, opts.MakeSlot, opts.CheckReplication = in.opts.slot, in.opts.makeSlot, in.opts.checkReplication
 	opts.ArchiveLostWAL, opts.Resync, opts.SystemIdentifier = in.opts.archiveLostWAL, in.opts.resync, in.opts.system
 	if in.opts.plan != "" {
