@@ -106,9 +106,10 @@ const maxLinked = 1 << 20
 // will have, and the source's slots.
 type choice struct {
 	pgconf.RecoveryChoice
-	noSlot bool // the source has no slot of the name that the configuration gives
-	err    error
-	known  bool
+	foreign []string // what is to be said of settings that come from the source
+	noSlot  bool     // the source has no slot of the name that the configuration gives
+	err     error
+	known   bool
 }
 
 // askChoice begins to find it out, and gives a function that waits for it.
@@ -129,6 +130,7 @@ func (a *analyzer) choose(ctx context.Context, b *filemap.Builder) (c choice) {
 		return c
 	}
 	c.known = true
+	c.foreign = a.foreignSettings(conf)
 	lister, can := a.source.(source.SlotLister)
 	if c.PrimarySlotName == "" || !can || a.version.RecoveryConf {
 		return c
@@ -144,6 +146,9 @@ func (a *analyzer) choose(ctx context.Context, b *filemap.Builder) (c choice) {
 func (a *analyzer) checkChoice(ctx context.Context, p *Plan, c choice) error {
 	if c.err != nil || !c.known {
 		return c.err
+	}
+	for _, says := range c.foreign {
+		a.warn(p, "%s", says)
 	}
 	becomesStandby := a.opts.PrimaryConnInfo != ""
 	for _, name := range slices.Sorted(maps.Keys(c.Targets)) {

@@ -22,6 +22,7 @@ type Options struct {
 	// Keep are patterns of files of the target that stay as they are:
 	// configuration, certificates, logs. A pattern is one of path.Match; one with
 	// a slash is compared with the whole path, another one with every name in it.
+	// "@config" stands for configuration and certificates.
 	Keep []string
 	// TablespaceMapping says where the source's tablespaces that the target lacks come to
 	// lie. The directories must be there, and empty. A saved plan has its own.
@@ -144,9 +145,14 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	if o := r.opts.Resync; o != NoResync && o != ResyncIfNeeded && o != ResyncCompare {
 		return fmt.Errorf("%w: there is no way to resync that is called %q", ErrOptions, o)
 	}
-	if err := filemap.Patterns(r.opts.Keep).Check(); err != nil {
+	keep, err := filemap.Patterns(r.opts.Keep).Expand()
+	if err == nil {
+		err = keep.Check()
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrOptions, err)
 	}
+	r.opts.Keep = keep
 	if err := r.opts.checkFollowingOptions(); err != nil {
 		return err
 	}

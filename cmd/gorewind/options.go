@@ -209,7 +209,8 @@ var optionTable = []*option{
 		name: "keep", arg: "GLOB", help: "keep the target's own version of matching files (may be given several times)",
 		repeated: true,
 		more: "For configuration, certificates and logs. A pattern with a slash is compared with the path within the data directory, " +
-			"one without with every name in it.",
+			"one without with every name in it. @config stands for postgresql.conf, postgresql.auto.conf, postgresql.base.conf, pg_hba.conf, pg_ident.conf, " +
+			"pg_hosts.conf, conf.d, and files that end in .crt, .key, .crl or .pem.",
 		set: func(o *options, value string) error { o.keep = append(o.keep, value); return nil },
 	},
 	{
