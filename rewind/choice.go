@@ -149,6 +149,7 @@ func (a *analyzer) checkChoice(ctx context.Context, p *Plan, c choice) error {
 	}
 	for _, says := range c.foreign {
 		a.warn(p, "%s", says)
+		p.Foreign = append(p.Foreign, says)
 	}
 	becomesStandby := a.opts.PrimaryConnInfo != ""
 	for _, name := range slices.Sorted(maps.Keys(c.Targets)) {

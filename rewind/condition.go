@@ -34,6 +34,7 @@ const (
 	SourceUnavailable   Condition = "source_unavailable"   // ErrSourceUnavailable
 	SourceChanged       Condition = "source_changed"       // ErrSourceChanged, *SourceFileError
 	SourcePooled        Condition = "source_pooled"        // ErrSourcePooled
+	SourceDamaged       Condition = "source_damaged"       // ErrSourceDamaged, *DamagedPagesError
 	SourceUntrusted     Condition = "source_untrusted"     // ErrSourceUntrusted, source.ErrUntrusted, ErrUnsafePath
 	MissingPrivilege    Condition = "missing_privilege"    // ErrPrivilege; the error names the statements to run
 	SameDirectory       Condition = "same_directory"       // ErrSameDirectory, ErrNested
@@ -91,6 +92,7 @@ var verdicts = []verdict{
 	{condition: SourceChanged, temporary: true, is: anyOf(ErrSourceChanged)},
 	{condition: SourceChanged, temporary: true, is: as[*SourceFileError]},
 	{condition: SourcePooled, is: anyOf(ErrSourcePooled)},
+	{condition: SourceDamaged, is: anyOf(ErrSourceDamaged)},
 	{condition: SourceUntrusted, is: anyOf(ErrSourceUntrusted, source.ErrUntrusted, datadir.ErrUnsafePath)},
 	{condition: SameDirectory, is: anyOf(ErrSameDirectory, ErrNested)},
 	{condition: DifferentSystems, is: anyOf(ErrDifferentSystems)},

@@ -71,6 +71,7 @@ type Plan struct {
 	Slot      string   // the primary_slot_name that the configuration of the rewound server gives
 	ResetSlot bool     // the source has no slot of the name that its configuration gives its standbys
 	Warnings  []string // about what the rewind leaves to others
+	Foreign   []string // those of them that are about settings which come with the source's files
 
 	// Again is true where an interrupted rewind in place is begun again: this one
 	// goes on in place. Suspect are the files, by path, that may be half written,

@@ -31,6 +31,9 @@ type Options struct {
 	// staging area. An interruption then leaves a target that does not start, and
 	// that a next run finishes only with a source.
 	InPlace bool
+	// NoVerifyChecksums copies pages of a source with data checksums as they are. Without
+	// it a page that stays wrong, however often it is read, ends the rewind before the commit.
+	NoVerifyChecksums bool
 	// NoSync leaves it to the operating system when changes reach the disk.
 	NoSync bool
 	// SyncMethod is how changes are brought to the disk.

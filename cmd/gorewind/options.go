@@ -34,7 +34,7 @@ type options struct {
 	restoreWAL, noEnsureShutdown, recoveryConf bool
 	slot, restoreCommand                       string
 	tablespaces                                rewind.TablespaceMapping
-	makeSlot, checkReplication                 bool
+	makeSlot, checkReplication, noVerify       bool
 	help, version                              bool
 	operands                                   []string
 }
@@ -206,6 +206,11 @@ var optionTable = []*option{
 		},
 	},
 	{
+		name: "no-verify-checksums", help: "copy pages of the source whatever their checksums are",
+		more: "Without this, a page with a wrong checksum is read again, and one that stays wrong ends the rewind before the target is changed.",
+		set:  sets(func(o *options) *bool { return &o.noVerify }),
+	},
+	{
 		name: "keep", arg: "GLOB", help: "keep the target's own version of matching files (may be given several times)",
 		repeated: true,
 		more: "For configuration, certificates and logs. A pattern with a slash is compared with the path within the data directory, " +
@@ -373,7 +378,7 @@ type command struct {
 
 // ownOptions are those of gorewind, which no abbreviation that pg_rewind knows means.
 var ownOptions = []string{
-	"archive-lost-wal", "bindir", "check-replication", "create-slot", "format", "in-place", "jobs", "keep", "log-format", "plan", "report", "restore-command", "resync",
+	"archive-lost-wal", "bindir", "check-replication", "create-slot", "format", "in-place", "jobs", "keep", "log-format", "no-verify-checksums", "plan", "report", "restore-command", "resync",
 	"save-lost", "save-plan", "slot", "source-timeout", "summary", "system-identifier", "tablespace-mapping",
 }
 

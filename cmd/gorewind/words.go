@@ -17,6 +17,7 @@ var optionOf = map[string]string{
 	"Options.InPlace":           "--in-place",
 	"Options.Keep":              "--keep",
 	"Options.MakeSlot":          "--create-slot",
+	"Options.NoVerifyChecksums": "--no-verify-checksums",
 	"Options.Resync":            "--resync",
 	"Options.RestoreCommand":    "--restore-command",
 	"Options.RestoreTargetWAL":  "--restore-target-wal",
