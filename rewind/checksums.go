@@ -103,7 +103,7 @@ func (v *verifier) wrong(path string, data []byte, offset int64) (at []int64, er
 	if !is || len(data) == 0 {
 		return nil, nil
 	}
-	first := uint32(offset/size) + segment.Segment*uint32(v.geo.RelSegBlocks)
+	first := uint32(offset/size) + segment.Segment*v.geo.RelSegBlocks
 	from := (size - offset%size) % size
 	if from > 0 {
 		first++
