@@ -52,6 +52,8 @@ type Document struct {
 	WALRead      *WALRead    `json:"wal_read,omitempty"`
 	Lost         *Lost       `json:"lost,omitempty"`
 	Startability *Start      `json:"startability,omitempty"`
+	WillFollow   *bool       `json:"will_follow,omitempty"` // whether the standby will be able to stream from the source; missing where that was not tried
+	Following    *Following  `json:"following,omitempty"`
 	Totals       *Totals     `json:"totals,omitempty"`
 	BlockSize    int64       `json:"block_size,omitempty"` // in bytes, of both sides
 	Files        []File      `json:"files,omitempty"`      // that are written, removed or mentioned, in the order of the work
@@ -224,6 +226,16 @@ type Start struct {
 	From     string        `json:"from"`
 	To       string        `json:"to"`
 	Segments List[Segment] `json:"segments"`
+}
+
+// Following is what came of trying the connection that the standby will open.
+type Following struct {
+	Start    string `json:"start"` // from where it will ask for WAL first
+	Timeline uint32 `json:"timeline"`
+	Slot     string `json:"slot,omitempty"`     // which it will use
+	NewSlot  bool   `json:"new_slot,omitempty"` // that the rewind makes
+	Problem  string `json:"problem,omitempty"`  // why it will not be able to stream
+	Advice   string `json:"advice,omitempty"`   // what to do about that
 }
 
 // Totals add up Files.

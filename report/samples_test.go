@@ -77,6 +77,10 @@ func planSample() *report.Document {
 		Startability: &report.Start{From: "0/2000028", To: "0/4000110", Segments: []report.Segment{
 			{Name: "000000010000000000000002", Where: "archive"}, {Name: "000000020000000000000003", Where: "source"}, {Name: "000000020000000000000004", Where: "source"},
 		}},
+		WillFollow: new(bool), Following: &report.Following{
+			Start: "0/4000000", Timeline: 2, Slot: "db1", Problem: "the server on db2.example.org port 5432 refuses the connection: must be superuser or replication role",
+			Advice: `as a superuser, run ALTER ROLE "rewind_user" REPLICATION`,
+		},
 		Totals: &report.Totals{
 			Files: 5, FetchBytes: 9 << 20, RemoveBytes: 8192, SourceBytes: 3 << 30,
 			ByKind:       []report.Total{{Name: "main", Files: 3, FetchBytes: 7 << 20, Blocks: 700}, {Name: "wal", Files: 1, FetchBytes: 2 << 20}, {Name: "fsm", Files: 1, FetchBytes: 24576}},

@@ -31,6 +31,7 @@ func Text(w io.Writer, d *Document, o Options) error {
 	t.damaged(d)
 	t.copied(d)
 	t.start(d.Startability)
+	t.following(d)
 	t.space(d)
 	t.phases(d)
 	t.problems(d)

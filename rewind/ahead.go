@@ -210,13 +210,16 @@ func changesBelow(files *filemap.Plan, dir string) bool {
 // says that makes it: recovery makes the link again.
 func (a *analyzer) checkTablespaceMade(p *Plan, t tablespaceMade) error {
 	link := path.Join(pgdata.TablespaceRoot, strconv.FormatUint(uint64(t.oid), 10))
-	to := ""
+	to, hint := "", "Let the link lead there."
 	if f, err := a.target.Readlink(link); err == nil {
 		to = f
 	}
 	for i := range p.Files.Entries {
 		if e := &p.Files.Entries[i]; e.Path == link && e.Action == filemap.Create {
 			to = e.Link
+			if a.opts.TablespaceMapping[filepath.Clean(t.location)] != "" {
+				hint = "Make a checkpoint on the source and compare all files (Options.Resync): then recovery starts after it. Or do without that mapping."
+			}
 		}
 	}
 	if t.location == "" || to == "" || filepath.Clean(to) == filepath.Clean(t.location) {
@@ -225,6 +228,6 @@ func (a *analyzer) checkTablespaceMade(p *Plan, t tablespaceMade) error {
 	return &Explained{
 		Err:    ErrUnsafeReplay,
 		Detail: fmt.Sprintf("%q leads to %q, and recovery would make it lead to %q, where the tablespace was made at %s.", a.target.Join(link), to, t.location, a.lsn(t.at)),
-		Hint:   "Let the link lead there.",
+		Hint:   hint,
 	}
 }

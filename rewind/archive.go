@@ -31,8 +31,16 @@ type walArchive struct {
 	restored map[string]string // by file name, the path within the data directory
 }
 
-// restoreCommand is what the target's configuration says; none is an error.
+// restoreCommand is what the caller or the target's configuration says; none is an error.
 func (a *analyzer) restoreCommand() (string, error) {
+	if a.opts.RestoreCommand != "" {
+		return a.opts.RestoreCommand, nil
+	}
+	return a.configuredCommand()
+}
+
+// configuredCommand is the one that the target's own recovery will use.
+func (a *analyzer) configuredCommand() (string, error) {
 	conf, err := pgconf.Load(pgconf.Options{DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: a.version})
 	if err != nil {
 		return "", fmt.Errorf("could not read the configuration of the target: %w", err)

@@ -106,9 +106,10 @@ const maxLinked = 1 << 20
 // will have, and the source's slots.
 type choice struct {
 	pgconf.RecoveryChoice
-	noSlot bool // the source has no slot of the name that the configuration gives
-	err    error
-	known  bool
+	foreign []string // what is to be said of settings that come from the source
+	noSlot  bool     // the source has no slot of the name that the configuration gives
+	err     error
+	known   bool
 }
 
 // askChoice begins to find it out, and gives a function that waits for it.
@@ -129,6 +130,7 @@ func (a *analyzer) choose(ctx context.Context, b *filemap.Builder) (c choice) {
 		return c
 	}
 	c.known = true
+	c.foreign = a.foreignSettings(conf)
 	lister, can := a.source.(source.SlotLister)
 	if c.PrimarySlotName == "" || !can || a.version.RecoveryConf {
 		return c
@@ -145,6 +147,10 @@ func (a *analyzer) checkChoice(ctx context.Context, p *Plan, c choice) error {
 	if c.err != nil || !c.known {
 		return c.err
 	}
+	for _, says := range c.foreign {
+		a.warn(p, "%s", says)
+		p.Foreign = append(p.Foreign, says)
+	}
 	becomesStandby := a.opts.PrimaryConnInfo != ""
 	for _, name := range slices.Sorted(maps.Keys(c.Targets)) {
 		if becomesStandby {
@@ -153,7 +159,11 @@ func (a *analyzer) checkChoice(ctx context.Context, p *Plan, c choice) error {
 			a.warn(p, "the configuration that comes from the source has %s = '%s': a standby that is started with it ends its recovery there, and can promote itself", name, c.Targets[name])
 		}
 	}
+	if !c.noSlot {
+		p.Slot = c.PrimarySlotName
+	}
 	switch {
+	case a.opts.Slot != "": // which replaces the one of the configuration
 	case c.noSlot && becomesStandby:
 		p.ResetSlot = true
 		a.warn(p, "primary_slot_name = '%s' of the source's configuration is reset: the source has no such slot", c.PrimarySlotName)
@@ -174,6 +184,7 @@ func (a *analyzer) checkLeft(ctx context.Context, p *Plan) error {
 	if err != nil {
 		return nil
 	}
+	p.Slot = choice.PrimarySlotName
 	return a.checkNewerTimelines(ctx, p, choice)
 }
 
@@ -184,7 +195,7 @@ func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgco
 	latest := choice.Timeline == "latest" || choice.Timeline == "" && !a.version.RecoveryConf || a.opts.PrimaryConnInfo != ""
 	command := choice.RestoreCommand
 	if a.version.RecoveryConf { // it will be the target's own
-		own, err := a.restoreCommand()
+		own, err := a.configuredCommand()
 		if err != nil {
 			return nil
 		}

@@ -34,6 +34,7 @@ const (
 	SourceUnavailable   Condition = "source_unavailable"   // ErrSourceUnavailable
 	SourceChanged       Condition = "source_changed"       // ErrSourceChanged, *SourceFileError
 	SourcePooled        Condition = "source_pooled"        // ErrSourcePooled
+	SourceDamaged       Condition = "source_damaged"       // ErrSourceDamaged, *DamagedPagesError
 	SourceUntrusted     Condition = "source_untrusted"     // ErrSourceUntrusted, source.ErrUntrusted, ErrUnsafePath
 	MissingPrivilege    Condition = "missing_privilege"    // ErrPrivilege; the error names the statements to run
 	SameDirectory       Condition = "same_directory"       // ErrSameDirectory, ErrNested
@@ -49,7 +50,7 @@ const (
 	ForkUnknown         Condition = "fork_unknown"         // ErrForkUnknown
 	UnsafeReplay        Condition = "unsafe_replay"        // ErrUnsafeReplay
 	Unproven            Condition = "unproven"             // ErrUnproven; only with Options.Resync
-	CannotFollow        Condition = "cannot_follow"        // ErrCannotFollow; only with Options.Resync
+	CannotFollow        Condition = "cannot_follow"        // ErrCannotFollow; only with Options.Resync, CheckReplication or MakeSlot
 	OtherTimeline       Condition = "other_timeline"       // ErrOtherTimeline
 	NoCommonAncestor    Condition = "no_common_ancestor"   // timeline.ErrNoCommonAncestor
 	MissingWAL          Condition = "missing_wal"          // *MissingWALError, *CannotStartError: a segment that is needed is nowhere
@@ -91,6 +92,7 @@ var verdicts = []verdict{
 	{condition: SourceChanged, temporary: true, is: anyOf(ErrSourceChanged)},
 	{condition: SourceChanged, temporary: true, is: as[*SourceFileError]},
 	{condition: SourcePooled, is: anyOf(ErrSourcePooled)},
+	{condition: SourceDamaged, is: anyOf(ErrSourceDamaged)},
 	{condition: SourceUntrusted, is: anyOf(ErrSourceUntrusted, source.ErrUntrusted, datadir.ErrUnsafePath)},
 	{condition: SameDirectory, is: anyOf(ErrSameDirectory, ErrNested)},
 	{condition: DifferentSystems, is: anyOf(ErrDifferentSystems)},
@@ -106,6 +108,8 @@ var verdicts = []verdict{
 	{condition: ForkUnknown, lost: true, resync: true, is: anyOf(ErrForkUnknown)},
 	{condition: UnsafeReplay, lost: true, resync: true, is: anyOf(ErrUnsafeReplay)},
 	{condition: Unproven, resync: true, is: anyOf(ErrUnproven)},
+	{condition: CannotFollow, temporary: true, is: isBusyPrimary},
+	{condition: CannotFollow, is: anyOf(source.ErrNoReplication)},
 	{condition: CannotFollow, resync: true, is: anyOf(ErrCannotFollow)},
 	{condition: OtherTimeline, is: anyOf(ErrOtherTimeline)},
 	{condition: NoCommonAncestor, lost: true, resync: true, is: anyOf(timeline.ErrNoCommonAncestor)},
@@ -140,6 +144,12 @@ func isLostWAL(err error) bool {
 		return !segment.MayBeArchived && errors.Is(err, fs.ErrNotExist)
 	}
 	return false
+}
+
+// isBusyPrimary reports whether a standby could not stream just now.
+func isBusyPrimary(err error) bool {
+	var not *source.ReplicationError
+	return errors.As(err, &not) && not.Temporary
 }
 
 func anyOf(sentinels ...error) func(error) bool {

@@ -40,6 +40,7 @@ func (a *analyzer) decide(ctx context.Context, p *Plan, past *past, lists *listi
 	if p.Files, err = b.Plan(filemap.Facts{Changed: p.Changed, WAL: wal.segments, Made: stateFiles(p, made), Compare: p.Evidence == ByComparison}); err != nil {
 		return err
 	}
+	a.mapTablespaces(p)
 	if err := a.compareFiles(ctx, p); err != nil {
 		return unreadable(err)
 	}

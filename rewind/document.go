@@ -60,6 +60,7 @@ func (r *Rewind) document(err error, known func() names) *report.Document {
 	for _, o := range p.PassedOver {
 		d.Because = append(d.Because, report.PassedOver{Evidence: report.Evidence(o.Evidence), Condition: string(o.Condition), Reason: o.Reason})
 	}
+	d.WillFollow, d.Following = r.documentFollowing()
 	if p.Files == nil {
 		return d
 	}
@@ -343,4 +344,15 @@ func (r *Rewind) kindOf(e *filemap.Entry) string {
 		return "configuration"
 	}
 	return "other"
+}
+
+// documentFollowing says whether the standby will be able to stream.
+func (r *Rewind) documentFollowing() (*bool, *report.Following) {
+	f := r.plan.Following
+	if f == nil {
+		return nil, nil
+	}
+	return &f.Will, &report.Following{
+		Start: r.lsn(f.Start), Timeline: uint32(f.Timeline), Slot: f.Slot, NewSlot: f.MakesSlot, Problem: f.Reason, Advice: f.Hint,
+	}
 }

@@ -73,7 +73,7 @@ var (
 	ErrWALLevel          = errors.New("wal_level of the source server must not be minimal")
 	ErrNoHistory         = errors.New("timeline history is missing")
 	ErrUnproven          = errors.New("that both sides have the same WAL before they parted could not be proven")
-	ErrCannotFollow      = errors.New("the target needs no rewind, but it will not be able to follow the source")
+	ErrCannotFollow      = errors.New("the target will not be able to follow the source")
 	ErrSourceChanged     = source.ErrChanged
 	ErrSourceUnavailable = source.ErrUnavailable
 	ErrSourcePooled      = source.ErrPooled     // a pooler of transactions is in between

@@ -37,10 +37,18 @@ func (r *Rewind) fetch(ctx context.Context, to receiver) (target.Final, error) {
 	sink := &counter{Sink: to}
 	defer func() { p := &r.phases[len(r.phases)-1]; p.Bytes, p.Files = sink.bytes.Load(), int(sink.files.Load()) }()
 	defer r.watchFetched(sink, r.plan.Files.FetchBytes(), r.plan.Files.FetchFiles())()
-	if err := r.opts.Source.Fetch(ctx, r.fileRanges(&sink.files), sink); err != nil {
+	var files source.Sink = sink
+	verified := r.verifying(sink)
+	if verified != nil {
+		files = verified
+	}
+	if err := r.opts.Source.Fetch(ctx, r.fileRanges(&sink.files), files); err != nil {
 		if !as[*target.Refusal](err) { // which is the target's
 			err = unreadable(err)
 		}
+		return target.Final{}, err
+	}
+	if err := r.settle(ctx, verified); err != nil {
 		return target.Final{}, err
 	}
 	e, err := r.endOfSource(ctx)

@@ -14,6 +14,9 @@ import (
 // comes next. With a resync that it will not is an error; else it is a warning, and
 // what stands in the way of finding it out is of no consequence.
 func (r *Rewind) checkFollows(ctx context.Context, a *analyzer, p *Plan) error {
+	if r.triesReplication() && r.opts.Resync == NoResync {
+		return nil // which tells more
+	}
 	err := a.willFollow(ctx, p)
 	switch {
 	case err == nil || r.opts.Resync != NoResync || ctx.Err() != nil:
@@ -43,7 +46,7 @@ func (a *analyzer) willFollow(ctx context.Context, p *Plan) error {
 	var missing *archive.NotFoundError
 	switch {
 	case errors.As(err, &missing) || err == nil && restored == "":
-		return fmt.Errorf("%w: its WAL ends at %s, and neither the source nor an archive has what comes next, WAL segment %s", ErrCannotFollow, a.lsn(at), name)
+		return fmt.Errorf("%w: it needs no rewind, but its WAL ends at %s, and neither the source nor an archive has what comes next, WAL segment %s", ErrCannotFollow, a.lsn(at), name)
 	default:
 		return err
 	}

@@ -15,6 +15,9 @@ func (r *Rewind) holdWAL(ctx context.Context) (release func()) {
 	if r.releaseWAL != nil { // it does so since the analysis
 		return r.releaseWAL
 	}
+	if r.slotMade {
+		return func() {}
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	var held sync.WaitGroup
 	var end func()

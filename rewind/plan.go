@@ -65,9 +65,13 @@ type Plan struct {
 	Compared   int64 // bytes of each side that were compared where nothing else tells what differs
 	// Damaged are blocks of the target, by path, that a comparison found different and
 	// whose checksums are wrong.
-	Damaged   map[string]*pgdata.BlockSet
+	Damaged map[string]*pgdata.BlockSet
+	// Following is nil where it was not tried whether the standby will be able to stream.
+	Following *Following
+	Slot      string   // the primary_slot_name that the configuration of the rewound server gives
 	ResetSlot bool     // the source has no slot of the name that its configuration gives its standbys
 	Warnings  []string // about what the rewind leaves to others
+	Foreign   []string // those of them that are about settings which come with the source's files
 
 	// Again is true where an interrupted rewind in place is begun again: this one
 	// goes on in place. Suspect are the files, by path, that may be half written,

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -159,6 +160,27 @@ func TestLostWALIsSavedFromTheArchive(t *testing.T) {
 			require.NoError(t, err)
 			assert.True(t, bytes.Equal(content, saved))
 			assert.Empty(t, warnings)
+		})
+	}
+}
+
+// TestTheCommandOfTheCallerBringsWALBack has a target whose own command, if it has one, is
+// of no use.
+func TestTheCommandOfTheCallerBringsWALBack(t *testing.T) {
+	for _, major := range []string{"13", "18"} {
+		t.Run(major, func(t *testing.T) {
+			p := restorePair(t, major, "basic")
+			archive := p.archived(p.target, middleSegment)
+			p.configure("restore_command = 'false'\n")
+			opts := rewind.Options{TargetDir: p.target, Source: trial.OpenDir(t, p.source), NoSync: true, RestoreTargetWAL: true, ArchivePause: time.Millisecond}
+			_, err := rewind.Prepare(t.Context(), opts)
+			require.Error(t, err)
+			opts.RestoreCommand = "cp " + archive + "/%f %p"
+			r, err := rewind.Prepare(t.Context(), opts)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, r.Close()) }()
+			assert.True(t, r.Plan().Required)
+			require.NoError(t, r.Apply(t.Context()))
 		})
 	}
 }

@@ -22,11 +22,18 @@ type Options struct {
 	// Keep are patterns of files of the target that stay as they are:
 	// configuration, certificates, logs. A pattern is one of path.Match; one with
 	// a slash is compared with the whole path, another one with every name in it.
+	// "@config" stands for configuration and certificates.
 	Keep []string
+	// TablespaceMapping says where the source's tablespaces that the target lacks come to
+	// lie. The directories must be there, and empty. A saved plan has its own.
+	TablespaceMapping TablespaceMapping
 	// InPlace writes to the target's files at once, for disks without room for a
 	// staging area. An interruption then leaves a target that does not start, and
 	// that a next run finishes only with a source.
 	InPlace bool
+	// NoVerifyChecksums copies pages of a source with data checksums as they are. Without
+	// it a page that stays wrong, however often it is read, ends the rewind before the commit.
+	NoVerifyChecksums bool
 	// NoSync leaves it to the operating system when changes reach the disk.
 	NoSync bool
 	// SyncMethod is how changes are brought to the disk.
@@ -42,6 +49,9 @@ type Options struct {
 	// RestoreTargetWAL brings WAL that the target has no more back from its archive,
 	// with the restore_command of its own configuration. Prepare then runs that.
 	RestoreTargetWAL bool
+	// RestoreCommand, if not empty, is what brings WAL back from an archive instead of the
+	// restore_command of the target's configuration. It is not written to any.
+	RestoreCommand string
 	// EnsureShutdown lets Prepare complete the crash recovery of a target that was
 	// not shut down cleanly, with a single-user server. That changes the target.
 	EnsureShutdown bool
@@ -50,6 +60,16 @@ type Options struct {
 	// PrimaryConnInfo, if not empty, makes the target a standby, which connects to
 	// its primary by this connection string.
 	PrimaryConnInfo string
+	// Slot, if not empty, is the replication slot that the standby is to use, its
+	// primary_slot_name. With MakeSlot the rewind makes it: it keeps the source's WAL
+	// from the source's last checkpoint on, already while that is copied. Where the
+	// target stays as it is, the slot is dropped again.
+	Slot     string
+	MakeSlot bool
+	// CheckReplication refuses a target that will not be able to stream from the source.
+	// With PrimaryConnInfo that is found out in any case, and else warned of: see
+	// Plan.Following.
+	CheckReplication bool
 
 	// Plan, if not nil, is one that Rewind.Save wrote, with the same Keep. Prepare
 	// takes it instead of analyzing both sides, if they did not change since.
@@ -99,6 +119,9 @@ type Rewind struct {
 	recovered  bool   // changed by a single-user server of ours, even if that failed
 	releaseWAL func() // lets the source remove WAL that it keeps since the analysis; or nil
 	lostSaved  bool   // in Options.SaveLost is what the rewind throws away
+
+	slotMade    bool // the source has the slot that Options.MakeSlot asks for
+	madeStandby bool // a target that needed no rewind has become a standby
 }
 
 // Prepare inspects both sides, reads the target's WAL and decides what is to be
@@ -125,8 +148,19 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	if o := r.opts.Resync; o != NoResync && o != ResyncIfNeeded && o != ResyncChanges && o != ResyncCompare {
 		return fmt.Errorf("%w: there is no way to resync that is called %q", ErrOptions, o)
 	}
-	if err := filemap.Patterns(r.opts.Keep).Check(); err != nil {
+	keep, err := filemap.Patterns(r.opts.Keep).Expand()
+	if err == nil {
+		err = keep.Check()
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrOptions, err)
+	}
+	r.opts.Keep = keep
+	if err := r.opts.checkFollowingOptions(); err != nil {
+		return err
+	}
+	if err := r.opts.TablespaceMapping.check(r.opts.TargetDir); err != nil {
+		return err
 	}
 	control, earlier, err := r.openTarget()
 	if err != nil || r.journal != nil {
@@ -138,9 +172,14 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	}
 	r.enter(Analyze)
 	if r.opts.Plan != nil {
-		return r.loadPlan(ctx, a, s, earlier)
+		err = r.loadPlan(ctx, a, s, earlier)
+	} else {
+		err = r.analyze(ctx, a, s, earlier)
 	}
-	return r.analyze(ctx, a, s, earlier)
+	if err != nil {
+		return err
+	}
+	return r.tryReplication(ctx)
 }
 
 func newRewind(opts Options) *Rewind {
@@ -216,6 +255,11 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 		return err
 	}
 	defer r.forgetLost()
+	forget, err := r.makeSlot(ctx)
+	if err != nil {
+		return err
+	}
+	defer forget()
 	release := r.holdWAL(ctx)
 	defer release()
 	control, err := r.plan.Target.Control.MarshalBinary()
@@ -259,6 +303,11 @@ func (r *Rewind) applyInPlace(ctx context.Context) error {
 		return err
 	}
 	defer r.forgetLost()
+	forget, err := r.makeSlot(ctx)
+	if err != nil {
+		return err
+	}
+	defer forget()
 	release := r.holdWAL(ctx)
 	defer release()
 	notes, err := r.notes()

@@ -2,6 +2,7 @@ package rewind_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -18,6 +19,7 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/internal/page"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
 	"github.com/gorewind/gorewind/pgdata"
@@ -175,7 +177,7 @@ func (p *specimen) fill(t testing.TB) {
 				if filepath.Base(name) == "PG_VERSION" {
 					text = "18\n"
 				}
-				require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+				require.NoError(t, os.WriteFile(name, withChecksums(text), 0o600))
 				if f.permissions != 0 {
 					require.NoError(t, os.Chmod(name, f.permissions))
 				}
@@ -356,4 +358,13 @@ func controlIn(t testing.TB, dir string) *controlfile.Data {
 	control, err := controlfile.Parse(raw)
 	require.NoError(t, err)
 	return control
+}
+
+// withChecksums makes pages of a text that have the checksums of a relation's first file.
+func withChecksums(text string) []byte {
+	b := []byte(text)
+	for i := 0; i+8192 <= len(b); i += 8192 {
+		binary.LittleEndian.PutUint16(b[i+8:], page.Checksum(b[i:i+8192], uint32(i/8192)))
+	}
+	return b
 }

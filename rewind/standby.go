@@ -46,7 +46,10 @@ func (r *Rewind) standbyFiles(ctx context.Context, after pgconf.ReadFile) ([]tar
 		return nil, fmt.Errorf("file %q: %w", p, fs.ErrNotExist)
 	}
 	var o pgconf.StandbyOptions
-	if r.plan.ResetSlot {
+	switch {
+	case r.opts.Slot != "":
+		o.Slot = &r.opts.Slot
+	case r.plan.ResetSlot:
 		o.Slot = new(string)
 	}
 	// Where a file cannot be read, what recovery will choose was not known before either.
@@ -78,5 +81,12 @@ func (r *Rewind) makeStandby(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.target.WriteFiles(ctx, control, files, r.syncMode())
+	forget, err := r.makeSlot(ctx)
+	if err != nil {
+		return err
+	}
+	defer forget()
+	err = r.target.WriteFiles(ctx, control, files, r.syncMode())
+	r.madeStandby = err == nil
+	return err
 }

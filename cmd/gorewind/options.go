@@ -32,6 +32,9 @@ type options struct {
 	dryRun, progress, debug, noSync, inPlace   bool
 	archiveLostWAL, summary                    bool
 	restoreWAL, noEnsureShutdown, recoveryConf bool
+	slot, restoreCommand                       string
+	tablespaces                                rewind.TablespaceMapping
+	makeSlot, checkReplication, noVerify       bool
 	help, version                              bool
 	operands                                   []string
 }
@@ -150,6 +153,35 @@ var optionTable = []*option{
 		set:      func(o *options, value string) error { o.binDir = value; return nil },
 	},
 	{
+		name: "restore-command", arg: "COMMAND", help: "bring WAL back with this command, not with the target's own",
+		more: "As restore_command has it, with %f, %p and %r. With -c it is used for all WAL that the target has no more, else for what is nowhere else. " +
+			"It is not written to the configuration.",
+		set: func(o *options, value string) error { o.restoreCommand = value; return nil },
+	},
+	{
+		name: "tablespace-mapping", short: 'T', arg: "OLDDIR=NEWDIR", help: "make a new tablespace of the source's OLDDIR in NEWDIR (may be given several times)",
+		repeated: true,
+		more: "Both are absolute; NEWDIR is empty. A \"=\" in a directory's name has a backslash before it. Tablespaces that the target has stay where they are. " +
+			"One that was made behind the divergence takes --resync as well, since recovery would make it in OLDDIR again.",
+		set: func(o *options, value string) error { return o.tablespaces.Add(value) },
+	},
+	{
+		name: "slot", arg: "SLOTNAME", help: "with -R, the replication slot that the standby is to use",
+		more: "It becomes the standby's primary_slot_name, in place of the one that the source's configuration gives.",
+		set:  func(o *options, value string) error { o.slot = value; return nil },
+	},
+	{
+		name: "create-slot", help: "make that slot first; it keeps the source's WAL for the standby",
+		more: "From the source's last checkpoint on, already while WAL is copied. If the rewind fails and the target stays as it was, the slot is dropped again.",
+		set:  sets(func(o *options) *bool { return &o.makeSlot }),
+	},
+	{
+		name: "check-replication", help: "refuse a target that will not be able to stream from the source",
+		more: "The connection that the standby will open is tried before anything is changed: the source's pg_hba.conf, the role, the slot, " +
+			"and whether WAL comes. With -R this is done in any case, and what is wrong is a warning.",
+		set: sets(func(o *options) *bool { return &o.checkReplication }),
+	},
+	{
 		name: "in-place", help: "write to the target at once, for disks without room to stage the changes",
 		more: "If it is interrupted, no server starts on the target, and a next run needs the source again to finish.",
 		set:  sets(func(o *options) *bool { return &o.inPlace }),
@@ -175,10 +207,16 @@ var optionTable = []*option{
 		},
 	},
 	{
+		name: "no-verify-checksums", help: "copy pages of the source whatever their checksums are",
+		more: "Without this, a page with a wrong checksum is read again, and one that stays wrong ends the rewind before the target is changed.",
+		set:  sets(func(o *options) *bool { return &o.noVerify }),
+	},
+	{
 		name: "keep", arg: "GLOB", help: "keep the target's own version of matching files (may be given several times)",
 		repeated: true,
 		more: "For configuration, certificates and logs. A pattern with a slash is compared with the path within the data directory, " +
-			"one without with every name in it.",
+			"one without with every name in it. @config stands for postgresql.conf, postgresql.auto.conf, postgresql.base.conf, pg_hba.conf, pg_ident.conf, " +
+			"pg_hosts.conf, conf.d, and files that end in .crt, .key, .crl or .pem.",
 		set: func(o *options, value string) error { o.keep = append(o.keep, value); return nil },
 	},
 	{
@@ -341,8 +379,8 @@ type command struct {
 
 // ownOptions are those of gorewind, which no abbreviation that pg_rewind knows means.
 var ownOptions = []string{
-	"archive-lost-wal", "bindir", "format", "in-place", "jobs", "keep", "log-format", "plan", "report", "resync", "save-lost", "save-plan", "source-timeout",
-	"summary", "system-identifier",
+	"archive-lost-wal", "bindir", "check-replication", "create-slot", "format", "in-place", "jobs", "keep", "log-format", "no-verify-checksums", "plan", "report", "restore-command", "resync",
+	"save-lost", "save-plan", "slot", "source-timeout", "summary", "system-identifier", "tablespace-mapping",
 }
 
 // The first is what gorewind does without the name of a command. Set in init,

@@ -56,6 +56,12 @@ func (o *options) checkRewind() error {
 		return errors.New("no target data directory specified (--target-pgdata)")
 	case o.recoveryConf && o.sourceServer == nil:
 		return errors.New("no source server information (--source-server) specified for --write-recovery-conf")
+	case o.slot != "" && !o.recoveryConf:
+		return errors.New("a replication slot (--slot) is for a standby (--write-recovery-conf)")
+	case o.makeSlot && o.slot == "":
+		return errors.New("no slot name (--slot) specified for --create-slot")
+	case o.checkReplication && o.sourceServer == nil:
+		return errors.New("no source server information (--source-server) specified for --check-replication")
 	case o.system != 0 && o.resync != rewind.ResyncCompare:
 		return errors.New("--system-identifier is for a comparison of all files (--resync=compare)")
 	case o.savePlan != "" && !o.dryRun:

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/gorewind/gorewind/report"
@@ -64,6 +65,10 @@ func (in *invocation) perform() (*report.Document, error) {
 	opts.Keep, opts.InPlace = in.opts.keep, in.opts.inPlace
 	opts.RestoreTargetWAL, opts.EnsureShutdown = in.opts.restoreWAL, !in.opts.noEnsureShutdown && !in.opts.dryRun
 	opts.BinDir, opts.ConfigFile, opts.SaveLost = in.opts.binDir, in.opts.configFile, in.opts.saveLost
+	opts.NoVerifyChecksums = in.opts.noVerify
+	opts.RestoreCommand = in.opts.restoreCommand
+	opts.TablespaceMapping = in.opts.tablespaces
+	opts.Slot, opts.MakeSlot, opts.CheckReplication = in.opts.slot, in.opts.makeSlot, in.opts.checkReplication
 	opts.ArchiveLostWAL, opts.Resync, opts.SystemIdentifier = in.opts.archiveLostWAL, in.opts.resync, in.opts.system
 	if in.opts.plan != "" {
 		plan, err := os.Open(in.opts.plan)
@@ -110,7 +115,9 @@ func (in *invocation) carryOut(r *rewind.Rewind) error {
 			plan.Files.FetchBytes()/mb, plan.Files.SourceBytes/mb))
 	}
 	for _, w := range plan.Warnings {
-		in.log.Warn(w)
+		if !in.asOriginal() || !slices.Contains(plan.Foreign, w) { // which pg_rewind leaves to whoever calls it
+			in.log.Warn(w)
+		}
 	}
 	switch {
 	case in.opts.dryRun && plan.Required:

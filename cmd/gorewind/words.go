@@ -10,17 +10,24 @@ import (
 // optionOf is what the fields of rewind.Options, which the library names where it
 // says what to do, are on the command line.
 var optionOf = map[string]string{
-	"Options.ArchiveLostWAL":   "--archive-lost-wal",
-	"Options.BinDir":           "--bindir",
-	"Options.ConfigFile":       "--config-file",
-	"Options.InPlace":          "--in-place",
-	"Options.Keep":             "--keep",
-	"Options.Resync":           "--resync",
-	"Options.RestoreTargetWAL": "--restore-target-wal",
-	"Options.SaveLost":         "--save-lost",
-	"Options.Source":           "--source-server",
-	"Options.SystemIdentifier": "--system-identifier",
-	"rewind.Resume":            "`gorewind resume -D DIR`",
+	"Options.ArchiveLostWAL":    "--archive-lost-wal",
+	"Options.BinDir":            "--bindir",
+	"Options.CheckReplication":  "--check-replication",
+	"Options.ConfigFile":        "--config-file",
+	"Options.InPlace":           "--in-place",
+	"Options.Keep":              "--keep",
+	"Options.MakeSlot":          "--create-slot",
+	"Options.NoVerifyChecksums": "--no-verify-checksums",
+	"Options.Resync":            "--resync",
+	"Options.RestoreCommand":    "--restore-command",
+	"Options.RestoreTargetWAL":  "--restore-target-wal",
+	"Options.SaveLost":          "--save-lost",
+	"Options.Slot":              "--slot",
+	"Options.Source":            "--source-server",
+	"Options.SystemIdentifier":  "--system-identifier",
+	"Options.PrimaryConnInfo":   "--write-recovery-conf",
+	"Options.TablespaceMapping": "--tablespace-mapping",
+	"rewind.Resume":             "`gorewind resume -D DIR`",
 }
 
 // words translates the library's advice for this command line.

@@ -181,3 +181,17 @@ func recoverySettings(list []setting) (map[string]setting, error) {
 	}
 	return values, nil
 }
+
+// FileOf is the file that has the last word on a setting; empty if none has it.
+func (c *Config) FileOf(name string) string {
+	file := c.values[lower(name)].file
+	if file != "" && !filepath.IsAbs(file) {
+		file = filepath.Join(c.DataDir, file)
+	}
+	return file
+}
+
+// Place says where a setting stands.
+func (c *Config) Place(name string) string {
+	return fmt.Sprintf("file %q line %d", filepath.Base(c.FileOf(name)), c.values[lower(name)].line)
+}

@@ -191,3 +191,6 @@ func (v *view) Duration() (seconds float64) {
 
 // Part is a phase's part of the whole time, in percent.
 func (v *view) Part(seconds float64) float64 { return part(seconds, v.Duration()) }
+
+// Follows reports whether the standby will be able to stream from the source.
+func (v *view) Follows() bool { return v.WillFollow != nil && *v.WillFollow }

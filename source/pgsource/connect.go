@@ -63,6 +63,11 @@ func parseConnString(connString string, env conninfo.Environment, log *slog.Logg
 	if err != nil {
 		return nil, err
 	}
+	return connectorOf(settings, env, log)
+}
+
+// connectorOf is a connector by settings that leave something open.
+func connectorOf(settings *conninfo.Settings, env conninfo.Environment, log *slog.Logger) (*connector, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}

@@ -32,6 +32,9 @@ type answer struct {
 	rows  int   // at most
 	width int   // of a row, in bytes, at most
 	bytes int64 // of all rows, at most; zero: no other limit than the one of rows and width
+
+	streamed bool // it is a stream of WAL: rows and width are those of its messages
+	flows    bool // that has begun
 }
 
 // oneRow is the answer to a question of which only the meaning is of interest.

@@ -23,7 +23,8 @@ type rule struct {
 }
 
 // rules are the messages of the protocol that may come (protocol-message-formats);
-// whatever else there is, such as those of COPY, nobody asks for. A message without
+// those of COPY come where a stream of WAL was asked for, and whatever else there is
+// nobody asks for. A message without
 // a function is passed over: what notices and notifications say is not of interest,
 // and pgx keeps the latter for ever.
 var rules = map[byte]rule{
@@ -42,6 +43,9 @@ var rules = map[byte]rule{
 	'T': {later: true, aside: true, most: 4 << 10, pass: (*gate).description},
 	'D': {later: true, pass: (*gate).dataRow},
 	'C': {later: true, most: 256, pass: (*gate).complete},
+	'W': {later: true, aside: true, most: 1 << 10, pass: (*gate).streamBegins}, // CopyBothResponse
+	'd': {later: true, pass: (*gate).streamed},                                 // CopyData
+	'c': {later: true, aside: true, empty: true, pass: (*gate).streamEnds},     // CopyDone
 }
 
 // maxRounds is how many messages an authentication has at most: SCRAM has four.

@@ -16,6 +16,9 @@ type Settings struct {
 // Value is the value of a keyword, empty if it has none.
 func (s *Settings) Value(keyword string) string { return s.values[keyword] }
 
+// Set gives a keyword a value, whatever it had.
+func (s *Settings) Set(keyword, value string) { s.values[keyword] = value }
+
 // Suspect tells of a URI that has an "@" where none should be. Most likely its
 // password has special characters, and so the host, the port and the database
 // may be pieces of it: nothing of it must be shown.

@@ -1,0 +1,141 @@
+package rewind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/source"
+)
+
+// Following says whether the target, once it is a standby of the source, will be able
+// to stream from it. The very connection that it will open was tried.
+type Following struct {
+	Will         bool
+	Reason, Hint string            // why not, and what to do about it
+	Start        pgdata.LSN        // from where it will ask for WAL first
+	Timeline     pgdata.TimelineID // and on which timeline
+	Slot         string            // its primary_slot_name, if it has one
+	MakesSlot    bool              // which the rewind makes
+}
+
+// slotName is what a replication slot can be called (ReplicationSlotValidateName,
+// replication/slot.c).
+var slotName = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
+
+// checkFollowingOptions refuses what cannot be done.
+func (o *Options) checkFollowingOptions() error {
+	_, streams := o.Source.(source.Primary)
+	switch {
+	case o.Slot != "" && !slotName.MatchString(o.Slot):
+		return fmt.Errorf("%w: a replication slot cannot be called %q: up to 63 lower case letters, digits and underscores", ErrOptions, o.Slot)
+	case o.Slot != "" && o.PrimaryConnInfo == "":
+		return fmt.Errorf("%w: a slot is for a target that becomes a standby (Options.PrimaryConnInfo)", ErrOptions)
+	case o.MakeSlot && o.Slot == "":
+		return fmt.Errorf("%w: a slot that is to be made must have a name (Options.Slot)", ErrOptions)
+	case o.Source != nil && (o.MakeSlot || o.CheckReplication) && !streams:
+		return fmt.Errorf("%w: only a running server can be asked whether a standby could follow it, and to make a slot", ErrOptions)
+	}
+	return nil
+}
+
+// triesReplication reports whether the connection of the standby is tried.
+func (r *Rewind) triesReplication() bool {
+	_, can := r.opts.Source.(source.Primary)
+	return can && (r.opts.CheckReplication || r.opts.PrimaryConnInfo != "")
+}
+
+// tryReplication finds out whether the target will be able to stream from the source,
+// before anything is changed. That it will not is a warning: the rewind itself can
+// succeed, and what stands in the way can often be mended later. It is an error where
+// the caller asked for it, or asked for a slot that cannot be made.
+func (r *Rewind) tryReplication(ctx context.Context) error {
+	if !r.triesReplication() {
+		return nil
+	}
+	p, a := r.plan, r.analyzer
+	f := &Following{Slot: p.Slot, MakesSlot: r.opts.MakeSlot}
+	if r.opts.Slot != "" {
+		f.Slot = r.opts.Slot
+	}
+	// A standby replays all WAL that it has, and asks for the whole segment in which
+	// that ends. After a rewind it has all up to where the source was.
+	at := p.Target.EndOfWAL
+	if p.Required {
+		at = p.ConsistentAt
+	}
+	f.Timeline, f.Start = timelineAt(p.Source.History, at), a.geo.SegStart(a.geo.SegNo(at))
+	err := r.opts.Source.(source.Primary).TryReplication(ctx, source.Standby{
+		ConnInfo: r.opts.PrimaryConnInfo, SystemIdentifier: a.format.SystemIdentifier, Primary: p.Source.Timeline,
+		Timeline: f.Timeline, Start: f.Start, Slot: f.Slot, MakesSlot: f.MakesSlot && !p.Again,
+	})
+	var not *source.ReplicationError
+	switch {
+	case err == nil:
+		f.Will = true
+	case !errors.As(err, &not):
+		return err
+	case not.Removed && r.comesFromArchive(ctx, at):
+		f.Will = true
+	default:
+		f.Reason, f.Hint = not.Reason, not.Hint
+		why := &Explained{Err: fmt.Errorf("%w: %w", ErrCannotFollow, &reworded{not.Reason, not})}
+		if not.Hint != "" {
+			why.Hint = sentence(not.Hint)
+		}
+		if r.opts.CheckReplication || r.opts.MakeSlot {
+			return why
+		}
+		a.warn(p, "%v: %v", ErrCannotFollow, not)
+	}
+	p.Following = f
+	return nil
+}
+
+// comesFromArchive reports whether the standby gets a segment that its primary has not.
+func (r *Rewind) comesFromArchive(ctx context.Context, at pgdata.LSN) bool {
+	a := r.analyzer
+	if r.opts.RestoreCommand != "" {
+		return false // which the standby has not
+	}
+	s := a.geo.SegNo(at)
+	restored, err := a.restoreAnyway(ctx, a.geo.WALFileName(r.plan.Source.History.TimelineOf(a.geo, s), s))
+	return err == nil && restored != ""
+}
+
+// slotTimeout is how long it may take to drop a slot when the rewind has failed.
+const slotTimeout = 10 * time.Second
+
+// makeSlot makes the slot that was asked for. It keeps WAL while that is copied, and
+// from then on for the standby. forget drops it again where the target stayed as it was.
+func (r *Rewind) makeSlot(ctx context.Context) (forget func(), err error) {
+	primary, can := r.opts.Source.(source.Primary)
+	if !can || !r.opts.MakeSlot {
+		return func() {}, nil
+	}
+	name := r.opts.Slot
+	from, err := primary.MakeSlot(ctx, name)
+	if err != nil {
+		if r.plan.Again { // the run before it did, and the source may be too busy now to be asked twice
+			r.log.WarnContext(ctx, err.Error())
+			return func() {}, nil
+		}
+		return nil, err
+	}
+	r.log.InfoContext(ctx, fmt.Sprintf("the source keeps WAL from %s on for the standby, by replication slot %q", r.lsn(from), name))
+	r.slotMade = true
+	return func() {
+		if r.touched || r.madeStandby {
+			return
+		}
+		r.slotMade = false
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), slotTimeout)
+		defer cancel()
+		if err := primary.DropSlot(ctx, name); err != nil {
+			r.log.WarnContext(ctx, fmt.Sprintf("the source keeps WAL for a standby that there is not, until its replication slot is dropped: %v", err))
+		}
+	}, nil
+}

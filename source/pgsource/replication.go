@@ -1,0 +1,225 @@
+package pgsource
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/gorewind/gorewind/source"
+	"github.com/gorewind/gorewind/source/pgsource/internal/conninfo"
+)
+
+var _ source.Primary = (*Server)(nil)
+
+// What a standby's answers may be.
+var (
+	identifyAnswer = answer{rows: 1, width: 1 << 10}
+	historyAnswer  = answer{rows: 1, width: maxSmallFile}
+	// A server sends 128 kB at once (MAX_SEND_SIZE, replication/walsender.c), and as many
+	// times as fit on the way until it hears that it was enough.
+	streamAnswer = answer{streamed: true, rows: 1 << 10, width: 256 << 10}
+)
+
+// maxTrying is how long a server may be silent while the connection of a standby is tried.
+const maxTrying = 15 * time.Second
+
+// TryReplication does what a standby's WAL receiver does (replication/walreceiver.c). It
+// streams without the slot: with it, the slot would be in use for a moment, and a standby
+// that wants it just then would be turned away.
+func (s *Server) TryReplication(ctx context.Context, want source.Standby) error {
+	if want.Slot != "" {
+		if err := s.trySlot(ctx, want.Slot, want.MakesSlot); err != nil {
+			return err
+		}
+	}
+	c, err := s.asStandby(cmp.Or(want.ConnInfo, s.ConnInfo()))
+	if err != nil {
+		return &source.ReplicationError{Reason: "its primary_conninfo cannot be understood: " + oneLine(err.Error()), Err: err}
+	}
+	limit := min(s.pool.timeout/4, maxTrying)
+	conn, name, err := c.connect(ctx, limit)
+	if err != nil {
+		return s.refusesStandby(ctx, c.settings.Value("user"), err)
+	}
+	watched, stop := c.pulse.watch(ctx, limit)
+	defer stop()
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		_ = conn.pg.Close(ctx)
+	}()
+	err = askAsStandby(watched, conn, want)
+	if err != nil && conn.gate.err != nil {
+		err = conn.gate.err // pgx may say only that it closed the connection
+	}
+	var not *source.ReplicationError
+	switch {
+	case err == nil || errors.As(err, &not):
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return &source.ReplicationError{Reason: fmt.Sprintf("the %s does not stream: %s", name, oneLine(silenced(watched, limit, err).Error())), Temporary: isTemporary(err), Err: err}
+}
+
+// asStandby is how a WAL receiver connects (libpqrcv_connect, libpqwalreceiver.c): the
+// database is called "replication" for password files, and the environment is the
+// server's, not that of this process.
+func (s *Server) asStandby(connInfo string) (*connector, error) {
+	settings, err := conninfo.Parse(connInfo)
+	if err != nil {
+		return nil, err
+	}
+	env := conninfo.System()
+	env.Lookup = func(string) (string, bool) { return "", false }
+	settings.Set("dbname", "replication")
+	several := settings.Value("target_session_attrs")
+	settings.Set("target_session_attrs", "any") // which asks in SQL
+	c, err := connectorOf(settings, env, s.pool.log)
+	if err != nil {
+		return nil, err
+	}
+	c.around, c.pulse = s.pool.connector.around, new(pulse)
+	c.base.RuntimeParams["replication"] = "true"
+	if settings.Value("application_name") == "" && settings.Value("fallback_application_name") == "" {
+		c.base.RuntimeParams["application_name"] = "walreceiver"
+	}
+	if several != "any" { // of several hosts that one will do which did for the source
+		for _, h := range c.hosts {
+			if source := s.pool.connector.hosts[0]; h.Port == source.Port && (h.Name == source.Name || h.Addr == source.Addr && h.Addr != "") {
+				c.hosts = []host{h}
+				break
+			}
+		}
+	}
+	return c, nil
+}
+
+// askAsStandby asks what a WAL receiver asks, and waits for the first WAL.
+func askAsStandby(ctx context.Context, conn *conn, want source.Standby) error {
+	pg := conn.pg.PgConn()
+	conn.gate.askOnly(identifyAnswer)
+	is, err := pglogrepl.IdentifySystem(ctx, pg)
+	if err != nil {
+		return err
+	}
+	switch system := strconv.FormatUint(want.SystemIdentifier, 10); {
+	case is.SystemID != system:
+		return &source.ReplicationError{
+			Reason: fmt.Sprintf("the server that it would connect to has another system identifier, %.20q instead of %s", is.SystemID, system),
+			Hint:   "correct its connection string",
+		}
+	case uint32(is.Timeline) != uint32(want.Primary):
+		return &source.ReplicationError{
+			Reason: fmt.Sprintf("the server that it would connect to is on timeline %d, not on timeline %d as the source", uint32(is.Timeline), want.Primary),
+			Hint:   "correct its connection string",
+		}
+	}
+	if want.Primary > 1 {
+		conn.gate.askOnly(historyAnswer)
+		if _, err := pglogrepl.TimelineHistory(ctx, pg, is.Timeline); err != nil {
+			return err
+		}
+	}
+	if uint64(want.Start) >= uint64(is.XLogPos) {
+		return nil // there is nothing yet that it could send
+	}
+	return streamABit(ctx, conn, want)
+}
+
+// streamABit has WAL streamed until the first of it comes. pglogrepl cannot ask for
+// it without a slot.
+func streamABit(ctx context.Context, conn *conn, want source.Standby) error {
+	pg := conn.pg.PgConn()
+	conn.gate.askOnly(streamAnswer)
+	front := pg.Frontend()
+	front.Send(&pgproto3.Query{String: fmt.Sprintf("START_REPLICATION %s TIMELINE %d", pglogrepl.LSN(want.Start), want.Timeline)})
+	if err := front.Flush(); err != nil {
+		return err
+	}
+	for {
+		message, err := pg.ReceiveMessage(ctx)
+		if err != nil {
+			return noStream(err)
+		}
+		switch m := message.(type) {
+		case *pgproto3.ErrorResponse:
+			return noStream(pgconn.ErrorResponseToPgError(m))
+		case *pgproto3.ReadyForQuery:
+			return nil // that timeline ends right there
+		case *pgproto3.CopyData:
+			if len(m.Data) > 0 && m.Data[0] == pglogrepl.XLogDataByteID {
+				endStream(ctx, pg)
+				return nil
+			}
+		}
+	}
+}
+
+// endStream lets the server end the stream, which it would else complain about. What
+// comes of that is of no consequence.
+func endStream(ctx context.Context, pg *pgconn.PgConn) {
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
+	pg.Frontend().Send(&pgproto3.CopyDone{})
+	if pg.Frontend().Flush() != nil {
+		return
+	}
+	for {
+		message, err := pg.ReceiveMessage(ctx)
+		if _, ready := message.(*pgproto3.ReadyForQuery); ready || err != nil {
+			return
+		}
+	}
+}
+
+// noStream says of WAL that is gone that it is.
+func noStream(err error) error {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != "58P01" {
+		return err
+	}
+	return &source.ReplicationError{
+		Reason:  "the source does not have the WAL any more with which it would go on: " + pg.Message,
+		Hint:    "bring it back from an archive with restore_command, or rewind once more",
+		Removed: true, Err: err,
+	}
+}
+
+// standbyAdvice is connectAdvice for the connection of a standby.
+var standbyAdvice = map[string]string{
+	"28000": "allow it in the source's pg_hba.conf with a line \"host replication %[1]s ADDRESS METHOD\", and reload that",
+	"28P01": "check the password: in primary_conninfo, or in the password file of the user that runs the server, with the database \"replication\"",
+	"42501": "as a superuser, run ALTER ROLE %[1]s REPLICATION",
+	"53300": "raise max_wal_senders, or end a connection that it counts",
+	"57P03": "wait until the source accepts connections",
+}
+
+// refusesStandby says why a standby would not be let in.
+func (s *Server) refusesStandby(ctx context.Context, user string, err error) error {
+	var pg *pgconn.PgError
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !errors.As(err, &pg):
+		return &source.ReplicationError{Reason: "it could not connect: " + oneLine(err.Error()), Temporary: isTemporary(err), Err: err}
+	}
+	hint := standbyAdvice[pg.Code]
+	if strings.Contains(hint, "%") {
+		hint = fmt.Sprintf(hint, quoteName(user))
+	}
+	return &source.ReplicationError{
+		Reason:    fmt.Sprintf("the %s refuses the connection: %s", s.name, pg.Message),
+		Hint:      hint,
+		Temporary: pg.Code == "53300" || pg.Code == "57P03",
+		Err:       err,
+	}
+}
