@@ -34,6 +34,8 @@ type result struct {
 	CPU        float64   `json:"cpu"`
 	Peak       int64     `json:"peak_rss"`
 	Fetched    *int64    `json:"fetched,omitempty"`
+	Written    int64     `json:"written,omitempty"`
+	Wire       *int64    `json:"wire,omitempty"`
 }
 
 // verdict is a goal and what became of it.
@@ -71,13 +73,16 @@ func (r *report) add(t *scope, sc *scenario, size int64, outcomes []outcome) {
 		medians[o.name] = m
 		res := result{
 			Scenario: sc.name, About: sc.describe(size), Contestant: o.name,
-			Wall: m.wall.Seconds(), CPU: m.cpu.Seconds(), Peak: m.peak,
+			Wall: m.wall.Seconds(), CPU: m.cpu.Seconds(), Peak: m.peak, Written: m.written,
 		}
 		for _, s := range o.samples {
 			res.Walls = append(res.Walls, s.wall.Seconds())
 		}
 		if o.fetched >= 0 {
 			res.Fetched = &o.fetched
+		}
+		if m.wire >= 0 {
+			res.Wire = &m.wire
 		}
 		r.Results = append(r.Results, res)
 		if o.name == sc.grows {
@@ -141,6 +146,14 @@ func (v verdict) cells() []string {
 	return []string{v.Measure + " / " + v.Than, fmt.Sprintf("%.2f", v.Value), fmt.Sprintf("≤ %.2f", v.Limit), ok}
 }
 
+// known is a number of bytes, if there is one.
+func known(n *int64) string {
+	if n == nil {
+		return ""
+	}
+	return megabytes(*n)
+}
+
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/mb) }
 
 // header says what the numbers below it are.
@@ -159,12 +172,9 @@ func (r *report) print(w io.Writer, sc *scenario) {
 		}
 		if i == 0 || r.Results[i-1].Scenario != sc.name {
 			fmt.Fprintf(table, "\n%s: %s\n", sc.name, res.About)
-			row(table, "contestant", "wall", "CPU", "peak RSS", "fetched", "measure", "value", "goal", "")
+			row(table, "contestant", "wall", "CPU", "peak RSS", "written", "fetched", "wire", "measure", "value", "goal", "")
 		}
-		cells := []string{res.Contestant, seconds(res.Wall), seconds(res.CPU), megabytes(res.Peak), ""}
-		if res.Fetched != nil {
-			cells[4] = megabytes(*res.Fetched)
-		}
+		cells := []string{res.Contestant, seconds(res.Wall), seconds(res.CPU), megabytes(res.Peak), megabytes(res.Written), known(res.Fetched), known(res.Wire)}
 		for _, v := range r.Goals {
 			if v.Scenario == sc.name && v.Contestant == res.Contestant {
 				row(table, append(cells, v.cells()...)...)
