@@ -70,6 +70,7 @@ type Evidence string
 // The kinds of evidence.
 const (
 	ByWAL        Evidence = "wal"        // the target's WAL since the last common checkpoint
+	ByChanges    Evidence = "changes"    // what both sides changed since they had the same files
 	ByComparison Evidence = "comparison" // a comparison of all files
 )
 
@@ -327,7 +328,10 @@ func (e *Error) untouched() string {
 
 // Words are the evidence's for people.
 func (e Evidence) Words() string {
-	if e == ByComparison {
+	switch e {
+	case ByChanges:
+		return "the changes of both sides"
+	case ByComparison:
 		return "a comparison of all files"
 	}
 	return "the target's WAL"

@@ -83,13 +83,24 @@ func (t Tablespace) String() string {
 	return fmt.Sprintf("%d in %s", t.OID, cmp.Or(t.Location, "the data directory"))
 }
 
+// whyLostUnknown says why nobody knows what is lost; it is empty where nothing can be.
+func (d *Document) whyLostUnknown() string {
+	switch {
+	case d.Evidence == ByComparison:
+		return "That is not known: the target's WAL does not tell."
+	case d.Evidence == ByChanges && d.Divergence != nil:
+		return "That is not known: nothing tells whether the source has what the target did after " + d.Divergence.LSN + "."
+	}
+	return ""
+}
+
 // lost is about all that is lost.
 func (t *text) lost(d *Document) {
 	l := d.Lost
 	if l == nil {
-		if d.Evidence == ByComparison {
+		if why := d.whyLostUnknown(); why != "" {
 			t.title("What is lost")
-			t.wrapped("", "That is not known: the target's WAL does not tell.")
+			t.wrapped("", why)
 		}
 		return
 	}
@@ -136,9 +147,9 @@ func (t *text) lost(d *Document) {
 func (t *text) lostInShort(d *Document) {
 	l := d.Lost
 	if l == nil {
-		if d.Evidence == ByComparison {
+		if why := d.whyLostUnknown(); why != "" {
 			t.title("What was lost")
-			t.wrapped("", "That is not known: the target's WAL does not tell.")
+			t.wrapped("", why)
 		}
 		return
 	}

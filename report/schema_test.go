@@ -139,7 +139,7 @@ func typeSchema(t *testing.T, e ast.Expr) object {
 		case "Kind":
 			return object{{"enum", []report.Kind{report.Plan, report.Result, report.Failed}}}
 		case "Evidence":
-			return object{{"enum", []report.Evidence{report.ByWAL, report.ByComparison}}}
+			return object{{"enum", []report.Evidence{report.ByWAL, report.ByChanges, report.ByComparison}}}
 		case "Where":
 			return object{{"enum", []report.Where{report.OnTarget, report.OnSource, report.InArchive, report.Missing}}}
 		case "Action":

@@ -58,6 +58,8 @@ func (t *text) heading(d *Document) {
 	switch {
 	case d.Resumes:
 		t.wrapped("", "It completes a rewind that was interrupted.")
+	case d.Evidence == ByChanges:
+		t.wrapped("", "It copies what either side changed since both had the same files.")
 	case d.Evidence == ByComparison:
 		t.wrapped("", "It compares all files, "+Bytes(d.Compared)+" on each side.")
 	case !d.Required && d.Target != nil && d.Error == nil: // what failed early does not know

@@ -40,6 +40,9 @@ func (r *Rewind) byWAL(ctx context.Context, a *analyzer, s sides, p, earlier *Pl
 	if err := a.checkPageHints(s); err != nil {
 		return err
 	}
+	if err := a.checkChecksums(s); err != nil {
+		return err
+	}
 	s, err := a.findSides(ctx, s, earlier)
 	if err != nil {
 		return err

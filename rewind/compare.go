@@ -29,7 +29,7 @@ const (
 func (a *analyzer) compareFiles(ctx context.Context, p *Plan) error {
 	// Without hashes all that is not described by WAL is copied; but where nothing else
 	// tells what differs, that must be found out to be all.
-	if _, can := a.source.(source.Hasher); p.Evidence == ByWAL && (!can || p.Again) {
+	if _, can := a.source.(source.Hasher); p.Evidence != ByComparison && (!can || p.Again) {
 		return nil
 	}
 	c := &comparison{

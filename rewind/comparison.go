@@ -36,7 +36,9 @@ func sourceOnly(s sides) *past {
 // target complete its crash recovery. The source is asked to keep its WAL before its
 // checkpoint is read, so that this is there to start from when all is copied.
 func (r *Rewind) sidesNow(ctx context.Context, a *analyzer, s sides) (sides, error) {
-	r.releaseWAL = r.keepWAL(ctx)
+	if r.releaseWAL == nil {
+		r.releaseWAL = r.keepWAL(ctx)
+	}
 	if r.recovered {
 		raw, err := r.target.ControlFile()
 		if err != nil {

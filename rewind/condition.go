@@ -110,6 +110,7 @@ var verdicts = []verdict{
 	{condition: OtherTimeline, is: anyOf(ErrOtherTimeline)},
 	{condition: NoCommonAncestor, lost: true, resync: true, is: anyOf(timeline.ErrNoCommonAncestor)},
 	{condition: MissingWAL, lost: true, resync: true, is: isLostWAL},
+	{condition: MissingWAL, resync: true, is: anyOf(ErrChangesUnknown)},
 	{condition: DamagedWAL, lost: true, resync: true, is: func(err error) bool { return as[*walreader.Error](err) && isDamage(err) }},
 	{condition: DamagedWAL, lost: true, resync: true, is: as[*walreader.BoundaryError]},
 	{condition: UnknownWALRecord, resync: true, is: as[*walreader.UnknownRecordError]},

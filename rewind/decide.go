@@ -60,7 +60,11 @@ func consistentAt(p *Plan) pgdata.LSN {
 	if p.Source.State.Live && !p.Source.State.InRecovery {
 		return p.Source.State.FlushLSN
 	}
-	return max(c.CheckPoint, c.MinRecoveryPoint, p.shared())
+	end := max(c.CheckPoint, c.MinRecoveryPoint)
+	if p.Evidence != ByComparison { // what stays of the target's files is as of the fork
+		end = max(end, p.Divergence)
+	}
+	return end
 }
 
 // measure finds out what room the rewind takes. That there is too little is an error

@@ -74,7 +74,7 @@ func (r *Rewind) document(err error, known func() names) *report.Document {
 		d.Startability.Segments = append(d.Startability.Segments, report.Segment{Name: w.Name, Where: report.Where(w.Origin)})
 	}
 	names := known()
-	if p.Evidence == ByWAL || p.Scan.Records > 0 { // else it is not known
+	if p.Evidence == ByWAL || p.Scan.Records > 0 || p.Evidence == ByChanges && p.Target.EndOfWAL <= p.Divergence { // else it is not known
 		d.Lost = r.documentLost(names)
 		if r.lostSaved || d.Kind == report.Plan {
 			d.Lost.SavedIn = r.opts.SaveLost

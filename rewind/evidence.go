@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/gorewind/gorewind/report"
@@ -17,6 +18,10 @@ const (
 	// ByWAL is the target's WAL since the last common checkpoint, which is where
 	// recovery starts.
 	ByWAL Evidence = "wal"
+	// ByChanges is what both sides changed since a point at which they had the same
+	// files: WAL of both, or WAL summaries of the source. Recovery starts at the source's
+	// own last checkpoint.
+	ByChanges Evidence = "changes"
 	// ByComparison is a comparison of all files. Recovery starts at the source's own
 	// last checkpoint.
 	ByComparison Evidence = "comparison"
@@ -31,16 +36,20 @@ const (
 	NoResync Resync = ""
 	// ResyncIfNeeded takes the cheapest kind of evidence that there is.
 	ResyncIfNeeded Resync = "auto"
+	// ResyncChanges copies what either side changed rather than to have recovery replay
+	// it, and compares all files where that is not known.
+	ResyncChanges Resync = "changes"
 	// ResyncCompare compares all files, whatever WAL says.
 	ResyncCompare Resync = "compare"
 )
 
-// ParseResync understands "auto" and "compare".
+// ParseResync understands "auto", "changes" and "compare".
 func ParseResync(s string) (Resync, error) {
-	if r := Resync(s); r == ResyncIfNeeded || r == ResyncCompare {
+	switch r := Resync(s); r {
+	case ResyncIfNeeded, ResyncChanges, ResyncCompare:
 		return r, nil
 	}
-	return NoResync, fmt.Errorf("unrecognized way to resync: %s (choose from: %s, %s)", s, ResyncIfNeeded, ResyncCompare)
+	return NoResync, fmt.Errorf("unrecognized way to resync: %s (choose from: %s, %s, %s)", s, ResyncIfNeeded, ResyncChanges, ResyncCompare)
 }
 
 // PassedOver is a kind of evidence that could not be used, and why.
@@ -58,14 +67,7 @@ func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Pla
 	if err := a.checkSource(s.source); err != nil {
 		return err
 	}
-	ways := []way{{ByWAL, r.byWAL}, {ByComparison, r.byComparison}}
-	switch {
-	case r.opts.Resync == ResyncCompare || s.target.Unknown || earlier != nil && earlier.Evidence != ByWAL:
-		ways = ways[len(ways)-1:]
-	case r.opts.Resync == NoResync:
-		ways = ways[:1]
-	}
-	err := r.firstOf(ctx, a, ways, s, earlier)
+	err := r.firstOf(ctx, a, r.ways(s, earlier), s, earlier)
 	if r.opts.Resync == NoResync && judge(err).resync {
 		e := &Explained{Err: err}
 		if outer, is := err.(*Explained); is { //nolint:errorlint // what is inside says its hints later
@@ -96,6 +98,24 @@ func (a *analyzer) offerResync(ctx context.Context) string {
 type way struct {
 	evidence Evidence
 	analyze  func(ctx context.Context, a *analyzer, s sides, p, earlier *Plan) error
+}
+
+// ways are those that may be tried, the one that costs least first.
+func (r *Rewind) ways(s sides, earlier *Plan) []way {
+	wal, changes, comparison := way{ByWAL, r.byWAL}, way{ByChanges, r.byChanges}, way{ByComparison, r.byComparison}
+	switch {
+	case r.opts.Resync == NoResync && (earlier == nil || earlier.Evidence == ByWAL):
+		return []way{wal}
+	case r.opts.Resync == ResyncCompare, s.target.Unknown, earlier != nil && earlier.Evidence != ByWAL:
+		return []way{comparison}
+	case earlier != nil && r.opts.Resync == ResyncChanges:
+		return []way{comparison}
+	case earlier != nil: // no WAL tells what the interrupted rewind wrote
+		return []way{wal, comparison}
+	case r.opts.Resync == ResyncChanges:
+		return []way{changes, comparison}
+	}
+	return []way{wal, changes, comparison}
 }
 
 // firstOf analyzes in the first way that leads to a plan.
@@ -131,8 +151,8 @@ func reasonOf(err error) string {
 	return d.Message + " (" + strings.TrimSuffix(strings.Join(d.Details, " "), ".") + ")"
 }
 
-// resyncInstead begins again with a comparison where WAL that came from the source
-// showed only now that recovery would not do. Nothing was changed yet.
+// resyncInstead begins again with the next kind of evidence where WAL that came from
+// the source showed only now that recovery would not do. Nothing was changed yet.
 func (r *Rewind) resyncInstead(ctx context.Context, err error) error {
 	p := r.plan
 	if r.opts.Resync == NoResync || p.Evidence == ByComparison || r.touched || r.analyzer == nil || !judge(err).resync {
@@ -140,7 +160,13 @@ func (r *Rewind) resyncInstead(ctx context.Context, err error) error {
 	}
 	r.passOver(err)
 	r.enter(Analyze)
-	if err := r.firstOf(ctx, r.analyzer, []way{{ByComparison, r.byComparison}}, sides{p.Target, p.Source}, nil); err != nil {
+	s := sides{p.Target, p.Source}
+	ways := r.ways(s, nil)
+	next := 1 + slices.IndexFunc(ways, func(w way) bool { return w.evidence == p.Evidence })
+	if p.Again {
+		next = len(ways) - 1
+	}
+	if err := r.firstOf(ctx, r.analyzer, ways[next:], s, nil); err != nil {
 		return err
 	}
 	return r.applyStaged(ctx)
@@ -148,8 +174,5 @@ func (r *Rewind) resyncInstead(ctx context.Context, err error) error {
 
 // words are the evidence's for a message.
 func (e Evidence) words() string {
-	if e == ByComparison {
-		return "a comparison of all files"
-	}
-	return "the target's WAL"
+	return report.Evidence(e).Words()
 }

@@ -232,18 +232,23 @@ func (a *analyzer) checkControlFiles(s sides) error {
 
 // checkPageHints refuses clusters of which WAL does not tell all that was changed.
 func (a *analyzer) checkPageHints(s sides) error {
-	t, src := s.target.Control, s.source.Control
-	switch {
-	case t.DataChecksumVersion == 0 && !t.WALLogHints:
+	if t := s.target.Control; t.DataChecksumVersion == 0 && !t.WALLogHints {
 		return &Explained{Err: ErrNoPageHints, Detail: fmt.Sprintf("Without them WAL does not tell all that the target %q changed.", a.target.Name()), Hint: takeBase}
-	case t.DataChecksumVersion != src.DataChecksumVersion:
-		return &Explained{
-			Err: ErrChecksumsDiffer, Detail: fmt.Sprintf("Data checksums are %s on the source %s, and %s on the target %q.",
-				onOff(src.DataChecksumVersion), a.source, onOff(t.DataChecksumVersion), a.target.Name()),
-			Hint: "Switch them with pg_checksums on one of them, so that both have them or neither.",
-		}
 	}
 	return nil
+}
+
+// checkChecksums refuses sides of which only one has data checksums: the pages that stay
+// would be wrong by the control file that comes.
+func (a *analyzer) checkChecksums(s sides) error {
+	own, theirs := s.target.Control.DataChecksumVersion, s.source.Control.DataChecksumVersion
+	if own == theirs {
+		return nil
+	}
+	return &Explained{
+		Err: ErrChecksumsDiffer, Detail: fmt.Sprintf("Data checksums are %s on the source %s, and %s on the target %q.", onOff(theirs), a.source, onOff(own), a.target.Name()),
+		Hint: "Switch them with pg_checksums on one of them, so that both have them or neither.",
+	}
 }
 
 func onOff(version uint32) string {

@@ -306,7 +306,7 @@ func (l *LostRows) Close() error {
 // what they are in is saved.
 func (l *lostDir) saveRows(ctx context.Context) error {
 	a, p := l.r.analyzer, l.r.plan
-	if p.Evidence != ByWAL {
+	if p.Evidence == ByComparison || p.Scan.Records == 0 {
 		a.warn(p, "lost rows cannot be told: the WAL in which they are is not all there, or where it parts is not known")
 		l.r.log.Warn(p.Warnings[len(p.Warnings)-1])
 		return nil

@@ -32,6 +32,26 @@ func (a *analyzer) past(ctx context.Context, s sides, f fork, earlier *Plan) (*p
 		p.start = startOfRecovery(s, p.checkpoint)
 		return p, nil
 	}
+	p, err := a.scanSinceCommon(ctx, s, f)
+	if err != nil {
+		return nil, a.unreadable(err)
+	}
+	p.start = startOfRecovery(s, p.checkpoint)
+	p.scan.Proven = a.proveScanned(ctx, a.targetWAL(s.target.History).own(), p.scan.FirstSegment, f.at)
+	a.log.Info(fmt.Sprintf("rewinding from last common checkpoint at %s on timeline %d", a.lsn(p.checkpoint.LSN), p.checkpoint.TLI))
+	if err := a.readBefore(ctx, s, p); err != nil {
+		return nil, err
+	}
+	p.events.actsFrom(p.start.Redo) // the scan's oldest segment has more
+	if err := a.checkSettings(ctx, s, f, p); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// scanSinceCommon reads the target's WAL from the last checkpoint before the fork, or
+// further back where that matters.
+func (a *analyzer) scanSinceCommon(ctx context.Context, s sides, f fork) (*past, error) {
 	a.step("reading WAL in target")
 	own := a.targetWAL(s.target.History)
 	wal := walreader.Segments(own)
@@ -43,22 +63,10 @@ func (a *analyzer) past(ctx context.Context, s sides, f fork, earlier *Plan) (*p
 		err = a.missingBefore(s, f.at, err)
 	}
 	if err != nil {
-		return nil, a.unreadable(err)
-	}
-	if p.changed, err = a.changedBefore(ctx, s, f, p); err != nil {
-		return nil, a.unreadable(err)
-	}
-	p.start = startOfRecovery(s, p.checkpoint)
-	p.scan.Proven = a.proveScanned(ctx, own.own(), p.scan.FirstSegment, f.at)
-	a.log.Info(fmt.Sprintf("rewinding from last common checkpoint at %s on timeline %d", a.lsn(p.checkpoint.LSN), p.checkpoint.TLI))
-	if err := a.readBefore(ctx, s, p); err != nil {
 		return nil, err
 	}
-	p.events.actsFrom(p.start.Redo) // the scan's oldest segment has more
-	if err := a.checkSettings(ctx, s, f, p); err != nil {
-		return nil, err
-	}
-	return p, nil
+	p.changed, err = a.changedBefore(ctx, s, f, p)
+	return p, err
 }
 
 // startOfRecovery is the oldest of the last common checkpoint and of those up to
@@ -91,7 +99,7 @@ func (a *analyzer) readBefore(ctx context.Context, s sides, p *past) error {
 // describe puts the past into the plan.
 func (p *past) describe(plan *Plan) {
 	plan.Checkpoint, plan.Start, plan.Changed = p.checkpoint, p.start, p.changed
-	if plan.Evidence == ByWAL { // else what an analysis by WAL found out before it failed
+	if plan.Evidence == ByWAL { // else it is what was found out before
 		plan.Scan, plan.Lost = p.scan, p.lost
 	}
 	plan.Prepared = p.events.prepared

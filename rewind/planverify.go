@@ -24,7 +24,7 @@ func (p *Plan) verify() error {
 		return errors.New("it has no control files")
 	case p.Version == nil || p.Version != t.Version || s.Version != t.Version || s.Geometry != t.Geometry || s.SystemIdentifier != t.SystemIdentifier:
 		return errors.New("its control files are of two clusters")
-	case p.Evidence != ByWAL && p.Evidence != ByComparison:
+	case p.Evidence != ByWAL && p.Evidence != ByChanges && p.Evidence != ByComparison:
 		return errors.New("it rests on nothing")
 	case p.Resumes || p.Again:
 		return errors.New("it is the rest of another rewind")

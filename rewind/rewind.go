@@ -122,7 +122,7 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	if r.opts.TargetDir == "" {
 		return fmt.Errorf("%w: a target data directory must be given", ErrOptions)
 	}
-	if o := r.opts.Resync; o != NoResync && o != ResyncIfNeeded && o != ResyncCompare {
+	if o := r.opts.Resync; o != NoResync && o != ResyncIfNeeded && o != ResyncChanges && o != ResyncCompare {
 		return fmt.Errorf("%w: there is no way to resync that is called %q", ErrOptions, o)
 	}
 	if err := filemap.Patterns(r.opts.Keep).Check(); err != nil {

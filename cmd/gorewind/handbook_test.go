@@ -139,7 +139,7 @@ func TestHandbookOf2019(t *testing.T) {
 		assert.Equal(t, h.payments(b), h.payments(a))
 
 		// The standby by log shipping follows on the new timeline.
-		b.SwitchWAL(t)
+		h.archived(b.SwitchWAL(t)) // else a server takes the older timeline's file of that number
 		c.Start(t)
 		require.Eventually(t, func() bool { return h.payments(c) == h.payments(b) }, time.Minute, 50*time.Millisecond, "log shipping")
 		c.Stop(t, pgtest.Fast)
@@ -175,7 +175,7 @@ func TestHandbookOf2019(t *testing.T) {
 			assert.Contains(t, string(conf), h.archive, "the restore_command is kept")
 		}
 
-		a.SwitchWAL(t)
+		h.archived(a.SwitchWAL(t))
 		c.Start(t)
 		require.Eventually(t, func() bool { return h.payments(c) == h.payments(a) }, time.Minute, 50*time.Millisecond, "log shipping on timeline 3")
 		b.Promote(t)

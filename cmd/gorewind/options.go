@@ -158,8 +158,9 @@ var optionTable = []*option{
 		name: "resync", arg: "HOW", optional: true,
 		help: "where WAL does not tell what differs, find it out another way",
 		more: "Then nothing but another system, another major version or other block sizes makes a base backup necessary. " +
+			"With --resync=changes what the source changed is copied rather than replayed from WAL, so that the server is ready sooner. " +
 			"With --resync=compare all files are compared whatever WAL says, as after hardware trouble.",
-		values: []string{string(rewind.ResyncIfNeeded), string(rewind.ResyncCompare)},
+		values: []string{string(rewind.ResyncIfNeeded), string(rewind.ResyncChanges), string(rewind.ResyncCompare)},
 		set: func(o *options, value string) (err error) {
 			o.resync, err = rewind.ParseResync(cmp.Or(value, string(rewind.ResyncIfNeeded)))
 			return err

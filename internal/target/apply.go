@@ -3,7 +3,6 @@ package target
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -155,10 +154,9 @@ func (a *applier) replace(_ context.Context, s *Step) error {
 	err := a.t.disk.Rename(staged, p)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if !a.t.isPlaced(s) {
-			return a.t.lost(staged, fmt.Errorf("it is gone, and %q is not what it was to become", a.t.Join(p)))
+		if err = a.t.checkPlaced(s); err != nil {
+			return err
 		}
-		err = nil
 	case errors.Is(err, syscall.EXDEV):
 		err = a.copyStaged(staged, p, s.Size)
 	}

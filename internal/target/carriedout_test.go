@@ -14,6 +14,7 @@ import (
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/internal/target/faultdisk"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -255,6 +256,38 @@ func TestAStagedFileThatIsLostIsNotTakenForOneThatIsInPlace(t *testing.T) {
 			assert.Equal(t, "new", read(t, tgt, p))
 			assert.False(t, tgt.Poisoned())
 		}
+	}
+}
+
+// TestADiskThatFailsIsNotTakenForALostFile fails while it is found out whether a file is
+// in place already.
+func TestADiskThatFailsIsNotTakenForALostFile(t *testing.T) {
+	for _, resumed := range []bool{false, true} {
+		dir, control := newDirectory(t, map[string]string{"base/5/1": "old"})
+		fails := false
+		tgt, err := target.Open(dir, func(d target.Disk) target.Disk {
+			return faultdisk.Wrap(d, func(op faultdisk.Op) error {
+				if fails && op.Name == "lstat" && op.Path == "base/5/1" {
+					return syscall.EIO
+				}
+				return nil
+			})
+		})
+		require.NoError(t, err)
+		s := stage(t, tgt, control, copyOf("base/5/1", 3))
+		require.NoError(t, s.WriteAt("base/5/1", []byte("new"), 0))
+		commit(t, s, control)
+		require.NoError(t, os.Rename(tgt.Join(filemap.OwnPrefix+"/0"), tgt.Join("base/5/1")))
+		j, err := tgt.Journal()
+		require.NoError(t, err)
+		fails = true
+		err = tgt.Finish(t.Context(), j, resumed)
+		require.ErrorIs(t, err, syscall.EIO)
+		assert.NotErrorIs(t, err, target.ErrLost)
+		fails = false
+		require.NoError(t, tgt.Finish(t.Context(), j, resumed))
+		assert.Equal(t, "new", read(t, tgt, "base/5/1"))
+		require.NoError(t, tgt.Close())
 	}
 }
 

@@ -1,6 +1,8 @@
 package target
 
 import (
+	"errors"
+	"fmt"
 	"io/fs"
 )
 
@@ -41,13 +43,19 @@ func (s *Staging) markStaged(j *Journal) error {
 	return nil
 }
 
-// isPlaced reports whether a step's staged file has the name that it was to get. Of
-// a configuration or a log nobody knows: people write to them, too.
-func (t *Target) isPlaced(s *Step) bool {
+// checkPlaced makes sure that a step's staged file, which is gone, has the name that it
+// was to get. Of a configuration or a log nobody knows: people write to them, too.
+func (t *Target) checkPlaced(s *Step) error {
 	p := string(s.Path)
 	if !isData(p) {
-		return true
+		return nil
 	}
 	info, err := t.disk.Lstat(p)
-	return err == nil && info.Mode().IsRegular() && info.Size() == s.Size && (s.Mark == mark{} || s.Mark.is(info))
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return t.failed("stat", p, err)
+	case err != nil, !info.Mode().IsRegular(), info.Size() != s.Size, s.Mark != mark{} && !s.Mark.is(info):
+		return t.lost(string(s.Staged), fmt.Errorf("it is gone, and %q is not what it was to become", t.Join(p)))
+	}
+	return nil
 }

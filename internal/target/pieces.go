@@ -3,7 +3,6 @@ package target
 import (
 	"context"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"io"
 	"io/fs"
@@ -169,10 +168,8 @@ func (a *applier) checkStaged(ctx context.Context) error {
 		}
 		info, err := a.t.disk.Lstat(string(s.Staged))
 		switch {
-		case errors.Is(err, fs.ErrNotExist) && a.t.isPlaced(s):
-			return nil
 		case errors.Is(err, fs.ErrNotExist):
-			return a.t.lost(string(s.Staged), fmt.Errorf("it is gone, and %q is not what it was to become", a.t.Join(string(s.Path))))
+			return a.t.checkPlaced(s)
 		case err != nil:
 			return a.t.failed("stat", string(s.Staged), err)
 		case info.Size() != s.Size:

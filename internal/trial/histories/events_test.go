@@ -383,6 +383,9 @@ func settings(w *world, r *rand.Rand) {
 		if n.minimal {
 			conf["wal_level"], conf["max_wal_senders"] = "minimal", "0"
 		}
+		if w.summarizes {
+			conf["summarize_wal"] = map[bool]string{true: "off", false: "on"}[n.minimal]
+		}
 	}
 	n.c.SetConf(w, conf)
 	w.note(n, "settings: %v", conf)

@@ -90,6 +90,9 @@ func (w *world) try(r *rand.Rand) (verdict string, f *finding) {
 	if !o.Plan.Required {
 		verdict = "not required"
 	}
+	if o.Plan.Evidence != rewind.ByWAL {
+		verdict += " by " + string(o.Plan.Evidence)
+	}
 	return verdict + " (" + how + ")", nil
 }
 

@@ -23,13 +23,14 @@ type world struct {
 	in  *pgtest.Installation
 	rnd *rand.Rand
 
-	segmentMB int
-	checksums bool
-	archive   string // empty where nothing is archived
-	unsettled bool   // settings change on the way
-	nodes     []*node
-	names     int
-	log       []string
+	segmentMB  int
+	checksums  bool
+	archive    string // empty where nothing is archived
+	unsettled  bool   // settings change on the way
+	summarizes bool   // servers keep WAL summaries
+	nodes      []*node
+	names      int
+	log        []string
 }
 
 // A node is a server as the history knows it. What it really does may be something
@@ -333,9 +334,13 @@ func (w *world) begin() {
 		o.Conf["restore_command"] = fmt.Sprintf("cp %s/%%f %%p 2>/dev/null", w.archive)
 	}
 	w.unsettled = w.rnd.IntN(5) == 0
+	if w.in.SummarizesWAL() && w.rnd.IntN(2) == 0 {
+		w.summarizes = true
+		o.Conf["summarize_wal"] = "on"
+	}
 	a := w.add(w.in.InitCluster(w, o))
 	a.primary = true
-	w.log = append(w.log, fmt.Sprintf("PostgreSQL %s, checksums %v, WAL segments of %d MB, %s, archive %q, settings change %v", w.in, w.checksums, w.segmentMB, keep, w.archive, w.unsettled))
+	w.log = append(w.log, fmt.Sprintf("PostgreSQL %s, checksums %v, WAL segments of %d MB, %s, archive %q, settings change %v, summaries %v", w.in, w.checksums, w.segmentMB, keep, w.archive, w.unsettled, w.summarizes))
 	if !w.start(a) {
 		w.Fatalf("the first server does not start")
 	}

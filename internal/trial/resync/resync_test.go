@@ -191,16 +191,6 @@ func TestTargetsThatAreDamaged(t *testing.T) {
 			},
 		},
 		{
-			Name: "killed, and there is no server program", Want: trial.Rewound,
-			Make: func(l *trial.Lab) trial.Ends {
-				a, b := failedOver(l, pgtest.Options{})
-				a.Start(l)
-				work(l, a, "more")
-				a.Kill(l)
-				return trial.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(rewind.ByComparison)}
-			},
-		},
-		{
 			Name: "the control file", Want: trial.Rewound,
 			Make: func(l *trial.Lab) trial.Ends {
 				a, b := failedOver(l, pgtest.Options{})

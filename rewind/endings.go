@@ -1,0 +1,114 @@
+package rewind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/gorewind/gorewind/internal/xidset"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/source"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// endings are the transactions, subtransactions among them, that end in a stretch of
+// WAL: what hint bits can say there that they could not say before.
+type endings struct {
+	format             walreader.Format
+	committed, aborted xidset.Set
+	unknown            pgdata.LSN // a record that is not understood
+}
+
+func newEndings(f walreader.Format) *endings {
+	return &endings{format: f, committed: xidset.Set{}, aborted: xidset.Set{}}
+}
+
+// Visit takes a record into account.
+func (e *endings) Visit(rec *walreader.Record) {
+	into := e.committed
+	switch rec.TransactionEvent() {
+	case walreader.Aborts:
+		into = e.aborted
+	case walreader.Commits:
+	case walreader.UnknownEvent:
+		e.unknown = rec.LSN
+		return
+	default:
+		return
+	}
+	end, ok := e.format.Ended(rec)
+	if !ok {
+		e.unknown = rec.LSN
+		return
+	}
+	for xid := range end.Subtransactions() {
+		into.Add(xid)
+	}
+	if xid := rec.XID; end.Prepared != 0 {
+		into.Add(end.Prepared)
+	} else if xid != 0 {
+		into.Add(xid)
+	}
+}
+
+// Prepend takes in what was seen of the WAL before.
+func (e *endings) Prepend(earlier walreader.Visitor) {
+	o := earlier.(*endings)
+	e.committed.Union(o.committed)
+	e.aborted.Union(o.aborted)
+	e.unknown = max(e.unknown, o.unknown)
+}
+
+// What a server keeps of transactions in pg_xact (access/transam/clog.c): two bits
+// each, in files of 32 pages.
+const (
+	xactsPerByte      = 4
+	xactPagesPerFile  = 32
+	xactCommitted     = 1
+	xactAborted       = 2
+	maxXactFilesAsked = 64
+)
+
+// endedAlike is empty if the source says of all these transactions what the target's
+// WAL says of them. Else it says what differs.
+func (a *analyzer) endedAlike(ctx context.Context, e *endings) (differs string, err error) {
+	if e.unknown != 0 {
+		return fmt.Sprintf("the target's WAL has a record at %s that is not understood", a.lsn(e.unknown)), nil
+	}
+	perFile := a.geo.BlockSize * xactsPerByte * xactPagesPerFile
+	files := map[uint32][]byte{}
+	for _, sort := range []struct {
+		xids xidset.Set
+		want byte
+	}{{e.committed, xactCommitted}, {e.aborted, xactAborted}} {
+		sort.xids.All(func(xid uint32) {
+			if err != nil || differs != "" {
+				return
+			}
+			file, ok := files[xid/perFile]
+			if !ok {
+				if len(files) == maxXactFilesAsked {
+					differs = "too many transactions ended since"
+					return
+				}
+				path := fmt.Sprintf("%s/%04X", a.version.XactDir, xid/perFile)
+				file, err = source.ReadRange(ctx, a.source, source.Range{Path: path, Length: int64(perFile / xactsPerByte)})
+				if errors.Is(err, fs.ErrNotExist) {
+					err = nil // it is frozen by now
+				}
+				files[xid/perFile] = file
+			}
+			at := xid % perFile
+			if got := byte(0); err == nil {
+				if int(at/xactsPerByte) < len(file) {
+					got = file[at/xactsPerByte] >> (2 * (at % xactsPerByte)) & 3
+				}
+				if got != sort.want {
+					differs = fmt.Sprintf("the source does not say of transaction %d what the target's WAL says", xid)
+				}
+			}
+		})
+	}
+	return differs, err
+}

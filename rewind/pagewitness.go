@@ -1,0 +1,263 @@
+package rewind
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/gorewind/gorewind/internal/page"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/source"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// What bounds the proof by pages: how many pages are looked at, how many are asked for
+// at a time, and how many segments of the target's WAL are read.
+const (
+	maxWitnessPages    = 4096
+	witnessPagesAtOnce = 256
+	maxWitnessSegments = 64
+)
+
+// proveByPages proves by pages what WAL would that the source has no more: up to where
+// the two have one history. A page says by its LSN which record changed it last. The
+// pages are looked at that the target's WAL says were changed, as far back as it has
+// any. One that is the same on both sides, with its LSN, was changed last by a record
+// that both histories have. One that is older on the source, or another at the same
+// LSN, was changed by a record that only the target has. What the source has newer tells
+// nothing. If the histories part once, all pages of the one sort have lower LSNs than
+// those of the other; then the highest of them is the fork, as far as is known.
+//
+// Whatever the target's WAL says was changed counts as different. So nothing is missed
+// if the two parted within that WAL. What is not seen is that two servers parted before
+// all of it, and have come to write the same records at the same places since then.
+func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChanges, err error) {
+	unproven := func(reason string, args ...any) error {
+		return &Explained{Err: ErrUnproven, Detail: sentence(f.unproven + "; " + fmt.Sprintf(reason, args...))}
+	}
+	end := s.target.EndOfWAL
+	if s.source.FilesLow.Redo < end {
+		return o, unproven("the source has made no checkpoint since, so its files do not tell")
+	}
+	all, err := a.allOwnWAL(ctx, s.target)
+	if err != nil {
+		return o, a.unreadable(err)
+	}
+	w := pageWitness{a: a, begin: all.begin, end: end}
+	for batch := range slices.Chunk(w.sample(all.changed.Blocks), witnessPagesAtOnce) {
+		if err := w.compare(ctx, batch); err != nil {
+			return o, err
+		}
+	}
+	switch {
+	case w.same == 0:
+		return o, unproven("there is no page that both changed last by the same record")
+	case w.own != 0 && w.own < w.same:
+		return o, unproven("pages do not tell, either: one that the target changed at %s is another on the source, one that it changed at %s is the same", a.lsn(w.own), a.lsn(w.same))
+	}
+	a.log.Info(fmt.Sprintf("source and target have %d pages that the same records changed last, the newest at %s", w.pages, a.lsn(w.same)))
+	f.at, f.unproven = w.same, ""
+	f.timeline = timelineAt(s.target.History, f.at)
+	f.required = end > f.at
+	o = ownChanges{fork: f, since: min(s.target.FilesLow.Redo, f.at), changed: all.changed}
+	if !f.required {
+		return o, nil
+	}
+	differs, err := a.hintsAlike(ctx, s, f, all)
+	if err == nil && differs != "" {
+		err = unproven("%s", differs)
+	}
+	return o, err
+}
+
+// hintsAlike is empty if no hint is in the target's pages, without being in its WAL,
+// that the source's history is against. A server logs a hint unless the page was
+// changed since its last checkpoint's redo point, and is in its WAL for that reason.
+// Only what the target may have noted on pages between the fork and the redo point of
+// its last checkpoint can be missing: then that of an earlier one counted, of which the
+// WAL is gone. All that hints can have said anew there is how the transactions ended
+// which its WAL ends there; a promotion ends some in silence.
+func (a *analyzer) hintsAlike(ctx context.Context, s sides, f fork, all ownWAL) (differs string, err error) {
+	if err := a.checkPageHints(s); err != nil {
+		return "", err
+	}
+	if s.target.Control.DataChecksumVersion == 0 {
+		if err := a.checkHints(ctx, s, f, all.events); err != nil {
+			return "", err
+		}
+	}
+	to := s.target.FilesLow.Redo
+	if f.at >= to {
+		return "", nil
+	}
+	if all.events.promoted > f.at {
+		return fmt.Sprintf("the target was promoted at %s, after the last page that both have", a.lsn(all.events.promoted)), nil
+	}
+	read, err := walreader.Read(ctx, a.targetWAL(s.target.History).own(), a.format, walreader.ReadRequest{
+		From: f.at, To: to, Visitor: func() walreader.Visitor { return newEndings(a.format) },
+	})
+	if err != nil {
+		return "", a.unreadable(err)
+	}
+	return a.endedAlike(ctx, read.Visitor.(*endings))
+}
+
+// ownWAL is what all the WAL says that the target still has.
+type ownWAL struct {
+	begin   pgdata.LSN
+	changed pgdata.Changes
+	events  *events
+}
+
+// allOwnWAL reads the target's WAL as far back as it goes without a gap.
+func (a *analyzer) allOwnWAL(ctx context.Context, s Side) (all ownWAL, err error) {
+	wal := a.targetWAL(s.History).own()
+	last := a.geo.SegNo(s.EndOfWAL - 1)
+	oldest := a.geo.SegNo(s.FilesLow.Redo)
+	for oldest > 1 && last-oldest < maxWitnessSegments && a.hasOwn(ctx, wal, oldest-1) {
+		oldest--
+	}
+	for ; ; oldest++ { // an older one may not be whole
+		all, err = a.readOwnWAL(ctx, wal, oldest, s.EndOfWAL)
+		if err == nil || !isMissing(err) || oldest >= a.geo.SegNo(s.FilesLow.Redo) {
+			return all, err
+		}
+	}
+}
+
+// hasOwn reports whether the target has a segment that is what its name says.
+func (a *analyzer) hasOwn(ctx context.Context, wal targetWAL, s pgdata.SegNo) bool {
+	_, err := walreader.PageTimeline(ctx, wal, a.format, a.geo.SegStart(s))
+	return err == nil
+}
+
+func (a *analyzer) readOwnWAL(ctx context.Context, wal targetWAL, oldest pgdata.SegNo, end pgdata.LSN) (all ownWAL, err error) {
+	r := walreader.NewReader(wal, a.format)
+	all.begin, err = r.FindNextRecord(ctx, a.geo.SegStart(oldest))
+	_ = r.Close()
+	if err != nil {
+		return all, err
+	}
+	all.changed, all.events, err = a.readChanges(ctx, wal, all.begin, end)
+	return all, err
+}
+
+// pageWitness compares pages of both sides.
+type pageWitness struct {
+	a          *analyzer
+	begin, end pgdata.LSN // of the target's WAL
+	same       pgdata.LSN // the newest page that both have; zero: none
+	own        pgdata.LSN // the oldest page that only the target has; zero: none
+	pages      int        // that both have
+}
+
+// sample are the blocks to be compared, as pages: all of them, or some from everywhere.
+func (w *pageWitness) sample(blocks pgdata.ChangedBlocks) []source.Range {
+	total := 0
+	for _, set := range blocks {
+		total += set.Len()
+	}
+	step := max(1, (total+maxWitnessPages-1)/maxWitnessPages)
+	size := int64(w.a.geo.BlockSize)
+	var ranges []source.Range
+	files := slices.SortedFunc(maps.Keys(blocks), func(x, y pgdata.RelSegment) int {
+		return strings.Compare(x.Path(w.a.version), y.Path(w.a.version))
+	})
+	i := 0
+	for _, file := range files {
+		for b := range blocks[file].All() {
+			if i++; i%step == 0 {
+				ranges = append(ranges, source.Range{Path: file.Path(w.a.version), Offset: int64(b) * size, Length: size})
+			}
+		}
+	}
+	return ranges
+}
+
+// compare looks at some pages. One that only the target has is read again: a server may
+// just have been writing it.
+func (w *pageWitness) compare(ctx context.Context, ranges []source.Range) error {
+	for again := 2; len(ranges) > 0; again-- {
+		theirs := pages{sizes: w.a.geo.BlockSize, of: map[source.Range][]byte{}}
+		if err := w.a.source.Fetch(ctx, slices.Values(ranges), &theirs); err != nil {
+			return err
+		}
+		reader := fileReader{open: w.a.target.Open}
+		var read []source.Range
+		for _, r := range ranges {
+			mine, err := reader.read(ctx, r)
+			if err != nil {
+				reader.close()
+				return err
+			}
+			switch own, is := w.judge(mine, theirs.of[r]); {
+			case is == onBoth:
+				w.pages++
+				w.same = max(w.same, own)
+			case is == onTarget && again > 0:
+				read = append(read, r)
+			case is == onTarget && (w.own == 0 || own < w.own):
+				w.own = own
+			}
+		}
+		reader.close()
+		ranges = read
+	}
+	return nil
+}
+
+// whose says which of the two histories has what changed a page of the target last.
+type whose int
+
+const (
+	unclear whose = iota // it was not yet written, or the source has changed, cut or removed it since
+	onBoth
+	onTarget
+)
+
+// judge compares one page.
+func (w *pageWitness) judge(mine, theirs []byte) (own pgdata.LSN, is whose) {
+	size := int(w.a.geo.BlockSize)
+	if len(mine) < size || len(theirs) < size {
+		return 0, unclear
+	}
+	own = page.LSN(mine)
+	switch other := page.LSN(theirs); {
+	case own <= w.begin, own > w.end, other > own:
+		return own, unclear
+	case other < own, page.Compare(mine, theirs) > page.ByFreeSpace:
+		return own, onTarget
+	}
+	return own, onBoth
+}
+
+// pages collects what a source sends of pages, by range.
+type pages struct {
+	sizes uint32
+	mu    sync.Mutex
+	of    map[source.Range][]byte
+}
+
+func (p *pages) WriteAt(path string, data []byte, offset int64) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	size := int64(p.sizes)
+	for len(data) > 0 {
+		within := offset % size
+		r := source.Range{Path: path, Offset: offset - within, Length: size}
+		if p.of[r] == nil {
+			p.of[r] = make([]byte, 0, size)
+		}
+		n := min(size-within, int64(len(data)))
+		if int64(len(p.of[r])) == within { // else a part is missing, and it stays too short
+			p.of[r] = append(p.of[r], data[:n]...)
+		}
+		data, offset = data[n:], offset+n
+	}
+	return nil
+}
+
+func (p *pages) Vanished(string) error { return nil }
