@@ -16,7 +16,7 @@ type sample struct {
 	wall, cpu time.Duration // cpu is the program's own, user and system
 	peak      int64         // resident bytes; zero where that is not known
 	fetched   int64         // bytes of files that it says it copied; negative if it does not
-	written   int64         // bytes to disks; zero where that is not known
+	written   int64         // bytes that it had written; zero where that is not known
 	wire      int64         // bytes between it and the source; negative where nothing counts them
 }
 
@@ -50,10 +50,11 @@ func timed(path string, args, env []string) (s sample, printed string, err error
 		return s, "", err
 	}
 	watched := watchPeak(cmd.Process.Pid)
+	wrote := writtenBy(cmd.Process.Pid)
 	err = cmd.Wait()
 	s.wall = time.Since(begun)
 	s.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	s.written, s.wire = writtenBy(cmd.ProcessState), -1
+	s.written, s.wire = wrote, -1
 	// Until it executes another program, a new process counts the memory of the
 	// one that started it.
 	if s.peak = peakOf(cmd.ProcessState); s.peak <= before {

@@ -29,16 +29,6 @@ func peakOf(state *os.ProcessState) int64 {
 	return maxrss(u)
 }
 
-// writtenBy is how many bytes a process that has ended had written to disks, which
-// Linux counts when it takes the pages.
-func writtenBy(state *os.ProcessState) int64 {
-	u, ok := state.SysUsage().(*syscall.Rusage)
-	if !ok || runtime.GOOS != "linux" {
-		return 0
-	}
-	return int64(u.Oublock) * 512 //nolint:unconvert // it is not as wide everywhere
-}
-
 // ownPeak is that of this process.
 func ownPeak() int64 {
 	var u syscall.Rusage
