@@ -17,7 +17,7 @@ type sample struct {
 	peak      int64         // resident bytes; zero where that is not known
 	fetched   int64         // bytes of files that it says it copied; negative if it does not
 	written   int64         // bytes that it had written; zero where that is not known
-	wire      int64         // bytes between it and the source; negative where nothing counts them
+	wire      int64         // bytes between it and the source; zero where nothing counts them
 }
 
 // measure is a column of numbers.
@@ -49,18 +49,16 @@ func timed(path string, args, env []string) (s sample, printed string, err error
 	if err := cmd.Start(); err != nil {
 		return s, "", err
 	}
-	watched := watchPeak(cmd.Process.Pid)
-	wrote := writtenBy(cmd.Process.Pid)
+	watched := watch(cmd.Process.Pid)
 	err = cmd.Wait()
 	s.wall = time.Since(begun)
 	s.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	s.written, s.wire = wrote, -1
+	highest, wrote := watched()
+	s.written = wrote
 	// Until it executes another program, a new process counts the memory of the
 	// one that started it.
 	if s.peak = peakOf(cmd.ProcessState); s.peak <= before {
-		s.peak = watched()
-	} else {
-		watched()
+		s.peak = highest
 	}
 	if err != nil {
 		return s, "", fmt.Errorf("%s: %w: %s", cmd, err, out.String())

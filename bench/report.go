@@ -35,7 +35,7 @@ type result struct {
 	Peak       int64     `json:"peak_rss"`
 	Fetched    *int64    `json:"fetched,omitempty"`
 	Written    int64     `json:"written,omitempty"`
-	Wire       *int64    `json:"wire,omitempty"`
+	Wire       int64     `json:"wire,omitempty"`
 }
 
 // verdict is a goal and what became of it.
@@ -73,16 +73,13 @@ func (r *report) add(t *scope, sc *scenario, size int64, outcomes []outcome) {
 		medians[o.name] = m
 		res := result{
 			Scenario: sc.name, About: sc.describe(size), Contestant: o.name,
-			Wall: m.wall.Seconds(), CPU: m.cpu.Seconds(), Peak: m.peak, Written: m.written,
+			Wall: m.wall.Seconds(), CPU: m.cpu.Seconds(), Peak: m.peak, Written: m.written, Wire: m.wire,
 		}
 		for _, s := range o.samples {
 			res.Walls = append(res.Walls, s.wall.Seconds())
 		}
 		if o.fetched >= 0 {
 			res.Fetched = &o.fetched
-		}
-		if m.wire >= 0 {
-			res.Wire = &m.wire
 		}
 		r.Results = append(r.Results, res)
 		if o.name == sc.grows {
@@ -146,12 +143,12 @@ func (v verdict) cells() []string {
 	return []string{v.Measure + " / " + v.Than, fmt.Sprintf("%.2f", v.Value), fmt.Sprintf("≤ %.2f", v.Limit), ok}
 }
 
-// known is a number of bytes, if there is one.
-func known(n *int64) string {
-	if n == nil {
+// known is a number of bytes that is not known where it is zero.
+func known(n int64) string {
+	if n == 0 {
 		return ""
 	}
-	return megabytes(*n)
+	return megabytes(n)
 }
 
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/mb) }
@@ -174,7 +171,10 @@ func (r *report) print(w io.Writer, sc *scenario) {
 			fmt.Fprintf(table, "\n%s: %s\n", sc.name, res.About)
 			row(table, "contestant", "wall", "CPU", "peak RSS", "written", "fetched", "wire", "measure", "value", "goal", "")
 		}
-		cells := []string{res.Contestant, seconds(res.Wall), seconds(res.CPU), megabytes(res.Peak), megabytes(res.Written), known(res.Fetched), known(res.Wire)}
+		cells := []string{res.Contestant, seconds(res.Wall), seconds(res.CPU), megabytes(res.Peak), known(res.Written), "", known(res.Wire)}
+		if res.Fetched != nil {
+			cells[5] = megabytes(*res.Fetched)
+		}
 		for _, v := range r.Goals {
 			if v.Scenario == sc.name && v.Contestant == res.Contestant {
 				row(table, append(cells, v.cells()...)...)
