@@ -111,6 +111,10 @@ func (c *contest) compete(one contestant) sample {
 		return c.backUp(one)
 	case rsyncer.program:
 		return c.sync(one)
+	case inSQL.program:
+		return c.loop(one)
+	case asked.program:
+		return c.ask()
 	}
 	target := c.target
 	if !one.dry {
