@@ -14,7 +14,7 @@ import (
 func TestAProxyCountsWhatItCarriesOverItsWire(t *testing.T) {
 	server, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	go func() { // what comes goes back
 		for {
 			c, err := server.Accept()
