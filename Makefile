@@ -45,6 +45,7 @@ lint: ## formatting, vet, linters
 	go vet ./...
 	go run $(GOLANGCI) run ./...
 	cd examples/failback && go vet ./... && go run $(GOLANGCI) run ./...
+	cd examples/resync && go vet ./... && go run $(GOLANGCI) run ./...
 
 cross: ## builds for every platform
 	@for p in $(PLATFORMS); do echo $$p; \
@@ -57,7 +58,7 @@ fuzz: ## every fuzz target for FUZZTIME
 			echo "$$pkg $$name"; go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 		done || exit 1; done
 
-bench: ## beside the genuine pg_rewind and pg_waldump, on real servers; SCALE=full for the large scenarios
+bench: ## beside the genuine pg_rewind, pg_waldump, pg_basebackup and rsync, on real servers; SCALE=full for the large scenarios
 	go run ./bench -scale $(SCALE) -major $(MAJOR) $(BENCHFLAGS)
 
 gobench: ## decoding, scanning, checksums

@@ -100,3 +100,39 @@ func TestAProgramOutsideTheModuleRewinds(t *testing.T) {
 		}
 	}
 }
+
+// TestAProgramOutsideTheModuleResyncs is that of examples/resync.
+func TestAProgramOutsideTheModuleResyncs(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "resync.exe")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Dir = filepath.Join("examples", "resync")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	target, source := filepath.Join(t.TempDir(), "target"), filepath.Join(t.TempDir(), "source")
+	require.NoError(t, fixture.Restore(filepath.Join("testdata", "clusters", "18-basic", "target"), target))
+	require.NoError(t, fixture.Restore(filepath.Join("testdata", "clusters", "18-basic", "source"), source))
+	require.NoError(t, os.Remove(filepath.Join(target, "pg_wal", "00000001000000000000000B")))
+	for _, c := range []struct {
+		name   string
+		args   []string
+		status int
+		says   []string
+	}{
+		{"no server answers", []string{"-source", "host=" + t.TempDir()}, 3, []string{"source_unavailable: "}},
+		{"only a look", []string{"-source", source, "-dry-run"}, 0, []string{"What differs is known by: comparison.", "Not by wal (missing_wal): "}},
+		{"in earnest", []string{"-source", source}, 0, []string{"What differs is known by: comparison.", "analyze: ", "stage: "}},
+		{"a second time", []string{"-source", source}, 0, []string{"The target can follow as it is."}},
+	} {
+		said, err := exec.Command(program, append([]string{"-target", target}, c.args...)...).CombinedOutput()
+		var exit *exec.ExitError
+		if err != nil {
+			require.True(t, errors.As(err, &exit), "%s: %v", c.name, err)
+			assert.Equal(t, c.status, exit.ExitCode(), "%s: %s", c.name, said)
+		} else {
+			assert.Zero(t, c.status, "%s: %s", c.name, said)
+		}
+		for _, want := range c.says {
+			assert.Contains(t, string(said), want, c.name)
+		}
+	}
+}

@@ -96,11 +96,25 @@ func (c *contest) alone(sc *scenario, runs int) []sample {
 
 // once runs a contestant on a target of its own, if it changes that.
 func (c *contest) once(one contestant) sample {
+	if c.wire == nil {
+		return c.compete(one)
+	}
+	before := c.wire.Carried()
+	s := c.compete(one)
+	s.wire = c.wire.Carried() - before
+	return s
+}
+
+func (c *contest) compete(one contestant) sample {
 	switch one.program {
 	case backup.program:
 		return c.backUp(one)
 	case rsyncer.program:
 		return c.sync(one)
+	case inSQL.program:
+		return c.loop(one)
+	case asked.program:
+		return c.ask()
 	}
 	target := c.target
 	if !one.dry {

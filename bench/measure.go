@@ -16,6 +16,8 @@ type sample struct {
 	wall, cpu time.Duration // cpu is the program's own, user and system
 	peak      int64         // resident bytes; zero where that is not known
 	fetched   int64         // bytes of files that it says it copied; negative if it does not
+	written   int64         // bytes that it had written; zero where that is not known
+	wire      int64         // bytes between it and the source; zero where nothing counts them
 }
 
 // measure is a column of numbers.
@@ -27,6 +29,8 @@ type measure struct {
 var (
 	wall    = measure{"wall", func(s sample) float64 { return s.wall.Seconds() }}
 	peak    = measure{"peak RSS", func(s sample) float64 { return float64(s.peak) }}
+	written = measure{"written", func(s sample) float64 { return float64(s.written) }}
+	wire    = measure{"wire", func(s sample) float64 { return float64(s.wire) }}
 	fetched = measure{"fetched", func(s sample) float64 { return float64(s.fetched) }}
 )
 
@@ -45,16 +49,16 @@ func timed(path string, args, env []string) (s sample, printed string, err error
 	if err := cmd.Start(); err != nil {
 		return s, "", err
 	}
-	watched := watchPeak(cmd.Process.Pid)
+	watched := watch(cmd.Process.Pid)
 	err = cmd.Wait()
 	s.wall = time.Since(begun)
 	s.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	highest, wrote := watched()
+	s.written = wrote
 	// Until it executes another program, a new process counts the memory of the
 	// one that started it.
 	if s.peak = peakOf(cmd.ProcessState); s.peak <= before {
-		s.peak = watched()
-	} else {
-		watched()
+		s.peak = highest
 	}
 	if err != nil {
 		return s, "", fmt.Errorf("%s: %w: %s", cmd, err, out.String())
@@ -65,9 +69,11 @@ func timed(path string, args, env []string) (s sample, printed string, err error
 // median is the sample of medians. It is of numbers that do not belong together.
 func median(samples []sample) sample {
 	return sample{
-		wall: middle(samples, func(s sample) time.Duration { return s.wall }),
-		cpu:  middle(samples, func(s sample) time.Duration { return s.cpu }),
-		peak: middle(samples, func(s sample) int64 { return s.peak }),
+		wall:    middle(samples, func(s sample) time.Duration { return s.wall }),
+		cpu:     middle(samples, func(s sample) time.Duration { return s.cpu }),
+		peak:    middle(samples, func(s sample) int64 { return s.peak }),
+		written: middle(samples, func(s sample) int64 { return s.written }),
+		wire:    middle(samples, func(s sample) int64 { return s.wire }),
 	}
 }
 

@@ -38,26 +38,33 @@ func ownPeak() int64 {
 	return maxrss(&u)
 }
 
-// watchPeak looks at a process that runs until the returned function is called,
-// which returns the highest peak seen. It is zero outside of Linux.
-func watchPeak(pid int) func() int64 {
-	stop, result := make(chan struct{}), make(chan int64)
+// watch looks at a process that runs until the returned function is called, which
+// returns the highest peak and the most bytes that it had passed on to be written.
+// What the system itself counts as written to disks is more: it takes many pages for
+// changed together. Both are zero outside of Linux.
+func watch(pid int) func() (peak, written int64) {
+	stop, ended := make(chan struct{}), make(chan struct{})
+	var peak, written int64
 	go func() {
-		highest := int64(0)
+		defer close(ended)
 		for tick := time.NewTicker(3 * time.Millisecond); ; {
 			select {
 			case <-stop:
 				tick.Stop()
-				result <- highest
 				return
 			case <-tick.C:
-				text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-				_, rest, _ := strings.Cut(string(text), "VmHWM:")
-				var kB int64
-				_, _ = fmt.Sscan(rest, &kB)
-				highest = max(highest, kB<<10)
+				peak = max(peak, proc(pid, "status", "VmHWM:")<<10)
+				written = max(written, proc(pid, "io", "wchar:"))
 			}
 		}
 	}()
-	return func() int64 { close(stop); return <-result }
+	return func() (int64, int64) { close(stop); <-ended; return peak, written }
+}
+
+// proc is a number of what Linux says of a process.
+func proc(pid int, file, name string) (n int64) {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
+	_, rest, _ := strings.Cut(string(text), name)
+	_, _ = fmt.Sscan(rest, &n)
+	return n
 }

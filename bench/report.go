@@ -34,6 +34,8 @@ type result struct {
 	CPU        float64   `json:"cpu"`
 	Peak       int64     `json:"peak_rss"`
 	Fetched    *int64    `json:"fetched,omitempty"`
+	Written    int64     `json:"written,omitempty"`
+	Wire       int64     `json:"wire,omitempty"`
 }
 
 // verdict is a goal and what became of it.
@@ -71,7 +73,7 @@ func (r *report) add(t *scope, sc *scenario, size int64, outcomes []outcome) {
 		medians[o.name] = m
 		res := result{
 			Scenario: sc.name, About: sc.describe(size), Contestant: o.name,
-			Wall: m.wall.Seconds(), CPU: m.cpu.Seconds(), Peak: m.peak,
+			Wall: m.wall.Seconds(), CPU: m.cpu.Seconds(), Peak: m.peak, Written: m.written, Wire: m.wire,
 		}
 		for _, s := range o.samples {
 			res.Walls = append(res.Walls, s.wall.Seconds())
@@ -141,6 +143,14 @@ func (v verdict) cells() []string {
 	return []string{v.Measure + " / " + v.Than, fmt.Sprintf("%.2f", v.Value), fmt.Sprintf("≤ %.2f", v.Limit), ok}
 }
 
+// known is a number of bytes that is not known where it is zero.
+func known(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return megabytes(n)
+}
+
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/mb) }
 
 // header says what the numbers below it are.
@@ -159,11 +169,11 @@ func (r *report) print(w io.Writer, sc *scenario) {
 		}
 		if i == 0 || r.Results[i-1].Scenario != sc.name {
 			fmt.Fprintf(table, "\n%s: %s\n", sc.name, res.About)
-			row(table, "contestant", "wall", "CPU", "peak RSS", "fetched", "measure", "value", "goal", "")
+			row(table, "contestant", "wall", "CPU", "peak RSS", "written", "fetched", "wire", "measure", "value", "goal", "")
 		}
-		cells := []string{res.Contestant, seconds(res.Wall), seconds(res.CPU), megabytes(res.Peak), ""}
+		cells := []string{res.Contestant, seconds(res.Wall), seconds(res.CPU), megabytes(res.Peak), known(res.Written), "", known(res.Wire)}
 		if res.Fetched != nil {
-			cells[4] = megabytes(*res.Fetched)
+			cells[5] = megabytes(*res.Fetched)
 		}
 		for _, v := range r.Goals {
 			if v.Scenario == sc.name && v.Contestant == res.Contestant {

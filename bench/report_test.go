@@ -22,6 +22,14 @@ func times(ms ...int64) (all []sample) {
 	return all
 }
 
+// carried are those samples with bytes on the disk and on the wire.
+func carried(all []sample) []sample {
+	for i := range all {
+		all[i].written, all[i].wire = 7*mb, 8*mb
+	}
+	return all
+}
+
 func TestGoalsAreJudgedByMedians(t *testing.T) {
 	sc := &scenario{name: "X", about: "of everything", unit: "MB", grows: "b", goals: []goal{
 		{of: "b", than: "a", measure: wall, limit: 0.25},
@@ -33,7 +41,7 @@ func TestGoalsAreJudgedByMedians(t *testing.T) {
 		r.addPoint(sc, 2, times(15))
 		r.add(t, sc, 4, []outcome{
 			{contestant: contestant{name: "a"}, samples: times(90, 5000, 100), fetched: -1},
-			{contestant: contestant{name: "b"}, samples: times(1, 25, 900), fetched: 3 * mb},
+			{contestant: contestant{name: "b"}, samples: carried(times(1, 25, 900)), fetched: 3 * mb},
 		})
 	}))
 	var values []float64
@@ -49,7 +57,7 @@ func TestGoalsAreJudgedByMedians(t *testing.T) {
 	r.print(&table, sc)
 	for _, want := range []string{
 		`a +0\.100 s +1\.000 s +100\.0 MB`,
-		`b +0\.025 s +1\.000 s +25\.0 MB +3\.0 MB +wall / a +0\.25 +≤ 0\.25 +ok`,
+		`b +0\.025 s +1\.000 s +25\.0 MB +7\.0 MB +3\.0 MB +8\.0 MB +wall / a +0\.25 +≤ 0\.25 +ok`,
 		`fetched +3\.0 MB +≤ 2\.0 MB +MISSED`,
 		`4 MB +0\.025 s .* 160 MB/s +200 MB/s`,
 	} {

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
 )
@@ -29,7 +30,28 @@ func forgetful(t *scope, p *pair) {
 var comparedSource = &scenario{
 	name: "R", about: "of changed blocks, one in a hundred, and no WAL, from a live source", unit: "MB", small: 10, full: 40,
 	build: changed(100, forgetful), contestants: func(*pair) []contestant { return []contestant{backup, resync} },
-	goals: []goal{{of: resync.name, than: backup.name, measure: wall, limit: 0.8}}, grows: resync.name,
+	goals: []goal{
+		{of: resync.name, than: backup.name, measure: wall, limit: 0.8},
+		{of: resync.name, than: backup.name, measure: written, limit: 0.05},
+	},
+	grows: resync.name,
+}
+
+// comparedDistantSource is the same over a wire of 1 Gbit/s with a round trip of 1 ms.
+var comparedDistantSource = &scenario{
+	name: "R1", about: "of changed blocks, one in a hundred, and no WAL, at 1 Gbit/s and 1 ms round trip", unit: "MB", small: 10, full: 40,
+	build: changed(100, func(t *scope, p *pair) {
+		forgetful(t, p)
+		p.wire = p.source.Proxy(t)
+		p.wire.Delay(time.Millisecond / 2)
+		p.wire.Bandwidth(1e9 / 8)
+		p.sourceArgs = []string{"--source-server=" + p.wire.ConnString("postgres", "postgres")}
+	}),
+	contestants: func(*pair) []contestant { return []contestant{backup, resync} },
+	goals: []goal{
+		{of: resync.name, than: backup.name, measure: wall, limit: 0.35},
+		{of: resync.name, than: backup.name, measure: wire, limit: 0.03},
+	},
 }
 
 // comparedDirectory is the same from a stopped source on this machine.
@@ -41,11 +63,26 @@ var comparedDirectory = &scenario{
 		p.stopped, p.sourceArgs = true, []string{"--source-pgdata=" + p.source.Dir}
 	}),
 	contestants: func(*pair) []contestant {
-		if _, err := exec.LookPath(rsyncer.program); err != nil {
+		if !rsyncer.installed() {
 			return []contestant{resync} // there is nothing to compare with
 		}
 		return []contestant{rsyncer, resync}
 	},
+	goals: rsyncer.beaten(goal{of: resync.name, than: rsyncer.name, measure: wall, limit: 0.5}),
+}
+
+// installed tells whether there is such a program in the path.
+func (c contestant) installed() bool {
+	_, err := exec.LookPath(c.program)
+	return err == nil
+}
+
+// beaten are goals that are there only where the contestant is.
+func (c contestant) beaten(goals ...goal) []goal {
+	if !c.installed() {
+		return nil
+	}
+	return goals
 }
 
 // backUp makes a base backup in a new directory beside the target's copy.

@@ -19,7 +19,7 @@ type scenario struct {
 	grows       string // the contestant whose times at growing sizes are shown; empty for none
 }
 
-var scenarios = []*scenario{pageImages, smallRecords, manyFiles, liveSource, sparseSource, distantSource, sparseDistantSource, stoppedSource, comparedSource, comparedDirectory}
+var scenarios = []*scenario{pageImages, smallRecords, manyFiles, liveSource, sparseSource, distantSource, sparseDistantSource, stoppedSource, comparedSource, comparedDistantSource, comparedDirectory, hashes}
 
 func (sc *scenario) describe(size int64) string {
 	return fmt.Sprintf("%d %s %s", size, sc.unit, sc.about)
@@ -28,9 +28,10 @@ func (sc *scenario) describe(size int64) string {
 // pair is a target that is stopped and the source that took over.
 type pair struct {
 	target, source *pgtest.Cluster
-	sourceArgs     []string   // how a contestant is told of the source
-	stopped        bool       // the source is, too
-	common         pgdata.LSN // the redo point of the last common checkpoint
+	sourceArgs     []string      // how a contestant is told of the source
+	stopped        bool          // the source is, too
+	wire           *pgtest.Proxy // between the contestants and the source, where their bytes are counted; else nil
+	common         pgdata.LSN    // the redo point of the last common checkpoint
 }
 
 // contestant is a program with options that is measured.

@@ -39,7 +39,7 @@ func (a *analyzer) compareFiles(ctx context.Context, p *Plan) error {
 	if c.refine {
 		p.Compared = p.Files.CompareBytes()
 		a.step("comparing files")
-		defer a.watch(&c.done, p.Compared)()
+		defer a.watch(&c.done, &c.differing, p.Compared)()
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(compareAsks)
@@ -80,6 +80,7 @@ type comparison struct {
 	checksums bool // the target's pages have them
 
 	done      atomic.Int64 // bytes
+	differing atomic.Int64 // bytes of them
 	mu        sync.Mutex
 	different map[int]*pgdata.BlockSet    // by entry
 	damaged   map[string]*pgdata.BlockSet // by path: the target's blocks that have wrong checksums
@@ -145,12 +146,18 @@ func (c *comparison) ask(ctx context.Context, pieces []piece) error {
 			c.different[p.entry] = set
 		}
 		set.Add(c.block(p))
+		c.differing.Add(c.length(p))
 	}
 	for _, p := range pieces {
-		e := &c.plan.Entries[p.entry]
-		c.done.Add(min(p.Length, e.SourceSize-p.Offset, e.TargetSize-p.Offset))
+		c.done.Add(c.length(p))
 	}
 	return nil
+}
+
+// length is how much of a piece both sides had when they were listed.
+func (c *comparison) length(p piece) int64 {
+	e := &c.plan.Entries[p.entry]
+	return max(0, min(p.Length, e.SourceSize-p.Offset, e.TargetSize-p.Offset))
 }
 
 func (c *comparison) block(p piece) pgdata.BlockNumber {

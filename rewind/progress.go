@@ -14,10 +14,11 @@ type Progress struct {
 	Phase      Phase
 	Step       string        // what begins, in pg_rewind's words; empty between two steps
 	DoneBytes  int64         // fetched or, in phase Analyze, compared so far
+	Differing  int64         // of the compared bytes, those of blocks that differ
 	TotalBytes int64         // to fetch or compare, going by the listed sizes, or what came if that is more
 	DoneFiles  int           // asked for so far
 	TotalFiles int           // to ask for
-	Rate       int64         // bytes per second since fetching began
+	Rate       int64         // bytes per second since fetching or comparing began
 	Remaining  time.Duration // at that rate; zero where there is none yet
 }
 
@@ -56,8 +57,10 @@ func (r *Rewind) watchFetched(c *counter, total int64, files int) (stop func()) 
 }
 
 // watchCompared reports how much of the files was compared.
-func (r *Rewind) watchCompared(done *atomic.Int64, total int64) (stop func()) {
-	return r.watch(func() Progress { return Progress{Phase: Analyze, DoneBytes: done.Load(), TotalBytes: total} })
+func (r *Rewind) watchCompared(done, differing *atomic.Int64, total int64) (stop func()) {
+	return r.watch(func() Progress {
+		return Progress{Phase: Analyze, DoneBytes: done.Load(), Differing: differing.Load(), TotalBytes: total}
+	})
 }
 
 // watch makes reports until the returned function is called, which waits for the last

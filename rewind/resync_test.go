@@ -63,9 +63,20 @@ func TestOnlyDifferentBlocksAreCopied(t *testing.T) {
 			copy(big[b*size:], "target")
 		}
 	}
-	r, err := rewind.Prepare(t.Context(), p.options(t))
+	opts := p.options(t)
+	var last rewind.Progress
+	opts.Progress = func(p rewind.Progress) {
+		if p.Step == "" && p.Phase == rewind.Analyze {
+			last = p
+		}
+	}
+	r, err := rewind.Prepare(t.Context(), opts)
 	require.NoError(t, err)
 	defer r.Close()
+	assert.Equal(t, r.Plan().Compared, last.TotalBytes)
+	assert.Equal(t, last.TotalBytes, last.DoneBytes)
+	assert.GreaterOrEqual(t, last.Differing, int64(8*size))
+	assert.Less(t, last.Differing, last.DoneBytes)
 	entry := entryOf(t, r.Plan(), "base/5/70000")
 	assert.Equal(t, filemap.Different, entry.Reason)
 	var blocks []int

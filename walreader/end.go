@@ -88,6 +88,7 @@ func LastRecordEnd(ctx context.Context, segs Segments, f Format, limit pgdata.LS
 			unfinished++
 		} else {
 			empty--
+			lsn = r.emptyFrom(ctx, at)
 		}
 	}
 	return 0, r.pages.fail(limit, ErrCorrupt, fmt.Sprintf("no record ends on %d pages before %s on which one starts", unfinished, r.format(limit)))
@@ -101,6 +102,25 @@ const (
 	maxUnfinished     = 8
 	unwrittenSegments = 2
 )
+
+// emptyFrom is where what is empty up to the page at lsn, or not written, begins in its
+// segment. Behind a switch to the next segment that can be all of it, which is not worth
+// being read from a distance.
+func (r *Reader) emptyFrom(ctx context.Context, lsn pgdata.LSN) pgdata.LSN {
+	g := &r.f.Geometry
+	size := pgdata.LSN(g.WALBlockSize)
+	written := g.SegStart(g.SegNo(lsn))
+	for written < lsn {
+		middle := written + (lsn-written)/2/size*size
+		pg, err := r.pages.probe(ctx, middle)
+		if errors.Is(err, ErrEndOfWAL) || err == nil && !pg.has(flagContRecord) && allZero(pg[r.f.headerSize(middle):]) {
+			lsn = middle
+		} else { // what is wrong with it, if that is it, whoever reads it will say
+			written = middle + size
+		}
+	}
+	return lsn
+}
 
 // startBefore finds the last page before lsn, and not before floor, on which a record
 // starts before limit: that record and the page.
@@ -135,6 +155,8 @@ func (r *Reader) startBefore(ctx context.Context, lsn, floor, limit pgdata.LSN) 
 			}
 		case !errors.Is(err, ErrEndOfWAL):
 			return 0, 0, err
+		default:
+			at = r.emptyFrom(ctx, at)
 		}
 		lsn = at
 	}

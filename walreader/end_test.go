@@ -320,3 +320,53 @@ func TestLastRecordEndOfWALWithoutEnd(t *testing.T) {
 		})
 	}
 }
+
+// countedWAL counts what is read.
+type countedWAL struct {
+	walreader.Segments
+	read *int64
+}
+
+func (c countedWAL) OpenSegment(ctx context.Context, s pgdata.SegNo) (walreader.Segment, error) {
+	seg, err := c.Segments.OpenSegment(ctx, s)
+	return countedSegment{seg, c.read}, err
+}
+
+type countedSegment struct {
+	walreader.Segment
+	read *int64
+}
+
+func (c countedSegment) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.Segment.ReadAt(p, off)
+	*c.read += int64(n)
+	return n, err
+}
+
+func TestTheEmptyRestOfASegmentIsNotRead(t *testing.T) {
+	f := waltest.Format("17")
+	f.Geometry.WALSegSize = 16 << 20
+	for _, before := range []int{0, 5_000_000, 15_000_000} {
+		for _, headers := range []bool{false, true} { // as the padding has, where a server writes it
+			w := waltest.NewBuilder(f)
+			for range before / 5000 {
+				w.Add(waltest.Message(5000))
+			}
+			last := w.Add(waltest.Record{Info: 0x40}) // XLOG/SWITCH
+			segs := w.Segments()
+			if segment := segs.Files[1]; headers {
+				for at := len(segment) - int(f.Geometry.WALBlockSize); at > 0 && segment[at] == 0; at -= int(f.Geometry.WALBlockSize) {
+					page := segment[at:]
+					copy(page, segment[:8]) // magic number, flags and timeline
+					binary.LittleEndian.PutUint16(page[2:], 0)
+					binary.LittleEndian.PutUint64(page[8:], uint64(f.Geometry.SegStart(1))+uint64(at))
+				}
+			}
+			var read int64
+			end, err := lastRecordEnd(countedWAL{segs, &read}, f, last.End)
+			require.NoError(t, err)
+			assert.Equal(t, last.End, end)
+			assert.Less(t, read, int64(2<<20), "after %d bytes, headers: %t", before, headers)
+		}
+	}
+}

@@ -140,6 +140,15 @@ func (p *pages) peek(ctx context.Context, lsn pgdata.LSN) (page, error) {
 	return p.load(ctx, lsn, chunkSize)
 }
 
+// probe is peek for whoever reads nothing around the page.
+func (p *pages) probe(ctx context.Context, lsn pgdata.LSN) (page, error) {
+	p.page = nil
+	if err := p.open(ctx, lsn); err != nil {
+		return nil, err
+	}
+	return p.load(ctx, lsn, int(p.f.Geometry.WALBlockSize))
+}
+
 // open makes seg the segment of lsn. A segment that is entered in its middle is
 // judged by its first page too: only that one tells whose file it is.
 func (p *pages) open(ctx context.Context, lsn pgdata.LSN) error {

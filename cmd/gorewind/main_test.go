@@ -190,6 +190,20 @@ func TestProgressOnATerminal(t *testing.T) {
 	assert.NotContains(t, got, "kB (", "that is for pipes")
 }
 
+func TestWhatIsComparedIsNotSaidToBeCopied(t *testing.T) {
+	const mb = 1 << 20
+	var text bytes.Buffer
+	p := newProgress(&messages{name: "gorewind", w: &text})
+	p.report(rewind.Progress{Phase: rewind.Analyze, DoneBytes: 5 * mb, TotalBytes: 10 * mb, Differing: mb})
+	p.report(rewind.Progress{Phase: rewind.Stage, DoneBytes: mb, TotalBytes: mb})
+	assert.Equal(t, " 5120/10240 kB (50%) compared, 1024 kB differ\n1024/1024 kB (100%) copied\n", text.String())
+
+	terminal, shown := openTerminal(t)
+	p = newProgress(&messages{name: "gorewind", w: terminal})
+	p.report(rewind.Progress{Phase: rewind.Analyze, DoneBytes: 5 * mb, TotalBytes: 10 * mb})
+	assert.Contains(t, shown(), "comparing  50% ")
+}
+
 func TestAWholeRewindOnATerminal(t *testing.T) {
 	terminal, text := openTerminal(t)
 	target, source := restore(t)

@@ -38,16 +38,20 @@ func (p *progress) report(r rewind.Progress) {
 		slog.New(p.out).Info(r.Step)
 		return
 	}
+	doing, done := "copying", "copied"
+	if r.Phase == rewind.Analyze {
+		doing, done = "comparing", fmt.Sprintf("compared, %d kB differ", r.Differing/kB)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.out.json != nil:
-		p.out.json.Info("progress", "phase", r.Phase, "done_bytes", r.DoneBytes, "total_bytes", r.TotalBytes,
+		p.out.json.Info("progress", "phase", r.Phase, "done_bytes", r.DoneBytes, "differing_bytes", r.Differing, "total_bytes", r.TotalBytes,
 			"done_files", r.DoneFiles, "total_files", r.TotalFiles, "bytes_per_second", r.Rate, "remaining_seconds", int64(r.Remaining.Seconds()))
 	case p.tty:
 		if p.bar == nil {
 			p.bar = progressbar.NewOptions64(max(r.TotalBytes, 1),
-				progressbar.OptionSetWriter(p.out.w), progressbar.OptionSetDescription("copying"),
+				progressbar.OptionSetWriter(p.out.w), progressbar.OptionSetDescription(doing),
 				progressbar.OptionShowBytes(true), progressbar.OptionShowCount(), progressbar.OptionUseIECUnits(true),
 				progressbar.OptionSetPredictTime(true), progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish())
 		}
@@ -58,7 +62,7 @@ func (p *progress) report(r rewind.Progress) {
 		if r.TotalBytes > 0 {
 			percent = min(100, 100*r.DoneBytes/r.TotalBytes)
 		}
-		fmt.Fprintf(p.out.w, "%*d/%d kB (%d%%) copied\n", len(fmt.Sprint(r.TotalBytes/kB)), r.DoneBytes/kB, r.TotalBytes/kB, percent)
+		fmt.Fprintf(p.out.w, "%*d/%d kB (%d%%) %s\n", len(fmt.Sprint(r.TotalBytes/kB)), r.DoneBytes/kB, r.TotalBytes/kB, percent, done)
 	}
 }
 

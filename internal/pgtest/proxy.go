@@ -19,11 +19,39 @@ type Proxy struct {
 	changed  chan struct{} // closed when what follows changes
 	delay    time.Duration
 	rate     int64 // bytes per second and connection from the server; zero: no limit
+	wire     [2]way
 	stalled  bool
 	budget   int64 // bytes from the server after which the connection is cut; negative: none
 	refusing bool
 	links    map[*link]struct{}
 	accepted int
+}
+
+// way is one direction of the wire that all connections share.
+type way struct {
+	bandwidth int64     // bytes per second; zero: no limit
+	clear     time.Time // when all that was sent so far has left
+	carried   int64     // bytes
+}
+
+// The directions of the wire.
+const (
+	toServer = iota
+	fromServer
+)
+
+// send puts bytes on the wire behind what was sent before, and tells when the last of
+// them has left.
+func (w *way) send(n int, now time.Time) time.Time {
+	w.carried += int64(n)
+	if w.bandwidth == 0 {
+		return now
+	}
+	if w.clear.Before(now) {
+		w.clear = now
+	}
+	w.clear = w.clear.Add(time.Duration(float64(n) / float64(w.bandwidth) * float64(time.Second)))
+	return w.clear
 }
 
 type endpoint struct{ network, address string }
@@ -98,6 +126,23 @@ func (p *Proxy) Delay(d time.Duration) { p.set(func() { p.delay = d }) }
 // Throttle limits what a connection gets from the server; zero lifts the limit.
 func (p *Proxy) Throttle(bytesPerSecond int64) { p.set(func() { p.rate = bytesPerSecond }) }
 
+// Bandwidth limits what all connections together get in each direction, as a wire
+// does; zero lifts the limit.
+func (p *Proxy) Bandwidth(bytesPerSecond int64) {
+	p.set(func() {
+		for i := range p.wire {
+			p.wire[i].bandwidth = bytesPerSecond
+		}
+	})
+}
+
+// Carried is how many bytes came so far, in both directions together.
+func (p *Proxy) Carried() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.wire[toServer].carried + p.wire[fromServer].carried
+}
+
 // Stall lets nothing through any more, without a word to anybody, or all again.
 func (p *Proxy) Stall(on bool) { p.set(func() { p.stalled = on }) }
 
@@ -154,8 +199,8 @@ func (p *Proxy) connect(client net.Conn) {
 	p.links[l] = struct{}{}
 	p.mu.Unlock()
 	var both sync.WaitGroup
-	both.Go(func() { p.forward(l, l.server, l.client, false) })
-	both.Go(func() { p.forward(l, l.client, l.server, true) })
+	both.Go(func() { p.forward(l, l.server, l.client, toServer) })
+	both.Go(func() { p.forward(l, l.client, l.server, fromServer) })
 	both.Wait()
 	p.mu.Lock()
 	delete(p.links, l)
@@ -176,16 +221,16 @@ type chunk struct {
 const window = 2_400_000
 
 // forward copies one direction, up to its end, which it passes on.
-func (p *Proxy) forward(l *link, to, from net.Conn, fromServer bool) {
+func (p *Proxy) forward(l *link, to, from net.Conn, direction int) {
 	way, used := make(chan chunk, 256), make(chan []byte, 256)
 	go func() {
 		defer close(way)
-		p.take(from, way, used)
+		p.take(from, direction, way, used)
 	}()
 	for c := range way {
 		time.Sleep(time.Until(c.due))
 		for rest := c.data; len(rest) > 0; {
-			n := p.pass(l, len(rest), fromServer)
+			n := p.pass(l, len(rest), direction)
 			if n == 0 {
 				break
 			}
@@ -207,7 +252,7 @@ func (p *Proxy) forward(l *link, to, from net.Conn, fromServer bool) {
 
 // take sends what comes on its way, no more than a window at a time. It uses buffers
 // again: a network takes none of this machine's time, so the proxy is to take little.
-func (p *Proxy) take(from net.Conn, way chan<- chunk, used <-chan []byte) {
+func (p *Proxy) take(from net.Conn, direction int, way chan<- chunk, used <-chan []byte) {
 	type receipt struct {
 		bytes int
 		at    time.Time
@@ -233,8 +278,8 @@ func (p *Proxy) take(from net.Conn, way chan<- chunk, used <-chan []byte) {
 		if n > 0 {
 			p.mu.Lock()
 			delay := p.delay
+			due := p.wire[direction].send(n, time.Now()).Add(delay)
 			p.mu.Unlock()
-			due := time.Now().Add(delay)
 			if delay > 0 {
 				unknown = append(unknown, receipt{n, due.Add(delay)})
 				underWay += n
@@ -248,15 +293,15 @@ func (p *Proxy) take(from net.Conn, way chan<- chunk, used <-chan []byte) {
 }
 
 // pass waits until some of n bytes may go on, and tells how many.
-func (p *Proxy) pass(l *link, n int, fromServer bool) int {
+func (p *Proxy) pass(l *link, n, direction int) int {
 	for {
 		p.mu.Lock()
 		changed, stalled, rate := p.changed, p.stalled, p.rate
-		if fromServer && rate > 0 {
+		if direction == fromServer && rate > 0 {
 			n = min(n, max(1, int(rate/100)))
 		}
 		cut := false
-		if fromServer && !stalled && p.budget >= 0 {
+		if direction == fromServer && !stalled && p.budget >= 0 {
 			p.budget -= int64(n)
 			cut = p.budget < 0
 		}
@@ -268,7 +313,7 @@ func (p *Proxy) pass(l *link, n int, fromServer bool) int {
 		case cut:
 			l.close()
 			return 0
-		case fromServer && rate > 0:
+		case direction == fromServer && rate > 0:
 			time.Sleep(time.Duration(n) * time.Second / time.Duration(rate))
 		}
 		return n

@@ -1,0 +1,122 @@
+// Resync brings any directory of a system to the state of a server, in a module of its
+// own: by a rewind if WAL tells what differs, else by the cheapest other evidence that
+// there is. It prints which that was, why not a cheaper one, and what was damaged.
+//
+//	go run . -target /var/lib/postgresql/18/main -source "host=primary user=rewind_user dbname=postgres"
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gorewind/gorewind/rewind"
+	"github.com/gorewind/gorewind/source"
+	"github.com/gorewind/gorewind/source/pgsource"
+)
+
+// Exit statuses.
+const (
+	done         = 0 // the target can follow the source
+	failed       = 1 // somebody must look at it; the target is as it was
+	misused      = 2 // as package flag ends a program
+	tryAgain     = 3 // what is in the way may pass; the target is as it was
+	halfResynced = 4 // the target does not start; run again
+)
+
+func main() {
+	target := flag.String("target", "", "data `directory`, of a server that is stopped; or an empty one")
+	from := flag.String("source", "", "data directory of a stopped server to bring it to, or a `connection` string")
+	dryRun := flag.Bool("dry-run", false, "only say what would be done")
+	flag.Parse()
+	if *target == "" || *from == "" || flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(misused)
+	}
+	// The first signal ends what leaves the target as it was. What is committed is
+	// completed, unless there is a second one.
+	ctx, forget := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, forget) // from then on a signal ends the program
+	err := resync(ctx, *target, *from, *dryRun)
+	if err == nil {
+		os.Exit(done)
+	}
+	e := rewind.Classify(err)
+	fmt.Fprintf(os.Stderr, "%s: %v\n", e.Condition, err)
+	var noSpace *rewind.SpaceError
+	if errors.As(err, &noSpace) {
+		fmt.Fprintf(os.Stderr, "free %d bytes on the file system of %s\n", noSpace.Needed-noSpace.Free, noSpace.Dir)
+	}
+	switch {
+	case !e.TargetUntouched:
+		os.Exit(halfResynced)
+	case e.Retryable:
+		os.Exit(tryAgain)
+	}
+	os.Exit(failed)
+}
+
+// resync does it. What an earlier run committed and did not end, Prepare finds.
+func resync(ctx context.Context, target, from string, dryRun bool) error {
+	src, err := open(ctx, from)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	r, err := rewind.Prepare(ctx, rewind.Options{
+		TargetDir: target, Source: src,
+		Resync:      rewind.ResyncIfNeeded,
+		AfterCommit: context.Background(),
+		Progress: func(p rewind.Progress) {
+			if p.Step != "" {
+				fmt.Println(p.Step)
+			} else {
+				fmt.Printf("%s: %d of %d bytes, %d differ, %s remaining\n", p.Phase, p.DoneBytes, p.TotalBytes, p.Differing, p.Remaining.Round(time.Second))
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	tell(r.Plan())
+	if dryRun {
+		return nil
+	}
+	return r.Apply(ctx)
+}
+
+// open opens the source, running or stopped.
+func open(ctx context.Context, where string) (source.Source, error) {
+	if strings.Contains(where, "=") || strings.HasPrefix(where, "postgres") {
+		return pgsource.Open(ctx, where, pgsource.Options{})
+	}
+	return source.OpenDir(where)
+}
+
+// tell prints how it was found out what differs.
+func tell(p *rewind.Plan) {
+	if p.Resumes {
+		fmt.Println("An earlier run is completed.")
+		return
+	}
+	if !p.Required {
+		fmt.Println("The target can follow as it is.")
+		return
+	}
+	fmt.Printf("What differs is known by: %s.\n", p.Evidence)
+	for _, other := range p.PassedOver {
+		fmt.Printf("Not by %s (%s): %s\n", other.Evidence, other.Condition, other.Reason)
+	}
+	for _, path := range slices.Sorted(maps.Keys(p.Damaged)) {
+		fmt.Printf("Damaged, and replaced: %d blocks of %s\n", p.Damaged[path].Len(), path)
+	}
+}
