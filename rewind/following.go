@@ -101,9 +101,8 @@ func (r *Rewind) comesFromArchive(ctx context.Context, at pgdata.LSN) bool {
 	if r.opts.RestoreCommand != "" {
 		return false // which the standby has not
 	}
-	s := a.geo.SegNo(at)
-	restored, err := a.restoreAnyway(ctx, a.geo.WALFileName(r.plan.Source.History.TimelineOf(a.geo, s), s))
-	return err == nil && restored != ""
+	missing, err := a.missingNext(ctx, r.plan.Source, at)
+	return err == nil && missing == ""
 }
 
 // slotTimeout is how long it may take to drop a slot when the rewind has failed.

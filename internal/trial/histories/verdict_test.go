@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,9 +81,9 @@ func (w *world) try(r *rand.Rand) (verdict string, f *finding) {
 	w.note(target, "rewind required %v %s %s; they parted at %s", o.Plan.Required, o.Plan.Reason, o.Plan.Unproven, o.Plan.Divergence)
 	w.renew(r, target)
 	if err := w.follow(r, y, target, src); err != nil {
-		if !o.Plan.Required && !o.Plan.Proven {
+		if !o.Plan.Required && (!o.Plan.Proven || warnsOfFollowing(o.Plan)) {
 			w.note(target, "does not follow, which was not promised: %v", err)
-			w.Fatalf("a rewind was not required, unproven, and the target does not follow")
+			w.Fatalf("a rewind was not required, which is unproven or was warned of, and the target does not follow")
 		}
 		return "", &finding{err, context + "then:\n" + w.controls(target, src)}
 	}
@@ -94,6 +95,11 @@ func (w *world) try(r *rand.Rand) (verdict string, f *finding) {
 		verdict += " by " + string(o.Plan.Evidence)
 	}
 	return verdict + " (" + how + ")", nil
+}
+
+// warnsOfFollowing reports whether a plan says that the target will not be able to follow.
+func warnsOfFollowing(p *rewind.Plan) bool {
+	return slices.ContainsFunc(p.Warnings, func(warning string) bool { return strings.Contains(warning, rewind.ErrCannotFollow.Error()) })
 }
 
 // writer is the primary whose rows a standby gets, nil if it gets none.
