@@ -60,7 +60,6 @@ var mayImport = map[string][]string{
 
 	"packaging/archive": {},
 
-	"internal/pgtest/makeclusters": {"pgdata", "rewind", "source", "internal/fixture", "internal/pgtest"},
 	"internal/pgtest/makeclusters": {"pgdata", "lost/rows/export", "rewind", "source", "internal/fixture", "internal/pgtest"},
 
 	"internal/trial":           {"pgdata", "controlfile", "rewind", "source", "source/pgsource", "internal/page", "internal/pgtest"},
