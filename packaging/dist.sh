@@ -6,11 +6,22 @@
 #   VERSION=… COMMIT=… PLATFORMS='OS/ARCH …' LDFLAGS=… packaging/dist.sh DIRECTORY
 set -euo pipefail
 cd "$(dirname "$0")/.."
-out=$(realpath -m "$1")
 export TZ=UTC LC_ALL=C CGO_ENABLED=0
 
 NFPM=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 CYCLONEDX=github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+
+fetch() { # DIRECTORY
+	GOBIN=$1 go install "$NFPM"
+	GOBIN=$1 go install "$CYCLONEDX"
+}
+if [ "$1" = --fetch-tools ]; then # only, so that what follows needs no network
+	tools=$(mktemp -d)
+	trap 'rm -rf "$tools"' EXIT
+	fetch "$tools"
+	exit
+fi
+out=$(realpath -m "$1")
 
 # The time of all files is that of the commit.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
@@ -27,8 +38,7 @@ trap 'rm -rf "$work"' EXIT
 
 go build -o "$work/here" ./cmd/gorewind
 go build -o "$work/archive" ./packaging/archive
-GOBIN=$work/tools go install "$NFPM"
-GOBIN=$work/tools go install "$CYCLONEDX"
+fetch "$work/tools"
 
 common=$work/common
 mkdir -p "$common/completions" "$common/man"

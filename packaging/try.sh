@@ -15,7 +15,9 @@ skip() { echo "packaging: not tried: $*"; }
 
 (cd "$out" && sha256sum --quiet -c SHA256SUMS)
 
-if [ -z "$(git status --porcelain)" ]; then
+if ! git rev-parse HEAD >/dev/null 2>&1; then
+	skip "whether another clone gives the same bytes: this is no clone"
+elif [ -z "$(git status --porcelain)" ]; then
 	git clone -q . "$work/another-clone"
 	make -s -C "$work/another-clone" dist DIST="$work/again" VERSION="$(git describe --tags --always --dirty)" PLATFORMS="linux/amd64 windows/amd64" >/dev/null
 	for file in "$work"/again/*; do
@@ -52,16 +54,18 @@ if [ "$(dpkg --print-architecture 2>/dev/null)" != amd64 ]; then
 	skip "the Debian package: this is no Debian of its architecture"
 	exit
 fi
-if [ "$(id -u)" != 0 ] || ! command -v debootstrap >/dev/null; then
-	dpkg-deb -x "$deb" "$work/root"
-	"$work/root/usr/bin/gorewind" -V
-	skip "the Debian package in a clean root, which takes root and debootstrap: it was only unpacked"
+only_unpack() {
+	dpkg-deb -x "$deb" "$work/unpacked"
+	"$work/unpacked/usr/bin/gorewind" -V
+	skip "the Debian package in a clean root: $*; it was only unpacked"
 	exit
-fi
+}
+[ "$(id -u)" = 0 ] || only_unpack "that takes root"
+command -v debootstrap >/dev/null || only_unpack "there is no debootstrap"
 
 root=$work/root
 mirror=$(sed -nE 's/^URIs: *([^ ]+).*/\1/p; s/^deb +(\[[^]]*\] +)?([^ ]+).*/\2/p' /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null | sed -n '1{s,/*$,,;p}' || true)
-debootstrap --variant=minbase "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$root" "$mirror" >"$work/debootstrap.log" 2>&1 || { tail "$work/debootstrap.log"; fail "debootstrap"; }
+debootstrap --variant=minbase "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$root" "$mirror" >"$work/debootstrap.log" 2>&1 || { tail -3 "$work/debootstrap.log"; only_unpack "debootstrap cannot make one here"; }
 inside() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C "$@"; }
 cp "$deb" "$root/gorewind.deb"
 
