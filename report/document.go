@@ -53,8 +53,9 @@ type Document struct {
 	Lost         *Lost       `json:"lost,omitempty"`
 	Startability *Start      `json:"startability,omitempty"`
 	Totals       *Totals     `json:"totals,omitempty"`
-	BlockSize    int64       `json:"block_size,omitempty"` // in bytes, of both sides
-	Files        []File      `json:"files,omitempty"`      // that are written, removed or mentioned, in the order of the work
+	Named        []Relation  `json:"named_relations,omitempty"` // relations that files belong to, as far as the source knows their names
+	BlockSize    int64       `json:"block_size,omitempty"`      // in bytes, of both sides
+	Files        []File      `json:"files,omitempty"`           // that are written, removed or mentioned, in the order of the work
 	Saved        []Saving    `json:"saved,omitempty"`
 	Space        []Space     `json:"space,omitempty"`
 	Sync         string      `json:"sync,omitempty"` // how what is written is made durable
