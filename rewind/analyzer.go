@@ -31,7 +31,7 @@ type analyzer struct {
 	format  walreader.Format
 
 	step  func(string)
-	watch func(done *atomic.Int64, total int64) (stop func()) // reports how much is compared
+	watch func(what Activity, done *atomic.Int64, total int64) (stop func()) // reports how far that is
 }
 
 // byWAL analyzes by the target's WAL: it finds where the two sides parted, and what

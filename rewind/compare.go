@@ -39,7 +39,7 @@ func (a *analyzer) compareFiles(ctx context.Context, p *Plan) error {
 	if c.refine {
 		p.Compared = p.Files.CompareBytes()
 		a.step("comparing files")
-		defer a.watch(&c.done, p.Compared)()
+		defer a.watch(ComparingFiles, &c.done, p.Compared)()
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(compareAsks)

@@ -15,7 +15,9 @@ import (
 // scan reads the target's WAL from the last checkpoint before the fork, or an LSN that
 // lies before that.
 func (a *analyzer) scan(ctx context.Context, s sides, f fork, wal walreader.Segments, before pgdata.LSN) (*past, error) {
-	scan, err := walreader.Scan(ctx, wal, a.format, walreader.ScanRequest{
+	counted := &countedWAL{Segments: wal}
+	defer a.watch(ReadingWAL, &counted.bytes, int64(s.target.EndOfWAL-a.geo.SegStart(a.geo.SegNo(f.at))))()
+	scan, err := walreader.Scan(ctx, counted, a.format, walreader.ScanRequest{
 		Fork: f.at, End: s.target.EndOfWAL, Before: before, Visitor: walreader.Visitors(
 			func() walreader.Visitor { return lost.NewVisitor(a.format, f.at) },
 			func() walreader.Visitor { return newEvents(f.at).in(a.format) },

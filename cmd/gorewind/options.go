@@ -2,6 +2,8 @@ package main
 
 import (
 	"cmp"
+	"fmt"
+	"path"
 	"slices"
 	"time"
 
@@ -38,8 +40,9 @@ type options struct {
 
 // The arguments of --format and --log-format.
 const (
-	formatText = "text"
-	formatJSON = "json"
+	formatText     = "text"
+	formatTextTime = "text+time"
+	formatJSON     = "json"
 )
 
 // what completes the argument of an option in a shell.
@@ -179,7 +182,7 @@ var optionTable = []*option{
 		repeated: true,
 		more: "For configuration, certificates and logs. A pattern with a slash is compared with the path within the data directory, " +
 			"one without with every name in it.",
-		set: func(o *options, value string) error { o.keep = append(o.keep, value); return nil },
+		set: setsPattern("keep", func(o *options) *[]string { return &o.keep }),
 	},
 	{
 		name: "source-timeout", arg: "DURATION", help: "give the source up when it has been silent for so long (default 2min)",
@@ -229,9 +232,10 @@ var optionTable = []*option{
 		set:  sets(func(o *options) *bool { return &o.summary }),
 	},
 	{
-		name: "log-format", arg: "FORMAT", help: "write messages as text or json lines", values: []string{formatText, formatJSON},
+		name: "log-format", arg: "FORMAT", help: "write messages as text, as text with the time (text+time), or as JSON lines",
+		values: []string{formatText, formatTextTime, formatJSON},
 		set: func(o *options, value string) (err error) {
-			o.logFormat, err = value, oneOf("log format", value, formatText, formatJSON)
+			o.logFormat, err = value, oneOf("log format", value, formatText, formatTextTime, formatJSON)
 			return err
 		},
 	},
@@ -240,7 +244,7 @@ var optionTable = []*option{
 		name: "ignore", arg: "GLOB", help: "pass over matching files (may be given several times)",
 		repeated: true,
 		more:     "Patterns are those of --keep.",
-		set:      func(o *options, value string) error { o.ignore = append(o.ignore, value); return nil },
+		set:      setsPattern("ignore", func(o *options) *[]string { return &o.ignore }),
 	},
 	{
 		name: "up-to", arg: "DIFFERENCE", help: "take files for equal that differ at most like this",
@@ -272,7 +276,7 @@ var optionTable = []*option{
 	{
 		name: "table", arg: "GLOB", help: "only matching tables (may be given several times)", repeated: true,
 		more: "A pattern is compared with the table's name, with that after its schema and a dot, and with that after its database and another dot.",
-		set:  func(o *options, value string) error { o.tables = append(o.tables, value); return nil },
+		set:  setsPattern("table", func(o *options) *[]string { return &o.tables }),
 	},
 	{
 		name: "limit", arg: "NUMBER", help: "write so many rows of a table at most; all are counted",
@@ -310,6 +314,18 @@ func sets(field func(*options) *bool) func(*options, string) error {
 
 func setsText(field func(*options) **string) func(*options, string) error {
 	return func(o *options, value string) error { *field(o) = &value; return nil }
+}
+
+// setsPattern refuses a pattern that none can be.
+func setsPattern(name string, field func(*options) *[]string) func(*options, string) error {
+	return func(o *options, value string) error {
+		if _, err := path.Match(value, ""); err != nil || value == "" {
+			return fmt.Errorf("invalid pattern \"%s\" for option --%s", value, name)
+		}
+		list := field(o)
+		*list = append(*list, value)
+		return nil
+	}
 }
 
 func optionNamed(name string) *option {
