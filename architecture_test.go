@@ -93,7 +93,7 @@ var mayDependOn = map[string][]string{
 	"cmd/gorewind": {
 		"github.com/pierrec/lz4/v4", "github.com/klauspost/compress",
 		"github.com/jackc/", "golang.org/x/text",
-		"github.com/mitchellh/colorstring", "github.com/rivo/uniseg", "golang.org/x/term", "golang.org/x/sys",
+		"golang.org/x/term", "golang.org/x/sys",
 	},
 	"internal/pgtest": nil, // for tests, the demo and the benchmark: anything
 	"internal/rogue":  nil,

@@ -188,7 +188,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	out.error("the rewind was interrupted")
 	got := text()
 	assert.Contains(t, got, "copying: 50%, 5.0 MB of 10 MB, 1.0 MB/s, 5 s left")
-	assert.Contains(t, got, "copying: 70%, 7.0 MB of 10 MB, waiting for the source, which has not answered for 12 s")
+	assert.Contains(t, got, "copying: 70%, 7.0 MB of 10 MB, source lost for 12 s, waiting for it")
 	assert.Contains(t, got, "\r\x1b[Kgorewind: detail: in between\r\n", "a message takes the line's place")
 	assert.Contains(t, got, "\r\x1b[Kgorewind: syncing target data directory\r\n", "%q", got)
 	assert.True(t, strings.HasSuffix(got, "^C\r\x1b[Kgorewind: error: the rewind was interrupted\r\n"), "an interruption leaves a clean line: %q", got)
@@ -207,7 +207,7 @@ func TestProgressInAPipe(t *testing.T) {
 	}{
 		{"what is copied has pg_rewind's line, with rate and remaining time", "gorewind", []rewind.Progress{copying}, " 5120/10240 kB (50%) copied, 1.0 MB/s, 5 s left\n"},
 		{"in the place of pg_rewind it has nothing else", "pg_rewind", []rewind.Progress{copying, lost}, " 5120/10240 kB (50%) copied\n 5120/10240 kB (50%) copied\n"},
-		{"a source that is lost has no rate", "gorewind", []rewind.Progress{lost}, " 5120/10240 kB (50%) copied, waiting for the source, which has not answered for 1m30s\n"},
+		{"a source that is lost has no rate", "gorewind", []rewind.Progress{lost}, " 5120/10240 kB (50%) copied, source lost for 1m30s, waiting for it\n"},
 		{"WAL whose end is not known has no remaining time", "gorewind", []rewind.Progress{{Activity: rewind.ReadingWAL, DoneBytes: 3 * mb, Rate: 2 * mb}}, "gorewind: reading WAL: 3.0 MB, 2.0 MB/s\n"},
 		{"files are counted where nothing else is", "gorewind", []rewind.Progress{{Activity: rewind.ListingFiles, DoneFiles: 7, Rate: 1}}, "gorewind: listing files: 7 files, 1 file/s\n"},
 		{"syncing has a remaining time", "gorewind", []rewind.Progress{{Activity: rewind.Syncing, DoneFiles: 3, TotalFiles: 12, Rate: 3, Remaining: 3 * time.Second}}, "gorewind: syncing: 25%, 3 of 12 files, 3 files/s, 3 s left\n"},

@@ -111,7 +111,7 @@ func (p *progress) line(r *rewind.Progress) string {
 // is lost: what came before says nothing then.
 func pace(r *rewind.Progress) string {
 	if r.Waiting > 0 {
-		return fmt.Sprintf("waiting for the source, which has not answered for %s", inSeconds(r.Waiting))
+		return fmt.Sprintf("source lost for %s, waiting for it", inSeconds(r.Waiting))
 	}
 	if r.Rate <= 0 {
 		return ""
