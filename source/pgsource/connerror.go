@@ -73,7 +73,7 @@ func (c *connector) advice(failures []failure) string {
 		return "check the host and the port"
 	case errors.As(last.err, &attrs):
 		return "check target_session_attrs and which of the servers is the primary"
-	case isAny(last.err, refusedTLS):
+	case c.tls.mode != "prefer" && isAny(last.err, refusedTLS):
 		return "set ssl = on on the server, or connect with another sslmode"
 	case isAny(last.err, ofTLS):
 		return "check sslmode, sslrootcert and the certificates of both sides"
@@ -117,6 +117,9 @@ func reasonsOf(h host, err error) []string {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []string
 		for _, e := range joined.Unwrap() {
+			if isAny(e, refusedTLS) && len(joined.Unwrap()) > 1 {
+				continue // without TLS it was tried as well, and that is what failed
+			}
 			all = append(all, reasonsOf(h, e)...)
 		}
 		return all
