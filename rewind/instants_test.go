@@ -74,12 +74,16 @@ func scenarios() []scenario {
 		{name: "in place again", start: begunInPlace, do: run, opts: plain, every: 5},
 		{name: "compared", start: restore, do: run, mode: compared, opts: compared, every: 4},
 		{name: "compared, in place", start: restore, do: run, mode: compared, opts: func(o *rewind.Options) { compared(o); o.InPlace = true }, every: 5},
+		{name: "by changes", start: restore, do: run, mode: byChanges, opts: byChanges, every: 9},
 		{name: "compared, without a control file", start: withoutControl, do: run, mode: compared, opts: compared, every: 4},
 	}
 }
 
 // compared compares all files, whatever WAL says.
 func compared(o *rewind.Options) { o.Resync = rewind.ResyncCompare }
+
+// byChanges copies what either side changed.
+func byChanges(o *rewind.Options) { o.Resync = rewind.ResyncChanges }
 
 // withoutControl takes the target's control file away.
 func withoutControl(t *testing.T, p *specimen) {
@@ -174,7 +178,7 @@ func step(every int64) int64 {
 	if torture > 0 {
 		return 1
 	}
-	return every
+	return every * sparser
 }
 
 // begin makes the target what it is when the scenario begins.

@@ -19,6 +19,20 @@ import (
 // bareSource is one that gives no hashes, nor its files.
 type bareSource struct{ source.Source }
 
+// TestChangesOfBothSidesAreFoundInWAL has a source without summaries.
+func TestChangesOfBothSidesAreFoundInWAL(t *testing.T) {
+	p := newSpecimenFor(t, byChanges)
+	p.restore(t)
+	r, err := rewind.Prepare(t.Context(), p.options(t))
+	require.NoError(t, err)
+	defer r.Close()
+	plan := r.Plan()
+	assert.Equal(t, rewind.ByChanges, plan.Evidence, "%v", plan.PassedOver)
+	assert.Equal(t, plan.Source.FilesLow, plan.Start)
+	assert.NotZero(t, plan.Lost.Committed)
+	assert.Zero(t, plan.Compared)
+}
+
 func TestASourceWithoutHashesIsCopiedWhole(t *testing.T) {
 	p := newSpecimenFor(t, compared)
 	p.restore(t)

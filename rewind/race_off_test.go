@@ -1,0 +1,5 @@
+//go:build !race
+
+package rewind_test
+
+const sparser = 1
