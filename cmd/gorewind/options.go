@@ -147,7 +147,7 @@ var optionTable = []*option{
 
 	{
 		name: "bindir", arg: "DIRECTORY", help: "where to look first for the target's \"postgres\" program",
-		more: "It is needed for crash recovery only. Without this it is looked for beside gorewind, in PATH, and where distributions " +
+		more: "It is needed for crash recovery only. By default it is looked for next to gorewind, in PATH, and where distributions " +
 			"put the target's major version.",
 		complete: directories,
 		set:      func(o *options, value string) error { o.binDir = value; return nil },
@@ -159,7 +159,7 @@ var optionTable = []*option{
 	},
 	{
 		name: "resync", arg: "HOW", optional: true,
-		help: "where WAL does not tell what differs, find it out another way",
+		help: "find out what differs in another way where WAL does not show it",
 		more: "Then nothing but another system, another major version or other block sizes makes a base backup necessary. " +
 			"With --resync=changes what the source changed is copied rather than replayed from WAL, so that the server is ready sooner. " +
 			"With --resync=compare all files are compared whatever WAL says, as after hardware trouble.",
@@ -217,7 +217,7 @@ var optionTable = []*option{
 	},
 	{
 		name: "archive-lost-wal",
-		help: "hand WAL of before the divergence that waits to be archived to the target's archive_command before the rewind removes it",
+		help: "before the rewind removes it, archive WAL from before the fork with the target's archive_command",
 		more: "Without this a rewind only warns that the archive lacks such WAL.",
 		set:  sets(func(o *options) *bool { return &o.archiveLostWAL }),
 	},
@@ -227,7 +227,7 @@ var optionTable = []*option{
 		set:  func(o *options, value string) error { o.report = value; return nil },
 	},
 	{
-		name: "summary", help: "say at the end what the rewind took and what was lost",
+		name: "summary", help: "summarize at the end what the rewind took and what was lost",
 		more: "Without this it is said on a terminal only, and not by what is called as pg_rewind. It is no part of messages in JSON.",
 		set:  sets(func(o *options) *bool { return &o.summary }),
 	},
@@ -241,13 +241,13 @@ var optionTable = []*option{
 	},
 
 	{
-		name: "ignore", arg: "GLOB", help: "pass over matching files (may be given several times)",
+		name: "ignore", arg: "GLOB", help: "ignore matching files (may be given several times)",
 		repeated: true,
 		more:     "Patterns are those of --keep.",
 		set:      setsPattern("ignore", func(o *options) *[]string { return &o.ignore }),
 	},
 	{
-		name: "up-to", arg: "DIFFERENCE", help: "take files for equal that differ at most like this",
+		name: "up-to", arg: "DIFFERENCE", help: "ignore differences up to this kind",
 		more: "Each includes those before it: checksum, lsn, hint_bits (what servers note without logging it), " +
 			"free_space (what nobody reads, and free space maps).",
 		values: []string{"none", "checksum", "lsn", "hint_bits", "free_space"},
@@ -262,7 +262,7 @@ var optionTable = []*option{
 	},
 
 	{
-		name: "output", arg: "DIRECTORY", help: "write to this directory, which is new or empty", complete: directories,
+		name: "output", arg: "DIRECTORY", help: "write to this directory, which must be new or empty", complete: directories,
 		set: func(o *options, value string) error { o.output = value; return nil },
 	},
 	{
@@ -279,7 +279,7 @@ var optionTable = []*option{
 		set:  setsPattern("table", func(o *options) *[]string { return &o.tables }),
 	},
 	{
-		name: "limit", arg: "NUMBER", help: "write so many rows of a table at most; all are counted",
+		name: "limit", arg: "NUMBER", help: "write at most this many rows per table; all are counted",
 		set: func(o *options, value string) (err error) {
 			o.limit, err = parseLimit(value)
 			return err
@@ -440,15 +440,15 @@ Exit status: 0 no rewind is to be finished; 1 failed; 2 wrong command line; 4 a 
 finished, and no server starts until then.
 `
 
-const diffNotes = `What a rewind passes over is passed over here. Pages of relations are compared by their parts.
-A server that is running changes while it is read.
+const diffNotes = `Files that a rewind ignores are ignored here. Pages of relations are compared part by part.
+A running server changes while it is read.
 
 Exit status: 0 equal; 1 different; 2 wrong command line, or the comparison failed.
 `
 
-const lostNotes = `What transactions did that committed behind the divergence is read from the target's WAL and
-files. No server is started, and nothing of the target is changed: its server must be stopped,
-or have crashed. README.txt and summary.json in the directory explain what is there.
+const lostNotes = `The rows that committed transactions changed after the fork are read from the target's WAL and
+files. No server is started and the target is not changed. Its server must be stopped or have
+crashed. README.txt and summary.json in the directory explain what is there.
 
 Exit status: 0 done, or nothing is lost; 1 failed; 2 wrong command line.
 `
