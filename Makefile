@@ -4,6 +4,13 @@ GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 30s
 
+# What -V says. Who builds without git names both.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS = -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
+BINARY ?= bin/gorewind
+DIST ?= dist
+
 TORTURE ?= 20
 TORTURETIME ?= 60m
 
@@ -11,11 +18,14 @@ SCALE ?= small
 MAJOR ?= 15
 BENCHFLAGS ?=
 
-.PHONY: all build demo test torture race lint cross fuzz bench gobench
+.PHONY: all build dist demo test torture race lint cross fuzz bench gobench
 all: build
 
 build: ## one static binary: bin/gorewind
-	CGO_ENABLED=0 go build -trimpath -o bin/gorewind ./cmd/gorewind
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BINARY) ./cmd/gorewind
+
+dist: ## what is published of a release, in dist/: archives, packages, SBOM, SHA256SUMS
+	VERSION='$(VERSION)' COMMIT='$(COMMIT)' PLATFORMS='$(PLATFORMS)' LDFLAGS='$(LDFLAGS)' packaging/dist.sh $(DIST)
 
 demo: ## a failover and a rewind, step by step
 	go run ./demo

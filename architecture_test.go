@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 	"report/html":                       {"report"},
 	"rewind": {
 		"pgdata", "controlfile", "timeline", "walreader", "lost", "lost/rows", "lost/rows/export", "filemap", "source", "report",
-		"internal/datadir", "internal/page", "internal/target", "internal/pgconf", "internal/archive", "internal/recovery",
+		"internal/datadir", "internal/page", "internal/xidset", "internal/target", "internal/pgconf", "internal/archive", "internal/recovery",
 	},
 	"cmd/gorewind":     {"pgdata", "lost/rows/export", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt", "internal/plain"},
 	"internal/getopt":  {},
@@ -58,7 +58,9 @@ var mayImport = map[string][]string{
 	"demo":             {"pgdata", "internal/page", "internal/pgtest"},
 	"bench":            {"pgdata", "controlfile", "internal/pgtest"},
 
-	"internal/pgtest/makeclusters": {"pgdata", "rewind", "source", "internal/fixture", "internal/pgtest"},
+	"packaging/archive": {},
+
+	"internal/pgtest/makeclusters": {"pgdata", "lost/rows/export", "rewind", "source", "internal/fixture", "internal/pgtest"},
 
 	"internal/trial":           {"pgdata", "controlfile", "rewind", "source", "source/pgsource", "internal/page", "internal/pgtest"},
 	"internal/trial/sides":     {}, // tests only, as the others

@@ -2,7 +2,9 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -38,6 +40,9 @@ type Options struct {
 	// After, if not nil, tells transactions that are taken for not committed yet: the
 	// catalogs are read as they were before these.
 	After func(xid uint32) bool
+	// Relations are some of any databases. Where there is no template1, the columns of
+	// what all databases share are read in one of these.
+	Relations []pgdata.RelFileLocator
 }
 
 // Cluster is the databases of a data directory. It is not safe for concurrent use.
@@ -51,10 +56,10 @@ type Cluster struct {
 
 	Databases []DatabaseInfo
 
-	attributes *table // of the database that is being read
-	roles      map[uint32]string
-	file       *os.File // that is open
-	opened     pgdata.RelSegment
+	roles    map[uint32]string
+	keywords map[string]bool
+	file     *os.File // that is open
+	opened   pgdata.RelSegment
 }
 
 // DatabaseInfo is a row of pg_database.
@@ -67,7 +72,7 @@ type DatabaseInfo struct {
 
 // Open reads which databases there are.
 func Open(ctx context.Context, o Options) (*Cluster, error) {
-	c := &Cluster{files: o.Files, version: o.Version, geometry: o.Geometry, newer: o.Newer, after: o.After, roles: map[uint32]string{}}
+	c := &Cluster{files: o.Files, version: o.Version, geometry: o.Geometry, newer: o.Newer, after: o.After, roles: map[uint32]string{}, keywords: keywordsOf(o.Version)}
 	c.status = &status{c: c}
 	global, err := c.relationMap("global", 0)
 	if err != nil {
@@ -76,14 +81,7 @@ func Open(ctx context.Context, o Options) (*Cluster, error) {
 	shared := func(oid uint32) pgdata.RelFileLocator {
 		return pgdata.RelFileLocator{Tablespace: pgdata.GlobalTablespace, Relation: global[oid]}
 	}
-	// The shared catalogs have their columns in every database: any will do, and
-	// template1, or whatever has its OID, is always there.
-	const template1 = 1
-	local, err := c.relationMap(c.version.DatabaseDir(pgdata.DefaultTablespace, template1), template1)
-	if err != nil {
-		return nil, err
-	}
-	columns, err := c.describe(ctx, pgdata.RelFileLocator{Tablespace: pgdata.DefaultTablespace, Database: template1, Relation: local[oidAttribute]}, oidDatabase, oidAuthID)
+	columns, err := c.describeShared(ctx, o.Relations)
 	if err != nil {
 		return nil, err
 	}
@@ -146,6 +144,31 @@ func (c *Cluster) visible(t *heap.Tuple) bool {
 		return false
 	}
 	return t.Visible(c.Committed)
+}
+
+// describeShared reads the columns of the shared catalogs, which are the same in every
+// database: in template1, or whatever has its OID, or in one of some relations.
+func (c *Cluster) describeShared(ctx context.Context, some []pgdata.RelFileLocator) (columns map[uint32][]column, err error) {
+	const template1 = 1
+	tried := map[uint32]bool{}
+	for _, l := range append([]pgdata.RelFileLocator{{Tablespace: pgdata.DefaultTablespace, Database: template1}}, some...) {
+		if tried[l.Database] || l.Database == 0 {
+			continue
+		}
+		tried[l.Database] = true
+		files, again := c.relationMap(c.version.DatabaseDir(l.Tablespace, l.Database), l.Database)
+		if again == nil {
+			l.Relation = files[oidAttribute]
+			columns, again = c.describe(ctx, l, oidDatabase, oidAuthID)
+		}
+		if again == nil || !errors.Is(again, fs.ErrNotExist) {
+			return columns, again
+		}
+		if err == nil {
+			err = again
+		}
+	}
+	return nil, err
 }
 
 // describe reads the columns of some catalogs from pg_attribute.

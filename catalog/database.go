@@ -48,25 +48,20 @@ type Database struct {
 
 	cluster     *Cluster
 	class       *table
+	attribute   *table
 	types       map[uint32]*types.Type
 	schemas     map[uint32]string
-	procs       map[uint32]named
-	configs     map[uint32]named
-	dicts       map[uint32]named
-	collations  map[uint32]named
+	names       map[uint32]*names // by the reg* types that are written with them
 	toastFiles  map[uint32]toastTable
 	toastLookup *toastReader
 }
 
-// named is something that lies in a schema.
-type named struct{ schema, name string }
-
-// Database reads a database's catalogs. Columns are kept of those relations only that
-// are wanted.
+// Database reads a database's catalogs. What is needed to write values down is read for
+// the columns of those relations that are wanted.
 func (c *Cluster) Database(ctx context.Context, info DatabaseInfo, wanted func(*Relation) bool) (*Database, error) {
 	d := &Database{
 		DatabaseInfo: info, cluster: c, Relations: map[uint32]*Relation{}, ByFile: map[pgdata.RelFileLocator]*Relation{},
-		types: map[uint32]*types.Type{}, schemas: map[uint32]string{}, toastFiles: map[uint32]toastTable{},
+		types: map[uint32]*types.Type{}, schemas: map[uint32]string{}, names: map[uint32]*names{}, toastFiles: map[uint32]toastTable{},
 	}
 	if err := d.read(ctx, wanted); err != nil {
 		return nil, fmt.Errorf("database %q: %w", info.Name, err)
@@ -75,6 +70,13 @@ func (c *Cluster) Database(ctx context.Context, info DatabaseInfo, wanted func(*
 		return nil, err
 	}
 	return d, nil
+}
+
+// step reads a catalog.
+type step struct {
+	oid  uint32
+	what string
+	read func(context.Context, *table) error
 }
 
 func (d *Database) read(ctx context.Context, wanted func(*Relation) bool) error {
@@ -87,7 +89,7 @@ func (d *Database) read(ctx context.Context, wanted func(*Relation) bool) error 
 		return pgdata.RelFileLocator{Tablespace: d.Tablespace, Database: d.OID, Relation: files[oid]}
 	}
 	catalogs := []uint32{
-		oidAttribute, oidClass, oidType, oidProc, oidNamespace, oidIndex, oidInherits, oidEnum, oidRange, oidTSConfig, oidTSDict, oidCollation,
+		oidAttribute, oidClass, oidType, oidProc, oidNamespace, oidIndex, oidInherits, oidEnum, oidRange, oidTSConfig, oidTSDict, oidCollation, oidOperator,
 	}
 	columns, err := c.describe(ctx, mapped(oidAttribute), catalogs...)
 	if err != nil {
@@ -104,24 +106,22 @@ func (d *Database) read(ctx context.Context, wanted func(*Relation) bool) error 
 		}
 		tables[oid] = newTable(r.Locator, columns[oid])
 	}
-	c.attributes = tables[oidAttribute]
-	for _, step := range []struct {
-		oid  uint32
-		what string
-		read func(context.Context, *table) error
-	}{
+	d.attribute = tables[oidAttribute]
+	for _, step := range []step{
 		{oidNamespace, "pg_namespace", d.readNamespaces},
 		{oidType, "pg_type", d.readTypes},
-		{oidAttribute, "pg_attribute", func(ctx context.Context, t *table) error { return d.readAttributes(ctx, t, wanted) }},
+		{oidAttribute, "pg_attribute", d.readAttributes},
 		{oidEnum, "pg_enum", d.readEnums},
 		{oidRange, "pg_range", d.readRanges},
 		{oidIndex, "pg_index", d.readIndexes},
 		{oidInherits, "pg_inherits", d.readInherits},
-		{oidProc, "pg_proc", d.names(&d.procs, "proname", "pronamespace")},
-		{oidTSConfig, "pg_ts_config", d.names(&d.configs, "cfgname", "cfgnamespace")},
-		{oidTSDict, "pg_ts_dict", d.names(&d.dicts, "dictname", "dictnamespace")},
-		{oidCollation, "pg_collation", d.names(&d.collations, "collname", "collnamespace")},
 	} {
+		if err := step.read(ctx, tables[step.oid]); err != nil {
+			return fmt.Errorf("%s: %w", step.what, err)
+		}
+	}
+	// These can be large, and few tables have columns that need them.
+	for _, step := range d.namesFor(wanted) {
 		if err := step.read(ctx, tables[step.oid]); err != nil {
 			return fmt.Errorf("%s: %w", step.what, err)
 		}
@@ -149,15 +149,19 @@ func (d *Database) relation(r *row) *Relation {
 // ClassFile is where pg_class is.
 func (d *Database) ClassFile() pgdata.RelFileLocator { return d.class.locator }
 
-// ParseClass reads a row of pg_class as it stands in the WAL: its schema is not known
-// by name, and nothing that other catalogs have.
+// ParseClass reads a row of pg_class as it stands in the WAL. What other catalogs have
+// of it is not known, but for its schema, if that is there.
 func (d *Database) ParseClass(t heap.Tuple) (*Relation, error) {
 	r := row{t: d.class, tuple: t}
 	var err error
 	if r.values, err = t.Values(d.class.columns, nil); err != nil {
 		return nil, fmt.Errorf("pg_class: %w", err)
 	}
-	return d.relation(&r), nil
+	rel := d.relation(&r)
+	if name, known := d.schemas[r.uint32("relnamespace")]; known {
+		rel.Schema = name
+	}
+	return rel, nil
 }
 
 func (d *Database) readClass(ctx context.Context, t *table, mapped map[uint32]uint32) error {
@@ -197,8 +201,9 @@ func (d *Database) readTypes(ctx context.Context, t *table) error {
 		typ := &types.Type{
 			OID: r.oid(), Schema: d.schemas[r.uint32("typnamespace")], Name: r.name("typname"), Kind: r.byte("typtype"),
 			Len: r.int16("typlen"), Align: r.byte("typalign"), Delimiter: r.byte("typdelim"), Base: r.uint32("typbasetype"),
+			Storage: r.byte("typstorage"), OutputProc: r.uint32("typoutput"),
 		}
-		if r.uint32("typoutput") == arrayOutput {
+		if typ.OutputProc == arrayOutput {
 			typ.Element = r.uint32("typelem")
 		}
 		d.types[typ.OID] = typ
@@ -206,11 +211,10 @@ func (d *Database) readTypes(ctx context.Context, t *table) error {
 	})
 }
 
-func (d *Database) readAttributes(ctx context.Context, t *table, wanted func(*Relation) bool) error {
+func (d *Database) readAttributes(ctx context.Context, t *table) error {
 	keep := map[uint32]bool{}
 	for oid, rel := range d.Relations {
-		_, hasRows := d.types[rel.Type]
-		keep[oid] = rel.Kind == 'c' || hasRows && wanted(rel)
+		_, keep[oid] = d.types[rel.Type] // columns can be of any row type
 	}
 	err := d.cluster.scan(ctx, t, d.cluster.visible, func(r *row) error {
 		rel, n := r.uint32("attrelid"), int(r.int16("attnum"))
@@ -221,19 +225,9 @@ func (d *Database) readAttributes(ctx context.Context, t *table, wanted func(*Re
 		for len(*columns) < n {
 			*columns = append(*columns, Column{Dropped: true})
 		}
-		col := Column{
-			Column: heap.Column{Len: r.int16("attlen"), Align: r.byte("attalign")}, Name: r.name("attname"), Type: r.uint32("atttypid"),
-			Dropped: r.bool("attisdropped"), Generated: r.byte("attgenerated"), Identity: r.byte("attidentity"), XMin: r.tuple.XMin,
-		}
-		if r.bool("atthasmissing") {
-			raw, err := onlyElement(r.varlena("attmissingval"), col.Column)
-			if err != nil {
-				return err
-			}
-			col.Missing = heap.Value{State: heap.Present, Raw: raw}
-		}
-		(*columns)[n-1] = col
-		return nil
+		var err error
+		(*columns)[n-1], err = readColumn(r)
+		return err
 	})
 	if err != nil {
 		return err
@@ -247,6 +241,38 @@ func (d *Database) readAttributes(ctx context.Context, t *table, wanted func(*Re
 		}
 	}
 	return nil
+}
+
+// readColumn reads a row of pg_attribute.
+func readColumn(r *row) (Column, error) {
+	c := Column{
+		Column: heap.Column{Len: r.int16("attlen"), Align: r.byte("attalign")}, Name: r.name("attname"), Type: r.uint32("atttypid"),
+		Dropped: r.bool("attisdropped"), Generated: r.byte("attgenerated"), Identity: r.byte("attidentity"), XMin: r.tuple.XMin,
+	}
+	if r.bool("atthasmissing") {
+		raw, err := onlyElement(r.varlena("attmissingval"), c.Column)
+		if err != nil {
+			return Column{}, err
+		}
+		c.Missing = heap.Value{State: heap.Present, Raw: raw}
+	}
+	return c, r.err
+}
+
+// AttributeFile is where pg_attribute is.
+func (d *Database) AttributeFile() pgdata.RelFileLocator { return d.attribute.locator }
+
+// ParseColumn reads a row of pg_attribute as it stands in the WAL: of which relation it
+// is, and its number there, which the system's own columns have below 1.
+func (d *Database) ParseColumn(t heap.Tuple) (c Column, relation uint32, number int, err error) {
+	r := row{t: d.attribute, tuple: t}
+	if r.values, err = t.Values(d.attribute.columns, nil); err == nil {
+		c, err = readColumn(&r)
+	}
+	if err != nil {
+		return Column{}, 0, 0, fmt.Errorf("pg_attribute: %w", err)
+	}
+	return c, r.uint32("attrelid"), int(r.int16("attnum")), nil
 }
 
 // onlyElement is a copy of the one element of an array, as attmissingval is one.
@@ -312,15 +338,4 @@ func (d *Database) readInherits(ctx context.Context, t *table) error {
 		}
 		return nil
 	})
-}
-
-// names reads what is called how.
-func (d *Database) names(into *map[uint32]named, name, schema string) func(context.Context, *table) error {
-	return func(ctx context.Context, t *table) error {
-		*into = map[uint32]named{}
-		return d.cluster.scan(ctx, t, d.cluster.visible, func(r *row) error {
-			(*into)[r.oid()] = named{d.schemas[r.uint32(schema)], r.name(name)}
-			return nil
-		})
-	}
 }

@@ -25,6 +25,10 @@ const (
 	oidTSConfig   = 3602
 	oidTSDict     = 3600
 	oidCollation  = 3456
+	oidOperator   = 2617
+
+	firstNormalObject = 16384 // FirstNormalObjectId (access/transam.h)
+	vectorHeader      = 20    // of an oidvector: ndim, dataoffset, elemtype, dim, lbound
 )
 
 // layout is the columns of pg_attribute of a major and those that follow it

@@ -65,6 +65,15 @@ var values = []struct{ since, typ, list string }{
 	{"9.6", "polygon", "'((0,0),(0,1),(1,0))'"},
 	{"9.6", "circle", "'<(1,2),3>'"},
 	{"9.6", "tsvector", `''; 'a fat cat sat'; 'a:1A fat:2B,4C cat:5D'; $$'it''s' 'back\\slash'$$`},
+	{"9.6", "tsquery", `''; 'fat & rat'; 'fat & (rat | cat)'; '!(fat & rat) | !cat'; 'super:*A & x:bcd'; $$'it''s' & 'back\\slash'$$; '!!a & !(b | !c)'; 'a | b & c | (d | e)'`},
+	{"9.6", "tsquery", "'fat <-> rat'; 'fat <3> (rat <-> cat)'; '(a <-> b) <-> c'; 'a <-> (b & c)'; 'a <-> !b <2> d'; '(a | b) <-> (c & d)'"},
+	{"12", "jsonpath", `'$'; 'strict $'; '$.a."b c".*'; '$[*]'; '$[0, 2 to last, last - 1]'; '$.**'; '$.**{2}'; '$.**{2 to last}'; '$.**{last}'; '$.**{1 to 3}.a'; '$.a ? (@.b == 1.50 && !(@.c > "x\u0001y" || @.d <= null) && exists(@.e ? (@ != true)))'; '(1 + 2) * $.a - -$.b % 3 / (4 - 5)'; '-(+$.a + 1)'; '$var.a'; '$."$weird"'; '($.a > 1) is unknown'; '$.a ? (@ starts with "abc")'; '$.a ? (@ starts with $b)'; '$.a ? (@ like_regex "^a.*\"")'; '$.a ? (@ like_regex "^a" flag "is" && @ like_regex "b" flag "m")'; '$.type()'; '$.a.size().abs().floor().ceiling().double().keyvalue()'; '(1.5).type()'; '($ + 1).type()'; '"text"'; 'false'; '1e10'; '(2 + 3) == 5'; '$[$.a to $.b + 1]'; '$.a ? (@ > 1).b ? ((@.x == 1) is unknown)'`},
+	{"13", "jsonpath", `'$.datetime()'; '$.datetime("HH24:MI")'; '$.a ? (@.datetime() < "2020-01-01".datetime())'; '$.a ? (@ like_regex "a.b" flag "q")'`},
+	{"17", "jsonpath", `'$.bigint().boolean().date().integer().number().string()'; '$.decimal()'; '$.decimal(5)'; '$.decimal(5, -2)'; '$.time()'; '$.time(2).time_tz(3).timestamp(0).timestamp_tz()'`},
+	{"19", "jsonpath", `'$.lower().upper().initcap()'; '$.replace("a", "b")'; '$.split_part(",", 2)'; '$.ltrim()'; '$.rtrim("x").btrim("y")'`},
+	{"9.6", "hstore", `''; 'a=>1, b=>NULL'; $$"qu\"ote"=>"x", "back\\slash"=>"\"", ""=>""$$; hstore('long', repeat('x', 5000)); (SELECT hstore(array_agg('k' || i), array_agg(md5(i::text))) FROM generate_series(1, 300) i)`},
+	{"9.6", "hstore[]", `ARRAY['a=>1'::hstore, NULL, '']`},
+	{"9.6", "citext", "'Text'; ''"},
 	{"9.6", "xml", `'<a>b</a>'; '<?xml version="1.0"?><a/>'; '<?xml version="1.0" encoding="UTF-8" standalone="yes"?><a/>'`},
 	{"9.6", "pg_lsn", "'0/0'; '16/B374D848'; 'FFFFFFFF/FFFFFFFF'"},
 	{"9.6", "tid", "'(0,1)'; '(4294967295,65535)'"},
@@ -72,11 +81,21 @@ var values = []struct{ since, typ, list string }{
 	{"13", "xid8", "'0'; '18446744073709551615'"},
 	{"9.6", "int2vector", "'1 -2 3'; ''"},
 	{"9.6", "oidvector", "'1 2 3'; ''"},
-	{"9.6", "regclass", `0; 'pg_class'; 'things'; 'other."Odd name"'; 999999`},
-	{"9.6", "regproc", "0; 'array_in'; 'boolin'"},
-	{"9.6", "regrole", "'postgres'"},
-	{"9.6", "regnamespace", "'other'; 'public'"},
-	{"9.6", "regconfig", "'english'"},
+	{"9.6", "regclass", `0; 'pg_class'; 'things'; 'other."Odd name"'; 999999; '"order"'; 'public.pg_type'; 'pg_type'; 'pg_toast.pg_toast_1255'`},
+	{"9.6", "regtype", `0; 999999; 'int'; 'bigint'; 'smallint'; 'real'; 'float8'; 'numeric'; 'bool'; 'char(3)'; 'bpchar'; 'varchar'; '"char"'; 'bit'; 'varbit'; 'time'; 'timetz'; 'timestamp'; 'timestamptz'; 'interval'; 'text'; 'name'; 'json'; 'xml'; 'int[]'; 'varchar[]'; '"char"[]'; 'timestamptz[]'; 'int2vector'; 'oidvector'; 'int2vector[]'; 'point'; 'box[]'; 'mood'; 'mood[]'; 'other.kind'; 'other.kind[]'; 'pair'; 'things'; 'things[]'; '"order"'; 'public.date'; 'date'; 'int4range'; 'record'; 'anyelement'; 'void'; 'cstring'`},
+	{"9.6", "regproc", "0; 999999; 'array_in'; 'boolin'; 'only_one'; 'other.elsewhere'; (SELECT oid FROM pg_proc WHERE proname = 'abs' LIMIT 1); 'pg_catalog.quote_ident'; 'public.quote_ident'"},
+	{"9.6", "regprocedure", "0; 999999; 'abs(bigint)'; 'now()'; 'only_one(integer,timestamp,mood[])'; 'other.elsewhere(other.kind)'; 'pg_catalog.quote_ident(text)'; 'public.quote_ident(text)'; 'array_in(cstring, oid, int)'"},
+	{"9.6", "regoper", "0; 999999; (SELECT oid FROM pg_operator WHERE oprname = '+' LIMIT 1); (SELECT oid FROM pg_operator WHERE oprname = '|/' LIMIT 1); 'other.%%%'"},
+	{"9.6", "regoperator", "0; 999999; '+(integer,integer)'; '-(none,integer)'; '||(text,text)'; 'other.%%%(integer,integer)'"},
+	{"9.6", "regrole", "'postgres'; 0; 999999"},
+	{"9.6", "regnamespace", "'other'; 'public'; 0; '\"select\"'"},
+	{"9.6", "regconfig", "'english'; 0; 'other.mine'"},
+	{"9.6", "regdictionary", "'simple'; 0"},
+	{"13", "regcollation", "'\"C\"'; 0; 'pg_catalog.default'"},
+	{"19", "regdatabase", "'postgres'; 0; 999999"},
+	{"9.6", "regtype[]", "'{integer,\"timestamp without time zone\",other.kind}'"},
+	{"9.6", "things", "'(1)'"},
+	{"9.6", "a_view", "'(1,x)'"},
 	{"9.6", "mood", "'sad'; 'very happy'"},
 	{"9.6", "positive", "1; 99.5"},
 	{"9.6", "label", "'a'; ''"},
@@ -115,6 +134,19 @@ var setup = []string{
 	"CREATE TYPE textrange AS RANGE (subtype = text)",
 	"CREATE TABLE things (a int)",
 	`CREATE TABLE other."Odd name" (a int)`,
+	`CREATE TABLE "order" (a int)`,
+	`CREATE SCHEMA "select"`,
+	"CREATE TYPE other.kind AS ENUM ('x')",
+	"CREATE TYPE public.date AS ENUM ('x')",
+	"CREATE TABLE public.pg_type (a int)",
+	"CREATE VIEW a_view AS SELECT 1 AS a, 'x'::text AS b",
+	"CREATE FUNCTION only_one(int, timestamp, mood[]) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+	"CREATE FUNCTION other.elsewhere(other.kind) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+	"CREATE FUNCTION public.quote_ident(text) RETURNS text LANGUAGE sql AS 'SELECT $1'",
+	"CREATE FUNCTION other.add(int, int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+	"CREATE OPERATOR other.%%% (PROCEDURE = other.add, LEFTARG = int, RIGHTARG = int)",
+	"CREATE TEXT SEARCH CONFIGURATION other.mine (COPY = simple)",
+	"CREATE EXTENSION hstore", "CREATE EXTENSION citext",
 }
 
 // Every value of every type reads as the server copies it, in rows in which it
@@ -206,7 +238,10 @@ func readTables(t *testing.T, c *pgtest.Cluster, wanted func(*catalog.Relation) 
 	require.GreaterOrEqual(t, i, 0)
 	d, err := cluster.Database(t.Context(), cluster.Databases[i], wanted)
 	require.NoError(t, err)
-	p := &types.Printer{Types: d, Fetch: d.Fetch, Dollars: true, FormatLSN: func(l uint64) string { return v.FormatLSN(pgdata.LSN(l)) }}
+	p := &types.Printer{
+		Types: d, Fetch: d.Fetch, Dollars: true, FormatLSN: func(l uint64) string { return v.FormatLSN(pgdata.LSN(l)) },
+		NoDatetime: v.JSONPath.NoDatetime, BareNumbers: v.JSONPath.BareNumbers,
+	}
 	tables := map[string][]string{}
 	for _, rel := range d.Relations {
 		if !wanted(rel) {

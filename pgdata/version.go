@@ -24,7 +24,14 @@ type Version struct {
 	StrictCommands bool // an unknown %x in restore_command is an error (common/percentrepl.c)
 	// KeepWAL is the setting that keeps old WAL from being removed: wal_keep_segments,
 	// in segments, or wal_keep_size, in MB (13).
-	KeepWAL string
+	KeepWAL  string
+	JSONPath JSONPath
+}
+
+// JSONPath is how values of jsonpath are stored and written (utils/adt/jsonpath.c).
+type JSONPath struct {
+	NoDatetime  bool // .datetime() has no number among the kinds of items; those behind it have lower ones
+	BareNumbers bool // numbers stand without brackets before a method
 }
 
 // SettingDefaults are those settings whose default differs between majors
@@ -85,6 +92,9 @@ var (
 	}
 	sql11 = with(sql10, func(n *SQLNames) { n.SuperuserOnly, n.Hash = false, "sha256" })
 
+	path12 = JSONPath{NoDatetime: true, BareNumbers: true}
+	path13 = JSONPath{BareNumbers: true}
+
 	defaults96 = SettingDefaults{MaxLocksPerTransaction: 64}
 	defaults10 = SettingDefaults{MaxLocksPerTransaction: 64, HotStandby: true}
 	defaults19 = SettingDefaults{MaxLocksPerTransaction: 128, HotStandby: true}
@@ -124,9 +134,9 @@ var versions = []*Version{
 	{Name: "9.6", ServerNum: 906, ControlVersion: 960, CatalogVersion: 201608131, WALDir: "pg_xlog", XactDir: "pg_clog", WAL: wal96.magic(0xD093), SQL: sql96, KeepWAL: "wal_keep_segments", Defaults: defaults96, RecoveryConf: true},
 	{Name: "10", ServerNum: 1000, ControlVersion: 1002, CatalogVersion: 201707211, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal10.magic(0xD097), SQL: sql10, KeepWAL: "wal_keep_segments", Defaults: defaults10, RecoveryConf: true},
 	{Name: "11", ServerNum: 1100, ControlVersion: 1100, CatalogVersion: 201809051, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal11.magic(0xD098), SQL: sql11, KeepWAL: "wal_keep_segments", Defaults: defaults10, RecoveryConf: true},
-	{Name: "12", ServerNum: 1200, ControlVersion: 1201, CatalogVersion: 201909212, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal12.magic(0xD101), SQL: sql11, KeepWAL: "wal_keep_segments", Defaults: defaults10},
-	{Name: "13", ServerNum: 1300, ControlVersion: 1300, CatalogVersion: 202007201, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal13.magic(0xD106), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10},
-	{Name: "14", ServerNum: 1400, ControlVersion: 1300, CatalogVersion: 202107181, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal14.magic(0xD10D), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10},
+	{Name: "12", ServerNum: 1200, ControlVersion: 1201, CatalogVersion: 201909212, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal12.magic(0xD101), SQL: sql11, KeepWAL: "wal_keep_segments", Defaults: defaults10, JSONPath: path12},
+	{Name: "13", ServerNum: 1300, ControlVersion: 1300, CatalogVersion: 202007201, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal13.magic(0xD106), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, JSONPath: path13},
+	{Name: "14", ServerNum: 1400, ControlVersion: 1300, CatalogVersion: 202107181, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal14.magic(0xD10D), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, JSONPath: path13},
 	{Name: "15", ServerNum: 1500, ControlVersion: 1300, CatalogVersion: 202209061, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal15.magic(0xD110), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StampsControl: true},
 	{Name: "16", ServerNum: 1600, ControlVersion: 1300, CatalogVersion: 202307071, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal15.magic(0xD113), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StrictCommands: true, StampsControl: true},
 	{Name: "17", ServerNum: 1700, ControlVersion: 1700, CatalogVersion: 202406281, WALDir: "pg_wal", XactDir: "pg_xact", WAL: wal17.magic(0xD116), SQL: sql11, KeepWAL: "wal_keep_size", Defaults: defaults10, StrictCommands: true, StampsControl: true},

@@ -215,6 +215,10 @@ func (p *pages) check(pg page, lsn pgdata.LSN) (reason string, err error) {
 		}
 		return reason, ErrCorrupt
 	}
+	if g := &p.f.Geometry; flags&^wal.PageFlags == 0 && flags&flagLongHeader != 0 && address < lsn && address == g.SegStart(g.SegNo(lsn)) {
+		// The first page of a segment, in the place of another one: see below.
+		return fmt.Sprintf("unexpected pageaddr %s", p.f.Version.FormatLSN(address)), ErrEndOfWAL
+	}
 	if flags&^wal.PageFlags != 0 || (flags&flagLongHeader != 0) != p.f.firstOfSegment(lsn) {
 		return fmt.Sprintf("invalid info bits %04X", flags), ErrCorrupt
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -34,6 +35,30 @@ func TestCompletionsNameEveryOption(t *testing.T) {
 		cmd.Stdin = strings.NewReader(got.stdout)
 		out, err := cmd.CombinedOutput()
 		assert.NoError(t, err, "%s: %s", shell, out)
+	}
+}
+
+func TestCompletionsOfferEveryOptionOfEveryCommand(t *testing.T) {
+	bash, zsh, fish := bashCompletion(), zshCompletion(), fishCompletion()
+	for _, c := range commands {
+		pattern := cmp.Or(c.name, "*")
+		_, words, found := strings.Cut(bash, "        "+pattern+") words=")
+		require.True(t, found, pattern)
+		words, _, _ = strings.Cut(words, "\n")
+		_, arguments, found := strings.Cut(zsh, "        "+pattern+")\n")
+		require.True(t, found, pattern)
+		arguments, _, _ = strings.Cut(arguments, ";;")
+		when := "__fish_seen_subcommand_from " + c.name
+		if c.name == "" {
+			when = "not __fish_seen_subcommand_from " + strings.Join(commandNames(), " ")
+		}
+		for _, o := range c.options() {
+			assert.Regexp(t, `--`+o.name+`[ ="]`, words, "bash: %s --%s", c.name, o.name)
+			assert.Regexp(t, `'\*?--`+o.name+`[=\[-]`, arguments, "zsh: %s --%s", c.name, o.name)
+			for name := range strings.FieldsSeq(names) {
+				assert.Contains(t, fish, "complete -c "+name+" -n '"+when+"' -l "+o.name+" ")
+			}
+		}
 	}
 }
 

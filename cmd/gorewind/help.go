@@ -2,10 +2,7 @@ package main
 
 import (
 	"fmt"
-	"runtime/debug"
 	"strings"
-
-	"github.com/gorewind/gorewind/pgdata"
 )
 
 const (
@@ -62,24 +59,4 @@ func helpEntry(name, what string) string {
 		line += " " + word
 	}
 	return b.String() + line + "\n"
-}
-
-// versionLine is what --version says. Called pg_rewind, it is what a program
-// expects that reads a version from pg_rewind: that of PostgreSQL, the newest
-// that gorewind knows, and behind it, where packagers put theirs, its own.
-func versionLine(name string) string {
-	if name == "pg_rewind" {
-		all := pgdata.Versions()
-		return fmt.Sprintf("pg_rewind (PostgreSQL) %s.0 (gorewind %s)", all[len(all)-1].Name, version())
-	}
-	return fmt.Sprintf("%s (gorewind) %s", name, version())
-}
-
-// version is that of the module: a release, or what the build knows of itself.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
-	}
-	return info.Main.Version
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -34,6 +35,7 @@ func manPage() string {
 				fmt.Fprintf(&b, ".PP\n%s\n", roff(paragraph))
 			}
 		}
+		b.WriteString(c.manOptions())
 	}
 	b.WriteString(".SH EXIT STATUS\n")
 	for _, row := range exitStatuses {
@@ -41,6 +43,28 @@ func manPage() string {
 	}
 	b.WriteString(manEnvironment)
 	return b.String()
+}
+
+// manOptions describes the options that only this command has, and names those
+// that are described above.
+func (c *command) manOptions() string {
+	var own strings.Builder
+	var shared []string
+	for _, s := range c.sections {
+		for _, name := range s.options {
+			o := optionNamed(name)
+			if slices.Contains(commands[0].options(), o) {
+				shared = append(shared, roff("--"+o.name))
+			} else {
+				own.WriteString(o.man())
+			}
+		}
+	}
+	text := own.String()
+	if len(shared) > 0 {
+		text += ".PP\nOptions as above: " + strings.Join(shared, ", ") + ".\n"
+	}
+	return text
 }
 
 var exitStatuses = []struct {

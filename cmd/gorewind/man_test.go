@@ -41,8 +41,31 @@ func TestTheManPageIsWellFormed(t *testing.T) {
 	cmd.Stdout, cmd.Stderr = &text, &warnings
 	require.NoError(t, cmd.Run(), warnings.String())
 	assert.Empty(t, warnings.String())
-	for _, o := range commands[0].options() {
+	for _, o := range optionTable {
 		assert.True(t, strings.Contains(text.String(), "--"+o.name), "--%s", o.name)
+	}
+}
+
+func TestTheManPageHasEveryOptionOfEveryCommandInItsPlace(t *testing.T) {
+	page := strings.ReplaceAll(manPage(), `\-`, "-")
+	options, rest, found := strings.Cut(page, ".SH COMMANDS\n")
+	require.True(t, found)
+	rest, _, _ = strings.Cut(rest, ".SH EXIT STATUS\n")
+	places := map[string]string{"": options}
+	for place := range strings.SplitSeq(rest, ".SS gorewind ") {
+		name, text, _ := strings.Cut(place, "\n")
+		places[name] = text
+	}
+	for _, c := range commands {
+		require.Contains(t, places, c.name)
+		for _, o := range c.options() {
+			assert.Regexp(t, `--`+o.name+`\b`, places[c.name], "gorewind %s --%s", c.name, o.name)
+			if o.more != "" {
+				explained := strings.Contains(options, strings.ReplaceAll(roff(o.more), `\-`, "-")) ||
+					strings.Contains(places[c.name], strings.ReplaceAll(roff(o.more), `\-`, "-"))
+				assert.True(t, explained, "gorewind %s --%s is not explained", c.name, o.name)
+			}
+		}
 	}
 }
 

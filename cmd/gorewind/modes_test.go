@@ -45,3 +45,35 @@ func TestModesDoNotDependOnTheUmask(t *testing.T) {
 		})
 	}
 }
+
+// A report and a saved plan are for others to read, as far as the umask allows; it
+// is the user's business which that is.
+func TestReportsAndPlansHaveTheModeThatTheUmaskAllows(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skipf("no shell to set a umask: %v", err)
+	}
+	for _, c := range []struct {
+		umask string
+		want  fs.FileMode
+	}{{"022", 0o644}, {"027", 0o640}, {"077", 0o600}} {
+		t.Run("umask "+c.umask, func(t *testing.T) {
+			target, source := restore(t)
+			dir := t.TempDir()
+			written := []string{filepath.Join(dir, "report.html"), filepath.Join(dir, "saved.plan")}
+			require.NoError(t, os.WriteFile(written[0], []byte("an older one"), 0o600))
+			cmd := exec.Command(sh, "-c", "umask "+c.umask+` && exec "$0" "$@"`, pgtest.BuildGorewind(t),
+				"-n", "-D", target, "--source-pgdata", source, "--report", written[0], "--save-plan", written[1])
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, string(out))
+			for _, path := range written {
+				info, err := os.Stat(path)
+				require.NoError(t, err)
+				assert.Equal(t, c.want, info.Mode().Perm(), path)
+			}
+			left, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			assert.Len(t, left, len(written), "nothing else is left")
+		})
+	}
+}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -34,6 +36,7 @@ func (in *invocation) prints() string {
 // publish prints the document and writes the report, as far as asked for.
 func (in *invocation) publish(d *report.Document) error {
 	in.inWords(d)
+	d.Program = "gorewind " + version()
 	var err error
 	switch in.prints() {
 	case formatJSON:
@@ -54,7 +57,7 @@ func (in *invocation) checkReport() error {
 	if in.opts.report == "" {
 		return nil
 	}
-	f, err := os.CreateTemp(filepath.Dir(in.opts.report), "."+filepath.Base(in.opts.report)+".")
+	f, err := createBeside(in.opts.report)
 	if err == nil {
 		err = errors.Join(f.Close(), os.Remove(f.Name()))
 	}
@@ -85,9 +88,10 @@ func widthOf(w io.Writer) int {
 	return report.DefaultWidth
 }
 
-// writeFile writes a file that is whole or not there.
+// writeFile writes a file that is whole or not there. Others may read it as far as
+// the umask lets them.
 func writeFile(name string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".")
+	f, err := createBeside(name)
 	if err != nil {
 		return fmt.Errorf("could not create file %q: %w", name, err)
 	}
@@ -103,4 +107,15 @@ func writeFile(name string, write func(io.Writer) error) error {
 		return fmt.Errorf("could not write file %q: %w", name, err)
 	}
 	return nil
+}
+
+// createBeside makes a new file with a name of its own in the directory of another
+// one. os.CreateTemp would do, but lets nobody else read what it makes.
+func createBeside(name string) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+"."+rand.Text()), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+		if !errors.Is(err, fs.ErrExist) {
+			return f, err
+		}
+	}
 }

@@ -4,9 +4,9 @@
 //
 // The types that come with the server are in a table by their OIDs, which are the
 // same in every major. Arrays, composite types, domains, enums, ranges and
-// multiranges are what the catalog says they are ([Types]). A type that is not
-// known here, as those of extensions, is an [ErrUnknown]; its values are never
-// guessed.
+// multiranges are what the catalog says they are ([Types]). Few of the types that
+// extensions bring are known, by the function that writes them. Any other type is an
+// [ErrUnknown]; its values are never guessed.
 package types
 
 import (
@@ -27,12 +27,18 @@ type Type struct {
 	Kind      byte // typtype: b(ase), c(omposite), d(omain), e(num), m(ultirange), p(seudo), r(ange)
 	Len       int16
 	Align     byte
+	Storage   byte   // typstorage: p(lain) and others
 	Delimiter byte   // between elements of an array of it
 	Element   uint32 // of an array; zero for all else
 	Base      uint32 // of a domain
 	Subtype   uint32 // of a range what it is of, of a multirange the range
 	Columns   []Column
 	Labels    map[uint32]string // of an enum, by OID
+	// OutputProc is the OID of the function that writes its values. Output is what that
+	// is, of types that extensions bring: "name" of one that comes with the server, "library
+	// name" of others.
+	OutputProc uint32
+	Output     string
 }
 
 // Column is one of a composite type.
@@ -61,6 +67,9 @@ type Printer struct {
 	Dollars bool
 	// FormatLSN writes a pg_lsn, as the major does.
 	FormatLSN func(uint64) string
+	// NoDatetime is that the kinds of items of a jsonpath are numbered as they were before
+	// 13, and BareNumbers that its numbers are written as before 15, without brackets.
+	NoDatetime, BareNumbers bool
 }
 
 // maxDepth bounds how deep types and documents can lie in each other.
@@ -132,6 +141,9 @@ func (p *Printer) append(dst []byte, typ uint32, raw []byte, depth int) ([]byte,
 		return p.multirange(dst, t, b, depth)
 	case t.Element != 0 && t.Len == -1:
 		return p.array(dst, t, b, depth)
+	}
+	if write, known := extensions[t.Output]; known && t.Len == -1 {
+		return write(p, dst, b)
 	}
 	return nil, fmt.Errorf("type %s.%s: %w", t.Schema, t.Name, ErrUnknown)
 }

@@ -19,6 +19,7 @@ const (
 	myRange
 	myMultirange
 	myTextArray
+	myHstore
 )
 
 func (catalog) Type(oid uint32) *types.Type {
@@ -27,6 +28,8 @@ func (catalog) Type(oid uint32) *types.Type {
 		return &types.Type{OID: oid, Name: "_int4", Kind: 'b', Len: -1, Align: 'i', Element: 23}
 	case myTextArray:
 		return &types.Type{OID: oid, Name: "_text", Kind: 'b', Len: -1, Align: 'i', Element: 25}
+	case myHstore:
+		return &types.Type{OID: oid, Name: "hstore", Kind: 'b', Len: -1, Align: 'i', Output: "$libdir/hstore hstore_out"}
 	case myEnum:
 		return &types.Type{OID: oid, Name: "mood", Kind: 'e', Len: 4, Align: 'i', Labels: map[uint32]string{1: "sad"}}
 	case myDomain:
@@ -47,7 +50,7 @@ func (catalog) Type(oid uint32) *types.Type {
 	}{
 		{1, 'c', []uint32{16, 18}},
 		{2, 's', []uint32{21}},
-		{4, 'i', []uint32{23, 24, 26, 28, 29, 700, 1082, 2205, 2206, 4089, 4096, 3734, 3769, 4191}},
+		{4, 'i', []uint32{23, 24, 26, 28, 29, 700, 1082, 2205, 2206, 4089, 4096, 3734, 3769, 4191, 2202, 2203, 2204, 6490}},
 		{6, 's', []uint32{27}},
 		{6, 'i', []uint32{829}},
 		{8, 'd', []uint32{20, 701, 790, 1083, 1114, 1184, 3220, 5069}},
@@ -58,7 +61,7 @@ func (catalog) Type(oid uint32) *types.Type {
 		{24, 'd', []uint32{628, 718}},
 		{32, 'd', []uint32{601, 603}},
 		{64, 'c', []uint32{19}},
-		{-1, 'i', []uint32{17, 22, 25, 30, 114, 142, 194, 602, 604, 650, 869, 1042, 1043, 1560, 1562, 1700, 1790, 3614, 3802}},
+		{-1, 'i', []uint32{17, 22, 25, 30, 114, 142, 194, 602, 604, 650, 869, 1042, 1043, 1560, 1562, 1700, 1790, 3614, 3615, 3802, 4072}},
 	} {
 		for _, o := range t.oids {
 			if o == oid {
@@ -77,11 +80,19 @@ func printer() *types.Printer {
 
 // Whatever the bytes, there is a text or an error.
 func FuzzText(f *testing.F) {
-	for oid := range uint32(myTextArray - myArray + 1) {
+	for oid := range uint32(myHstore - myArray + 1) {
 		f.Add(myArray+oid, []byte("\x40\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x17\x00\x00\x00"))
 	}
 	for _, oid := range []uint32{16, 17, 1700, 3802, 3614, 869, 1186, 602, 604, 1562, 142, 30} {
 		f.Add(oid, []byte("\x1babcdefghijkl"))
+	}
+	// An hstore of two pairs, a tsquery, and paths, as servers store them.
+	for oid, s := range map[uint32]string{
+		myHstore: "\x02\x00\x00\x80\x01\x00\x00\x80\x02\x00\x00\x00\x03\x00\x00\x00\x03\x00\x00\x40a1b",
+		3615:     "\x03\x00\x00\x00\x02\x02\x00\x00\x02\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x20\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00a\x00b\x00",
+		4072:     "\x01\x00\x00\x80\x1b\x00\x00\x00\x08\x00\x00\x00\x19\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00a\x00",
+	} {
+		f.Add(oid, append(binary.LittleEndian.AppendUint32(nil, uint32(len(s)+4)<<2), s...))
 	}
 	f.Fuzz(func(t *testing.T, oid uint32, raw []byte) {
 		p := printer()

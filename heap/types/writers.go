@@ -12,18 +12,6 @@ import (
 // those of a varlena without its header.
 type writer = func(p *Printer, dst, b []byte) ([]byte, error)
 
-// OIDs of types that are meant by name here (catalog/pg_type.dat).
-const (
-	oidRegproc       = 24
-	oidRegclass      = 2205
-	oidRegtype       = 2206
-	oidRegrole       = 4096
-	oidRegnamespace  = 4089
-	oidRegconfig     = 3734
-	oidRegdictionary = 3769
-	oidRegcollation  = 4191
-)
-
 // writers are those of the types that come with the server, by their OIDs.
 var writers = map[uint32]writer{
 	16: boolean, 17: bytea, 18: char, 19: name,
@@ -36,8 +24,16 @@ var writers = map[uint32]writer{
 	829: mac, 774: mac, 869: inet, 650: cidr, 2950: uuid, 3220: lsn,
 	1082: date, 1083: timeOfDay, 1114: timestamp, 1184: timestampTZ, 1186: interval, 1266: timeTZ,
 	1560: bits, 1562: bits, 3614: tsvector, 3802: jsonb,
-	oidRegproc: reg(oidRegproc), oidRegclass: reg(oidRegclass), oidRegtype: reg(oidRegtype), oidRegrole: reg(oidRegrole),
-	oidRegnamespace: reg(oidRegnamespace), oidRegconfig: reg(oidRegconfig), oidRegdictionary: reg(oidRegdictionary), oidRegcollation: reg(oidRegcollation),
+	3615: tsquery, 4072: jsonpath,
+	// regproc, regprocedure, regoper, regoperator, regclass, regtype, regrole, regnamespace, regconfig, regdictionary, regcollation, regdatabase
+	24: reg(24, "-"), 2202: reg(2202, "-"), 2203: reg(2203, "0"), 2204: reg(2204, "0"), 2205: reg(2205, "-"), 2206: reg(2206, "-"), 4096: reg(4096, "-"),
+	4089: reg(4089, "-"), 3734: reg(3734, "-"), 3769: reg(3769, "-"), 4191: reg(4191, "-"), 6490: reg(6490, "-"),
+}
+
+// extensions are those of varlenas that extensions bring, by what [Type].Output says.
+var extensions = map[string]writer{
+	"textout":                   verbatim, // citext
+	"$libdir/hstore hstore_out": hstore,
 }
 
 func verbatim(_ *Printer, dst, b []byte) ([]byte, error) { return append(dst, b...), nil }
@@ -156,11 +152,11 @@ func bits(_ *Printer, dst, b []byte) ([]byte, error) {
 }
 
 // reg writes what an OID stands for, by its name if there is such a thing.
-func reg(typ uint32) writer {
+func reg(typ uint32, nothing string) writer {
 	return func(p *Printer, dst, b []byte) ([]byte, error) {
 		oid := binary.LittleEndian.Uint32(b)
 		if oid == 0 {
-			return append(dst, '-'), nil
+			return append(dst, nothing...), nil
 		}
 		if s, known := p.Types.Name(typ, oid); known {
 			return append(dst, s...), nil

@@ -84,6 +84,8 @@ type Table struct {
 	Parent   string // what it is a partition or a child of: schema and name; or empty
 	Columns  []Column
 	Key      []int // the columns of its primary key, in its order; nil if there is none
+	// Passing tables were created and dropped behind the divergence.
+	Passing bool
 
 	// How many rows are lost, and of how many of these one that there must be is not
 	// known.

@@ -2,6 +2,7 @@ package rows
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -40,6 +41,16 @@ func (f *Finder) events() (events []RelationEvent) {
 					what = RelationRewritten
 				}
 				note(now, what, now.XMin)
+			}
+		}
+		passing := map[uint32]bool{}
+		for _, l := range slices.SortedFunc(maps.Keys(db.classes), compareLocators) {
+			rel := db.classes[l]
+			isNew := strings.HasPrefix(rel.Name, "pg_temp_") // of a rewrite
+			if db.end.Relations[rel.OID] == nil && db.fork.Relations[rel.OID] == nil && !passing[rel.OID] && !isNew && f.outcome.committed.Has(rel.XMin) {
+				passing[rel.OID] = true
+				note(rel, RelationCreated, rel.XMin)
+				note(rel, RelationDropped, 0)
 			}
 		}
 		for oid, was := range db.fork.Relations {

@@ -101,11 +101,14 @@ func Find(ctx context.Context, o Options) (*Finder, error) {
 
 // readCatalogs reads the catalogs as of the end, and as of the fork.
 func (f *Finder) readCatalogs(ctx context.Context) (err error) {
-	options := catalog.Options{Files: f.o.Files, Version: f.o.Format.Version, Geometry: f.o.Format.Geometry}
+	options := catalog.Options{
+		Files: f.o.Files, Version: f.o.Format.Version, Geometry: f.o.Format.Geometry,
+		Relations: slices.SortedFunc(maps.Keys(f.outcome.relations), compareLocators),
+	}
 	var redo func(catalogFiles) (*heapwal.Redo, error)
 	if f.o.Recovery != 0 {
 		f.begin = min(f.begin, f.o.Recovery)
-		redo = func(files catalogFiles) (*heapwal.Redo, error) { return f.redo(ctx, f.o.Recovery, f.o.End, files) }
+		redo = func(files catalogFiles) (*heapwal.Redo, error) { return f.redo(ctx, f.o.Recovery, f.o.End, files, nil) }
 	}
 	f.end, err = readAll(ctx, &options, redo, func(c *catalog.Cluster) error { return f.relations.openEnd(ctx, c, f.outcome.relations) })
 	if err != nil {
@@ -113,10 +116,17 @@ func (f *Finder) readCatalogs(ctx context.Context) (err error) {
 	}
 	options.After, redo = f.outcome.committed.Has, nil
 	if f.relations.changedCatalogs(f.outcome.relations) {
-		redo = func(files catalogFiles) (*heapwal.Redo, error) { return f.redo(ctx, f.begin, f.o.Fork, files) }
+		redo = func(files catalogFiles) (*heapwal.Redo, error) {
+			f.relations.made = newMade(f)
+			return f.redo(ctx, f.begin, f.o.Fork, files, f.relations.made.add)
+		}
 	}
 	f.fork, err = readAll(ctx, &options, redo, func(c *catalog.Cluster) error { return f.relations.openFork(ctx, c) })
 	return err
+}
+
+func compareLocators(a, b pgdata.RelFileLocator) int {
+	return cmp.Or(cmp.Compare(a.Database, b.Database), cmp.Compare(a.Tablespace, b.Tablespace), cmp.Compare(a.Relation, b.Relation))
 }
 
 // catalogFiles are files of catalogs that were rewritten: as a rule the number of a
@@ -154,9 +164,10 @@ func readAll(ctx context.Context, o *catalog.Options, redo func(catalogFiles) (*
 	}
 }
 
-// redo reads what the WAL says of the catalogs as of a place in it.
-func (f *Finder) redo(ctx context.Context, from, to pgdata.LSN, files catalogFiles) (*heapwal.Redo, error) {
-	redo := heapwal.NewRedo(f.o.Format, func(l pgdata.RelFileLocator) bool { return l.Relation < firstNormalOID || files[l] })
+// redo reads what the WAL says of the catalogs as of a place in it. If observe is not
+// nil, it is given all records.
+func (f *Finder) redo(ctx context.Context, from, to pgdata.LSN, files catalogFiles, observe func(*walreader.Record)) (*heapwal.Redo, error) {
+	redo := heapwal.NewRedo(f.o.Format, func(l pgdata.RelFileLocator) bool { return mayDescribe(l) || files[l] })
 	r := walreader.NewReader(f.o.WAL, f.o.Format)
 	defer func() { _ = r.Close() }()
 	for rec, err := range r.Records(ctx, from, f.o.End) {
@@ -165,6 +176,9 @@ func (f *Finder) redo(ctx context.Context, from, to pgdata.LSN, files catalogFil
 		}
 		if rec.LSN >= to {
 			redo.Freeze()
+		}
+		if observe != nil {
+			observe(rec)
 		}
 		if err := redo.Add(rec); err != nil {
 			return nil, fmt.Errorf("record at %s: %w", f.o.Format.Version.FormatLSN(rec.LSN), err)
@@ -191,6 +205,10 @@ func (f *Finder) table(db *database, rel *catalog.Relation) *Table {
 	}
 	text := func(s string) string { s, _ = db.text.decode(s); return s }
 	t := &Table{Database: text(db.info.Name), Schema: text(rel.Schema), Name: text(rel.Name), OID: rel.OID, Parent: text(rel.Parent)}
+	t.Passing = db.fork != nil && db.fork.Relations[rel.OID] == nil && db.end.Relations[rel.OID] == nil
+	if hiddenOID(rel) {
+		t.Columns = append(t.Columns, Column{Name: hiddenOIDName, Type: "oid"})
+	}
 	at := make([]int, len(rel.Columns)) // of a column among those that were not dropped
 	for i, c := range rel.Columns {
 		if at[i] = len(t.Columns); c.Dropped {
@@ -209,6 +227,9 @@ func (f *Finder) table(db *database, rel *catalog.Relation) *Table {
 		}
 		t.Key = append(t.Key, at[n-1])
 		t.Columns[at[n-1]].Key = true
+	}
+	if t.Key == nil {
+		t.Key = keyByName(t)
 	}
 	f.tables[id] = t
 	return t
@@ -231,6 +252,7 @@ func (f *Finder) printer(db *database, from *catalog.Database) *types.Printer {
 	}
 	if db.printers[i] == nil {
 		db.printers[i] = &types.Printer{
+			NoDatetime: f.o.Format.Version.JSONPath.NoDatetime, BareNumbers: f.o.Format.Version.JSONPath.BareNumbers,
 			Types: from, Dollars: f.o.Dollars, FormatLSN: func(l uint64) string { return f.o.Format.Version.FormatLSN(pgdata.LSN(l)) },
 			Fetch: func(e *heap.External) ([]byte, error) {
 				if stored, has := f.chunks.fetch(db.info.OID, e); has {

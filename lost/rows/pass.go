@@ -278,6 +278,9 @@ func (p *pass) values(rel *relation, row []byte, isKey bool) (values []Value, wh
 	// A table that was written anew can have lost or changed columns: those that it has
 	// now are told.
 	now := rel.table
+	if hiddenOID(now) {
+		values = append(values, hiddenOIDOf(&tuple))
+	}
 	for i := range now.Columns {
 		c := &now.Columns[i]
 		if c.Dropped {

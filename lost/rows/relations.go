@@ -60,6 +60,7 @@ type relations struct {
 	f     *Finder
 	files map[pgdata.RelFileLocator]*relation
 	dbs   map[uint32]*database
+	made  *made // nil where no catalog was changed
 }
 
 // openEnd reads the catalogs of the databases that files belong to.
@@ -106,10 +107,10 @@ func (r *relations) openFork(ctx context.Context, c *catalog.Cluster) error {
 // changedCatalogs reports whether some of the files are catalogs'.
 func (r *relations) changedCatalogs(files map[pgdata.RelFileLocator]bool) bool {
 	for l := range files {
-		if l.Relation < firstNormalOID {
+		if mayDescribe(l) {
 			return true
 		}
-		if db := r.dbs[l.Database]; db != nil && db.end.ByFile[l] != nil && db.end.ByFile[l].OID < firstNormalOID {
+		if db := r.dbs[l.Database]; db != nil && db.end.ByFile[l] != nil && isCatalog(db.end.ByFile[l].OID) {
 			return true
 		}
 	}
@@ -118,7 +119,7 @@ func (r *relations) changedCatalogs(files map[pgdata.RelFileLocator]bool) bool {
 
 // wanted tells relations whose columns are needed.
 func wanted(rel *catalog.Relation) bool {
-	return rel.OID >= firstNormalOID && (rel.Kind == 'r' || rel.Kind == 'm')
+	return !isCatalog(rel.OID) && (rel.Kind == 'r' || rel.Kind == 'm')
 }
 
 // of finds out what a file is.
@@ -172,21 +173,46 @@ func (r *relations) former(db *database, was *catalog.Relation) *relation {
 	if db.fork != nil {
 		then = db.fork.Relations[was.OID]
 	}
+	id := tableID{db.info.OID, was.OID}
 	switch {
 	case now != nil && then != nil && compatible(then, now) && (then.Locator == was.Locator || !r.altered(then, now)):
 		// Columns that were added are missing in older rows, which says so itself.
 		return r.classify(db, now, now, db.end)
 	case now != nil && then != nil && then.Locator == was.Locator:
 		return r.classify(db, now, then, db.fork)
+	case now != nil && then == nil && was.Kind != 't':
+		if columns, ok := r.made.columns(id, nil); ok && compatible(&catalog.Relation{Columns: columns}, now) {
+			return r.classify(db, now, now, db.end)
+		}
+		return r.classify(db, now, nil, nil)
 	case now != nil:
 		return r.classify(db, now, nil, nil)
-	case then != nil && len(then.Columns) > 0:
-		return r.classify(db, then, then, db.fork)
-	}
-	if was.Kind == 't' || was.Kind != 'r' && was.Kind != 'm' {
+	case was.Kind == 't':
+		return r.classify(db, was, nil, nil)
+	case was.Kind != 'r' && was.Kind != 'm':
 		return &relation{kind: other, db: db}
+	case then != nil && len(then.Columns) > 0:
+		return r.dropped(db, id, then, was.Locator)
+	}
+	if columns, ok := r.made.columns(id, nil); ok && len(columns) > 0 {
+		passing := *was
+		passing.Columns = columns
+		return r.classify(db, &passing, &passing, db.end)
 	}
 	return r.classify(db, was, nil, nil)
+}
+
+// dropped is a file of a table that was dropped, in which it lay at the fork or later.
+func (r *relations) dropped(db *database, id tableID, then *catalog.Relation, file pgdata.RelFileLocator) *relation {
+	if columns, ok := r.made.columns(id, then.Columns); ok {
+		last := *then
+		last.Columns = columns
+		return r.classify(db, &last, &last, db.fork)
+	}
+	if then.Locator == file { // what was added since is not known, and all else is as it was
+		return r.classify(db, then, then, db.fork)
+	}
+	return r.classify(db, then, nil, nil)
 }
 
 // compatible reports whether rows of a table as it was can be read by its columns as
@@ -213,7 +239,7 @@ func (r *relations) altered(was, is *catalog.Relation) bool {
 func (r *relations) classify(db *database, table, layout *catalog.Relation, from *catalog.Database) *relation {
 	rel := &relation{db: db, table: table, layout: layout}
 	switch {
-	case table.OID < firstNormalOID || strings.HasPrefix(table.Schema, "pg_temp_") || table.Persistence == 't':
+	case isCatalog(table.OID) || strings.HasPrefix(table.Schema, "pg_temp_") || table.Persistence == 't':
 		return rel
 	case table.Kind == 't':
 		rel.kind = chunks
@@ -266,6 +292,7 @@ func (r *relations) classChanged(db *database, rel *catalog.Relation, xid uint32
 		}
 		return
 	}
+	rel.XMin = xid
 	db.classes[rel.Locator] = rel
 	if known != nil {
 		known.rewriting = 0

@@ -55,7 +55,7 @@ func run() int {
 					m.Fatalf("%v", err)
 				}
 				target, source := s.make(m, in)
-				save(m, target, source, filepath.Join(flag.Arg(0), name))
+				save(m, target, source, filepath.Join(flag.Arg(0), name), s.name == rowsScenario)
 			})
 			if m.Failed() {
 				failed++

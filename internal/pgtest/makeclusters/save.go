@@ -25,8 +25,9 @@ const (
 )
 
 // save writes a fixture and, where there are genuine programs of the major, what
-// those say of it.
-func save(m *maker, target, src *pgtest.Cluster, dir string) {
+// those say of it; with the files that lost rows are read from, and these rows, where
+// that is asked for.
+func save(m *maker, target, src *pgtest.Cluster, dir string, withRows bool) {
 	plan := prepare(m, target, src)
 	if !plan.Required {
 		m.Fatalf("no rewind is required: %s", plan.Reason)
@@ -46,20 +47,32 @@ func save(m *maker, target, src *pgtest.Cluster, dir string) {
 		// Where only the end of the source's WAL matters.
 		{"source", src, plan.Source.Timeline, plan.Source.Control.CheckPoint, plan.Source.Control.CheckPoint + 1},
 	} {
-		err := fixture.Save(side.from.Dir, filepath.Join(dir, side.name), func(p string) (bytes int64, compressed bool) {
+		withRows := withRows && side.name == "target"
+		err := fixture.Save(side.from.Dir, filepath.Join(dir, side.name), func(p string) (keep fixture.Keep) {
+			if isRelation, has := hasRows(p); has && withRows {
+				keep = fixture.Keep{Bytes: whole, Compressed: true}
+				if isRelation {
+					keep.Change = withoutHoles
+				}
+				return keep
+			}
 			name, inWAL := v.InWALDir(p)
 			tli, s, isSegment := geo.ParseWALFileName(name)
 			switch {
 			case p == pgdata.ControlFilePath, p == pgdata.VersionPath, inWAL && path.Ext(name) == ".history":
-				return whole, false
+				return fixture.Keep{Bytes: whole}
 			case !inWAL || !isSegment || tli < side.timeline || s < geo.SegNo(side.begin):
-				return 0, false
+				return fixture.Keep{}
 			}
-			return int64(side.end) + staleWAL - int64(geo.SegStart(s)), true
+			return fixture.Keep{Bytes: int64(side.end) + staleWAL - int64(geo.SegStart(s)), Compressed: true}
 		})
 		if err != nil {
 			m.Fatalf("%v", err)
 		}
+	}
+	if withRows {
+		saveRows(m, target, src, dir)
+		return // what the programs say of a rewind, they say of the other scenarios
 	}
 	askGenuine(m, target, src, plan, dir)
 }

@@ -28,6 +28,7 @@ var scenarios = []scenario{
 	{"ladder", []string{"9.6", "14", "18", "19"}, ladder},
 	{"standby-target", []string{"9.6", "14", "18", "19"}, standbyTarget},
 	{"contrecord", []string{"14", "18", "19"}, contrecord},
+	{rowsScenario, nil, rowsLost},
 }
 
 // primary starts a new one with the smallest WAL segments that its major has, and

@@ -68,19 +68,23 @@ func writeSQL(w *bufio.Writer, c *rows.Change, v *verdict) {
 		}
 	}
 	name := identifier(t.Schema) + "." + identifier(t.Name)
-	statement, why := "", ""
-	switch c.Op {
-	case rows.Inserted:
+	statement, why, large := largeObjectSQL(c)
+	switch {
+	case large:
+	case c.Op == rows.Inserted:
 		statement, why = insertSQL(t, name, c.New)
-	case rows.Updated:
+	case c.Op == rows.Updated:
 		writeOld(w, t, c.Old)
 		statement, why = updateSQL(t, name, c)
-	case rows.Deleted:
+	case c.Op == rows.Deleted:
 		writeOld(w, t, c.Old)
 		statement, why = deleteSQL(t, name, c.Old)
 	}
-	if c.Why != "" && statement == "" {
+	switch {
+	case c.Why != "" && statement == "":
 		why = c.Why
+	case t.Passing:
+		statement, why = "", "the table was created and dropped behind the divergence"
 	}
 	if statement == "" {
 		fmt.Fprintf(w, "-- %s of %s, row at %v: no statement, because %s\n", c.Op, comment(name), place(c), comment(why))

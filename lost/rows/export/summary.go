@@ -132,8 +132,11 @@ need. Files are in UTF-8; bytes that are no text in the database's encoding are
 written as \xNN, and counted in "escaped_values". Values of types that extensions
 bring, and of others whose text is not known, are \x and the bytes as they are
 stored; "unknown_types" names these columns. "virtual_columns" are computed and
-stored nowhere. Large objects are not here. Columns are those that the table has at
-the end of the target's WAL.
+stored nowhere. Columns are those that the table has at the end of the target's WAL.
+
+Large objects stand under pg_catalog.pg_largeobject_metadata, which objects were made
+and removed, and pg_catalog.pg_largeobject, their bytes in pieces of a quarter of a
+block: "pageno" counts these from 0.
 
 Tables that are partitions stand under their own names; "parent" is the table that
 they belong to.

@@ -1,0 +1,161 @@
+package rows
+
+import (
+	"github.com/gorewind/gorewind/catalog"
+	"github.com/gorewind/gorewind/heap"
+	"github.com/gorewind/gorewind/heap/heapwal"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/walreader"
+)
+
+// made is what the WAL says of columns that were made or changed behind the fork. The
+// catalogs as of the fork and as of the end do not have those that were there in
+// between only.
+type made struct {
+	f        *Finder
+	decoder  *heapwal.Decoder
+	versions *versions
+	files    map[pgdata.RelFileLocator]*database // of pg_attribute
+	tables   map[tableID]*madeTable
+	// unclear is that something was not understood: whatever is known can have been
+	// changed there.
+	unclear bool
+}
+
+// madeTable is what was written of a table.
+type madeTable struct {
+	columns map[int]catalog.Column // by their numbers, as they were written last
+	retyped bool                   // one was written that reads values in another way
+}
+
+func newMade(f *Finder) *made {
+	m := &made{
+		f: f, decoder: heapwal.NewDecoder(f.o.Format), versions: newVersions(f.o.Memory, f.end), files: map[pgdata.RelFileLocator]*database{},
+		tables: map[tableID]*madeTable{},
+	}
+	for _, db := range f.relations.dbs {
+		m.files[db.end.AttributeFile()] = db
+	}
+	return m
+}
+
+// add takes a record into account.
+func (m *made) add(rec *walreader.Record) {
+	switch rec.Rmgr {
+	case walreader.RmgrRelMap: // pg_attribute was in another file before, maybe
+		m.unclear = true
+		return
+	case walreader.RmgrStorage:
+		if l, blocks, main, ok := m.f.o.Format.StorageTruncate(rec); ok && main && m.files[l] != nil {
+			m.versions.cut(l, blocks)
+		}
+		return
+	}
+	for i := range rec.Blocks {
+		ref := &rec.Blocks[i]
+		if ref.Fork != pgdata.MainFork || m.files[ref.Locator] == nil {
+			continue
+		}
+		switch id := (blockID{ref.Locator, ref.Block}); {
+		case ref.HasImage:
+			m.versions.image(id, m.decoder.Image(rec, i))
+		case ref.WillInit:
+			m.versions.image(id, nil)
+		}
+	}
+	if !heapwal.Touches(rec) || len(rec.Blocks) == 0 {
+		return
+	}
+	db := m.files[rec.Blocks[0].Locator]
+	if db == nil {
+		return
+	}
+	changes, err := m.decoder.Decode(rec)
+	m.unclear = m.unclear || err != nil
+	for i := range changes {
+		m.change(db, rec.XID, &changes[i])
+	}
+}
+
+func (m *made) change(db *database, xid uint32, c *heapwal.Change) {
+	var old *heap.Tuple
+	switch c.Op {
+	case heapwal.Insert:
+	case heapwal.Update:
+		if t, ok, err := m.versions.old(c); ok && err == nil {
+			old = &t
+		}
+	default:
+		return
+	}
+	t, ok, err := m.versions.new(c, xid, old)
+	ok = ok && err == nil
+	m.versions.put(c.Locator, c.New, t.Data)
+	if !m.f.outcome.committed.Has(xid) {
+		return
+	}
+	var column catalog.Column
+	var relation uint32
+	var number int
+	if ok {
+		t.XMin = xid
+		column, relation, number, err = db.end.ParseColumn(t)
+	}
+	if !ok || err != nil {
+		m.unclear = true
+		return
+	}
+	if number < 1 {
+		return
+	}
+	id := tableID{db.info.OID, relation}
+	of := m.tables[id]
+	if of == nil {
+		of = &madeTable{columns: map[int]catalog.Column{}}
+		m.tables[id] = of
+	}
+	if was, has := of.columns[number]; has && !readsAlike(&was, &column) {
+		of.retyped = true
+	}
+	of.columns[number] = column
+}
+
+// readsAlike reports whether values that were written to a column are read in the same
+// way when it has become another one.
+func readsAlike(was, is *catalog.Column) bool {
+	return was.Len == is.Len && was.Align == is.Align && (is.Dropped || was.Type == is.Type)
+}
+
+// columns are those that a table had behind the fork: as they were at the fork, those
+// that were changed since as they were then, and those that were added. ok is false where
+// not all of them read alike all the time, or that is not known.
+func (m *made) columns(id tableID, then []catalog.Column) (columns []catalog.Column, ok bool) {
+	if m == nil {
+		return then, true // no catalog was changed
+	}
+	of := m.tables[id]
+	switch {
+	case m.unclear || of != nil && of.retyped:
+		return nil, false
+	case of == nil:
+		return then, true
+	}
+	columns = append([]catalog.Column{}, then...)
+	for n := range of.columns {
+		for len(columns) < n {
+			columns = append(columns, catalog.Column{})
+		}
+	}
+	for n, c := range of.columns {
+		if n <= len(then) && !readsAlike(&then[n-1], &c) {
+			return nil, false
+		}
+		columns[n-1] = c
+	}
+	for i := range columns {
+		if columns[i].Len == 0 { // nobody wrote it
+			return nil, false
+		}
+	}
+	return columns, true
+}

@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# Tries what dist.sh made, in DIRECTORY: that a second run in another clone gives
+# the same bytes, and that the package for Debian works in a clean root, also in
+# pg_rewind's place. What cannot be tried here is said.
+#
+#   packaging/try.sh DIRECTORY
+set -euo pipefail
+out=$(realpath "$1")
+cd "$(dirname "$0")/.."
+work=$(mktemp -d)
+trap 'rm -rf --one-file-system "$work"' EXIT
+
+fail() { echo "packaging: $*" >&2; exit 1; }
+skip() { echo "packaging: not tried: $*"; }
+
+(cd "$out" && sha256sum --quiet -c SHA256SUMS)
+
+if [ -z "$(git status --porcelain)" ]; then
+	git clone -q . "$work/another-clone"
+	make -s -C "$work/another-clone" dist DIST="$work/again" VERSION="$(git describe --tags --always --dirty)" PLATFORMS="linux/amd64 windows/amd64" >/dev/null
+	for file in "$work"/again/*; do
+		name=${file##*/}
+		[ "$name" = SHA256SUMS ] || cmp "$file" "$out/$name" || fail "$name differs from run to run"
+	done
+	echo "reproducible: $(ls "$work/again" | grep -vc SHA256SUMS) files are the same from another clone"
+else
+	skip "whether another clone gives the same bytes: there are changes that are not committed"
+fi
+
+deb=$(ls "$out"/*_amd64.deb) rpm=$(ls "$out"/*.x86_64.rpm)
+if command -v rpm >/dev/null; then
+	[[ $'\n'$(rpm -qlp "$rpm" 2>/dev/null)$'\n' == *$'\n/usr/bin/gorewind\n'* ]] || fail "the RPM has no /usr/bin/gorewind"
+	echo "rpm: $(rpm -qp --queryformat '%{NAME} %{VERSION} %{ARCH} %{LICENSE}' "$rpm" 2>/dev/null)"
+else
+	skip "the RPM: there is no rpm here"
+fi
+
+builder=
+for b in docker podman buildah; do # docker needs its daemon
+	[ -n "$builder" ] || ! $b info >/dev/null 2>&1 || builder=$b
+done
+if [ -n "$builder" ]; then
+	mkdir "$work/image"
+	tar -xzf "$out"/gorewind-*-linux-amd64.tar.gz -C "$work/image" --strip-components 1
+	$builder build -q -f packaging/Dockerfile -t gorewind:try "$work/image" >/dev/null
+	echo "image: built by $builder"
+else
+	skip "the image: no docker, podman or buildah works here"
+fi
+
+if [ "$(dpkg --print-architecture 2>/dev/null)" != amd64 ]; then
+	skip "the Debian package: this is no Debian of its architecture"
+	exit
+fi
+if [ "$(id -u)" != 0 ] || ! command -v debootstrap >/dev/null; then
+	dpkg-deb -x "$deb" "$work/root"
+	"$work/root/usr/bin/gorewind" -V
+	skip "the Debian package in a clean root, which takes root and debootstrap: it was only unpacked"
+	exit
+fi
+
+root=$work/root
+mirror=$(sed -nE 's/^URIs: *([^ ]+).*/\1/p; s/^deb +(\[[^]]*\] +)?([^ ]+).*/\2/p' /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null | sed -n '1{s,/*$,,;p}' || true)
+debootstrap --variant=minbase "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$root" "$mirror" >"$work/debootstrap.log" 2>&1 || { tail "$work/debootstrap.log"; fail "debootstrap"; }
+inside() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C "$@"; }
+cp "$deb" "$root/gorewind.deb"
+
+# A package in the place of PostgreSQL's, of two versions.
+for version in 1 2; do
+	fake=$work/fake$version
+	mkdir -p "$fake/DEBIAN" "$fake/usr/lib/postgresql/17/bin"
+	printf '#!/bin/sh\necho pg_rewind of %s\n' $version >"$fake/usr/lib/postgresql/17/bin/pg_rewind"
+	chmod 755 "$fake/usr/lib/postgresql/17/bin/pg_rewind"
+	printf 'Package: postgresql-17\nVersion: %s\nArchitecture: all\nMaintainer: nobody <nobody@localhost>\nDescription: stands in\n' $version >"$fake/DEBIAN/control"
+	dpkg-deb --root-owner-group -b "$fake" "$root/postgresql-$version.deb" >/dev/null
+done
+place=/usr/lib/postgresql/17/bin
+says() { # WHAT COMMAND...
+	local want=$1; shift
+	local got; got=$(inside "$@" 2>&1) || fail "$*: $got"
+	[[ $got == $want ]] || fail "$*: $got, not $want"
+}
+inside dpkg -i /postgresql-1.deb /gorewind.deb >/dev/null
+says "gorewind (gorewind) *, commit $(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)" gorewind -V
+says 'pg_rewind of 1' $place/pg_rewind # installing alone replaces nothing
+inside gorewind-links on 17
+says 'pg_rewind (PostgreSQL) *gorewind *' $place/pg_rewind -V
+says 'pg_rewind of 1' $place/pg_rewind.postgresql
+inside dpkg -i /postgresql-2.deb >/dev/null
+says 'pg_rewind (PostgreSQL) *gorewind *' $place/pg_rewind -V
+says 'pg_rewind of 2' $place/pg_rewind.postgresql
+says "$place/pg_rewind: gorewind" gorewind-links status
+inside gorewind-links off 17
+says 'pg_rewind of 2' $place/pg_rewind
+inside gorewind-links on 17
+inside gorewind-links on 17 # once more changes nothing
+inside dpkg -r gorewind >/dev/null
+says 'pg_rewind of 2' $place/pg_rewind
+[ ! -e "$root$place/pg_rewind.postgresql" ] || fail "removing the package left pg_rewind.postgresql"
+
+# As in PGDG's RPMs, where no package manager keeps the link.
+mkdir -p "$root/usr/pgsql-17/bin"
+printf '#!/bin/sh\necho pg_rewind of RPM\n' >"$root/usr/pgsql-17/bin/pg_rewind"
+chmod 755 "$root/usr/pgsql-17/bin/pg_rewind"
+inside dpkg -i /gorewind.deb >/dev/null
+inside gorewind-links on /usr/pgsql-17/bin
+says 'pg_rewind (PostgreSQL) *gorewind *' /usr/pgsql-17/bin/pg_rewind -V
+inside gorewind-links off
+says 'pg_rewind of RPM' /usr/pgsql-17/bin/pg_rewind
+inside dpkg -P gorewind >/dev/null
+echo "deb: installed in a clean root, used as pg_rewind, upgraded around, removed"

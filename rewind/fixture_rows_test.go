@@ -1,0 +1,63 @@
+package rewind_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/internal/trial"
+	"github.com/gorewind/gorewind/lost/rows/export"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/rewind"
+)
+
+// TestLostRowsOfFixturesAreToldAsRecorded compares all files with lost rows, to the
+// letter, with those that were written when the clusters were whole.
+func TestLostRowsOfFixturesAreToldAsRecorded(t *testing.T) {
+	dirs, err := filepath.Glob(filepath.Join("..", "testdata", "clusters", "*-rows"))
+	require.NoError(t, err)
+	require.Len(t, dirs, len(pgdata.Versions()), "one for every major")
+	for _, dir := range dirs {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
+			temp := t.TempDir()
+			target, src := filepath.Join(temp, "target"), filepath.Join(temp, "source")
+			require.NoError(t, fixture.RestoreStored(filepath.Join(dir, "target"), target), "nothing else is read")
+			require.NoError(t, fixture.Restore(filepath.Join(dir, "source"), src))
+			for _, format := range []export.Format{export.CSV, export.JSONL, export.SQL} {
+				l, err := rewind.FindLostRows(t.Context(), rewind.LostRowsOptions{TargetDir: target, Source: trial.OpenDir(t, src)})
+				require.NoError(t, err)
+				written := filepath.Join(temp, string(format))
+				_, err = l.Write(t.Context(), written, rewind.LostRowsFormat{Format: format})
+				require.NoError(t, err)
+				require.NoError(t, l.Close())
+				require.NoError(t, fixture.Impersonal(written, target))
+
+				golden := filepath.Join(dir, fixture.RowsName, string(format))
+				if *update {
+					require.NoError(t, os.RemoveAll(golden))
+					require.NoError(t, os.CopyFS(golden, os.DirFS(written)))
+				}
+				assert.Equal(t, textsIn(t, golden), textsIn(t, written), "%s", format)
+			}
+		})
+	}
+}
+
+// textsIn are the files of a directory.
+func textsIn(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	require.NoError(t, fs.WalkDir(os.DirFS(dir), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() {
+			texts[name] = readText(t, filepath.Join(dir, filepath.FromSlash(name)))
+		}
+		return err
+	}))
+	return texts
+}

@@ -1,0 +1,204 @@
+-- Rows of database postgres that are lost with what a rewind throws away.
+--
+-- READ THIS BEFORE YOU RUN IT, on the server that took over. These statements do
+-- again what transactions did on the old server behind the divergence at 0/B000D0, in the
+-- order in which they committed. They know nothing of what has happened on the new
+-- server since: a row can be there already, or be another one by now. Triggers of the
+-- tables fire. What could not be told stands as a comment.
+--
+-- All of it is one transaction.
+
+BEGIN;
+SET LOCAL client_encoding = 'UTF8';
+SET LOCAL standard_conforming_strings = on;
+SET LOCAL datestyle = 'ISO, MDY';
+SET LOCAL intervalstyle = 'postgres';
+SET LOCAL timezone = 'UTC';
+
+-- transaction 608, committed at 2026-11-28 04:49:41.479932Z
+INSERT INTO "public"."orders" ("id", "customer", "total", "placed", "state", "tags", "doc", "who", "during", "seen", "raw", "open") VALUES ('100', 'lost 100', '100.01', '2026-02-03 04:05:06.789+00', 'very happy', '{}', NULL, '(,"a ""b""")', 'empty', '::1', '\x', 'f') ON CONFLICT DO NOTHING;
+
+-- transaction 608, committed at 2026-11-28 04:49:41.479932Z
+INSERT INTO "public"."orders" ("id", "customer", "total", "placed", "state", "tags", "doc", "who", "during", "seen", "raw", "open") VALUES ('101', 'lost 101', '101.01', '2026-02-03 04:05:06.789+00', 'very happy', '{}', NULL, '(,"a ""b""")', 'empty', '::1', '\x', 'f') ON CONFLICT DO NOTHING;
+
+-- transaction 608, committed at 2026-11-28 04:49:41.479932Z
+INSERT INTO "public"."orders" ("id", "customer", "total", "placed", "state", "tags", "doc", "who", "during", "seen", "raw", "open") VALUES ('102', 'lost 102', '102.01', '2026-02-03 04:05:06.789+00', 'very happy', '{}', NULL, '(,"a ""b""")', 'empty', '::1', '\x', 'f') ON CONFLICT DO NOTHING;
+
+-- transaction 608, committed at 2026-11-28 04:49:41.479932Z
+INSERT INTO "public"."orders" ("id", "customer", "total", "placed", "state", "tags", "doc", "who", "during", "seen", "raw", "open") VALUES ('103', 'lost 103', '103.01', '2026-02-03 04:05:06.789+00', 'very happy', '{}', NULL, '(,"a ""b""")', 'empty', '::1', '\x', 'f') ON CONFLICT DO NOTHING;
+
+-- transaction 609, committed at 2026-11-28 04:49:41.523835Z
+-- old: "id" = '1', "customer" = 'customer 1', "total" = '1.25', "placed" = '2026-01-02 12:00:00+00', "state" = 'ok', "tags" = '{a,"b c"}', "doc" = '{"a": [1, null, "x"]}', "who" = '(1,pair)', "during" = '[1,6)', "seen" = '10.0.0.1/24', "raw" = '\\x00ff', "open" = 't'
+UPDATE "public"."orders" SET "total" = '2.25', "state" = NULL WHERE "id" = '1';
+
+-- transaction 609, committed at 2026-11-28 04:49:41.523835Z
+-- old: "id" = '2', "customer" = 'customer 2', "total" = '2.50', "placed" = '2026-01-03 12:00:00+00', "state" = 'ok', "tags" = '{a,"b c"}', "doc" = '{"a": [1, null, "x"]}', "who" = '(2,pair)', "during" = '[2,7)', "seen" = '10.0.0.1/24', "raw" = '\\x00ff', "open" = 't'
+UPDATE "public"."orders" SET "total" = '3.50', "state" = NULL WHERE "id" = '2';
+
+-- transaction 610, committed at 2026-11-28 04:49:41.524442Z
+-- old: "id" = '3', "customer" = 'customer 3', "total" = '3.75', "placed" = '2026-01-04 12:00:00+00', "state" = 'ok', "tags" = '{a,"b c"}', "doc" = '{"a": [1, null, "x"]}', "who" = '(3,pair)', "during" = '[3,8)', "seen" = '10.0.0.1/24', "raw" = '\\x00ff', "open" = 't'
+UPDATE "public"."orders" SET "id" = '200' WHERE "id" = '3';
+
+-- transaction 611, committed at 2026-11-28 04:49:41.524820Z
+-- old: "id" = '4', "customer" = 'customer 4', "total" = '5.00', "placed" = '2026-01-05 12:00:00+00', "state" = 'ok', "tags" = '{a,"b c"}', "doc" = '{"a": [1, null, "x"]}', "who" = '(4,pair)', "during" = '[4,9)', "seen" = '10.0.0.1/24', "raw" = '\\x00ff', "open" = 't'
+DELETE FROM "public"."orders" WHERE "id" = '4';
+
+-- transaction 612, committed at 2026-11-28 04:49:41.526009Z
+INSERT INTO "public"."orders" ("id", "customer", "total", "placed", "state", "tags", "doc", "who", "during", "seen", "raw", "open") VALUES ('110', 'before the savepoint', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) ON CONFLICT DO NOTHING;
+
+-- transaction 612, committed at 2026-11-28 04:49:41.526009Z
+INSERT INTO "public"."orders" ("id", "customer", "total", "placed", "state", "tags", "doc", "who", "during", "seen", "raw", "open") VALUES ('112', 'behind it', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) ON CONFLICT DO NOTHING;
+
+-- transaction 619, committed at 2026-11-28 04:49:41.531774Z
+-- old: "id" = '6', "customer" = 'customer 6', "total" = '7.50', "placed" = '2026-01-07 12:00:00+00', "state" = 'ok', "tags" = '{a,"b c"}', "doc" = '{"a": [1, null, "x"]}', "who" = '(6,pair)', "during" = '[6,11)', "seen" = '10.0.0.1/24', "raw" = '\\x00ff', "open" = 't'
+UPDATE "public"."orders" SET "customer" = 'conflict' WHERE "id" = '6';
+
+-- transaction 619, committed at 2026-11-28 04:49:41.531774Z
+INSERT INTO "public"."orders" ("id", "customer", "total", "placed", "state", "tags", "doc", "who", "during", "seen", "raw", "open") VALUES ('140', 'none', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) ON CONFLICT DO NOTHING;
+
+-- transaction 617, committed at 2026-11-28 04:49:41.531995Z
+INSERT INTO "public"."orders" ("id", "customer", "total", "placed", "state", "tags", "doc", "who", "during", "seen", "raw", "open") VALUES ('130', 'prepared', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) ON CONFLICT DO NOTHING;
+
+-- transaction 617, committed at 2026-11-28 04:49:41.531995Z
+-- old: "id" = '5', "customer" = 'customer 5', "total" = '6.25', "placed" = '2026-01-06 12:00:00+00', "state" = 'ok', "tags" = '{a,"b c"}', "doc" = '{"a": [1, null, "x"]}', "who" = '(5,pair)', "during" = '[5,10)', "seen" = '10.0.0.1/24', "raw" = '\\x00ff', "open" = 't'
+UPDATE "public"."orders" SET "open" = NULL WHERE "id" = '5';
+
+-- transaction 621, committed at 2026-11-28 04:49:41.535453Z
+INSERT INTO "public"."words" ("id", "found", "wanted", "of", "table") VALUES ('1', '''a'':1A ''cat'':5 ''fat'':2B,4C', '( ''fat'' | ''cat'' ) & !''rat'':*A', 'timestamp without time zone[]', 'orders') ON CONFLICT DO NOTHING;
+
+-- transaction 621, committed at 2026-11-28 04:49:41.535453Z
+INSERT INTO "public"."words" ("id", "found", "wanted", "of", "table") VALUES ('2', '', '', 'mood', 'pg_class') ON CONFLICT DO NOTHING;
+
+-- transaction 621, committed at 2026-11-28 04:49:41.535453Z
+INSERT INTO "public"."words" ("id", "found", "wanted", "of", "table") VALUES ('3', NULL, '''it'' <-> ''sat'' <3> ''there''', '"char"', '-') ON CONFLICT DO NOTHING;
+
+-- transaction 622, committed at 2026-11-28 04:49:41.537503Z
+INSERT INTO "public"."toasted" ("id", "note", "body") VALUES ('4', 'new', 'newnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnewnew') ON CONFLICT DO NOTHING;
+
+-- transaction 623, committed at 2026-11-28 04:49:41.537927Z
+-- old: "id" = '1', "note" = 'before', "body" = 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'
+UPDATE "public"."toasted" SET "note" = 'after' WHERE "id" = '1';
+
+-- transaction 624, committed at 2026-11-28 04:49:41.538544Z
+-- old: "id" = '2', "note" = 'before', "body" = 'BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB'
+UPDATE "public"."toasted" SET "body" = 'otherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherotherother' WHERE "id" = '2';
+
+-- transaction 625, committed at 2026-11-28 04:49:41.538741Z
+-- old: "id" = '3', "note" = 'before', "body" = 'CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCC'
+DELETE FROM "public"."toasted" WHERE "id" = '3';
+
+-- transaction 626, committed at 2026-11-28 04:49:41.542413Z
+INSERT INTO "public"."less" ("id", "kept") VALUES ('3', 'three') ON CONFLICT DO NOTHING;
+
+-- transaction 627, committed at 2026-11-28 04:49:41.543048Z
+-- old: "id" = '1', "kept" = 'one'
+UPDATE "public"."less" SET "kept" = 'uno' WHERE "id" = '1';
+
+-- transaction 628, committed at 2026-11-28 04:49:41.543241Z
+-- old: "id" = '2', "kept" = 'two'
+DELETE FROM "public"."less" WHERE "id" = '2';
+
+-- transaction 629, committed at 2026-11-28 04:49:41.544485Z
+-- old: "id" = '1', "added" = 'by default', "later" = '7'
+UPDATE "public"."more" SET "id" = '10' WHERE "id" = '1';
+
+-- transaction 630, committed at 2026-11-28 04:49:41.545276Z
+INSERT INTO "public"."more" ("id", "added", "later") VALUES ('3', 'given', '7') ON CONFLICT DO NOTHING;
+
+-- transaction 632, committed at 2026-11-28 04:49:41.555450Z
+-- old: "id" = '2', "added" = 'by default', "later" = '7'
+DELETE FROM "public"."more" WHERE "id" = '2';
+
+-- transaction 633, committed at 2026-11-28 04:49:41.555765Z
+INSERT INTO "public"."emptied" ("id", "t") VALUES ('2', 'two') ON CONFLICT DO NOTHING;
+
+-- transaction 635, committed at 2026-11-28 04:49:41.560620Z
+INSERT INTO "public"."emptied" ("id", "t") VALUES ('3', 'three') ON CONFLICT DO NOTHING;
+
+-- transaction 636, committed at 2026-11-28 04:49:41.561607Z
+INSERT INTO "public"."dropped" ("id", "t") VALUES ('2', 'two') ON CONFLICT DO NOTHING;
+
+-- transaction 637, committed at 2026-11-28 04:49:41.635640Z
+-- old: "id" = '1', "t" = 'one'
+DELETE FROM "public"."dropped" WHERE "id" = '1';
+
+-- transaction 639, committed at 2026-11-28 04:49:41.642069Z
+INSERT INTO "public"."rewritten" ("id", "t") VALUES ('2', 'two') ON CONFLICT DO NOTHING;
+
+-- transaction 640, committed at 2026-11-28 04:49:41.645400Z
+-- old: "id" = '1', "t" = 'one'
+UPDATE "public"."rewritten" SET "t" = 'uno' WHERE "id" = '1';
+
+-- transaction 642, committed at 2026-11-28 04:49:41.710389Z
+INSERT INTO "public"."rewritten" ("id", "t") VALUES ('3', 'three') ON CONFLICT DO NOTHING;
+
+-- transaction 643, committed at 2026-11-28 04:49:41.710625Z
+INSERT INTO "public"."retyped" ("id", "v") VALUES ('2', '20') ON CONFLICT DO NOTHING;
+
+-- transaction 645, committed at 2026-11-28 04:49:41.745510Z
+INSERT INTO "public"."retyped" ("id", "v") VALUES ('3', 'thirty') ON CONFLICT DO NOTHING;
+
+-- transaction 646, committed at 2026-11-28 04:49:41.746058Z
+INSERT INTO "public"."measured_2025" ("at", "v") VALUES ('2025-06-01', '1.5') ON CONFLICT DO NOTHING;
+
+-- transaction 646, committed at 2026-11-28 04:49:41.746058Z
+INSERT INTO "public"."measured_2026" ("at", "v") VALUES ('2026-06-01', '-2') ON CONFLICT DO NOTHING;
+
+-- transaction 647, committed at 2026-11-28 04:49:41.746382Z
+-- old: "at" = '2025-01-01', "v" = '1'
+-- update of "public"."measured_2025", row at (0,3): no statement, because the table has no primary key
+-- new: "at" = '2025-01-01', "v" = '0'
+
+-- transaction 648, committed at 2026-11-28 04:49:41.748007Z
+-- old: "a" = '1', "Odd, ""name" = 'x'
+-- update of "public"."nokey", row at (0,3): no statement, because the table has no primary key
+-- new: "a" = '11', "Odd, ""name" = 'x'
+
+-- transaction 649, committed at 2026-11-28 04:49:41.748112Z
+-- old: "a" = '2', "Odd, ""name" = NULL
+-- delete of "public"."nokey", row at (0,2): no statement, because the table has no primary key
+
+-- transaction 650, committed at 2026-11-28 04:49:41.749980Z
+INSERT INTO "public"."made" ("id", "t") VALUES ('1', 'made 1') ON CONFLICT DO NOTHING;
+
+-- transaction 650, committed at 2026-11-28 04:49:41.749980Z
+INSERT INTO "public"."made" ("id", "t") VALUES ('2', 'made 2') ON CONFLICT DO NOTHING;
+
+-- transaction 650, committed at 2026-11-28 04:49:41.749980Z
+INSERT INTO "public"."made" ("id", "t") VALUES ('3', 'made 3') ON CONFLICT DO NOTHING;
+
+-- transaction 652, committed at 2026-11-28 04:49:41.941531Z
+-- insert of "public"."passing", row at (0,1): no statement, because the table was created and dropped behind the divergence
+-- new: "id" = '1', "t" = 'here'
+
+-- transaction 652, committed at 2026-11-28 04:49:41.941531Z
+-- insert of "public"."passing", row at (0,2): no statement, because the table was created and dropped behind the divergence
+-- new: "id" = '2', "t" = 'and gone'
+
+-- transaction 653, committed at 2026-11-28 04:49:41.941813Z
+-- old: "id" = '1', "t" = 'here'
+-- update of "public"."passing", row at (0,3): no statement, because the table was created and dropped behind the divergence
+-- new: "id" = '1', "t" = 'changed'
+
+-- transaction 655, committed at 2026-11-28 04:49:41.943609Z
+SELECT lo_create('70003'::oid) WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata WHERE oid = '70003'::oid);
+
+-- transaction 655, committed at 2026-11-28 04:49:41.943609Z
+SELECT lo_put('70003'::oid, '0'::bigint * (current_setting('block_size')::bigint / 4), '\x61206e6577206f626a656374'::bytea);
+
+-- transaction 656, committed at 2026-11-28 04:49:41.943858Z
+SELECT lo_put('70001'::oid, '0'::bigint * (current_setting('block_size')::bigint / 4), '\x616e204f424a454354206f66206265666f7265'::bytea);
+
+-- transaction 657, committed at 2026-11-28 04:49:41.944051Z
+SELECT lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = '70002'::oid;
+
+-- transaction 657, committed at 2026-11-28 04:49:41.944051Z
+-- delete of "pg_catalog"."pg_largeobject", row at (0,2): no statement, because a piece that was cut off, or of an object that was removed, cannot be taken away by itself
+
+-- transaction 658, committed at 2026-11-28 04:49:41.946674Z
+INSERT INTO "public"."orders" ("id", "customer", "total", "placed", "state", "tags", "doc", "who", "during", "seen", "raw", "open") VALUES ('150', 'copied', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) ON CONFLICT DO NOTHING;
+
+-- transaction 658, committed at 2026-11-28 04:49:41.946674Z
+INSERT INTO "public"."orders" ("id", "customer", "total", "placed", "state", "tags", "doc", "who", "during", "seen", "raw", "open") VALUES ('151', 'copied, too', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) ON CONFLICT DO NOTHING;
+
+COMMIT;
