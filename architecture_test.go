@@ -94,8 +94,8 @@ var mayDependOn = map[string][]string{
 	"source/pgsource":           {"github.com/jackc/", "golang.org/x/text", "golang.org/x/sys"},
 	"cmd/gorewind": {
 		"github.com/pierrec/lz4/v4", "github.com/klauspost/compress",
-		"github.com/jackc/", "golang.org/x/text", "github.com/schollz/progressbar",
-		"github.com/mitchellh/colorstring", "github.com/rivo/uniseg", "golang.org/x/term", "golang.org/x/sys",
+		"github.com/jackc/", "golang.org/x/text",
+		"golang.org/x/term", "golang.org/x/sys",
 	},
 	"internal/pgtest": nil, // for tests, the demo and the benchmark: anything
 	"internal/rogue":  nil,

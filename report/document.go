@@ -55,8 +55,9 @@ type Document struct {
 	WillFollow   *bool       `json:"will_follow,omitempty"` // whether the standby will be able to stream from the source; missing where that was not tried
 	Following    *Following  `json:"following,omitempty"`
 	Totals       *Totals     `json:"totals,omitempty"`
-	BlockSize    int64       `json:"block_size,omitempty"` // in bytes, of both sides
-	Files        []File      `json:"files,omitempty"`      // that are written, removed or mentioned, in the order of the work
+	Named        []Relation  `json:"named_relations,omitempty"` // relations that files belong to, as far as the source knows their names
+	BlockSize    int64       `json:"block_size,omitempty"`      // in bytes, of both sides
+	Files        []File      `json:"files,omitempty"`           // that are written, removed or mentioned, in the order of the work
 	Saved        []Saving    `json:"saved,omitempty"`
 	Space        []Space     `json:"space,omitempty"`
 	Sync         string      `json:"sync,omitempty"` // how what is written is made durable

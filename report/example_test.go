@@ -61,8 +61,8 @@ func ExampleSummary() {
 	//   0.50 s  apply
 	//   3.00 s  in all
 	//
-	// What was saved
-	//   48 MB  3 files  not copied: WAL that the target has
+	// Not copied
+	//   48 MB  3 files  WAL that the target has
 	//
 	// What was lost
 	//   2 committed transactions, 7 blocks of 1 relation, 8.0 kB of WAL

@@ -87,7 +87,7 @@ func (t Tablespace) String() string {
 func (d *Document) whyLostUnknown() string {
 	switch {
 	case d.Evidence == ByComparison:
-		return "That is not known: the target's WAL does not tell."
+		return "Unknown: the target's WAL does not show it."
 	case d.Evidence == ByChanges && d.Divergence != nil:
 		return "That is not known: nothing tells whether the source has what the target did after " + d.Divergence.LSN + "."
 	}
@@ -116,12 +116,13 @@ func (t *text) lost(d *Document) {
 	}
 	t.wrapped("", fmt.Sprintf("%s of WAL, which changed %s of %s", Bytes(l.WALBytes), Count(l.Blocks, "block"), Count(l.RelationCount(), "relation")))
 	if l.Messages > 0 {
-		t.wrapped("", Count(int64(l.Messages), "logical message")+", of which no table tells")
+		t.wrapped("", Count(int64(l.Messages), "logical message")+" (pg_logical_emit_message), which are in no table")
 	}
 	var rows [][]string
-	for i, r := range l.Relations {
+	shown, system := usersFirst(l.Relations, func(r Relation) Relation { return r })
+	for i, r := range shown {
 		if i == maxRows {
-			rows = append(rows, []string{"", more(len(l.Relations))})
+			rows = append(rows, []string{"", more(len(shown))})
 			break
 		}
 		name := r.String()
@@ -129,6 +130,13 @@ func (t *text) lost(d *Document) {
 			name += ": " + changed
 		}
 		rows = append(rows, []string{Count(r.Blocks, "block"), name})
+	}
+	if len(system) > 0 {
+		var blocks int64
+		for _, r := range system {
+			blocks += r.Blocks
+		}
+		rows = append(rows, []string{Count(blocks, "block"), systemCatalogs(len(system))})
 	}
 	t.table(rows)
 	if l.SavedIn == "" && l.hasRows() {
@@ -138,7 +146,7 @@ func (t *text) lost(d *Document) {
 		t.wrapped(sort.What+": ", sort.shown())
 	}
 	if l.Unparsed > 0 {
-		t.wrapped("", fmt.Sprintf("%s could not be understood and may add to this", Count(int64(l.Unparsed), "record")))
+		t.wrapped("", fmt.Sprintf("%s could not be read, so more may be lost", Count(int64(l.Unparsed), "record")))
 	}
 	t.keptIn(d)
 }

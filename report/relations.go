@@ -17,7 +17,7 @@ type RelationTotal struct {
 }
 
 // ByRelation adds up the files of relations that something is fetched of, the most
-// bytes first. Names are those that Lost has.
+// bytes first. Names are those that Named and Lost have.
 func (d *Document) ByRelation() []RelationTotal {
 	type place struct{ tablespace, database, file uint32 }
 	sums := map[place]*RelationTotal{}
@@ -38,14 +38,16 @@ func (d *Document) ByRelation() []RelationTotal {
 			sum.Blocks += last - first + 1
 		}
 	}
+	named := [][]Relation{d.Named}
 	if d.Lost != nil {
-		for _, known := range [][]Relation{d.Lost.Dropped, d.Lost.Created, d.Lost.Relations} {
-			for _, r := range known {
-				if sum := sums[place{r.Tablespace, r.Database, r.FileNode}]; sum != nil {
-					blocks := sum.Blocks
-					sum.Relation = r
-					sum.Blocks = blocks
-				}
+		named = append(named, d.Lost.Dropped, d.Lost.Created, d.Lost.Relations)
+	}
+	for _, known := range named {
+		for _, r := range known {
+			if sum := sums[place{r.Tablespace, r.Database, r.FileNode}]; sum != nil {
+				blocks := sum.Blocks
+				sum.Relation = r
+				sum.Blocks = blocks
 			}
 		}
 	}
@@ -124,6 +126,37 @@ func (r Relation) HasRows() bool {
 	const table = "table"
 	return r.RelKind == table && r.Schema != "pg_catalog" && r.Schema != "information_schema"
 }
+
+// firstNormalOID is where the OIDs begin that servers give (access/transam.h): below
+// it are the files that initdb made.
+const firstNormalOID = 16384
+
+// IsSystem reports that the relation is a system catalog or belongs to one, and so is of
+// no interest to whoever looks for their tables.
+func (r Relation) IsSystem() bool {
+	switch {
+	case r.Relations > 0: // all of a database's
+		return false
+	case r.Schema != "":
+		return r.Schema == "pg_catalog" || r.Schema == "information_schema"
+	}
+	return r.Tablespace == globalTablespace || r.FileNode < firstNormalOID
+}
+
+// usersFirst tells users' relations from the system's, each in their order.
+func usersFirst[T any](list []T, of func(T) Relation) (users, system []T) {
+	for _, one := range list {
+		if of(one).IsSystem() {
+			system = append(system, one)
+		} else {
+			users = append(users, one)
+		}
+	}
+	return users, system
+}
+
+// systemCatalogs is the row that is shown for all of them.
+func systemCatalogs(n int) string { return "system catalogs (" + Count(int64(n), "relation") + ")" }
 
 // Rows says how many rows of it were changed, and how; empty if none were.
 func (r Relation) Rows() string {

@@ -34,7 +34,7 @@ func Summary(w io.Writer, d *Document, o Options) error {
 	t.phases(d)
 	if d.Error == nil {
 		if len(d.Saved) > 0 {
-			t.title("What was saved")
+			t.title("Not copied")
 			t.saved(d)
 		}
 		t.lostInShort(d)

@@ -110,35 +110,47 @@ func (t *text) copied(d *Document) {
 		rows = append(rows, []string{Bytes(bytes), Count(int64(files), "file"), name})
 	}
 	for _, group := range []struct {
-		what string
-		list []Total
-	}{{"kind", s.ByKind}, {"database", s.ByDatabase}, {"tablespace", s.ByTablespace}, {"action", s.ByAction}} {
+		words func(string) string
+		list  []Total
+	}{{KindWords, s.ByKind}, {databaseWords, s.ByDatabase}, {tablespaceWords, s.ByTablespace}, {ActionWords, s.ByAction}} {
 		for i, sum := range group.list {
 			if i == maxRows {
 				rows = append(rows, []string{"", "", more(len(group.list))})
 				break
 			}
-			add(group.what+" "+sum.Name, sum.Files, sum.FetchBytes)
+			add(group.words(sum.Name), sum.Files, sum.FetchBytes)
 		}
 	}
 	t.table(rows)
 	rows = nil
 	relations := d.ByRelation()
-	for i, r := range relations {
+	shown, system := usersFirst(relations, func(r RelationTotal) Relation { return r.Relation })
+	for i, r := range shown {
 		if i == maxRows {
-			rows = append(rows, []string{"", "", more(len(relations))})
+			rows = append(rows, []string{"", "", more(len(shown))})
 			break
 		}
 		add(r.String(), r.Files, r.FetchBytes)
 	}
+	if len(system) > 0 {
+		var files int
+		var bytes int64
+		for _, r := range system {
+			files, bytes = files+r.Files, bytes+r.FetchBytes
+		}
+		add(systemCatalogs(len(system)), files, bytes)
+	}
 	if len(rows) > 0 {
-		t.wrapped("", "the relations with the most:")
+		t.wrapped("", "tables and indexes, the most first:")
 		t.table(rows)
 	}
 	if s.RemoveBytes > 0 {
-		t.wrapped("", fmt.Sprintf("%s are removed or cut off", Bytes(s.RemoveBytes)))
+		t.wrapped("", fmt.Sprintf("%s removed or cut off", Bytes(s.RemoveBytes)))
 	}
-	t.saved(d)
+	if len(d.Saved) > 0 {
+		t.wrapped("", "Not copied:")
+		t.saved(d)
+	}
 	var kept []string
 	for _, f := range d.Files {
 		if f.Reason == ReasonKept {
@@ -156,7 +168,7 @@ func (t *text) copied(d *Document) {
 func (t *text) saved(d *Document) {
 	var rows [][]string
 	for _, saving := range d.Saved {
-		rows = append(rows, []string{Bytes(saving.Bytes), Count(int64(saving.Files), "file"), "not copied: " + saving.Rule})
+		rows = append(rows, []string{Bytes(saving.Bytes), Count(int64(saving.Files), "file"), saving.Rule})
 	}
 	t.table(rows)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 
 	"github.com/gorewind/gorewind/internal/recovery"
 	"github.com/gorewind/gorewind/internal/target"
@@ -31,7 +30,7 @@ type analyzer struct {
 	format  walreader.Format
 
 	step  func(string)
-	watch func(done, differing *atomic.Int64, total int64) (stop func()) // reports how much is compared
+	watch func(look func() Progress) (stop func()) // reports how far something is
 }
 
 // byWAL analyzes by the target's WAL: it finds where the two sides parted, and what

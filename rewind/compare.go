@@ -39,7 +39,9 @@ func (a *analyzer) compareFiles(ctx context.Context, p *Plan) error {
 	if c.refine {
 		p.Compared = p.Files.CompareBytes()
 		a.step("comparing files")
-		defer a.watch(&c.done, &c.differing, p.Compared)()
+		defer a.watch(func() Progress {
+			return Progress{Activity: ComparingFiles, DoneBytes: c.done.Load(), Differing: c.differing.Load(), TotalBytes: p.Compared}
+		})()
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(compareAsks)

@@ -83,6 +83,7 @@ func (r *Rewind) document(err error, known func() names) *report.Document {
 	}
 	d.Compared, d.Damaged = p.Compared, r.documentDamage(names)
 	d.Totals, d.Files = r.documentFiles(names)
+	d.Named = r.documentNamed(names)
 	d.BlockSize = int64(p.Files.Geometry.BlockSize)
 	for _, s := range p.Files.Saved() {
 		d.Saved = append(d.Saved, report.Saving{Rule: string(s.Reason), Files: s.Files, Bytes: s.Bytes})

@@ -52,9 +52,11 @@ func (r *Rewind) askNames(ctx context.Context) names {
 			wanted = append(wanted, seg.Locator)
 		}
 	}
+	copied := r.copiedRelations()
+	wanted = slices.AppendSeq(wanted, maps.Keys(copied))
 	wanted = slices.DeleteFunc(wanted, func(l pgdata.RelFileLocator) bool { return created[l] || n.created[l.Database] })
 	slices.SortFunc(wanted, func(a, b pgdata.RelFileLocator) int {
-		return cmp.Or(cmp.Compare(lost.Blocks[b], lost.Blocks[a]), compareLocators(a, b))
+		return cmp.Or(cmp.Compare(lost.Blocks[b], lost.Blocks[a]), cmp.Compare(copied[b], copied[a]), compareLocators(a, b))
 	})
 	wanted = slices.Compact(wanted)
 	var err error
@@ -67,6 +69,31 @@ func (r *Rewind) askNames(ctx context.Context) names {
 		r.log.Debug(fmt.Sprintf("could not find out names of relations: %v", err))
 	}
 	return n
+}
+
+// copiedRelations are those that something is copied of, and how many bytes.
+func (r *Rewind) copiedRelations() map[pgdata.RelFileLocator]int64 {
+	copied := map[pgdata.RelFileLocator]int64{}
+	plan := r.plan.Files
+	for i := range plan.Entries {
+		e := &plan.Entries[i]
+		bytes := e.FetchBytes(plan.Geometry)
+		if at, ok := report.RelationOf(e.Path); ok && bytes > 0 {
+			copied[pgdata.RelFileLocator{Tablespace: at.Tablespace, Database: at.Database, Relation: at.FileNode}] += bytes
+		}
+	}
+	return copied
+}
+
+// documentNamed names what is copied. What the target did to it is in Lost.
+func (r *Rewind) documentNamed(n names) (list []report.Relation) {
+	copied := r.copiedRelations()
+	for _, l := range slices.SortedFunc(maps.Keys(copied), compareLocators) {
+		if d := n.relation(l, 0); d.Name != "" {
+			list = append(list, d)
+		}
+	}
+	return list
 }
 
 func compareLocators(a, b pgdata.RelFileLocator) int {

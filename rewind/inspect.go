@@ -53,7 +53,7 @@ func (r *Rewind) inspect(ctx context.Context, control []byte, earlier *Plan) (a 
 		}
 	}
 	a = &analyzer{
-		opts: &r.opts, log: r.log, target: r.target, source: r.opts.Source, step: r.step, watch: r.watchCompared, version: c.Version, geo: c.Geometry,
+		opts: &r.opts, log: r.log, target: r.target, source: r.opts.Source, step: r.step, watch: r.watch, version: c.Version, geo: c.Geometry,
 		format: walreader.Format{Version: c.Version, Geometry: c.Geometry, SystemIdentifier: c.SystemIdentifier},
 	}
 	r.analyzer = a

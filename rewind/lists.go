@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,6 +19,7 @@ type listings struct {
 	group    *errgroup.Group
 	excluded []string // what is passed over on the source, for the log
 	cancel   context.CancelFunc
+	files    atomic.Int64 // listed on the source so far
 }
 
 // list begins to list both sides.
@@ -38,6 +40,7 @@ func (a *analyzer) list(ctx context.Context, s Side, earlier *Plan) *listings {
 	debug := a.log.Enabled(ctx, slog.LevelDebug)
 	l.group.Go(func() error {
 		for f, err := range a.source.Files(ctx) {
+			l.files.Add(1)
 			if err == nil {
 				err = budget.addSource(ctx, f)
 			}
@@ -86,7 +89,9 @@ func (l *listings) stop() {
 // wait gives both lists when they are complete.
 func (l *listings) wait(ctx context.Context, a *analyzer) (*filemap.Builder, error) {
 	a.step("reading source file list")
+	stop := a.watch(func() Progress { return Progress{Activity: ListingFiles, DoneFiles: int(l.files.Load())} })
 	err := l.group.Wait()
+	stop()
 	for _, path := range l.excluded {
 		a.log.DebugContext(ctx, fmt.Sprintf("entry \"%s\" excluded from source file list", path))
 	}

@@ -9,18 +9,38 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// Progress is one report of how far a rewind is.
+// Activity is what goes on and can last.
+type Activity string
+
+// The activities, in the order of a rewind.
+const (
+	ReadingWAL     Activity = "reading WAL"
+	ListingFiles   Activity = "listing files"
+	ComparingFiles Activity = "comparing files"
+	Copying        Activity = "copying"
+	Syncing        Activity = "syncing"
+	Applying       Activity = "applying changes"
+)
+
+// Progress is one report of how far a rewind is: a step that begins, or how far an
+// activity is. What an activity counts is bytes or, if DoneBytes and TotalBytes are
+// zero, files.
 type Progress struct {
 	Phase      Phase
-	Step       string        // what begins, in pg_rewind's words; empty between two steps
-	DoneBytes  int64         // fetched or, in phase Analyze, compared so far
+	Step       string // what begins, in pg_rewind's words; empty between two steps
+	Activity   Activity
+	DoneBytes  int64         // fetched, compared or read so far
 	Differing  int64         // of the compared bytes, those of blocks that differ
-	TotalBytes int64         // to fetch or compare, going by the listed sizes, or what came if that is more
-	DoneFiles  int           // asked for so far
-	TotalFiles int           // to ask for
-	Rate       int64         // bytes per second since fetching or comparing began
-	Remaining  time.Duration // at that rate; zero where there is none yet
+	TotalBytes int64         // to fetch or compare, going by the listed sizes, or what came if that is more; zero where it is not known
+	DoneFiles  int           // asked for, listed, synced or applied so far
+	TotalFiles int           // of them; zero where it is not known
+	Rate       int64         // bytes per second, or files if no bytes are counted, lately; zero while nothing comes
+	Remaining  time.Duration // at that rate; zero where it is not known
+	Waiting    time.Duration // for how long the source is lost and waited for; zero while it answers
 }
+
+// isOfBytes reports whether it counts bytes.
+func (p *Progress) isOfBytes() bool { return p.DoneBytes > 0 || p.TotalBytes > 0 }
 
 // progressInterval is the time between two reports while data is fetched.
 const progressInterval = time.Second
@@ -52,49 +72,103 @@ func (c *counter) CopyFrom(path string, from *os.File, offset, length int64) (in
 // watchFetched reports what was fetched.
 func (r *Rewind) watchFetched(c *counter, total int64, files int) (stop func()) {
 	return r.watch(func() Progress {
-		return Progress{Phase: Stage, DoneBytes: c.bytes.Load(), TotalBytes: total, DoneFiles: int(c.files.Load()), TotalFiles: files}
+		return Progress{Activity: Copying, DoneBytes: c.bytes.Load(), TotalBytes: total, DoneFiles: int(c.files.Load()), TotalFiles: files}
 	})
 }
 
-// watchCompared reports how much of the files was compared.
-func (r *Rewind) watchCompared(done, differing *atomic.Int64, total int64) (stop func()) {
+// watchTarget reports how far the target is with syncing and applying.
+func (r *Rewind) watchTarget() (stop func()) {
 	return r.watch(func() Progress {
-		return Progress{Phase: Analyze, DoneBytes: done.Load(), Differing: differing.Load(), TotalBytes: total}
+		w := r.target.Work()
+		p := Progress{Activity: Applying, DoneFiles: int(w.Done), TotalFiles: int(w.Total)}
+		if w.Syncing {
+			p.Activity = Syncing
+		}
+		return p
 	})
 }
 
 // watch makes reports until the returned function is called, which waits for the last
-// one.
+// one. What is copied is reported from the beginning on and at its end, all else only
+// if it lasts.
 func (r *Rewind) watch(look func() Progress) (stop func()) {
 	if r.opts.Progress == nil {
 		return func() {}
 	}
-	begun, done, ended := time.Now(), make(chan struct{}), make(chan struct{})
-	report := func() {
+	phase := r.phase
+	var speed speedometer
+	report := func(now time.Time) {
 		p := look()
-		p.TotalBytes = max(p.TotalBytes, p.DoneBytes) // the source writes WAL meanwhile
-		if passed := time.Since(begun).Seconds(); passed > 0 && p.DoneBytes > 0 {
-			p.Rate = int64(float64(p.DoneBytes) / passed)
-			p.Remaining = time.Duration(float64(p.TotalBytes-p.DoneBytes) / float64(p.DoneBytes) * passed * float64(time.Second))
+		p.Phase = phase
+		if w, can := r.opts.Source.(source.Waiter); can && p.Activity != Syncing && p.Activity != Applying {
+			p.Waiting = w.Waiting()
 		}
+		if p.Activity == Copying {
+			p.TotalBytes = max(p.TotalBytes, p.DoneBytes) // the source writes WAL meanwhile
+		}
+		speed.measure(now, &p)
 		r.opts.Progress(p)
 	}
+	copying := look().Activity == Copying
+	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		tick := time.NewTicker(progressInterval)
 		defer tick.Stop()
-		report()
+		if copying {
+			report(time.Now())
+		}
 		for {
 			select {
-			case <-tick.C:
-				report()
+			case now := <-tick.C:
+				report(now)
 			case <-done:
-				report()
+				if copying {
+					report(time.Now())
+				}
 				return
 			}
 		}
 	}()
 	return func() { close(done); <-ended }
+}
+
+// speedometer measures how fast an activity is, by its last reports: after an outage
+// the time without a source counts no longer than those last.
+type speedometer struct {
+	activity Activity
+	last     []sample
+}
+
+type sample struct {
+	at   time.Time
+	done int64
+}
+
+// samples is how many reports the rate is measured by.
+const samples = 10
+
+func (s *speedometer) measure(now time.Time, p *Progress) {
+	done, total := int64(p.DoneFiles), int64(p.TotalFiles)
+	if p.isOfBytes() {
+		done, total = p.DoneBytes, p.TotalBytes
+	}
+	if p.Activity != s.activity || p.Waiting > 0 || len(s.last) > 0 && done < s.last[len(s.last)-1].done {
+		s.activity, s.last = p.Activity, nil
+	}
+	s.last = append(s.last, sample{now, done})
+	if len(s.last) > samples {
+		s.last = s.last[1:]
+	}
+	passed, came := now.Sub(s.last[0].at).Seconds(), done-s.last[0].done
+	if p.Waiting > 0 || passed <= 0 || came <= 0 {
+		return
+	}
+	rate := float64(came) / passed
+	p.Rate = int64(rate)
+	if total > done {
+		p.Remaining = time.Duration(float64(total-done) / rate * float64(time.Second))
+	}
 }
 
 // step says that a part of the work begins.

@@ -15,7 +15,16 @@ import (
 // scan reads the target's WAL from the last checkpoint before the fork, or an LSN that
 // lies before that.
 func (a *analyzer) scan(ctx context.Context, s sides, f fork, wal walreader.Segments, before pgdata.LSN) (*past, error) {
-	scan, err := walreader.Scan(ctx, wal, a.format, walreader.ScanRequest{
+	counted := &countedWAL{Segments: wal}
+	total := int64(s.target.EndOfWAL - a.geo.SegStart(a.geo.SegNo(f.at)))
+	defer a.watch(func() Progress {
+		p := Progress{Activity: ReadingWAL, DoneBytes: counted.bytes.Load(), TotalBytes: total}
+		if p.DoneBytes > total { // nobody knows how far back the last common checkpoint is
+			p.TotalBytes = 0
+		}
+		return p
+	})()
+	scan, err := walreader.Scan(ctx, counted, a.format, walreader.ScanRequest{
 		Fork: f.at, End: s.target.EndOfWAL, Before: before, Visitor: walreader.Visitors(
 			func() walreader.Visitor { return lost.NewVisitor(a.format, f.at) },
 			func() walreader.Visitor { return newEvents(f.at).in(a.format) },

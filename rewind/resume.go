@@ -157,6 +157,13 @@ var advice = map[State]string{
 	StateRewound:    "Make it a standby of the source, if it is not one yet, and start it.",
 }
 
+// runningAdvice says what to do where a server runs. None can in the other states.
+var runningAdvice = map[State]string{
+	StateClean:   "A server is running here. Stop it before you rewind.",
+	StateStaged:  "A server is running here. Stop it before you rewind; the next rewind clears away what the interrupted one left in pgsql_tmp_gorewind.",
+	StateRewound: "A server is running here: nothing is to be done.",
+}
+
 // StatusOf finds out the state of a data directory, and changes nothing. The error
 // is an *Error.
 func StatusOf(dir string) (*Status, error) {
@@ -180,6 +187,9 @@ func StatusOf(dir string) (*Status, error) {
 		s.State = StateStaged
 	}
 	s.Advice = advice[s.State]
+	if s.ServerPID != 0 {
+		s.Advice = cmp.Or(runningAdvice[s.State], s.Advice)
+	}
 	if s.Running {
 		s.Advice = "A rewind is running: wait for it."
 	}

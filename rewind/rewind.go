@@ -92,8 +92,8 @@ type Options struct {
 	AfterCommit context.Context
 
 	Logger *slog.Logger // nil discards
-	// Progress, if not nil, is called when a step begins and, while data is
-	// fetched, about once a second; never from two goroutines at once.
+	// Progress, if not nil, is called when a step begins and, while something
+	// lasts, about once a second; never from two goroutines at once.
 	Progress func(Progress)
 
 	disk       func(target.Disk) target.Disk // for tests, what is between the rewind and the disk
@@ -281,7 +281,10 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 	if !r.opts.NoSync {
 		r.step("syncing staged data")
 	}
-	if r.touched, err = staging.Commit(ctx, control, final); err != nil {
+	stop := r.watchTarget()
+	r.touched, err = staging.Commit(ctx, control, final)
+	stop()
+	if err != nil {
 		return err
 	}
 
@@ -341,6 +344,7 @@ func (r *Rewind) applyInPlace(ctx context.Context) error {
 	r.lostIsGone()
 	ctx, done := r.committed(ctx)
 	defer done()
+	defer r.watchTarget()()
 	return changes.Finish(ctx, final)
 }
 
@@ -370,6 +374,7 @@ func (r *Rewind) finish(ctx context.Context, resumed bool) error {
 	ctx, done := r.committed(ctx)
 	defer done()
 	r.stepsOfFinish()
+	defer r.watchTarget()()
 	return r.target.Finish(ctx, r.journal, resumed)
 }
 

@@ -11,6 +11,7 @@ import (
 	"iter"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/pgdata"
@@ -105,6 +106,13 @@ type Source interface {
 	// it has none; a file that is gone is Vanished.
 	Fetch(ctx context.Context, ranges iter.Seq[Range], dst Sink) error
 	Close() error
+}
+
+// Waiter is what a Source can be that connects again when a connection is lost.
+type Waiter interface {
+	// Waiting tells for how long nothing came and connections are tried again; it is
+	// zero as long as the source answers.
+	Waiting() time.Duration
 }
 
 // What the errors of a source wrap.

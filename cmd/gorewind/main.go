@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/gorewind/gorewind/internal/plain"
 )
@@ -98,8 +99,10 @@ func run(ctx, insist context.Context, args []string, env environment, stdout, st
 			}
 		}
 	}
-	var err error
-	in.opts, err = in.command.parse(args, env)
+	err := in.checkCommand(args)
+	if err == nil {
+		in.opts, err = in.command.parse(args, env)
+	}
 	switch {
 	case err != nil:
 		return in.misused(err)
@@ -114,8 +117,11 @@ func run(ctx, insist context.Context, args []string, env environment, stdout, st
 	if in.opts.debug {
 		in.out.level = slog.LevelDebug
 	}
-	if in.opts.logFormat == formatJSON {
+	switch in.opts.logFormat {
+	case formatJSON:
 		in.out.asJSON()
+	case formatTextTime:
+		in.out.stamps = time.Now
 	}
 	return in.command.run(in)
 }
@@ -129,7 +135,9 @@ func (in *invocation) misused(err error) int {
 	case usage.noHint:
 		in.out.error(err.Error())
 		return exitUsage
-	case usage.getopt:
+	case !usage.getopt:
+		in.out.error(err.Error())
+	default:
 		// The C library says this, which knows no levels, and the program by the
 		// path that it was called by.
 		fmt.Fprintf(in.out.w, "%s: %s\n", plain.Text(in.path, plain.Message), plain.Text(err.Error(), plain.Message))

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -175,33 +176,55 @@ func TestProgressOnATerminal(t *testing.T) {
 	p := newProgress(out)
 	const mb = 1 << 20
 	p.report(rewind.Progress{Step: "reading source file list"})
-	p.report(rewind.Progress{TotalBytes: 10 * mb})
-	p.report(rewind.Progress{DoneBytes: 5 * mb, TotalBytes: 10 * mb})
+	p.report(rewind.Progress{Activity: rewind.Copying, TotalBytes: 10 * mb})
+	p.report(rewind.Progress{Activity: rewind.Copying, DoneBytes: 5 * mb, TotalBytes: 10 * mb, Rate: mb, Remaining: 5 * time.Second})
 	out.detail("in between")
-	p.report(rewind.Progress{DoneBytes: 7 * mb, TotalBytes: 10 * mb})
-	p.report(rewind.Progress{DoneBytes: 12 * mb, TotalBytes: 10 * mb}) // a file grew
+	p.report(rewind.Progress{Activity: rewind.Copying, DoneBytes: 7 * mb, TotalBytes: 10 * mb, Waiting: 12 * time.Second})
+	p.report(rewind.Progress{Activity: rewind.Copying, DoneBytes: 12 * mb, TotalBytes: 10 * mb}) // a file grew
 	p.report(rewind.Progress{Step: "syncing target data directory"})
+	p.report(rewind.Progress{Activity: rewind.Syncing, DoneFiles: 1, TotalFiles: 2})
+	_, _ = terminal.WriteString("^C") // which the terminal shows by itself
 	p.close()
+	out.error("the rewind was interrupted")
 	got := text()
-	assert.Contains(t, got, "copying  50% ")
-	assert.Regexp(t, `\(5\.0/10 MiB, [\d.]+ .iB/s\)`, got)
-	assert.Contains(t, got, "\rgorewind: detail: in between\r\n", "a message takes the bar's place")
-	assert.True(t, strings.HasSuffix(got, "\rgorewind: syncing target data directory\r\n"), "%q", got)
+	assert.Contains(t, got, "copying: 50%, 5.0 MB of 10 MB, 1.0 MB/s, 5 s left")
+	assert.Contains(t, got, "copying: 70%, 7.0 MB of 10 MB, source lost for 12 s, waiting for it")
+	assert.Contains(t, got, "\r\x1b[Kgorewind: detail: in between\r\n", "a message takes the line's place")
+	assert.Contains(t, got, "\r\x1b[Kgorewind: syncing target data directory\r\n", "%q", got)
+	assert.True(t, strings.HasSuffix(got, "^C\r\x1b[Kgorewind: error: the rewind was interrupted\r\n"), "an interruption leaves a clean line: %q", got)
 	assert.NotContains(t, got, "kB (", "that is for pipes")
 }
 
-func TestWhatIsComparedIsNotSaidToBeCopied(t *testing.T) {
+func TestProgressInAPipe(t *testing.T) {
 	const mb = 1 << 20
-	var text bytes.Buffer
-	p := newProgress(&messages{name: "gorewind", w: &text})
-	p.report(rewind.Progress{Phase: rewind.Analyze, DoneBytes: 5 * mb, TotalBytes: 10 * mb, Differing: mb})
-	p.report(rewind.Progress{Phase: rewind.Stage, DoneBytes: mb, TotalBytes: mb})
-	assert.Equal(t, " 5120/10240 kB (50%) compared, 1024 kB differ\n1024/1024 kB (100%) copied\n", text.String())
-
-	terminal, shown := openTerminal(t)
-	p = newProgress(&messages{name: "gorewind", w: terminal})
-	p.report(rewind.Progress{Phase: rewind.Analyze, DoneBytes: 5 * mb, TotalBytes: 10 * mb})
-	assert.Contains(t, shown(), "comparing  50% ")
+	copying := rewind.Progress{Activity: rewind.Copying, DoneBytes: 5 * mb, TotalBytes: 10 * mb, Rate: mb, Remaining: 5 * time.Second}
+	lost := copying
+	lost.Rate, lost.Remaining, lost.Waiting = 0, 0, 90*time.Second
+	for _, c := range []struct {
+		says, program string
+		reports       []rewind.Progress
+		want          string
+	}{
+		{"what is copied has pg_rewind's line, with rate and remaining time", "gorewind", []rewind.Progress{copying}, " 5120/10240 kB (50%) copied, 1.0 MB/s, 5 s left\n"},
+		{"in the place of pg_rewind it has nothing else", "pg_rewind", []rewind.Progress{copying, lost}, " 5120/10240 kB (50%) copied\n 5120/10240 kB (50%) copied\n"},
+		{"a source that is lost has no rate", "gorewind", []rewind.Progress{lost}, " 5120/10240 kB (50%) copied, source lost for 1m30s, waiting for it\n"},
+		{"WAL whose end is not known has no remaining time", "gorewind", []rewind.Progress{{Activity: rewind.ReadingWAL, DoneBytes: 3 * mb, Rate: 2 * mb}}, "gorewind: reading WAL: 3.0 MB, 2.0 MB/s\n"},
+		{"files are counted where nothing else is", "gorewind", []rewind.Progress{{Activity: rewind.ListingFiles, DoneFiles: 7, Rate: 1}}, "gorewind: listing files: 7 files, 1 file/s\n"},
+		{"syncing has a remaining time", "gorewind", []rewind.Progress{{Activity: rewind.Syncing, DoneFiles: 3, TotalFiles: 12, Rate: 3, Remaining: 3 * time.Second}}, "gorewind: syncing: 25%, 3 of 12 files, 3 files/s, 3 s left\n"},
+		{"all but copying is said seldom", "gorewind", []rewind.Progress{{Activity: rewind.Applying, DoneFiles: 1, TotalFiles: 4}, {Activity: rewind.Applying, DoneFiles: 2, TotalFiles: 4}}, "gorewind: applying changes: 25%, 1 of 4 files\n"},
+		{"pg_rewind says nothing of it", "pg_rewind", []rewind.Progress{{Activity: rewind.ComparingFiles, DoneBytes: 1, TotalBytes: 4}}, ""},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			var b strings.Builder
+			p := newProgress(&messages{name: c.program, w: &b})
+			now := time.Now()
+			p.now = func() time.Time { return now }
+			for _, r := range c.reports {
+				p.report(r)
+			}
+			assert.Equal(t, c.want, b.String())
+		})
+	}
 }
 
 func TestAWholeRewindOnATerminal(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/term"
 
@@ -22,6 +23,7 @@ type messages struct {
 	level  slog.Level
 	colors colors
 	json   *slog.Logger      // instead of lines of text, if not nil
+	stamps func() time.Time  // lines begin with it, if not nil
 	words  *strings.Replacer // of the library's advice, if not nil
 	mu     sync.Mutex
 	// before is called before every line, where something else, such as a
@@ -134,7 +136,16 @@ func (m *messages) prefix(kind string) string {
 	return ""
 }
 
-func (m *messages) write(text string) { m.block(paint(m.colors.locus, m.name+": ") + text) }
+func (m *messages) write(text string) { m.block(m.time() + paint(m.colors.locus, m.name+": ") + text) }
+
+// time is what a line begins with: the time as servers write it in their logs (%m of
+// log_line_prefix), where that is asked for.
+func (m *messages) time() string {
+	if m.stamps == nil {
+		return ""
+	}
+	return m.stamps().Format("2006-01-02 15:04:05.000 MST ")
+}
 
 // block writes lines as they are.
 func (m *messages) block(lines string) {

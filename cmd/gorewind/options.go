@@ -2,6 +2,8 @@ package main
 
 import (
 	"cmp"
+	"fmt"
+	"path"
 	"slices"
 	"time"
 
@@ -41,8 +43,9 @@ type options struct {
 
 // The arguments of --format and --log-format.
 const (
-	formatText = "text"
-	formatJSON = "json"
+	formatText     = "text"
+	formatTextTime = "text+time"
+	formatJSON     = "json"
 )
 
 // what completes the argument of an option in a shell.
@@ -147,7 +150,7 @@ var optionTable = []*option{
 
 	{
 		name: "bindir", arg: "DIRECTORY", help: "where to look first for the target's \"postgres\" program",
-		more: "It is needed for crash recovery only. Without this it is looked for beside gorewind, in PATH, and where distributions " +
+		more: "It is needed for crash recovery only. By default it is looked for next to gorewind, in PATH, and where distributions " +
 			"put the target's major version.",
 		complete: directories,
 		set:      func(o *options, value string) error { o.binDir = value; return nil },
@@ -188,7 +191,7 @@ var optionTable = []*option{
 	},
 	{
 		name: "resync", arg: "HOW", optional: true,
-		help: "where WAL does not tell what differs, find it out another way",
+		help: "find out what differs in another way where WAL does not show it",
 		more: "Then nothing but another system, another major version or other block sizes makes a base backup necessary. " +
 			"With --resync=changes what the source changed is copied rather than replayed from WAL, so that the server is ready sooner. " +
 			"With --resync=compare all files are compared whatever WAL says, as after hardware trouble.",
@@ -217,7 +220,7 @@ var optionTable = []*option{
 		more: "For configuration, certificates and logs. A pattern with a slash is compared with the path within the data directory, " +
 			"one without with every name in it. @config stands for postgresql.conf, postgresql.auto.conf, postgresql.base.conf, pg_hba.conf, pg_ident.conf, " +
 			"pg_hosts.conf, conf.d, and files that end in .crt, .key, .crl or .pem.",
-		set: func(o *options, value string) error { o.keep = append(o.keep, value); return nil },
+		set: setsPattern("keep", func(o *options) *[]string { return &o.keep }),
 	},
 	{
 		name: "source-timeout", arg: "DURATION", help: "give the source up when it has been silent for so long (default 2min)",
@@ -252,7 +255,7 @@ var optionTable = []*option{
 	},
 	{
 		name: "archive-lost-wal",
-		help: "hand WAL of before the divergence that waits to be archived to the target's archive_command before the rewind removes it",
+		help: "before the rewind removes it, archive WAL from before the fork with the target's archive_command",
 		more: "Without this a rewind only warns that the archive lacks such WAL.",
 		set:  sets(func(o *options) *bool { return &o.archiveLostWAL }),
 	},
@@ -262,26 +265,27 @@ var optionTable = []*option{
 		set:  func(o *options, value string) error { o.report = value; return nil },
 	},
 	{
-		name: "summary", help: "say at the end what the rewind took and what was lost",
+		name: "summary", help: "summarize at the end what the rewind took and what was lost",
 		more: "Without this it is said on a terminal only, and not by what is called as pg_rewind. It is no part of messages in JSON.",
 		set:  sets(func(o *options) *bool { return &o.summary }),
 	},
 	{
-		name: "log-format", arg: "FORMAT", help: "write messages as text or json lines", values: []string{formatText, formatJSON},
+		name: "log-format", arg: "FORMAT", help: "write messages as text, as text with the time (text+time), or as JSON lines",
+		values: []string{formatText, formatTextTime, formatJSON},
 		set: func(o *options, value string) (err error) {
-			o.logFormat, err = value, oneOf("log format", value, formatText, formatJSON)
+			o.logFormat, err = value, oneOf("log format", value, formatText, formatTextTime, formatJSON)
 			return err
 		},
 	},
 
 	{
-		name: "ignore", arg: "GLOB", help: "pass over matching files (may be given several times)",
+		name: "ignore", arg: "GLOB", help: "ignore matching files (may be given several times)",
 		repeated: true,
 		more:     "Patterns are those of --keep.",
-		set:      func(o *options, value string) error { o.ignore = append(o.ignore, value); return nil },
+		set:      setsPattern("ignore", func(o *options) *[]string { return &o.ignore }),
 	},
 	{
-		name: "up-to", arg: "DIFFERENCE", help: "take files for equal that differ at most like this",
+		name: "up-to", arg: "DIFFERENCE", help: "ignore differences up to this kind",
 		more: "Each includes those before it: checksum, lsn, hint_bits (what servers note without logging it), " +
 			"free_space (what nobody reads, and free space maps).",
 		values: []string{"none", "checksum", "lsn", "hint_bits", "free_space"},
@@ -296,7 +300,7 @@ var optionTable = []*option{
 	},
 
 	{
-		name: "output", arg: "DIRECTORY", help: "write to this directory, which is new or empty", complete: directories,
+		name: "output", arg: "DIRECTORY", help: "write to this directory, which must be new or empty", complete: directories,
 		set: func(o *options, value string) error { o.output = value; return nil },
 	},
 	{
@@ -310,10 +314,10 @@ var optionTable = []*option{
 	{
 		name: "table", arg: "GLOB", help: "only matching tables (may be given several times)", repeated: true,
 		more: "A pattern is compared with the table's name, with that after its schema and a dot, and with that after its database and another dot.",
-		set:  func(o *options, value string) error { o.tables = append(o.tables, value); return nil },
+		set:  setsPattern("table", func(o *options) *[]string { return &o.tables }),
 	},
 	{
-		name: "limit", arg: "NUMBER", help: "write so many rows of a table at most; all are counted",
+		name: "limit", arg: "NUMBER", help: "write at most this many rows per table; all are counted",
 		set: func(o *options, value string) (err error) {
 			o.limit, err = parseLimit(value)
 			return err
@@ -348,6 +352,18 @@ func sets(field func(*options) *bool) func(*options, string) error {
 
 func setsText(field func(*options) **string) func(*options, string) error {
 	return func(o *options, value string) error { *field(o) = &value; return nil }
+}
+
+// setsPattern refuses a pattern that none can be.
+func setsPattern(name string, field func(*options) *[]string) func(*options, string) error {
+	return func(o *options, value string) error {
+		if _, err := path.Match(value, ""); err != nil || value == "" {
+			return fmt.Errorf("invalid pattern \"%s\" for option --%s", value, name)
+		}
+		list := field(o)
+		*list = append(*list, value)
+		return nil
+	}
 }
 
 func optionNamed(name string) *option {
@@ -462,15 +478,15 @@ Exit status: 0 no rewind is to be finished; 1 failed; 2 wrong command line; 4 a 
 finished, and no server starts until then.
 `
 
-const diffNotes = `What a rewind passes over is passed over here. Pages of relations are compared by their parts.
-A server that is running changes while it is read.
+const diffNotes = `Files that a rewind ignores are ignored here. Pages of relations are compared part by part.
+A running server changes while it is read.
 
 Exit status: 0 equal; 1 different; 2 wrong command line, or the comparison failed.
 `
 
-const lostNotes = `What transactions did that committed behind the divergence is read from the target's WAL and
-files. No server is started, and nothing of the target is changed: its server must be stopped,
-or have crashed. README.txt and summary.json in the directory explain what is there.
+const lostNotes = `The rows that committed transactions changed after the fork are read from the target's WAL and
+files. No server is started and the target is not changed. Its server must be stopped or have
+crashed. README.txt and summary.json in the directory explain what is there.
 
 Exit status: 0 done, or nothing is lost; 1 failed; 2 wrong command line.
 `

@@ -71,13 +71,21 @@ func (in *invocation) checkReport() error {
 func (in *invocation) layout(w io.Writer) report.Options {
 	o := report.Options{Width: report.DefaultWidth}
 	if f, ok := w.(*os.File); ok && isTerminal(f) {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
-			o.Width = width
-		}
+		o.Width = widthOf(f)
 		o.Unicode = true
 		o.Color = in.env.get("NO_COLOR") == ""
 	}
 	return o
+}
+
+// widthOf is how wide a terminal is.
+func widthOf(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	return report.DefaultWidth
 }
 
 // writeFile writes a file that is whole or not there. Others may read it as far as

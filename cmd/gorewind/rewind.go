@@ -141,7 +141,7 @@ func (in *invocation) carryOut(r *rewind.Rewind) error {
 
 // sumsUp reports whether a rewind that was carried out is summed up among the
 // messages: where it is asked for, and on a terminal. Scripts read pg_rewind's
-// messages, to which it is not added, and who has the document printed needs it not.
+// messages, to which it is not added, and a printed document says it already.
 func (in *invocation) sumsUp(p *rewind.Plan) bool {
 	if !p.Required || p.Files == nil || in.opts.dryRun || in.out.json != nil {
 		return false

@@ -49,7 +49,7 @@ func (in *invocation) describe(s *rewind.Status) {
 	row("State", fmt.Sprintf("%s (%s)", meaning[s.State], s.State))
 	row("Cluster state", s.ClusterState)
 	if s.ServerPID != 0 {
-		row("Server", fmt.Sprintf("process %d runs in it", s.ServerPID))
+		row("Server", fmt.Sprintf("running here, process %d", s.ServerPID))
 	}
 	if s.Running {
 		row("Rewind", "one is running at this moment")

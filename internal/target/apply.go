@@ -85,6 +85,7 @@ func (a *applier) run(ctx context.Context) error {
 // each does a part of every step, until the context ends.
 func (a *applier) each(do func(context.Context, *Step) error) func(context.Context) error {
 	return func(ctx context.Context) error {
+		a.t.work.begin(false, len(a.j.Steps))
 		for i := range a.j.Steps {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -92,6 +93,7 @@ func (a *applier) each(do func(context.Context, *Step) error) func(context.Conte
 			if err := do(ctx, &a.j.Steps[i]); err != nil {
 				return err
 			}
+			a.t.work.done()
 		}
 		return nil
 	}
@@ -100,6 +102,7 @@ func (a *applier) each(do func(context.Context, *Step) error) func(context.Conte
 // parallel is each for steps that do not depend on each other.
 func (a *applier) parallel(do func(context.Context, *Step) error) func(context.Context) error {
 	return func(ctx context.Context) error {
+		a.t.work.begin(false, len(a.j.Steps))
 		g, ctx := errgroup.WithContext(ctx)
 		var next atomic.Int64
 		for range workers() {
@@ -111,6 +114,7 @@ func (a *applier) parallel(do func(context.Context, *Step) error) func(context.C
 					if err := do(ctx, &a.j.Steps[i]); err != nil {
 						return err
 					}
+					a.t.work.done()
 				}
 				return nil
 			})
@@ -299,6 +303,7 @@ func (a *applier) syncFileSystems() error {
 func (a *applier) syncEverything(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(syncWorkers)
+	a.t.work.begin(true, 0)
 	g.Go(func() error { return a.t.syncOne(ctx, ".") })
 	for f, err := range a.t.Files() {
 		if err != nil {

@@ -18,6 +18,7 @@ const syncWorkers = 8
 
 // syncAll makes files and directories durable.
 func (t *Target) syncAll(ctx context.Context, paths []string) error {
+	t.work.begin(true, len(paths))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(syncWorkers)
 	for _, p := range paths {
@@ -34,6 +35,7 @@ func (t *Target) syncOne(ctx context.Context, p string) error {
 	if err := t.sync(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return t.failed("fsync", p, err)
 	}
+	t.work.done()
 	return nil
 }
 

@@ -28,6 +28,7 @@ type Target struct {
 	unlocked error             // why it could not be locked
 	log      *slog.Logger
 	warned   sync.Map // kinds of what was said
+	work     meter
 }
 
 // Open opens the target and locks it against other gorewinds. wrap, if not nil,

@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -133,14 +134,23 @@ type Sums struct {
 	Cut[report.Total]
 }
 
+// inWords replaces codes by what people call it.
+func inWords(list []report.Total, words func(string) string) []report.Total {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].Name = words(list[i].Name)
+	}
+	return list
+}
+
 // Sums are all tables of totals.
 func (v *view) Sums() (list []Sums) {
 	t := v.Totals
 	for _, s := range []Sums{
 		{"database", cut(t.ByDatabase, maxRelations)},
 		{"tablespace", cut(t.ByTablespace, maxRelations)},
-		{"kind", cut(t.ByKind, maxRelations)},
-		{"action", cut(t.ByAction, maxRelations)},
+		{"kind", cut(inWords(t.ByKind, report.KindWords), maxRelations)},
+		{"action", cut(inWords(t.ByAction, report.ActionWords), maxRelations)},
 	} {
 		if len(s.List) > 0 {
 			list = append(list, s)

@@ -273,8 +273,10 @@ func isAboutEncryption(err error) bool {
 		return pg.Code == "28000"
 	case errors.As(err, &unwanted):
 		return false
+	case isAny(err, refusedTLS):
+		return true
 	}
-	reason := reasonsOf(err)[0]
+	reason := reasonsOf(host{}, err)[0]
 	return slices.ContainsFunc(handshakeFailures, func(prefix string) bool { return strings.HasPrefix(reason, prefix) })
 }
 

@@ -52,6 +52,7 @@ func TestConnecting(t *testing.T) {
 			{"a wrong password", c.TCPConnString("guarded", "postgres") + " password=Secret2", []string{address, "password authentication failed", "check the user and the password"}},
 			{"a wrong password in a URI", "postgres://guarded:Secret2@" + address + "/postgres", []string{address, "password authentication failed", "check the user and the password"}},
 			{"no entry in pg_hba.conf", c.TCPConnString("guarded", "elsewhere") + " password=" + password, []string{address, "pg_hba.conf", "check the user and what"}},
+			{"a server without TLS", c.TCPConnString("guarded", "postgres") + " sslmode=require", []string{address, "server does not support SSL, but SSL was required: set ssl = on"}},
 			{"a database that does not exist", c.ConnString("nowhere"), []string{c.SocketDir(), `database "nowhere" does not exist`, "any database of the server will do"}},
 		} {
 			t.Run(bad.name, func(t *testing.T) {
@@ -67,7 +68,9 @@ func TestConnecting(t *testing.T) {
 		assert.Contains(t, text, "connection refused: check the host and the port and that the server runs")
 		text = mustNotConnect(t, c.ConnString("postgres"))
 		assert.Contains(t, text, c.SocketDir())
-		assert.Contains(t, text, "no such file or directory")
+		assert.Contains(t, text, fmt.Sprintf("socket %q: no such file or directory: check the directory of the socket", fmt.Sprintf("%s/.s.PGSQL.%d", c.SocketDir(), c.Port())))
+		text = mustNotConnect(t, fmt.Sprintf("host=localhost port=%d user=guarded", c.Port()))
+		assert.Regexp(t, `address (127\.0\.0\.1|::1): `, text, "a host that failed has its address")
 	})
 }
 

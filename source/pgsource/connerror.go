@@ -52,7 +52,7 @@ func (c *connector) connectError(failures []failure) error {
 		var reasons []string
 		for _, other := range failures[i:] {
 			if serverName(other.host) == name {
-				reasons = append(reasons, reasonsOf(other.err)...)
+				reasons = append(reasons, reasonsOf(other.host, other.err)...)
 			}
 		}
 		names = append(names, name)
@@ -73,8 +73,12 @@ func (c *connector) advice(failures []failure) string {
 		return "check the host and the port"
 	case errors.As(last.err, &attrs):
 		return "check target_session_attrs and which of the servers is the primary"
+	case c.tls.mode != "prefer" && isAny(last.err, refusedTLS):
+		return "set ssl = on on the server, or connect with another sslmode"
 	case isAny(last.err, ofTLS):
 		return "check sslmode, sslrootcert and the certificates of both sides"
+	case !errors.As(last.err, &pg) && last.host.IsUnix():
+		return "check the directory of the socket and the port and that the server runs"
 	case !errors.As(last.err, &pg) || connectAdvice[pg.Code] == "":
 		return "check the host and the port and that the server runs"
 	case pg.Code == "28P01" && last.host.fromFile:
@@ -108,21 +112,27 @@ func isAny(err error, is func(error) bool) bool {
 
 // reasonsOf takes pgx's own words about the place off an error: here messages
 // name it as the user knows it.
-func reasonsOf(err error) []string {
+func reasonsOf(h host, err error) []string {
 	var connect *pgconn.ConnectError
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []string
 		for _, e := range joined.Unwrap() {
-			all = append(all, reasonsOf(e)...)
+			if isAny(e, refusedTLS) && len(joined.Unwrap()) > 1 {
+				continue // without TLS it was tried as well, and that is what failed
+			}
+			all = append(all, reasonsOf(h, e)...)
 		}
 		return all
 	}
 	if errors.As(err, &connect) {
-		return reasonsOf(connect.Unwrap())
+		return reasonsOf(h, connect.Unwrap())
 	}
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {
-		return []string{strings.TrimPrefix(op.Err.Error(), "connect: ")}
+		return []string{placeOf(h, op) + strings.TrimPrefix(op.Err.Error(), "connect: ")}
+	}
+	if isAny(err, refusedTLS) {
+		return []string{"server does not support SSL, but SSL was required"} // libpq's words
 	}
 	if inner := errors.Unwrap(err); inner != nil && strings.HasSuffix(err.Error(), "): "+inner.Error()) {
 		err = inner // it was "address (host): reason"
@@ -133,6 +143,25 @@ func reasonsOf(err error) []string {
 	}
 	return []string{text}
 }
+
+// placeOf is what was dialled, where the server's name does not tell: the file of a
+// socket, or the address of a host.
+func placeOf(h host, op *net.OpError) string {
+	switch {
+	case h.IsUnix():
+		return fmt.Sprintf("socket %q: ", h.Socket())
+	case op.Addr == nil || net.ParseIP(h.Name) != nil:
+		return ""
+	}
+	addr, _, err := net.SplitHostPort(op.Addr.String())
+	if err != nil || addr == h.Addr {
+		return ""
+	}
+	return "address " + addr + ": "
+}
+
+// refusedTLS reports whether the server has no TLS. pgconn has no type for that.
+func refusedTLS(err error) bool { return err.Error() == "server refused TLS connection" }
 
 // connectionError has a text of its own, since that of the error it wraps has
 // several lines.

@@ -101,6 +101,16 @@ func (o *outage) left(timeout time.Duration) time.Duration {
 	return timeout - time.Since(o.since)
 }
 
+// waiting is how long the outage lasts already; zero where there is none.
+func (o *outage) waiting() time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.began.IsZero() {
+		return 0
+	}
+	return max(time.Since(o.since), 1)
+}
+
 // pause is how long to wait before the next attempt.
 func (o *outage) pause() time.Duration {
 	o.mu.Lock()

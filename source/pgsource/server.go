@@ -89,6 +89,11 @@ func (s *Server) Close() error {
 
 func (s *Server) String() string { return s.name }
 
+var _ source.Waiter = (*Server)(nil)
+
+// Waiting tells for how long connections were lost and nothing came.
+func (s *Server) Waiting() time.Duration { return s.pool.outage.waiting() }
+
 // ConnInfo is the connection string that "pg_rewind -R" of the server's major
 // writes as primary_conninfo (GenerateRecoveryConfig in fe_utils/recovery_gen.c):
 // every option of the connection, defaults included, and the password if the

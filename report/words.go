@@ -1,0 +1,44 @@
+package report
+
+import "cmp"
+
+// The words that people know for what the document calls by a code.
+
+var kinds = map[string]string{
+	KindMain:        "data of tables and indexes",
+	"fsm":           "free space maps",
+	"vm":            "visibility maps",
+	"init":          "initial contents of unlogged tables",
+	"wal":           "WAL",
+	"slru":          "transaction status",
+	"configuration": "configuration",
+	"other":         "other files",
+}
+
+var actions = map[Action]string{
+	ActionCreate:   "directories and links to make",
+	ActionCopy:     "copied whole",
+	ActionCopyTail: "copied beyond the target's end",
+	ActionBlocks:   "changed blocks copied",
+	ActionTruncate: "cut off",
+	ActionRemove:   "removed",
+	ActionRestore:  "WAL from the archive",
+}
+
+// shared is what the document calls the database of relations that all share.
+const shared = "global"
+
+// KindWords says what files of a kind (Totals.ByKind) are.
+func KindWords(kind string) string { return cmp.Or(kinds[kind], kind) }
+
+// ActionWords says what happens to files (Totals.ByAction).
+func ActionWords(action string) string { return cmp.Or(actions[Action(action)], action) }
+
+func tablespaceWords(name string) string { return "tablespace " + name }
+
+func databaseWords(name string) string {
+	if name == shared {
+		return "shared by all databases"
+	}
+	return "database " + name
+}
