@@ -61,6 +61,9 @@ func (a *analyzer) targetSide(ctx context.Context, s Side) (Side, error) {
 	wal := a.targetWAL(histories[0]).ofAny()
 	wal.archive, wal.archived = a.archive, a.geo.SegNo(s.Control.CheckPoint)
 	end, history, err := a.endOfOwnWAL(ctx, s.Control, histories, wal)
+	if damage := (*damagedEndError)(nil); errors.As(err, &damage) {
+		return s, a.unreadable(damage.Unwrap())
+	}
 	switch {
 	case err != nil && isMissing(err): // which matters only if a rewind is required
 		s.unread = a.unreadable(err)
@@ -73,6 +76,13 @@ func (a *analyzer) targetSide(ctx context.Context, s Side) (Side, error) {
 	return s, nil
 }
 
+// damagedEndError says that the WAL of a server that crashed goes on behind its end. To
+// recover it would leave pages that no WAL up to there tells of.
+type damagedEndError struct{ err error }
+
+func (e *damagedEndError) Error() string { return e.err.Error() }
+func (e *damagedEndError) Unwrap() error { return e.err }
+
 // endOfOwnWAL reads on from the last checkpoint, and tells which history the WAL
 // follows. A newer timeline than the control file's counts as soon as WAL goes past
 // its beginning in a file of its own.
@@ -80,6 +90,11 @@ func (a *analyzer) endOfOwnWAL(ctx context.Context, c *controlfile.Data, histori
 	end, err := walreader.EndOfWAL(ctx, wal, a.format, c.CheckPoint)
 	if err != nil {
 		return 0, nil, err
+	}
+	if !c.ShutDownCleanly() && c.State != controlfile.InArchiveRecovery {
+		if err := walreader.CheckNothingBehind(ctx, wal, a.format, end); err != nil {
+			return 0, nil, &damagedEndError{err}
+		}
 	}
 	tli := max(wal.openedAs(a.geo.SegNo(end.LSN-1)), c.Timeline())
 	newest := histories[0]
