@@ -18,7 +18,8 @@ func TestThePlanSpeaksToADBA(t *testing.T) {
 		Kind: report.Plan, Required: true,
 		Lost: &report.Lost{Relations: report.List[report.Relation]{
 			relation(1249, 90, "pg_catalog", "pg_attribute"), relation(16500, 40, "public", "orders"),
-			{Tablespace: 1664, FileNode: 1262, Blocks: 5}, {Tablespace: 1663, Database: 5, FileNode: 2619, Blocks: 4, DBName: "shop"},
+			{Tablespace: 1664, FileNode: 1262, Blocks: 5},
+			{Tablespace: 1663, Database: 5, FileNode: 2619, Blocks: 4, DBName: "shop"},
 		}},
 		Named: []report.Relation{relation(24584, 0, "public", "invoices")},
 		Totals: &report.Totals{
