@@ -120,7 +120,7 @@ func TestAProgramOutsideTheModuleResyncs(t *testing.T) {
 	}{
 		{"no server answers", []string{"-source", "host=" + t.TempDir()}, 3, []string{"source_unavailable: "}},
 		{"only a look", []string{"-source", source, "-dry-run"}, 0, []string{"What differs is known by: comparison.", "Not by wal (missing_wal): "}},
-		{"in earnest", []string{"-source", source}, 0, []string{"What differs is known by: comparison.", "analyze: ", "stage: "}},
+		{"in earnest", []string{"-source", source}, 0, []string{"What differs is known by: comparison.", "copying: "}},
 		{"a second time", []string{"-source", source}, 0, []string{"The target can follow as it is."}},
 	} {
 		said, err := exec.Command(program, append([]string{"-target", target}, c.args...)...).CombinedOutput()

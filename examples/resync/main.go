@@ -76,10 +76,13 @@ func resync(ctx context.Context, target, from string, dryRun bool) error {
 		Resync:      rewind.ResyncIfNeeded,
 		AfterCommit: context.Background(),
 		Progress: func(p rewind.Progress) {
-			if p.Step != "" {
+			switch {
+			case p.Step != "":
 				fmt.Println(p.Step)
-			} else {
-				fmt.Printf("%s: %d of %d bytes, %d differ, %s remaining\n", p.Phase, p.DoneBytes, p.TotalBytes, p.Differing, p.Remaining.Round(time.Second))
+			case p.Activity == rewind.ComparingFiles:
+				fmt.Printf("%s: %d of %d bytes, %d differ, %s remaining\n", p.Activity, p.DoneBytes, p.TotalBytes, p.Differing, p.Remaining.Round(time.Second))
+			default:
+				fmt.Printf("%s: %d of %d bytes, %s remaining\n", p.Activity, p.DoneBytes, p.TotalBytes, p.Remaining.Round(time.Second))
 			}
 		},
 	})
