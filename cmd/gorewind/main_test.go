@@ -149,7 +149,7 @@ func TestRewindFromADirectory(t *testing.T) {
 		`gorewind: need to copy \d+ MB \(total source directory size is \d+ MB\)`,
 		` *\d+/\d+ kB \(\d+%\) copied`, `(\d+)/(\d+) kB \(100%\) copied`,
 		`gorewind: creating backup label and updating control file`, `gorewind: Done!`,
-		`The target is rewound and can follow the source\.`, `What it took`, ` +[\d.]+ s  stage, .* copied`, `What was saved`, `What was lost`, `  \d+ committed transactions?, .* of WAL`)
+		`The target is rewound and can follow the source\.`, `What it took`, ` +[\d.]+ s  stage, .* copied`, `Not copied`, `What was lost`, `  \d+ committed transactions?, .* of WAL`)
 	assert.NotContains(t, got.stderr, "syncing", "-N")
 	assert.NotContains(t, got.stderr, "\r")
 	assert.NotContains(t, got.stderr, "\x1b")

@@ -1,6 +1,7 @@
 package resync_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -153,6 +154,29 @@ func TestWALThatIsGone(t *testing.T) {
 				work(l, a, "new")
 				forget(l, a)
 				return trial.Ends{Target: b, Src: a, Opts: ifNeeded, Planned: by(rewind.ByComparison)}
+			},
+		},
+		{
+			Name: "of the source, and the archive lacks a segment that is not the next", Majors: []string{"13", "18"}, Want: trial.Rewound,
+			Make: func(l *trial.Lab) trial.Ends {
+				o := recycling(l)
+				conf, dir, _ := l.ArchiveOf("")
+				maps.Copy(o.Conf, conf)
+				a := l.Primary(o, someRows...)
+				b := l.Standby(a)
+				l.CatchUp(a, b)
+				end := a.FlushLSN(l)
+				b.Stop(l, pgtest.Fast)
+				work(l, a, "new")
+				forget(l, a)
+				g := trial.ControlOf(l.T, b).Geometry
+				name := g.WALFileName(1, g.SegNo(end)+2)
+				l.Archived(dir, name)
+				remove(l, filepath.Join(dir, name))
+				return trial.Ends{Target: b, Src: a, Opts: ifNeeded, Planned: func(l *trial.Lab, p *rewind.Plan) {
+					require.NotEmpty(l, p.PassedOver)
+					assert.Equal(l, rewind.CannotFollow, p.PassedOver[0].Condition)
+				}}
 			},
 		},
 		{
