@@ -12,9 +12,11 @@ import (
 
 // The contestants where WAL does not tell what differs.
 var (
-	resync  = contestant{name: "gorewind --resync", program: "gorewind", options: []string{"--resync"}}
-	backup  = contestant{name: "pg_basebackup", program: "pg_basebackup", other: true}
-	rsyncer = contestant{name: "rsync --checksum", program: "rsync", other: true}
+	resync     = contestant{name: "gorewind --resync", program: "gorewind", options: []string{"--resync"}}
+	compareAll = contestant{name: "gorewind --resync=compare", program: "gorewind", options: []string{"--resync=compare"}, other: true}
+	changes    = contestant{name: "gorewind --resync=changes", program: "gorewind", options: []string{"--resync=changes"}, other: true}
+	backup     = contestant{name: "pg_basebackup", program: "pg_basebackup", other: true}
+	rsyncer    = contestant{name: "rsync --checksum", program: "rsync", other: true}
 )
 
 // forgetful takes the target's WAL away.
@@ -69,6 +71,33 @@ var comparedDirectory = &scenario{
 		return []contestant{rsyncer, resync}
 	},
 	goals: rsyncer.beaten(goal{of: resync.name, than: rsyncer.name, measure: wall, limit: 0.5}),
+}
+
+// changedByBoth is a standby that fell behind. What the source changed since, WAL
+// summaries tell where the major has them and the WAL is gone, else the WAL.
+var changedByBoth = &scenario{
+	name: "RB", about: "of changed blocks, one in a hundred, by what both sides changed", unit: "MB", small: 10, full: 40,
+	build: func(t *scope, in *pgtest.Installation, size int64) *pair {
+		conf := map[string]string{"wal_keep_size": "64GB"}
+		if in.SummarizesWAL() {
+			conf = map[string]string{"summarize_wal": "on"}
+		}
+		source := primary(t, in, conf)
+		blocks(t, source, size*mb*100)
+		target := source.Standby(t)
+		source.Exec(t, "CREATE TABLE sides AS SELECT 'both' AS side", "CHECKPOINT")
+		target.WaitCaughtUp(t, source)
+		target.Stop(t, pgtest.Fast)
+		change(t, source, 100)
+		for range 3 {
+			source.Exec(t, "INSERT INTO sides VALUES ('source')")
+			source.SwitchWAL(t)
+			source.Checkpoint(t)
+		}
+		return &pair{target: target, source: source, sourceArgs: []string{"--source-server=" + source.ConnString("postgres")}}
+	},
+	contestants: func(*pair) []contestant { return []contestant{compareAll, changes} },
+	goals:       []goal{{of: changes.name, than: compareAll.name, measure: wall, limit: 0.1}},
 }
 
 // installed tells whether there is such a program in the path.
