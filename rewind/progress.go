@@ -89,7 +89,7 @@ func (r *Rewind) watchTarget() (stop func()) {
 }
 
 // watch makes reports until the returned function is called, which waits for the last
-// one. What is copied is reported from the beginning on and at its end, all else only
+// one. What is copied or compared is reported from the beginning on and at its end, all else only
 // if it lasts.
 func (r *Rewind) watch(look func() Progress) (stop func()) {
 	if r.opts.Progress == nil {
@@ -109,13 +109,13 @@ func (r *Rewind) watch(look func() Progress) (stop func()) {
 		speed.measure(now, &p)
 		r.opts.Progress(p)
 	}
-	copying := look().Activity == Copying
+	always := look().Activity == Copying || look().Activity == ComparingFiles
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		tick := time.NewTicker(progressInterval)
 		defer tick.Stop()
-		if copying {
+		if always {
 			report(time.Now())
 		}
 		for {
@@ -123,7 +123,7 @@ func (r *Rewind) watch(look func() Progress) (stop func()) {
 			case now := <-tick.C:
 				report(now)
 			case <-done:
-				if copying {
+				if always {
 					report(time.Now())
 				}
 				return

@@ -370,6 +370,6 @@ func TestAnEncryptedConnectionStaysSo(t *testing.T) {
 		c.SetConf(t, map[string]string{"ssl": "off"})
 		c.Start(t)
 		_, err = s.State(t.Context())
-		assert.ErrorContains(t, err, "TLS", "nothing is read unencrypted, although sslmode=prefer would")
+		assert.ErrorContains(t, err, "SSL was required", "nothing is read unencrypted, although sslmode=prefer would")
 	}, "18")
 }
