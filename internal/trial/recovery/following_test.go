@@ -120,7 +120,7 @@ func TestWhetherTheStandbyWillStreamIsKnownBefore(t *testing.T) {
 
 		// One that needs no rewind gets its slot, too.
 		a.Stop(l, pgtest.Fast)
-		l.Until(b, "SELECT NOT active FROM pg_replication_slots WHERE slot_name = 'made'")
+		l.Until(b, "NOT active FROM pg_replication_slots WHERE slot_name = 'made'")
 		b.Exec(l, "SELECT pg_drop_replication_slot('made')")
 		r, err = prepare(standby)
 		require.NoError(t, err)
