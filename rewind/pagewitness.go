@@ -17,9 +17,9 @@ import (
 // What bounds the proof by pages: how many pages are looked at, how many are asked for
 // at a time, and how many segments of the target's WAL are read.
 const (
-	maxWitnessPages    = 4096
+	maxWitnessPages    = 4096 // twice: of the latest, and of all
 	witnessPagesAtOnce = 256
-	maxWitnessSegments = 64
+	maxWitnessSegments = 16
 )
 
 // proveByPages proves by pages what WAL would that the source has no more: up to where
@@ -31,9 +31,10 @@ const (
 // nothing. If the histories part once, all pages of the one sort have lower LSNs than
 // those of the other; then the highest of them is the fork, as far as is known.
 //
-// Whatever the target's WAL says was changed counts as different. So nothing is missed
-// if the two parted within that WAL. What is not seen is that two servers parted before
-// all of it, and have come to write the same records at the same places since then.
+// What the target changed after the fork counts as different. What is not seen is that
+// two servers parted before all WAL that the target has, or in so many pages of it that
+// only some were looked at, and have come to write the same records at the same places
+// since then.
 func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChanges, err error) {
 	unproven := func(reason string, args ...any) error {
 		return &Explained{Err: ErrUnproven, Detail: sentence(f.unproven + "; " + fmt.Sprintf(reason, args...))}
@@ -46,8 +47,13 @@ func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChan
 	if err != nil {
 		return o, a.unreadable(err)
 	}
+	latest, err := a.readOwnWAL(ctx, a.targetWAL(s.target.History).own(), a.geo.SegNo(s.target.FilesLow.Redo), end)
+	if err != nil {
+		return o, a.unreadable(err)
+	}
 	w := pageWitness{a: a, begin: all.begin, end: end}
-	for batch := range slices.Chunk(w.sample(all.changed.Blocks), witnessPagesAtOnce) {
+	pages := slices.Concat(w.sample(latest.changed.Blocks), w.sample(all.changed.Blocks)) // the latest change tells most
+	for batch := range slices.Chunk(pages, witnessPagesAtOnce) {
 		if err := w.compare(ctx, batch); err != nil {
 			return o, err
 		}
@@ -62,9 +68,12 @@ func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChan
 	f.at, f.unproven = w.same, ""
 	f.timeline = timelineAt(s.target.History, f.at)
 	f.required = end > f.at
-	o = ownChanges{fork: f, since: min(s.target.FilesLow.Redo, f.at), changed: all.changed}
+	o = ownChanges{fork: f, since: min(s.target.FilesLow.Redo, f.at)}
 	if !f.required {
 		return o, nil
+	}
+	if o.changed, _, err = a.readChanges(ctx, a.targetWAL(s.target.History).own(), f.at, end); err != nil {
+		return o, a.unreadable(err)
 	}
 	differs, err := a.hintsAlike(ctx, s, f, all)
 	if err == nil && differs != "" {
