@@ -144,6 +144,16 @@ func (a *analyzer) sourceChanges(ctx context.Context, s Side, b *filemap.Builder
 	default:
 		from = to
 	}
+	// Of files that the target lacks all is copied. What it has bounds what is kept,
+	// whatever the source says.
+	wanted := func(s pgdata.RelSegment) bool {
+		name := s.Path(a.version)
+		if l := s.Locator; l.Relation == 0 {
+			name = a.version.DatabaseDir(l.Tablespace, l.Database)
+		}
+		_, has := b.Target(name)
+		return has
+	}
 	unknown := func(err error) error {
 		if isMissing(err) || errors.Is(err, walreader.ErrSummary) {
 			err = &Explained{Err: ErrChangesUnknown, Detail: sentence(err.Error()), Hint: takeBase}
@@ -152,12 +162,12 @@ func (a *analyzer) sourceChanges(ctx context.Context, s Side, b *filemap.Builder
 	}
 	for _, name := range chosen {
 		p := dir + "/" + name.String()
-		if err := walreader.ReadSummaryChanges(&sourceReader{ctx: ctx, src: a.source, path: p}, p, a.geo, &changed); err != nil {
+		if err := walreader.ReadSummaryChanges(&sourceReader{ctx: ctx, src: a.source, path: p}, p, a.geo, wanted, &changed); err != nil {
 			return changed, unknown(err)
 		}
 	}
 	if from < to {
-		rest, events, err := a.readChanges(ctx, a.sharedWAL(s), from, to)
+		rest, events, err := a.readChanges(ctx, a.sharedWAL(s), from, to, wanted)
 		if err != nil {
 			return changed, unknown(err)
 		}
@@ -169,11 +179,11 @@ func (a *analyzer) sourceChanges(ctx context.Context, s Side, b *filemap.Builder
 	return changed, nil
 }
 
-// readChanges reads what a stretch of WAL changed, and the events in it.
-func (a *analyzer) readChanges(ctx context.Context, wal walreader.Segments, from, to pgdata.LSN) (changed pgdata.Changes, e *events, err error) {
+// readChanges reads what a stretch of WAL changed of wanted files, and the events in it.
+func (a *analyzer) readChanges(ctx context.Context, wal walreader.Segments, from, to pgdata.LSN, wanted func(pgdata.RelSegment) bool) (changed pgdata.Changes, e *events, err error) {
 	read, err := walreader.Read(ctx, wal, a.format, walreader.ReadRequest{
 		From: from, To: to, Visitor: walreader.Visitors(
-			func() walreader.Visitor { return walreader.NewChangesVisitor(a.format) },
+			func() walreader.Visitor { return walreader.NewChangesVisitor(a.format, wanted) },
 			func() walreader.Visitor { e := newEvents(0).in(a.format); e.begin = from; return e },
 		),
 	})

@@ -17,7 +17,7 @@ import (
 // What bounds the proof by pages: how many pages are looked at, how many are asked for
 // at a time, and how many segments of the target's WAL are read.
 const (
-	maxWitnessPages    = 4096 // twice: of the latest, and of all
+	maxWitnessPages    = 4096 // of the latest, and as many of those before
 	witnessPagesAtOnce = 256
 	maxWitnessSegments = 16
 )
@@ -47,13 +47,9 @@ func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChan
 	if err != nil {
 		return o, a.unreadable(err)
 	}
-	latest, err := a.readOwnWAL(ctx, a.targetWAL(s.target.History).own(), a.geo.SegNo(s.target.FilesLow.Redo), end)
-	if err != nil {
-		return o, a.unreadable(err)
-	}
 	w := pageWitness{a: a, begin: all.begin, end: end}
-	pages := slices.Concat(w.sample(latest.changed.Blocks), w.sample(all.changed.Blocks)) // the latest change tells most
-	for batch := range slices.Chunk(pages, witnessPagesAtOnce) {
+	look := slices.Concat(w.sample(all.latest.Blocks), w.sample(all.earlier.Blocks)) // the latest tell most
+	for batch := range slices.Chunk(look, witnessPagesAtOnce) {
 		if err := w.compare(ctx, batch); err != nil {
 			return o, err
 		}
@@ -72,7 +68,7 @@ func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChan
 	if !f.required {
 		return o, nil
 	}
-	if o.changed, _, err = a.readChanges(ctx, a.targetWAL(s.target.History).own(), f.at, end); err != nil {
+	if o.changed, _, err = a.readChanges(ctx, a.targetWAL(s.target.History).own(), f.at, end, nil); err != nil {
 		return o, a.unreadable(err)
 	}
 	differs, err := a.hintsAlike(ctx, s, f, all)
@@ -82,13 +78,13 @@ func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChan
 	return o, err
 }
 
-// hintsAlike is empty if no hint is in the target's pages, without being in its WAL,
-// that the source's history is against. A server logs a hint unless the page was
-// changed since its last checkpoint's redo point, and is in its WAL for that reason.
-// Only what the target may have noted on pages between the fork and the redo point of
-// its last checkpoint can be missing: then that of an earlier one counted, of which the
-// WAL is gone. All that hints can have said anew there is how the transactions ended
-// which its WAL ends there; a promotion ends some in silence.
+// hintsAlike is empty if no hint is in the target's pages, without being in its WAL of
+// after the fork, that the source's history is against. A server logs a hint unless the
+// page was changed since its last checkpoint's redo point. If that lies before the fork,
+// the source's changes are read from there on, and the page is among them. If it lies
+// after it, hints of after it are logged or in pages that changed after the fork; those
+// between the two can be missing. All that they can have said anew is how transactions
+// ended which the target's WAL ends there; a promotion ends some in silence.
 func (a *analyzer) hintsAlike(ctx context.Context, s sides, f fork, all ownWAL) (differs string, err error) {
 	if err := a.checkPageHints(s); err != nil {
 		return "", err
@@ -117,24 +113,40 @@ func (a *analyzer) hintsAlike(ctx context.Context, s sides, f fork, all ownWAL) 
 // ownWAL is what all the WAL says that the target still has.
 type ownWAL struct {
 	begin   pgdata.LSN
-	changed pgdata.Changes
+	latest  pgdata.Changes // since its last checkpoint
+	earlier pgdata.Changes
 	events  *events
 }
 
 // allOwnWAL reads the target's WAL as far back as it goes without a gap.
 func (a *analyzer) allOwnWAL(ctx context.Context, s Side) (all ownWAL, err error) {
 	wal := a.targetWAL(s.History).own()
-	last := a.geo.SegNo(s.EndOfWAL - 1)
-	oldest := a.geo.SegNo(s.FilesLow.Redo)
+	last, needed := a.geo.SegNo(s.EndOfWAL-1), a.geo.SegNo(s.FilesLow.Redo)
+	if all.begin, err = a.firstRecord(ctx, wal, needed); err != nil {
+		return all, err
+	}
+	if all.latest, all.events, err = a.readChanges(ctx, wal, all.begin, s.EndOfWAL, nil); err != nil {
+		return all, err
+	}
+	oldest := needed
 	for oldest > 1 && last-oldest < maxWitnessSegments && a.hasOwn(ctx, wal, oldest-1) {
 		oldest--
 	}
-	for ; ; oldest++ { // an older one may not be whole
-		all, err = a.readOwnWAL(ctx, wal, oldest, s.EndOfWAL)
-		if err == nil || !isMissing(err) || oldest >= a.geo.SegNo(s.FilesLow.Redo) {
+	for ; oldest < needed; oldest++ { // an older one may not be whole
+		begin, err := a.firstRecord(ctx, wal, oldest)
+		if err == nil {
+			var before *events
+			if all.earlier, before, err = a.readChanges(ctx, wal, begin, all.begin, nil); err == nil {
+				all.begin = begin
+				all.events.Prepend(before)
+				break
+			}
+		}
+		if !isMissing(err) {
 			return all, err
 		}
 	}
+	return all, nil
 }
 
 // hasOwn reports whether the target has a segment that is what its name says.
@@ -143,15 +155,11 @@ func (a *analyzer) hasOwn(ctx context.Context, wal targetWAL, s pgdata.SegNo) bo
 	return err == nil
 }
 
-func (a *analyzer) readOwnWAL(ctx context.Context, wal targetWAL, oldest pgdata.SegNo, end pgdata.LSN) (all ownWAL, err error) {
+// firstRecord is where the first record of a segment begins.
+func (a *analyzer) firstRecord(ctx context.Context, wal targetWAL, s pgdata.SegNo) (pgdata.LSN, error) {
 	r := walreader.NewReader(wal, a.format)
-	all.begin, err = r.FindNextRecord(ctx, a.geo.SegStart(oldest))
-	_ = r.Close()
-	if err != nil {
-		return all, err
-	}
-	all.changed, all.events, err = a.readChanges(ctx, wal, all.begin, end)
-	return all, err
+	defer func() { _ = r.Close() }()
+	return r.FindNextRecord(ctx, a.geo.SegStart(s))
 }
 
 // pageWitness compares pages of both sides.
@@ -190,7 +198,7 @@ func (w *pageWitness) sample(blocks pgdata.ChangedBlocks) []source.Range {
 // just have been writing it.
 func (w *pageWitness) compare(ctx context.Context, ranges []source.Range) error {
 	for again := 2; len(ranges) > 0; again-- {
-		theirs := pages{sizes: w.a.geo.BlockSize, of: map[source.Range][]byte{}}
+		theirs := pages{size: int64(w.a.geo.BlockSize), of: map[source.Range][]byte{}}
 		if err := w.a.source.Fetch(ctx, slices.Values(ranges), &theirs); err != nil {
 			return err
 		}
@@ -245,22 +253,21 @@ func (w *pageWitness) judge(mine, theirs []byte) (own pgdata.LSN, is whose) {
 
 // pages collects what a source sends of pages, by range.
 type pages struct {
-	sizes uint32
-	mu    sync.Mutex
-	of    map[source.Range][]byte
+	size int64
+	mu   sync.Mutex
+	of   map[source.Range][]byte
 }
 
 func (p *pages) WriteAt(path string, data []byte, offset int64) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	size := int64(p.sizes)
 	for len(data) > 0 {
-		within := offset % size
-		r := source.Range{Path: path, Offset: offset - within, Length: size}
+		within := offset % p.size
+		r := source.Range{Path: path, Offset: offset - within, Length: p.size}
 		if p.of[r] == nil {
-			p.of[r] = make([]byte, 0, size)
+			p.of[r] = make([]byte, 0, p.size)
 		}
-		n := min(size-within, int64(len(data)))
+		n := min(p.size-within, int64(len(data)))
 		if int64(len(p.of[r])) == within { // else a part is missing, and it stays too short
 			p.of[r] = append(p.of[r], data[:n]...)
 		}

@@ -8,8 +8,10 @@ import "github.com/gorewind/gorewind/pgdata"
 type changes struct {
 	relSegBlocks pgdata.BlockNumber
 	blocks       pgdata.ChangedBlocks
-	limits       pgdata.Changes     // of which only the limits are used
-	spare        []*pgdata.BlockSet // empty ones, to be used again
+	limits       pgdata.Changes               // of which only the limits are used
+	spare        []*pgdata.BlockSet           // empty ones, to be used again
+	wanted       func(pgdata.RelSegment) bool // files of which nothing else is kept; nil: all
+	unwanted     pgdata.BlockSet              // of all others
 	recent       [64]struct {
 		file pgdata.RelSegment
 		set  *pgdata.BlockSet // nil: unused
@@ -68,38 +70,45 @@ func (c *changes) addBlocks(rec *Record) {
 func (c *changes) addLimits(f Format, rec *Record) {
 	if l, fork, ok := f.StorageCreate(rec); ok {
 		if fork == pgdata.MainFork || fork == pgdata.InitFork {
-			c.limits.Limit(l, 0)
+			c.limit(l, 0)
 		}
 		return
 	}
 	if l, blocks, main, ok := f.StorageTruncate(rec); ok {
 		if main {
-			c.limits.Limit(l, blocks)
+			c.limit(l, blocks)
 		}
 		return
 	}
 	if e, ok := f.Ended(rec); ok {
 		for l := range e.Relations() {
-			c.limits.Limit(l, 0)
+			c.limit(l, 0)
 		}
 		return
 	}
 	c.addDatabase(f, rec)
 }
 
+// limit notes a limit, if it is of something that is wanted.
+func (c *changes) limit(l pgdata.RelFileLocator, b pgdata.BlockNumber) {
+	if c.wanted == nil || c.wanted(pgdata.RelSegment{Locator: l}) {
+		c.limits.Limit(l, b)
+	}
+}
+
 // addDatabase adds the limits of all relations of a database.
 func (c *changes) addDatabase(f Format, rec *Record) {
 	if made, ok := f.DatabaseCopy(rec); ok {
-		c.limits.Limit(pgdata.RelFileLocator{Tablespace: made.Tablespace, Database: made.Database}, 0)
+		c.limit(pgdata.RelFileLocator{Tablespace: made.Tablespace, Database: made.Database}, 0)
 		return
 	}
 	if database, tablespace, ok := f.DatabaseCreate(rec); ok {
-		c.limits.Limit(pgdata.RelFileLocator{Tablespace: tablespace, Database: database}, 0)
+		c.limit(pgdata.RelFileLocator{Tablespace: tablespace, Database: database}, 0)
 		return
 	}
 	if database, tablespaces, ok := f.DatabaseDrop(rec); ok {
 		for _, t := range tablespaces {
-			c.limits.Limit(pgdata.RelFileLocator{Tablespace: t, Database: database}, 0)
+			c.limit(pgdata.RelFileLocator{Tablespace: t, Database: database}, 0)
 		}
 	}
 }
@@ -107,6 +116,9 @@ func (c *changes) addDatabase(f Format, rec *Record) {
 // set returns the set of a file.
 func (c *changes) set(file pgdata.RelSegment) *pgdata.BlockSet {
 	set := c.blocks[file]
+	if set == nil && c.wanted != nil && !c.wanted(file) {
+		return &c.unwanted
+	}
 	if set == nil {
 		if n := len(c.spare); n > 0 {
 			set, c.spare = c.spare[n-1], c.spare[:n-1]

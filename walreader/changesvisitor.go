@@ -10,9 +10,14 @@ type ChangesVisitor struct {
 	unknown error
 }
 
-// NewChangesVisitor makes one.
-func NewChangesVisitor(f Format) *ChangesVisitor {
-	return &ChangesVisitor{format: f, changes: newChanges(f.Geometry)}
+// NewChangesVisitor makes one that keeps what is of wanted files, and of relations whose
+// first file is wanted; with relation zero it is asked for the directory of a database.
+// Records can name more files than there can be: whoever reads somebody else's WAL
+// bounds memory so. If wanted is nil, all is kept. It is called from several goroutines.
+func NewChangesVisitor(f Format, wanted func(pgdata.RelSegment) bool) *ChangesVisitor {
+	v := &ChangesVisitor{format: f, changes: newChanges(f.Geometry)}
+	v.changes.wanted = wanted
+	return v
 }
 
 // Visit adds what a record changes.

@@ -101,7 +101,7 @@ func ExampleReadSummaryChanges() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		err = walreader.ReadSummaryChanges(f, f.Name(), geometry, &changes)
+		err = walreader.ReadSummaryChanges(f, f.Name(), geometry, nil, &changes)
 		_ = f.Close()
 		if err != nil {
 			log.Fatal(err)

@@ -257,12 +257,35 @@ func TestLimitsOfChanges(t *testing.T) {
 func readChanges(t *testing.T, segs walreader.Segments, f walreader.Format, from, to pgdata.LSN) pgdata.Changes {
 	t.Helper()
 	read, err := walreader.Read(t.Context(), segs, f, walreader.ReadRequest{
-		From: from, To: to, Visitor: func() walreader.Visitor { return walreader.NewChangesVisitor(f) },
+		From: from, To: to, Visitor: func() walreader.Visitor { return walreader.NewChangesVisitor(f, nil) },
 	})
 	require.NoError(t, err)
 	changes, err := read.Visitor.(*walreader.ChangesVisitor).Changes()
 	require.NoError(t, err)
 	return changes
+}
+
+// Somebody else's WAL can name any number of files; what is not wanted takes no memory.
+func TestChangesOfUnwantedFilesAreNotKept(t *testing.T) {
+	f := waltest.Format("17")
+	w := waltest.NewBuilder(f)
+	w.Checkpoint(0, w.Pos()+40)
+	for i := range uint32(2000) {
+		other := waltest.HeapTable
+		other.Relation += 1 + i
+		w.Add(waltest.Insert(other, 131071))
+		w.Add(waltest.Insert(waltest.HeapTable, i))
+	}
+	read, err := walreader.Read(t.Context(), w.Segments(), f, walreader.ReadRequest{
+		From: w.Start, To: lastEnd(w), Visitor: func() walreader.Visitor {
+			return walreader.NewChangesVisitor(f, func(s pgdata.RelSegment) bool { return s.Locator == waltest.HeapTable })
+		},
+	})
+	require.NoError(t, err)
+	changes, err := read.Visitor.(*walreader.ChangesVisitor).Changes()
+	require.NoError(t, err)
+	require.Len(t, changes.Blocks, 1)
+	assert.Equal(t, 2000, changes.Blocks[pgdata.RelSegment{Locator: waltest.HeapTable}].Len())
 }
 
 // A record that is not known makes all that was collected worthless, in whichever
@@ -282,7 +305,7 @@ func TestChangesOfUnknownRecordsAreNotCollected(t *testing.T) {
 		w.Add(waltest.Record{Info: 0x40})
 		w.Add(waltest.Insert(waltest.HeapTable, 1))
 		read, err := walreader.Read(t.Context(), w.Segments(), f, walreader.ReadRequest{
-			From: w.Start, To: lastEnd(w), Visitor: func() walreader.Visitor { return walreader.NewChangesVisitor(f) },
+			From: w.Start, To: lastEnd(w), Visitor: func() walreader.Visitor { return walreader.NewChangesVisitor(f, nil) },
 		})
 		require.NoError(t, err)
 		_, err = read.Visitor.(*walreader.ChangesVisitor).Changes()

@@ -93,16 +93,17 @@ func CoverSummaries(have []SummaryName, stretches []pgdata.TimelineStretch) ([]S
 // ReadSummaryChanges reads a WAL summary as [ReadSummary] does, and adds to changes
 // what it says, in the shape in which a [Scan] says what WAL does: blocks and limits
 // of main forks, where an init fork stands for its relation's main fork. Of blocks
-// behind a limit a summary has less than the WAL; they count as changed anyhow. On
-// an error changes is as it was.
-func ReadSummaryChanges(r io.Reader, name string, g pgdata.Geometry, changes *pgdata.Changes) error {
+// behind a limit a summary has less than the WAL; they count as changed anyhow. What
+// is kept wanted says, as for [NewChangesVisitor]. On an error changes is as it was.
+func ReadSummaryChanges(r io.Reader, name string, g pgdata.Geometry, wanted func(pgdata.RelSegment) bool, changes *pgdata.Changes) error {
 	if err := g.Validate(); err != nil {
 		return err
 	}
 	c := newChanges(g)
+	c.wanted = wanted
 	err := ReadSummary(r, name, func(f SummaryFork, blocks []pgdata.BlockNumber) {
 		if f.Limited && (f.Fork == pgdata.MainFork || f.Fork == pgdata.InitFork) {
-			c.limits.Limit(f.Locator, f.Limit)
+			c.limit(f.Locator, f.Limit)
 		}
 		if f.Fork == pgdata.MainFork {
 			for _, b := range blocks {

@@ -144,7 +144,7 @@ func assertSummaries(t *testing.T, c *pgtest.Cluster, history timeline.History, 
 		file, err := os.Open(path)
 		require.NoError(t, err)
 		defer file.Close()
-		require.NoError(t, walreader.ReadSummaryChanges(file, path, f.Geometry, &got))
+		require.NoError(t, walreader.ReadSummaryChanges(file, path, f.Geometry, nil, &got))
 		if i+1 == half {
 			both.Merge(got)
 		}

@@ -100,7 +100,7 @@ func TestADamagedSummaryIsNoticed(t *testing.T) {
 func assertNoSummary(t *testing.T, data []byte) {
 	t.Helper()
 	changes := pgdata.Changes{}
-	err := walreader.ReadSummaryChanges(bytes.NewReader(data), "x.summary", waltest.Format("17").Geometry, &changes)
+	err := walreader.ReadSummaryChanges(bytes.NewReader(data), "x.summary", waltest.Format("17").Geometry, nil, &changes)
 	var e *walreader.SummaryError
 	require.ErrorAs(t, err, &e)
 	require.ErrorIs(t, err, walreader.ErrSummary)
@@ -189,7 +189,7 @@ func TestWhatASummarySaysOfMainForksIsChanged(t *testing.T) {
 	before.Limit(rel, 70001)
 	before.Limit(unlogged, 5)
 	before.Blocks.Add(g, rel, 1)
-	require.NoError(t, walreader.ReadSummaryChanges(iotest.OneByteReader(bytes.NewReader(data)), "", g, &before))
+	require.NoError(t, walreader.ReadSummaryChanges(iotest.OneByteReader(bytes.NewReader(data)), "", g, nil, &before))
 
 	assert.Equal(t, map[pgdata.RelFileLocator]pgdata.BlockNumber{rel: 70000, unlogged: 0, database: 0}, before.Limits)
 	assert.Equal(t, map[pgdata.RelSegment][]pgdata.BlockNumber{
@@ -199,7 +199,13 @@ func TestWhatASummarySaysOfMainForksIsChanged(t *testing.T) {
 		{Locator: rel, Segment: 132}: {71},
 	}, blockLists(before.Blocks))
 
-	assert.Error(t, walreader.ReadSummaryChanges(bytes.NewReader(data), "", pgdata.Geometry{}, &before), "a size of zero")
+	var some pgdata.Changes
+	wanted := func(s pgdata.RelSegment) bool { return s == pgdata.RelSegment{Locator: rel, Segment: 65} || s.Locator == database }
+	require.NoError(t, walreader.ReadSummaryChanges(bytes.NewReader(data), "", g, wanted, &some))
+	assert.Equal(t, map[pgdata.RelFileLocator]pgdata.BlockNumber{database: 0}, some.Limits, "of what is wanted only")
+	assert.Equal(t, map[pgdata.RelSegment][]pgdata.BlockNumber{{Locator: rel, Segment: 65}: {535}}, blockLists(some.Blocks))
+
+	assert.Error(t, walreader.ReadSummaryChanges(bytes.NewReader(data), "", pgdata.Geometry{}, nil, &before), "a size of zero")
 }
 
 // endless is a summary that goes on and on.
