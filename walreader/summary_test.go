@@ -200,7 +200,9 @@ func TestWhatASummarySaysOfMainForksIsChanged(t *testing.T) {
 	}, blockLists(before.Blocks))
 
 	var some pgdata.Changes
-	wanted := func(s pgdata.RelSegment) bool { return s == pgdata.RelSegment{Locator: rel, Segment: 65} || s.Locator == database }
+	wanted := func(s pgdata.RelSegment) bool {
+		return s == pgdata.RelSegment{Locator: rel, Segment: 65} || s.Locator == database
+	}
 	require.NoError(t, walreader.ReadSummaryChanges(bytes.NewReader(data), "", g, wanted, &some))
 	assert.Equal(t, map[pgdata.RelFileLocator]pgdata.BlockNumber{database: 0}, some.Limits, "of what is wanted only")
 	assert.Equal(t, map[pgdata.RelSegment][]pgdata.BlockNumber{{Locator: rel, Segment: 65}: {535}}, blockLists(some.Blocks))
