@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Makes all that is published of a release, in DIRECTORY, which is made anew:
-# archives for every platform, packages for Debian and Red Hat, a list of what is
-# in the program (SBOM), and SHA256SUMS. The same commit gives the same bytes.
+# Makes all that is published of a release, in DIRECTORY, where only what an earlier
+# run made is removed: archives for every platform, packages for Debian and Red Hat,
+# a list of what is in the program (SBOM), and SHA256SUMS. The same commit gives the
+# same bytes.
 #
 #   VERSION=… COMMIT=… PLATFORMS='OS/ARCH …' LDFLAGS=… packaging/dist.sh DIRECTORY
 set -euo pipefail
@@ -31,8 +32,8 @@ release=${VERSION#v}
 PACKAGE_VERSION=$(sed -E 's/-dirty$/.dirty/; s/-([0-9]+)-g/+\1.g/; s/-/~/g; /^[0-9]+\.[0-9]/!s/^/0~git/' <<<"$release")
 export PACKAGE_VERSION
 
-rm -rf "$out"
 mkdir -p "$out"
+rm -f "$out"/gorewind[-_]* "$out/SHA256SUMS"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -73,5 +74,5 @@ done
 sed '/^ *"timestamp": /d' "$work/sbom.json" >"$out/gorewind-$release.cdx.json"
 
 cd "$out"
-sha256sum -- * >"$work/sums"
+sha256sum -- gorewind[-_]* >"$work/sums"
 mv "$work/sums" SHA256SUMS

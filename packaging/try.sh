@@ -102,6 +102,28 @@ inside dpkg -r gorewind >/dev/null
 says 'pg_rewind of 2' $place/pg_rewind
 [ ! -e "$root$place/pg_rewind.postgresql" ] || fail "removing the package left pg_rewind.postgresql"
 
+# An administrator's own diversion is left alone, and in nobody's way.
+inside dpkg -i /gorewind.deb >/dev/null
+inside dpkg-divert --quiet --local --rename --divert $place/pg_rewind.mine --add $place/pg_rewind
+printf '#!/bin/sh\necho pg_rewind of mine\n' >"$root$place/pg_rewind"
+chmod 755 "$root$place/pg_rewind"
+inside dpkg -r gorewind >/dev/null
+says 'pg_rewind of mine' $place/pg_rewind
+says 'pg_rewind of 2' $place/pg_rewind.mine
+
+# A link that was begun and not made, and one that was taken away and not given back.
+inside dpkg -i /gorewind.deb >/dev/null
+rm "$root$place/pg_rewind"
+inside dpkg-divert --quiet --local --rename --remove $place/pg_rewind
+for then in on off; do
+	inside dpkg-divert --quiet --local --rename --divert $place/pg_rewind.postgresql --add $place/pg_rewind
+	inside gorewind-links $then 17
+	[ $then = off ] || says 'pg_rewind (PostgreSQL) *gorewind *' $place/pg_rewind -V
+	inside gorewind-links off 17
+	says 'pg_rewind of 2' $place/pg_rewind
+done
+inside dpkg -r gorewind >/dev/null
+
 # As in PGDG's RPMs, where no package manager keeps the link.
 mkdir -p "$root/usr/pgsql-17/bin"
 printf '#!/bin/sh\necho pg_rewind of RPM\n' >"$root/usr/pgsql-17/bin/pg_rewind"

@@ -61,11 +61,37 @@ func isEnd(err error) bool {
 // forward. Where nothing ends for longer than any record is, it gives up: whoever
 // says where WAL ends need not tell the truth.
 func LastRecordEnd(ctx context.Context, segs Segments, f Format, limit pgdata.LSN) (pgdata.LSN, error) {
-	r := NewReader(segs, f)
+	end, sure, err := lastRecordEnd(ctx, segs, f, limit, true)
+	if !sure && ctx.Err() == nil {
+		end, _, err = lastRecordEnd(ctx, segs, f, limit, false)
+	}
+	return end, err
+}
+
+// lastRecordEnd is LastRecordEnd. With leaps it goes over the empty rest of a segment
+// without reading it, and is sure only if there is nothing that it went over, or a switch
+// to the next segment ends what it found: only behind that is the rest of a segment empty
+// wherever a part of it is. Elsewhere there is a hole where a disk lost something.
+func lastRecordEnd(ctx context.Context, segs Segments, f Format, limit pgdata.LSN, leaps bool) (end pgdata.LSN, sure bool, err error) {
+	r := &backwards{Reader: NewReader(segs, f), leaps: leaps}
 	defer func() { _ = r.Close() }()
 	if r.err != nil {
-		return 0, r.err
+		return 0, true, r.err
 	}
+	end, err = r.lastRecordEnd(ctx, limit)
+	return end, !r.leapt || r.switched, err
+}
+
+// backwards is a reader that looks for the end of WAL.
+type backwards struct {
+	*Reader
+	leaps    bool // over what is empty
+	leapt    bool
+	switched bool // the last record that was read is a switch to the next segment
+}
+
+func (r *backwards) lastRecordEnd(ctx context.Context, limit pgdata.LSN) (pgdata.LSN, error) {
+	f := &r.f
 	floor := limit - min(limit, maxRecordSize+unwrittenSegments*pgdata.LSN(f.Geometry.WALSegSize))
 	lsn, unfinished := limit, 0
 	empty := int(unwrittenSegments * f.Geometry.WALSegSize / f.Geometry.WALBlockSize)
@@ -106,15 +132,15 @@ const (
 // emptyFrom is where what is empty up to the page at lsn, or not written, begins in its
 // segment. Behind a switch to the next segment that can be all of it, which is not worth
 // being read from a distance.
-func (r *Reader) emptyFrom(ctx context.Context, lsn pgdata.LSN) pgdata.LSN {
+func (r *backwards) emptyFrom(ctx context.Context, lsn pgdata.LSN) pgdata.LSN {
 	g := &r.f.Geometry
 	size := pgdata.LSN(g.WALBlockSize)
 	written := g.SegStart(g.SegNo(lsn))
-	for written < lsn {
+	for r.leaps && written < lsn {
 		middle := written + (lsn-written)/2/size*size
 		pg, err := r.pages.probe(ctx, middle)
 		if errors.Is(err, ErrEndOfWAL) || err == nil && !pg.has(flagContRecord) && allZero(pg[r.f.headerSize(middle):]) {
-			lsn = middle
+			lsn, r.leapt = middle, true
 		} else { // what is wrong with it, if that is it, whoever reads it will say
 			written = middle + size
 		}
@@ -124,7 +150,7 @@ func (r *Reader) emptyFrom(ctx context.Context, lsn pgdata.LSN) pgdata.LSN {
 
 // startBefore finds the last page before lsn, and not before floor, on which a record
 // starts before limit: that record and the page.
-func (r *Reader) startBefore(ctx context.Context, lsn, floor, limit pgdata.LSN) (start, at pgdata.LSN, err error) {
+func (r *backwards) startBefore(ctx context.Context, lsn, floor, limit pgdata.LSN) (start, at pgdata.LSN, err error) {
 	g := &r.f.Geometry
 	checked := pgdata.LSN(1) // a segment that was begun; none begins there
 	for lsn > 0 {
@@ -178,9 +204,12 @@ func (r *Reader) startOn(pg page, lsn pgdata.LSN) pgdata.LSN {
 
 // lastEnd reads on. It returns zero if no record ends before limit, and then whether
 // one begins.
-func (r *Reader) lastEnd(ctx context.Context, limit pgdata.LSN) (end pgdata.LSN, begun bool, err error) {
+func (r *backwards) lastEnd(ctx context.Context, limit pgdata.LSN) (end pgdata.LSN, begun bool, err error) {
 	for r.pos < limit {
 		rec, err := r.step(ctx)
+		if rec != nil {
+			r.switched = rec.isSwitch()
+		}
 		switch {
 		case errors.Is(err, ErrEndOfWAL), errors.Is(err, ErrTornRecord), errors.Is(err, fs.ErrNotExist):
 			return end, !errors.Is(err, ErrEndOfWAL), nil

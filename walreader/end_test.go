@@ -370,3 +370,24 @@ func TestTheEmptyRestOfASegmentIsNotRead(t *testing.T) {
 		}
 	}
 }
+
+// Only behind a switch to the next segment is all empty where a part of it is. Elsewhere
+// it is what a disk lost, and the end lies behind it.
+func TestTheEndIsNotTakenForAHoleBeforeIt(t *testing.T) {
+	f := waltest.Format("17")
+	f.Geometry.WALSegSize = 16 << 20
+	w := waltest.NewBuilder(f)
+	for range 15_000_000 / 5000 {
+		w.Add(waltest.Message(5000))
+	}
+	last := w.Add(waltest.Message(10))
+	limit := last.End + 200_000
+	segs := w.Segments()
+	page := pgdata.LSN(f.Geometry.WALBlockSize)
+	begin := f.Geometry.SegStart(f.Geometry.SegNo(limit))
+	hole := (f.Geometry.PageStart(limit) - begin) / 2 / page * page // where a bisection looks first
+	clear(segs.Files[f.Geometry.SegNo(limit)][hole:][:page])
+	end, err := lastRecordEnd(segs, f, limit)
+	require.NoError(t, err)
+	assert.Equal(t, last.End, end)
+}

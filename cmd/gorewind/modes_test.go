@@ -18,7 +18,7 @@ import (
 func TestModesDoNotDependOnTheUmask(t *testing.T) {
 	sh, err := exec.LookPath("sh")
 	if err != nil {
-		t.Skipf("no shell to set a umask: %v", err)
+		t.Skipf("sh is needed, install it: %v", err)
 	}
 	for _, c := range []struct {
 		name, umask            string
@@ -51,7 +51,7 @@ func TestModesDoNotDependOnTheUmask(t *testing.T) {
 func TestReportsAndPlansHaveTheModeThatTheUmaskAllows(t *testing.T) {
 	sh, err := exec.LookPath("sh")
 	if err != nil {
-		t.Skipf("no shell to set a umask: %v", err)
+		t.Skipf("sh is needed, install it: %v", err)
 	}
 	for _, c := range []struct {
 		umask string

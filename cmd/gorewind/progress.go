@@ -84,7 +84,7 @@ func (p *progress) copied(r *rewind.Progress) string {
 // line says how far an activity is, as in "copying: 45%, 1.2 GB of 2.6 GB, 110 MB/s, 13 s left".
 func (p *progress) line(r *rewind.Progress) string {
 	var parts []string
-	done, total := min(r.DoneBytes, max(r.TotalBytes, r.DoneBytes)), r.TotalBytes
+	done, total := r.DoneBytes, r.TotalBytes
 	amount := report.Bytes
 	share := func(done, total int64) string { return report.Bytes(done) + " of " + report.Bytes(total) }
 	if countsFiles(r) {

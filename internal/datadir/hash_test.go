@@ -84,7 +84,7 @@ func (a after) Write(b []byte) (int, error) {
 
 func TestAFileStaysOpenWhileItsRangesAreHashed(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("Windows removes no file that is open, which is how this test tells that it is")
+		t.Skip("Windows removes no file that is open, which is how this test tells that it is: run it on another system")
 	}
 	dir, _ := cluster(t)
 	d := open(t, dir)

@@ -30,6 +30,9 @@ var embedded = []struct{ major, version string }{
 	{"18", "18.3.0"},
 }
 
+// embeddedAdvice is what to do where one is not available.
+const embeddedAdvice = "its first use downloads it from repo1.maven.org and keeps it: run the tests once with a network that reaches that"
+
 // Embedded returns the downloadable server of a major, such as "17". The first
 // call on a machine downloads it; several processes may do so at a time. The
 // error wraps ErrUnavailable if there is none or it cannot be had.
@@ -38,7 +41,7 @@ func Embedded(ctx context.Context, major string) (*Installation, error) {
 		if e.major == major {
 			dir, err := fetchEmbedded(ctx, e.version)
 			if err != nil {
-				return nil, fmt.Errorf("PostgreSQL %s is %w: %w", e.version, ErrUnavailable, err)
+				return nil, fmt.Errorf("PostgreSQL %s is %w: %w (%s)", e.version, ErrUnavailable, err, embeddedAdvice)
 			}
 			return inspectOnce(filepath.Join(dir, "bin"))
 		}

@@ -59,6 +59,9 @@ func missingGenuine() (majors []string) {
 	return majors
 }
 
+// genuineAdvice is what to do where one is not available.
+const genuineAdvice = "its first use fetches it from Debian's mirror: run the tests once on Debian with a network, or name the directory of its programs in " + envBinDirs
+
 // genuineMajor returns one that genuine.sh installs.
 func genuineMajor(ctx context.Context, major string) (*Installation, error) {
 	cache, err := cacheDir()
@@ -69,7 +72,7 @@ func genuineMajor(ctx context.Context, major string) (*Installation, error) {
 	bin := filepath.Join(dir, major, "bin")
 	if !isDir(bin) {
 		if err := installGenuine(ctx, dir, major); err != nil {
-			return nil, fmt.Errorf("PostgreSQL %s with all its programs is %w: %w", major, ErrUnavailable, err)
+			return nil, fmt.Errorf("PostgreSQL %s with all its programs is %w: %w (%s)", major, ErrUnavailable, err, genuineAdvice)
 		}
 	}
 	return inspectOnce(bin)

@@ -21,8 +21,9 @@ const SmallDiskBytes = 24 << 20
 func SmallDisk(t T) (dir, missing string) {
 	t.Helper()
 	if dir = os.Getenv(envSmallDisk); dir == "" {
-		if missing = os.Getenv(envSmallDiskError); missing == "" {
-			missing = "only tests that root started have a small file system"
+		missing = "a small file system is needed, which only root can mount: run the tests as root"
+		if why := os.Getenv(envSmallDiskError); why != "" {
+			missing = "a small file system is needed, and root may mount none here, run the tests where it may (CAP_SYS_ADMIN): " + why
 		}
 		return "", missing
 	}

@@ -73,7 +73,7 @@ func TestReplacedFilesKeepWhatTheSystemKnowsOfThem(t *testing.T) {
 		}
 		require.NoError(t, os.Chown(tgt.Join(p), -1, gid))
 		if err := unix.Setxattr(tgt.Join(p), accessList, readableFor(12345), 0); err != nil {
-			t.Skipf("the file system of %q has no access control lists: %v", tgt.Name(), err)
+			t.Skipf("the file system of %q has no access control lists, set TMPDIR to one that has them: %v", tgt.Name(), err)
 		}
 	}
 	require.NoError(t, unix.Setxattr(tgt.Name(), defaultList, readableFor(54321), 0), "which new files get")

@@ -57,7 +57,7 @@ func refuse(t *testing.T, errno syscall.Errno, numbers ...uint32) {
 	prog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 	_, _, got := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))
 	if got != 0 {
-		t.Skipf("no system calls can be refused here: %v", got)
+		t.Skipf("no system calls can be refused here, which takes a kernel with seccomp filters: %v", got)
 	}
 }
 
@@ -170,7 +170,7 @@ func TestAReadOnlyTargetCanBeLookedAt(t *testing.T) {
 			AmbientCaps: []uintptr{unix.CAP_SYS_ADMIN},
 		})
 		if err != nil && out == "" {
-			t.Skipf("an ordinary user may mount nothing here: %v", err)
+			t.Skipf("this takes user namespaces, which are switched off here (user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns): %v", err)
 		}
 		require.NoError(t, err, out)
 		return

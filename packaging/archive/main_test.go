@@ -56,7 +56,7 @@ func TestTheSameFilesGiveTheSameArchive(t *testing.T) {
 func TestWhatIsNoRegularFileIsNotPacked(t *testing.T) {
 	dir := tree(t, false, "gorewind")
 	if err := os.Symlink("gorewind", filepath.Join(dir, "pg_rewind")); err != nil {
-		t.Skipf("no symbolic links here: %v", err)
+		t.Skipf("symbolic links are needed, on Windows switch on its developer mode: %v", err)
 	}
 	err := create(filepath.Join(t.TempDir(), "x.zip"), dir, time.Unix(0, 0))
 	assert.ErrorContains(t, err, "pg_rewind is not a regular file")
