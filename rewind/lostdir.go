@@ -141,16 +141,7 @@ func (r *Rewind) checkLostDir(dir string) (again bool, err error) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return false, fmt.Errorf("%w: directory %q for what is lost: %w", ErrOptions, dir, datadir.Reason(err))
 	}
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return false, err
-	}
-	for at := abs; at != filepath.Dir(at); at = filepath.Dir(at) {
-		if same, err := sameFile(at, r.target.Name()); err == nil && same {
-			return false, fmt.Errorf("%w: directory %q for what is lost is in the target, where the rewind would remove it: give another one", ErrOptions, dir)
-		}
-	}
-	return again, nil
+	return again, r.outsideOfTarget(dir)
 }
 
 // lostMark tells of which state of which target something was saved.

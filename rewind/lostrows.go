@@ -200,8 +200,13 @@ func (a *analyzer) dollars() bool {
 	if err != nil {
 		return false
 	}
-	locale, _ := conf.Lookup("lc_monetary")
-	return locale == "" || locale == "C" || locale == "POSIX" || strings.HasPrefix(locale, "C.") || strings.HasPrefix(locale, "en_US")
+	return areDollars(conf.Lookup("lc_monetary"))
+}
+
+// areDollars tells that of lc_monetary. If that is empty, the locale is the one of the
+// server's environment, which is not known.
+func areDollars(locale string, set bool) bool {
+	return !set || locale == "C" || locale == "POSIX" || strings.HasPrefix(locale, "C.") || strings.HasPrefix(locale, "en_US")
 }
 
 // Changes yields the lost rows in the order in which their transactions committed; see
@@ -279,7 +284,8 @@ func lookup(finder source.RowFinder) export.Lookup {
 	}
 }
 
-// outsideOfTarget refuses a directory that lies in the target.
+// outsideOfTarget refuses a directory that lies in the target, where a rewind would
+// remove it.
 func (r *Rewind) outsideOfTarget(dir string) error {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -287,7 +293,7 @@ func (r *Rewind) outsideOfTarget(dir string) error {
 	}
 	for at := abs; at != filepath.Dir(at); at = filepath.Dir(at) {
 		if same, err := sameFile(at, r.target.Name()); err == nil && same {
-			return fmt.Errorf("%w: directory %q is in the target: give another one", ErrOptions, dir)
+			return fmt.Errorf("%w: directory %q is in the target, where a rewind would remove it: give another one", ErrOptions, dir)
 		}
 	}
 	return nil

@@ -198,3 +198,24 @@ func FuzzDecode(f *testing.F) {
 		_, _ = heapwal.Rows(&records[0])
 	})
 }
+
+// What was in a place before is not taken for what came there, where that is not known.
+func TestARowThatIsNotKnownHidesWhatWasInItsPlace(t *testing.T) {
+	at := func(b ...byte) waltest.Block {
+		return waltest.Block{Locator: waltest.HeapTable, Block: 7, Data: header(b...)}
+	}
+	prefixed := at(text("new")...)
+	prefixed.Data = append([]byte{1, 0}, prefixed.Data...)
+	format, records := read(t, "18",
+		waltest.Record{Rmgr: rmgrHeap, XID: 700, Main: []byte{2, 0, 0}, Blocks: []waltest.Block{at(text("gone")...)}},
+		// From a version that is neither in the WAL nor in an image.
+		waltest.Record{Rmgr: rmgrHeap, Info: 0x40, XID: 701, Main: []byte{0xBD, 2, 0, 0, 1, 0, 0, 0x20, 0, 0, 0, 0, 2, 0}, Blocks: []waltest.Block{prefixed}},
+	)
+	redo := heapwal.NewRedo(format, func(pgdata.RelFileLocator) bool { return true })
+	for i := range records {
+		require.NoError(t, redo.Add(&records[i]))
+	}
+	tuples, err := redo.Tuples(waltest.HeapTable, 7, nil)
+	require.NoError(t, err)
+	assert.Empty(t, tuples)
+}

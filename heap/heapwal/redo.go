@@ -165,6 +165,7 @@ func (r *Redo) change(xid uint32, c *Change) {
 	}
 	b := r.block(c.Locator, c.New.Block)
 	delete(b.ending, c.New.Offset)
+	delete(b.rows, c.New.Offset) // it is gone, whether or not it is known what came
 	if !c.NewRow.Known || old == nil && (c.NewRow.Prefix > 0 || c.NewRow.Suffix > 0) {
 		return // it is in the image; without images, it is lost
 	}

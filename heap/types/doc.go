@@ -118,6 +118,9 @@ func (p *Printer) append(dst []byte, typ uint32, raw []byte, depth int) ([]byte,
 	if t == nil {
 		return nil, fmt.Errorf("type %d is not in the catalog: %w", typ, ErrUnknown)
 	}
+	if t.Kind == 'd' {
+		return p.append(dst, t.Base, raw, depth+1)
+	}
 	b, err := p.Bytes(t.Len, raw)
 	if err != nil {
 		return nil, err
@@ -129,8 +132,6 @@ func (p *Printer) append(dst []byte, typ uint32, raw []byte, depth int) ([]byte,
 		return write(p, dst, b)
 	}
 	switch {
-	case t.Kind == 'd':
-		return p.append(dst, t.Base, raw, depth+1)
 	case t.Kind == 'e':
 		return t.label(dst, b)
 	case t.Kind == 'c':

@@ -175,8 +175,13 @@ func tsvector(_ *Printer, dst, b []byte) ([]byte, error) {
 	if count < 0 || 4*count > int64(len(b)-4) {
 		return nil, corrupt("a tsvector of %d lexemes in %d bytes", count, len(b))
 	}
-	texts := b[4+4*count:]
+	texts, begin := b[4+4*count:], len(dst)
 	for i := range count {
+		// Who lets lexemes lie in each other makes much of little. Those that do not take
+		// less: two characters for a byte, seven for the two of a position.
+		if len(dst)-begin > 4*len(b) {
+			return nil, corrupt("a tsvector of %d bytes whose lexemes lie in each other", len(b))
+		}
 		entry := binary.LittleEndian.Uint32(b[4+4*i:])
 		length, at := int(entry>>1&0x7FF), int(entry>>12)
 		if at+length > len(texts) {

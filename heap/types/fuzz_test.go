@@ -4,6 +4,9 @@ import (
 	"encoding/binary"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/gorewind/gorewind/heap"
 	"github.com/gorewind/gorewind/heap/types"
 )
@@ -121,5 +124,26 @@ func TestEmptyAndShortValuesAreErrorsOrTexts(t *testing.T) {
 			}
 			_, _ = p.Text(oid, raw)
 		}
+	}
+}
+
+// Lexemes do not share their bytes: little could be made very much.
+func TestLexemesThatLieInEachOtherAreRefused(t *testing.T) {
+	const lexemes = 2000
+	vector := binary.LittleEndian.AppendUint32(nil, lexemes)
+	query := binary.LittleEndian.AppendUint32(nil, 2*lexemes-1)
+	for i := range lexemes {
+		vector = binary.LittleEndian.AppendUint32(vector, 2047<<1)
+		if i < lexemes-1 {
+			query = append(query, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) // &, of this one and what follows
+		}
+		query = append(query, 1, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0x07, 0, 0)
+	}
+	for typ, b := range map[uint32][]byte{3614: vector, 3615: query} {
+		b = append(b, make([]byte, 2048)...)
+		text, err := printer().Text(typ, append(binary.LittleEndian.AppendUint32(nil, uint32(len(b)+4)<<2), b...))
+		assert.Zero(t, len(text), typ)
+		require.ErrorIs(t, err, heap.ErrCorrupt, typ)
+		assert.ErrorContains(t, err, "lexeme", typ)
 	}
 }

@@ -190,6 +190,9 @@ func (w *jsonPath) item(dst []byte, at int, inKey, brackets bool, depth int) ([]
 	if depth > maxDepth*100 {
 		return nil, corrupt("items of a jsonpath in each other")
 	}
+	if len(dst) > maxText {
+		return nil, corrupt("a jsonpath that takes more than %d bytes", maxText)
+	}
 	i, err := w.read(at)
 	if err != nil {
 		return nil, err

@@ -34,6 +34,7 @@ func tsquery(_ *Printer, dst, b []byte) ([]byte, error) {
 		return dst, nil
 	}
 	q := query{items: b[4 : 4+count*queryItem], lexemes: b[4+count*queryItem:]}
+	q.left = len(q.lexemes)
 	text, err := q.infix(0, false, 0)
 	if err == nil && len(q.items) > 0 {
 		err = corrupt("a tsquery with %d bytes of items to spare", len(q.items))
@@ -42,7 +43,10 @@ func tsquery(_ *Printer, dst, b []byte) ([]byte, error) {
 }
 
 // query is what is not written yet of one.
-type query struct{ items, lexemes []byte }
+type query struct {
+	items, lexemes []byte
+	left           int // bytes that lexemes can have yet: none has those of another one
+}
 
 func (q *query) infix(outer int, rightOfPhrase bool, depth int) ([]byte, error) {
 	if len(q.items) < queryItem || depth > maxDepth*100 {
@@ -107,7 +111,7 @@ func (q *query) lexeme(item []byte) ([]byte, error) {
 	weights, prefix := item[1], item[2] != 0
 	where := binary.LittleEndian.Uint32(item[8:])
 	length, at := int(where&0xFFF), int(where>>12)
-	if at+length > len(q.lexemes) {
+	if q.left -= length; q.left < 0 || at+length > len(q.lexemes) {
 		return nil, corrupt("a lexeme of %d bytes at %d of %d", length, at, len(q.lexemes))
 	}
 	dst := []byte{'\''}

@@ -267,3 +267,29 @@ func TestTablesThatWereMadeAndDroppedAreTold(t *testing.T) {
 		}
 	})
 }
+
+// What was in a column that has become another one is not read as that, also where the
+// catalogs as of the fork do not have the column: it was added since, or they were
+// rewritten.
+func TestColumnsAreNotReadAsWhatTheyBecame(t *testing.T) {
+	pgtest.EachOf(t, []string{"9.6", "18"}, func(t *testing.T, in *pgtest.Installation) {
+		for _, c := range []struct{ name, before, after, rewrite string }{
+			{"added", "CREATE TABLE t (id int)", "ALTER TABLE t ADD COLUMN v int", "SELECT 1"},
+			{"added, and the table rewritten", "CREATE TABLE t (id int)", "ALTER TABLE t ADD COLUMN v int; VACUUM FULL t", "SELECT 1"},
+			{"columns gone", "CREATE TABLE t (id int, v int)", "SELECT 1", "VACUUM FULL pg_attribute"},
+			{"nothing known of the fork", "CREATE TABLE t (v int)", "ALTER TABLE t SET (fillfactor = 90)", "VACUUM FULL pg_enum"},
+		} {
+			s := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"autovacuum": "off"}})
+			s.Start(t)
+			s.Exec(t, c.before, "CHECKPOINT")
+			fork := s.InsertLSN(t)
+			s.Exec(t, strings.Split(c.after, "; ")...)
+			s.Exec(t, "INSERT INTO t (v) VALUES (1000)", "ALTER TABLE t ALTER v TYPE date USING date '2020-01-01' + v", c.rewrite)
+			s.Stop(t, pgtest.Fast)
+			list, _, _ := find(t, s, fork, nil)
+			if assert.Len(t, list, 1, c.name) {
+				assert.Equal(t, "()", list[0].new, c.name)
+			}
+		}
+	})
+}

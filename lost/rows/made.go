@@ -25,6 +25,7 @@ type made struct {
 // madeTable is what was written of a table.
 type madeTable struct {
 	columns map[int]catalog.Column // by their numbers, as they were written last
+	older   map[int]bool           // those that were there before they were written first
 	retyped bool                   // one was written that reads values in another way
 }
 
@@ -111,10 +112,13 @@ func (m *made) change(db *database, xid uint32, c *heapwal.Change) {
 	id := tableID{db.info.OID, relation}
 	of := m.tables[id]
 	if of == nil {
-		of = &madeTable{columns: map[int]catalog.Column{}}
+		of = &madeTable{columns: map[int]catalog.Column{}, older: map[int]bool{}}
 		m.tables[id] = of
 	}
-	if was, has := of.columns[number]; has && !readsAlike(&was, &column) {
+	switch was, has := of.columns[number]; {
+	case !has:
+		of.older[number] = c.Op == heapwal.Update
+	case !readsAlike(&was, &column):
 		of.retyped = true
 	}
 	of.columns[number] = column
@@ -147,8 +151,8 @@ func (m *made) columns(id tableID, then []catalog.Column) (columns []catalog.Col
 		}
 	}
 	for n, c := range of.columns {
-		if n <= len(then) && !readsAlike(&then[n-1], &c) {
-			return nil, false
+		if n <= len(then) && !readsAlike(&then[n-1], &c) || n > len(then) && of.older[n] {
+			return nil, false // it was something else, or nobody knows what
 		}
 		columns[n-1] = c
 	}

@@ -175,7 +175,7 @@ func (r *relations) former(db *database, was *catalog.Relation) *relation {
 	}
 	id := tableID{db.info.OID, was.OID}
 	switch {
-	case now != nil && then != nil && compatible(then, now) && (then.Locator == was.Locator || !r.altered(then, now)):
+	case now != nil && then != nil && compatible(then, now) && r.knowsAdded(id, then, now) && (then.Locator == was.Locator || !r.altered(then, now)):
 		// Columns that were added are missing in older rows, which says so itself.
 		return r.classify(db, now, now, db.end)
 	case now != nil && then != nil && then.Locator == was.Locator:
@@ -228,6 +228,17 @@ func compatible(was, is *catalog.Relation) bool {
 		}
 	}
 	return true
+}
+
+// knowsAdded reports whether the columns that a table has beyond those of the fork were
+// what they are all the time. Some of these can also be columns of the fork whose rows in
+// the catalog are gone.
+func (r *relations) knowsAdded(id tableID, then, now *catalog.Relation) bool {
+	if len(then.Columns) == len(now.Columns) {
+		return true
+	}
+	columns, ok := r.made.columns(id, then.Columns)
+	return ok && compatible(&catalog.Relation{Columns: columns}, now)
 }
 
 // altered reports whether a column of a table was changed behind the fork: what it was
