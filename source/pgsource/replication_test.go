@@ -195,3 +195,21 @@ func TestASourceThatAttacksAStandby(t *testing.T) {
 		})
 	}
 }
+
+// TestASlotOfWhichNobodyHeardIsSpokenOf loses the connection right when the slot was made.
+func TestASlotOfWhichNobodyHeardIsSpokenOf(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+		c := in.InitCluster(t, pgtest.Options{TCP: true})
+		c.Start(t)
+		r, err := rogue.Start("127.0.0.1:"+strconv.Itoa(c.Port()), rogue.Attack{SQL: "pg_create_physical_replication_slot", Kind: 'D', Do: func(*rogue.Victim) bool { return false }})
+		require.NoError(t, err)
+		src := open(t, fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=postgres sslmode=disable", r.Port()))
+		_, err = src.MakeSlot(t.Context(), "made")
+		assert.ErrorContains(t, err, "may be there nevertheless")
+		assert.Equal(t, "1", c.QueryString(t, "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'made'"))
+		r.Close()
+		_, err = src.MakeSlot(t.Context(), "other")
+		require.Error(t, err)
+		assert.NotContains(t, err.Error(), "may be there", "nobody asked for it")
+	})
+}
