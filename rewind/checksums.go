@@ -115,11 +115,12 @@ func (v *verifier) wrong(path string, data []byte, offset int64) (at []int64, er
 		}
 		at = append(at, i)
 		v.mu.Lock()
-		v.doubt = append(v.doubt, doubtful{path, offset + i, bad})
-		many := len(v.doubt) > maxDoubtful
+		if v.doubt = append(v.doubt, doubtful{path, offset + i, bad}); len(v.doubt) > maxDoubtful {
+			err = damagedPages(v.doubt)
+		}
 		v.mu.Unlock()
-		if many {
-			return at, v.damaged(v.doubt)
+		if err != nil {
+			return at, err
 		}
 	}
 	return at, nil
@@ -219,8 +220,13 @@ func (r *Rewind) settle(ctx context.Context, v *verifier) error {
 	if control.DataChecksumVersion != checksumsOn { // they were switched off meanwhile
 		return r.takeAsTheyAre(ctx, held, v.Sink)
 	}
+	return r.sourceDamaged(ctx, damagedPages(held), "Each was read several times. ")
+}
+
+// sourceDamaged says what to do about a source with damaged pages.
+func (r *Rewind) sourceDamaged(ctx context.Context, e *DamagedPagesError, how string) error {
 	return &Explained{
-		Err: v.damaged(held).named(ctx, r.opts.Source, v.version), Detail: "Each was read several times. What the target has there may be good.",
+		Err: e.named(ctx, r.opts.Source, r.plan.Version), Detail: how + "What the target has there may be good.",
 		Hint: "Repair or replace the source, or copy its pages as they are (Options.NoVerifyChecksums).",
 	}
 }
@@ -236,7 +242,7 @@ func (r *Rewind) takeAsTheyAre(ctx context.Context, held []doubtful, to source.S
 	}, to)
 }
 
-func (v *verifier) damaged(list []doubtful) *DamagedPagesError {
+func damagedPages(list []doubtful) *DamagedPagesError {
 	e := new(DamagedPagesError)
 	for _, d := range list {
 		e.Pages = append(e.Pages, DamagedPage{Path: d.path, Block: d.err.Block, LSN: d.err.LSN, Reason: d.err.Error()})

@@ -2,6 +2,7 @@ package rewind
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"os"
@@ -43,6 +44,10 @@ func (r *Rewind) fetch(ctx context.Context, to receiver) (target.Final, error) {
 		files = verified
 	}
 	if err := r.opts.Source.Fetch(ctx, r.fileRanges(&sink.files), files); err != nil {
+		var damaged *DamagedPagesError
+		if errors.As(err, &damaged) {
+			return target.Final{}, r.sourceDamaged(ctx, damaged, "")
+		}
 		if !as[*target.Refusal](err) { // which is the target's
 			err = unreadable(err)
 		}

@@ -308,3 +308,18 @@ func TestADirectoryThatWasCopiedInBetweenIsFinished(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, tgt.Finish(t.Context(), j, true))
 }
+
+// TestTwoNewTablespacesInOneDirectory can be what a mapping asks for, or a source that lies.
+func TestTwoNewTablespacesInOneDirectory(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(dir, link))
+	tgt, _ := newTarget(t, map[string]string{})
+	space := func(oid, to string) filemap.Entry {
+		return filemap.Entry{Path: "pg_tblspc/" + oid, Type: pgdata.Symlink, Link: to, Action: filemap.Create}
+	}
+	v := pgdata.VersionByName("17")
+	require.NoError(t, tgt.Check(&filemap.Plan{Entries: []filemap.Entry{space("1", dir), space("2", t.TempDir())}}, v))
+	err := tgt.Check(&filemap.Plan{Entries: []filemap.Entry{space("1", dir), space("2", link)}}, v)
+	require.ErrorContains(t, err, `the new tablespace "pg_tblspc/1" would lie there, too`)
+}

@@ -45,7 +45,7 @@ var errImmutable = errors.New("it is immutable or append-only: chattr -ia it")
 // lets it, and whether the directories of new tablespaces are free. The error is of
 // type Obstacles.
 func (t *Target) Check(plan *filemap.Plan, v *pgdata.Version) error {
-	c := &checker{t: t, dirs: map[string]uint64{}, readOnly: t.isReadOnly()}
+	c := &checker{t: t, dirs: map[string]uint64{}, spaces: map[string]string{}, readOnly: t.isReadOnly()}
 	if c.readOnly {
 		t.warnOnce("read-only", fmt.Sprintf("the target %q lies on a file system that can only be read: nothing can be done there but to look", t.Name()))
 	}
@@ -55,7 +55,7 @@ func (t *Target) Check(plan *filemap.Plan, v *pgdata.Version) error {
 		switch {
 		case e.Action == filemap.Create && e.Type == pgdata.Symlink:
 			if path.Dir(e.Path) == pgdata.TablespaceRoot {
-				c.note(t.checkTablespace(e, v))
+				c.note(c.tablespace(e, v))
 			}
 			c.place(Symlink, e.Path, e.Link)
 		case e.Action == filemap.Create:
@@ -115,8 +115,9 @@ type checker struct {
 	// readOnly says that the data directory can only be read: whoever only looks is not
 	// to be kept from it, and who writes does not get far.
 	readOnly bool
-	strict   bool            // what is written to, and every directory, must be there
-	made     map[string]bool // or be among these, which the same rewind makes
+	spaces   map[string]string // new tablespaces by their directories
+	strict   bool              // what is written to, and every directory, must be there
+	made     map[string]bool   // or be among these, which the same rewind makes
 }
 
 func (c *checker) note(err error) {
@@ -254,14 +255,21 @@ func (c *checker) directory(p string) {
 	}
 }
 
-// checkTablespace refuses a new tablespace whose directory is missing or serves
-// somebody: on the source's own host it would be the source's.
-func (t *Target) checkTablespace(e *filemap.Entry, v *pgdata.Version) error {
+// tablespace refuses a new tablespace whose directory is missing or serves somebody, if
+// only another new one: on the source's own host it would be the source's.
+func (c *checker) tablespace(e *filemap.Entry, v *pgdata.Version) error {
 	to := e.Link
 	if !filepath.IsAbs(to) {
-		to = filepath.Join(t.Join(pgdata.TablespaceRoot), to)
+		to = filepath.Join(c.t.Join(pgdata.TablespaceRoot), to)
 	}
-	if err := checkFree(to, v); err != nil {
+	err := checkFree(to, v)
+	if at, rerr := filepath.EvalSymlinks(to); err == nil && rerr == nil {
+		if other, taken := c.spaces[at]; taken {
+			err = fmt.Errorf("the new tablespace %q would lie there, too: map one of them to another directory", other)
+		}
+		c.spaces[at] = e.Path
+	}
+	if err != nil {
 		return fmt.Errorf("directory %q of the source's new tablespace %q: %w", to, e.Path, err)
 	}
 	return nil

@@ -26,6 +26,9 @@ var (
 	// A server sends 128 kB at once (MAX_SEND_SIZE, replication/walsender.c), and as many
 	// times as fit on the way until it hears that it was enough.
 	streamAnswer = answer{streamed: true, rows: 1 << 10, width: 256 << 10}
+	// A server says twice that a stream has ended (StartReplication and
+	// exec_replication_command, replication/walsender.c).
+	streamIsOver = answer{}
 )
 
 // maxTrying is how long a server may be silent while the connection of a standby is tried.
@@ -139,7 +142,7 @@ func askAsStandby(ctx context.Context, conn *conn, want source.Standby) error {
 // it without a slot.
 func streamABit(ctx context.Context, conn *conn, want source.Standby) error {
 	pg := conn.pg.PgConn()
-	conn.gate.askOnly(streamAnswer)
+	conn.gate.askOnly(streamAnswer, streamIsOver)
 	front := pg.Frontend()
 	front.Send(&pgproto3.Query{String: fmt.Sprintf("START_REPLICATION %s TIMELINE %d", pglogrepl.LSN(want.Start), want.Timeline)})
 	if err := front.Flush(); err != nil {

@@ -37,6 +37,16 @@ func standbyOf(t *testing.T, c *pgtest.Cluster) source.Standby {
 	}
 }
 
+// forkOf is where a server on timeline 2 left timeline 1.
+func forkOf(t *testing.T, v *pgdata.Version, c *pgtest.Cluster) pgdata.LSN {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(c.Dir, v.WALPath("00000002.history")))
+	require.NoError(t, err)
+	l, err := pgdata.ParseLSN(strings.Fields(string(b))[1])
+	require.NoError(t, err)
+	return l
+}
+
 func TestTheConnectionOfAStandbyIsTriedAndLeavesNothingBehind(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
 		primary := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"max_wal_senders": "3", "max_replication_slots": "4", "log_connections": "on"}})
@@ -74,6 +84,7 @@ func TestTheConnectionOfAStandbyIsTriedAndLeavesNothingBehind(t *testing.T) {
 			{"with a slot that nobody uses", slot("idle", false), "", ""},
 			{"with a slot that is to be made", slot("new", true), "", ""},
 			{"from where the source has not come to yet", func(s *source.Standby) { s.Start += 64 << 20 }, "", ""},
+			{"on a timeline that ends right there", func(s *source.Standby) { s.Timeline, s.Start = 1, forkOf(t, in.Version, c) }, "", ""},
 			{"as a role without REPLICATION", as("plain"), "to start wal", `ALTER ROLE "plain" REPLICATION`},
 			{"as a role that pg_hba.conf rejects", as("shut"), "pg_hba.conf rejects", `host replication "shut" ADDRESS METHOD`},
 			{"as a role that does not exist", as("nobody"), `role "nobody" does not exist`, "pg_hba.conf"},
@@ -183,4 +194,22 @@ func TestASourceThatAttacksAStandby(t *testing.T) {
 			assert.NotZero(t, r.Began())
 		})
 	}
+}
+
+// TestASlotOfWhichNobodyHeardIsSpokenOf loses the connection right when the slot was made.
+func TestASlotOfWhichNobodyHeardIsSpokenOf(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+		c := in.InitCluster(t, pgtest.Options{TCP: true})
+		c.Start(t)
+		r, err := rogue.Start("127.0.0.1:"+strconv.Itoa(c.Port()), rogue.Attack{SQL: "pg_create_physical_replication_slot", Kind: 'D', Do: func(*rogue.Victim) bool { return false }})
+		require.NoError(t, err)
+		src := open(t, fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=postgres sslmode=disable", r.Port()))
+		_, err = src.MakeSlot(t.Context(), "made")
+		assert.ErrorContains(t, err, "may be there nevertheless")
+		assert.Equal(t, "1", c.QueryString(t, "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'made'"))
+		r.Close()
+		_, err = src.MakeSlot(t.Context(), "other")
+		require.Error(t, err)
+		assert.NotContains(t, err.Error(), "may be there", "nobody asked for it")
+	})
 }

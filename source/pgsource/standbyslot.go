@@ -54,13 +54,12 @@ func (s *Server) trySlot(ctx context.Context, name string, made bool) error {
 // MakeSlot makes a slot on a connection of its own, once: to try again what may have
 // succeeded would find it there.
 func (s *Server) MakeSlot(ctx context.Context, name string) (from pgdata.LSN, err error) {
+	asked := false
 	err = s.once(ctx, func(ctx context.Context, conn *conn) error {
-		// The function's column of that is called otherwise up to 9.6.
-		if err := conn.row(ctx, oneRow, []any{new(string)}, `SELECT slot_name::text FROM pg_catalog.pg_create_physical_replication_slot($1, true)`, name); err != nil {
-			return err
-		}
+		asked = true
 		var lsn string
-		err := conn.row(ctx, oneRow, []any{&lsn}, `SELECT restart_lsn::text FROM pg_catalog.pg_replication_slots WHERE slot_name::text = $1`, name)
+		// Up to 9.6 the function calls that column otherwise.
+		err := conn.row(ctx, oneRow, []any{&lsn}, `SELECT made.lsn::text FROM pg_catalog.pg_create_physical_replication_slot($1, true) AS made (name, lsn)`, name)
 		if err == nil {
 			from, err = pgdata.ParseLSN(lsn)
 		}
@@ -69,6 +68,9 @@ func (s *Server) MakeSlot(ctx context.Context, name string) (from pgdata.LSN, er
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && holdAdvice[pg.Code] != "" {
 		err = fmt.Errorf("%w: %s", err, holdAdvice[pg.Code])
+	}
+	if err != nil && pg == nil && asked {
+		err = fmt.Errorf("%w (it may be there nevertheless, and keep WAL until it is dropped)", err)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("could not make replication slot %q on the source %s: %w", name, s.name, err)
