@@ -68,10 +68,17 @@ func (r *Rewind) tryReplication(ctx context.Context) error {
 		at = p.ConsistentAt
 	}
 	f.Timeline, f.Start = timelineAt(p.Source.History, at), a.geo.SegStart(a.geo.SegNo(at))
-	err := r.opts.Source.(source.Primary).TryReplication(ctx, source.Standby{
+	standby := source.Standby{
 		ConnInfo: r.opts.PrimaryConnInfo, SystemIdentifier: a.format.SystemIdentifier, Primary: p.Source.Timeline,
-		Timeline: f.Timeline, Start: f.Start, Slot: f.Slot, MakesSlot: f.MakesSlot && !p.Again,
-	})
+		Timeline: f.Timeline, Start: f.Start, Slot: f.Slot, MakesSlot: f.MakesSlot,
+	}
+	err := r.opts.Source.(source.Primary).TryReplication(ctx, standby)
+	if err != nil && p.Again && f.MakesSlot { // the interrupted run may have made it
+		standby.MakesSlot = false
+		if r.opts.Source.(source.Primary).TryReplication(ctx, standby) == nil {
+			err = nil
+		}
+	}
 	var not *source.ReplicationError
 	switch {
 	case err == nil:

@@ -175,8 +175,9 @@ var optionTable = []*option{
 	},
 	{
 		name: "create-slot", help: "make that slot first; it keeps the source's WAL for the standby",
-		more: "From the source's last checkpoint on, already while WAL is copied. If the rewind fails and the target stays as it was, the slot is dropped again.",
-		set:  sets(func(o *options) *bool { return &o.makeSlot }),
+		more: "From the source's last checkpoint on, already while WAL is copied. If the rewind fails and the target stays as it was, the slot is dropped again. " +
+			"A run that is killed leaves it: drop it, or run the same without this option and with --slot.",
+		set: sets(func(o *options) *bool { return &o.makeSlot }),
 	},
 	{
 		name: "check-replication", help: "refuse a target that will not be able to stream from the source",

@@ -138,6 +138,10 @@ func askAsStandby(ctx context.Context, conn *conn, want source.Standby) error {
 	return streamABit(ctx, conn, want)
 }
 
+// keepaliveSize is that of a keepalive message: its type, where WAL ends, the server's
+// time, and whether it wants an answer (protocol, Streaming Replication Protocol).
+const keepaliveSize = 1 + 8 + 8 + 1
+
 // streamABit has WAL streamed until the first of it comes. pglogrepl cannot ask for
 // it without a slot.
 func streamABit(ctx context.Context, conn *conn, want source.Standby) error {
@@ -159,9 +163,12 @@ func streamABit(ctx context.Context, conn *conn, want source.Standby) error {
 		case *pgproto3.ReadyForQuery:
 			return nil // that timeline ends right there
 		case *pgproto3.CopyData:
-			if len(m.Data) > 0 && m.Data[0] == pglogrepl.XLogDataByteID {
+			switch {
+			case len(m.Data) > 0 && m.Data[0] == pglogrepl.XLogDataByteID:
 				endStream(ctx, pg)
 				return nil
+			case len(m.Data) > keepaliveSize:
+				return fmt.Errorf("it streams a message of %d bytes that is no WAL: %w", len(m.Data), source.ErrUntrusted)
 			}
 		}
 	}

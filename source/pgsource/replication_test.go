@@ -170,6 +170,9 @@ func TestASourceThatAttacksAStandby(t *testing.T) {
 		want string
 	}{
 		{"keepalives for ever", rogue.Attack{SQL: stream, Kind: 'd', Do: forever(keepalive)}, "more of a stream than it was asked for"},
+		{"a large piece that is no WAL", rogue.Attack{SQL: stream, Kind: 'd', Do: func(v *rogue.Victim) bool {
+			return v.Raw(rogue.Bytes(&pgproto3.CopyData{Data: append([]byte{'k'}, make([]byte, 1000)...)}))
+		}}, "a message of 1001 bytes that is no WAL"},
 		{"a piece of 900 MB", rogue.Attack{SQL: stream, Kind: 'd', Do: huge('d')}, "943718400 bytes of a stream at once"},
 		{"a stream that begins again and again", rogue.Attack{SQL: stream, Kind: 'W', Do: again}, "a stream that it was not asked for"},
 		{"a stream instead of who it is", rogue.Attack{SQL: identify, Kind: 'T', Do: first(rogue.Bytes(&pgproto3.CopyBothResponse{}))}, "a stream that it was not asked for"},

@@ -111,6 +111,18 @@ func TestWhetherTheStandbyWillStreamIsKnownBefore(t *testing.T) {
 		assert.Contains(t, had, "made")
 		assert.Empty(t, slots())
 
+		// In place it is interrupted, and begun again with a slot that nobody has made yet.
+		stopped, stop = context.WithCancel(ctx)
+		defer stop()
+		r, err = prepare(rewind.Options{InPlace: true, Progress: func(p rewind.Progress) {
+			if p.Activity == rewind.Copying {
+				stop()
+			}
+		}})
+		require.NoError(t, err)
+		require.Error(t, r.Apply(stopped))
+		require.NoError(t, r.Close())
+
 		r, err = prepare(standby)
 		require.NoError(t, err)
 		require.NoError(t, r.Apply(ctx))
