@@ -201,7 +201,7 @@ func TestASourceThatAttacksAStandby(t *testing.T) {
 
 // TestASlotOfWhichNobodyHeardIsSpokenOf loses the connection right when the slot was made.
 func TestASlotOfWhichNobodyHeardIsSpokenOf(t *testing.T) {
-	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
+	pgtest.EachOf(t, []string{"9.6", "18"}, func(t *testing.T, in *pgtest.Installation) {
 		c := in.InitCluster(t, pgtest.Options{TCP: true})
 		c.Start(t)
 		r, err := rogue.Start("127.0.0.1:"+strconv.Itoa(c.Port()), rogue.Attack{SQL: "pg_create_physical_replication_slot", Kind: 'D', Do: func(*rogue.Victim) bool { return false }})
