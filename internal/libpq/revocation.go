@@ -1,4 +1,4 @@
-package pgsource
+package libpq
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/gorewind/gorewind/source/pgsource/internal/conninfo"
+	"github.com/gorewind/gorewind/internal/libpq/conninfo"
 )
 
 // readCRLs reads the revocation lists. As in libpq, a file that does not exist
