@@ -78,7 +78,8 @@ func (s *Server) TryReplication(ctx context.Context, want source.Standby) error 
 
 // asStandby is how a WAL receiver connects (libpqrcv_connect, libpqwalreceiver.c): the
 // database is called "replication" for password files, and the environment is the
-// server's, not that of this process.
+// server's, not that of this process. Nor has the server what a caller gave to connect
+// with: a dialer, a password, a TLS configuration.
 func (s *Server) asStandby(connInfo string) (*libpq.Connector, error) {
 	settings, err := conninfo.Parse(connInfo)
 	if err != nil {
@@ -89,7 +90,7 @@ func (s *Server) asStandby(connInfo string) (*libpq.Connector, error) {
 	settings.Set("dbname", "replication")
 	several := settings.Value("target_session_attrs")
 	settings.Set("target_session_attrs", "any") // which asks in SQL
-	c, err := libpq.FromSettings(settings, env, libpq.Options{Logger: s.pool.log, Dial: s.pool.dial})
+	c, err := libpq.FromSettings(settings, env, libpq.Options{Logger: s.pool.log})
 	if err != nil {
 		return nil, err
 	}
