@@ -31,8 +31,9 @@ type Options struct {
 	// Password is asked for a password where the server wants one and neither the
 	// connection string nor the environment or a password file has it: for each new
 	// connection, and once more where the one that it gave is refused, so that it can be
-	// one that changes. A password that is empty is none. It can be called from several
-	// goroutines at once.
+	// one that changes. A password that is empty is none. An error of it is
+	// source.ErrNoPassword when the server is opened; later it is asked again until Timeout.
+	// It can be called from several goroutines at once, and has to end with its context.
 	Password func(ctx context.Context) (string, error)
 	// TLS is how to connect over TCP, in place of all that ssl* keywords and PGSSL*
 	// variables say; a connection string that has such keywords is refused. There is no

@@ -37,12 +37,13 @@ func startGuarded(t *testing.T, in *pgtest.Installation) *pgtest.Cluster {
 type vault struct {
 	passwords []string
 	err       error
+	sealed    int64 // which request fails; zero: all, if there is an error
 	asked     atomic.Int64
 }
 
 func (v *vault) password(context.Context) (string, error) {
 	n := int(v.asked.Add(1))
-	if v.err != nil {
+	if v.err != nil && (v.sealed == 0 || v.sealed == int64(n)) {
 		return "", v.err
 	}
 	return v.passwords[min(n, len(v.passwords))-1], nil
@@ -89,6 +90,14 @@ func TestAPasswordIsAskedFor(t *testing.T) {
 			require.NoError(t, err)
 			assert.EqualValues(t, 2, v.asked.Load())
 		})
+		t.Run("and who cannot give it for a while is asked again", func(t *testing.T) {
+			v := &vault{passwords: []string{"rotated"}, err: sealed, sealed: 2}
+			s := open(t, guarded, pgsource.Options{Password: v.password, Jobs: 1})
+			c.Exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'guarded'")
+			_, err := s.State(t.Context())
+			require.NoError(t, err)
+			assert.EqualValues(t, 3, v.asked.Load())
+		})
 	})
 }
 
@@ -110,6 +119,10 @@ func TestACallersTLSConfiguration(t *testing.T) {
 			config.RootCAs.AddCert(a.cert)
 			return config
 		}
+		direct := ""
+		if in.Version.ServerNum >= 1700 {
+			direct = " sslnegotiation=direct"
+		}
 		withClient := trusting(ca)
 		pair, err := tls.LoadX509KeyPair(ca.path("client.crt"), ca.path("client.key"))
 		require.NoError(t, err)
@@ -130,6 +143,7 @@ func TestACallersTLSConfiguration(t *testing.T) {
 			{"another authority", base + "postgres", trusting(stranger), "", source.ErrTLS},
 			{"another name", strings.Replace(base, "db.test", "db2.test", 1) + "postgres", trusting(ca), "", source.ErrTLS},
 			{"another name that is given", base + "postgres", named, "", source.ErrTLS},
+			{"a kind of negotiation", base + "postgres" + direct, trusting(ca), "verify-full", nil},
 			{"a mode, too", base + "postgres sslmode=require", trusting(ca), "", source.ErrConnString},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
