@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/datadir"
@@ -70,11 +69,9 @@ func FindLostRows(ctx context.Context, o LostRowsOptions) (*LostRows, error) {
 		TargetDir: o.TargetDir, Source: o.Source, RestoreTargetWAL: o.RestoreTargetWAL, ConfigFile: o.ConfigFile, Logger: o.Logger,
 	})
 	l := &LostRows{rewind: r}
-	err := l.find(ctx, &o)
-	r.leave(time.Now())
-	if err != nil {
+	if err := r.ended(l.find(ctx, &o)); err != nil {
 		_ = l.Close()
-		return nil, r.failed(err)
+		return nil, err
 	}
 	return l, nil
 }
