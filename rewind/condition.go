@@ -56,7 +56,7 @@ const (
 	MissingWAL          Condition = "missing_wal"          // *MissingWALError, *CannotStartError: a segment that is needed is nowhere
 	DamagedWAL          Condition = "damaged_wal"          // *walreader.Error, *walreader.BoundaryError
 	UnknownWALRecord    Condition = "unknown_wal_record"   // *walreader.UnknownRecordError
-	ArchiveFailed       Condition = "archive_failed"       // ErrNoRestoreCommand, and where restore_command fails
+	ArchiveFailed       Condition = "archive_failed"       // ErrNoRestoreCommand, *FetchWALError, and where restore_command fails
 	BadConfiguration    Condition = "bad_configuration"    // the target's configuration cannot be read
 	NoSpace             Condition = "no_space"             // *SpaceError, and ENOSPC and EDQUOT where they are the target's
 	TargetNotWritable   Condition = "target_not_writable"  // Obstacles, and fs.ErrPermission where it is the target's
@@ -119,6 +119,7 @@ var verdicts = []verdict{
 	{condition: DamagedWAL, lost: true, resync: true, is: as[*walreader.BoundaryError]},
 	{condition: UnknownWALRecord, resync: true, is: as[*walreader.UnknownRecordError]},
 	{condition: MissingWAL, resync: true, is: func(err error) bool { return as[*MissingWALError](err) || as[*CannotStartError](err) }},
+	{condition: ArchiveFailed, temporary: true, is: as[*FetchWALError]},
 	{condition: ArchiveFailed, is: func(err error) bool {
 		return errors.Is(err, ErrNoRestoreCommand) || as[*archive.CommandError](err) || as[*archive.NotFoundError](err)
 	}},

@@ -47,13 +47,24 @@ type Options struct {
 	// with the restore_command of its own configuration. Prepare then runs that.
 	RestoreTargetWAL bool
 	// RestoreCommand, if not empty, is what brings WAL back from an archive instead of the
-	// restore_command of the target's configuration. It is not written to any.
+	// restore_command of the target's configuration, which is not asked beside it: that of
+	// both is "A || B". It is not written to any configuration.
 	RestoreCommand string
+	// FetchWAL, if not nil, is called where a restore_command would be run, and none is. It
+	// makes a file dst, which is not there yet, of the archive's file of that name: a WAL
+	// segment, or a timeline's history, as 00000003.history. The rewind checks what it gets
+	// as it checks what a command brings. The error is ErrNotInArchive where the archive
+	// certainly does not have the file, as it is for most histories that are asked for; after
+	// any other it is called again, and at last the rewind ends with a *FetchWALError. It
+	// is called once at a time, also in Apply, and ends when ctx does.
+	FetchWAL func(ctx context.Context, name, dst string) error
 	// EnsureShutdown lets Prepare complete the crash recovery of a target that was
 	// not shut down cleanly, with a single-user server. That changes the target.
 	EnsureShutdown bool
-	BinDir         string // where the server program is looked for first
-	ConfigFile     string // the target's, where it is not postgresql.conf in its directory
+	// BinDir is where the server program of crash recovery is. If it is empty, it is looked
+	// for beside this program, in PATH, and where distributions put it.
+	BinDir     string
+	ConfigFile string // the target's, where it is not postgresql.conf in its directory
 	// PrimaryConnInfo, if not empty, makes the target a standby, which connects to
 	// its primary by this connection string.
 	PrimaryConnInfo string
@@ -77,9 +88,21 @@ type Options struct {
 	// ArchiveLostWAL hands the target's WAL of before the divergence that waits to be
 	// archived to its archive_command, before the rewind removes it.
 	ArchiveLostWAL bool
-	// ArchivePause is how long to wait until a restore_command or archive_command that
-	// failed is run again; a second if zero. Each runs three times at most.
+	// ArchiveAttempts is how often a restore_command, FetchWAL or an archive_command that
+	// fails is tried; three times if zero. A history is asked of a command once.
+	ArchiveAttempts int
+	// ArchivePause is how long to wait before the second attempt; a second if zero. Before
+	// each further attempt at getting a file the wait is twice as long.
 	ArchivePause time.Duration
+
+	// ChildEnv is the environment of the programs that are run, as exec.Cmd has it: postgres
+	// for crash recovery, restore_command and archive_command. PATH in it is where postgres
+	// is looked for, too. nil is the environment of this process.
+	ChildEnv []string
+	// ChildDir is their working directory. If it is empty, commands run in the target's data
+	// directory, as those of a server do, and postgres in that of this process. Elsewhere %p
+	// is a whole path.
+	ChildDir string
 
 	// FinishCommitted lets the context that Apply and Resume are given interrupt only what
 	// leaves the target untouched: from the commit on the rewind goes on to its end, which

@@ -68,6 +68,9 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	if err := r.opts.checkFollowingOptions(); err != nil {
 		return err
 	}
+	if r.opts.RestoreCommand != "" && r.opts.FetchWAL != nil {
+		return fmt.Errorf("%w: WAL is brought back by Options.RestoreCommand or by Options.FetchWAL: give one of them", ErrOptions)
+	}
 	if err := r.opts.TablespaceMapping.check(r.opts.TargetDir); err != nil {
 		return err
 	}
