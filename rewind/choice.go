@@ -57,12 +57,11 @@ const maxConfiguration = 16 << 20
 // rewoundConfig is the configuration that the rewound server will have: the source's,
 // but for what the target keeps.
 func (a *analyzer) rewoundConfig(ctx context.Context, b *filemap.Builder) (*pgconf.Config, error) {
-	keep := filemap.Patterns(a.opts.Keep)
 	size := 0
 	return pgconf.Load(pgconf.Options{
 		DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: a.version,
 		ReadFile: func(p string) ([]byte, error) {
-			if keep.Match(p) != "" {
+			if a.keep.Match(p) {
 				return readLinked(a.target, p)
 			}
 			if _, has := b.Source(p); !has {

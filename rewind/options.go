@@ -21,8 +21,15 @@ type Options struct {
 	// a slash is compared with the whole path, another one with every name in it.
 	// "@config" stands for configuration and certificates.
 	Keep []string
+	// KeepFunc, if not nil, tells more files of the target that stay as they are. It is asked
+	// about each path of either side, and each directory that this lies in, but not about
+	// what holds data; once each, and one at a time. A directory stays with all that is in
+	// it. Prepare asks, and the plan has what it said: who carries out a saved plan, or begins
+	// a rewind in place again, may do without the function, and Apply and Resume do.
+	KeepFunc func(path string) bool
 	// TablespaceMapping says where the source's tablespaces that the target lacks come to
-	// lie. The directories must be there, and empty. A saved plan has its own.
+	// lie. The directories must be there, and empty. A saved plan has its own, and with
+	// another one here it is refused.
 	TablespaceMapping TablespaceMapping
 	// InPlace writes to the target's files at once, for disks without room for a
 	// staging area. An interruption then leaves a target that does not start, and

@@ -22,6 +22,7 @@ type Rewind struct {
 	phase   Phase
 	phases  []PhaseResult
 	observe *observers
+	keeper  *keeper
 
 	journal    *target.Journal // of a committed rewind, which this one completes
 	again      bool            // an interrupted rewind in place is begun again
