@@ -164,7 +164,7 @@ var optionTable = []*option{
 	{
 		name: "tablespace-mapping", short: 'T', arg: "OLDDIR=NEWDIR", help: "make a new tablespace of the source's OLDDIR in NEWDIR (may be given several times)",
 		repeated: true,
-		more: "Both are absolute; NEWDIR is empty. A \"=\" in a directory's name has a backslash before it. Tablespaces that the target has stay where they are. " +
+		more: "Both are absolute; NEWDIR is empty, or is made, with the directories above it, and removed again if the rewind fails before the commit. A \"=\" in a directory's name has a backslash before it. Tablespaces that the target has stay where they are. " +
 			"One that was made behind the divergence takes --resync as well, since recovery would make it in OLDDIR again.",
 		set: func(o *options, value string) error { return o.tablespaces.Add(value) },
 	},

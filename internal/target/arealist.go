@@ -141,15 +141,24 @@ func (t *Target) dropStaging(known ...Area) error {
 	}
 	for _, a := range areas {
 		dir := string(a.Dir)
-		if t.adopt(a) != nil || t.Enclose(dir) != nil {
-			continue // the directory is gone, or is none of gorewind's
+		if a.Link != "" { // the plan at hand may have another place for that tablespace
+			t.Forget(path.Dir(dir))
+			t.Forget(dir)
 		}
-		if err := t.dropArea(dir); err != nil {
+		if t.adopt(a) == nil && t.Enclose(dir) == nil { // else it is gone, or is none of gorewind's
+			if err := t.dropArea(dir); err != nil {
+				return err
+			}
+			// The list of them must not go before they do.
+			if err := t.sync(path.Dir(dir)); err != nil {
+				return t.failed("fsync", path.Dir(dir), err)
+			}
+		}
+		if err := t.removeSpace(a); err != nil {
 			return err
 		}
-		// The list of them must not go before they do.
-		if err := t.sync(path.Dir(dir)); err != nil {
-			return t.failed("fsync", path.Dir(dir), err)
+		if a.Link != "" {
+			t.Forget(path.Dir(dir))
 		}
 	}
 	if !there {
