@@ -109,7 +109,7 @@ var verdicts = []verdict{
 	{condition: UnsafeReplay, lost: true, resync: true, is: anyOf(ErrUnsafeReplay)},
 	{condition: Unproven, resync: true, is: anyOf(ErrUnproven)},
 	{condition: CannotFollow, temporary: true, is: isBusyPrimary},
-	{condition: CannotFollow, is: anyOf(source.ErrNoReplication)},
+	{condition: CannotFollow, is: anyOf(source.ErrNoReplication, source.ErrSlotExists)},
 	{condition: CannotFollow, resync: true, is: anyOf(ErrCannotFollow)},
 	{condition: OtherTimeline, is: anyOf(ErrOtherTimeline)},
 	{condition: NoCommonAncestor, lost: true, resync: true, is: anyOf(timeline.ErrNoCommonAncestor)},

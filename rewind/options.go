@@ -79,7 +79,8 @@ type Options struct {
 	// Slot, if not empty, is the replication slot that the standby is to use, its
 	// primary_slot_name. With MakeSlot the rewind makes it: it keeps the source's WAL
 	// from the source's last checkpoint on, already while that is copied. Where the
-	// target stays as it is, the slot is dropped again.
+	// target stays as it is, the slot is dropped again. That of a run which was killed is
+	// noted in the target, and used by the next run that asks for the same.
 	Slot     string
 	MakeSlot bool
 	// CheckReplication refuses a target that will not be able to stream from the source.

@@ -176,7 +176,7 @@ var optionTable = []*option{
 	{
 		name: "create-slot", help: "make that slot first; it keeps the source's WAL for the standby",
 		more: "From the source's last checkpoint on, already while WAL is copied. If the rewind fails and the target stays as it was, the slot is dropped again. " +
-			"A run that is killed leaves it: drop it, or run the same without this option and with --slot.",
+			"A run that is killed leaves it: run the same again, which knows it and uses it.",
 		set: sets(func(o *options) *bool { return &o.makeSlot }),
 	},
 	{

@@ -117,7 +117,7 @@ func (t *Target) findAreas(own string) ([]Area, error) {
 
 // dropStaging removes all staging directories, the main one last: those that its
 // list has, and those that are known. It refuses while they hold what only finishes
-// a rewind.
+// a rewind. The note of a slot stays, and the main one around it.
 func (t *Target) dropStaging(known ...Area) error {
 	if _, control, err := t.readControl(); err != nil {
 		return err
@@ -177,9 +177,13 @@ func (t *Target) dropArea(dir string) error {
 		return t.failed("read directory", dir, err)
 	}
 	last := path.Base(areasPath) // which is needed for as long as there is another area
+	noted := false
 	for _, e := range entries {
 		p := path.Join(dir, e.Name())
 		switch {
+		case p == slotPath && !e.IsDir():
+			noted = true
+			continue
 		case e.Name() == last && dir == stagingDir:
 			continue
 		case e.IsDir():
@@ -192,7 +196,7 @@ func (t *Target) dropArea(dir string) error {
 		}
 	}
 	if dir == stagingDir {
-		if err := t.remove(areasPath); err != nil {
+		if err := t.remove(areasPath); err != nil || noted {
 			return err
 		}
 	}
