@@ -159,7 +159,7 @@ func (r *Rewind) resyncInstead(ctx context.Context, err error) error {
 		return err
 	}
 	r.passOver(err)
-	r.enter(Analyze)
+	r.enter(PhaseAnalyze)
 	s := sides{p.Target, p.Source}
 	ways := r.ways(s, nil)
 	next := 1 + slices.IndexFunc(ways, func(w way) bool { return w.evidence == p.Evidence })

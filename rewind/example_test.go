@@ -38,7 +38,7 @@ func Example() {
 	var failed *rewind.Error
 	if err := r.Apply(ctx); errors.As(err, &failed) {
 		switch {
-		case failed.BaseBackupNeeded:
+		case failed.BaseBackupNeeded():
 			slog.Error("take a base backup", "error", err)
 		case failed.TargetUntouched:
 			slog.Error("nothing was changed, try again", "phase", failed.Phase, "error", err)

@@ -200,7 +200,7 @@ func parseControl(ctx context.Context, src source.Source, read func() ([]byte, e
 		case err == nil:
 			return data, nil
 		case !errors.Is(err, controlfile.ErrCRC) || reads == controlReads:
-			return nil, fmt.Errorf("control file of the source %s: %w", src, err)
+			return nil, fmt.Errorf("control file of the source %s: %w", src, &sourceError{err})
 		}
 		select {
 		case <-ctx.Done():

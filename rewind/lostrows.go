@@ -115,7 +115,7 @@ func (l *LostRows) find(ctx context.Context, o *LostRowsOptions) (err error) {
 			return err
 		}
 	}
-	r.enter(Analyze)
+	r.enter(PhaseAnalyze)
 	at := o.Since
 	if o.Source != nil {
 		if at, s, err = l.fork(ctx, a, s); err != nil {

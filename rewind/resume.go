@@ -36,7 +36,7 @@ func Resume(ctx context.Context, opts Options) error {
 
 // resume completes what an earlier run committed.
 func (r *Rewind) resume(ctx context.Context) error {
-	r.enter(Apply)
+	r.enter(PhaseApply)
 	return r.finish(ctx, true)
 }
 
@@ -122,7 +122,7 @@ const (
 	StateRewound    State = "rewound"             // a rewind is done; no server was started since
 )
 
-// Status is what StatusOf finds out about a data directory.
+// Status is what ReadStatus finds out about a data directory.
 type Status struct {
 	FormatVersion int        `json:"format_version"` // 1
 	Target        string     `json:"target"`
@@ -134,18 +134,6 @@ type Status struct {
 	Started       *time.Time `json:"started,omitempty"`    // that rewind
 	StagedBytes   int64      `json:"staged_bytes"`         // in the staging area
 	Advice        string     `json:"advice"`               // what to do, in a sentence
-}
-
-// Classify is the function Classify for errors that came after StatusOf and before
-// Prepare: where a rewind of the target did not end, opening the source can fail,
-// and the target is not as it was. A nil Status knows of none.
-func (s *Status) Classify(err error) *Error {
-	e := Classify(err)
-	var already *Error
-	if e != nil && s != nil && !errors.As(err, &already) && (s.State == StateUnfinished || s.State == StateInPlace) {
-		e.TargetUntouched, e.NeedsSource = false, s.State == StateInPlace
-	}
-	return e
 }
 
 // advice says what to do about a state.
@@ -164,9 +152,9 @@ var runningAdvice = map[State]string{
 	StateRewound: "A server is running here: nothing is to be done.",
 }
 
-// StatusOf finds out the state of a data directory, and changes nothing. The error
+// ReadStatus finds out the state of a data directory, and changes nothing. The error
 // is an *Error.
-func StatusOf(dir string) (*Status, error) {
+func ReadStatus(dir string) (*Status, error) {
 	t, err := target.Inspect(dir)
 	if err != nil {
 		return nil, Classify(err)

@@ -170,7 +170,7 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.enter(Analyze)
+	r.enter(PhaseAnalyze)
 	if r.opts.Plan != nil {
 		err = r.loadPlan(ctx, a, s, earlier)
 	} else {
@@ -187,7 +187,7 @@ func newRewind(opts Options) *Rewind {
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
-	r.enter(Inspect)
+	r.enter(PhaseInspect)
 	return r
 }
 
@@ -247,7 +247,7 @@ func (r *Rewind) inPlace() bool { return r.opts.InPlace || r.again }
 // applyStaged stages everything, commits, and then makes the target what it
 // should be.
 func (r *Rewind) applyStaged(ctx context.Context) error {
-	r.enter(Stage)
+	r.enter(PhaseStage)
 	if err := r.checkNotRunning(); err != nil {
 		return err
 	}
@@ -277,7 +277,7 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 	}
 	go release()
 
-	r.enter(Commit)
+	r.enter(PhaseCommit)
 	if !r.opts.NoSync {
 		r.step("syncing staged data")
 	}
@@ -288,7 +288,7 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 		return err
 	}
 
-	r.enter(Apply)
+	r.enter(PhaseApply)
 	if r.journal, err = r.target.Journal(); err != nil {
 		return err
 	}
@@ -298,7 +298,7 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 
 // applyInPlace writes what it fetches straight to the target.
 func (r *Rewind) applyInPlace(ctx context.Context) error {
-	r.enter(Stage)
+	r.enter(PhaseStage)
 	if err := r.checkNotRunning(); err != nil {
 		return err
 	}
@@ -339,7 +339,7 @@ func (r *Rewind) applyInPlace(ctx context.Context) error {
 		return err
 	}
 	go release()
-	r.enter(Apply)
+	r.enter(PhaseApply)
 	r.stepsOfFinish()
 	r.lostIsGone()
 	ctx, done := r.committed(ctx)
@@ -392,17 +392,26 @@ func (r *Rewind) failed(err error) error {
 		return err
 	}
 	v := judge(err)
-	if v.resync && r.opts.Resync != NoResync { // which a later checkpoint of the source, or its settings, can help
-		v.lost = false
+	e := &Error{
+		Phase: r.phase, Condition: v.condition, TargetUntouched: !r.touched, CrashRecovered: r.recovered,
+		NeedsSource: r.touched && r.journal == nil && r.inPlace(),
 	}
-	return &Error{
-		Phase:            r.phase,
-		Condition:        v.condition,
-		TargetUntouched:  !r.touched,
-		CrashRecovered:   r.recovered,
-		NeedsSource:      r.touched && r.journal == nil && r.inPlace(),
-		Retryable:        !v.lost && (r.touched && r.phase != Inspect || v.temporary),
-		BaseBackupNeeded: v.lost,
-		Err:              explain(err),
+	e.Action = r.next(v, e.NeedsSource)
+	e.Err = v.tell(err, e.hint(v))
+	return e
+}
+
+// next is what is to be done after an error.
+func (r *Rewind) next(v verdict, needsSource bool) Action {
+	switch {
+	case v.action == ActionResync && r.opts.Resync != NoResync:
+		return ActionFix // a later checkpoint of the source, or its settings, can help
+	case !r.touched || v.needsOther():
+		return v.action
+	case v.action == ActionFix && v.condition != NothingToResume && (v.condition != UnexpectedCondition || r.phase == PhaseInspect):
+		return ActionFix
+	case needsSource:
+		return ActionRetryWithSource
 	}
+	return ActionResume
 }

@@ -64,7 +64,7 @@ func main() {
 // run tries until it succeeds, or until waiting does not help.
 func (j *job) run(ctx context.Context) int {
 	// An earlier run may have died after it committed. What is left to do needs no source.
-	state, err := rewind.StatusOf(j.target)
+	state, err := rewind.ReadStatus(j.target)
 	resume := err == nil && state.State == rewind.StateUnfinished
 	for attempt := 1; ; attempt++ {
 		if resume {
@@ -85,10 +85,10 @@ func (j *job) run(ctx context.Context) int {
 		fmt.Fprintf(os.Stderr, "attempt %d failed (%s): %v\n", attempt, failed.Condition, err)
 		advise(err)
 		switch {
-		case failed.BaseBackupNeeded:
+		case failed.BaseBackupNeeded():
 			fmt.Fprintln(os.Stderr, "no rewind can succeed: clone it anew")
 			return cloneAnew
-		case failed.Retryable && attempt < attempts && ctx.Err() == nil:
+		case failed.Retryable() && attempt < attempts && ctx.Err() == nil:
 			resume = !failed.TargetUntouched && !failed.NeedsSource
 			select {
 			case <-time.After(j.wait):

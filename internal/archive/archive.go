@@ -65,6 +65,15 @@ type CommandError struct {
 	Setting string // restore_command or archive_command
 	Command string // as it was run; it can hold passwords
 	Reason  string
+	// ExitStatus is that of the shell; zero if nothing was run, -1 if a signal ended it.
+	ExitStatus int
+}
+
+// MayPass reports whether the command, left as it is, may succeed later: a signal ended
+// it, or itself says that it could not do its work. What the shell cannot find or run, it
+// will not.
+func (e *CommandError) MayPass() bool {
+	return e.ExitStatus != 0 && e.ExitStatus != notExecutable && e.ExitStatus != notFound
 }
 
 func (e *CommandError) Error() string {

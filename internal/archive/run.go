@@ -66,20 +66,29 @@ func (p *processes) run(ctx context.Context, c command) (status int, err error) 
 func (c command) exitStatus(s *os.ProcessState) (int, error) {
 	status := s.ExitCode()
 	switch {
-	case status == 126:
-		return 0, c.broken("command not executable")
-	case status == 127:
-		return 0, c.broken("command not found")
-	case status > 125:
-		return 0, c.broken(fmt.Sprintf("child process exited with exit code %d", status))
+	case status == notExecutable:
+		return 0, c.failed("command not executable", status)
+	case status == notFound:
+		return 0, c.failed("command not found", status)
+	case status > notFound:
+		return 0, c.failed(fmt.Sprintf("child process exited with exit code %d", status), status)
 	case status < 0:
-		return 0, c.broken("child process was terminated by " + s.String())
+		return 0, c.failed("child process was terminated by "+s.String(), status)
 	}
 	return status, nil
 }
 
-func (c command) broken(reason string) error {
-	return &CommandError{Setting: c.setting, Command: c.text, Reason: reason}
+// Exit statuses of shells.
+const (
+	notExecutable = 126
+	notFound      = 127
+)
+
+// broken says of a command that was not run why.
+func (c command) broken(reason string) error { return c.failed(reason, 0) }
+
+func (c command) failed(reason string, status int) error {
+	return &CommandError{Setting: c.setting, Command: c.text, Reason: reason, ExitStatus: status}
 }
 
 // close ends what commands left running in the background.
