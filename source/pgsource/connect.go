@@ -12,12 +12,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource/internal/conninfo"
 )
 
@@ -53,7 +55,7 @@ type host struct {
 func newConnector(connString string, log *slog.Logger) (*connector, error) {
 	c, err := parseConnString(connString, conninfo.System(), log)
 	if err != nil {
-		return nil, fmt.Errorf("could not understand the connection string: %s", oneLine(err.Error()))
+		return nil, &source.ConnectError{Reason: source.ErrConnString, Message: "could not understand the connection string: " + oneLine(err.Error()), Err: err}
 	}
 	return c, nil
 }
@@ -271,7 +273,7 @@ func isAboutEncryption(err error) bool {
 	switch {
 	case errors.As(err, &pg):
 		return pg.Code == "28000"
-	case errors.As(err, &unwanted):
+	case errors.As(err, &unwanted), errors.Is(err, errNoPassword):
 		return false
 	case isAny(err, refusedTLS):
 		return true
@@ -284,7 +286,7 @@ func isAboutEncryption(err error) bool {
 // refuses, and not because it is about to start or to stop.
 func isFinal(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code != "57P03"
+	return errors.As(err, &pg) && pg.Code != "57P03" || errors.Is(err, errNoPassword)
 }
 
 // config is that of one attempt, and of one connection, whose gate it sets.
@@ -303,7 +305,11 @@ func (c *connector) config(p place, encryption *tls.Config, attrs string, throug
 		dial = c.around(dial)
 	}
 	var first *watchedConn // pgx dials again to cancel a query
+	var noPassword atomic.Bool
 	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if noPassword.Load() {
+			return nil, errNoPassword // there is nothing to cancel
+		}
 		conn, err := dial(ctx, network, address)
 		if err != nil {
 			return nil, err
@@ -316,6 +322,9 @@ func (c *connector) config(p place, encryption *tls.Config, attrs string, throug
 	}
 	config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
 		*through = newGate(heard{r, first}, pulse)
+		if config.Password == "" {
+			(*through).noPassword = &noPassword
+		}
 		return pgproto3.NewFrontend(*through, w)
 	}
 	config.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {

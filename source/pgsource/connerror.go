@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/gorewind/gorewind/source"
 )
 
 // serverName says in messages which server it is.
@@ -38,8 +40,8 @@ type failure struct {
 // connectError names the servers, each reason once, and what to do.
 func (c *connector) connectError(failures []failure) error {
 	if c.settings.Suspect() {
-		return errors.New(`could not connect to the source: its URI has an "@" where none should be, ` +
-			`and so is not shown: special characters in a URI, such as those of a password, must be percent-encoded`)
+		return &source.ConnectError{Reason: source.ErrConnString, Message: `could not connect to the source: its URI has an "@" where none should be, ` +
+			`and so is not shown: special characters in a URI, such as those of a password, must be percent-encoded`}
 	}
 	var errs []error
 	var servers, names []string
@@ -59,7 +61,7 @@ func (c *connector) connectError(failures []failure) error {
 		servers = append(servers, name+": "+oneLine(strings.Join(reasons, "\n")))
 	}
 	text := "could not connect to the source " + strings.Join(servers, "; ")
-	return &connectionError{text: text + ": " + c.advice(failures), err: errors.Join(errs...)}
+	return &source.ConnectError{Reason: reasonFor(failures[len(failures)-1].err), Message: text + ": " + c.advice(failures), Err: errors.Join(errs...)}
 }
 
 // advice is about the last failure.
@@ -71,6 +73,8 @@ func (c *connector) advice(failures []failure) string {
 	switch {
 	case errors.As(last.err, &unwanted):
 		return "check the host and the port"
+	case errors.Is(last.err, errNoPassword):
+		return "give a password, which can be in PGPASSWORD or in a password file"
 	case errors.As(last.err, &attrs):
 		return "check target_session_attrs and which of the servers is the primary"
 	case c.tls.mode != "prefer" && isAny(last.err, refusedTLS):
@@ -85,6 +89,49 @@ func (c *connector) advice(failures []failure) string {
 		return fmt.Sprintf(`password retrieved from file "%s": check the user and the password`, c.settings.Value("passfile"))
 	}
 	return connectAdvice[pg.Code]
+}
+
+// reasonByCode is what an error of the server's means, by SQLSTATE.
+var reasonByCode = map[string]error{
+	"28P01": source.ErrWrongPassword,
+	"28000": source.ErrNotAllowed,
+	"42501": source.ErrNotAllowed, // no CONNECT on the database
+	"55000": source.ErrNotAllowed, // a database that takes no connections
+	"3D000": source.ErrNoDatabase,
+	"53300": source.ErrTooManyConnections,
+	"57P01": source.ErrNotReady,
+	"57P02": source.ErrNotReady,
+	"57P03": source.ErrNotReady,
+}
+
+// reasonFor says which of the reasons of a source.ConnectError a failure is.
+func reasonFor(err error) error {
+	var pg *pgconn.PgError
+	var attrs *sessionAttrsError
+	var unwanted *unwantedError
+	var dns *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &unwanted):
+		return nil // it wraps source.ErrUntrusted
+	case errors.Is(err, errNoPassword):
+		return source.ErrNoPassword
+	case errors.As(err, &attrs):
+		return source.ErrWrongKind
+	case errors.As(err, &pg) && pg.Code == "28000" && pg.File == "miscinit.c":
+		return source.ErrNoRole // where the role of a session is looked up; everything else is in auth.c
+	case errors.As(err, &pg):
+		return reasonByCode[pg.Code]
+	case isAny(err, refusedTLS):
+		return source.ErrNoTLS
+	case isAny(err, ofTLS):
+		return source.ErrTLS
+	case errors.As(err, &dns):
+		return source.ErrUnknownHost
+	case errors.As(err, &op), isAny(err, isSilence), isTemporary(err):
+		return source.ErrUnreachable
+	}
+	return nil
 }
 
 // ofTLS reports whether either side did not accept what the other one showed: we the
@@ -162,16 +209,6 @@ func placeOf(h host, op *net.OpError) string {
 
 // refusedTLS reports whether the server has no TLS. pgconn has no type for that.
 func refusedTLS(err error) bool { return err.Error() == "server refused TLS connection" }
-
-// connectionError has a text of its own, since that of the error it wraps has
-// several lines.
-type connectionError struct {
-	text string
-	err  error
-}
-
-func (e *connectionError) Error() string { return e.text }
-func (e *connectionError) Unwrap() error { return e.err }
 
 // oneLine joins the lines of a message and drops those that come again, as for
 // an attempt with and one without TLS.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/gorewind/gorewind/source"
 )
@@ -58,6 +59,7 @@ type gate struct {
 	due   []questions // oldest first
 
 	authenticating bool            // nothing can be asked yet
+	noPassword     *atomic.Bool    // set where one is asked for and there is none; nil: there is one
 	rounds         int             // of authentication
 	hashed         map[uint32]bool // what authentication asked for already, of what costs work
 	asides         int             // since something last came of it

@@ -3,6 +3,7 @@ package pgsource
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"strconv"
 
@@ -55,11 +56,23 @@ const maxRounds = 8
 // second's work. PostgreSQL's scram_iterations is 4096 where nobody changes it.
 const maxHashing = 1_000_000
 
-// What AuthenticationRequest asks for, of which each answer costs work (libpq/protocol.h).
+// What AuthenticationRequest asks for (libpq/protocol.h). The answers to the first
+// three are made of a password, and each of those to the last two costs work.
 const (
+	authCleartext    = 3
+	authMD5          = 5
 	authSASL         = 10
 	authSASLContinue = 11
 )
+
+// errNoPassword says that the server asks for a password and that there is none: one
+// that is empty is not sent, since that would be a failed attempt to log in.
+var errNoPassword = errors.New("no password supplied")
+
+// wantsPassword tells of a request to authenticate whether a password is asked for.
+func wantsPassword(method uint32, body []byte) bool {
+	return method == authCleartext || method == authMD5 || method == authSASL && bytes.Contains(body, []byte("SCRAM-"))
+}
 
 func (g *gate) authentication(size int64) error {
 	body, err := g.take(size)
@@ -72,7 +85,12 @@ func (g *gate) authentication(size int64) error {
 	if len(body) < 4 {
 		return unwanted("a request to authenticate without a method")
 	}
-	switch method := binary.BigEndian.Uint32(body); method {
+	method := binary.BigEndian.Uint32(body)
+	if g.noPassword != nil && wantsPassword(method, body[4:]) {
+		g.noPassword.Store(true)
+		return errNoPassword
+	}
+	switch method {
 	case authSASL, authSASLContinue:
 		if g.hashed[method] {
 			return unwanted("the same request to authenticate twice")
