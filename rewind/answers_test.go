@@ -25,6 +25,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/heap"
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgconf"
@@ -65,7 +66,7 @@ const (
 // which rewind has of others under its own name are there once more.
 var answers = map[string]answer{
 	"catalog.ErrGone":                never("a lost row says so"),
-	"heap.ErrCorrupt":                never("a lost row says so"),
+	"heap.ErrCorrupt":                is(heap.ErrCorrupt, rewind.UnexpectedCondition, fix), // of catalogs, only where lost rows are looked for
 	"types.ErrUnknown":               never("a lost row says so"),
 	"export.NotComparedError":        is(&export.NotComparedError{Err: source.ErrUnavailable}, rewind.SourceUnavailable, withSource),
 	"source.ErrNoSuchTable":          never("a comparison of lost rows says so"),
