@@ -42,7 +42,7 @@ type Error struct {
 	Err         error
 }
 
-func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Error() string { return textOf(e.Err, string(e.Condition)) }
 
 // Unwrap gives the reason.
 func (e *Error) Unwrap() error { return e.Err }

@@ -26,7 +26,7 @@ type Explained struct {
 
 // Error puts all parts on one line.
 func (e *Explained) Error() string {
-	s := e.Err.Error()
+	s := textOf(e.Err, "")
 	if e.Consequence != "" {
 		s += ": " + e.Consequence
 	}

@@ -83,7 +83,7 @@ func (l *LostRows) find(ctx context.Context, o *LostRowsOptions) (err error) {
 	r := l.rewind
 	switch {
 	case o.TargetDir == "":
-		return fmt.Errorf("%w: a target data directory must be given", ErrOptions)
+		return errNoTargetDir
 	case (o.Source == nil) == (o.Since.LSN == 0):
 		return fmt.Errorf("%w: either a source must be given, or where the target parted from it", ErrOptions)
 	}

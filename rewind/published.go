@@ -23,7 +23,7 @@ type ArchiveError struct {
 	err      error
 }
 
-func (e *ArchiveError) Error() string { return e.err.Error() }
+func (e *ArchiveError) Error() string { return textOf(e.err, e.Setting+" failed") }
 
 // RecoveryError says that the single-user server did not complete the target's crash
 // recovery, which Options.EnsureShutdown asks for.
@@ -34,7 +34,7 @@ type RecoveryError struct {
 	err     error
 }
 
-func (e *RecoveryError) Error() string { return e.err.Error() }
+func (e *RecoveryError) Error() string { return textOf(e.err, "crash recovery failed") }
 
 // ServerProgramError says that the program "postgres" of the target's major, which crash
 // recovery takes, was not found.
@@ -45,7 +45,7 @@ type ServerProgramError struct {
 	err     error
 }
 
-func (e *ServerProgramError) Error() string { return e.err.Error() }
+func (e *ServerProgramError) Error() string { return textOf(e.err, `program "postgres" was not found`) }
 
 // ConfigError says what in the target's configuration a server would not start with.
 type ConfigError struct {
@@ -55,7 +55,17 @@ type ConfigError struct {
 	err      error
 }
 
-func (e *ConfigError) Error() string { return e.err.Error() }
+func (e *ConfigError) Error() string {
+	return textOf(e.err, "the target's configuration cannot be read")
+}
+
+// textOf is an error's text, or that of one that somebody made without.
+func textOf(err error, otherwise string) string {
+	if err == nil {
+		return otherwise
+	}
+	return err.Error()
+}
 
 // published is an error with what importers can know of it, where its own type is not
 // for them.

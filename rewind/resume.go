@@ -15,12 +15,18 @@ import (
 // ErrNothingToResume says that no committed rewind waits to be completed.
 var ErrNothingToResume = errors.New("there is no unfinished rewind to resume")
 
+// errNoTargetDir: an empty name would be the working directory.
+var errNoTargetDir = fmt.Errorf("%w: a target data directory must be given", ErrOptions)
+
 // Resume completes a rewind that was committed and did not end, from what is on
 // the target's own disks. Options.Source is not used. The error is an *Error.
 func Resume(ctx context.Context, opts Options) error {
 	opts.Source = nil
 	r := newRewind(opts)
 	defer r.Close()
+	if opts.TargetDir == "" {
+		return r.failed(errNoTargetDir)
+	}
 	_, earlier, err := r.openTarget()
 	if err == nil && r.journal == nil {
 		err = fmt.Errorf("%w in %q", ErrNothingToResume, opts.TargetDir)
@@ -155,6 +161,9 @@ var runningAdvice = map[State]string{
 // ReadStatus finds out the state of a data directory, and changes nothing. The error
 // is an *Error.
 func ReadStatus(dir string) (*Status, error) {
+	if dir == "" {
+		return nil, Classify(errNoTargetDir)
+	}
 	t, err := target.Inspect(dir)
 	if err != nil {
 		return nil, Classify(err)

@@ -119,6 +119,7 @@ type Rewind struct {
 	recovered  bool   // changed by a single-user server of ours, even if that failed
 	releaseWAL func() // lets the source remove WAL that it keeps since the analysis; or nil
 	lostSaved  bool   // in Options.SaveLost is what the rewind throws away
+	closed     bool
 
 	slotMade    bool // the source has the slot that Options.MakeSlot asks for
 	madeStandby bool // a target that needed no rewind has become a standby
@@ -143,7 +144,7 @@ func Prepare(ctx context.Context, opts Options) (*Rewind, error) {
 
 func (r *Rewind) prepare(ctx context.Context) error {
 	if r.opts.TargetDir == "" {
-		return fmt.Errorf("%w: a target data directory must be given", ErrOptions)
+		return errNoTargetDir
 	}
 	if o := r.opts.Resync; o != NoResync && o != ResyncIfNeeded && o != ResyncChanges && o != ResyncCompare {
 		return fmt.Errorf("%w: there is no way to resync that is called %q", ErrOptions, o)
@@ -196,6 +197,7 @@ func (r *Rewind) Plan() *Plan { return r.plan }
 
 // Close gives back what the rewind holds; the source stays open.
 func (r *Rewind) Close() error {
+	r.closed = true
 	if r.analyzer != nil {
 		r.analyzer.archive.close()
 		r.analyzer.lazy.close()
@@ -215,6 +217,9 @@ func (r *Rewind) Close() error {
 // target was changed, the target does not start, and a new run, or Resume,
 // finishes the rewind.
 func (r *Rewind) Apply(ctx context.Context) error {
+	if err := r.checkPrepared(); err != nil {
+		return r.failed(err)
+	}
 	var err error
 	r.applied = true
 	if r.analyzer != nil {
@@ -236,6 +241,17 @@ func (r *Rewind) Apply(ctx context.Context) error {
 	}
 	if err != nil {
 		return r.failed(err)
+	}
+	return nil
+}
+
+// checkPrepared refuses a Rewind that Prepare did not make, or that is closed.
+func (r *Rewind) checkPrepared() error {
+	switch {
+	case r.target == nil || r.plan == nil:
+		return fmt.Errorf("%w: there is nothing to carry out: Prepare makes a Rewind", ErrOptions)
+	case r.closed:
+		return fmt.Errorf("%w: the rewind is closed: Prepare another one", ErrOptions)
 	}
 	return nil
 }
