@@ -262,8 +262,10 @@ func TestTheBooleansAndTheExitStatusAgreeWithTheAction(t *testing.T) {
 			assert.Equal(t, []any{want.retryable, want.baseBackup, status}, []any{d.Retryable, d.BaseBackupNeeded, d.ExitStatus}, "%s", action)
 		}
 	}
-	e := &rewind.Error{Condition: rewind.InvalidOptions, Action: rewind.ActionFix, TargetUntouched: true, Err: rewind.ErrOptions}
-	assert.Equal(t, 2, e.ExitStatus(), "it is a mistake in the options")
+	for _, untouched := range []bool{true, false} {
+		e := &rewind.Error{Condition: rewind.InvalidOptions, Action: rewind.ActionFix, TargetUntouched: untouched, Err: rewind.ErrOptions}
+		assert.Equal(t, 2, e.ExitStatus(), "it is a mistake in the options")
+	}
 
 	var words []string
 	for _, a := range rewind.Actions() {

@@ -65,10 +65,10 @@ func (e *Error) ExitStatus() int {
 	switch {
 	case e.BaseBackupNeeded():
 		return 3
+	case e.Condition == InvalidOptions: // whatever the target is, the same again does not help
+		return 2
 	case !e.TargetUntouched:
 		return 4
-	case e.Condition == InvalidOptions:
-		return 2
 	}
 	return 1
 }

@@ -138,7 +138,8 @@ func (r *Rewind) firstOf(ctx context.Context, a *analyzer, ways []way, s sides, 
 // passOver notes why the plan's evidence cannot be used.
 func (r *Rewind) passOver(err error) {
 	reason := reasonOf(err)
-	r.log.Info(fmt.Sprintf("what differs cannot be found out by %s: %s", r.plan.Evidence.words(), reason))
+	r.log.Info(fmt.Sprintf("what differs cannot be found out by %s: %s", r.plan.Evidence.words(), reason),
+		"evidence", r.plan.Evidence, "condition", judge(err).condition, "reason", reason)
 	r.plan.PassedOver = append(r.plan.PassedOver, PassedOver{r.plan.Evidence, judge(err).condition, reason})
 }
 

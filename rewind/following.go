@@ -126,12 +126,12 @@ func (r *Rewind) makeSlot(ctx context.Context) (forget func(), err error) {
 	from, err := primary.MakeSlot(ctx, name)
 	if err != nil {
 		if r.plan.Again { // the run before it did, and the source may be too busy now to be asked twice
-			r.log.WarnContext(ctx, err.Error())
+			r.log.WarnContext(ctx, err.Error(), "slot", name, "error", err)
 			return func() {}, nil
 		}
 		return nil, err
 	}
-	r.log.InfoContext(ctx, fmt.Sprintf("the source keeps WAL from %s on for the standby, by replication slot %q", r.lsn(from), name))
+	r.log.InfoContext(ctx, fmt.Sprintf("the source keeps WAL from %s on for the standby, by replication slot %q", r.lsn(from), name), "lsn", r.lsn(from), "slot", name)
 	r.slotMade = true
 	return func() {
 		if r.touched || r.madeStandby {
@@ -141,7 +141,7 @@ func (r *Rewind) makeSlot(ctx context.Context) (forget func(), err error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), slotTimeout)
 		defer cancel()
 		if err := primary.DropSlot(ctx, name); err != nil {
-			r.log.WarnContext(ctx, fmt.Sprintf("the source keeps WAL for a standby that there is not, until its replication slot is dropped: %v", err))
+			r.log.WarnContext(ctx, fmt.Sprintf("the source keeps WAL for a standby that there is not, until its replication slot is dropped: %v", err), "slot", name, "error", err)
 		}
 	}, nil
 }

@@ -166,7 +166,7 @@ func (l *LostRows) fork(ctx context.Context, a *analyzer, s sides) (at Since, _ 
 		return at, s, err
 	}
 	if f.unproven != "" {
-		a.log.WarnContext(ctx, fmt.Sprintf("that both sides have the same WAL up to %s could not be proven: %s", a.lsn(f.at), f.unproven))
+		a.log.WarnContext(ctx, fmt.Sprintf("that both sides have the same WAL up to %s could not be proven: %s", a.lsn(f.at), f.unproven), "lsn", a.lsn(f.at), "reason", f.unproven)
 	}
 	at = Since{f.at, f.timeline}
 	if !f.required {
@@ -314,7 +314,7 @@ func (l *lostDir) saveRows(ctx context.Context) error {
 	a, p := l.r.analyzer, l.r.plan
 	if p.Evidence == ByComparison || p.Scan.Records == 0 {
 		a.warn(p, "lost rows cannot be told: the WAL in which they are is not all there, or where it parts is not known")
-		l.r.log.Warn(p.Warnings[len(p.Warnings)-1])
+		l.r.log.WarnContext(ctx, p.Warnings[len(p.Warnings)-1], "path", l.r.opts.SaveLost)
 		return nil
 	}
 	finder, err := a.lostRows(ctx, p.Target, p.Divergence, nil, l.root.Name())
@@ -327,7 +327,7 @@ func (l *lostDir) saveRows(ctx context.Context) error {
 	}
 	_ = l.root.RemoveAll(LostRowsDir)
 	a.warn(p, "lost rows could not be told, but what they are in was saved: %v", err)
-	l.r.log.Warn(p.Warnings[len(p.Warnings)-1])
+	l.r.log.WarnContext(ctx, p.Warnings[len(p.Warnings)-1], "path", l.r.opts.SaveLost)
 	return nil
 }
 

@@ -88,7 +88,7 @@ func (r *Rewind) openTarget() (control []byte, earlier *Plan, err error) {
 	}
 	r.journal, r.plan = j, notes.toResume()
 	r.log.Info(fmt.Sprintf("an earlier rewind of this target, begun %s, was committed and did not end: it is completed without the source",
-		j.Started.Local().Format(time.DateTime)))
+		j.Started.Local().Format(time.DateTime)), "target", r.target.Name(), "source", j.Source, "started", j.Started)
 	return nil, nil, nil
 }
 

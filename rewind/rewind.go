@@ -376,7 +376,7 @@ func (r *Rewind) committed(ctx context.Context) (context.Context, func()) {
 	said := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(said)
-		r.log.Warn("the rewind is to be interrupted, but is committed: what is left is done first")
+		r.log.Warn("the rewind is to be interrupted, but is committed: what is left is done first", "target", r.target.Name())
 	})
 	return r.opts.AfterCommit, func() {
 		if !stop() {

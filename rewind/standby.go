@@ -61,7 +61,7 @@ func (r *Rewind) standbyFiles(ctx context.Context, after pgconf.ReadFile) ([]tar
 		return nil, fmt.Errorf("could not make the target a standby: %w", err)
 	}
 	for _, n := range neutralised {
-		r.log.InfoContext(ctx, n.String())
+		r.log.InfoContext(ctx, n.String(), "setting", n.Name, "path", n.File, "line", n.Line)
 	}
 	small := make([]target.SmallFile, len(files))
 	for i, f := range files {

@@ -157,7 +157,8 @@ func (a *Archive) restore(ctx context.Context, name, dst string, attempts int, c
 		if n >= attempts {
 			return missing
 		}
-		c.log.Info(fmt.Sprintf("could not restore file %q from archive in attempt %d of %d, trying again in %s", name, n, attempts, pause))
+		c.log.Info(fmt.Sprintf("could not restore file %q from archive in attempt %d of %d, trying again in %s", name, n, attempts, pause),
+			"segment", name, "attempt", n, "attempts", attempts, "pause", pause, "error", missing)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -171,7 +172,7 @@ func (a *Archive) attempt(ctx context.Context, c command, dst string, check func
 	if err := os.RemoveAll(dst); err != nil {
 		return fmt.Errorf("could not remove %q before it is restored: %w", dst, err)
 	}
-	c.log.Debug(fmt.Sprintf("executing restore command %q", c.text))
+	c.log.Debug(fmt.Sprintf("executing restore command %q", c.text), "setting", c.setting, "command", c.text)
 	status, err := a.processes.run(ctx, c)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 )
 
@@ -53,6 +54,8 @@ func (p *processes) run(ctx context.Context, c command) (status int, err error) 
 	case !out.drained():
 		p.forgetEnded()
 		p.left = append(p.left, out)
+	case err != nil && len(out.last) > 0: // done is closed, so nobody writes to it
+		c.log.Info(fmt.Sprintf("%s printed, and failed: %s", c.setting, strings.Join(out.last, "; ")), "setting", c.setting, "output", out.last)
 	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -115,7 +118,15 @@ type output struct {
 	r     *os.File
 	group int
 	done  chan struct{} // closed when nobody can print any more
+	last  []string      // lines, for whoever is told of a failure
 }
+
+// lastLines is how many lines of a command that failed are told, and lineBytes how much
+// of each.
+const (
+	lastLines = 5
+	lineBytes = 500
+)
 
 func (o *output) read(log *slog.Logger, setting string) {
 	defer close(o.done)
@@ -126,7 +137,11 @@ func (o *output) read(log *slog.Logger, setting string) {
 		if err != nil {
 			return
 		}
-		log.Info(setting + ": " + string(line))
+		log.Debug(setting+": "+string(line), "setting", setting, "output", string(line))
+		if len(o.last) == lastLines {
+			o.last = o.last[1:]
+		}
+		o.last = append(o.last, string(line[:min(len(line), lineBytes)]))
 	}
 }
 

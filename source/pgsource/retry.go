@@ -148,7 +148,8 @@ func (s *session) do(ctx context.Context, op func(context.Context, *conn) error)
 		}
 		s.drop()
 		if p.outage.begin(s.pulse.last()) {
-			p.log.Warn(fmt.Sprintf("lost the connection to the source %s, trying again for %v: %s", s.name, p.timeout, oneLine(err.Error())))
+			p.log.Warn(fmt.Sprintf("lost the connection to the source %s, trying again for %v: %s", s.name, p.timeout, oneLine(err.Error())),
+				"source", s.name, "timeout", p.timeout, "error", err)
 		}
 		if !connected && p.abandon(s) {
 			return errAbandoned
