@@ -146,6 +146,9 @@ var answers = map[string]answer{
 	"pgconf.SyntaxError":         is(&pgconf.SyntaxError{}, rewind.BadConfiguration, fix),
 	"pgconf.SeveralTargetsError": is(&pgconf.SeveralTargetsError{}, rewind.BadConfiguration, fix),
 
+	"archive.FetchError":          is(&archive.FetchError{Err: errors.New("x")}, rewind.ArchiveFailed, again),
+	"archive.ErrNotInArchive":     is(&archive.NotFoundError{Certain: true, Err: archive.ErrNotInArchive}, rewind.ArchiveFailed, fix),
+	"rewind.ErrNotInArchive":      is(&archive.NotFoundError{Certain: true, Err: rewind.ErrNotInArchive}, rewind.ArchiveFailed, fix),
 	"rewind.ArchiveError":         never("Classify makes it of the one of package archive"),
 	"rewind.RecoveryError":        never("Classify makes it of the one of package recovery"),
 	"rewind.ServerProgramError":   never("Classify makes it of the one of package recovery"),

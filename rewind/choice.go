@@ -57,12 +57,11 @@ const maxConfiguration = 16 << 20
 // rewoundConfig is the configuration that the rewound server will have: the source's,
 // but for what the target keeps.
 func (a *analyzer) rewoundConfig(ctx context.Context, b *filemap.Builder) (*pgconf.Config, error) {
-	keep := filemap.Patterns(a.opts.Keep)
 	size := 0
 	return pgconf.Load(pgconf.Options{
 		DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: a.version,
 		ReadFile: func(p string) ([]byte, error) {
-			if keep.Match(p) != "" {
+			if a.keep.Match(p) {
 				return readLinked(a.target, p)
 			}
 			if _, has := b.Source(p); !has {
@@ -190,7 +189,8 @@ func (a *analyzer) checkLeft(ctx context.Context, p *Plan) error {
 
 // checkNewerTimelines looks for histories of newer timelines in the archive, as
 // recovery does that goes on to the latest one, and refuses one that does not go on
-// from where the source is.
+// from where the source is. It is recovery's own restore_command that counts; the
+// caller's function is called in its place, a command of the caller's is not.
 func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgconf.RecoveryChoice) error {
 	latest := choice.Timeline == "latest" || choice.Timeline == "" && !a.version.RecoveryConf || a.opts.PrimaryConnInfo != ""
 	command := choice.RestoreCommand
@@ -204,9 +204,13 @@ func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgco
 	if !latest || command == "" || p.Again {
 		return nil
 	}
-	// Its messages are of no interest: that there is none is the ordinary answer.
-	from := &archive.Archive{Command: command, DataDir: a.target.Name(), Version: a.version}
-	defer from.Close()
+	from := a.archiveBy(command)
+	if a.opts.FetchWAL != nil { // which is called once at a time
+		from = a.anyArchive().archive
+	} else {
+		from.Logger = nil // that there is none is the ordinary answer
+		defer from.Close()
+	}
 	dir, err := a.target.RestoreDir(a.version.WALDir)
 	if err != nil { // as on a disk that cannot be written to
 		a.log.DebugContext(ctx, fmt.Sprintf("histories of newer timelines are not looked for in the archive: %v", err), "error", err)
@@ -219,7 +223,8 @@ func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgco
 		}
 		text, err := from.RestoreHistory(ctx, tli, dst)
 		if err != nil {
-			if ctx.Err() != nil {
+			var none *archive.NotFoundError
+			if ctx.Err() != nil || a.opts.FetchWAL != nil && !(errors.As(err, &none) && none.Certain) {
 				return err
 			}
 			return nil // this is where recovery stops to look, too

@@ -53,7 +53,7 @@ const (
 	MissingWAL           Condition = "missing_wal"            // *MissingWALError, *CannotStartError: a segment that is needed is nowhere
 	DamagedWAL           Condition = "damaged_wal"            // *walreader.Error, *walreader.BoundaryError
 	UnknownWALRecord     Condition = "unknown_wal_record"     // *walreader.UnknownRecordError
-	ArchiveFailed        Condition = "archive_failed"         // *ArchiveError, ErrNoRestoreCommand
+	ArchiveFailed        Condition = "archive_failed"         // *ArchiveError, *FetchWALError, ErrNoRestoreCommand
 	BadConfiguration     Condition = "bad_configuration"      // *ConfigError: the target's configuration cannot be read
 	NoSpace              Condition = "no_space"               // *SpaceError, and ENOSPC and EDQUOT where they are the target's
 	TargetNotWritable    Condition = "target_not_writable"    // Obstacles, and fs.ErrPermission where it is the target's

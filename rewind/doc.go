@@ -78,5 +78,5 @@
 //
 // A context that is cancelled before the commit leaves the target as it was, and one that
 // is cancelled after it an unfinished rewind: no server starts, and Resume finishes it. See
-// [Options].AfterCommit for a rewind that is not interrupted any more.
+// [Options].FinishCommitted for a rewind that is not interrupted any more.
 package rewind

@@ -159,6 +159,7 @@ func (r *Rewind) resyncInstead(ctx context.Context, err error) error {
 	if r.opts.Resync == NoResync || p.Evidence == ByComparison || r.touched || r.analyzer == nil || !judge(err).resync {
 		return err
 	}
+	r.leave(r.failed(err))
 	r.passOver(err)
 	r.enter(PhaseAnalyze)
 	s := sides{p.Target, p.Source}

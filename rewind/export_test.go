@@ -46,7 +46,9 @@ func (r *Rewind) BringBack(ctx context.Context, name string) (string, error) {
 var Literal = literal
 
 // WritePlan writes any plan as Save does.
-func WritePlan(w io.Writer, keep []string, p *Plan) error { return savedPlan{keep, p}.write(w) }
+func WritePlan(w io.Writer, keep []string, p *Plan) error {
+	return savedPlan{Keep: keep, Plan: p}.write(w)
+}
 
 // ReadPlan reads a saved plan of which only the bytes of the value are given.
 func ReadPlan(body []byte) (*Plan, error) {

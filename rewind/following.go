@@ -105,7 +105,7 @@ func (r *Rewind) tryReplication(ctx context.Context) error {
 // comesFromArchive reports whether the standby gets a segment that its primary has not.
 func (r *Rewind) comesFromArchive(ctx context.Context, at pgdata.LSN) bool {
 	a := r.analyzer
-	if r.opts.RestoreCommand != "" {
+	if _, err := a.configuredCommand(); r.opts.RestoreCommand != "" || r.opts.FetchWAL != nil && err != nil {
 		return false // which the standby has not
 	}
 	missing, err := a.missingNext(ctx, r.plan.Source, at)

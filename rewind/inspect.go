@@ -56,6 +56,7 @@ func (r *Rewind) inspect(ctx context.Context, control []byte, earlier *Plan) (a 
 		opts: &r.opts, log: r.log, target: r.target, source: r.opts.Source, step: r.step, watch: r.watch, version: c.Version, geo: c.Geometry,
 		format: walreader.Format{Version: c.Version, Geometry: c.Geometry, SystemIdentifier: c.SystemIdentifier},
 	}
+	a.keep = r.keeps(earlier)
 	r.analyzer = a
 	if err := a.checkControlFiles(s); err != nil {
 		return a, s, err

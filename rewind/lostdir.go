@@ -91,7 +91,8 @@ func (r *Rewind) archiveLost(ctx context.Context) error {
 		return fmt.Errorf("%w: lost WAL cannot be archived: the target's configuration has no archive_command", ErrOptions)
 	}
 	to := &archive.Archiver{
-		Command: conf.ArchiveCommand(), DataDir: r.target.Name(), Version: v, Pause: r.opts.ArchivePause, Logger: r.log,
+		Command: conf.ArchiveCommand(), DataDir: r.target.Name(), WorkDir: r.opts.ChildDir, Env: r.opts.ChildEnv, Version: v,
+		Attempts: r.opts.ArchiveAttempts, Pause: r.opts.ArchivePause, Logger: r.log,
 	}
 	defer to.Close()
 	for _, name := range r.plan.Unarchived {

@@ -36,8 +36,14 @@ type LostRowsOptions struct {
 	SpillDir string
 	// RestoreTargetWAL is that of Options. It makes a staging area in the target.
 	RestoreTargetWAL bool
-	ConfigFile       string // the target's, where it is not postgresql.conf in its directory
-	Logger           *slog.Logger
+	// FetchWAL, ArchiveAttempts, ArchivePause, ChildEnv and ChildDir are those of Options.
+	FetchWAL        func(ctx context.Context, name, dst string) error
+	ArchiveAttempts int
+	ArchivePause    time.Duration
+	ChildEnv        []string
+	ChildDir        string
+	ConfigFile      string // the target's, where it is not postgresql.conf in its directory
+	Logger          *slog.Logger
 }
 
 // Since is a place in a cluster's WAL.
@@ -67,14 +73,13 @@ type LostRowsFormat struct {
 // transactions behind that. Nothing of the target is changed. The error is an *Error.
 func FindLostRows(ctx context.Context, o LostRowsOptions) (*LostRows, error) {
 	r := newRewind(Options{
-		TargetDir: o.TargetDir, Source: o.Source, RestoreTargetWAL: o.RestoreTargetWAL, ConfigFile: o.ConfigFile, Logger: o.Logger,
+		TargetDir: o.TargetDir, Source: o.Source, RestoreTargetWAL: o.RestoreTargetWAL, FetchWAL: o.FetchWAL, ArchiveAttempts: o.ArchiveAttempts,
+		ArchivePause: o.ArchivePause, ChildEnv: o.ChildEnv, ChildDir: o.ChildDir, ConfigFile: o.ConfigFile, Logger: o.Logger,
 	})
 	l := &LostRows{rewind: r}
-	err := l.find(ctx, &o)
-	r.leave(time.Now())
-	if err != nil {
+	if err := r.ended(l.find(ctx, &o)); err != nil {
 		_ = l.Close()
-		return nil, r.failed(err)
+		return nil, err
 	}
 	return l, nil
 }

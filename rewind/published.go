@@ -17,8 +17,8 @@ type ArchiveError struct {
 	File       string // the name of the WAL file; empty where the command itself is wrong
 	ExitStatus int    // of the last attempt; -1: a signal ended it
 	Attempts   int    // zero: it was not run again
-	// NotThere: by its status, which a server would understand so, the restore_command
-	// says that the archive does not have the file.
+	// NotThere: the archive does not have the file, as the restore_command says by its
+	// status, which a server would understand so, or Options.FetchWAL by its error.
 	NotThere bool
 	err      error
 }
@@ -100,7 +100,7 @@ func publicOf(err error) error {
 	case errors.As(err, &notFound):
 		return &ArchiveError{
 			Setting: "restore_command", Command: notFound.Command, File: notFound.Name, ExitStatus: notFound.ExitStatus,
-			Attempts: notFound.Attempts, NotThere: notFound.Err == nil, err: notFound,
+			Attempts: notFound.Attempts, NotThere: notFound.Certain || notFound.Err == nil, err: notFound,
 		}
 	case errors.As(err, &notSent):
 		return &ArchiveError{

@@ -35,7 +35,7 @@ func Resume(ctx context.Context, opts Options) error {
 		}
 	}
 	if err != nil {
-		return r.failed(err)
+		return r.ended(err)
 	}
 	return r.Apply(ctx)
 }

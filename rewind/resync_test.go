@@ -65,7 +65,7 @@ func TestOnlyDifferentBlocksAreCopied(t *testing.T) {
 	}
 	opts := p.options(t)
 	var last rewind.Progress
-	opts.Progress = func(p rewind.Progress) {
+	opts.Observer.Progress = func(p rewind.Progress) {
 		if p.Step == "" && p.Phase == rewind.PhaseAnalyze {
 			last = p
 		}

@@ -90,7 +90,7 @@ var verdicts = []verdict{
 	{Unproven, ActionResync, true, anyOf(ErrUnproven), takeBase},
 	{OtherTimeline, ActionFix, false, anyOf(ErrOtherTimeline), "Remove the history of that timeline from the archive, or take the source that is on it."},
 	{NoCommonAncestor, ActionResync, true, anyOf(timeline.ErrNoCommonAncestor), takeBase},
-	{ArchiveFailed, ActionRetry, false, isPassingFailure, ""},
+	{ArchiveFailed, ActionRetry, false, either(isPassingFailure, as[*FetchWALError]), ""},
 	{ArchiveFailed, ActionFix, false, either(anyOf(ErrNoRestoreCommand), as[*archive.CommandError]), "Correct it in the target's configuration."},
 	{MissingWAL, ActionResync, true, isLostWAL, takeBase},
 	{MissingWAL, ActionResync, true, anyOf(ErrChangesUnknown), takeBase},

@@ -158,7 +158,7 @@ var optionTable = []*option{
 	{
 		name: "restore-command", arg: "COMMAND", help: "bring WAL back with this command, not with the target's own",
 		more: "As restore_command has it, with %f, %p and %r. With -c it is used for all WAL that the target has no more, else for what is nowhere else. " +
-			"It is not written to the configuration.",
+			"The target's own is not asked then: to have both asked, one after the other, give both as 'A || B'. It is not written to the configuration.",
 		set: func(o *options, value string) error { o.restoreCommand = value; return nil },
 	},
 	{

@@ -18,9 +18,10 @@ const drainTime = 100 * time.Millisecond
 
 // command is one that a server's configuration has.
 type command struct {
-	setting string // restore_command or archive_command
-	text    string // as it is run; it can hold passwords
-	dir     string // where it runs
+	setting string   // restore_command or archive_command
+	text    string   // as it is run; it can hold passwords
+	dir     string   // where it runs
+	env     []string // as of exec.Cmd
 	log     *slog.Logger
 }
 
@@ -35,7 +36,7 @@ func (p *processes) run(ctx context.Context, c command) (status int, err error) 
 		return 0, err
 	}
 	cmd := shell(ctx, c.text)
-	cmd.Dir = c.dir
+	cmd.Dir, cmd.Env = c.dir, c.env
 	cmd.Stdout, cmd.Stderr = w, w // files, so that Wait does not wait for what goes on in the background
 	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
 	err = cmd.Start()
