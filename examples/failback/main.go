@@ -84,23 +84,27 @@ func (j *job) run(ctx context.Context) int {
 		failed := state.Classify(err)
 		fmt.Fprintf(os.Stderr, "attempt %d failed (%s): %v\n", attempt, failed.Condition, err)
 		advise(err)
-		switch {
-		case failed.BaseBackupNeeded():
+		switch failed.Action {
+		case rewind.ActionResync, rewind.ActionBaseBackup:
 			fmt.Fprintln(os.Stderr, "no rewind can succeed: clone it anew")
 			return cloneAnew
-		case failed.Retryable() && attempt < attempts && ctx.Err() == nil:
-			resume = !failed.TargetUntouched && !failed.NeedsSource
-			select {
-			case <-time.After(j.wait):
-			case <-ctx.Done():
+		case rewind.ActionRetry, rewind.ActionRetryWithSource, rewind.ActionResume:
+			if attempt < attempts && ctx.Err() == nil {
+				resume = failed.Action == rewind.ActionResume
+				select {
+				case <-time.After(j.wait):
+				case <-ctx.Done():
+				}
+				continue
 			}
-		case !failed.TargetUntouched:
+		case rewind.ActionFix: // for somebody to do
+		}
+		if !failed.TargetUntouched {
 			fmt.Fprintln(os.Stderr, "half rewound: run again, no server starts before")
 			return halfRewound
-		default:
-			fmt.Fprintln(os.Stderr, "gave up, the old primary is as it was")
-			return gaveUp
 		}
+		fmt.Fprintln(os.Stderr, "gave up, the old primary is as it was")
+		return gaveUp
 	}
 }
 
