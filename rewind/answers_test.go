@@ -76,6 +76,7 @@ var answers = map[string]answer{
 	"walreader.ErrSummary":           never("it is an ErrChangesUnknown then"),
 	"walreader.SummaryError":         never("it is an ErrChangesUnknown then"),
 	"walreader.SummaryGapError":      never("WAL is read instead"),
+	"libpq.ErrSilent":                never("the source is unavailable, or unreachable, then"),
 	"recovery.ErrPoisoned":           never("such a target is resumed, or lost"),
 	"rewind.Error":                   is(&rewind.Error{Condition: rewind.NoSpace, Action: fix, Err: errors.New("x")}, rewind.NoSpace, fix),
 	"rewind.Explained":               is(&rewind.Explained{Err: rewind.ErrTargetLocked}, rewind.TargetLocked, again),

@@ -99,7 +99,7 @@ func (s *Server) once(ctx context.Context, f func(ctx context.Context, conn *con
 		return err
 	}
 	limit := s.pool.timeout / 2
-	watched, stop := session.pulse.watch(ctx, limit)
+	watched, stop := session.watchdog.watch(ctx, limit)
 	defer stop()
 	return silenced(watched, limit, f(watched, session.conn))
 }

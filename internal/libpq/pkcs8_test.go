@@ -1,4 +1,4 @@
-package pgsource
+package libpq
 
 import (
 	"bytes"

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package pgsource
+package libpq
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package pgsource
+package libpq
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/gorewind/gorewind/source/pgsource/internal/conninfo"
+	"github.com/gorewind/gorewind/internal/libpq/conninfo"
 )
 
 // readCRLs reads the revocation lists. As in libpq, a file that does not exist
@@ -28,7 +28,7 @@ func readCRLs(s *conninfo.Settings, env conninfo.Environment, log *slog.Logger) 
 		}
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 			if asked && log != nil {
-				log.Warn(fmt.Sprintf(`certificate revocation list file "%s" does not exist: no certificate counts as revoked for it`, file))
+				log.Warn(fmt.Sprintf(`certificate revocation list file "%s" does not exist: no certificate counts as revoked for it`, file), "path", file)
 			}
 			break
 		}

@@ -3,13 +3,13 @@ package pgsource
 import (
 	"context"
 	"errors"
+
+	"github.com/gorewind/gorewind/internal/libpq"
 )
 
 // connector is one to the server that the pool is connected to, and to no other.
-func (s *Server) connector() *connector {
-	c := *s.pool.connector
-	c.base = c.base.Copy()
-	return &c
+func (s *Server) connector() *libpq.Connector {
+	return s.pool.connector.Copy()
 }
 
 // openAnother opens a session beside those of the pool, which fails if the server

@@ -2,21 +2,19 @@ package pgsource
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gorewind/gorewind/internal/libpq"
 )
 
-// errSilent is the cause of a context that pulse.watch cancelled.
-var errSilent = errors.New("nothing came from the server")
-
-// pulse tells for how long something was waited for from a server and nothing came
+// watchdog tells for how long something was waited for from a server and nothing came
 // of it. Time in which nobody waits, since what came is being worked on, is not the
 // server's.
-type pulse struct {
+type watchdog struct {
 	mu      sync.Mutex
 	waiting int           // how many wait
 	began   time.Time     // when the waiting began
@@ -24,7 +22,7 @@ type pulse struct {
 	moved   time.Time     // the last progress
 }
 
-func (p *pulse) wait() {
+func (p *watchdog) wait() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.waiting == 0 {
@@ -33,7 +31,7 @@ func (p *pulse) wait() {
 	p.waiting++
 }
 
-func (p *pulse) waitNoMore() {
+func (p *watchdog) waitNoMore() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.waiting--; p.waiting == 0 {
@@ -43,7 +41,7 @@ func (p *pulse) waitNoMore() {
 
 // progress says that something came of the waiting. That bytes came does not: a
 // server could send one now and then for ever.
-func (p *pulse) progress() {
+func (p *watchdog) progress() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.moved = time.Now()
@@ -51,13 +49,13 @@ func (p *pulse) progress() {
 }
 
 // last is the last sign of life.
-func (p *pulse) last() time.Time {
+func (p *watchdog) last() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.moved
 }
 
-func (p *pulse) silence() time.Duration {
+func (p *watchdog) silence() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.waiting == 0 {
@@ -66,9 +64,9 @@ func (p *pulse) silence() time.Duration {
 	return p.waited + time.Since(p.began)
 }
 
-// watch gives a context that is cancelled, with cause errSilent, when nothing came
+// watch gives a context that is cancelled, with cause libpq.ErrSilent, when nothing came
 // of waiting for as long as limit. What is slow but moves goes on.
-func (p *pulse) watch(ctx context.Context, limit time.Duration) (_ context.Context, stop func()) {
+func (p *watchdog) watch(ctx context.Context, limit time.Duration) (_ context.Context, stop func()) {
 	p.progress()
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
@@ -82,7 +80,7 @@ func (p *pulse) watch(ctx context.Context, limit time.Duration) (_ context.Conte
 			}
 			left := limit - p.silence()
 			if left <= 0 {
-				cancel(errSilent)
+				cancel(libpq.ErrSilent)
 				return
 			}
 			timer.Reset(left)
@@ -97,19 +95,19 @@ const maxUnread = (maxInFlight + 1) * maxRequest
 
 var errFlood = unwanted("more than %d bytes without taking what it was sent", maxUnread)
 
-// watchedConn is a connection, below TLS if there is some, with its pulse. An
+// watchedConn is a connection, below TLS if there is some, with its watchdog. An
 // answer to what was written is waited for by reading; what comes of that the gate
 // tells. A server that does not even take what is written is silent, too. That
 // something was written is no progress: with TLS, the server can make us write.
 type watchedConn struct {
 	net.Conn
-	pulse  *pulse
-	unread atomic.Int64 // bytes that came and that the gate did not take yet
+	watchdog *watchdog
+	unread   atomic.Int64 // bytes that came and that the gate did not take yet
 }
 
 func (c *watchedConn) Read(b []byte) (int, error) {
-	c.pulse.wait()
-	defer c.pulse.waitNoMore()
+	c.watchdog.wait()
+	defer c.watchdog.waitNoMore()
 	n, err := c.Conn.Read(b)
 	if c.unread.Add(int64(n)) > maxUnread {
 		_ = c.Close()
@@ -119,8 +117,8 @@ func (c *watchedConn) Read(b []byte) (int, error) {
 }
 
 func (c *watchedConn) Write(b []byte) (int, error) {
-	c.pulse.wait()
-	defer c.pulse.waitNoMore()
+	c.watchdog.wait()
+	defer c.watchdog.waitNoMore()
 	n, err := c.Conn.Write(b)
 	if err != nil && c.unread.Load() > maxUnread {
 		err = errFlood

@@ -15,17 +15,23 @@ type Environment struct {
 	User   func() string                    // the name of the user of this process; empty if unknown
 }
 
-// System is the environment of this process.
-func System() Environment {
+// System is the environment of this process, with its variables or, where getenv is
+// not nil, those that it tells: what is empty there is not set.
+func System(getenv func(name string) string) Environment {
 	env := Environment{Lookup: os.LookupEnv, User: systemUser}
+	if getenv != nil {
+		env.Lookup = func(name string) (string, bool) {
+			value := getenv(name)
+			return value, value != ""
+		}
+	}
 	if runtime.GOOS == "windows" {
-		if dir, err := os.UserConfigDir(); err == nil {
+		if dir, _ := env.Lookup("APPDATA"); dir != "" {
 			env.Home = filepath.Join(dir, "postgresql")
 		}
 		return env
 	}
-	env.Home, _ = os.LookupEnv("HOME")
-	if env.Home == "" {
+	if env.Home, _ = env.Lookup("HOME"); env.Home == "" {
 		if u, err := user.Current(); err == nil {
 			env.Home = u.HomeDir
 		}

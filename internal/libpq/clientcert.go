@@ -1,4 +1,4 @@
-package pgsource
+package libpq
 
 import (
 	"crypto/tls"
@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/gorewind/gorewind/source/pgsource/internal/conninfo"
+	"github.com/gorewind/gorewind/internal/libpq/conninfo"
 )
 
 // readClientCertificate reads sslcert and sslkey. Without a certificate it is an

@@ -1,4 +1,4 @@
-package pgsource
+package libpq
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gorewind/gorewind/source/pgsource/internal/conninfo"
+	"github.com/gorewind/gorewind/internal/libpq/conninfo"
 )
 
 // newDialer has the keepalives and tcp_user_timeout of the connection string.
@@ -54,19 +54,37 @@ func newDialer(s *conninfo.Settings) (*net.Dialer, error) {
 	return d, nil
 }
 
-// dial connects the socket.
-func (c *connector) dial(ctx context.Context, p place) (net.Conn, error) {
-	if !p.IsUnix() {
-		return c.dialer.DialContext(ctx, "tcp", net.JoinHostPort(p.addr, p.Port))
+// setDialer has the sockets connected by what the caller gave, or as the connection
+// string says. A caller that has its own way to the server also knows names there.
+func (c *Connector) setDialer(given DialFunc) error {
+	dial := given
+	if dial == nil {
+		d, err := newDialer(c.settings)
+		if err != nil {
+			return err
+		}
+		dial = d.DialContext
+	} else {
+		c.lookup = nil
 	}
-	conn, err := c.dialer.DialContext(ctx, "unix", p.Socket())
+	c.dial = func(ctx context.Context, p place) (net.Conn, error) {
+		return dialPlace(ctx, dial, p, c.settings.Value("requirepeer"))
+	}
+	return nil
+}
+
+func dialPlace(ctx context.Context, dial DialFunc, p place, peer string) (net.Conn, error) {
+	if !p.IsUnix() {
+		return dial(ctx, "tcp", net.JoinHostPort(p.addr, p.Port))
+	}
+	conn, err := dial(ctx, "unix", p.Socket())
 	if errors.Is(err, syscall.EINVAL) {
 		return nil, fmt.Errorf(`Unix-domain socket path "%s" is too long`, p.Socket()) //nolint:staticcheck // libpq's words
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := checkPeer(conn, c.settings.Value("requirepeer")); err != nil {
+	if err := checkPeer(conn, peer); err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
@@ -79,7 +97,11 @@ func checkPeer(conn net.Conn, required string) error {
 	if required == "" {
 		return nil
 	}
-	actual, err := peerUser(conn.(*net.UnixConn))
+	local, ok := conn.(*net.UnixConn)
+	if !ok {
+		return errors.New("requirepeer is for Unix sockets, and this connection is no such: leave it out")
+	}
+	actual, err := peerUser(local)
 	if err != nil {
 		return fmt.Errorf("could not get peer credentials: %w", err)
 	}

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package pgsource
+package libpq
 
 import (
 	"io/fs"

@@ -1,4 +1,4 @@
-package pgsource
+package libpq
 
 import (
 	"os"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/gorewind/gorewind/source/pgsource/internal/conninfo"
+	"github.com/gorewind/gorewind/internal/libpq/conninfo"
 )
 
 // neutral has a value for everything that pgx would otherwise take from the

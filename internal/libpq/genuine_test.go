@@ -1,4 +1,4 @@
-package pgsource_test
+package libpq_test
 
 import (
 	"fmt"
@@ -11,14 +11,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/libpq"
+	"github.com/gorewind/gorewind/internal/libpq/conninfo"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/source/pgsource"
-	"github.com/gorewind/gorewind/source/pgsource/internal/conninfo"
 )
 
 // environment has the variables of vars and the home directory of this process.
 func environment(vars []string) conninfo.Environment {
-	env := conninfo.System()
+	env := conninfo.System(nil)
 	env.Lookup = func(name string) (string, bool) {
 		for _, v := range vars {
 			if value, ok := strings.CutPrefix(v, name+"="); ok {
@@ -28,6 +29,19 @@ func environment(vars []string) conninfo.Environment {
 		return "", false
 	}
 	return env
+}
+
+// connInfo is what -R writes for a connection string in some environment.
+func connInfo(connString string, env conninfo.Environment, major int) (string, error) {
+	settings, err := conninfo.Parse(connString)
+	if err != nil {
+		return "", err
+	}
+	c, err := libpq.FromSettings(settings, env, libpq.Options{})
+	if err != nil {
+		return "", err
+	}
+	return c.ConnInfo(major), nil
 }
 
 // TestConnInfoEqualsThatOfPgRewind lets pg_rewind write it with -R, where there
@@ -83,17 +97,19 @@ func TestConnInfoEqualsThatOfPgRewind(t *testing.T) {
 			cmd.Env = append(cmd.Env, tt.env...)
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, "%s: %s", tt.name, out)
-			ours, err := pgsource.ConnInfo(tt.conninfo, environment(tt.env), in.Version.ServerNum)
+			ours, err := connInfo(tt.conninfo, environment(tt.env), in.Version.ServerNum)
 			require.NoError(t, err, tt.name)
 			theirs := lastConnInfo(t, target.Dir)
 			if in.Version.ServerNum < 1600 { // its libpq does not look at HOME
-				theirs = regexp.MustCompile(`'[^']*/\.pgpass'`).ReplaceAllLiteralString(theirs, "'"+conninfo.System().Home+"/.pgpass'")
+				theirs = regexp.MustCompile(`'[^']*/\.pgpass'`).ReplaceAllLiteralString(theirs, "'"+conninfo.System(nil).Home+"/.pgpass'")
 			}
 			theirs, ours = built.ReplaceAllString(theirs, ""), built.ReplaceAllString(ours, "")
 			assert.Equal(t, theirs, ours, tt.name)
 		}
-		s := open(t, socket)
-		ours, err := pgsource.ConnInfo(socket, conninfo.System(), in.Version.ServerNum)
+		s, err := pgsource.Open(t.Context(), socket, pgsource.Options{})
+		require.NoError(t, err)
+		defer func() { _ = s.Close() }()
+		ours, err := connInfo(socket, conninfo.System(nil), in.Version.ServerNum)
 		require.NoError(t, err)
 		assert.Equal(t, ours, s.ConnInfo())
 	})
@@ -157,7 +173,7 @@ func TestConnectionStringsThatPgRewindRefuses(t *testing.T) {
 		{1800, "min_protocol_version=3.2 max_protocol_version=3.0"},
 	}
 	for i := range corpus {
-		_, err := pgsource.ConnInfo(corpus[i].conninfo, environment(nil), 1800)
+		_, err := connInfo(corpus[i].conninfo, environment(nil), 1800)
 		assert.Error(t, err, corpus[i].conninfo)
 	}
 	quoted := regexp.MustCompile(`"[^"]*"`)
@@ -175,7 +191,7 @@ func TestConnectionStringsThatPgRewindRefuses(t *testing.T) {
 			cmd.Env = append(cmd.Env, "PGSYSCONFDIR=/does/not/exist")
 			out, err := cmd.CombinedOutput()
 			require.Error(t, err, tt.conninfo)
-			_, err = pgsource.ConnInfo(tt.conninfo, environment([]string{"PGSYSCONFDIR=/does/not/exist"}), in.Version.ServerNum)
+			_, err = connInfo(tt.conninfo, environment([]string{"PGSYSCONFDIR=/does/not/exist"}), in.Version.ServerNum)
 			require.Error(t, err, tt.conninfo)
 			if in.Version.ServerNum >= inWords {
 				ours := shorter.Replace(quoted.ReplaceAllString(err.Error(), `""`))

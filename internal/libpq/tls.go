@@ -1,6 +1,7 @@
-package pgsource
+package libpq
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -12,7 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gorewind/gorewind/source/pgsource/internal/conninfo"
+	"github.com/gorewind/gorewind/internal/libpq/conninfo"
 )
 
 // tlsSettings are what the ssl* keywords say, with their files read
@@ -28,13 +29,13 @@ type tlsSettings struct {
 
 // newTLS reads the files that the settings name, or those in ~/.postgresql. For
 // hosts with Unix sockets it reads none.
-func newTLS(s *conninfo.Settings, env conninfo.Environment, hosts []host, log *slog.Logger) (*tlsSettings, error) {
+func newTLS(s *conninfo.Settings, env conninfo.Environment, hosts []conninfo.Host, log *slog.Logger) (*tlsSettings, error) {
 	t := &tlsSettings{mode: s.Value("sslmode"), sni: strings.HasPrefix(s.Value("sslsni"), "1")}
-	if t.mode == "disable" || !slices.ContainsFunc(hosts, func(h host) bool { return !h.IsUnix() }) {
+	if t.mode == "disable" || !slices.ContainsFunc(hosts, func(h conninfo.Host) bool { return !h.IsUnix() }) {
 		t.mode = "disable"
 		return t, nil
 	}
-	if t.mode == "verify-full" && slices.ContainsFunc(hosts, func(h host) bool { return h.Name == "" }) {
+	if t.mode == "verify-full" && slices.ContainsFunc(hosts, func(h conninfo.Host) bool { return h.Name == "" }) {
 		return nil, errors.New("host name must be specified for a verified SSL connection")
 	}
 	t.base = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10} //nolint:gosec // verify does it
@@ -130,6 +131,21 @@ func (t *tlsSettings) attempts(h conninfo.Host) []*tls.Config {
 	}
 }
 
+// given are the kinds of encryption where the caller has one: none but that over TCP.
+func given(config *tls.Config, h conninfo.Host, negotiation string) []*tls.Config {
+	if h.IsUnix() {
+		return []*tls.Config{nil}
+	}
+	config = config.Clone()
+	if config.ServerName == "" {
+		config.ServerName = cmp.Or(h.Name, h.Addr)
+	}
+	if negotiation == "direct" && len(config.NextProtos) == 0 {
+		config.NextProtos = []string{alpn}
+	}
+	return []*tls.Config{config}
+}
+
 // verifyError says why the server is not trusted.
 type verifyError struct{ error }
 
@@ -161,41 +177,4 @@ func (t *tlsSettings) verify(state tls.ConnectionState, name string) error {
 		return verifyName(leaf, name)
 	}
 	return nil
-}
-
-// verifyName compares the name of the host with those of a certificate: its
-// alternative names or, if there are none of the kind, its common name
-// (pq_verify_peer_name_matches_certificate_name in fe-secure-common.c). Go does
-// not look at common names any more, but many servers have nothing else.
-func verifyName(cert *x509.Certificate, name string) error {
-	ip := net.ParseIP(name)
-	names := slices.Clone(cert.DNSNames)
-	for _, addr := range cert.IPAddresses {
-		if ip != nil && addr.Equal(ip) {
-			return nil
-		}
-		names = append(names, addr.String())
-	}
-	// A host that is an address may have a certificate with addresses in its
-	// common name, unless it has addresses where they belong.
-	if len(cert.DNSNames) == 0 && (ip == nil || len(cert.IPAddresses) == 0) && cert.Subject.CommonName != "" {
-		names = append(names, cert.Subject.CommonName)
-	}
-	for _, pattern := range names {
-		if matchName(pattern, name) {
-			return nil
-		}
-	}
-	return fmt.Errorf(`server certificate for "%s" does not match host name "%s"`, strings.Join(names, `", "`), name)
-}
-
-// matchName compares without regard to case. An asterisk stands for the whole
-// first label, and for that only.
-func matchName(pattern, name string) bool {
-	if strings.EqualFold(pattern, name) {
-		return true
-	}
-	suffix, wild := strings.CutPrefix(pattern, "*.")
-	_, rest, dotted := strings.Cut(name, ".")
-	return wild && dotted && net.ParseIP(name) == nil && name[0] != '.' && strings.EqualFold(suffix, rest)
 }

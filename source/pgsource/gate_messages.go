@@ -3,7 +3,6 @@ package pgsource
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"slices"
 	"strconv"
 
@@ -65,10 +64,6 @@ const (
 	authSASLContinue = 11
 )
 
-// errNoPassword says that the server asks for a password and that there is none: one
-// that is empty is not sent, since that would be a failed attempt to log in.
-var errNoPassword = errors.New("no password supplied")
-
 // wantsPassword tells of a request to authenticate whether a password is asked for.
 func wantsPassword(method uint32, body []byte) bool {
 	return method == authCleartext || method == authMD5 || method == authSASL && bytes.Contains(body, []byte("SCRAM-"))
@@ -87,8 +82,7 @@ func (g *gate) authentication(size int64) error {
 	}
 	method := binary.BigEndian.Uint32(body)
 	if g.noPassword != nil && wantsPassword(method, body[4:]) {
-		g.noPassword.Store(true)
-		return errNoPassword
+		return g.noPassword
 	}
 	switch method {
 	case authSASL, authSASLContinue:
@@ -166,7 +160,7 @@ func cleanError(body []byte) []byte {
 	for len(body) > 0 && body[0] != 0 {
 		text, rest, whole := bytes.Cut(body[1:], []byte{0})
 		if bytes.IndexByte(errorFields, body[0]) >= 0 {
-			clean = append(append(clean, body[0]), plain.Text(oneLine(string(text)), maxErrorText)...)
+			clean = append(append(clean, body[0]), plain.Text(plain.OneLine(string(text)), maxErrorText)...)
 			clean = append(clean, 0)
 		}
 		if !whole {

@@ -1,4 +1,4 @@
-package pgsource
+package libpq
 
 import (
 	"context"
@@ -21,12 +21,13 @@ type sessionAttrsError struct{ text string }
 
 func (e *sessionAttrsError) Error() string { return e.text }
 
-func checkSessionAttrs(ctx context.Context, conn *pgconn.PgConn, g *gate, attrs string) error {
+func checkSessionAttrs(ctx context.Context, conn *pgconn.PgConn, g Guard, attrs string) error {
 	check, ok := sessionAttrs[attrs]
 	if !ok {
 		return nil // any
 	}
-	results, err := simple(ctx, conn, g, oneRow, check.query)
+	g.Expect(1)
+	results, err := conn.Exec(ctx, check.query).ReadAll()
 	if err != nil {
 		return err
 	}
