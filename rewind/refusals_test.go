@@ -19,7 +19,6 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/fixture"
-	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -581,32 +580,4 @@ func (c *refusal) mustRefuse(t *testing.T, p *pair) {
 	assert.Equal(t, !c.touched, failed.TargetUntouched, "the target is said to be untouched")
 	assert.Equal(t, c.needs, failed.BaseBackupNeeded(), "a base backup is said to be needed")
 	assert.False(t, failed.Retryable(), "nothing of that goes away by itself")
-}
-
-// treeOf describes a directory, also what nobody may read.
-func treeOf(t *testing.T, dir string) pgtest.Tree {
-	t.Helper()
-	type locked struct {
-		name string
-		mode fs.FileMode
-	}
-	var all []locked
-	defer func() {
-		for i := len(all) - 1; i >= 0; i-- {
-			require.NoError(t, os.Chmod(all[i].name, all[i].mode))
-		}
-	}()
-	for retry := true; retry; {
-		retry = false
-		_ = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
-			if info, serr := os.Lstat(name); serr == nil && info.Mode().Perm()&0o400 == 0 {
-				all, retry = append(all, locked{name, info.Mode()}), true
-				require.NoError(t, os.Chmod(name, info.Mode()|0o700))
-			}
-			return nil
-		})
-	}
-	tree, err := pgtest.ComputeTree(dir)
-	require.NoError(t, err)
-	return tree
 }
