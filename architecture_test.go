@@ -19,32 +19,33 @@ const module = "github.com/gorewind/gorewind/"
 // mayImport lists, for every package, which of our own it may import directly.
 // ARCHITECTURE.md says why.
 var mayImport = map[string][]string{
-	"pgdata":                            {},
-	"controlfile":                       {"pgdata"},
-	"timeline":                          {"pgdata"},
-	"walreader":                         {"pgdata"},
-	"heap":                              {"pgdata"},
-	"heap/types":                        {"heap"},
-	"heap/heapwal":                      {"pgdata", "walreader", "heap", "internal/xidset"},
-	"catalog":                           {"pgdata", "heap", "heap/types"},
-	"internal/xidset":                   {},
-	"lost":                              {"pgdata", "walreader", "heap/heapwal", "internal/xidset"},
-	"lost/rows":                         {"pgdata", "walreader", "heap", "heap/types", "heap/heapwal", "catalog", "internal/xidset"},
-	"lost/rows/export":                  {"lost/rows"},
-	"filemap":                           {"pgdata"},
-	"internal/page":                     {"pgdata"},
-	"internal/plain":                    {},
-	"internal/datadir":                  {"pgdata"},
-	"internal/pgconf":                   {"pgdata", "internal/datadir"},
-	"internal/archive":                  {"pgdata", "timeline", "internal/datadir"},
-	"internal/recovery":                 {"pgdata", "controlfile", "filemap", "internal/datadir"},
-	"source":                            {"pgdata", "internal/datadir"},
-	"source/pgsource":                   {"pgdata", "source", "source/pgsource/internal/conninfo", "internal/plain"},
-	"source/pgsource/internal/conninfo": {},
-	"internal/target":                   {"pgdata", "controlfile", "filemap", "internal/datadir"},
-	"internal/target/faultdisk":         {"internal/target"},
-	"report":                            {"internal/plain"},
-	"report/html":                       {"report"},
+	"pgdata":                    {},
+	"controlfile":               {"pgdata"},
+	"timeline":                  {"pgdata"},
+	"walreader":                 {"pgdata"},
+	"heap":                      {"pgdata"},
+	"heap/types":                {"heap"},
+	"heap/heapwal":              {"pgdata", "walreader", "heap", "internal/xidset"},
+	"catalog":                   {"pgdata", "heap", "heap/types"},
+	"internal/xidset":           {},
+	"lost":                      {"pgdata", "walreader", "heap/heapwal", "internal/xidset"},
+	"lost/rows":                 {"pgdata", "walreader", "heap", "heap/types", "heap/heapwal", "catalog", "internal/xidset"},
+	"lost/rows/export":          {"lost/rows"},
+	"filemap":                   {"pgdata"},
+	"internal/page":             {"pgdata"},
+	"internal/plain":            {},
+	"internal/datadir":          {"pgdata"},
+	"internal/pgconf":           {"pgdata", "internal/datadir"},
+	"internal/archive":          {"pgdata", "timeline", "internal/datadir"},
+	"internal/recovery":         {"pgdata", "controlfile", "filemap", "internal/datadir"},
+	"source":                    {"pgdata", "internal/datadir"},
+	"source/pgsource":           {"pgdata", "source", "internal/libpq", "internal/libpq/conninfo", "internal/plain"},
+	"internal/libpq":            {"source", "internal/libpq/conninfo", "internal/plain"},
+	"internal/libpq/conninfo":   {},
+	"internal/target":           {"pgdata", "controlfile", "filemap", "internal/datadir"},
+	"internal/target/faultdisk": {"internal/target"},
+	"report":                    {"internal/plain"},
+	"report/html":               {"report"},
 	"rewind": {
 		"pgdata", "controlfile", "timeline", "walreader", "lost", "lost/rows", "lost/rows/export", "filemap", "source", "report",
 		"internal/datadir", "internal/page", "internal/xidset", "internal/target", "internal/pgconf", "internal/archive", "internal/recovery",
@@ -91,6 +92,7 @@ var mayDependOn = map[string][]string{
 	"lost/rows":                 {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"}, // encodings
 	"lost/rows/export":          {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
 	"rewind":                    {"golang.org/x/sys", "github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
+	"internal/libpq":            {"github.com/jackc/", "golang.org/x/text", "golang.org/x/sys"},
 	"source/pgsource":           {"github.com/jackc/", "golang.org/x/text", "golang.org/x/sys"},
 	"cmd/gorewind": {
 		"github.com/pierrec/lz4/v4", "github.com/klauspost/compress",
@@ -126,6 +128,20 @@ func TestPackagesImportOnlyWhatTheArchitectureAllows(t *testing.T) {
 			if own, ours := strings.CutPrefix(imported, module); ours {
 				assert.Contains(t, allowed, own, "package %s imports %s", name, own)
 			}
+		}
+	}
+}
+
+// importsPgx are the packages that may import pgx themselves.
+var importsPgx = []string{"source/pgsource", "internal/libpq"}
+
+func TestPgxIsImportedInTwoPlaces(t *testing.T) {
+	for _, line := range goList(t, `{{.ImportPath}} {{join .Imports " "}}`, "./...") {
+		importPath, imports, _ := strings.Cut(line, " ")
+		name, _ := strings.CutPrefix(importPath, module)
+		allowed, special := mayDependOn[name]
+		if strings.Contains(imports, "github.com/jackc/") && (!special || allowed != nil) {
+			assert.Contains(t, importsPgx, name)
 		}
 	}
 }

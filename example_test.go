@@ -51,7 +51,7 @@ func TestAProgramOutsideTheModuleRewinds(t *testing.T) {
 			"a server that does not answer is tried three times",
 			[]string{"-source", "host=" + t.TempDir(), "-wait", "1ms"},
 			1, nil,
-			[]string{"attempt 1 failed (source_unavailable)", "attempt 3 failed (source_unavailable)", "gave up"},
+			[]string{"attempt 1 failed (source_unreachable)", "attempt 3 failed (source_unreachable)", "gave up"},
 		},
 		{
 			"without its WAL nothing but a copy helps",
@@ -118,7 +118,7 @@ func TestAProgramOutsideTheModuleResyncs(t *testing.T) {
 		status int
 		says   []string
 	}{
-		{"no server answers", []string{"-source", "host=" + t.TempDir()}, 3, []string{"source_unavailable: "}},
+		{"no server answers", []string{"-source", "host=" + t.TempDir()}, 3, []string{"source_unreachable: "}},
 		{"only a look", []string{"-source", source, "-dry-run"}, 0, []string{"What differs is known by: comparison.", "Not by wal (missing_wal): "}},
 		{"in earnest", []string{"-source", source}, 0, []string{"What differs is known by: comparison.", "copying: "}},
 		{"a second time", []string{"-source", source}, 0, []string{"The target can follow as it is."}},

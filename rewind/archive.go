@@ -95,7 +95,7 @@ func (a *analyzer) anyArchive() *walArchive {
 	}
 	if a.lazy == nil && a.noLazy == nil {
 		if a.lazy, a.noLazy = a.openArchive(); a.noLazy != nil {
-			a.log.Debug(fmt.Sprintf("WAL that neither side has is not looked for in an archive: %v", a.noLazy))
+			a.log.Debug(fmt.Sprintf("WAL that neither side has is not looked for in an archive: %v", a.noLazy), "error", a.noLazy)
 		}
 	}
 	return a.lazy

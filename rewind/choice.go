@@ -121,7 +121,7 @@ func (a *analyzer) askChoice(ctx context.Context, b *filemap.Builder) func() cho
 func (a *analyzer) choose(ctx context.Context, b *filemap.Builder) (c choice) {
 	conf, err := a.rewoundConfig(ctx, b)
 	if err != nil {
-		a.log.DebugContext(ctx, fmt.Sprintf("what recovery will choose is not known: %v", err))
+		a.log.DebugContext(ctx, fmt.Sprintf("what recovery will choose is not known: %v", err), "error", err)
 		return c
 	}
 	var several *pgconf.SeveralTargetsError
@@ -213,7 +213,7 @@ func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgco
 	}
 	dir, err := a.target.RestoreDir(a.version.WALDir)
 	if err != nil { // as on a disk that cannot be written to
-		a.log.DebugContext(ctx, fmt.Sprintf("histories of newer timelines are not looked for in the archive: %v", err))
+		a.log.DebugContext(ctx, fmt.Sprintf("histories of newer timelines are not looked for in the archive: %v", err), "error", err)
 		return nil
 	}
 	for tli := p.Source.Timeline + 1; tli < p.Source.Timeline+maxTimelines; tli++ {

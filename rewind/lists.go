@@ -93,7 +93,7 @@ func (l *listings) wait(ctx context.Context, a *analyzer) (*filemap.Builder, err
 	err := l.group.Wait()
 	stop()
 	for _, path := range l.excluded {
-		a.log.DebugContext(ctx, fmt.Sprintf("entry \"%s\" excluded from source file list", path))
+		a.log.DebugContext(ctx, fmt.Sprintf("entry \"%s\" excluded from source file list", path), "path", path)
 	}
 	if err != nil {
 		return nil, err

@@ -88,7 +88,7 @@ func (l *LostRows) find(ctx context.Context, o *LostRowsOptions) (err error) {
 	r := l.rewind
 	switch {
 	case o.TargetDir == "":
-		return fmt.Errorf("%w: a target data directory must be given", ErrOptions)
+		return errNoTargetDir
 	case (o.Source == nil) == (o.Since.LSN == 0):
 		return fmt.Errorf("%w: either a source must be given, or where the target parted from it", ErrOptions)
 	}
@@ -120,7 +120,7 @@ func (l *LostRows) find(ctx context.Context, o *LostRowsOptions) (err error) {
 			return err
 		}
 	}
-	r.enter(Analyze)
+	r.enter(PhaseAnalyze)
 	at := o.Since
 	if o.Source != nil {
 		if at, s, err = l.fork(ctx, a, s); err != nil {
@@ -171,7 +171,7 @@ func (l *LostRows) fork(ctx context.Context, a *analyzer, s sides) (at Since, _ 
 		return at, s, err
 	}
 	if f.unproven != "" {
-		a.log.WarnContext(ctx, fmt.Sprintf("that both sides have the same WAL up to %s could not be proven: %s", a.lsn(f.at), f.unproven))
+		a.log.WarnContext(ctx, fmt.Sprintf("that both sides have the same WAL up to %s could not be proven: %s", a.lsn(f.at), f.unproven), "lsn", a.lsn(f.at), "reason", f.unproven)
 	}
 	at = Since{f.at, f.timeline}
 	if !f.required {
@@ -319,7 +319,7 @@ func (l *lostDir) saveRows(ctx context.Context) error {
 	a, p := l.r.analyzer, l.r.plan
 	if p.Evidence == ByComparison || p.Scan.Records == 0 {
 		a.warn(p, "lost rows cannot be told: the WAL in which they are is not all there, or where it parts is not known")
-		l.r.log.Warn(p.Warnings[len(p.Warnings)-1])
+		l.r.log.WarnContext(ctx, p.Warnings[len(p.Warnings)-1], "path", l.r.opts.SaveLost)
 		return nil
 	}
 	finder, err := a.lostRows(ctx, p.Target, p.Divergence, nil, l.root.Name())
@@ -332,7 +332,7 @@ func (l *lostDir) saveRows(ctx context.Context) error {
 	}
 	_ = l.root.RemoveAll(LostRowsDir)
 	a.warn(p, "lost rows could not be told, but what they are in was saved: %v", err)
-	l.r.log.Warn(p.Warnings[len(p.Warnings)-1])
+	l.r.log.WarnContext(ctx, p.Warnings[len(p.Warnings)-1], "path", l.r.opts.SaveLost)
 	return nil
 }
 

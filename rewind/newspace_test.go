@@ -98,7 +98,7 @@ func TestTheDirectoryOfATablespaceGoesWithTheRewindThatMadeIt(t *testing.T) {
 				if !more {
 					require.NoError(t, err)
 				}
-				status, serr := rewind.StatusOf(p.target())
+				status, serr := rewind.ReadStatus(p.target())
 				require.NoError(t, serr, what)
 				switch status.State {
 				case rewind.StateUnfinished:

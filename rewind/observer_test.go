@@ -78,7 +78,7 @@ func TestAnObserverIsToldOfEveryPhase(t *testing.T) {
 			for i, ended := range w.ended {
 				assert.NoError(t, w.errs[i], ended.Phase)
 				assert.Positive(t, ended.Duration, ended.Phase)
-				assert.Equal(t, ended.Phase == rewind.Stage, ended.Bytes > 0, ended.Phase)
+				assert.Equal(t, ended.Phase == rewind.PhaseStage, ended.Bytes > 0, ended.Phase)
 			}
 		})
 	}
@@ -88,7 +88,7 @@ func TestAnObserverIsToldOfEveryPhase(t *testing.T) {
 // is told with what the caller gets.
 func TestAnObserverIsToldTheErrorByWhichAPhaseEnded(t *testing.T) {
 	p := newSpecimen(t)
-	for _, phase := range []rewind.Phase{rewind.Analyze, rewind.Stage, rewind.Commit, rewind.Apply} {
+	for _, phase := range []rewind.Phase{rewind.PhaseAnalyze, rewind.PhaseStage, rewind.PhaseCommit, rewind.PhaseApply} {
 		t.Run(string(phase), func(t *testing.T) {
 			p.restore(t)
 			w := &witness{t: t}
@@ -118,7 +118,7 @@ func TestAnObserverIsToldTheErrorByWhichAPhaseEnded(t *testing.T) {
 				assert.NoError(t, err)
 			}
 			assert.Equal(t, 2*len(w.ended), len(w.lines), "each phase that began has ended: %v", w.lines)
-			if phase == rewind.Apply {
+			if phase == rewind.PhaseApply {
 				again := &witness{t: t}
 				require.NoError(t, rewind.Resume(t.Context(), rewind.Options{TargetDir: p.target(), Observer: again.observer()}.WithDisk(withoutSync)))
 				assert.Equal(t, []string{"+inspect", "-inspect", "+apply", "-apply"}, again.lines)
@@ -147,7 +147,7 @@ func TestACancelledContextStopsNothingBehindTheCommit(t *testing.T) {
 					opts := p.options(t)
 					opts.InPlace, opts.FinishCommitted = s.inPlace, finish
 					if s.inPlace {
-						opts.Observer.PhaseBegan = func(p rewind.Phase) { committed.Store(committed.Load() || p == rewind.Apply) }
+						opts.Observer.PhaseBegan = func(p rewind.Phase) { committed.Store(committed.Load() || p == rewind.PhaseApply) }
 					}
 					r, err := rewind.Prepare(ctx, opts.WithDisk(func(d target.Disk) target.Disk {
 						return faultdisk.Wrap(withoutSync(d), func(op faultdisk.Op) error {

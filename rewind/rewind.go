@@ -31,6 +31,7 @@ type Rewind struct {
 	recovered  bool   // changed by a single-user server of ours, even if that failed
 	releaseWAL func() // lets the source remove WAL that it keeps since the analysis; or nil
 	lostSaved  bool   // in Options.SaveLost is what the rewind throws away
+	closed     bool
 
 	slotMade    bool        // the source has the slot that Options.MakeSlot asks for
 	slotLeft    target.Slot // the slot that an unfinished run made, if it is the one asked for
@@ -54,7 +55,7 @@ func Prepare(ctx context.Context, opts Options) (*Rewind, error) {
 
 func (r *Rewind) prepare(ctx context.Context) error {
 	if r.opts.TargetDir == "" {
-		return fmt.Errorf("%w: a target data directory must be given", ErrOptions)
+		return errNoTargetDir
 	}
 	if o := r.opts.Resync; o != NoResync && o != ResyncIfNeeded && o != ResyncChanges && o != ResyncCompare {
 		return fmt.Errorf("%w: there is no way to resync that is called %q", ErrOptions, o)
@@ -84,7 +85,7 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.enter(Analyze)
+	r.enter(PhaseAnalyze)
 	if r.opts.Plan != nil {
 		err = r.loadPlan(ctx, a, s, earlier)
 	} else {
@@ -104,7 +105,7 @@ func newRewind(opts Options) *Rewind {
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
-	r.enter(Inspect)
+	r.enter(PhaseInspect)
 	return r
 }
 
@@ -113,6 +114,7 @@ func (r *Rewind) Plan() *Plan { return r.plan }
 
 // Close gives back what the rewind holds; the source stays open.
 func (r *Rewind) Close() error {
+	r.closed = true
 	if r.analyzer != nil {
 		r.analyzer.archive.close()
 		r.analyzer.lazy.close()
@@ -132,6 +134,9 @@ func (r *Rewind) Close() error {
 // target was changed, the target does not start, and a new run, or Resume,
 // finishes the rewind.
 func (r *Rewind) Apply(ctx context.Context) error {
+	if err := r.checkPrepared(); err != nil {
+		return r.failed(err)
+	}
 	var err error
 	r.applied = true
 	if r.analyzer != nil {
@@ -154,6 +159,17 @@ func (r *Rewind) Apply(ctx context.Context) error {
 	return r.ended(err)
 }
 
+// checkPrepared refuses a Rewind that Prepare did not make, or that is closed.
+func (r *Rewind) checkPrepared() error {
+	switch {
+	case r.target == nil || r.plan == nil:
+		return fmt.Errorf("%w: there is nothing to carry out: Prepare makes a Rewind", ErrOptions)
+	case r.closed:
+		return fmt.Errorf("%w: the rewind is closed: Prepare another one", ErrOptions)
+	}
+	return nil
+}
+
 // inPlace reports whether the target's files are written to at once, because it
 // was asked for or because an interrupted rewind did so.
 func (r *Rewind) inPlace() bool { return r.opts.InPlace || r.again }
@@ -161,7 +177,7 @@ func (r *Rewind) inPlace() bool { return r.opts.InPlace || r.again }
 // applyStaged stages everything, commits, and then makes the target what it
 // should be.
 func (r *Rewind) applyStaged(ctx context.Context) error {
-	r.enter(Stage)
+	r.enter(PhaseStage)
 	if err := r.checkNotRunning(); err != nil {
 		return err
 	}
@@ -191,7 +207,7 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 	}
 	go release()
 
-	r.enter(Commit)
+	r.enter(PhaseCommit)
 	if !r.opts.NoSync {
 		r.step("syncing staged data")
 	}
@@ -202,7 +218,7 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 		return err
 	}
 
-	r.enter(Apply)
+	r.enter(PhaseApply)
 	if r.journal, err = r.target.Journal(); err != nil {
 		return err
 	}
@@ -212,7 +228,7 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 
 // applyInPlace writes what it fetches straight to the target.
 func (r *Rewind) applyInPlace(ctx context.Context) error {
-	r.enter(Stage)
+	r.enter(PhaseStage)
 	if err := r.checkNotRunning(); err != nil {
 		return err
 	}
@@ -253,7 +269,7 @@ func (r *Rewind) applyInPlace(ctx context.Context) error {
 		return err
 	}
 	go release()
-	r.enter(Apply)
+	r.enter(PhaseApply)
 	r.stepsOfFinish()
 	r.lostIsGone()
 	ctx, done := r.committed(ctx)
@@ -279,7 +295,7 @@ func (r *Rewind) committed(ctx context.Context) (context.Context, func()) {
 	said := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(said)
-		r.log.Warn("the rewind is to be interrupted, but is committed: what is left is done first")
+		r.log.Warn("the rewind is to be interrupted, but is committed: what is left is done first", "target", r.target.Name())
 	})
 	return after, func() {
 		if !stop() {
@@ -311,17 +327,26 @@ func (r *Rewind) failed(err error) error {
 		return err
 	}
 	v := judge(err)
-	if v.resync && r.opts.Resync != NoResync { // which a later checkpoint of the source, or its settings, can help
-		v.lost = false
+	e := &Error{
+		Phase: r.phase, Condition: v.condition, TargetUntouched: !r.touched, CrashRecovered: r.recovered,
+		NeedsSource: r.touched && r.journal == nil && r.inPlace(),
 	}
-	return &Error{
-		Phase:            r.phase,
-		Condition:        v.condition,
-		TargetUntouched:  !r.touched,
-		CrashRecovered:   r.recovered,
-		NeedsSource:      r.touched && r.journal == nil && r.inPlace(),
-		Retryable:        !v.lost && (r.touched && r.phase != Inspect || v.temporary),
-		BaseBackupNeeded: v.lost,
-		Err:              explain(err),
+	e.Action = r.next(v, e.NeedsSource)
+	e.Err = v.tell(err, e.hint(v))
+	return e
+}
+
+// next is what is to be done after an error.
+func (r *Rewind) next(v verdict, needsSource bool) Action {
+	switch {
+	case v.action == ActionResync && r.opts.Resync != NoResync:
+		return ActionFix // a later checkpoint of the source, or its settings, can help
+	case !r.touched || v.needsOther():
+		return v.action
+	case v.action == ActionFix && v.condition != NothingToResume && (v.condition != UnexpectedCondition || r.phase == PhaseInspect):
+		return ActionFix
+	case needsSource:
+		return ActionRetryWithSource
 	}
+	return ActionResume
 }

@@ -108,8 +108,11 @@ func (p *Plan) written() (map[string]bool, pgdata.Changes) {
 
 // Save writes the plan so that another process can apply it: see Options.Plan.
 func (r *Rewind) Save(w io.Writer) error {
+	if err := r.checkPrepared(); err != nil {
+		return r.failed(err)
+	}
 	if r.plan.Resumes || r.plan.Again {
-		return fmt.Errorf("%w: there is no plan to save: an earlier rewind of the target is to be finished first", ErrOptions)
+		return r.failed(fmt.Errorf("%w: there is no plan to save: an earlier rewind of the target is to be finished first", ErrOptions))
 	}
 	return savedPlan{r.opts.Keep, r.opts.TablespaceMapping, r.plan}.write(w)
 }

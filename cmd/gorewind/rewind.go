@@ -55,7 +55,7 @@ func (in *invocation) perform() (*report.Document, error) {
 		in.log.Info("executing in dry-run mode")
 		in.out.detail("The target directory will not be modified.")
 	}
-	status, err := rewind.StatusOf(*in.opts.target)
+	status, err := rewind.ReadStatus(*in.opts.target)
 	if err != nil && in.opts.resync == rewind.NoResync { // else it may do without a control file
 		return nil, err
 	}

@@ -58,7 +58,7 @@ func main() {
 	switch {
 	case !e.TargetUntouched:
 		os.Exit(halfResynced)
-	case e.Retryable:
+	case e.Retryable():
 		os.Exit(tryAgain)
 	}
 	os.Exit(failed)

@@ -78,6 +78,15 @@ type CommandError struct {
 	Setting string // restore_command or archive_command
 	Command string // as it was run; it can hold passwords
 	Reason  string
+	// ExitStatus is that of the shell; zero if nothing was run, -1 if a signal ended it.
+	ExitStatus int
+}
+
+// MayPass reports whether the command, left as it is, may succeed later: a signal ended
+// it, or itself says that it could not do its work. What the shell cannot find or run, it
+// will not.
+func (e *CommandError) MayPass() bool {
+	return e.ExitStatus != 0 && e.ExitStatus != notExecutable && e.ExitStatus != notFound
 }
 
 func (e *CommandError) Error() string {
@@ -144,7 +153,7 @@ type getter struct {
 func (a *Archive) commander(name, dst string) (getter, error) {
 	c, err := a.expand(name, dst)
 	return getter{by: restoreCommand, text: c.text, log: c.log, get: func(ctx context.Context) error {
-		c.log.Debug(fmt.Sprintf("executing restore command %q", c.text))
+		c.log.Debug(fmt.Sprintf("executing restore command %q", c.text), "setting", c.setting, "command", c.text)
 		status, err := a.processes.run(ctx, c)
 		if err == nil && status != 0 {
 			err = &NotFoundError{ExitStatus: status}
@@ -196,7 +205,8 @@ func (a *Archive) restore(ctx context.Context, name, dst string, attempts int, s
 		if n >= of {
 			return err
 		}
-		g.log.Info(fmt.Sprintf("could not restore file %q from archive in attempt %d of %d, trying again in %s", name, n, of, pause))
+		g.log.Info(fmt.Sprintf("could not restore file %q from archive in attempt %d of %d, trying again in %s", name, n, of, pause),
+			"segment", name, "attempt", n, "attempts", of, "pause", pause, "error", err)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():

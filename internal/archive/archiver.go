@@ -68,7 +68,7 @@ func (a *Archiver) Archive(ctx context.Context, path, name string) error {
 	}
 	attempts, pause := cmp.Or(a.Attempts, defaultAttempts), cmp.Or(a.Pause, time.Second)
 	for n := 1; ; n++ {
-		c.log.Debug(fmt.Sprintf("executing archive command %q", c.text))
+		c.log.Debug(fmt.Sprintf("executing archive command %q", c.text), "setting", c.setting, "command", c.text)
 		status, err := a.processes.run(ctx, c)
 		if ctx.Err() != nil {
 			return fmt.Errorf("could not archive file %q: %w", name, context.Cause(ctx))
@@ -79,7 +79,8 @@ func (a *Archiver) Archive(ctx context.Context, path, name string) error {
 		if n >= attempts {
 			return &NotArchivedError{Name: name, Command: c.text, ExitStatus: status, Attempts: n}
 		}
-		c.log.Info(fmt.Sprintf("could not archive file %q in attempt %d of %d, trying again in %s", name, n, attempts, pause))
+		c.log.Info(fmt.Sprintf("could not archive file %q in attempt %d of %d, trying again in %s", name, n, attempts, pause),
+			"segment", name, "attempt", n, "attempts", attempts, "pause", pause, "status", status)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():

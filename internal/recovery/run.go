@@ -122,14 +122,14 @@ func (o Options) run(ctx context.Context, log *slog.Logger, v *pgdata.Version) e
 	out := &output{log: log, line: func(line string) {
 		if strings.Contains(line, replayBegins) {
 			if _, err := PutBack(o.Dir); err != nil {
-				log.Warn(err.Error()) // tried again at the end
+				log.Warn(err.Error(), "error", err) // tried again at the end
 			}
 		}
 	}}
 	cmd.Stdout, cmd.Stderr = out, out
 
-	log.Info(fmt.Sprintf("executing %q for target server to complete crash recovery", o.Program))
-	log.Debug("command: " + cmd.String())
+	log.Info(fmt.Sprintf("executing %q for target server to complete crash recovery", o.Program), "program", o.Program)
+	log.Debug("command: "+cmd.String(), "command", cmd.String())
 	runErr := cmd.Run()
 	out.flush()
 	if ctx.Err() != nil {
@@ -145,7 +145,7 @@ func (o Options) run(ctx context.Context, log *slog.Logger, v *pgdata.Version) e
 	// Recovery is done before the server opens a database, which can fail for
 	// reasons of no concern here: there may be no template1.
 	if runErr != nil {
-		log.Warn(fmt.Sprintf("the cluster is shut down cleanly, though the single-user server failed: %v", runErr))
+		log.Warn(fmt.Sprintf("the cluster is shut down cleanly, though the single-user server failed: %v", runErr), "error", runErr)
 	}
 	return ctx.Err()
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/gorewind/gorewind/internal/plain"
 )
@@ -13,8 +12,9 @@ import (
 // it: its gate lets nothing else pass. All that is asked of a server is asked here,
 // but for what fetch has under way.
 type conn struct {
-	pg   *pgx.Conn
-	gate *gate
+	pg     *pgx.Conn
+	gate   *gate
+	socket *watchedConn // below TLS
 }
 
 // isClosed reports whether nothing more can be asked: by an operation that was cancelled,
@@ -59,7 +59,8 @@ func (c *conn) row(ctx context.Context, most answer, into []any, sql string, arg
 
 // exec runs a statement in the simple protocol, of which no rows are of interest.
 func (c *conn) exec(ctx context.Context, sql string) error {
-	_, err := simple(ctx, c.pg.PgConn(), c.gate, oneRow, sql)
+	c.gate.askOnly(oneRow)
+	_, err := c.pg.PgConn().Exec(ctx, sql).ReadAll()
 	return err
 }
 
@@ -77,10 +78,4 @@ func (b *batch) ask(most answer, sql string, args ...any) {
 func (c *conn) send(ctx context.Context, b *batch) pgx.BatchResults {
 	c.gate.askOnly(b.due...)
 	return c.pg.SendBatch(ctx, &b.Batch)
-}
-
-// simple asks in the simple protocol, before pgx knows the connection.
-func simple(ctx context.Context, pg *pgconn.PgConn, g *gate, most answer, sql string) ([]*pgconn.Result, error) {
-	g.askOnly(most)
-	return pg.Exec(ctx, sql).ReadAll()
 }

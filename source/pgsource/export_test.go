@@ -5,9 +5,6 @@ import (
 	"net"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-
-	"github.com/gorewind/gorewind/source/pgsource/internal/conninfo"
 )
 
 // idle is a session that nobody uses.
@@ -31,8 +28,7 @@ func (c TestConn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 
 // RawConn is what lies below the session.
 func (s *Server) RawConn() net.Conn {
-	raw, _ := rawConn(s.idle().conn)
-	return raw.Conn
+	return s.idle().conn.socket.Conn
 }
 
 // Exec runs a statement in the session.
@@ -41,21 +37,6 @@ func (s *Server) Exec(ctx context.Context, sql string) error {
 	c.gate.askOnly(oneRow)
 	_, err := c.pg.Exec(ctx, sql)
 	return err
-}
-
-// WithDialer makes the connections of a source go another way.
-func (o Options) WithDialer(dialer func(pgconn.DialFunc) pgconn.DialFunc) Options {
-	o.dialer = dialer
-	return o
-}
-
-// ConnInfo is what -R writes for a connection string in some environment.
-func ConnInfo(connString string, env conninfo.Environment, major int) (string, error) {
-	c, err := parseConnString(connString, env, nil)
-	if err != nil {
-		return "", err
-	}
-	return c.connInfo(major), nil
 }
 
 // Pooled tells whether the session is taken for one behind a pooler.

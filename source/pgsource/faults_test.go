@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -62,21 +61,19 @@ func (n *network) now() bool {
 	return bad
 }
 
-func (n *network) dialer(dial pgconn.DialFunc) pgconn.DialFunc {
-	return func(ctx context.Context, family, address string) (net.Conn, error) {
-		if n.now() {
-			if n.stalls {
-				<-ctx.Done()
-				return nil, &net.OpError{Op: "dial", Err: ctx.Err()}
-			}
-			return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+func (n *network) dial(ctx context.Context, family, address string) (net.Conn, error) {
+	if n.now() {
+		if n.stalls {
+			<-ctx.Done()
+			return nil, &net.OpError{Op: "dial", Err: ctx.Err()}
 		}
-		conn, err := dial(ctx, family, address)
-		if err != nil {
-			return nil, err
-		}
-		return &badConn{network: n, Conn: conn}, nil
+		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	}
+	conn, err := new(net.Dialer).DialContext(ctx, family, address)
+	if err != nil {
+		return nil, err
+	}
+	return &badConn{network: n, Conn: conn}, nil
 }
 
 // badConn is one end of a pipe at which nobody listens once it stalls.
@@ -248,7 +245,7 @@ var errWrong = errors.New("wrong result")
 
 // do is the task. An error that wraps errWrong is one of the source's doing.
 func (k *task) do(ctx context.Context, n *network, timeout time.Duration) (opened bool, err error) {
-	s, err := pgsource.Open(ctx, k.conninfo, pgsource.Options{Timeout: timeout}.WithDialer(n.dialer))
+	s, err := pgsource.Open(ctx, k.conninfo, pgsource.Options{Timeout: timeout, DialFunc: n.dial})
 	if err != nil {
 		return false, err
 	}

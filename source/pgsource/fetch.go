@@ -40,7 +40,7 @@ var fetchTypes = []uint32{pgtype.TextArrayOID, pgtype.Int8ArrayOID, pgtype.Int8A
 // Fetch reads the ranges over as many connections as they are worth, with several
 // requests under way on each.
 func (s *Server) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst source.Sink) error {
-	c := newCrew(ctx, s.pool)
+	c := newWorkers(ctx, s.pool)
 	work := newQueue[*request](c.ctx)
 	c.work = func(ctx context.Context, s *session) error {
 		f := &fetcher{session: s, work: work, dst: dst}

@@ -52,12 +52,13 @@ type questions struct {
 // the last thing that is read. So a server decides neither how much memory it costs
 // nor how long it is listened to: only what was asked for, or leads to it, is progress.
 type gate struct {
-	from  *bufio.Reader
-	pulse *pulse
-	err   error       // what ended it
-	due   []questions // oldest first
+	from     *bufio.Reader
+	watchdog *watchdog
+	err      error       // what ended it
+	due      []questions // oldest first
 
 	authenticating bool            // nothing can be asked yet
+	noPassword     error           // what ends it where the server asks for one; nil: there is one
 	rounds         int             // of authentication
 	hashed         map[uint32]bool // what authentication asked for already, of what costs work
 	asides         int             // since something last came of it
@@ -71,15 +72,15 @@ type gate struct {
 	buf  []byte // of out
 }
 
-func newGate(r io.Reader, p *pulse) *gate {
-	return &gate{from: bufio.NewReaderSize(r, readAhead), pulse: p, authenticating: true, hashed: map[uint32]bool{}}
+func newGate(r io.Reader, p *watchdog) *gate {
+	return &gate{from: bufio.NewReaderSize(r, readAhead), watchdog: p, authenticating: true, hashed: map[uint32]bool{}}
 }
 
 // ask says what may come until the next synchronization point. Answers that are due
 // already come before.
 func (g *gate) ask(answers ...answer) {
 	g.due = append(g.due, questions{answers: answers})
-	g.pulse.progress() // how much is asked is not up to the server
+	g.watchdog.progress() // how much is asked is not up to the server
 }
 
 // askOnly is ask where nothing else can be under way any more.
@@ -138,7 +139,7 @@ func (g *gate) cameOfRow(n int) {
 
 func (g *gate) moved() {
 	g.progress, g.asides, g.asideBytes = 0, 0, 0
-	g.pulse.progress()
+	g.watchdog.progress()
 }
 
 // next looks at the next message. Where nothing is due, nobody has a reason to wait for

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgtype"
 
@@ -81,7 +80,7 @@ func FuzzGate(f *testing.F) {
 	f.Add(false, []byte("D\x7f\xff\xff\xff"))
 	f.Add(true, encoded(&pgproto3.AuthenticationSASLContinue{Data: []byte("r=x,s=y,i=99999999")}))
 	f.Fuzz(func(t *testing.T, authenticating bool, sent []byte) {
-		g := newGate(bytes.NewReader(sent), new(pulse))
+		g := newGate(bytes.NewReader(sent), new(watchdog))
 		g.authenticating = authenticating
 		asked := answer{rows: 5, width: 300, bytes: 1000}
 		if !authenticating {
@@ -151,14 +150,12 @@ func FuzzSession(f *testing.F) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		dialled := false
-		opts := Options{Timeout: 10 * time.Millisecond, Jobs: 1, Logger: slog.New(slog.DiscardHandler), dialer: func(pgconn.DialFunc) pgconn.DialFunc {
-			return func(context.Context, string, string) (net.Conn, error) {
-				if dialled {
-					return nil, io.EOF
-				}
-				dialled = true
-				return &script{sent: io.MultiReader(bytes.NewReader(opening), bytes.NewReader(answers))}, nil
+		opts := Options{Timeout: 10 * time.Millisecond, Jobs: 1, Logger: slog.New(slog.DiscardHandler), DialFunc: func(context.Context, string, string) (net.Conn, error) {
+			if dialled {
+				return nil, io.EOF
 			}
+			dialled = true
+			return &script{sent: io.MultiReader(bytes.NewReader(opening), bytes.NewReader(answers))}, nil
 		}}
 		s, err := Open(ctx, "host=127.0.0.1 user=u password=p dbname=d sslmode=disable", opts)
 		if err != nil {

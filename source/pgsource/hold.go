@@ -27,7 +27,7 @@ func (s *Server) HoldWAL(ctx context.Context) (from pgdata.LSN, release func() e
 	session, err := s.openAnother(ctx)
 	if err == nil {
 		limit := s.pool.timeout / 2
-		watched, stop := session.pulse.watch(ctx, limit)
+		watched, stop := session.watchdog.watch(ctx, limit)
 		from, err = makeSlot(watched, session.conn)
 		err = silenced(watched, limit, err)
 		stop()

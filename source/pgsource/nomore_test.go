@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -23,17 +22,15 @@ import (
 
 // onlyOne dials once. Whoever dials then waits, as in the queue of a pooler or of a
 // load balancer that has no place left.
-func onlyOne(waiting chan<- struct{}) func(pgconn.DialFunc) pgconn.DialFunc {
+func onlyOne(waiting chan<- struct{}) func(ctx context.Context, network, address string) (net.Conn, error) {
 	var dialled atomic.Int64
-	return func(dial pgconn.DialFunc) pgconn.DialFunc {
-		return func(ctx context.Context, network, address string) (net.Conn, error) {
-			if dialled.Add(1) == 1 {
-				return dial(ctx, network, address)
-			}
-			waiting <- struct{}{}
-			<-ctx.Done()
-			return nil, ctx.Err()
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if dialled.Add(1) == 1 {
+			return new(net.Dialer).DialContext(ctx, network, address)
 		}
+		waiting <- struct{}{}
+		<-ctx.Done()
+		return nil, ctx.Err()
 	}
 }
 
@@ -45,7 +42,7 @@ func TestConnectionsThatCannotBeHadAreNotWaitedFor(t *testing.T) {
 		defer cancel()
 		openOne := func() (*pgsource.Server, <-chan struct{}) {
 			waiting := make(chan struct{}, 100)
-			s, err := pgsource.Open(ctx, c.ConnString("postgres"), pgsource.Options{Timeout: never, Jobs: 4}.WithDialer(onlyOne(waiting)))
+			s, err := pgsource.Open(ctx, c.ConnString("postgres"), pgsource.Options{Timeout: never, Jobs: 4, DialFunc: onlyOne(waiting)})
 			require.NoError(t, err)
 			t.Cleanup(func() { assert.NoError(t, s.Close()) })
 			return s, waiting

@@ -51,10 +51,7 @@ func (s *session) checkPooler(ctx context.Context, now *identity) error {
 	if err := s.stays(ctx, now.backend); err != nil {
 		return err
 	}
-	c := *s.connector
-	c.base = c.base.Copy()
-	c.pulse = new(pulse)
-	second, _, err := c.connect(ctx, s.pool.timeout/4)
+	second, _, err := connect(ctx, s.connector.Copy(), new(watchdog), s.pool.timeout/4)
 	if err != nil {
 		return fmt.Errorf("whether the connection pooler in between keeps sessions apart cannot be found out without a second connection (connect to the server itself): %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gorewind/gorewind/internal/plain"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 )
@@ -73,7 +74,7 @@ func (s *Server) RelationNames(ctx context.Context, locators []pgdata.RelFileLoc
 			return nil, ctx.Err()
 		}
 		if err != nil {
-			s.pool.log.Debug(fmt.Sprintf("could not name the relations of database %s: %s", db.quoted, oneLine(err.Error())))
+			s.pool.log.Debug(fmt.Sprintf("could not name the relations of database %s: %s", db.quoted, plain.OneLine(err.Error())), "database", db.quoted, "error", err)
 			if isTemporary(err) {
 				break // it would be no better with the next one
 			}
@@ -99,10 +100,9 @@ func (s *Server) inDatabase(ctx context.Context, db database, ask func(context.C
 	ctx, cancel := context.WithTimeout(ctx, s.pool.timeout/2)
 	defer cancel()
 	c := s.connector()
-	c.base.Database = db.name
-	c.base.RuntimeParams["client_encoding"] = "UTF8"
-	c.pulse = new(pulse)
-	conn, _, err := c.connect(ctx, min(s.pool.timeout/4, patience))
+	c.SetDatabase(db.name)
+	c.SetParameter("client_encoding", "UTF8")
+	conn, _, err := connect(ctx, c, new(watchdog), min(s.pool.timeout/4, patience))
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,10 @@ package pgsource
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/gorewind/gorewind/internal/libpq"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 )
@@ -33,7 +36,25 @@ type Options struct {
 	Jobs   int
 	Logger *slog.Logger // what happens to the connection; nil discards
 
-	dialer func(pgconn.DialFunc) pgconn.DialFunc // for tests
+	// Password is asked for a password where the server wants one and neither the
+	// connection string nor the environment or a password file has it: for each new
+	// connection, and once more where the one that it gave is refused, so that it can be
+	// one that changes. A password that is empty is none. It can be called from several
+	// goroutines at once.
+	Password func(ctx context.Context) (string, error)
+	// TLS is how to connect over TCP, in place of all that ssl* keywords and PGSSL*
+	// variables say; a connection string that has such keywords is refused. There is no
+	// connection without TLS then. Unix sockets have none. Where it has no ServerName, that
+	// is the name of the host. It is not changed.
+	TLS *tls.Config
+	// DialFunc connects in place of a net.Dialer: through a tunnel, say. It is called
+	// as net.Dialer.DialContext is, with "tcp" and a host as the connection string has
+	// it, which it may resolve as it likes, or with "unix" and the path of a socket. What
+	// keepalives and tcp_user_timeout say is up to it.
+	DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+	// Getenv is asked for PG* variables, HOME and the like, in place of os.Getenv. What
+	// is empty counts as not set.
+	Getenv func(name string) string
 }
 
 // Server is a live source. Its methods may be called from several goroutines,
@@ -65,10 +86,36 @@ var _ source.Source = (*Server)(nil)
 // source.ErrChanged. Behind a pooler that pools transactions it wraps
 // source.ErrPooled.
 func Open(ctx context.Context, connString string, opts Options) (*Server, error) {
-	connector, err := newConnector(connString, opts.Logger)
+	connector, err := libpq.New(connString, opts.libpq())
 	if err != nil {
 		return nil, err
 	}
+	return open(ctx, connector, opts)
+}
+
+// OpenConfig is Open with a configuration of pgx, as pgx.ParseConfig and
+// pgconn.ParseConfig make it; of a *pgx.ConnConfig that is &c.Config. It is not changed,
+// and says all: nothing is taken from the environment or from files any more. What
+// Options have takes the place of what it has.
+//
+// Its functions are used: DialFunc, LookupFunc, and ValidateConnect and AfterConnect,
+// which may ask a few questions with short answers. What is notified is not passed on,
+// and the session has settings of its own (search_path, client_encoding and the like).
+//
+// Server.ConnInfo then has what can be said in words: certificates in memory cannot.
+func OpenConfig(ctx context.Context, config *pgconn.Config, opts Options) (*Server, error) {
+	connector, err := libpq.FromConfig(config, opts.libpq())
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, connector, opts)
+}
+
+func (o Options) libpq() libpq.Options {
+	return libpq.Options{Logger: o.Logger, Getenv: o.Getenv, Password: o.Password, TLS: o.TLS, Dial: o.DialFunc}
+}
+
+func open(ctx context.Context, connector *libpq.Connector, opts Options) (*Server, error) {
 	p := newPool(connector, opts)
 	first, err := p.open(ctx)
 	if err != nil {
@@ -99,7 +146,7 @@ func (s *Server) Waiting() time.Duration { return s.pool.outage.waiting() }
 // every option of the connection, defaults included, and the password if the
 // connection string or PGPASSWORD had it. It is not yet quoted for a
 // configuration file.
-func (s *Server) ConnInfo() string { return s.pool.connector.connInfo(s.version.ServerNum) }
+func (s *Server) ConnInfo() string { return s.pool.connector.ConnInfo(s.version.ServerNum) }
 
 // Version is the server's major.
 func (s *Server) Version() *pgdata.Version { return s.version }

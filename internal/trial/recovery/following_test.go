@@ -80,7 +80,7 @@ func TestWhetherTheStandbyWillStreamIsKnownBefore(t *testing.T) {
 			require.ErrorAs(t, err, &refused)
 			assert.Equal(t, rewind.CannotFollow, refused.Condition)
 			assert.True(t, refused.TargetUntouched)
-			assert.False(t, refused.BaseBackupNeeded)
+			assert.False(t, refused.BaseBackupNeeded())
 		}
 		for _, opts := range []rewind.Options{
 			{Slot: "made"}, {PrimaryConnInfo: "host=x", MakeSlot: true}, {PrimaryConnInfo: "host=x", Slot: "Not a name"},
