@@ -136,3 +136,42 @@ func TestAProgramOutsideTheModuleResyncs(t *testing.T) {
 		}
 	}
 }
+
+// TestAProgramOutsideTheModuleExportsMetrics is that of examples/metrics: of a rewind that
+// is refused, and of one that succeeds.
+func TestAProgramOutsideTheModuleExportsMetrics(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "metrics.exe")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Dir = filepath.Join("examples", "metrics")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	dirs := map[string]string{}
+	for _, side := range []string{"18-basic/target", "18-basic/source", "17-basic/source"} {
+		dirs[side] = filepath.Join(t.TempDir(), "data")
+		require.NoError(t, fixture.Restore(filepath.Join("testdata", "clusters", filepath.FromSlash(side)), dirs[side]))
+	}
+	metrics := filepath.Join(t.TempDir(), "rewind.prom")
+	for _, c := range []struct {
+		source  string
+		status  int
+		spans   []string
+		metrics []string
+	}{
+		{"17-basic/source", 1, []string{`"Name": "rewind.inspect"`, `"different_systems"`}, []string{`ended="different_systems",phase="inspect"`}},
+		{"18-basic/source", 0, []string{`"Name": "rewind.analyze"`, `"Name": "rewind.apply"`, `"gorewind.fetched_bytes"`}, []string{
+			`gorewind_phase_seconds_count{ended="well",phase="stage"} 1`, `gorewind_phase_seconds_count{ended="well",phase="apply"} 1`,
+		}},
+	} {
+		cmd := exec.Command(program, "-target", dirs["18-basic/target"], "-source", dirs[c.source], "-metrics", metrics)
+		said, _ := cmd.CombinedOutput() // the status says it
+		assert.Equal(t, c.status, cmd.ProcessState.ExitCode(), "%s", said)
+		for _, want := range c.spans {
+			assert.Contains(t, string(said), want)
+		}
+		exported, err := os.ReadFile(metrics)
+		require.NoError(t, err)
+		for _, want := range c.metrics {
+			assert.Contains(t, string(exported), want)
+		}
+	}
+}

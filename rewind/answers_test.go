@@ -106,6 +106,7 @@ var answers = map[string]answer{
 	"source.ErrPrivilege":          is(source.ErrPrivilege, rewind.MissingPrivilege, fix),
 	"source.ErrNoReplication":      is(source.ErrNoReplication, rewind.CannotFollow, fix),
 	"source.ReplicationError":      is(&source.ReplicationError{Temporary: true}, rewind.CannotFollow, again),
+	"source.ErrSlotExists":         is(source.ErrSlotExists, rewind.CannotFollow, fix),
 	"source.DirError":              is(&source.DirError{Err: datadir.ErrNoControlFile}, rewind.MissingControlFile, fix),
 	"pgsource.PoolerError":         is(&pgsource.PoolerError{}, rewind.SourcePooled, fix),
 	"pgsource.PrivilegeError":      is(&pgsource.PrivilegeError{}, rewind.MissingPrivilege, fix),
@@ -286,12 +287,9 @@ func TestTheBooleansAndTheExitStatusAgreeWithTheAction(t *testing.T) {
 // TestNoExportedErrorIsForgotten walks through the source of all packages that a rewind
 // is made of.
 func TestNoExportedErrorIsForgotten(t *testing.T) {
-	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}} {{.Dir}}{{end}}", ".", "../source/pgsource").Output()
-	require.NoError(t, err)
 	found := map[string]bool{}
-	for line := range strings.Lines(string(out)) {
-		path, dir, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if strings.HasPrefix(path, "github.com/gorewind/gorewind/") && !strings.HasSuffix(path, "/report") {
+	for _, dir := range moduleDirs(t) {
+		if filepath.Base(dir) != "report" {
 			for _, name := range exportedErrors(t, dir) {
 				found[name] = true
 			}
@@ -306,6 +304,20 @@ func TestNoExportedErrorIsForgotten(t *testing.T) {
 		}
 	}
 	assert.Greater(t, len(found), 100)
+}
+
+// moduleDirs are the directories of the packages of ours that a rewind is made of.
+func moduleDirs(t *testing.T) (dirs []string) {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}} {{.Dir}}{{end}}", ".", "../source/pgsource").Output()
+	require.NoError(t, err)
+	for line := range strings.Lines(string(out)) {
+		path, dir, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if strings.HasPrefix(path, "github.com/gorewind/gorewind/") {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
 }
 
 // exportedErrors are the variables of a package that begin with Err, and the types that

@@ -122,8 +122,8 @@ func TestWhatAFunctionSaysDecidesWhatIsToBeDone(t *testing.T) {
 			var failed *rewind.Error
 			require.ErrorAs(t, err, &failed)
 			assert.Equal(t, c.condition, failed.Condition, "%v", err)
-			assert.Equal(t, c.retryable, failed.Retryable)
-			assert.Equal(t, c.lost, failed.BaseBackupNeeded)
+			assert.Equal(t, c.retryable, failed.Retryable())
+			assert.Equal(t, c.lost, failed.BaseBackupNeeded())
 			assert.ErrorContains(t, err, middleSegment)
 			assert.Empty(t, before.Diff(treeOf(t, p.target)))
 			var fetch *rewind.FetchWALError

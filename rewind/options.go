@@ -28,8 +28,9 @@ type Options struct {
 	// a rewind in place again, may do without the function, and Apply and Resume do.
 	KeepFunc func(path string) bool
 	// TablespaceMapping says where the source's tablespaces that the target lacks come to
-	// lie. The directories must be there, and empty. A saved plan has its own, and with
-	// another one here it is refused.
+	// lie. They are empty, or are made when the staging area is, and go with it where the
+	// rewind does not come to its commit. A saved plan has its own, and with another one here
+	// it is refused.
 	TablespaceMapping TablespaceMapping
 	// InPlace writes to the target's files at once, for disks without room for a
 	// staging area. An interruption then leaves a target that does not start, and
@@ -78,7 +79,8 @@ type Options struct {
 	// Slot, if not empty, is the replication slot that the standby is to use, its
 	// primary_slot_name. With MakeSlot the rewind makes it: it keeps the source's WAL
 	// from the source's last checkpoint on, already while that is copied. Where the
-	// target stays as it is, the slot is dropped again.
+	// target stays as it is, the slot is dropped again. That of a run which was killed is
+	// noted in the target, and used by the next run that asks for the same.
 	Slot     string
 	MakeSlot bool
 	// CheckReplication refuses a target that will not be able to stream from the source.

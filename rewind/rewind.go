@@ -33,8 +33,9 @@ type Rewind struct {
 	lostSaved  bool   // in Options.SaveLost is what the rewind throws away
 	closed     bool
 
-	slotMade    bool // the source has the slot that Options.MakeSlot asks for
-	madeStandby bool // a target that needed no rewind has become a standby
+	slotMade    bool        // the source has the slot that Options.MakeSlot asks for
+	slotLeft    target.Slot // the slot that an unfinished run made, if it is the one asked for
+	madeStandby bool        // a target that needed no rewind has become a standby
 }
 
 // Prepare inspects both sides, reads the target's WAL and decides what is to be
@@ -93,7 +94,10 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.tryReplication(ctx)
+	if err := r.tryReplication(ctx); err != nil {
+		return err
+	}
+	return r.tellOfSlot(ctx)
 }
 
 func newRewind(opts Options) *Rewind {

@@ -88,5 +88,10 @@ func (r *Rewind) makeStandby(ctx context.Context) error {
 	defer forget()
 	err = r.target.WriteFiles(ctx, control, files, r.syncMode())
 	r.madeStandby = err == nil
+	if err == nil && r.slotMade {
+		if err := r.target.ForgetSlot(); err != nil { // which goes with the next run
+			r.log.DebugContext(ctx, err.Error(), "slot", r.opts.Slot, "error", err)
+		}
+	}
 	return err
 }

@@ -48,7 +48,7 @@ var verdicts = []verdict{
 	{SourceNotClean, ActionFix, false, anyOf(ErrSourceNotClean), stopAgain},
 
 	{CannotFollow, ActionRetry, false, isBusyPrimary, ""},
-	{CannotFollow, ActionFix, false, anyOf(source.ErrNoReplication), "Correct that on the source, or in Options.PrimaryConnInfo."},
+	{CannotFollow, ActionFix, false, anyOf(source.ErrNoReplication, source.ErrSlotExists), "Correct that on the source, or in Options.PrimaryConnInfo."},
 	{CannotFollow, ActionFix, true, anyOf(ErrCannotFollow), "Bring that WAL back to the source or an archive, or take a base backup."},
 
 	{MissingPrivilege, ActionFix, false, anyOf(ErrPrivilege), ""},

@@ -74,6 +74,9 @@ func (s *Server) MakeSlot(ctx context.Context, name string) (from pgdata.LSN, er
 	if err != nil && pg == nil && asked {
 		err = fmt.Errorf("%w (it may be there nevertheless, and keep WAL until it is dropped)", err)
 	}
+	if pg != nil && pg.Code == "42710" {
+		err = fmt.Errorf("%w: %w", source.ErrSlotExists, err)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("could not make replication slot %q on the source %s: %w", name, s.name, err)
 	}
