@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"internal/page":             {"pgdata"},
 	"internal/plain":            {},
 	"internal/datadir":          {"pgdata"},
-	"internal/pgconf":           {"pgdata", "internal/datadir"},
+	"internal/pgconf":           {"pgdata", "internal/datadir", "internal/libpq/conninfo"},
 	"internal/archive":          {"pgdata", "timeline", "internal/datadir"},
 	"internal/recovery":         {"pgdata", "controlfile", "filemap", "internal/datadir"},
 	"source":                    {"pgdata", "internal/datadir"},

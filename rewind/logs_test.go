@@ -2,7 +2,12 @@ package rewind_test
 
 import (
 	"context"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"log/slog"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -53,4 +58,53 @@ func TestRecordsHaveAttributesAndAreFew(t *testing.T) {
 		assert.Greater(t, told, 0)
 		assert.Greater(t, len(log.all), 50, "what happens to every file is for debugging")
 	}
+}
+
+// TestNoRecordIsProseOnly walks through the source of the packages that log.
+func TestNoRecordIsProseOnly(t *testing.T) {
+	calls := 0
+	for _, dir := range moduleDirs(t) {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		require.NoError(t, err)
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			fset := token.NewFileSet()
+			file, err := parser.ParseFile(fset, name, nil, 0)
+			require.NoError(t, err)
+			ast.Inspect(file, func(n ast.Node) bool {
+				if call, is := n.(*ast.CallExpr); is {
+					if own, logs := ownArguments(call); logs {
+						calls++
+						assert.True(t, len(call.Args) > own, "%s: a record without attributes", fset.Position(call.Pos()))
+					}
+				}
+				return true
+			})
+		}
+	}
+	assert.Greater(t, calls, 40)
+}
+
+// ownArguments is how many arguments of a call that logs are no attributes.
+func ownArguments(call *ast.CallExpr) (n int, logs bool) {
+	method, is := call.Fun.(*ast.SelectorExpr)
+	if !is {
+		return 0, false
+	}
+	var of string
+	switch on := method.X.(type) {
+	case *ast.Ident:
+		of = on.Name
+	case *ast.SelectorExpr:
+		of = on.Sel.Name
+	}
+	if of != "log" && of != "Logger" {
+		return 0, false
+	}
+	n, logs = map[string]int{
+		"Debug": 1, "Info": 1, "Warn": 1, "Error": 1, "DebugContext": 2, "InfoContext": 2, "WarnContext": 2, "ErrorContext": 2, "Log": 3,
+	}[method.Sel.Name]
+	return n, logs
 }

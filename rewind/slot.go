@@ -33,16 +33,17 @@ func (r *Rewind) makeSlot(ctx context.Context) (forget func(), err error) {
 				return nil, errors.Join(err, r.target.ForgetSlot())
 			}
 			if r.plan.Again { // the run before it did, and the source may be too busy now to be asked twice
-				r.log.WarnContext(ctx, err.Error(), "slot", slot.Name, "error", err)
+				r.log.WarnContext(ctx, err.Error(), "slot", r.opts.Slot, "error", err)
 				return func() {}, nil
 			}
 			r.forgetUnmade(ctx, slot.Name)
 			return nil, err
 		}
 		if err := r.target.RememberSlot(slot); err != nil { // that it was to be made is noted
-			r.log.DebugContext(ctx, err.Error(), "slot", slot.Name, "error", err)
+			r.log.DebugContext(ctx, err.Error(), "slot", r.opts.Slot, "error", err)
 		}
-		r.log.InfoContext(ctx, fmt.Sprintf("the source keeps WAL from %s on for the standby, by replication slot %q", r.lsn(slot.From), slot.Name), "lsn", r.lsn(slot.From), "slot", slot.Name)
+		r.log.InfoContext(ctx, fmt.Sprintf("the source keeps WAL from %s on for the standby, by replication slot %q", r.lsn(slot.From), slot.Name),
+			"lsn", r.lsn(slot.From), "slot", slot.Name)
 	} else {
 		r.log.InfoContext(ctx, fmt.Sprintf("the source keeps WAL for the standby by replication slot %q, which an unfinished rewind of this target made", slot.Name), "slot", slot.Name)
 	}
@@ -65,7 +66,7 @@ func (r *Rewind) dropSlot(ctx context.Context, primary source.Primary, slot targ
 		err = r.target.ForgetSlot()
 	}
 	if err != nil {
-		r.log.WarnContext(ctx, fmt.Sprintf("the source keeps WAL for a standby that there is not, until its replication slot is dropped, or the rewind is run again: %v", err), "slot", slot.Name, "error", err)
+		r.log.WarnContext(ctx, fmt.Sprintf("the source keeps WAL for a standby that there is not, until its replication slot is dropped, or the rewind is run again: %v", err), "slot", r.opts.Slot, "error", err)
 	}
 }
 
@@ -80,7 +81,7 @@ func (r *Rewind) forgetUnmade(ctx context.Context, name string) {
 		err = r.target.ForgetSlot()
 	}
 	if err != nil {
-		r.log.DebugContext(ctx, err.Error(), "slot", name, "error", err)
+		r.log.DebugContext(ctx, err.Error(), "slot", r.opts.Slot, "error", err)
 	}
 }
 

@@ -90,7 +90,7 @@ func (r *Rewind) makeStandby(ctx context.Context) error {
 	r.madeStandby = err == nil
 	if err == nil && r.slotMade {
 		if err := r.target.ForgetSlot(); err != nil { // which goes with the next run
-			r.log.DebugContext(ctx, err.Error(), "error", err)
+			r.log.DebugContext(ctx, err.Error(), "slot", r.opts.Slot, "error", err)
 		}
 	}
 	return err

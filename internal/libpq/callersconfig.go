@@ -3,7 +3,6 @@ package libpq
 import (
 	"cmp"
 	"crypto/tls"
-	"errors"
 	"net"
 	"reflect"
 	"slices"
@@ -20,8 +19,12 @@ import (
 // FromConfig is a connector by a configuration of pgx that a caller has. It is not
 // changed, and nothing is taken from the environment or from files.
 func FromConfig(config *pgconn.Config, opts Options) (*Connector, error) {
-	if config.User == "" {
-		return nil, &source.ConnectError{Reason: source.ErrConnString, Message: "the configuration of pgx has no user: make it with pgx.ParseConfig or pgconn.ParseConfig"}
+	_, replicates := config.RuntimeParams["replication"]
+	switch {
+	case config.User == "":
+		return nil, unusable("it has no user: make it with pgx.ParseConfig or pgconn.ParseConfig")
+	case replicates:
+		return nil, unusable("it is for replication, and an ordinary session is needed: leave that out")
 	}
 	hosts, encryptions := hostsOf(config)
 	if opts.TLS != nil {
@@ -63,6 +66,10 @@ func FromConfig(config *pgconn.Config, opts Options) (*Connector, error) {
 	return c, err
 }
 
+func unusable(why string) error {
+	return &source.ConnectError{Reason: source.ErrConnString, Message: "could not use the configuration of pgx: " + why}
+}
+
 // hostsOf are the hosts that pgx would try, each with the kinds of encryption.
 func hostsOf(config *pgconn.Config) (hosts []conninfo.Host, encryptions [][]*tls.Config) {
 	all := append([]*pgconn.FallbackConfig{{Host: config.Host, Port: config.Port, TLSConfig: config.TLSConfig}}, config.Fallbacks...)
@@ -100,9 +107,6 @@ func modeOf(encryptions []*tls.Config) string {
 // callersBase has all that the caller's configuration has. Only what ParseConfig of pgx
 // made is accepted by it, and so it is filled in there.
 func callersBase(config *pgconn.Config, settings *conninfo.Settings) (*pgx.ConnConfig, error) {
-	if _, ok := config.RuntimeParams["replication"]; ok {
-		return nil, errors.New("the configuration of pgx is for replication, and an ordinary session is needed: leave that out")
-	}
 	base, err := baseConfig(settings)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/gorewind/gorewind/internal/libpq/conninfo"
@@ -24,11 +25,11 @@ func readClientCertificate(s *conninfo.Settings, env conninfo.Environment) (*tls
 		certFile = env.CertificateFile("postgresql.crt")
 	}
 	cert, err := os.ReadFile(certFile)
-	if err != nil {
-		if asked && !errors.Is(err, os.ErrNotExist) || !asked && !isAbsent(err) {
-			return nil, fmt.Errorf(`could not read certificate file "%s": %w`, certFile, err)
-		}
+	switch {
+	case errors.Is(err, os.ErrNotExist), err != nil && !asked && outOfReach(certFile):
 		return none, nil // libpq connects without
+	case err != nil:
+		return nil, fmt.Errorf(`could not read certificate file "%s": %w`, certFile, err)
 	}
 	if keyFile == "" {
 		keyFile = env.CertificateFile("postgresql.key")
@@ -57,9 +58,14 @@ func readClientCertificate(s *conninfo.Settings, env conninfo.Environment) (*tls
 	return &pair, nil
 }
 
-// isAbsent tells of a file that is not there, or in what is no directory.
-func isAbsent(err error) bool {
-	return errors.Is(err, os.ErrNotExist) || errors.Is(err, errNotDir)
+// outOfReach tells of a file that nobody asked for, where there is none: it is not
+// there, or in what is no directory, or in one that may not be entered, as somebody
+// else's home directory that HOME still names. libpq takes that for no root.crt, and for
+// an error of the attempt with TLS where it looks for postgresql.crt, so that
+// sslmode=prefer would do without TLS; here it is no certificate either.
+func outOfReach(name string) bool {
+	_, err := os.Stat(name)
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, errNotDir)
 }
 
 // decryptKey takes the password off a private key, if it has one.

@@ -66,11 +66,29 @@ func (c *Connector) setDialer(given DialFunc) error {
 		dial = d.DialContext
 	} else {
 		c.lookup = nil
+		dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := given(ctx, network, address)
+			if err != nil {
+				return nil, &dialError{err}
+			}
+			return conn, nil
+		}
 	}
 	c.dial = func(ctx context.Context, p place) (net.Conn, error) {
 		return dialPlace(ctx, dial, p, c.settings.Value("requirepeer"))
 	}
 	return nil
+}
+
+// dialError is one of a dialer that a caller gave. What it is about nobody knows; what
+// fails to connect may do so later.
+type dialError struct{ error }
+
+func (e *dialError) Unwrap() error { return e.error }
+
+func isDial(err error) bool {
+	_, is := err.(*dialError) //nolint:errorlint // isAny unwraps
+	return is
 }
 
 func dialPlace(ctx context.Context, dial DialFunc, p place, peer string) (net.Conn, error) {

@@ -14,14 +14,17 @@ import (
 // that is empty is not sent, since that would be a failed attempt to log in.
 var errNoPassword = errors.New("no password supplied")
 
-// askError says that a password was asked for and not given.
-type askError struct{ error }
+// PasswordError says that a password was asked for and not given.
+type PasswordError struct{ Err error }
 
-func (e *askError) Unwrap() error { return e.error }
+func (e *PasswordError) Error() string { return fmt.Sprintf("could not get a password: %v", e.Err) }
+
+// Unwrap gives the reason.
+func (e *PasswordError) Unwrap() error { return e.Err }
 
 // isPassword reports whether there was no password to log in with.
 func isPassword(err error) bool {
-	_, asked := err.(*askError)          //nolint:errorlint // isAny unwraps
+	_, asked := err.(*PasswordError)     //nolint:errorlint // isAny unwraps
 	return asked || err == errNoPassword //nolint:errorlint // likewise
 }
 
@@ -30,7 +33,7 @@ func (a *attempt) ask(ctx context.Context) (string, error) {
 	password, err := a.askFor(ctx)
 	switch {
 	case err != nil:
-		return "", &askError{fmt.Errorf("could not get a password: %w", err)}
+		return "", &PasswordError{err}
 	case password == "":
 		return "", errNoPassword
 	}

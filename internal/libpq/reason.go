@@ -47,7 +47,7 @@ func reasonFor(err error) error {
 		return source.ErrTLS
 	case errors.As(err, &dns):
 		return source.ErrUnknownHost
-	case errors.As(err, &op), isAny(err, isSilence), IsTemporary(err):
+	case errors.As(err, &op), isAny(err, isDial), isAny(err, isSilence), IsTemporary(err):
 		return source.ErrUnreachable
 	}
 	return nil

@@ -86,12 +86,13 @@ func (t *tlsSettings) readRoots(s *conninfo.Settings, env conninfo.Environment) 
 		t.roots = roots
 		return err
 	}
-	if file == "" {
+	asked := file != ""
+	if !asked {
 		file = env.CertificateFile("root.crt")
 	}
 	pem, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		if !strings.HasPrefix(t.mode, "verify-") {
+	if errors.Is(err, fs.ErrNotExist) || !asked && !t.verifies() && outOfReach(file) {
+		if !t.verifies() {
 			return nil
 		}
 		return fmt.Errorf(`root certificate file "%s" does not exist: provide the file, use the system's trusted roots with sslrootcert=system, or change sslmode to disable server certificate verification`, file)
@@ -105,6 +106,9 @@ func (t *tlsSettings) readRoots(s *conninfo.Settings, env conninfo.Environment) 
 	}
 	return nil
 }
+
+// verifies tells whether the server must be verified.
+func (t *tlsSettings) verifies() bool { return strings.HasPrefix(t.mode, "verify-") }
 
 // attempts are the kinds of encryption to try with a host, nil being none.
 func (t *tlsSettings) attempts(h conninfo.Host) []*tls.Config {

@@ -70,6 +70,8 @@ func TestConnecting(t *testing.T) {
 			{"a role that may not connect to the database", c.ConnString("closed") + " user=outsider", source.ErrNotAllowed, []string{"permission denied for database"}},
 			{"a role that is connected as often as it may be", c.ConnString("postgres") + " user=limited", source.ErrTooManyConnections, []string{"too many connections for role"}},
 			{"a name that does not resolve", "host=nowhere.invalid user=guarded", source.ErrUnknownHost, []string{"nowhere.invalid", "no such host"}},
+			{"a database that takes no connections", c.ConnString("template0"), source.ErrNotAllowed, []string{"not currently accepting connections"}},
+			{"a server of another kind", c.ConnString("postgres") + " target_session_attrs=standby", source.ErrWrongKind, []string{"not in hot standby mode", "check target_session_attrs"}},
 			{"a database that does not exist", c.ConnString("nowhere"), source.ErrNoDatabase, []string{c.SocketDir(), `database "nowhere" does not exist`, "any database of the server will do"}},
 		} {
 			t.Run(bad.name, func(t *testing.T) {

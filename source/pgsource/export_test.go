@@ -22,7 +22,7 @@ func (s *Server) Conn() TestConn { return TestConn{s.idle().conn} }
 
 // QueryRow asks for a row.
 func (c TestConn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	c.gate.askOnly(oneRow)
+	c.filter.askOnly(oneRow)
 	return c.pg.QueryRow(ctx, sql, args...)
 }
 
@@ -34,7 +34,7 @@ func (s *Server) RawConn() net.Conn {
 // Exec runs a statement in the session.
 func (s *Server) Exec(ctx context.Context, sql string) error {
 	c := s.Conn()
-	c.gate.askOnly(oneRow)
+	c.filter.askOnly(oneRow)
 	_, err := c.pg.Exec(ctx, sql)
 	return err
 }

@@ -11,11 +11,11 @@ import (
 	"github.com/gorewind/gorewind/internal/libpq"
 )
 
-// guard is what is around a connection: its watchdog below, its gate above TLS.
+// guard is what is around a connection: its watchdog below, its filter above TLS.
 type guard struct {
 	watchdog *watchdog
 	socket   *watchedConn
-	gate     *gate
+	filter   *filter
 }
 
 var _ libpq.Guard = (*guard)(nil)
@@ -30,7 +30,7 @@ func connect(ctx context.Context, c *libpq.Connector, w *watchdog, limit time.Du
 	if err != nil {
 		return nil, "", err
 	}
-	return &conn{pg: pg, gate: last.gate, socket: last.socket}, server, nil
+	return &conn{pg: pg, filter: last.filter, socket: last.socket}, server, nil
 }
 
 // Wrap watches a socket.
@@ -39,11 +39,11 @@ func (g *guard) Wrap(socket net.Conn) net.Conn {
 	return g.socket
 }
 
-// Frontend has what the server sends pass the gate.
+// Frontend has what the server sends pass the filter.
 func (g *guard) Frontend(r io.Reader, w io.Writer, noPassword error) *pgproto3.Frontend {
-	g.gate = newGate(heard{r, g.socket}, g.watchdog)
-	g.gate.noPassword = noPassword
-	return pgproto3.NewFrontend(g.gate, w)
+	g.filter = newFilter(received{r, g.socket}, g.watchdog)
+	g.filter.noPassword = noPassword
+	return pgproto3.NewFrontend(g.filter, w)
 }
 
 // fewRows is the answer to a question about a new connection.
@@ -51,8 +51,8 @@ var fewRows = answer{rows: 16, width: 4 << 10}
 
 // Expect lets some answers pass.
 func (g *guard) Expect(statements int) {
-	g.gate.due = nil
+	g.filter.due = nil
 	for range statements {
-		g.gate.ask(fewRows)
+		g.filter.ask(fewRows)
 	}
 }

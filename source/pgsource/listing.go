@@ -152,7 +152,7 @@ func (l *lister) list(ctx context.Context, conn *conn, t *task) (err error) {
 	}
 	defer func() {
 		if err != nil && rows.Err() == nil {
-			conn.gate.shut(err) // the rest is not waited for
+			conn.filter.shut(err) // the rest is not waited for
 		}
 		rows.Close()
 	}()

@@ -55,8 +55,7 @@ type pool struct {
 
 	free chan *session // those that nobody uses
 
-	dial   libpq.DialFunc           // the caller's; nil: the system's
-	getenv func(name string) string // likewise
+	getenv func(name string) string // the caller's; nil: that of this process
 
 	connector *libpq.Connector // as the first connection left it; each session has its own
 	mu        sync.Mutex
@@ -71,7 +70,7 @@ type pool struct {
 }
 
 func newPool(c *libpq.Connector, opts Options) *pool {
-	p := &pool{proof: newProof(), connector: c, timeout: opts.Timeout, log: opts.Logger, jobs: opts.Jobs, dial: opts.DialFunc, getenv: opts.Getenv}
+	p := &pool{proof: newProof(), connector: c, timeout: opts.Timeout, log: opts.Logger, jobs: opts.Jobs, getenv: opts.Getenv}
 	p.closing, p.closed = context.WithCancel(context.Background())
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)

@@ -63,8 +63,8 @@ func (s *Server) TryReplication(ctx context.Context, want source.Standby) error 
 		_ = conn.pg.Close(ctx)
 	}()
 	err = askAsStandby(watched, conn, want)
-	if err != nil && conn.gate.err != nil {
-		err = conn.gate.err // pgx may say only that it closed the connection
+	if err != nil && conn.filter.err != nil {
+		err = conn.filter.err // pgx may say only that it closed the connection
 	}
 	var not *source.ReplicationError
 	switch {
@@ -78,7 +78,8 @@ func (s *Server) TryReplication(ctx context.Context, want source.Standby) error 
 
 // asStandby is how a WAL receiver connects (libpqrcv_connect, libpqwalreceiver.c): the
 // database is called "replication" for password files, and the environment is the
-// server's, not that of this process.
+// server's, not that of this process. Nor has the server what a caller gave to connect
+// with: a dialer, a password, a TLS configuration.
 func (s *Server) asStandby(connInfo string) (*libpq.Connector, error) {
 	settings, err := conninfo.Parse(connInfo)
 	if err != nil {
@@ -89,7 +90,7 @@ func (s *Server) asStandby(connInfo string) (*libpq.Connector, error) {
 	settings.Set("dbname", "replication")
 	several := settings.Value("target_session_attrs")
 	settings.Set("target_session_attrs", "any") // which asks in SQL
-	c, err := libpq.FromSettings(settings, env, libpq.Options{Logger: s.pool.log, Dial: s.pool.dial})
+	c, err := libpq.FromSettings(settings, env, libpq.Options{Logger: s.pool.log})
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +107,7 @@ func (s *Server) asStandby(connInfo string) (*libpq.Connector, error) {
 // askAsStandby asks what a WAL receiver asks, and waits for the first WAL.
 func askAsStandby(ctx context.Context, conn *conn, want source.Standby) error {
 	pg := conn.pg.PgConn()
-	conn.gate.askOnly(identifyAnswer)
+	conn.filter.askOnly(identifyAnswer)
 	is, err := pglogrepl.IdentifySystem(ctx, pg)
 	if err != nil {
 		return err
@@ -124,7 +125,7 @@ func askAsStandby(ctx context.Context, conn *conn, want source.Standby) error {
 		}
 	}
 	if want.Primary > 1 {
-		conn.gate.askOnly(historyAnswer)
+		conn.filter.askOnly(historyAnswer)
 		if _, err := pglogrepl.TimelineHistory(ctx, pg, is.Timeline); err != nil {
 			return err
 		}
@@ -143,7 +144,7 @@ const keepaliveSize = 1 + 8 + 8 + 1
 // it without a slot.
 func streamABit(ctx context.Context, conn *conn, want source.Standby) error {
 	pg := conn.pg.PgConn()
-	conn.gate.askOnly(streamAnswer, streamIsOver)
+	conn.filter.askOnly(streamAnswer, streamIsOver)
 	front := pg.Frontend()
 	front.Send(&pgproto3.Query{String: fmt.Sprintf("START_REPLICATION %s TIMELINE %d", pglogrepl.LSN(want.Start), want.Timeline)})
 	if err := front.Flush(); err != nil {

@@ -96,13 +96,13 @@ const maxUnread = (maxInFlight + 1) * maxRequest
 var errFlood = unwanted("more than %d bytes without taking what it was sent", maxUnread)
 
 // watchedConn is a connection, below TLS if there is some, with its watchdog. An
-// answer to what was written is waited for by reading; what comes of that the gate
+// answer to what was written is waited for by reading; what comes of that the filter
 // tells. A server that does not even take what is written is silent, too. That
 // something was written is no progress: with TLS, the server can make us write.
 type watchedConn struct {
 	net.Conn
 	watchdog *watchdog
-	unread   atomic.Int64 // bytes that came and that the gate did not take yet
+	unread   atomic.Int64 // bytes that came and that the filter did not take yet
 }
 
 func (c *watchedConn) Read(b []byte) (int, error) {
@@ -126,13 +126,13 @@ func (c *watchedConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// heard is what came over a connection, for the gate.
-type heard struct {
+// received is what came over a connection, for the filter.
+type received struct {
 	io.Reader
 	from *watchedConn
 }
 
-func (h heard) Read(b []byte) (int, error) {
+func (h received) Read(b []byte) (int, error) {
 	n, err := h.Reader.Read(b)
 	h.from.unread.Store(0)
 	return n, err

@@ -24,11 +24,14 @@ func (s *Settings) Render(major int, dbname string) string {
 	return strings.Join(pairs, " ")
 }
 
-// Pair writes a keyword and its value, in quotes if it needs them
-// (appendConnStrVal in fe_utils/string_utils.c).
-func Pair(keyword, value string) string {
+// Pair writes a keyword and its value.
+func Pair(keyword, value string) string { return keyword + "=" + Quote(value) }
+
+// Quote writes a value, in quotes if it needs them (appendConnStrVal in
+// fe_utils/string_utils.c).
+func Quote(value string) string {
 	if value != "" && strings.Trim(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.") == "" {
-		return keyword + "=" + value
+		return value
 	}
-	return keyword + "='" + strings.NewReplacer(`'`, `\'`, `\`, `\\`).Replace(value) + "'"
+	return "'" + strings.NewReplacer(`'`, `\'`, `\`, `\\`).Replace(value) + "'"
 }

@@ -23,11 +23,11 @@ func (s *Settings) addService(env Environment) error {
 		s.values["service"] = service
 	}
 	for _, file := range s.serviceFiles(env) {
+		if _, err := os.Stat(file.name); err != nil && file.optional {
+			continue // not there, or in a directory that may not be entered
+		}
 		content, err := os.ReadFile(file.name)
 		if err != nil {
-			if file.optional && errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
 			if errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf(`service file "%s" not found`, file.name)
 			}

@@ -46,12 +46,12 @@ type questions struct {
 	failed  bool     // the server refused; only the end is to come
 }
 
-// gate is what a server's messages have to pass. Everything comes through it, before
+// filter is what a server's messages have to pass. Everything comes through it, before
 // pgx makes room for it, and nothing passes that was not asked for, that is longer
 // than it can be, or that comes too often: the first such message is an error, and
 // the last thing that is read. So a server decides neither how much memory it costs
 // nor how long it is listened to: only what was asked for, or leads to it, is progress.
-type gate struct {
+type filter struct {
 	from     *bufio.Reader
 	watchdog *watchdog
 	err      error       // what ended it
@@ -72,27 +72,27 @@ type gate struct {
 	buf  []byte // of out
 }
 
-func newGate(r io.Reader, p *watchdog) *gate {
-	return &gate{from: bufio.NewReaderSize(r, readAhead), watchdog: p, authenticating: true, hashed: map[uint32]bool{}}
+func newFilter(r io.Reader, p *watchdog) *filter {
+	return &filter{from: bufio.NewReaderSize(r, readAhead), watchdog: p, authenticating: true, hashed: map[uint32]bool{}}
 }
 
 // ask says what may come until the next synchronization point. Answers that are due
 // already come before.
-func (g *gate) ask(answers ...answer) {
-	g.due = append(g.due, questions{answers: answers})
-	g.watchdog.progress() // how much is asked is not up to the server
+func (f *filter) ask(answers ...answer) {
+	f.due = append(f.due, questions{answers: answers})
+	f.watchdog.progress() // how much is asked is not up to the server
 }
 
 // askOnly is ask where nothing else can be under way any more.
-func (g *gate) askOnly(answers ...answer) {
-	g.due = nil
-	g.ask(answers...)
+func (f *filter) askOnly(answers ...answer) {
+	f.due = nil
+	f.ask(answers...)
 }
 
 // shut lets nothing more pass. What is still to come of an answer is not waited for.
-func (g *gate) shut(why error) {
-	if g.err == nil {
-		g.err = why
+func (f *filter) shut(why error) {
+	if f.err == nil {
+		f.err = why
 	}
 }
 
@@ -109,95 +109,95 @@ func unwanted(format string, args ...any) error { return &unwantedError{fmt.Spri
 
 // Read gives pgx what passes. After an error it gives that again: where a message
 // was broken off, nobody knows where the next one begins.
-func (g *gate) Read(b []byte) (n int, err error) {
-	for g.err == nil {
+func (f *filter) Read(b []byte) (n int, err error) {
+	for f.err == nil {
 		switch {
-		case len(g.out) > 0:
-			n = copy(b, g.out)
-			g.out = g.out[n:]
+		case len(f.out) > 0:
+			n = copy(b, f.out)
+			f.out = f.out[n:]
 			return n, nil
-		case g.row > 0:
-			n, g.err = g.from.Read(b[:min(int64(len(b)), g.row)])
-			g.row -= int64(n)
-			g.cameOfRow(n)
-			return n, g.err
-		case g.skip > 0:
-			n, g.err = g.from.Discard(int(min(g.skip, readAhead)))
-			g.skip -= int64(n)
+		case f.row > 0:
+			n, f.err = f.from.Read(b[:min(int64(len(b)), f.row)])
+			f.row -= int64(n)
+			f.cameOfRow(n)
+			return n, f.err
+		case f.skip > 0:
+			n, f.err = f.from.Discard(int(min(f.skip, readAhead)))
+			f.skip -= int64(n)
 		default:
-			g.err = g.next()
+			f.err = f.next()
 		}
 	}
-	return 0, g.err
+	return 0, f.err
 }
 
-func (g *gate) cameOfRow(n int) {
-	if g.progress += int64(n); g.progress >= progressBytes {
-		g.moved()
+func (f *filter) cameOfRow(n int) {
+	if f.progress += int64(n); f.progress >= progressBytes {
+		f.moved()
 	}
 }
 
-func (g *gate) moved() {
-	g.progress, g.asides, g.asideBytes = 0, 0, 0
-	g.watchdog.progress()
+func (f *filter) moved() {
+	f.progress, f.asides, f.asideBytes = 0, 0, 0
+	f.watchdog.progress()
 }
 
 // next looks at the next message. Where nothing is due, nobody has a reason to wait for
 // one: pgx took for the middle of an answer what the server said was the end, and would
 // read on without looking at its context.
-func (g *gate) next() error {
-	if !g.authenticating && len(g.due) == 0 {
+func (f *filter) next() error {
+	if !f.authenticating && len(f.due) == 0 {
 		return unwanted("a synchronization point in the middle of an answer")
 	}
-	head, err := g.from.Peek(5)
+	head, err := f.from.Peek(5)
 	if err != nil {
 		return err
 	}
 	kind, size := head[0], int64(int32(binary.BigEndian.Uint32(head[1:])))-4
 	rule, known := rules[kind]
 	switch {
-	case !known || g.authenticating && !rule.early || !g.authenticating && !rule.later:
+	case !known || f.authenticating && !rule.early || !f.authenticating && !rule.later:
 		return unwanted("a message of the kind %q, which has no place there", kind)
 	case size < 0 || rule.most > 0 && size > rule.most || rule.empty && size > 0:
 		return unwanted("a message of the kind %q with a length of %d bytes", kind, size)
 	case rule.aside:
-		g.asides++
-		g.asideBytes += size
-		if g.asides > maxAsides || g.asideBytes > maxAsideBytes {
-			return unwanted("%d messages with %d bytes without going on with what it was asked for, the last of the kind %q", g.asides, g.asideBytes, kind)
+		f.asides++
+		f.asideBytes += size
+		if f.asides > maxAsides || f.asideBytes > maxAsideBytes {
+			return unwanted("%d messages with %d bytes without going on with what it was asked for, the last of the kind %q", f.asides, f.asideBytes, kind)
 		}
 	}
 	if rule.pass == nil {
-		g.skip = 5 + size
+		f.skip = 5 + size
 		return nil
 	}
-	return rule.pass(g, size)
+	return rule.pass(f, size)
 }
 
 // whole hands on a message as it is.
-func (g *gate) whole(size int64) error {
-	_, err := g.take(size)
+func (f *filter) whole(size int64) error {
+	_, err := f.take(size)
 	return err
 }
 
 // take hands on a message as it is, and gives its body.
-func (g *gate) take(size int64) ([]byte, error) {
-	m, err := g.from.Peek(int(5 + size))
+func (f *filter) take(size int64) ([]byte, error) {
+	m, err := f.from.Peek(int(5 + size))
 	if err != nil {
 		return nil, err
 	}
-	g.buf = append(g.buf[:0], m...)
-	g.out = g.buf
-	_, err = g.from.Discard(len(m))
-	return g.buf[5:], err
+	f.buf = append(f.buf[:0], m...)
+	f.out = f.buf
+	_, err = f.from.Discard(len(m))
+	return f.buf[5:], err
 }
 
 // dataRow hands on a row as it comes.
-func (g *gate) dataRow(size int64) error {
-	if g.due[0].failed || len(g.due[0].answers) == 0 {
+func (f *filter) dataRow(size int64) error {
+	if f.due[0].failed || len(f.due[0].answers) == 0 {
 		return unwanted("a row that it was not asked for")
 	}
-	switch a := &g.due[0].answers[0]; {
+	switch a := &f.due[0].answers[0]; {
 	case a.rows <= 0:
 		return unwanted("more rows than it was asked for")
 	case size > int64(a.width):
@@ -210,48 +210,48 @@ func (g *gate) dataRow(size int64) error {
 			a.bytes = max(a.bytes-size, 1)
 		}
 	}
-	g.row = 5 + size
+	f.row = 5 + size
 	return nil
 }
 
 // complete is the end of an answer.
-func (g *gate) complete(size int64) error {
-	if g.due[0].failed || len(g.due[0].answers) == 0 {
+func (f *filter) complete(size int64) error {
+	if f.due[0].failed || len(f.due[0].answers) == 0 {
 		return unwanted("the end of an answer that it was not asked for")
 	}
-	g.due[0].answers = g.due[0].answers[1:]
-	g.moved()
-	return g.whole(size)
+	f.due[0].answers = f.due[0].answers[1:]
+	f.moved()
+	return f.whole(size)
 }
 
 // ready is a synchronization point, the first one the end of the authentication.
-func (g *gate) ready(size int64) error {
+func (f *filter) ready(size int64) error {
 	switch {
-	case g.authenticating:
-		g.authenticating = false
-	case !g.due[0].failed && len(g.due[0].answers) > 0:
-		return unwanted("a synchronization point instead of the %d answers that are due", len(g.due[0].answers))
+	case f.authenticating:
+		f.authenticating = false
+	case !f.due[0].failed && len(f.due[0].answers) > 0:
+		return unwanted("a synchronization point instead of the %d answers that are due", len(f.due[0].answers))
 	default:
-		g.due = g.due[1:]
+		f.due = f.due[1:]
 	}
-	g.moved()
-	return g.whole(size)
+	f.moved()
+	return f.whole(size)
 }
 
 // refusal is an error of the server's, which can come at any time.
-func (g *gate) refusal(size int64) error {
-	if g.asides++; g.asides > maxAsides {
-		return unwanted("%d errors and nothing else", g.asides)
+func (f *filter) refusal(size int64) error {
+	if f.asides++; f.asides > maxAsides {
+		return unwanted("%d errors and nothing else", f.asides)
 	}
 	kept := min(size, maxAsideBytes)
-	m, err := g.from.Peek(int(5 + kept))
+	m, err := f.from.Peek(int(5 + kept))
 	if err != nil {
 		return err
 	}
-	g.buf = appendMessage(g.buf[:0], 'E', cleanError(m[5:]))
-	g.out, g.skip = g.buf, 5+size
-	if len(g.due) > 0 {
-		g.due[0].failed = true
+	f.buf = appendMessage(f.buf[:0], 'E', cleanError(m[5:]))
+	f.out, f.skip = f.buf, 5+size
+	if len(f.due) > 0 {
+		f.due[0].failed = true
 	}
 	return nil
 }

@@ -70,9 +70,9 @@ var aPiece = encoded(
 	&pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")}, &pgproto3.ReadyForQuery{TxStatus: 'I'},
 )
 
-// FuzzGate is about what passes: no more rows than asked for, nothing that is longer
+// FuzzFilter is about what passes: no more rows than asked for, nothing that is longer
 // than it may be, and no end of messages.
-func FuzzGate(f *testing.F) {
+func FuzzFilter(f *testing.F) {
 	f.Add(true, greeting)
 	f.Add(false, aFile)
 	f.Add(false, append(refused, ready...))
@@ -80,7 +80,7 @@ func FuzzGate(f *testing.F) {
 	f.Add(false, []byte("D\x7f\xff\xff\xff"))
 	f.Add(true, encoded(&pgproto3.AuthenticationSASLContinue{Data: []byte("r=x,s=y,i=99999999")}))
 	f.Fuzz(func(t *testing.T, authenticating bool, sent []byte) {
-		g := newGate(bytes.NewReader(sent), new(watchdog))
+		g := newFilter(bytes.NewReader(sent), new(watchdog))
 		g.authenticating = authenticating
 		asked := answer{rows: 5, width: 300, bytes: 1000}
 		if !authenticating {

@@ -19,7 +19,7 @@ type rule struct {
 	aside bool  // it leads nowhere by itself
 	empty bool  // it has no body
 	most  int64 // bytes of its body at most; zero: no limit of its own
-	pass  func(g *gate, size int64) error
+	pass  func(f *filter, size int64) error
 }
 
 // rules are the messages of the protocol that may come (protocol-message-formats);
@@ -28,24 +28,24 @@ type rule struct {
 // a function is passed over: what notices and notifications say is not of interest,
 // and pgx keeps the latter for ever.
 var rules = map[byte]rule{
-	'R': {early: true, aside: true, most: 8 << 10, pass: (*gate).authentication},
-	'K': {early: true, aside: true, most: 512, pass: (*gate).whole},     // BackendKeyData
-	'v': {early: true, aside: true, most: 4 << 10, pass: (*gate).whole}, // NegotiateProtocolVersion
-	'S': {early: true, later: true, aside: true, most: maxAsideBytes, pass: (*gate).parameter},
+	'R': {early: true, aside: true, most: 8 << 10, pass: (*filter).authentication},
+	'K': {early: true, aside: true, most: 512, pass: (*filter).whole},     // BackendKeyData
+	'v': {early: true, aside: true, most: 4 << 10, pass: (*filter).whole}, // NegotiateProtocolVersion
+	'S': {early: true, later: true, aside: true, most: maxAsideBytes, pass: (*filter).parameter},
 	'N': {early: true, later: true, aside: true}, // NoticeResponse
 	'A': {early: true, later: true, aside: true}, // NotificationResponse
-	'E': {early: true, later: true, most: maxError, pass: (*gate).refusal},
-	'Z': {early: true, later: true, most: 1, pass: (*gate).ready},
-	'1': {later: true, aside: true, empty: true, pass: (*gate).whole},   // ParseComplete
-	'2': {later: true, aside: true, empty: true, pass: (*gate).whole},   // BindComplete
-	'n': {later: true, aside: true, empty: true, pass: (*gate).whole},   // NoData
-	't': {later: true, aside: true, most: 1 << 10, pass: (*gate).whole}, // ParameterDescription
-	'T': {later: true, aside: true, most: 4 << 10, pass: (*gate).description},
-	'D': {later: true, pass: (*gate).dataRow},
-	'C': {later: true, most: 256, pass: (*gate).complete},
-	'W': {later: true, aside: true, most: 1 << 10, pass: (*gate).streamBegins}, // CopyBothResponse
-	'd': {later: true, pass: (*gate).streamed},                                 // CopyData
-	'c': {later: true, aside: true, empty: true, pass: (*gate).streamEnds},     // CopyDone
+	'E': {early: true, later: true, most: maxError, pass: (*filter).refusal},
+	'Z': {early: true, later: true, most: 1, pass: (*filter).ready},
+	'1': {later: true, aside: true, empty: true, pass: (*filter).whole},   // ParseComplete
+	'2': {later: true, aside: true, empty: true, pass: (*filter).whole},   // BindComplete
+	'n': {later: true, aside: true, empty: true, pass: (*filter).whole},   // NoData
+	't': {later: true, aside: true, most: 1 << 10, pass: (*filter).whole}, // ParameterDescription
+	'T': {later: true, aside: true, most: 4 << 10, pass: (*filter).description},
+	'D': {later: true, pass: (*filter).dataRow},
+	'C': {later: true, most: 256, pass: (*filter).complete},
+	'W': {later: true, aside: true, most: 1 << 10, pass: (*filter).streamBegins}, // CopyBothResponse
+	'd': {later: true, pass: (*filter).streamed},                                 // CopyData
+	'c': {later: true, aside: true, empty: true, pass: (*filter).streamEnds},     // CopyDone
 }
 
 // maxRounds is how many messages an authentication has at most: SCRAM has four.
@@ -69,27 +69,27 @@ func wantsPassword(method uint32, body []byte) bool {
 	return method == authCleartext || method == authMD5 || method == authSASL && bytes.Contains(body, []byte("SCRAM-"))
 }
 
-func (g *gate) authentication(size int64) error {
-	body, err := g.take(size)
+func (f *filter) authentication(size int64) error {
+	body, err := f.take(size)
 	if err != nil {
 		return err
 	}
-	if g.rounds++; g.rounds > maxRounds {
+	if f.rounds++; f.rounds > maxRounds {
 		return unwanted("more than %d requests to authenticate", maxRounds)
 	}
 	if len(body) < 4 {
 		return unwanted("a request to authenticate without a method")
 	}
 	method := binary.BigEndian.Uint32(body)
-	if g.noPassword != nil && wantsPassword(method, body[4:]) {
-		return g.noPassword
+	if f.noPassword != nil && wantsPassword(method, body[4:]) {
+		return f.noPassword
 	}
 	switch method {
 	case authSASL, authSASLContinue:
-		if g.hashed[method] {
+		if f.hashed[method] {
 			return unwanted("the same request to authenticate twice")
 		}
-		g.hashed[method] = true
+		f.hashed[method] = true
 		for field := range bytes.SplitSeq(body[4:], []byte(",")) {
 			if count, ok := bytes.CutPrefix(field, []byte("i=")); ok && method == authSASLContinue {
 				if n, err := strconv.Atoi(string(count)); err == nil && n > maxHashing {
@@ -106,18 +106,18 @@ var parametersRead = []string{"server_version", "server_encoding", "client_encod
 
 // parameter is a setting that the server tells of by itself. pgx keeps it by name; so
 // only those pass that are read, and as they are at first.
-func (g *gate) parameter(size int64) error {
-	body, err := g.from.Peek(int(5 + size))
+func (f *filter) parameter(size int64) error {
+	body, err := f.from.Peek(int(5 + size))
 	if err != nil {
 		return err
 	}
 	name, _, _ := bytes.Cut(body[5:], []byte{0})
 	for _, read := range parametersRead {
-		if g.authenticating && string(name) == read {
-			return g.whole(size)
+		if f.authenticating && string(name) == read {
+			return f.whole(size)
 		}
 	}
-	g.skip = 5 + size
+	f.skip = 5 + size
 	return nil
 }
 
@@ -128,8 +128,8 @@ var typesAsked = []uint32{
 }
 
 // description is what the columns of an answer are.
-func (g *gate) description(size int64) error {
-	body, err := g.take(size)
+func (f *filter) description(size int64) error {
+	body, err := f.take(size)
 	if err != nil {
 		return err
 	}
