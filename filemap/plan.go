@@ -74,6 +74,7 @@ type Entry struct {
 	SourceSize int64            // bytes as listed; zero where the source has none
 	TargetSize int64            // bytes as listed; zero where the target has none
 	Link       string           // where a symbolic link to create leads
+	MakesDir   bool             // the directory of a new tablespace, Link, is made if it is missing
 	Blocks     *pgdata.BlockSet // blocks of a file that both sides have to overwrite, or nil
 
 	// Compare says that it is not known which blocks of a relation's file differ.

@@ -321,11 +321,13 @@ type Phase struct {
 type Error struct {
 	Message          string   `json:"message"`
 	Condition        string   `json:"condition"` // a stable word
+	Action           NextStep `json:"action"`    // what is to be done next
 	Phase            string   `json:"phase"`
 	TargetUntouched  bool     `json:"target_untouched"`
 	CrashRecovered   bool     `json:"crash_recovered,omitempty"` // crash recovery changed the target, in this run
-	Retryable        bool     `json:"retryable"`
-	BaseBackupNeeded bool     `json:"base_backup_needed"`
+	NeedsSource      bool     `json:"needs_source,omitempty"`    // the target is half rewound in place, and what finishes it takes a source
+	Retryable        bool     `json:"retryable"`                 // the action is only to run the same again
+	BaseBackupNeeded bool     `json:"base_backup_needed"`        // the action is resync or base_backup
 	ExitStatus       int      `json:"exit_status"`
 	Details          []string `json:"details,omitempty"`
 	Hints            []string `json:"hints,omitempty"`

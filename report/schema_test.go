@@ -140,6 +140,8 @@ func typeSchema(t *testing.T, e ast.Expr) object {
 			return object{{"enum", []report.Kind{report.Plan, report.Result, report.Failed}}}
 		case "Evidence":
 			return object{{"enum", []report.Evidence{report.ByWAL, report.ByChanges, report.ByComparison}}}
+		case "NextStep":
+			return object{{"enum", report.NextSteps()}}
 		case "Where":
 			return object{{"enum", []report.Where{report.OnTarget, report.OnSource, report.InArchive, report.Missing}}}
 		case "Action":

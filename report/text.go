@@ -258,10 +258,7 @@ func (t *text) problems(d *Document) {
 		state = "The target was changed: no server starts on it until the rewind is finished."
 	}
 	t.wrapped("", state)
-	switch {
-	case e.BaseBackupNeeded:
-		t.wrapped("", "No further attempt can succeed: take a base backup.")
-	case e.Retryable:
-		t.wrapped("", "The same may succeed later.")
+	if words := e.Action.Words(); words != "" {
+		t.wrapped("", words)
 	}
 }

@@ -195,7 +195,7 @@ func waitForCommit(c *pgtest.Cluster, ended <-chan struct{}) {
 // say so.
 func stateOf(t *testing.T, c *pgtest.Cluster) rewind.State {
 	t.Helper()
-	status, err := rewind.StatusOf(c.Dir)
+	status, err := rewind.ReadStatus(c.Dir)
 	require.NoError(t, err)
 	_, err = os.Stat(filepath.Join(c.Dir, pgdata.BackupLabelPath))
 	if status.State == rewind.StateClean || status.State == rewind.StateStaged {

@@ -125,7 +125,7 @@ func (p *specimen) mustBeAsItWas(t *testing.T, err error) {
 	var failed *rewind.Error
 	require.ErrorAs(t, err, &failed)
 	assert.True(t, failed.TargetUntouched)
-	assert.Equal(t, rewind.Stage, failed.Phase)
+	assert.Equal(t, rewind.PhaseStage, failed.Phase)
 	assert.NoDirExists(t, filepath.Join(p.target(), filemap.OwnPrefix))
 	assert.Empty(t, faultdisk.Diff(p.untouched, p.load(t), nil))
 }

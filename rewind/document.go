@@ -117,8 +117,8 @@ func newDocument(kind report.Kind) *report.Document {
 func documentError(err error) *report.Error {
 	e := Classify(err)
 	d := &report.Error{
-		Message: e.Error(), Condition: string(e.Condition), Phase: string(e.Phase), TargetUntouched: e.TargetUntouched,
-		CrashRecovered: e.CrashRecovered, Retryable: e.Retryable, BaseBackupNeeded: e.BaseBackupNeeded, ExitStatus: e.ExitStatus(),
+		Message: e.Error(), Condition: string(e.Condition), Phase: string(e.Phase), Action: report.NextStep(e.Action), TargetUntouched: e.TargetUntouched,
+		CrashRecovered: e.CrashRecovered, NeedsSource: e.NeedsSource, Retryable: e.Retryable(), BaseBackupNeeded: e.BaseBackupNeeded(), ExitStatus: e.ExitStatus(),
 	}
 	var explained *Explained
 	for inner := error(e); errors.As(inner, &explained); inner = explained.Err {

@@ -473,9 +473,9 @@ func TestASourceThatNeverAnswersIsLeftWhenToldTo(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	var failed *rewind.Error
 	require.ErrorAs(t, err, &failed)
-	assert.Equal(t, rewind.Stage, failed.Phase)
+	assert.Equal(t, rewind.PhaseStage, failed.Phase)
 	assert.True(t, failed.TargetUntouched)
-	assert.True(t, failed.Retryable)
+	assert.True(t, failed.Retryable())
 
 	// The next run does it.
 	r, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, NoSync: true, Source: honest})

@@ -220,7 +220,7 @@ func (p *specimen) check(t *testing.T, err error, what string) {
 	if err != nil {
 		var failed *rewind.Error
 		require.ErrorAs(t, err, &failed, what)
-		assert.False(t, failed.BaseBackupNeeded, what)
+		assert.False(t, failed.BaseBackupNeeded(), what)
 		status := p.checkState(t, what)
 		if failed.TargetUntouched {
 			require.Contains(t, []rewind.State{rewind.StateClean, rewind.StateStaged}, status, what)
@@ -236,7 +236,7 @@ func (p *specimen) check(t *testing.T, err error, what string) {
 // in, without a word from the rewind.
 func (p *specimen) checkState(t *testing.T, what string) rewind.State {
 	t.Helper()
-	status, err := rewind.StatusOf(p.target())
+	status, err := rewind.ReadStatus(p.target())
 	if p.untouched.Find("target/"+pgdata.ControlFilePath) == nil && errors.Is(err, fs.ErrNotExist) {
 		require.Empty(t, faultdisk.Diff(p.untouched, p.load(t), own), "I1: %s", what)
 		return rewind.StateClean

@@ -155,7 +155,7 @@ func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 			var failed *rewind.Error
 			require.ErrorAs(t, err, &failed)
 			assert.True(t, failed.TargetUntouched)
-			assert.Equal(t, rewind.Stage, failed.Phase)
+			assert.Equal(t, rewind.PhaseStage, failed.Phase)
 			assert.Empty(t, before.Diff(treeOf(t, old.Dir)), "cut after %d writes", writes)
 		}
 
@@ -182,9 +182,9 @@ func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 			var failed *rewind.Error
 			require.ErrorAs(t, err, &failed)
 			assert.False(t, failed.TargetUntouched, point.name)
-			assert.True(t, failed.Retryable, point.name)
+			assert.True(t, failed.Retryable(), point.name)
 
-			status, err := rewind.StatusOf(old.Dir)
+			status, err := rewind.ReadStatus(old.Dir)
 			require.NoError(t, err)
 			assert.Equal(t, rewind.StateUnfinished, status.State, point.name)
 			assert.False(t, status.Running)
@@ -195,7 +195,7 @@ func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 		promoted.Stop(t, pgtest.Immediate)
 		require.NoError(t, rewind.Resume(ctx, rewind.Options{TargetDir: old.Dir}))
 		require.ErrorIs(t, rewind.Resume(ctx, rewind.Options{TargetDir: old.Dir}), rewind.ErrNothingToResume)
-		status, err := rewind.StatusOf(old.Dir)
+		status, err := rewind.ReadStatus(old.Dir)
 		require.NoError(t, err)
 		assert.Equal(t, rewind.StateRewound, status.State)
 		assert.NoDirExists(t, filepath.Join(old.Dir, "pgsql_tmp_gorewind"))
@@ -227,7 +227,7 @@ func TestRewindInPlaceIsBegunAgain(t *testing.T) {
 			require.ErrorAs(t, err, &failed)
 			assert.False(t, failed.TargetUntouched)
 			require.ErrorContains(t, rewind.Resume(ctx, rewind.Options{TargetDir: old.Dir}), "needs its source")
-			status, err := rewind.StatusOf(old.Dir)
+			status, err := rewind.ReadStatus(old.Dir)
 			require.NoError(t, err)
 			assert.Equal(t, rewind.StateInPlace, status.State)
 			if i > 1 {

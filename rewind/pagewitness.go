@@ -60,7 +60,8 @@ func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChan
 	case w.own != 0 && w.own < w.same:
 		return o, unproven("pages do not tell, either: one that the target changed at %s is another on the source, one that it changed at %s is the same", a.lsn(w.own), a.lsn(w.same))
 	}
-	a.log.Info(fmt.Sprintf("source and target have %d pages that the same records changed last, the newest at %s", w.pages, a.lsn(w.same)))
+	a.log.Info(fmt.Sprintf("source and target have %d pages that the same records changed last, the newest at %s", w.pages, a.lsn(w.same)),
+		"pages", w.pages, "lsn", a.lsn(w.same))
 	f.at, f.unproven = w.same, ""
 	f.timeline = timelineAt(s.target.History, f.at)
 	f.required = end > f.at

@@ -34,6 +34,11 @@ type Plan struct {
 	Evidence   Evidence
 	PassedOver []PassedOver
 
+	// Kept are the files and directories that stay because Options.KeepFunc said so, also
+	// those that only the source has, and that do not come. Whoever carries out the plan
+	// need not ask again.
+	Kept []string
+
 	// Resumes is true where an earlier rewind was committed and did not end:
 	// Apply completes that one. Of the rest only what says where the two parted
 	// is set.

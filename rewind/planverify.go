@@ -140,6 +140,11 @@ func (p *Plan) verifyNames() error {
 			return fmt.Errorf("%.200q is no WAL segment that waits to be archived", name)
 		}
 	}
+	for _, name := range p.Kept {
+		if name != path.Clean(name) || !filepath.IsLocal(filepath.FromSlash(name)) || !filemap.Keepable(name) {
+			return fmt.Errorf("%.200q is no file to keep", name)
+		}
+	}
 	for name := range p.Suspect {
 		if name != path.Clean(name) || !filepath.IsLocal(filepath.FromSlash(name)) {
 			return fmt.Errorf("%.200q is no file of a cluster", name)

@@ -22,7 +22,7 @@ func (r *Rewind) recoverTarget(ctx context.Context, a *analyzer, s sides) (Side,
 	case !r.opts.EnsureShutdown:
 		return s.target, &Explained{Err: ErrTargetNotClean, Detail: fmt.Sprintf("The control file of %q says %q.", r.target.Name(), s.target.Control.State), Hint: letItStop}
 	}
-	program, err := recovery.FindPostgres(ctx, recovery.Search{Version: a.version, BinDir: r.opts.BinDir})
+	program, err := recovery.FindPostgres(ctx, recovery.Search{Version: a.version, BinDir: r.opts.BinDir, Env: r.opts.ChildEnv})
 	if err != nil {
 		return s.target, err
 	}
@@ -31,7 +31,8 @@ func (r *Rewind) recoverTarget(ctx context.Context, a *analyzer, s sides) (Side,
 		return s.target, err
 	}
 	err = recovery.Run(ctx, recovery.Options{
-		Dir: r.target.Dir, Program: program, ConfigFile: r.opts.ConfigFile, NoSync: r.opts.NoSync, Logger: r.log,
+		Dir: r.target.Dir, Program: program, ConfigFile: r.opts.ConfigFile, NoSync: r.opts.NoSync,
+		Env: r.opts.ChildEnv, WorkDir: r.opts.ChildDir, Logger: r.log,
 	})
 	// The first thing that a server writes is the state in its control file.
 	raw, rerr := r.target.ControlFile()

@@ -184,3 +184,40 @@ func TestTheCommandOfTheCallerBringsWALBack(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatACommandSaysDecidesWhatToDo has the statuses that a server tells apart, too.
+func TestWhatACommandSaysDecidesWhatToDo(t *testing.T) {
+	for _, c := range []struct {
+		name, command string
+		condition     rewind.Condition
+		action        rewind.Action
+		is            rewind.ArchiveError
+	}{
+		{
+			"it says that the archive does not have the file", "exit 1", rewind.MissingWAL, rewind.ActionFix,
+			rewind.ArchiveError{Setting: "restore_command", File: middleSegment, ExitStatus: 1, Attempts: 3, NotThere: true},
+		},
+		{"it says that it failed", "exit 200", rewind.ArchiveFailed, rewind.ActionRetry, rewind.ArchiveError{Setting: "restore_command", ExitStatus: 200}},
+		{"it is killed", "kill -9 $$", rewind.ArchiveFailed, rewind.ActionRetry, rewind.ArchiveError{Setting: "restore_command", ExitStatus: -1}},
+		{"it is not found", "/nowhere/fetch", rewind.ArchiveFailed, rewind.ActionFix, rewind.ArchiveError{Setting: "restore_command", ExitStatus: 127}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := restorePair(t, "18", "basic")
+			p.archived(p.target, middleSegment)
+			p.configure("restore_command = '" + c.command + "'\n")
+			_, err := rewind.Prepare(t.Context(), rewind.Options{
+				TargetDir: p.target, Source: trial.OpenDir(t, p.source), RestoreTargetWAL: true, ArchivePause: time.Millisecond,
+			})
+			var failed *rewind.Error
+			require.ErrorAs(t, err, &failed)
+			assert.Equal(t, c.condition, failed.Condition, err)
+			assert.Equal(t, c.action, failed.Action, err)
+			assert.True(t, failed.TargetUntouched)
+			var archive *rewind.ArchiveError
+			require.ErrorAs(t, err, &archive)
+			assert.Equal(t, c.command, archive.Command)
+			assert.Equal(t, []any{c.is.Setting, c.is.File, c.is.ExitStatus, c.is.Attempts, c.is.NotThere},
+				[]any{archive.Setting, archive.File, archive.ExitStatus, archive.Attempts, archive.NotThere})
+		})
+	}
+}

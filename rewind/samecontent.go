@@ -52,7 +52,7 @@ func sameContent(ctx context.Context, log *slog.Logger, src source.Source, own *
 		return err
 	})
 	if err := g.Wait(); errors.Is(err, errors.ErrUnsupported) {
-		log.Debug(fmt.Sprintf("files are copied without being compared: %v", err))
+		log.Debug(fmt.Sprintf("files are copied without being compared: %v", err), "error", err)
 		return same, nil
 	} else if err != nil {
 		return nil, err

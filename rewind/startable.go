@@ -142,7 +142,7 @@ func (a *analyzer) fromArchive(ctx context.Context, name string) (Origin, error)
 	var missing *archive.NotFoundError
 	switch {
 	case errors.As(err, &missing):
-		a.log.Warn(fmt.Sprintf("recovery will need file %q, which neither side has: %v", a.version.WALPath(name), err))
+		a.log.Warn(fmt.Sprintf("recovery will need file %q, which neither side has: %v", a.version.WALPath(name), err), "segment", name, "error", err)
 		return Nowhere, nil
 	case err != nil || p == "":
 		return Nowhere, err

@@ -65,7 +65,7 @@ func TestItIsKnownBeforeWhetherTheTargetWillStart(t *testing.T) {
 		require.ErrorAs(t, err, &failed)
 		assert.Equal(t, rewind.MissingWAL, failed.Condition)
 		assert.Equal(t, 1, failed.ExitStatus(), "a restore_command is set, and may bring it the next time")
-		assert.True(t, failed.TargetUntouched && !failed.Retryable)
+		assert.True(t, failed.TargetUntouched && !failed.Retryable())
 		var missing *rewind.CannotStartError
 		require.ErrorAs(t, err, &missing)
 		assert.Subset(t, gone, missing.Missing)

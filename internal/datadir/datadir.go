@@ -24,6 +24,18 @@ var ErrUnsafePath = errors.New("path is unsafe")
 // ErrNoCluster says that a directory is not there or is no data directory.
 var ErrNoCluster = errors.New("no data directory of a cluster")
 
+// ErrNoControlFile says that a data directory has no control file. It is an
+// ErrNoCluster, too.
+var ErrNoControlFile = errors.New("no control file")
+
+// noControlFile is an ErrNoControlFile with the text of why.
+type noControlFile struct{ noCluster }
+
+func (e noControlFile) Unwrap() error { return e.noCluster }
+func (noControlFile) Is(err error) bool {
+	return err == ErrNoControlFile //nolint:errorlint // as errors.Is asks for
+}
+
 // noCluster is an ErrNoCluster with the text of why.
 type noCluster struct{ error }
 
@@ -50,8 +62,13 @@ func Open(name string) (*Dir, error) {
 		return nil, err
 	}
 	if _, err := d.root.Lstat(pgdata.ControlFilePath); err != nil {
+		_, verr := d.root.Lstat(pgdata.VersionPath)
 		_ = d.Close()
-		return nil, unreadable(name, err)
+		err = unreadable(name, err)
+		if lacks, is := err.(noCluster); is && verr == nil { //nolint:errorlint // it is not wrapped
+			err = noControlFile{lacks}
+		}
+		return nil, err
 	}
 	return d, nil
 }

@@ -64,7 +64,7 @@ func (c *Connector) Connect(ctx context.Context, limit time.Duration, newGuard f
 					return nil, "", c.connectError(failures)
 				}
 				if more := all.among + own.among; more > 0 && isAny(err, isSilence) {
-					c.log.Warn(fmt.Sprintf("%s: %v, trying the next of %d", serverName(h), err, more))
+					c.log.Warn(fmt.Sprintf("%s: %v, trying the next of %d", serverName(h), err, more), "server", serverName(h), "left", more, "error", err)
 				}
 			}
 		}

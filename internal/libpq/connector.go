@@ -129,7 +129,7 @@ func newConnector(settings *conninfo.Settings, opts Options) *Connector {
 func (c *Connector) addHosts(hosts []conninfo.Host, encryptions func(conninfo.Host) []*tls.Config) {
 	for i, h := range hosts {
 		if _, warning := c.settings.Password(h); warning != "" && i == 0 && c.settings.Value("password") == "" {
-			c.log.Warn(warning)
+			c.log.Warn(warning, "passfile", c.settings.Value("passfile"))
 		}
 		c.hosts = append(c.hosts, host{h, encryptions(h)})
 	}

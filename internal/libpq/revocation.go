@@ -28,7 +28,7 @@ func readCRLs(s *conninfo.Settings, env conninfo.Environment, log *slog.Logger) 
 		}
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) || !asked && outOfReach(file) {
 			if asked && log != nil {
-				log.Warn(fmt.Sprintf(`certificate revocation list file "%s" does not exist: no certificate counts as revoked for it`, file))
+				log.Warn(fmt.Sprintf(`certificate revocation list file "%s" does not exist: no certificate counts as revoked for it`, file), "path", file)
 			}
 			break
 		}

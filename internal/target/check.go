@@ -263,6 +263,11 @@ func (c *checker) tablespace(e *filemap.Entry, v *pgdata.Version) error {
 		to = filepath.Join(c.t.Join(pgdata.TablespaceRoot), to)
 	}
 	err := checkFree(to, v)
+	if e.MakesDir && errors.Is(err, fs.ErrNotExist) {
+		if err = checkMakeable(to); err == nil {
+			return nil
+		}
+	}
 	if at, rerr := filepath.EvalSymlinks(to); err == nil && rerr == nil {
 		if other, taken := c.spaces[at]; taken {
 			err = fmt.Errorf("the new tablespace %q would lie there, too: map one of them to another directory", other)

@@ -68,7 +68,10 @@ func (c *InPlace) Begin(ctx context.Context, control []byte) (begun bool, err er
 			return false, err
 		}
 	}
-	if err := c.t.makeOwn(stagingDir); err != nil {
+	if err := c.areas.makeSpaces(); err != nil {
+		if !again {
+			_ = c.t.dropStaging()
+		}
 		return false, err
 	}
 	j := &Journal{

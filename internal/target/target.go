@@ -86,7 +86,7 @@ func newTarget(d *datadir.Dir) *Target {
 func (t *Target) LogTo(log *slog.Logger) {
 	t.log = log
 	if t.unlocked != nil {
-		t.warnOnce("lock", fmt.Sprintf("the target %q cannot be locked, so see to it yourself that no other gorewind works on it: %v", t.Name(), t.unlocked))
+		t.warnOnce("lock", fmt.Sprintf("the target %q cannot be locked, so see to it yourself that no other gorewind works on it: %v", t.Name(), t.unlocked), "target", t.Name(), "error", t.unlocked)
 	}
 }
 

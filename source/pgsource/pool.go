@@ -194,7 +194,8 @@ func (p *pool) grow(ctx context.Context) *session {
 		p.spare++
 		if ctx.Err() == nil {
 			p.fullUntil = time.Now().Add(growAgain)
-			p.log.Log(ctx, p.levelOf(err), fmt.Sprintf("going on with the connections there are, no more can be made: %s", plain.OneLine(err.Error())))
+			p.log.Log(ctx, p.levelOf(err), fmt.Sprintf("going on with the connections there are, no more can be made: %s", plain.OneLine(err.Error())),
+				"source", p.name, "connections", p.size, "error", err)
 		}
 		return nil
 	}
@@ -232,6 +233,6 @@ func (p *pool) do(ctx context.Context, op func(context.Context, *conn) error) er
 // the end of one, it does not matter which connection it was.
 func (p *pool) moved(made time.Time) {
 	if length := p.outage.move(made); length > 0 {
-		p.log.Info(fmt.Sprintf("the source %s is back after %v", p.name, length.Round(time.Millisecond)))
+		p.log.Info(fmt.Sprintf("the source %s is back after %v", p.name, length.Round(time.Millisecond)), "source", p.name, "outage", length)
 	}
 }

@@ -74,7 +74,7 @@ func (s *Server) RelationNames(ctx context.Context, locators []pgdata.RelFileLoc
 			return nil, ctx.Err()
 		}
 		if err != nil {
-			s.pool.log.Debug(fmt.Sprintf("could not name the relations of database %s: %s", db.quoted, plain.OneLine(err.Error())))
+			s.pool.log.Debug(fmt.Sprintf("could not name the relations of database %s: %s", db.quoted, plain.OneLine(err.Error())), "database", db.quoted, "error", err)
 			if isTemporary(err) {
 				break // it would be no better with the next one
 			}

@@ -134,6 +134,18 @@ func TestTheConnectionOfAStandbyIsTriedAndLeavesNothingBehind(t *testing.T) {
 		assert.Equal(t, "0", c.QueryString(t, "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'made'"))
 		assert.Error(t, src.DropSlot(t.Context(), "made"))
 
+		if in.Version.SQL.TemporarySlots { // as a standby would be streaming with it
+			_, release, err := src.HoldWAL(t.Context())
+			require.NoError(t, err)
+			s := want
+			s.Slot = c.QueryString(t, "SELECT slot_name FROM pg_replication_slots WHERE active")
+			var busy *source.ReplicationError
+			require.ErrorAs(t, src.TryReplication(t.Context(), s), &busy)
+			assert.Contains(t, busy.Reason, "is in use by another standby")
+			assert.True(t, busy.Temporary, "that can end")
+			require.NoError(t, release())
+		}
+
 		// Standbys take all that max_wal_senders has.
 		var standbys []*pgtest.Cluster
 		for range 3 {

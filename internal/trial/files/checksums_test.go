@@ -83,7 +83,7 @@ func TestDamagedPagesOfTheSourceAreNotCopied(t *testing.T) {
 				require.ErrorAs(t, o.Err, &failed)
 				assert.Equal(t, rewind.SourceDamaged, failed.Condition)
 				assert.Equal(t, !inPlace, failed.TargetUntouched)
-				assert.False(t, failed.BaseBackupNeeded)
+				assert.False(t, failed.BaseBackupNeeded())
 				if !inPlace {
 					assert.Empty(t, o.Changed)
 				}

@@ -80,7 +80,7 @@ func TestWhetherTheStandbyWillStreamIsKnownBefore(t *testing.T) {
 			require.ErrorAs(t, err, &refused)
 			assert.Equal(t, rewind.CannotFollow, refused.Condition)
 			assert.True(t, refused.TargetUntouched)
-			assert.False(t, refused.BaseBackupNeeded)
+			assert.False(t, refused.BaseBackupNeeded())
 		}
 		for _, opts := range []rewind.Options{
 			{Slot: "made"}, {PrimaryConnInfo: "host=x", MakeSlot: true}, {PrimaryConnInfo: "host=x", Slot: "Not a name"},
@@ -95,7 +95,7 @@ func TestWhetherTheStandbyWillStreamIsKnownBefore(t *testing.T) {
 		defer stop()
 		had := ""
 		failing := standby
-		failing.Progress = func(p rewind.Progress) {
+		failing.Observer.Progress = func(p rewind.Progress) {
 			if had == "" {
 				had = slots()
 			}
@@ -114,11 +114,11 @@ func TestWhetherTheStandbyWillStreamIsKnownBefore(t *testing.T) {
 		// In place it is interrupted, and begun again with a slot that nobody has made yet.
 		stopped, stop = context.WithCancel(ctx)
 		defer stop()
-		r, err = prepare(rewind.Options{InPlace: true, Progress: func(p rewind.Progress) {
+		r, err = prepare(rewind.Options{InPlace: true, Observer: rewind.Observer{Progress: func(p rewind.Progress) {
 			if p.Activity == rewind.Copying {
 				stop()
 			}
-		}})
+		}}})
 		require.NoError(t, err)
 		require.Error(t, r.Apply(stopped))
 		require.NoError(t, r.Close())
