@@ -224,7 +224,8 @@ func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgco
 		text, err := from.RestoreHistory(ctx, tli, dst)
 		if err != nil {
 			var none *archive.NotFoundError
-			if ctx.Err() != nil || a.opts.FetchWAL != nil && (!errors.As(err, &none) || !none.Certain) {
+			certain := errors.As(err, &none) && none.Certain
+			if ctx.Err() != nil || a.opts.FetchWAL != nil && !certain {
 				return err
 			}
 			return nil // this is where recovery stops to look, too

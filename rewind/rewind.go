@@ -72,7 +72,7 @@ func (r *Rewind) prepare(ctx context.Context) error {
 		return err
 	}
 	if r.opts.RestoreCommand != "" && r.opts.FetchWAL != nil {
-		return fmt.Errorf("%w: WAL is brought back by Options.RestoreCommand or by a function (FetchWAL): give one of them", ErrOptions)
+		return fmt.Errorf("%w: WAL is brought back by a restore_command or by FetchWAL: give one of them", ErrOptions)
 	}
 	if err := r.opts.TablespaceMapping.check(r.opts.TargetDir); err != nil {
 		return err

@@ -86,7 +86,7 @@ func rewindTo(ctx context.Context, target, from string, o rewind.Observer) error
 	if err != nil {
 		return err
 	}
-	defer src.Close()
+	defer func() { _ = src.Close() }()
 	r, err := rewind.Prepare(ctx, rewind.Options{TargetDir: target, Source: src, FinishCommitted: true, Observer: o})
 	if err != nil {
 		return err
