@@ -18,7 +18,7 @@ type ArchiveError struct {
 	ExitStatus int    // of the last attempt; -1: a signal ended it
 	Attempts   int    // zero: it was not run again
 	// NotThere: the archive does not have the file, as the restore_command says by its
-	// status, which a server would understand so, or Options.FetchWAL by its error.
+	// status, which a server would understand so, or a FetchWAL by its error.
 	NotThere bool
 	err      error
 }
