@@ -37,6 +37,7 @@ type Document struct {
 	// costs less could not be used.
 	Evidence Evidence     `json:"evidence,omitempty"`
 	Because  []PassedOver `json:"because,omitempty"`
+	Read     int64        `json:"read_bytes,omitempty"`     // of the target's files, to find out what differs
 	Compared int64        `json:"compared_bytes,omitempty"` // of each side, where files were compared as a whole
 	Damaged  []Damage     `json:"damaged,omitempty"`        // what a comparison found damaged on the target
 

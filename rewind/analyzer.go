@@ -95,6 +95,7 @@ func (r *Rewind) conclude(ctx context.Context, a *analyzer, p *Plan, past *past,
 	if err := a.decide(ctx, p, past, lists); err != nil {
 		return err
 	}
+	p.Read = a.target.BytesRead()
 	r.space, err = a.measure(p)
 	return err
 }

@@ -81,7 +81,7 @@ func (r *Rewind) document(err error, known func() names) *report.Document {
 			d.Lost.SavedIn = r.opts.SaveLost
 		}
 	}
-	d.Compared, d.Damaged = p.Compared, r.documentDamage(names)
+	d.Read, d.Compared, d.Damaged = p.Read, p.Compared, r.documentDamage(names)
 	d.Totals, d.Files = r.documentFiles(names)
 	d.Named = r.documentNamed(names)
 	d.BlockSize = int64(p.Files.Geometry.BlockSize)

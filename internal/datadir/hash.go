@@ -93,6 +93,7 @@ func (h *hasher) sum(ctx context.Context, r Range) ([]byte, error) {
 		}
 		n, err := h.file.ReadAt(h.buf[:min(hashBuffer, end-at)], at)
 		h.hash.Write(h.buf[:n])
+		h.dir.CountRead(n)
 		at += int64(n)
 		if err == io.EOF {
 			break
