@@ -50,7 +50,7 @@ func (r *Rewind) byWAL(ctx context.Context, a *analyzer, s sides, p, earlier *Pl
 	if err != nil {
 		return err
 	}
-	if !f.required && r.opts.EnsureShutdown {
+	if !f.required && (r.opts.EnsureShutdown || r.opts.ForeseeRecovery) {
 		if f.required, err = a.isKilledAtFork(s, f); err != nil {
 			return err
 		}

@@ -57,6 +57,7 @@ func (r *Rewind) document(err error, known func() names) *report.Document {
 		d.Divergence = &report.Position{LSN: r.lsn(p.Divergence), Timeline: uint32(p.DivergenceTimeline)}
 	}
 	d.Evidence = report.Evidence(p.Evidence)
+	d.RecoversFirst = p.RecoversFirst
 	for _, o := range p.PassedOver {
 		d.Because = append(d.Because, report.PassedOver{Evidence: report.Evidence(o.Evidence), Condition: string(o.Condition), Reason: o.Reason})
 	}

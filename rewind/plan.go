@@ -39,6 +39,10 @@ type Plan struct {
 	// is set.
 	Resumes bool
 
+	// RecoversFirst is true where the target's crash recovery is to come first: see
+	// Options.ForeseeRecovery.
+	RecoversFirst bool
+
 	// Divergence is the end of the WAL that both sides share, and the timeline
 	// that it lies on. It is zero where the histories are the same and no rewind is
 	// required.

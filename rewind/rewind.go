@@ -55,8 +55,12 @@ type Options struct {
 	// EnsureShutdown lets Prepare complete the crash recovery of a target that was
 	// not shut down cleanly, with a single-user server. That changes the target.
 	EnsureShutdown bool
-	BinDir         string // where the server program is looked for first
-	ConfigFile     string // the target's, where it is not postgresql.conf in its directory
+	// ForeseeRecovery plans as if EnsureShutdown were given, but completes nothing: the
+	// plan is what the target's WAL says now, which that crash recovery replays and goes
+	// on from. Apply refuses it where there is one to come first, see Plan.RecoversFirst.
+	ForeseeRecovery bool
+	BinDir          string // where the server program is looked for first
+	ConfigFile      string // the target's, where it is not postgresql.conf in its directory
 	// PrimaryConnInfo, if not empty, makes the target a standby, which connects to
 	// its primary by this connection string.
 	PrimaryConnInfo string
@@ -223,6 +227,8 @@ func (r *Rewind) Apply(ctx context.Context) error {
 	switch {
 	case r.journal != nil:
 		err = r.resume(ctx)
+	case r.plan.RecoversFirst:
+		err = r.notClean(r.plan.Target)
 	case !r.plan.Required:
 		if err = r.target.CleanUp(); err == nil {
 			err = r.makeStandby(ctx)
