@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"internal/page":                     {"pgdata"},
 	"internal/plain":                    {},
 	"internal/regular":                  {},
+	"internal/seam":                     {},
 	"internal/datadir":                  {"pgdata", "internal/regular"},
 	"internal/pgconf":                   {"pgdata", "internal/datadir", "internal/regular"},
 	"internal/archive":                  {"pgdata", "timeline", "internal/datadir", "internal/regular"},
@@ -48,9 +49,12 @@ var mayImport = map[string][]string{
 	"report/html":                       {"report"},
 	"rewind": {
 		"pgdata", "controlfile", "timeline", "walreader", "lost", "lost/rows", "lost/rows/export", "filemap", "source", "report",
-		"internal/datadir", "internal/regular", "internal/page", "internal/xidset", "internal/target", "internal/pgconf", "internal/archive", "internal/recovery",
+		"internal/datadir", "internal/regular", "internal/page", "internal/plain", "internal/seam", "internal/xidset", "internal/target", "internal/pgconf", "internal/archive", "internal/recovery",
 	},
-	"cmd/gorewind":     {"pgdata", "lost/rows/export", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt", "internal/plain"},
+	"cmd/gorewind": {"pgdata", "lost/rows/export", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt", "internal/plain"},
+	"rewindtest": {
+		"pgdata", "controlfile", "walreader", "source", "rewind", "internal/page", "internal/regular", "internal/seam", "internal/waltest",
+	},
 	"internal/getopt":  {},
 	"internal/fixture": {"pgdata"},
 	"internal/pgtest":  {"pgdata"},
@@ -92,6 +96,7 @@ var mayDependOn = map[string][]string{
 	"lost/rows":                 {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"}, // encodings
 	"lost/rows/export":          {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
 	"rewind":                    {"golang.org/x/sys", "github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
+	"rewindtest":                {"golang.org/x/sys", "github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
 	"source/pgsource":           {"github.com/jackc/", "golang.org/x/text", "golang.org/x/sys"},
 	"cmd/gorewind": {
 		"github.com/pierrec/lz4/v4", "github.com/klauspost/compress",

@@ -12,6 +12,7 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/page"
+	"github.com/gorewind/gorewind/internal/plain"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/source"
@@ -43,7 +44,8 @@ func ParseDifference(s string) (Difference, error) { return page.ParseDifference
 type DiffOptions struct {
 	A source.Source // usually a stopped data directory
 	B source.Source // another one, or a server
-	// Ignore are patterns of files to pass over, as Options.Keep.
+	// Ignore are patterns of files to pass over, as Options.Keep: "@config" stands for
+	// configuration and certificates.
 	Ignore []string
 	// All compares WAL and the control file, too, in which any two servers differ.
 	All bool
@@ -74,6 +76,35 @@ type FileDiff struct {
 	More   int        `json:"more_blocks,omitempty"` // that Blocks does not name
 }
 
+// maxToldRuns is how many runs of blocks String tells of a file.
+const maxToldRuns = 20
+
+// String tells how the file differs, in a line, and each run of blocks in one more, as
+// far as there are not too many. What is in the name is harmless to a terminal.
+func (f FileDiff) String() string {
+	b := []byte(plain.Text(f.Path, plain.Unlimited))
+	switch {
+	case f.Reason != "":
+		return fmt.Sprintf("%s: %s", b, plain.Text(f.Reason, plain.Message))
+	case f.SizeA != f.SizeB:
+		b = fmt.Appendf(b, ": %d and %d bytes", f.SizeA, f.SizeB)
+	default:
+		b = fmt.Appendf(b, ": %s", f.Difference)
+	}
+	for i, run := range f.Blocks {
+		if i == maxToldRuns {
+			b = fmt.Appendf(b, "\n  and %d more", len(f.Blocks)-maxToldRuns+f.More)
+			break
+		}
+		blocks := fmt.Sprintf("block %d", run.First)
+		if run.Last > run.First {
+			blocks = fmt.Sprintf("blocks %d to %d", run.First, run.Last)
+		}
+		b = fmt.Appendf(b, "\n  %s: %s", blocks, run.Difference)
+	}
+	return string(b)
+}
+
 // BlockRun is some neighbouring blocks of a file that differ in the same way.
 type BlockRun struct {
 	First      pgdata.BlockNumber `json:"first"`
@@ -88,9 +119,14 @@ func Diff(ctx context.Context, opts DiffOptions) (*DiffResult, error) {
 	if opts.A == nil || opts.B == nil {
 		return nil, Classify(fmt.Errorf("%w: two data directories must be given", ErrOptions))
 	}
-	if err := filemap.Patterns(opts.Ignore).Check(); err != nil {
+	ignore, err := filemap.Patterns(opts.Ignore).Expand()
+	if err == nil {
+		err = ignore.Check()
+	}
+	if err != nil {
 		return nil, Classify(fmt.Errorf("%w: %w", ErrOptions, err))
 	}
+	opts.Ignore = ignore
 	d := &differ{opts: opts, result: &DiffResult{FormatVersion: 1, A: opts.A.String(), B: opts.B.String(), Files: []FileDiff{}}}
 	if err := d.run(ctx); err != nil {
 		return nil, Classify(err)

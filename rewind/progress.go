@@ -1,11 +1,13 @@
 package rewind
 
 import (
+	"context"
 	"os"
 	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/gorewind/gorewind/internal/seam"
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -193,6 +195,12 @@ func (r *Rewind) enter(p Phase) {
 	r.leave(now)
 	r.phase = p
 	r.phases = append(r.phases, PhaseResult{Phase: p, Began: now})
+}
+
+// reach is enter, where tests can let a phase fail at its beginning.
+func (r *Rewind) reach(ctx context.Context, p Phase) error {
+	r.enter(p)
+	return seam.At(ctx, string(p))
 }
 
 // leave ends the phase that goes on.

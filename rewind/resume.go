@@ -36,7 +36,9 @@ func Resume(ctx context.Context, opts Options) error {
 
 // resume completes what an earlier run committed.
 func (r *Rewind) resume(ctx context.Context) error {
-	r.enter(Apply)
+	if err := r.reach(ctx, Apply); err != nil {
+		return err
+	}
 	return r.finish(ctx, true)
 }
 

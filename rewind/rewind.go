@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/seam"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/source"
 )
@@ -142,6 +143,9 @@ func Prepare(ctx context.Context, opts Options) (*Rewind, error) {
 }
 
 func (r *Rewind) prepare(ctx context.Context) error {
+	if err := seam.At(ctx, string(Inspect)); err != nil {
+		return err
+	}
 	if r.opts.TargetDir == "" {
 		return fmt.Errorf("%w: a target data directory must be given", ErrOptions)
 	}
@@ -170,7 +174,9 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.enter(Analyze)
+	if err := r.reach(ctx, Analyze); err != nil {
+		return err
+	}
 	if r.opts.Plan != nil {
 		err = r.loadPlan(ctx, a, s, earlier)
 	} else {
@@ -247,7 +253,9 @@ func (r *Rewind) inPlace() bool { return r.opts.InPlace || r.again }
 // applyStaged stages everything, commits, and then makes the target what it
 // should be.
 func (r *Rewind) applyStaged(ctx context.Context) error {
-	r.enter(Stage)
+	if err := r.reach(ctx, Stage); err != nil {
+		return err
+	}
 	if err := r.checkNotRunning(); err != nil {
 		return err
 	}
@@ -277,7 +285,9 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 	}
 	go release()
 
-	r.enter(Commit)
+	if err := r.reach(ctx, Commit); err != nil {
+		return err
+	}
 	if !r.opts.NoSync {
 		r.step("syncing staged data")
 	}
@@ -288,7 +298,9 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 		return err
 	}
 
-	r.enter(Apply)
+	if err := r.reach(ctx, Apply); err != nil {
+		return err
+	}
 	if r.journal, err = r.target.Journal(); err != nil {
 		return err
 	}
@@ -298,7 +310,9 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 
 // applyInPlace writes what it fetches straight to the target.
 func (r *Rewind) applyInPlace(ctx context.Context) error {
-	r.enter(Stage)
+	if err := r.reach(ctx, Stage); err != nil {
+		return err
+	}
 	if err := r.checkNotRunning(); err != nil {
 		return err
 	}
@@ -339,7 +353,9 @@ func (r *Rewind) applyInPlace(ctx context.Context) error {
 		return err
 	}
 	go release()
-	r.enter(Apply)
+	if err := r.reach(ctx, Apply); err != nil {
+		return err
+	}
 	r.stepsOfFinish()
 	r.lostIsGone()
 	ctx, done := r.committed(ctx)
