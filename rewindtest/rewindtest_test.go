@@ -20,7 +20,10 @@ import (
 
 func eachMajor(t *testing.T, test func(t *testing.T, o rewindtest.Options)) {
 	for _, v := range pgdata.Versions() {
-		t.Run(v.Name, func(t *testing.T) { test(t, rewindtest.Options{Major: v.Name}) })
+		t.Run(v.Name, func(t *testing.T) {
+			t.Parallel()
+			test(t, rewindtest.Options{Major: v.Name})
+		})
 	}
 }
 
