@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/rewindtest"
@@ -97,7 +98,7 @@ func TestAnInterruptedRewindIsFinishedWithoutItsSource(t *testing.T) {
 		assert.Equal(t, rewind.StateUnfinished, s.State)
 		c, err := controlfile.Read(p.Target)
 		require.NoError(t, err)
-		assert.True(t, c.IsPoisoned(), "no server starts")
+		assert.True(t, poison.Is(c), "no server starts")
 		require.NoError(t, rewind.Resume(t.Context(), rewind.Options{TargetDir: p.Target, NoSync: true}))
 		mustBeRewound(t, p)
 	})
