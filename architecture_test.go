@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/source"
+	"github.com/gorewind/gorewind/walreader"
 )
 
 const module = "github.com/gorewind/gorewind/"
@@ -150,6 +154,26 @@ func TestLibraryUsersPayOnlyForWhatTheyImport(t *testing.T) {
 			assert.True(t, slices.ContainsFunc(allowed, func(p string) bool { return strings.HasPrefix(dep, p) }),
 				"package %s depends on %s", name, dep)
 		}
+	}
+}
+
+// The sets of methods of interfaces that importers implement. They stay as they are:
+// what a source can do besides is an interface of its own, which is optional.
+func TestWhatImportersImplementDoesNotGrow(t *testing.T) {
+	for _, c := range []struct {
+		of      reflect.Type
+		methods []string
+	}{
+		{reflect.TypeFor[source.Source](), []string{"Close", "Fetch", "Files", "ReadFile", "State", "String"}},
+		{reflect.TypeFor[source.Sink](), []string{"Vanished", "WriteAt"}},
+		{reflect.TypeFor[walreader.Segments](), []string{"OpenSegment"}},
+		{reflect.TypeFor[walreader.Visitor](), []string{"Prepend", "Visit"}},
+	} {
+		var got []string
+		for i := range c.of.NumMethod() {
+			got = append(got, c.of.Method(i).Name)
+		}
+		assert.Equal(t, c.methods, got, "%s: add an optional interface instead", c.of)
 	}
 }
 

@@ -18,27 +18,8 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// Difference is how two versions of a file or page differ: one of the constants,
-// the lightest first.
-type Difference = page.Difference
-
-// The differences. Those before DifferentContent are of pages of relations and
-// mean the same to a reader of the data.
-const (
-	NoDifference     = page.Same
-	ChecksumDiffers  = page.ByChecksum
-	LSNDiffers       = page.ByLSN
-	HintBitsDiffer   = page.ByHintBits
-	FreeSpaceDiffers = page.ByFreeSpace // of pages, and free space maps
-	DifferentContent = page.ByContent
-)
-
 // maxDifferentRuns is how many runs of blocks a FileDiff names.
 const maxDifferentRuns = 1000
-
-// ParseDifference understands the word for a difference: none, checksum, lsn,
-// hint_bits, free_space or content.
-func ParseDifference(s string) (Difference, error) { return page.ParseDifference(s) }
 
 // DiffOptions say what is compared.
 type DiffOptions struct {
@@ -252,7 +233,7 @@ func (d *differ) comparePages(f *FileDiff, offset int64, ours, theirs []byte) {
 	size, isMap := int(d.geo.BlockSize), isFork(f.Path, "vm")
 	for at := 0; at < len(ours); at += size {
 		end := min(at+size, len(ours))
-		how := page.Compare(ours[at:end], theirs[at:end])
+		how := Difference(page.Compare(ours[at:end], theirs[at:end]))
 		if isMap && how == FreeSpaceDiffers { // where other pages have a hole, this one has the map
 			how = DifferentContent
 		}
