@@ -133,21 +133,21 @@ type WALRead struct {
 	Segments List[Segment] `json:"segments"`
 }
 
-// Where is where a WAL segment is.
-type Where string
+// Origin is where a WAL segment is.
+type Origin string
 
 // The places.
 const (
-	OnTarget  Where = "target"
-	OnSource  Where = "source"
-	InArchive Where = "archive" // restore_command brought it back
-	Missing   Where = "missing" // nowhere: the server cannot start
+	OnTarget  Origin = "target"
+	OnSource  Origin = "source"
+	InArchive Origin = "archive" // restore_command brought it back
+	Missing   Origin = "missing" // nowhere: the server cannot start
 )
 
 // Segment is a WAL segment, and where it is.
 type Segment struct {
 	Name  string `json:"name"`
-	Where Where  `json:"where"`
+	Where Origin `json:"where"`
 }
 
 // Lost is what the rewind throws away: all that the target wrote after the

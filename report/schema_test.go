@@ -140,8 +140,8 @@ func typeSchema(t *testing.T, e ast.Expr) object {
 			return object{{"enum", []report.Kind{report.Plan, report.Result, report.Failed}}}
 		case "Evidence":
 			return object{{"enum", []report.Evidence{report.ByWAL, report.ByChanges, report.ByComparison}}}
-		case "Where":
-			return object{{"enum", []report.Where{report.OnTarget, report.OnSource, report.InArchive, report.Missing}}}
+		case "Origin":
+			return object{{"enum", []report.Origin{report.OnTarget, report.OnSource, report.InArchive, report.Missing}}}
 		case "Action":
 			return object{{"enum", []report.Action{
 				report.ActionCreate, report.ActionCopy, report.ActionCopyTail, report.ActionBlocks, report.ActionNone, report.ActionTruncate, report.ActionRemove, report.ActionRestore,

@@ -68,7 +68,7 @@ func shopSample() *report.Document {
 	for i := range 11 {
 		d.WALRead.Segments = append(d.WALRead.Segments, report.Segment{Name: fmt.Sprintf("00000004000002F4%08X", 0xa9+i), Where: "target"})
 	}
-	for i, where := range []report.Where{report.InArchive, report.OnTarget, report.OnSource, report.OnSource} {
+	for i, where := range []report.Origin{report.InArchive, report.OnTarget, report.OnSource, report.OnSource} {
 		d.Startability.Segments = append(d.Startability.Segments, report.Segment{Name: fmt.Sprintf("%08X000002F4%08X", 4+i/2, 0xa9+i), Where: where})
 	}
 	for i, p := range []report.Phase{{Name: "inspect", Seconds: 0.04}, {Name: "analyze", Seconds: 1.31}, {Name: "stage", Seconds: 4.62}, {Name: "commit", Seconds: 0.38}, {Name: "apply", Seconds: 0.71}} {

@@ -177,7 +177,7 @@ func (v *view) NeededSegments() cutOff[report.Segment] {
 // Where adds up where the needed WAL is.
 func (v *view) Where() []report.Segment {
 	var list []report.Segment
-	for _, place := range []report.Where{report.OnTarget, report.OnSource, report.InArchive, report.Missing} {
+	for _, place := range []report.Origin{report.OnTarget, report.OnSource, report.InArchive, report.Missing} {
 		n := 0
 		for _, s := range v.Startability.Segments {
 			if s.Where == place {
