@@ -89,7 +89,7 @@ func shopFiles(d *report.Document) {
 		}
 		d.Files = append(d.Files, report.File{Path: path, Type: "file", Kind: "main", Action: "blocks", Reason: "changed on the target", SourceSize: size, TargetSize: size, FetchBytes: n * 8192, Blocks: runs})
 	}
-	file := func(path, kind string, action report.Action, reason string, source, target, fetch int64) {
+	file := func(path, kind string, action report.FileAction, reason string, source, target, fetch int64) {
 		d.Files = append(d.Files, report.File{Path: path, Type: "file", Kind: kind, Action: action, Reason: reason, SourceSize: source, TargetSize: target, FetchBytes: fetch})
 	}
 	many := func(from, step, n, length int) string {

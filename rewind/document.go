@@ -277,12 +277,12 @@ func documentType(t pgdata.FileType) string {
 	return "file"
 }
 
-var actions = [...]report.Action{
+var actions = [...]report.FileAction{
 	filemap.Create: report.ActionCreate, filemap.Copy: report.ActionCopy, filemap.CopyTail: report.ActionCopyTail, filemap.None: report.ActionNone,
 	filemap.Truncate: report.ActionTruncate, filemap.Remove: report.ActionRemove, filemap.Restore: report.ActionRestore,
 }
 
-func actionOf(e *filemap.Entry) report.Action {
+func actionOf(e *filemap.Entry) report.FileAction {
 	if e.Action == filemap.None && e.Blocks != nil {
 		return report.ActionBlocks
 	}

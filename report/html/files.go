@@ -33,7 +33,7 @@ func (v *view) ShownFiles() []report.File {
 // fileGroup is what happens to some of the files of a directory.
 type fileGroup struct {
 	Directory  string
-	Action     report.Action
+	Action     report.FileAction
 	Files      int
 	FetchBytes int64
 }
