@@ -215,8 +215,8 @@ func (e *Entry) Asks(g pgdata.Geometry, offset, length int64) bool {
 	return true
 }
 
-// IsWAL reports whether the entry lies in the WAL directory.
-func (p *Plan) IsWAL(e *Entry) bool { return strings.HasPrefix(e.Path, p.WALDir+"/") }
+// isWAL reports whether the entry lies in the WAL directory.
+func (p *Plan) isWAL(e *Entry) bool { return strings.HasPrefix(e.Path, p.WALDir+"/") }
 
 // finish puts entries into the order in which they can be carried out: parents
 // are made before and removed after what they contain. Directories that hold what
