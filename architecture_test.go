@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/source"
+	"github.com/gorewind/gorewind/walreader"
 )
 
 const module = "github.com/gorewind/gorewind/"
@@ -20,9 +24,9 @@ const module = "github.com/gorewind/gorewind/"
 // ARCHITECTURE.md says why.
 var mayImport = map[string][]string{
 	"pgdata":                    {},
-	"controlfile":               {"pgdata"},
-	"timeline":                  {"pgdata"},
-	"walreader":                 {"pgdata"},
+	"controlfile":               {"pgdata", "internal/regular"},
+	"timeline":                  {"pgdata", "controlfile", "internal/regular"},
+	"walreader":                 {"pgdata", "controlfile", "timeline", "internal/regular"},
 	"heap":                      {"pgdata"},
 	"heap/types":                {"heap"},
 	"heap/heapwal":              {"pgdata", "walreader", "heap", "internal/xidset"},
@@ -34,23 +38,29 @@ var mayImport = map[string][]string{
 	"filemap":                   {"pgdata"},
 	"internal/page":             {"pgdata"},
 	"internal/plain":            {},
-	"internal/datadir":          {"pgdata"},
-	"internal/pgconf":           {"pgdata", "internal/datadir", "internal/libpq/conninfo"},
-	"internal/archive":          {"pgdata", "timeline", "internal/datadir"},
-	"internal/recovery":         {"pgdata", "controlfile", "filemap", "internal/datadir"},
+	"internal/regular":          {},
+	"internal/seam":             {},
+	"internal/poison":           {"pgdata", "controlfile"},
+	"internal/datadir":          {"pgdata", "internal/regular"},
+	"internal/pgconf":           {"pgdata", "internal/datadir", "internal/regular", "internal/libpq/conninfo"},
+	"internal/archive":          {"pgdata", "timeline", "internal/datadir", "internal/regular"},
+	"internal/recovery":         {"pgdata", "controlfile", "filemap", "internal/datadir", "internal/poison"},
 	"source":                    {"pgdata", "internal/datadir"},
 	"source/pgsource":           {"pgdata", "source", "internal/libpq", "internal/libpq/conninfo", "internal/plain"},
 	"internal/libpq":            {"source", "internal/libpq/conninfo", "internal/plain"},
 	"internal/libpq/conninfo":   {},
-	"internal/target":           {"pgdata", "controlfile", "filemap", "internal/datadir"},
+	"internal/target":           {"pgdata", "controlfile", "filemap", "internal/datadir", "internal/poison", "internal/regular"},
 	"internal/target/faultdisk": {"internal/target"},
 	"report":                    {"internal/plain"},
 	"report/html":               {"report"},
 	"rewind": {
 		"pgdata", "controlfile", "timeline", "walreader", "lost", "lost/rows", "lost/rows/export", "filemap", "source", "report",
-		"internal/datadir", "internal/page", "internal/xidset", "internal/target", "internal/pgconf", "internal/archive", "internal/recovery",
+		"internal/datadir", "internal/regular", "internal/page", "internal/plain", "internal/poison", "internal/seam", "internal/xidset", "internal/target", "internal/pgconf", "internal/archive", "internal/recovery",
 	},
-	"cmd/gorewind":     {"pgdata", "lost/rows/export", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt", "internal/plain"},
+	"cmd/gorewind": {"pgdata", "lost/rows/export", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt", "internal/plain"},
+	"rewindtest": {
+		"pgdata", "controlfile", "walreader", "source", "rewind", "internal/page", "internal/regular", "internal/seam", "internal/waltest",
+	},
 	"internal/getopt":  {},
 	"internal/fixture": {"pgdata"},
 	"internal/pgtest":  {"pgdata"},
@@ -93,6 +103,7 @@ var mayDependOn = map[string][]string{
 	"lost/rows/export":          {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
 	"rewind":                    {"golang.org/x/sys", "github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
 	"internal/libpq":            {"github.com/jackc/", "golang.org/x/text", "golang.org/x/sys"},
+	"rewindtest":                {"golang.org/x/sys", "github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
 	"source/pgsource":           {"github.com/jackc/", "golang.org/x/text", "golang.org/x/sys"},
 	"cmd/gorewind": {
 		"github.com/pierrec/lz4/v4", "github.com/klauspost/compress",
@@ -159,6 +170,26 @@ func TestLibraryUsersPayOnlyForWhatTheyImport(t *testing.T) {
 			assert.True(t, slices.ContainsFunc(allowed, func(p string) bool { return strings.HasPrefix(dep, p) }),
 				"package %s depends on %s", name, dep)
 		}
+	}
+}
+
+// The sets of methods of interfaces that importers implement. They stay as they are:
+// what a source can do besides is an interface of its own, which is optional.
+func TestWhatImportersImplementDoesNotGrow(t *testing.T) {
+	for _, c := range []struct {
+		of      reflect.Type
+		methods []string
+	}{
+		{reflect.TypeFor[source.Source](), []string{"Close", "Fetch", "Files", "ReadFile", "State", "String"}},
+		{reflect.TypeFor[source.Sink](), []string{"Vanished", "WriteAt"}},
+		{reflect.TypeFor[walreader.Segments](), []string{"OpenSegment"}},
+		{reflect.TypeFor[walreader.Visitor](), []string{"Prepend", "Visit"}},
+	} {
+		var got []string
+		for i := range c.of.NumMethod() {
+			got = append(got, c.of.Method(i).Name)
+		}
+		assert.Equal(t, c.methods, got, "%s: add an optional interface instead", c.of)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/pgdata"
 )
@@ -89,7 +90,7 @@ var stoppedSource = &scenario{
 
 // lastCheckpoint is where the target's WAL ends: the record of its shutdown.
 func lastCheckpoint(p *pair) pgdata.LSN {
-	control, err := readControl(p.target.Dir)
+	control, err := controlfile.Read(p.target.Dir)
 	if err != nil {
 		panic(failure(fmt.Sprint(err)))
 	}

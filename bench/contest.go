@@ -2,16 +2,12 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 
-	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/pgdata"
 	document "github.com/gorewind/gorewind/report"
 )
 
@@ -187,16 +183,4 @@ func (c *contest) check(one contestant) (fetched int64) {
 	}
 	target.Stop(c.t, pgtest.Fast)
 	return fetched
-}
-
-func readControl(dir string) (*controlfile.Data, error) {
-	raw, err := os.ReadFile(filepath.Join(dir, pgdata.ControlFilePath))
-	if err != nil {
-		return nil, err
-	}
-	control, err := controlfile.Parse(raw)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
-	}
-	return control, nil
 }

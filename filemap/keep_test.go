@@ -115,12 +115,12 @@ func TestWhatAnInterruptedRewindWasWritingIsNotTrusted(t *testing.T) {
 	}
 	plan, err := b.Plan(filemap.Facts{})
 	require.NoError(t, err)
-	got := map[string]filemap.Action{}
+	got := map[string]filemap.Step{}
 	for _, e := range plan.Entries {
 		got[e.Path] = e.Action
 	}
 	delete(got, "pg_wal")
-	assert.Equal(t, map[string]filemap.Action{wal: filemap.Copy, version: filemap.Copy, needed: filemap.Remove}, got)
+	assert.Equal(t, map[string]filemap.Step{wal: filemap.Copy, version: filemap.Copy, needed: filemap.Remove}, got)
 }
 
 // TestAFunctionTellsWhatIsKept has one that is asked about everything but data.

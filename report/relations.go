@@ -138,9 +138,9 @@ func (r Relation) HasRows() bool {
 // it are the files that initdb made.
 const firstNormalOID = 16384
 
-// IsSystem reports that the relation is a system catalog or belongs to one, and so is of
+// isSystem reports that the relation is a system catalog or belongs to one, and so is of
 // no interest to whoever looks for their tables.
-func (r Relation) IsSystem() bool {
+func (r Relation) isSystem() bool {
 	switch {
 	case r.Relations > 0: // all of a database's
 		return false
@@ -153,7 +153,7 @@ func (r Relation) IsSystem() bool {
 // usersFirst tells users' relations from the system's, each in their order.
 func usersFirst[T any](list []T, of func(T) Relation) (users, system []T) {
 	for _, one := range list {
-		if of(one).IsSystem() {
+		if of(one).isSystem() {
 			system = append(system, one)
 		} else {
 			users = append(users, one)

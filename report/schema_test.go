@@ -142,10 +142,10 @@ func typeSchema(t *testing.T, e ast.Expr) object {
 			return object{{"enum", []report.Evidence{report.ByWAL, report.ByChanges, report.ByComparison}}}
 		case "NextStep":
 			return object{{"enum", report.NextSteps()}}
-		case "Where":
-			return object{{"enum", []report.Where{report.OnTarget, report.OnSource, report.InArchive, report.Missing}}}
-		case "Action":
-			return object{{"enum", []report.Action{
+		case "Origin":
+			return object{{"enum", []report.Origin{report.OnTarget, report.OnSource, report.InArchive, report.Missing}}}
+		case "FileAction":
+			return object{{"enum", []report.FileAction{
 				report.ActionCreate, report.ActionCopy, report.ActionCopyTail, report.ActionBlocks, report.ActionNone, report.ActionTruncate, report.ActionRemove, report.ActionRestore,
 			}}}
 		}

@@ -181,7 +181,7 @@ func (t *text) start(s *Start) {
 		return
 	}
 	t.title("Whether it will start")
-	where := map[Where]int64{}
+	where := map[Origin]int64{}
 	var missing []string
 	for _, segment := range s.Segments {
 		where[segment.Where]++
@@ -192,7 +192,7 @@ func (t *text) start(s *Start) {
 	t.wrapped("", fmt.Sprintf("recovery reads WAL from %s to %s:", s.From, s.To))
 	var rows [][]string
 	for _, place := range []struct {
-		where Where
+		where Origin
 		words string
 	}{
 		{OnTarget, "on the target"}, {OnSource, "on the source, to be copied"}, {InArchive, "in the archive, to be brought back"}, {Missing, "nowhere: the server cannot start"},

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
 	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/rewind"
@@ -97,7 +98,7 @@ func TestARewindInPlaceThatIsBegunAgainTidiesUp(t *testing.T) {
 		return poisoned.Load() && !op.Read && strings.HasPrefix(op.Path, "base/")
 	})))
 	require.ErrorIs(t, err, errFault)
-	require.True(t, p.control(p.target).IsPoisoned())
+	require.True(t, poison.Is(p.control(p.target)))
 	require.NoError(t, run(opts()))
 	assert.NoDirExists(t, filepath.Join(p.target, filemap.OwnPrefix))
 }

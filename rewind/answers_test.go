@@ -30,6 +30,7 @@ import (
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/internal/recovery"
+	"github.com/gorewind/gorewind/internal/regular"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/lost/rows/export"
 	"github.com/gorewind/gorewind/pgdata"
@@ -81,7 +82,7 @@ var answers = map[string]answer{
 	"recovery.ErrPoisoned":           never("such a target is resumed, or lost"),
 	"rewind.Error":                   is(&rewind.Error{Condition: rewind.NoSpace, Action: fix, Err: errors.New("x")}, rewind.NoSpace, fix),
 	"rewind.Explained":               is(&rewind.Explained{Err: rewind.ErrTargetLocked}, rewind.TargetLocked, again),
-	"datadir.NotAFileError":          is(&datadir.NotAFileError{}, rewind.UnexpectedCondition, fix),
+	"regular.NotAFileError":          is(&regular.NotAFileError{}, rewind.UnexpectedCondition, fix),
 	"datadir.ErrNotDirectory":        is(datadir.ErrNotDirectory, rewind.UnexpectedCondition, fix),
 	"pgdata.UnsupportedVersionError": is(&controlfile.Error{Err: &pgdata.UnsupportedVersionError{}}, rewind.UnsupportedVersion, fix),
 

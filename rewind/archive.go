@@ -9,8 +9,8 @@ import (
 	"sync"
 
 	"github.com/gorewind/gorewind/internal/archive"
-	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgconf"
+	"github.com/gorewind/gorewind/internal/regular"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
@@ -189,7 +189,7 @@ func (a *walArchive) verify(ctx context.Context, o oneSegment, tli pgdata.Timeli
 	if !errors.Is(err, walreader.ErrEndOfWAL) {
 		return err
 	}
-	f, err := datadir.OpenRegularFile(o.file)
+	f, err := regular.Open(o.file)
 	if err != nil {
 		return err
 	}
@@ -234,5 +234,5 @@ func (o oneSegment) OpenSegment(_ context.Context, s pgdata.SegNo) (walreader.Se
 	if s != o.no {
 		return nil, fs.ErrNotExist
 	}
-	return datadir.OpenRegularFile(o.file)
+	return regular.Open(o.file)
 }

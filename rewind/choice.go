@@ -16,6 +16,7 @@ import (
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgconf"
+	"github.com/gorewind/gorewind/internal/regular"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
@@ -90,7 +91,7 @@ func readLinked(t *target.Target, p string) ([]byte, error) {
 	if info, err := t.Lstat(p); err != nil || info.Mode().Type() != fs.ModeSymlink {
 		return t.ReadFile(p)
 	}
-	f, err := datadir.OpenRegularFile(t.Join(p))
+	f, err := regular.Open(t.Join(p))
 	if err != nil {
 		return nil, fmt.Errorf("could not open file %q for reading: %w", t.Join(p), datadir.Reason(err))
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
 	"github.com/gorewind/gorewind/internal/trial"
@@ -180,7 +181,7 @@ func TestKilledPrograms(t *testing.T) {
 func waitForCommit(c *pgtest.Cluster, ended <-chan struct{}) {
 	for {
 		raw, err := os.ReadFile(filepath.Join(c.Dir, pgdata.ControlFilePath))
-		if control, perr := controlfile.Parse(raw); err == nil && perr == nil && control.IsPoisoned() {
+		if control, perr := controlfile.Parse(raw); err == nil && perr == nil && poison.Is(control) {
 			return
 		}
 		select {

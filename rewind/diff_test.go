@@ -9,6 +9,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -122,6 +123,49 @@ func (s *secondFails) Fetch(ctx context.Context, ranges iter.Seq[source.Range], 
 		return errSecond
 	}
 	return s.Source.Fetch(ctx, ranges, dst)
+}
+
+func TestDifferencesHaveWords(t *testing.T) {
+	for d, word := range []string{"none", "checksum", "lsn", "hint_bits", "free_space", "content"} {
+		got, err := rewind.ParseDifference(word)
+		require.NoError(t, err)
+		assert.Equal(t, rewind.Difference(d), got)
+		text, err := got.MarshalText()
+		require.NoError(t, err)
+		assert.Equal(t, word, string(text))
+		var again rewind.Difference
+		require.NoError(t, again.UnmarshalText(text))
+		assert.Equal(t, got, again)
+	}
+	assert.Equal(t, rewind.DifferentContent.String(), "content", "the last one")
+	assert.Error(t, new(rewind.Difference).UnmarshalText([]byte("nothing")))
+}
+
+func TestAFileSaysHowItDiffers(t *testing.T) {
+	run := func(first, last pgdata.BlockNumber) rewind.BlockRun {
+		return rewind.BlockRun{First: first, Last: last, Difference: rewind.HintBitsDiffer}
+	}
+	many := rewind.FileDiff{Path: "base/5/1", Difference: rewind.HintBitsDiffer, More: 7}
+	for b := range pgdata.BlockNumber(22) {
+		many.Blocks = append(many.Blocks, run(2*b, 2*b))
+	}
+	for _, c := range []struct {
+		name string
+		f    rewind.FileDiff
+		says string
+	}{
+		{"its content", rewind.FileDiff{Path: "postgresql.conf", Difference: rewind.DifferentContent}, "postgresql.conf: content"},
+		{"it is on one side only", rewind.FileDiff{Path: "base/5/1", Reason: "only in a", Difference: rewind.DifferentContent}, "base/5/1: only in a"},
+		{"its size", rewind.FileDiff{Path: "base/5/1", SizeA: 8192, SizeB: 0, Difference: rewind.DifferentContent}, "base/5/1: 8192 and 0 bytes"},
+		{
+			"its blocks", rewind.FileDiff{Path: "base/5/1", Difference: rewind.HintBitsDiffer, Blocks: []rewind.BlockRun{run(1, 1), run(4, 7)}},
+			"base/5/1: hint_bits\n  block 1: hint_bits\n  blocks 4 to 7: hint_bits",
+		},
+		{"a name that a terminal would obey", rewind.FileDiff{Path: "a\x1b[2J", Difference: rewind.DifferentContent}, `a\x1b[2J: content`},
+	} {
+		t.Run(c.name, func(t *testing.T) { assert.Equal(t, c.says, c.f.String()) })
+	}
+	assert.True(t, strings.HasSuffix(many.String(), "\n  block 38: hint_bits\n  and 9 more"), many.String())
 }
 
 // TestDifferencesAreFoundWhereverTheyAre compares more files, and larger ones,

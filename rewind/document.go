@@ -73,7 +73,7 @@ func (r *Rewind) document(err error, known func() names) *report.Document {
 	}
 	d.Startability = &report.Start{From: r.lsn(p.Start.Redo), To: r.lsn(p.ConsistentAt), Segments: []report.Segment{}}
 	for _, w := range p.NeededWAL {
-		d.Startability.Segments = append(d.Startability.Segments, report.Segment{Name: w.Name, Where: report.Where(w.Origin)})
+		d.Startability.Segments = append(d.Startability.Segments, report.Segment{Name: w.Name, Where: w.Origin})
 	}
 	names := known()
 	if p.Evidence == ByWAL || p.Scan.Records > 0 || p.Evidence == ByChanges && p.Target.EndOfWAL <= p.Divergence { // else it is not known
@@ -163,20 +163,20 @@ func (r *Rewind) documentHistory(h timeline.History) []report.Period {
 func (r *Rewind) documentWAL() *report.WALRead {
 	p, geo := r.plan, r.plan.Target.Control.Geometry
 	read := &report.WALRead{Records: p.Scan.Records, Bytes: p.Scan.Bytes, Segments: []report.Segment{}}
-	needed := map[string]Origin{}
+	needed := map[string]report.Origin{}
 	for _, w := range p.NeededWAL {
 		needed[w.Name] = w.Origin
 	}
 	for s := p.Scan.FirstSegment; s <= p.Scan.LastSegment && p.Scan.Records > 0; s++ {
 		name := geo.WALFileName(p.Target.History.TimelineOf(geo, s), s)
-		where := FromTarget
+		where := report.OnTarget
 		if origin := needed[name]; origin != "" && s < geo.SegNo(p.Divergence) {
 			where = origin // the same as recovery's
 		}
 		if r.analyzer.archive.has(name) {
-			where = FromArchive
+			where = report.InArchive
 		}
-		read.Segments = append(read.Segments, report.Segment{Name: name, Where: report.Where(where)})
+		read.Segments = append(read.Segments, report.Segment{Name: name, Where: where})
 	}
 	return read
 }
@@ -278,12 +278,12 @@ func documentType(t pgdata.FileType) string {
 	return "file"
 }
 
-var actions = [...]report.Action{
+var actions = [...]report.FileAction{
 	filemap.Create: report.ActionCreate, filemap.Copy: report.ActionCopy, filemap.CopyTail: report.ActionCopyTail, filemap.None: report.ActionNone,
 	filemap.Truncate: report.ActionTruncate, filemap.Remove: report.ActionRemove, filemap.Restore: report.ActionRestore,
 }
 
-func actionOf(e *filemap.Entry) report.Action {
+func actionOf(e *filemap.Entry) report.FileAction {
 	if e.Action == filemap.None && e.Blocks != nil {
 		return report.ActionBlocks
 	}

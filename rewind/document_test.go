@@ -125,11 +125,6 @@ func TestGIDsAreWrittenAsSQLHasThem(t *testing.T) {
 // import nothing.
 func TestReportsUseOurWords(t *testing.T) {
 	assert.Equal(t, report.ReasonKept, string(filemap.Kept))
-	for ours, theirs := range map[rewind.Origin]report.Where{
-		rewind.FromTarget: report.OnTarget, rewind.FromSource: report.OnSource, rewind.FromArchive: report.InArchive, rewind.Nowhere: report.Missing,
-	} {
-		assert.Equal(t, theirs, report.Where(ours))
-	}
 }
 
 // TestWhatIsNotKeptIsNotSaidToBe has a rewind that saved what is lost, and failed

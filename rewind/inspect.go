@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgconf"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/walreader"
@@ -214,7 +215,7 @@ func parseControl(ctx context.Context, src source.Source, read func() ([]byte, e
 func (a *analyzer) checkControlFiles(s sides) error {
 	t, src := s.target.Control, s.source.Control
 	switch {
-	case src.IsPoisoned():
+	case poison.Is(src):
 		return fmt.Errorf("the source %s is itself the target of a rewind that did not end: finish that first", a.source)
 	case t.SystemIdentifier != src.SystemIdentifier:
 		return &Explained{Err: ErrDifferentSystems, Detail: fmt.Sprintf("The source %s has system identifier %d, the target %q has %d.",

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
 	"github.com/gorewind/gorewind/pgdata"
@@ -246,7 +247,7 @@ func (p *specimen) checkState(t *testing.T, what string) rewind.State {
 	case rewind.StateClean, rewind.StateStaged:
 		require.Empty(t, faultdisk.Diff(p.untouched, p.load(t), own), "I1: %s", what)
 	case rewind.StateUnfinished, rewind.StateInPlace:
-		require.True(t, controlIn(t, p.target()).IsPoisoned(), "I2: %s", what)
+		require.True(t, poison.Is(controlIn(t, p.target())), "I2: %s", what)
 	case rewind.StateRewound:
 		require.Empty(t, faultdisk.Diff(p.rewound, p.load(t), stagingOnly), "I2: %s", what)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgconf"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/lost/rows"
 	"github.com/gorewind/gorewind/lost/rows/export"
@@ -106,7 +107,7 @@ func (l *LostRows) find(ctx context.Context, o *LostRowsOptions) (err error) {
 	if s.target.Control, err = controlfile.Parse(control); err != nil {
 		return fmt.Errorf("control file of the target %q: %w", r.target.Name(), err)
 	}
-	if s.target.Control.IsPoisoned() {
+	if poison.Is(s.target.Control) {
 		return fmt.Errorf("%w: a rewind of %q was committed and did not end: what it lost is not there any more", ErrOptions, r.target.Name())
 	}
 	c := s.target.Control

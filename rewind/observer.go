@@ -1,9 +1,12 @@
 package rewind
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/gorewind/gorewind/internal/seam"
 )
 
 // Observer is told what a rewind does, for metrics, traces and progress bars. Each
@@ -67,6 +70,12 @@ func (r *Rewind) enter(p Phase) {
 	r.phase = p
 	r.phases = append(r.phases, PhaseResult{Phase: p, Began: time.Now()})
 	r.observe.phaseBegan(p)
+}
+
+// reach is enter, where tests can let a phase fail at its beginning.
+func (r *Rewind) reach(ctx context.Context, p Phase) error {
+	r.enter(p)
+	return seam.At(ctx, string(p))
 }
 
 // leave ends the phase that goes on, if one does, by the error that is given.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -311,11 +312,11 @@ var refusals = []refusal{
 	},
 	{
 		name: "a source that is itself half rewound", phase: rewind.PhaseInspect, names: sourceDir, says: "finish that first",
-		spoil: func(p *pair) { p.write(p.controlFile(p.source), p.control(p.source).Poisoned()) },
+		spoil: func(p *pair) { p.write(p.controlFile(p.source), poison.Of(p.control(p.source))) },
 	},
 	{
 		name: "a half rewound target whose journal is gone", phase: rewind.PhaseInspect, touched: true, needs: true, names: text("pgsql_tmp_gorewind/journal"), says: "take a base backup",
-		spoil: func(p *pair) { p.write(p.controlFile(p.target), p.control(p.target).Poisoned()) },
+		spoil: func(p *pair) { p.write(p.controlFile(p.target), poison.Of(p.control(p.target))) },
 	},
 
 	{

@@ -42,7 +42,9 @@ func Resume(ctx context.Context, opts Options) error {
 
 // resume completes what an earlier run committed.
 func (r *Rewind) resume(ctx context.Context) error {
-	r.enter(PhaseApply)
+	if err := r.reach(ctx, PhaseApply); err != nil {
+		return err
+	}
 	return r.finish(ctx, true)
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/seam"
 	"github.com/gorewind/gorewind/internal/target"
 )
 
@@ -54,6 +55,9 @@ func Prepare(ctx context.Context, opts Options) (*Rewind, error) {
 }
 
 func (r *Rewind) prepare(ctx context.Context) error {
+	if err := seam.At(ctx, string(PhaseInspect)); err != nil {
+		return err
+	}
 	if r.opts.TargetDir == "" {
 		return errNoTargetDir
 	}
@@ -85,7 +89,9 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.enter(PhaseAnalyze)
+	if err := r.reach(ctx, PhaseAnalyze); err != nil {
+		return err
+	}
 	if r.opts.Plan != nil {
 		err = r.loadPlan(ctx, a, s, earlier)
 	} else {
@@ -179,7 +185,9 @@ func (r *Rewind) inPlace() bool { return r.opts.InPlace || r.again }
 // applyStaged stages everything, commits, and then makes the target what it
 // should be.
 func (r *Rewind) applyStaged(ctx context.Context) error {
-	r.enter(PhaseStage)
+	if err := r.reach(ctx, PhaseStage); err != nil {
+		return err
+	}
 	if err := r.checkNotRunning(); err != nil {
 		return err
 	}
@@ -209,7 +217,9 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 	}
 	go release()
 
-	r.enter(PhaseCommit)
+	if err := r.reach(ctx, PhaseCommit); err != nil {
+		return err
+	}
 	if !r.opts.NoSync {
 		r.step("syncing staged data")
 	}
@@ -220,7 +230,9 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 		return err
 	}
 
-	r.enter(PhaseApply)
+	if err := r.reach(ctx, PhaseApply); err != nil {
+		return err
+	}
 	if r.journal, err = r.target.Journal(); err != nil {
 		return err
 	}
@@ -230,7 +242,9 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 
 // applyInPlace writes what it fetches straight to the target.
 func (r *Rewind) applyInPlace(ctx context.Context) error {
-	r.enter(PhaseStage)
+	if err := r.reach(ctx, PhaseStage); err != nil {
+		return err
+	}
 	if err := r.checkNotRunning(); err != nil {
 		return err
 	}
@@ -271,7 +285,9 @@ func (r *Rewind) applyInPlace(ctx context.Context) error {
 		return err
 	}
 	go release()
-	r.enter(PhaseApply)
+	if err := r.reach(ctx, PhaseApply); err != nil {
+		return err
+	}
 	r.stepsOfFinish()
 	r.lostIsGone()
 	ctx, done := r.committed(ctx)

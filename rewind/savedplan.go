@@ -13,6 +13,7 @@ import (
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 )
 
 // A saved plan begins with planMagic, the SHA-256 of what its types are, and that of the
@@ -190,14 +191,14 @@ func sameControl(then, now Side) bool {
 func (r *Rewind) restoreAgain(ctx context.Context, a *analyzer) error {
 	checked := false
 	for _, w := range r.plan.NeededWAL {
-		if w.Origin != FromArchive {
+		if w.Origin != report.InArchive {
 			continue
 		}
 		origin, err := a.fromArchive(ctx, w.Name)
 		if err != nil {
 			return err
 		}
-		if origin != FromArchive {
+		if origin != report.InArchive {
 			return fmt.Errorf("%w: the archive does not give WAL segment %s any more: plan again", ErrPlanOutdated, w.Name)
 		}
 		if checked {
@@ -206,7 +207,7 @@ func (r *Rewind) restoreAgain(ctx context.Context, a *analyzer) error {
 		checked = true
 		if err := a.anyArchive().checkRoom(ctx, func(yield func(string) bool) {
 			for _, w := range r.plan.NeededWAL {
-				if w.Origin == FromArchive && !yield(w.Name) {
+				if w.Origin == report.InArchive && !yield(w.Name) {
 					return
 				}
 			}

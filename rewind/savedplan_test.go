@@ -40,11 +40,11 @@ func entry(p *rewind.Plan, is func(*filemap.Entry) bool) *filemap.Entry {
 	return &p.Files.Entries[i]
 }
 
-func withAction(a filemap.Action) func(*filemap.Entry) bool {
+func withAction(a filemap.Step) func(*filemap.Entry) bool {
 	return func(e *filemap.Entry) bool { return e.Action == a }
 }
 
-func change(a filemap.Action, edit func(e *filemap.Entry)) func(*rewind.Plan) {
+func change(a filemap.Step, edit func(e *filemap.Entry)) func(*rewind.Plan) {
 	return func(p *rewind.Plan) { edit(entry(p, withAction(a))) }
 }
 

@@ -353,9 +353,7 @@ func run(opts rewind.Options) error {
 
 func controlIn(t testing.TB, dir string) *controlfile.Data {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(dir, pgdata.ControlFilePath))
-	require.NoError(t, err)
-	control, err := controlfile.Parse(raw)
+	control, err := controlfile.Read(dir)
 	require.NoError(t, err)
 	return control
 }

@@ -72,7 +72,9 @@ func (r *Rewind) standbyFiles(ctx context.Context, after pgconf.ReadFile) ([]tar
 
 // makeStandby makes a target that needs no rewind a standby of the source.
 func (r *Rewind) makeStandby(ctx context.Context) error {
-	r.enter(PhaseApply)
+	if err := r.reach(ctx, PhaseApply); err != nil {
+		return err
+	}
 	files, err := r.standbyFiles(ctx, r.target.ReadFile)
 	if err != nil || len(files) == 0 {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/trial"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -87,7 +88,7 @@ func TestItIsKnownBeforeWhetherTheTargetWillStart(t *testing.T) {
 		plan := rewindWith(t, rewind.Options{TargetDir: target.Dir, Source: live, PrimaryConnInfo: standbyConnInfo(target, src)})
 		var archived []string
 		for _, w := range plan.NeededWAL {
-			if w.Origin == rewind.FromArchive {
+			if w.Origin == report.InArchive {
 				archived = append(archived, w.Name)
 			}
 		}

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/regular"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/timeline"
 )
@@ -128,7 +128,7 @@ func (a *Archive) RestoreHistory(ctx context.Context, tli pgdata.TimelineID, dst
 }
 
 func readHistory(path string) ([]byte, error) {
-	f, err := datadir.OpenRegularFile(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -255,7 +255,7 @@ func (g getter) accept(dst string, size int64, check func(string) error) error {
 // ownCopy replaces a link to a file of the archive, as some commands make, by a
 // copy: a server will write to its WAL files when it uses them again.
 func ownCopy(dst string) (err error) {
-	from, err := datadir.OpenRegularFile(dst)
+	from, err := regular.Open(dst)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -72,7 +73,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	switch {
 	case err != nil:
 		return err
-	case control.IsPoisoned():
+	case poison.Is(control):
 		return fmt.Errorf("%w: %q: finish it first", ErrPoisoned, o.Dir.Name())
 	case control.ShutDownCleanly():
 		return nil

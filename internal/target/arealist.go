@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -121,7 +122,7 @@ func (t *Target) findAreas(own string) ([]Area, error) {
 func (t *Target) dropStaging(known ...Area) error {
 	if _, control, err := t.readControl(); err != nil {
 		return err
-	} else if control.IsPoisoned() {
+	} else if poison.Is(control) {
 		return fmt.Errorf("%w: %q", errUnfinished, t.Name())
 	}
 	there, err := t.findOwn(stagingDir)

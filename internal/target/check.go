@@ -13,6 +13,7 @@ import (
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/regular"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -184,7 +185,7 @@ func (c *checker) place(do Do, p, link string) {
 
 // taken says that something else lies where the rewind makes something.
 func (c *checker) taken(p string, info fs.FileInfo, what string) {
-	c.note(fmt.Errorf("%q is a %s, and a %s belongs there: remove it", c.t.Join(p), datadir.TypeName(info.Mode()), what))
+	c.note(fmt.Errorf("%q is a %s, and a %s belongs there: remove it", c.t.Join(p), regular.TypeName(info.Mode()), what))
 }
 
 // file checks that an existing file can be written. One that is gone meanwhile

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/regular"
 )
 
 // Disk is every operation on the files of a target. Paths are relative to the
@@ -211,7 +212,7 @@ func (d osDisk) SyncFS(p string) error {
 	if err != nil {
 		return err
 	}
-	f, err := root.OpenFile(rest, os.O_RDONLY|datadir.NoWaiting, 0)
+	f, err := root.OpenFile(rest, os.O_RDONLY|regular.NoWaiting, 0)
 	if err != nil {
 		return err
 	}

@@ -3,14 +3,12 @@ package trial
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -23,25 +21,16 @@ func ConditionOf(err error) rewind.Condition {
 	return "none"
 }
 
-// ControlAt reads the control file of a data directory.
-func ControlAt(dir string) (*controlfile.Data, error) {
-	raw, err := os.ReadFile(filepath.Join(dir, pgdata.ControlFilePath))
-	if err != nil {
-		return nil, err
-	}
-	return controlfile.Parse(raw)
-}
-
 // Exists tells whether a file is there.
 func Exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }
 
-// ControlOf is ControlAt for a cluster that has one.
+// ControlOf reads the control file of a cluster that has one.
 func ControlOf(t *testing.T, c *pgtest.Cluster) *controlfile.Data {
 	t.Helper()
-	d, err := ControlAt(c.Dir)
+	d, err := controlfile.Read(c.Dir)
 	require.NoError(t, err)
 	return d
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/page"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/pgdata"
@@ -194,7 +195,7 @@ func (l *Lab) Checksums(c *pgtest.Cluster, on bool) {
 	}
 	version := map[bool]uint32{true: 1}[on]
 	l.SetControl(c, uint64(version), 4, func() bool {
-		d, err := ControlAt(c.Dir)
+		d, err := controlfile.Read(c.Dir)
 		return err == nil && d.DataChecksumVersion == version
 	})
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/page"
-	"github.com/gorewind/gorewind/pgdata"
 )
 
 // relationFile matches all forks of permanent relations. Those of unlogged ones
@@ -20,11 +19,7 @@ var relationFile = regexp.MustCompile(`^[1-9][0-9]*(_fsm|_vm|_init)?(\.[1-9][0-9
 
 // Sound is nil if every page of a stopped cluster has the checksum that it should.
 func Sound(dir string) error {
-	raw, err := os.ReadFile(filepath.Join(dir, pgdata.ControlFilePath))
-	if err != nil {
-		return err
-	}
-	control, err := controlfile.Parse(raw)
+	control, err := controlfile.Read(dir)
 	if err != nil {
 		return err
 	}

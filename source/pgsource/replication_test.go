@@ -26,9 +26,7 @@ import (
 // standbyOf is a standby that goes on from where a server's last checkpoint is.
 func standbyOf(t *testing.T, c *pgtest.Cluster) source.Standby {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(c.Dir, pgdata.ControlFilePath))
-	require.NoError(t, err)
-	control, err := controlfile.Parse(b)
+	control, err := controlfile.Read(c.Dir)
 	require.NoError(t, err)
 	redo := control.CheckPointCopy.Redo
 	return source.Standby{

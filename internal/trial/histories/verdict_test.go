@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/rewind"
@@ -247,7 +248,7 @@ func (n *node) walOf() string {
 func (w *world) controls(target, src *node) string {
 	var b strings.Builder
 	for _, n := range []*node{target, src} {
-		d, err := trial.ControlAt(n.c.Dir)
+		d, err := controlfile.Read(n.c.Dir)
 		if err != nil {
 			fmt.Fprintf(&b, "control file of %s: %v\n", n.name, err)
 			continue

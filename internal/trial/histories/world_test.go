@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/trial"
 )
@@ -69,7 +70,7 @@ func (w *world) note(n *node, format string, args ...any) {
 // at is the position of a server in words.
 func (n *node) at() string {
 	if !n.c.Running() {
-		d, err := trial.ControlAt(n.c.Dir)
+		d, err := controlfile.Read(n.c.Dir)
 		if err != nil {
 			return ""
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/pgdata"
@@ -144,7 +145,7 @@ func TestBackupsThatDidNotEndAreNoSource(t *testing.T) {
 		before := trial.ControlOf(t, b)
 		require.Zero(t, before.BackupStartPoint)
 		l.SetControl(b, uint64(before.CheckPointCopy.Redo), 8, func() bool {
-			d, err := trial.ControlAt(b.Dir)
+			d, err := controlfile.Read(b.Dir)
 			return err == nil && d.BackupStartPoint == before.CheckPointCopy.Redo && d.CheckPoint == before.CheckPoint && d.CheckPointCopy == before.CheckPointCopy
 		})
 		y := &trial.Try{Target: c, Src: b}

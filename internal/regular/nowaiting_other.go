@@ -1,6 +1,6 @@
 //go:build !unix
 
-package datadir
+package regular
 
 // NoWaiting is nothing where no file makes who opens it wait.
 const NoWaiting = 0
