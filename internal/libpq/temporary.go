@@ -34,6 +34,6 @@ func IsTemporary(err error) bool {
 	if errors.As(err, &op) {
 		return op.Op != "remote error" && op.Op != "local error" // one side of TLS does not want the other
 	}
-	return isAny(err, isDial) || slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, pgconn.ErrConnClosed, context.DeadlineExceeded, ErrSilent},
+	return isAny(err, isDial) || slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, pgconn.ErrConnClosed, context.DeadlineExceeded, ErrSilent, errTimeout},
 		func(lost error) bool { return errors.Is(err, lost) })
 }

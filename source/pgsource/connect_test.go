@@ -174,8 +174,10 @@ func TestASilentServerIsLeftAfterConnectTimeout(t *testing.T) {
 	t.Cleanup(func() { _ = l.Close() })
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	require.NoError(t, err)
-	text := mustNotConnect(t, "host=127.0.0.1 user=u connect_timeout=1 port="+port)
-	assert.Contains(t, text, "server on 127.0.0.1:"+port+": timeout expired: check the host")
+	err = errorOfConnecting(t, "host=127.0.0.1 user=u connect_timeout=1 port="+port)
+	assert.ErrorIs(t, err, source.ErrUnreachable)
+	assert.ErrorIs(t, err, source.ErrUnavailable)
+	assert.ErrorContains(t, err, "server on 127.0.0.1:"+port+": timeout expired: check the host")
 }
 
 func TestAURIWithPiecesOfItsPasswordInWrongPlaces(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"os"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -22,7 +23,7 @@ func ExampleOptions_password() {
 	server, err := pgsource.Open(ctx, "host=db2 user=rewind dbname=postgres", pgsource.Options{
 		Password: func(context.Context) (string, error) {
 			secret, err := os.ReadFile("/run/secrets/rewind-password")
-			return string(secret), err
+			return strings.TrimSpace(string(secret)), err
 		},
 	})
 	if err != nil {

@@ -98,8 +98,9 @@ func (s *Server) Waiting() time.Duration { return s.pool.outage.waiting() }
 // ConnInfo is the connection string that "pg_rewind -R" of the server's major
 // writes as primary_conninfo (GenerateRecoveryConfig in fe_utils/recovery_gen.c):
 // every option of the connection, defaults included, and the password if the
-// connection string or PGPASSWORD had it. It is not yet quoted for a
-// configuration file.
+// connection string or PGPASSWORD had it. Of Options.TLS it has that there is TLS and
+// whether the server is verified, and nothing of a dialer or of what Options.Password
+// said. It is not yet quoted for a configuration file.
 func (s *Server) ConnInfo() string { return s.pool.connector.ConnInfo(s.version.ServerNum) }
 
 // Version is the server's major.
