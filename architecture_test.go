@@ -57,7 +57,7 @@ var mayImport = map[string][]string{
 	"internal/rogue":   {},
 	"internal/waltest": {"pgdata", "walreader"},
 	"demo":             {"pgdata", "internal/page", "internal/pgtest"},
-	"bench":            {"pgdata", "controlfile", "source", "source/pgsource", "internal/pgtest"},
+	"bench":            {"pgdata", "controlfile", "source", "source/pgsource", "report", "internal/pgtest"},
 
 	"packaging/archive": {},
 

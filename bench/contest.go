@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/pgdata"
+	document "github.com/gorewind/gorewind/report"
 )
 
 // tools are the programs that compete.
@@ -53,6 +55,7 @@ type outcome struct {
 	contestant
 	samples []sample
 	fetched int64 // negative if unknown
+	read    int64 // of the target, by the analysis; zero if unknown
 }
 
 // run checks the results of the contestants, which warms the caches, and then
@@ -64,6 +67,9 @@ func (c *contest) run(all []contestant, runs int) []outcome {
 		switch {
 		case !one.rewinds() || one.variant || one.other:
 			c.once(one)
+			if one.program == "gorewind" {
+				outcomes[i].read, outcomes[i].fetched = c.planned(one)
+			}
 		case one.dry:
 			c.once(one)
 			c.check(contestant{name: one.name + " without -n", program: one.program})
@@ -140,6 +146,18 @@ func (c *contest) start(one contestant, target *pgtest.Cluster) (sample, string)
 	s, printed, err := timed(c.path(one.program), args, one.env)
 	c.t.must(err)
 	return s, printed
+}
+
+// planned asks a contestant what it would read of the target and copy.
+func (c *contest) planned(one contestant) (read, fetched int64) {
+	args := append([]string{"--dry-run", "--format=json", "--target-pgdata=" + c.target.Dir}, one.options...)
+	cmd := exec.Command(c.path(one.program), append(args, c.sourceArgs...)...)
+	cmd.Env = append(pgtest.Env(), one.env...)
+	out, err := cmd.Output()
+	c.t.must(err)
+	var d document.Document
+	c.t.must(json.Unmarshal(out, &d))
+	return d.Read, d.Totals.FetchBytes
 }
 
 var copied = regexp.MustCompile(`(\d+)/\d+ kB \(100%\) copied`)

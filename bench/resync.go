@@ -97,7 +97,11 @@ var changedByBoth = &scenario{
 		return &pair{target: target, source: source, sourceArgs: []string{"--source-server=" + source.ConnString("postgres")}}
 	},
 	contestants: func(*pair) []contestant { return []contestant{compareAll, changes} },
-	goals:       []goal{{of: changes.name, than: compareAll.name, measure: wall, limit: 0.1}},
+	goals: []goal{
+		{of: changes.name, than: compareAll.name, measure: wall, limit: 0.1},
+		{of: changes.name, measure: readShare, limit: 2},
+	},
+	grows: changes.name,
 }
 
 // installed tells whether there is such a program in the path.

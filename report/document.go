@@ -37,8 +37,11 @@ type Document struct {
 	// costs less could not be used.
 	Evidence Evidence     `json:"evidence,omitempty"`
 	Because  []PassedOver `json:"because,omitempty"`
-	Compared int64        `json:"compared_bytes,omitempty"` // of each side, where files were compared as a whole
-	Damaged  []Damage     `json:"damaged,omitempty"`        // what a comparison found damaged on the target
+	// RecoversFirst is true of a plan where the target's crash recovery comes first.
+	RecoversFirst bool     `json:"recovers_first,omitempty"`
+	Read          int64    `json:"read_bytes,omitempty"`     // of the target's files, to find out what differs
+	Compared      int64    `json:"compared_bytes,omitempty"` // of each side, where files were compared as a whole
+	Damaged       []Damage `json:"damaged,omitempty"`        // what a comparison found damaged on the target
 
 	// Proven is true where the last WAL before the divergence, or before the target's
 	// end, was read on both sides and is the same. Where it is false, Unproven says

@@ -14,20 +14,24 @@ type RelationTotal struct {
 	Relation
 	Files      int
 	FetchBytes int64
+	Compared   int64 // bytes of each side, where all files were compared
 }
 
 // ByRelation adds up the files of relations that something is fetched of, the most
 // bytes first. Names are those that Named and Lost have.
 func (d *Document) ByRelation() []RelationTotal {
 	type place struct{ tablespace, database, file uint32 }
-	sums := map[place]*RelationTotal{}
+	sums, compared := map[place]*RelationTotal{}, map[place]int64{}
 	for i := range d.Files {
 		f := &d.Files[i]
 		r, ok := RelationOf(f.Path)
+		at := place{r.Tablespace, r.Database, r.FileNode}
+		if ok && d.compares(f) {
+			compared[at] += min(f.SourceSize, f.TargetSize)
+		}
 		if !ok || f.FetchBytes <= 0 || f.Action == ActionNone {
 			continue
 		}
-		at := place{r.Tablespace, r.Database, r.FileNode}
 		if sums[at] == nil {
 			sums[at] = &RelationTotal{Relation: r}
 		}
@@ -50,6 +54,9 @@ func (d *Document) ByRelation() []RelationTotal {
 				sum.Blocks = blocks
 			}
 		}
+	}
+	for at, sum := range sums {
+		sum.Compared = compared[at]
 	}
 	databases := map[uint32]string{}
 	for _, sum := range sums {

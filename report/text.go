@@ -56,13 +56,16 @@ func (t *text) heading(d *Document) {
 			t.wrapped("        ", fmt.Sprintf("PostgreSQL %s, %s, timeline %d", s.Version, s.State, s.Timeline))
 		}
 	}
+	if d.RecoversFirst {
+		t.wrapped("", "The target's crash recovery comes first; the plan is what its WAL says now.")
+	}
 	switch {
 	case d.Resumes:
 		t.wrapped("", "It completes a rewind that was interrupted.")
 	case d.Evidence == ByChanges:
 		t.wrapped("", "It copies what either side changed since both had the same files.")
 	case d.Evidence == ByComparison:
-		t.wrapped("", "It compares all files, "+Bytes(d.Compared)+" on each side.")
+		t.wrapped("", "It compares all files, "+Bytes(d.Compared)+" on each side"+d.ComparedWords()+".")
 	case !d.Required && d.Target != nil && d.Error == nil: // what failed early does not know
 		t.wrapped("", "No rewind is required: "+d.Reason+".")
 	}

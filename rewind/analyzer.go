@@ -52,7 +52,7 @@ func (r *Rewind) byWAL(ctx context.Context, a *analyzer, s sides, p, earlier *Pl
 	if err != nil {
 		return err
 	}
-	if !f.required && r.opts.EnsureShutdown {
+	if !f.required && (r.opts.EnsureShutdown || r.opts.ForeseeRecovery) {
 		if f.required, err = a.isKilledAtFork(s, f); err != nil {
 			return err
 		}
@@ -98,6 +98,7 @@ func (r *Rewind) conclude(ctx context.Context, a *analyzer, p *Plan, past *past,
 		return err
 	}
 	p.Kept = r.keeper.kept()
+	p.Read = a.target.BytesRead()
 	r.space, err = a.measure(p)
 	return err
 }

@@ -57,6 +57,7 @@ func (r *Rewind) document(err error, known func() names) *report.Document {
 		d.Divergence = &report.Position{LSN: r.lsn(p.Divergence), Timeline: uint32(p.DivergenceTimeline)}
 	}
 	d.Evidence = report.Evidence(p.Evidence)
+	d.RecoversFirst = p.RecoversFirst
 	for _, o := range p.PassedOver {
 		d.Because = append(d.Because, report.PassedOver{Evidence: report.Evidence(o.Evidence), Condition: string(o.Condition), Reason: o.Reason})
 	}
@@ -81,7 +82,7 @@ func (r *Rewind) document(err error, known func() names) *report.Document {
 			d.Lost.SavedIn = r.opts.SaveLost
 		}
 	}
-	d.Compared, d.Damaged = p.Compared, r.documentDamage(names)
+	d.Read, d.Compared, d.Damaged = p.Read, p.Compared, r.documentDamage(names)
 	d.Totals, d.Files = r.documentFiles(names)
 	d.Named = r.documentNamed(names)
 	d.BlockSize = int64(p.Files.Geometry.BlockSize)

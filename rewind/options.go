@@ -69,6 +69,10 @@ type Options struct {
 	// EnsureShutdown lets Prepare complete the crash recovery of a target that was
 	// not shut down cleanly, with a single-user server. That changes the target.
 	EnsureShutdown bool
+	// ForeseeRecovery plans as if EnsureShutdown were given, but completes nothing: the
+	// plan is what the target's WAL says now, which that crash recovery replays and goes
+	// on from. Apply refuses it where there is one to come first, see Plan.RecoversFirst.
+	ForeseeRecovery bool
 	// BinDir is where the server program of crash recovery is. If it is empty, it is looked
 	// for beside this program, in PATH, and where distributions put it.
 	BinDir     string

@@ -145,6 +145,8 @@ func (r *Rewind) Apply(ctx context.Context) error {
 	switch {
 	case r.journal != nil:
 		err = r.resume(ctx)
+	case r.plan.RecoversFirst:
+		err = r.notClean(r.plan.Target)
 	case !r.plan.Required:
 		if err = r.target.CleanUp(); err == nil {
 			err = r.makeStandby(ctx)

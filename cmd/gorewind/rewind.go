@@ -64,6 +64,7 @@ func (in *invocation) perform() (*report.Document, error) {
 	opts := in.rewindOptions()
 	opts.Keep, opts.InPlace = in.opts.keep, in.opts.inPlace
 	opts.RestoreTargetWAL, opts.EnsureShutdown = in.opts.restoreWAL, !in.opts.noEnsureShutdown && !in.opts.dryRun
+	opts.ForeseeRecovery = !in.opts.noEnsureShutdown && in.opts.dryRun && in.opts.resync != rewind.NoResync
 	opts.BinDir, opts.ConfigFile, opts.SaveLost = in.opts.binDir, in.opts.configFile, in.opts.saveLost
 	opts.NoVerifyChecksums = in.opts.noVerify
 	opts.RestoreCommand = in.opts.restoreCommand
