@@ -27,7 +27,7 @@ func (r *Rewind) recoverTarget(ctx context.Context, a *analyzer, s sides) (Side,
 		return s.target, err
 	}
 	if !r.opts.EnsureShutdown {
-		r.log.Info(fmt.Sprintf("the target was not shut down cleanly: its crash recovery comes first, by %q", program))
+		r.log.Info(fmt.Sprintf("the target was not shut down cleanly: its crash recovery comes first, by %q", program), "program", program)
 		r.plan.RecoversFirst = true
 		return s.target, nil
 	}
