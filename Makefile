@@ -36,14 +36,14 @@ test: ## everything, on real servers of every major
 torture: ## every instant and every death, not only a sample, power cuts, kills histories and flipped bits TORTURE times as often; no longer than TORTURETIME a package
 	GOREWIND_TORTURE=$(TORTURE) go test ./source/pgsource -run 'TestASourceThatAttacks' -v -count 1 -timeout $(TORTURETIME)
 	GOREWIND_TORTURE=$(TORTURE) go test ./rewind -run 'TestEvery|TestKilled|TestFullDisk|TestFlippedBits' -v -count 1 -timeout $(TORTURETIME)
-	GOREWIND_TORTURE=$(TORTURE) go test ./internal/trial/... -v -count 1 -timeout $(TORTURETIME)
+	GOREWIND_TORTURE=$(TORTURE) go test ./internal/endtoend/... -v -count 1 -timeout $(TORTURETIME)
 
 race: ## with the race detector (needs a C compiler), on the oldest and the newest major; not the situations, which differ in what servers did
-	CGO_ENABLED=1 GOREWIND_TEST_MAJORS=9.6,18 go test -race -timeout 20m $$(go list ./... | grep -vE 'trial/(sides|wal|files|recovery)$$')
+	CGO_ENABLED=1 GOREWIND_TEST_MAJORS=9.6,18 go test -race -timeout 20m $$(go list ./... | grep -vE 'endtoend/(sides|wal|files|recovery)$$')
 
 lint: ## formatting, vet, linters
-	go vet ./...
-	go run $(GOLANGCI) run ./...
+	go vet ./... ./testdata/makeclusters
+	go run $(GOLANGCI) run ./... ./testdata/makeclusters
 	cd examples/failback && go vet ./... && go run $(GOLANGCI) run ./...
 	cd examples/resync && go vet ./... && go run $(GOLANGCI) run ./...
 

@@ -9,13 +9,13 @@ import (
 	"strconv"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
 // tools are the programs that compete.
 type tools struct {
-	in       *pgtest.Installation
+	in       *cluster.Installation
 	gorewind string
 }
 
@@ -36,7 +36,7 @@ type contest struct {
 }
 
 // fresh is a copy of the target that nobody has rewound.
-func (c *contest) fresh() *pgtest.Cluster {
+func (c *contest) fresh() *cluster.Cluster {
 	if c.replica == nil {
 		c.replica = newReplica(c.t, c.target)
 	}
@@ -125,7 +125,7 @@ func (c *contest) compete(one contestant) sample {
 }
 
 // start runs a contestant when no earlier writes disturb it.
-func (c *contest) start(one contestant, target *pgtest.Cluster) (sample, string) {
+func (c *contest) start(one contestant, target *cluster.Cluster) (sample, string) {
 	args := append([]string{}, one.options...)
 	if one.rewinds() {
 		args = append(append(args, "--target-pgdata="+target.Dir), c.sourceArgs...)
@@ -158,7 +158,7 @@ func (c *contest) check(one contestant) (fetched int64) {
 	}
 	if c.stopped {
 		c.source.Start(c.t)
-		defer c.source.Stop(c.t, pgtest.Fast)
+		defer c.source.Stop(c.t, cluster.Fast)
 	}
 	target.MakeStandbyOf(c.t, c.source)
 	target.Start(c.t)
@@ -167,7 +167,7 @@ func (c *contest) check(one contestant) (fetched int64) {
 	if diff := compare(contents(c.t, c.source), contents(c.t, target)); diff != "" {
 		c.t.Fatalf("%s: source and target differ: %s", one.name, diff)
 	}
-	target.Stop(c.t, pgtest.Fast)
+	target.Stop(c.t, cluster.Fast)
 	return fetched
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
 	"github.com/gorewind/gorewind/lost"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
@@ -217,7 +218,7 @@ var dumpedXact = regexp.MustCompile(`(?m)tx: +(\d+), lsn: ([0-9A-F/]+), .* desc:
 // compareWithPgWaldump holds the numbers against those of the major's own
 // pg_waldump, where there is one.
 func compareWithPgWaldump(t *testing.T, in *pgtest.Installation, dir string, fork, end pgdata.LSN, got *lost.Lost) {
-	ins, _ := pgtest.Genuine(t.Context())
+	ins, _ := servers.Genuine(t.Context())
 	i := slices.IndexFunc(ins, func(g *pgtest.Installation) bool { return g.Version == in.Version })
 	if i < 0 {
 		t.Logf("no pg_waldump of %s to compare with", in.Version)

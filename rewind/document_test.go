@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/filemap"
-	"github.com/gorewind/gorewind/internal/fixture"
-	"github.com/gorewind/gorewind/internal/trial"
+	"github.com/gorewind/gorewind/internal/endtoend"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/report/html"
@@ -138,9 +138,9 @@ func TestWhatIsNotKeptIsNotSaidToBe(t *testing.T) {
 	temp := t.TempDir()
 	target, src, saved := filepath.Join(temp, "target"), filepath.Join(temp, "source"), filepath.Join(temp, "saved")
 	dir := fixtures(t)[0]
-	require.NoError(t, fixture.Restore(filepath.Join(dir, "target"), target))
-	require.NoError(t, fixture.Restore(filepath.Join(dir, "source"), src))
-	gone := &liar{Source: trial.OpenDir(t, src), fetch: func(ctx context.Context, honest source.Source, r source.Range, dst source.Sink) error {
+	require.NoError(t, savedcluster.Restore(filepath.Join(dir, "target"), target))
+	require.NoError(t, savedcluster.Restore(filepath.Join(dir, "source"), src))
+	gone := &liar{Source: endtoend.OpenDir(t, src), fetch: func(ctx context.Context, honest source.Source, r source.Range, dst source.Sink) error {
 		if isWAL(r.Path) { // the analysis reads WAL
 			return honest.Fetch(ctx, only(r), dst)
 		}
@@ -160,7 +160,7 @@ func TestWhatIsNotKeptIsNotSaidToBe(t *testing.T) {
 func TestHintsDoNotHangOnWords(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	p.runServerIn(p.target)
-	_, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: trial.OpenDir(t, p.source)})
+	_, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source)})
 	d := rewind.ErrorDocument(err)
 	assert.Equal(t, rewind.ErrTargetNotClean.Error(), d.Error.Message)
 	assert.Equal(t, []string{"Stop it, and run gorewind again."}, d.Error.Hints)

@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/internal/fixture"
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/dirtree"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -62,13 +62,13 @@ func restoreSmall(t *testing.T, from, to string) {
 	entries, err := os.ReadDir(from)
 	require.NoError(t, err)
 	for _, e := range entries {
-		if e.Name() != fixture.ListingName {
+		if e.Name() != savedcluster.ListingName {
 			require.NoError(t, os.Symlink(filepath.Join(from, e.Name()), filepath.Join(small, e.Name())))
 		}
 	}
-	listing := catalog.ReplaceAllString(readText(t, filepath.Join(from, fixture.ListingName)), "")
-	require.NoError(t, os.WriteFile(filepath.Join(small, fixture.ListingName), []byte(listing), 0o600))
-	require.NoError(t, fixture.Restore(small, to))
+	listing := catalog.ReplaceAllString(readText(t, filepath.Join(from, savedcluster.ListingName)), "")
+	require.NoError(t, os.WriteFile(filepath.Join(small, savedcluster.ListingName), []byte(listing), 0o600))
+	require.NoError(t, savedcluster.Restore(small, to))
 }
 
 func (p *pair) wal(dir, name string) string { return filepath.Join(dir, p.version.WALDir, name) }
@@ -577,7 +577,7 @@ func (c *refusal) mustRefuse(t *testing.T, p *pair) {
 }
 
 // treeOf describes a directory, also what nobody may read.
-func treeOf(t *testing.T, dir string) pgtest.Tree {
+func treeOf(t *testing.T, dir string) dirtree.Tree {
 	t.Helper()
 	type locked struct {
 		name string
@@ -599,7 +599,7 @@ func treeOf(t *testing.T, dir string) pgtest.Tree {
 			return nil
 		})
 	}
-	tree, err := pgtest.ComputeTree(dir)
+	tree, err := dirtree.Read(dir)
 	require.NoError(t, err)
 	return tree
 }
