@@ -8,13 +8,13 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/savedcluster"
+	"github.com/gorewind/gorewind/internal/schemacheck"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/report/html"
@@ -26,18 +26,11 @@ import (
 // being written and read.
 func mustBeADocument(t *testing.T, d *report.Document) {
 	t.Helper()
-	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(report.Schema))
-	require.NoError(t, err)
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	require.NoError(t, c.AddResource("schema.json", schema))
-	compiled, err := c.Compile("schema.json")
+	schema, err := schemacheck.Compile(report.Schema)
 	require.NoError(t, err)
 	text, err := json.Marshal(d)
 	require.NoError(t, err)
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	require.NoError(t, err)
-	require.NoError(t, compiled.Validate(value))
+	require.NoError(t, schema.Validate(text))
 	back := new(report.Document)
 	require.NoError(t, json.Unmarshal(text, back))
 	again, err := json.Marshal(back)

@@ -1,2 +1,2 @@
-// Package built is for tests: it builds the gorewind program of the present sources.
+// Package built is for tests: it builds programs of the present sources.
 package built

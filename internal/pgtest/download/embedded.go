@@ -1,20 +1,20 @@
 package download
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"strings"
+	"slices"
 	"sync"
+	"time"
 
-	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
-
+	"github.com/gorewind/gorewind/internal/pgtest/built"
 	"github.com/gorewind/gorewind/internal/pgtest/cache"
 	"github.com/gorewind/gorewind/internal/pgtest/lockfile"
-	"github.com/gorewind/gorewind/internal/pgtest/scratch"
+	"github.com/gorewind/gorewind/internal/pgtest/process"
 )
 
 // embedded lists the builds that can be downloaded, by the names of their
@@ -64,6 +64,17 @@ func Embedded(ctx context.Context, major string, check func(bindir string) error
 	return filepath.Join(dir, "bin"), nil
 }
 
+// MissingEmbedded are those of the majors whose build is to be downloaded yet.
+func MissingEmbedded(majors []string) []string {
+	dir, err := cache.Dir()
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(majors), func(m string) bool {
+		return !HasEmbedded(m) || isDir(filepath.Join(cache.Embedded(dir), versionOf(m)))
+	})
+}
+
 var (
 	fetching sync.Mutex
 	offline  error // why no download of this process will succeed
@@ -81,7 +92,6 @@ func fetchEmbedded(ctx context.Context, version string, check func(bindir string
 	if isDir(final) {
 		return final, nil
 	}
-	// The library fetches one at a time.
 	fetching.Lock()
 	defer fetching.Unlock()
 	if offline != nil {
@@ -102,55 +112,39 @@ func fetchEmbedded(ctx context.Context, version string, check func(bindir string
 	if err := os.RemoveAll(stage); err != nil { // of a process that was killed
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- fetchInto(stage, version, check) }()
-	select {
-	case err = <-done:
-	case <-ctx.Done():
-		// The download goes on, holding a lock inside the library.
-		offline = fmt.Errorf("download: %w", ctx.Err())
-		return "", offline
-	}
 	defer func() { _ = os.RemoveAll(stage) }()
-	if err != nil {
-		if strings.Contains(err.Error(), "unable to connect") {
-			offline = err
-		}
+	if err := fetchInto(ctx, stage, version); err != nil {
 		return "", err
 	}
-	return final, os.Rename(filepath.Join(stage, "tree"), final)
+	tree := filepath.Join(stage, "tree")
+	if err := check(filepath.Join(tree, "bin")); err != nil {
+		return "", fmt.Errorf("what was downloaded is no server: %w", err)
+	}
+	return final, os.Rename(tree, final)
 }
 
-// fetchInto downloads a build and unpacks it in stage/tree. The library does so
-// only on the way to starting a server. To stop it there, its runtime directory,
-// which is the next thing that it makes, is to be below a regular file of the
-// build.
-func fetchInto(stage, version string, check func(bindir string) error) error {
-	tree := filepath.Join(stage, "tree")
-	if _, err := scratch.Run(); err != nil { // takes the library's log file
+// fetchInto has the program of the directory "embedded" unpack a build in stage/tree.
+func fetchInto(ctx context.Context, stage, version string) error {
+	program, err := built.Fetcher()
+	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(tree, 0o755); err != nil {
-		return err
-	}
-	err := embeddedpostgres.NewDatabase(embeddedpostgres.DefaultConfig().
-		Version(embeddedpostgres.PostgresVersion(version)).
-		Port(0).
-		CachePath(filepath.Join(stage, "archive")).
-		BinariesPath(tree).
-		RuntimePath(filepath.Join(tree, "bin", "postgres", "not-started")).
-		DataPath(filepath.Join(stage, "data")).
-		Logger(io.Discard)).Start()
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, version, stage)
+	process.KillGroup(cmd)
+	cmd.WaitDelay = 10 * time.Second
+	out, err := cmd.CombinedOutput()
 	switch {
 	case err == nil:
-		return errors.New("the download started a server")
-	case !strings.HasPrefix(err.Error(), "unable to create runtime directory"):
-		return err
+		return nil
+	case ctx.Err() != nil:
+		offline = fmt.Errorf("download: %w", ctx.Err())
+		return offline
 	}
-	if err := check(filepath.Join(tree, "bin")); err != nil {
-		return fmt.Errorf("what was downloaded is no server: %w", err)
+	err = fmt.Errorf("%s: %w", bytes.TrimSpace(out), err)
+	if bytes.Contains(out, []byte("unable to connect")) {
+		offline = err
 	}
-	return nil
+	return err
 }

@@ -129,6 +129,9 @@ func InstallGenuine(ctx context.Context) {
 	}
 }
 
+// AreToBeFetched tells whether a download is missing.
+func AreToBeFetched() bool { return len(download.MissingEmbedded(Majors())) > 0 }
+
 var inspected sync.Map // bin directory → *cluster.Installation
 
 func inspectOnce(bindir string) (*cluster.Installation, error) {

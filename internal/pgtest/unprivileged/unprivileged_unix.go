@@ -129,8 +129,8 @@ func newRootWork() (w *rootWork, err error) {
 	}
 	w.env = slices.DeleteFunc(os.Environ(), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
-		return slices.Contains([]string{
-			"HOME", "TMPDIR", "XDG_CACHE_HOME", "USER", "LOGNAME", "PWD", cache.Env, built.Env, built.EnvError,
+		return built.IsVariable(name) || slices.Contains([]string{
+			"HOME", "TMPDIR", "XDG_CACHE_HOME", "USER", "LOGNAME", "PWD", cache.Env,
 		}, name)
 	})
 	w.env = append(w.env,
@@ -141,11 +141,7 @@ func newRootWork() (w *rootWork, err error) {
 	if err := w.prepareCache(); err != nil {
 		return nil, err
 	}
-	if path, err := built.BuildIn(w.dir); err == nil {
-		w.env = append(w.env, built.Env+"="+path)
-	} else {
-		w.env = append(w.env, built.EnvError+"="+err.Error())
-	}
+	w.env = append(w.env, built.ForOthers(w.dir, servers.AreToBeFetched())...)
 	return w, nil
 }
 
