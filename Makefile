@@ -11,6 +11,9 @@ LDFLAGS = -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 BINARY ?= bin/gorewind
 DIST ?= dist
 
+# Modules of their own: nobody who imports gorewind needs what they need.
+MODULES = examples/failback examples/resync internal/pgtest/download/embedded internal/schemacheck/genuine
+
 TORTURE ?= 20
 TORTURETIME ?= 60m
 
@@ -18,7 +21,7 @@ SCALE ?= small
 MAJOR ?= 15
 BENCHFLAGS ?=
 
-.PHONY: all build dist demo test torture race lint cross fuzz bench gobench
+.PHONY: all build dist demo test torture race lint apidiff cross fuzz bench gobench
 all: build
 
 build: ## one static binary: bin/gorewind
@@ -44,8 +47,10 @@ race: ## with the race detector (needs a C compiler), on the oldest and the newe
 lint: ## formatting, vet, linters
 	go vet ./... ./testdata/makeclusters
 	go run $(GOLANGCI) run ./... ./testdata/makeclusters
-	cd examples/failback && go vet ./... && go run $(GOLANGCI) run ./...
-	cd examples/resync && go vet ./... && go run $(GOLANGCI) run ./...
+	@for m in $(MODULES); do echo $$m; (cd $$m && go vet ./... && go run $(GOLANGCI) run ./...) || exit 1; done
+
+apidiff: ## what of the API is no longer as it was since BASE, the last release by default; breaks must be in the changelog
+	.ci/apidiff $(BASE)
 
 cross: ## builds for every platform
 	@for p in $(PLATFORMS); do echo $$p; \
