@@ -54,24 +54,32 @@ func rowsOf(c *pgtest.Cluster) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	all := map[string]string{}
-	databases, err := c.TryQuery(ctx, "postgres", DatabasesQuery)
+	// A connection is dear: the one that lists the databases reads one of them.
+	conn, err := pgconn.Connect(ctx, c.ConnString("postgres"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	databases, err := ask(ctx, conn, DatabasesQuery)
 	if err != nil {
 		return nil, err
 	}
 	for _, db := range databases {
-		if err := databaseRows(ctx, c, db[0], all); err != nil {
+		if err := databaseRows(ctx, c, conn, db[0], all); err != nil {
 			return nil, fmt.Errorf("database %s: %w", db[0], err)
 		}
 	}
 	return all, nil
 }
 
-func databaseRows(ctx context.Context, c *pgtest.Cluster, db string, all map[string]string) error {
-	conn, err := pgconn.Connect(ctx, c.ConnString(db))
-	if err != nil {
-		return err
+func databaseRows(ctx context.Context, c *pgtest.Cluster, conn *pgconn.PgConn, db string, all map[string]string) error {
+	if db != "postgres" {
+		var err error
+		if conn, err = pgconn.Connect(ctx, c.ConnString(db)); err != nil {
+			return err
+		}
+		defer func() { _ = conn.Close(ctx) }()
 	}
-	defer func() { _ = conn.Close(ctx) }()
 	if _, err := ask(ctx, conn, "SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off"); err != nil {
 		return err
 	}

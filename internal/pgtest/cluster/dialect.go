@@ -22,6 +22,7 @@ type dialect struct {
 	reloadConnInfo            bool // primary_conninfo is read again at a reload
 	loggedHash                bool // hash indexes are in WAL
 	summaries                 bool // summarize_wal
+	saysReady                 bool // postmaster.pid tells the state of the server
 }
 
 var dialects = func() []dialect {
@@ -38,7 +39,7 @@ var dialects = func() []dialect {
 	d10 := d96
 	d10.since, d10.switchWAL, d10.insertLSN, d10.replayLSN = 1000, "pg_switch_wal", "pg_current_wal_insert_lsn", "pg_last_wal_replay_lsn"
 	d10.pauseReplay, d10.resumeReplay = "pg_wal_replay_pause", "pg_wal_replay_resume"
-	d10.loggedHash = true
+	d10.loggedHash, d10.saysReady = true, true
 	d11 := d10
 	d11.since, d11.walSegSize, d11.groupAccess = 1100, true, true
 	d12 := d11

@@ -188,31 +188,38 @@ func (c *Cluster) InRecovery(t T) bool {
 // FlushLSN is the end of the WAL that a primary has flushed.
 func (c *Cluster) FlushLSN(t T) pgdata.LSN {
 	t.Helper()
-	return c.queryLSN(t, c.In.Version.SQL.FlushLSN)
+	return c.queryLSN(t, c.In.Version.SQL.FlushLSN+"()")
 }
 
 // InsertLSN is where a primary writes its next WAL record.
 func (c *Cluster) InsertLSN(t T) pgdata.LSN {
 	t.Helper()
-	return c.queryLSN(t, c.In.dialect().insertLSN)
+	return c.queryLSN(t, c.In.dialect().insertLSN+"()")
 }
 
 // ReplayLSN is the end of the WAL that a standby has replayed, zero if it has
 // replayed none.
 func (c *Cluster) ReplayLSN(t T) pgdata.LSN {
 	t.Helper()
-	return c.queryLSN(t, c.In.dialect().replayLSN)
+	return c.queryLSN(t, c.In.dialect().replayLSN+"()")
 }
 
-func (c *Cluster) queryLSN(t T, function string) pgdata.LSN {
+// endLSN is the end of the WAL that a server has: flushed as a primary, replayed as a
+// standby. It is asked at once, since a connection is dear.
+func (c *Cluster) endLSN(t T) pgdata.LSN {
 	t.Helper()
-	text := c.QueryString(t, "SELECT "+function+"()")
+	return c.queryLSN(t, fmt.Sprintf("CASE WHEN pg_is_in_recovery() THEN %s() ELSE %s() END", c.In.dialect().replayLSN, c.In.Version.SQL.FlushLSN))
+}
+
+func (c *Cluster) queryLSN(t T, expression string) pgdata.LSN {
+	t.Helper()
+	text := c.QueryString(t, "SELECT "+expression)
 	if text == "" {
 		return 0
 	}
 	lsn, err := pgdata.ParseLSN(text)
 	if err != nil {
-		t.Fatalf("%s: %s(): %v", c.Name, function, err)
+		t.Fatalf("%s: %s: %v", c.Name, expression, err)
 	}
 	return lsn
 }

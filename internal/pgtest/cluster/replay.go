@@ -20,7 +20,7 @@ func (c *Cluster) ResumeReplay(t T) {
 // its start, zero if it has received none.
 func (c *Cluster) ReceiveLSN(t T) pgdata.LSN {
 	t.Helper()
-	return c.queryLSN(t, c.In.Version.SQL.ReceiveLSN)
+	return c.queryLSN(t, c.In.Version.SQL.ReceiveLSN+"()")
 }
 
 // CutOff leaves a standby without a primary, and its replay as it is. Where

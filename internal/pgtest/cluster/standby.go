@@ -180,9 +180,5 @@ func (c *Cluster) WaitForLSN(t T, lsn pgdata.LSN) {
 // follows, has flushed (or, as a standby itself, replayed) by now.
 func (c *Cluster) WaitCaughtUp(t T, other *Cluster) {
 	t.Helper()
-	if other.InRecovery(t) {
-		c.WaitForLSN(t, other.ReplayLSN(t))
-		return
-	}
-	c.WaitForLSN(t, other.FlushLSN(t))
+	c.WaitForLSN(t, other.endLSN(t))
 }
