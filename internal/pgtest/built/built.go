@@ -105,7 +105,13 @@ func (p *Program) build(dir string) (string, error) {
 	if runtime.GOOS == "windows" {
 		path += ".exe"
 	}
-	cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-o", path, p.pkg)
+	args := []string{"build", "-trimpath", "-o", path, p.pkg}
+	if cp, err := exec.LookPath("cp"); err == nil {
+		// What go run links it keeps, and has cp copy it instead of running it. Linking
+		// it anew for each package of tests took as long as many a test.
+		args = []string{"run", "-trimpath", "-exec", cp, p.pkg, path}
+	}
+	cmd := exec.CommandContext(context.Background(), "go", args...)
 	cmd.Dir = filepath.Join(strings.TrimSpace(string(root)), filepath.FromSlash(p.module))
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

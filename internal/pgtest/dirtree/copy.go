@@ -66,8 +66,31 @@ func CopyFile(from, to string, info fs.FileInfo) (err error) {
 	defer func() { err = errors.Join(err, out.Close()) }()
 	pooled := buffers.Get().(*[len(zeros)]byte)
 	defer buffers.Put(pooled)
-	buf := pooled[:]
+	if err := copyData(out, in, info.Size(), pooled[:]); err != nil {
+		return err
+	}
+	if mode&0o077 == 0 { // of which no mask takes anything
+		return nil
+	}
+	return out.Chmod(mode)
+}
+
+// copyData takes no more calls of the kernel than it must: most files of a cluster fit
+// into the buffer, and most of a copy is a thousand of them.
+func copyData(out, in *os.File, size int64, buf []byte) error {
+	if size <= int64(len(buf)) {
+		n, err := io.ReadFull(in, buf[:size])
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(buf[:n], zeros[:n]) {
+			return out.Truncate(size)
+		}
+		_, err = out.Write(buf[:n])
+		return err
+	}
 	for at := int64(0); ; {
+		var err error
 		if at, err = nextData(in, at); err != nil {
 			return err
 		}
@@ -79,17 +102,10 @@ func CopyFile(from, to string, info fs.FileInfo) (err error) {
 		}
 		at += int64(n)
 		if err == io.EOF {
-			if err := out.Truncate(at); err != nil {
-				return err
-			}
-			break
+			return out.Truncate(at)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if mode&0o077 == 0 { // of which no mask takes anything
-		return nil
-	}
-	return out.Chmod(mode)
 }
