@@ -110,3 +110,9 @@ func mustGo(t *testing.T, dir string, args ...string) {
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "go %s in %s: %s", strings.Join(args, " "), dir, out)
 }
+
+// What makes the saved clusters lies below testdata, where the go command looks only if
+// it is told to.
+func TestWhatMakesTheSavedClustersBuilds(t *testing.T) {
+	mustGo(t, ".", "vet", "./testdata/makeclusters")
+}

@@ -101,7 +101,7 @@ func copyData(out, in *os.File, size int64, buf []byte) error {
 			}
 		}
 		at += int64(n)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out.Truncate(at)
 		}
 		if err != nil {
