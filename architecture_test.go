@@ -61,27 +61,61 @@ var mayImport = map[string][]string{
 	"rewindtest": {
 		"pgdata", "controlfile", "walreader", "source", "rewind", "internal/page", "internal/regular", "internal/seam", "internal/waltest",
 	},
-	"internal/getopt":  {},
-	"internal/fixture": {"pgdata"},
-	"internal/pgtest":  {"pgdata"},
-	"internal/rogue":   {},
-	"internal/waltest": {"pgdata", "walreader"},
-	"demo":             {"pgdata", "internal/page", "internal/pgtest"},
-	"bench":            {"pgdata", "controlfile", "source", "source/pgsource", "report", "internal/pgtest"},
+	"internal/getopt":       {},
+	"internal/savedcluster": {"pgdata"},
+	"internal/schemacheck":  {},
+	"internal/waltest":      {"pgdata", "walreader"},
+	"demo": {
+		"pgdata", "internal/page", "internal/pgtest/built", "internal/pgtest/cluster", "internal/pgtest/scratch", "internal/pgtest/servers",
+		"internal/pgtest/unprivileged",
+	},
+	"bench": {
+		"pgdata", "controlfile", "source", "source/pgsource", "report", "internal/pgtest/built", "internal/pgtest/cluster", "internal/pgtest/proxy",
+		"internal/pgtest/scratch", "internal/pgtest/servers", "internal/pgtest/unprivileged",
+	},
+
+	"internal/pgtest": {
+		"internal/pgtest/cluster", "internal/pgtest/console", "internal/pgtest/download", "internal/pgtest/process", "internal/pgtest/scratch",
+		"internal/pgtest/servers", "internal/pgtest/unprivileged",
+	},
+	"internal/pgtest/built":       {"internal/pgtest/scratch"},
+	"internal/pgtest/cache":       {"internal/pgtest/scratch"},
+	"internal/pgtest/chance":      {},
+	"internal/pgtest/cluster":     {"pgdata", "internal/pgtest/cache", "internal/pgtest/dirtree", "internal/pgtest/lockfile", "internal/pgtest/process", "internal/pgtest/scratch"},
+	"internal/pgtest/console":     {},
+	"internal/pgtest/dirtree":     {},
+	"internal/pgtest/download":    {"internal/pgtest/built", "internal/pgtest/cache", "internal/pgtest/lockfile", "internal/pgtest/process", "internal/pgtest/scratch"},
+	"internal/pgtest/lockfile":    {},
+	"internal/pgtest/process":     {},
+	"internal/pgtest/proxy":       {"internal/pgtest/cluster"},
+	"internal/pgtest/rogueserver": {},
+	"internal/pgtest/scratch":     {"internal/pgtest/lockfile"},
+	"internal/pgtest/servers":     {"pgdata", "internal/pgtest/cluster", "internal/pgtest/download"},
+	"internal/pgtest/smalldisk":   {},
+	"internal/pgtest/unprivileged": {
+		"internal/pgtest/built", "internal/pgtest/cache", "internal/pgtest/console", "internal/pgtest/dirtree", "internal/pgtest/process",
+		"internal/pgtest/scratch", "internal/pgtest/servers", "internal/pgtest/smalldisk",
+	},
 
 	"packaging/archive": {},
 
-	"internal/pgtest/makeclusters": {"pgdata", "lost/rows/export", "rewind", "source", "internal/fixture", "internal/pgtest"},
+	"testdata/makeclusters": {
+		"pgdata", "lost/rows/export", "rewind", "source", "internal/savedcluster", "internal/pgtest/cluster", "internal/pgtest/download",
+		"internal/pgtest/scratch", "internal/pgtest/servers", "internal/pgtest/unprivileged",
+	},
 
-	"internal/trial":           {"pgdata", "controlfile", "rewind", "source", "source/pgsource", "internal/page", "internal/pgtest"},
-	"internal/trial/sides":     {}, // tests only, as the others
-	"internal/trial/wal":       {},
-	"internal/trial/files":     {},
-	"internal/trial/rows":      {},
-	"internal/trial/recovery":  {},
-	"internal/trial/resync":    {},
-	"internal/trial/histories": {},
-	"internal/trial/whole":     {},
+	"internal/endtoend": {
+		"pgdata", "controlfile", "rewind", "source", "source/pgsource", "internal/page", "internal/pgtest", "internal/pgtest/chance",
+		"internal/pgtest/cluster", "internal/pgtest/dirtree",
+	},
+	"internal/endtoend/sides":     {}, // tests only, as the others
+	"internal/endtoend/wal":       {},
+	"internal/endtoend/files":     {},
+	"internal/endtoend/rows":      {},
+	"internal/endtoend/recovery":  {},
+	"internal/endtoend/resync":    {},
+	"internal/endtoend/histories": {},
+	"internal/endtoend/whole":     {},
 }
 
 // mayDependOn lists which modules of others a package may pull in, itself or
@@ -110,13 +144,17 @@ var mayDependOn = map[string][]string{
 		"github.com/jackc/", "golang.org/x/text",
 		"golang.org/x/term", "golang.org/x/sys",
 	},
-	"internal/pgtest": nil, // for tests, the demo and the benchmark: anything
-	"internal/rogue":  nil,
-	"demo":            nil,
-	"bench":           nil,
-
-	"internal/pgtest/makeclusters": nil,
-	"internal/trial":               nil,
+	// For tests, the demonstration and the benchmark: anything.
+	"internal/endtoend":            nil,
+	"internal/pgtest":              nil,
+	"internal/pgtest/cluster":      nil,
+	"internal/pgtest/proxy":        nil,
+	"internal/pgtest/rogueserver":  nil,
+	"internal/pgtest/servers":      nil,
+	"internal/pgtest/unprivileged": nil,
+	"testdata/makeclusters":        nil,
+	"demo":                         nil,
+	"bench":                        nil,
 }
 
 func goList(t *testing.T, format string, args ...string) []string {
@@ -127,7 +165,7 @@ func goList(t *testing.T, format string, args ...string) []string {
 }
 
 func TestPackagesImportOnlyWhatTheArchitectureAllows(t *testing.T) {
-	for _, line := range goList(t, `{{.ImportPath}} {{join .Imports " "}}`, "./...") {
+	for _, line := range goList(t, `{{.ImportPath}} {{join .Imports " "}}`, "./...", "./testdata/makeclusters") {
 		importPath, imports, _ := strings.Cut(line, " ")
 		name, ours := strings.CutPrefix(importPath, module)
 		if !ours {

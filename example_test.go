@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 )
 
 // TestAProgramOutsideTheModuleRewinds builds examples/failback, which sees of the
@@ -25,7 +25,7 @@ func TestAProgramOutsideTheModuleRewinds(t *testing.T) {
 
 	restore := func(cluster, side string) string {
 		dir := filepath.Join(t.TempDir(), side)
-		require.NoError(t, fixture.Restore(filepath.Join("testdata", "clusters", cluster, side), dir))
+		require.NoError(t, savedcluster.Restore(filepath.Join("testdata", "clusters", cluster, side), dir))
 		return dir
 	}
 	target, source := restore("18-basic", "target"), restore("18-basic", "source")
@@ -109,8 +109,8 @@ func TestAProgramOutsideTheModuleResyncs(t *testing.T) {
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	target, source := filepath.Join(t.TempDir(), "target"), filepath.Join(t.TempDir(), "source")
-	require.NoError(t, fixture.Restore(filepath.Join("testdata", "clusters", "18-basic", "target"), target))
-	require.NoError(t, fixture.Restore(filepath.Join("testdata", "clusters", "18-basic", "source"), source))
+	require.NoError(t, savedcluster.Restore(filepath.Join("testdata", "clusters", "18-basic", "target"), target))
+	require.NoError(t, savedcluster.Restore(filepath.Join("testdata", "clusters", "18-basic", "source"), source))
 	require.NoError(t, os.Remove(filepath.Join(target, "pg_wal", "00000001000000000000000B")))
 	for _, c := range []struct {
 		name   string
@@ -148,7 +148,7 @@ func TestAProgramOutsideTheModuleExportsMetrics(t *testing.T) {
 	dirs := map[string]string{}
 	for _, side := range []string{"18-basic/target", "18-basic/source", "17-basic/source"} {
 		dirs[side] = filepath.Join(t.TempDir(), "data")
-		require.NoError(t, fixture.Restore(filepath.Join("testdata", "clusters", filepath.FromSlash(side)), dirs[side]))
+		require.NoError(t, savedcluster.Restore(filepath.Join("testdata", "clusters", filepath.FromSlash(side)), dirs[side]))
 	}
 	metrics := filepath.Join(t.TempDir(), "rewind.prom")
 	for _, c := range []struct {

@@ -5,15 +5,16 @@ import (
 	"time"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
+	"github.com/gorewind/gorewind/internal/pgtest/proxy"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
 // changed builds a target of whose blocks one in every so many has changed since
 // the divergence, to the given size in all. It writes no page images, so that
 // the time is that of the copying.
-func changed(every int, finish func(t *scope, p *pair)) func(*scope, *pgtest.Installation, int64) *pair {
-	return func(t *scope, in *pgtest.Installation, size int64) *pair {
+func changed(every int, finish func(t *scope, p *pair)) func(*scope, *cluster.Installation, int64) *pair {
+	return func(t *scope, in *cluster.Installation, size int64) *pair {
 		old := primary(t, in, nil)
 		blocks(t, old, size*mb*int64(every))
 		p := split(t, old, func() {}, func() {
@@ -69,7 +70,7 @@ var farGoals = []goal{
 
 // farAway puts a network with a round trip of 10 ms before the source.
 func farAway(t *scope, p *pair) {
-	proxy := p.source.Proxy(t)
+	proxy := proxy.Before(t, p.source)
 	proxy.Delay(5 * time.Millisecond)
 	p.sourceArgs = []string{"--source-server=" + proxy.ConnString("postgres", "postgres")}
 }
@@ -78,7 +79,7 @@ func farAway(t *scope, p *pair) {
 var stoppedSource = &scenario{
 	name: "L", about: "of changed blocks in one run, from a stopped local source", unit: "MB", small: 400, full: 2000,
 	build: changed(1, func(t *scope, p *pair) {
-		p.source.Stop(t, pgtest.Fast)
+		p.source.Stop(t, cluster.Fast)
 		p.stopped, p.sourceArgs = true, []string{"--source-pgdata=" + p.source.Dir}
 	}),
 	contestants: whoRewinds,

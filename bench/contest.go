@@ -7,13 +7,13 @@ import (
 	"regexp"
 	"strconv"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 	document "github.com/gorewind/gorewind/report"
 )
 
 // tools are the programs that compete.
 type tools struct {
-	in       *pgtest.Installation
+	in       *cluster.Installation
 	gorewind string
 }
 
@@ -34,7 +34,7 @@ type contest struct {
 }
 
 // fresh is a copy of the target that nobody has rewound.
-func (c *contest) fresh() *pgtest.Cluster {
+func (c *contest) fresh() *cluster.Cluster {
 	if c.replica == nil {
 		c.replica = newReplica(c.t, c.target)
 	}
@@ -127,7 +127,7 @@ func (c *contest) compete(one contestant) sample {
 }
 
 // start runs a contestant when no earlier writes disturb it.
-func (c *contest) start(one contestant, target *pgtest.Cluster) (sample, string) {
+func (c *contest) start(one contestant, target *cluster.Cluster) (sample, string) {
 	args := append([]string{}, one.options...)
 	if one.rewinds() {
 		args = append(append(args, "--target-pgdata="+target.Dir), c.sourceArgs...)
@@ -148,7 +148,7 @@ func (c *contest) start(one contestant, target *pgtest.Cluster) (sample, string)
 func (c *contest) planned(one contestant) (read, fetched int64) {
 	args := append([]string{"--dry-run", "--format=json", "--target-pgdata=" + c.target.Dir}, one.options...)
 	cmd := exec.Command(c.path(one.program), append(args, c.sourceArgs...)...)
-	cmd.Env = append(pgtest.Env(), one.env...)
+	cmd.Env = append(cluster.Env(), one.env...)
 	out, err := cmd.Output()
 	c.t.must(err)
 	var d document.Document
@@ -172,7 +172,7 @@ func (c *contest) check(one contestant) (fetched int64) {
 	}
 	if c.stopped {
 		c.source.Start(c.t)
-		defer c.source.Stop(c.t, pgtest.Fast)
+		defer c.source.Stop(c.t, cluster.Fast)
 	}
 	target.MakeStandbyOf(c.t, c.source)
 	target.Start(c.t)
@@ -181,6 +181,6 @@ func (c *contest) check(one contestant) (fetched int64) {
 	if diff := compare(contents(c.t, c.source), contents(c.t, target)); diff != "" {
 		c.t.Fatalf("%s: source and target differ: %s", one.name, diff)
 	}
-	target.Stop(c.t, pgtest.Fast)
+	target.Stop(c.t, cluster.Fast)
 	return fetched
 }

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
 // sample is what one run of a program took.
@@ -46,7 +46,7 @@ func timed(path string, args, env []string) (s sample, printed string, err error
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
 	var out bytes.Buffer
-	cmd.Env, cmd.Stdout, cmd.Stderr = append(pgtest.Env(), env...), &out, &out
+	cmd.Env, cmd.Stdout, cmd.Stderr = append(cluster.Env(), env...), &out, &out
 	before := ownPeak()
 	begun := time.Now()
 	if err := cmd.Start(); err != nil {

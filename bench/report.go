@@ -9,7 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
 // report is all results. It is what the JSON file holds: times in seconds,
@@ -61,7 +61,7 @@ type point struct {
 	Peak       int64   `json:"peak_rss"`
 }
 
-func newReport(in *pgtest.Installation, s *settings) *report {
+func newReport(in *cluster.Installation, s *settings) *report {
 	return &report{Machine: machine(), PostgreSQL: in.Full, Scale: s.scale, Runs: s.runs}
 }
 

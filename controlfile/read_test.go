@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -101,7 +101,7 @@ func restored(cluster, side string) (dir string, remove func()) {
 		panic(err)
 	}
 	dir = filepath.Join(temp, "data")
-	if err := fixture.RestoreStored(filepath.Join("..", "testdata", "clusters", cluster, side), dir); err != nil {
+	if err := savedcluster.RestoreStored(filepath.Join("..", "testdata", "clusters", cluster, side), dir); err != nil {
 		panic(err)
 	}
 	return dir, func() { _ = os.RemoveAll(temp) }

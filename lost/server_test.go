@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
 	"github.com/gorewind/gorewind/lost"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
@@ -193,7 +194,7 @@ var dumpedXact = regexp.MustCompile(`(?m)tx: +(\d+), lsn: ([0-9A-F/]+), .* desc:
 // compareWithPgWaldump holds the numbers against those of the major's own
 // pg_waldump, where there is one.
 func compareWithPgWaldump(t *testing.T, in *pgtest.Installation, dir string, fork, end pgdata.LSN, got *lost.Lost) {
-	ins, _ := pgtest.Genuine(t.Context())
+	ins, _ := servers.Genuine(t.Context())
 	i := slices.IndexFunc(ins, func(g *pgtest.Installation) bool { return g.Version == in.Version })
 	if i < 0 {
 		t.Logf("no pg_waldump of %s to compare with", in.Version)

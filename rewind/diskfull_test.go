@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/filemap"
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/smalldisk"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
 	"github.com/gorewind/gorewind/pgdata"
@@ -37,7 +37,7 @@ func (f filler) grow(t *testing.T, leave int64) {
 
 // TestFullDisk fills the target's file system at the worst moments.
 func TestFullDisk(t *testing.T) {
-	small, missing := pgtest.SmallDisk(t)
+	small, missing := smalldisk.Dir(t)
 	if small == "" {
 		t.Skip(missing)
 	}

@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
 )
@@ -19,7 +19,7 @@ func exampleClusters() (target, newPrimary string, remove func()) {
 	}
 	target, newPrimary = filepath.Join(dir, "target"), filepath.Join(dir, "source")
 	for _, name := range []string{"target", "source"} {
-		if err := fixture.Restore(filepath.Join("..", "testdata", "clusters", "18-basic", name), filepath.Join(dir, name)); err != nil {
+		if err := savedcluster.Restore(filepath.Join("..", "testdata", "clusters", "18-basic", name), filepath.Join(dir, name)); err != nil {
 			panic(err)
 		}
 	}

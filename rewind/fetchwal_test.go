@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/trial"
+	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -77,7 +77,7 @@ func TestAFunctionOfTheCallerBringsWALBack(t *testing.T) {
 				s := &store{t: t, dir: p.archived(dir, name)}
 				p.configure(c.conf)
 				opts := rewind.Options{
-					TargetDir: p.target, Source: trial.OpenDir(t, p.source), NoSync: true, RestoreTargetWAL: !c.any, Resync: c.resync,
+					TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), NoSync: true, RestoreTargetWAL: !c.any, Resync: c.resync,
 					FetchWAL: s.fetch, ArchivePause: time.Millisecond,
 				}
 				r, err := rewind.Prepare(t.Context(), opts)
@@ -116,7 +116,7 @@ func TestWhatAFunctionSaysDecidesWhatIsToBeDone(t *testing.T) {
 			p.configure("")
 			before := treeOf(t, p.target)
 			_, err := rewind.Prepare(t.Context(), rewind.Options{
-				TargetDir: p.target, Source: trial.OpenDir(t, p.source), NoSync: true, RestoreTargetWAL: true,
+				TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), NoSync: true, RestoreTargetWAL: true,
 				FetchWAL: s.fetch, ArchiveAttempts: c.attempts, ArchivePause: time.Nanosecond,
 			})
 			var failed *rewind.Error
@@ -166,7 +166,7 @@ func TestAFunctionIsAskedForHistoriesOfNewerTimelines(t *testing.T) {
 				require.NoError(t, os.WriteFile(filepath.Join(s.dir, newer), []byte(h), 0o600))
 			}
 			opts := rewind.Options{
-				TargetDir: p.target, Source: trial.OpenDir(t, p.source), NoSync: true, FetchWAL: s.fetch, ArchivePause: time.Nanosecond,
+				TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), NoSync: true, FetchWAL: s.fetch, ArchivePause: time.Nanosecond,
 				Keep: []string{"@config"}, PrimaryConnInfo: "host=x",
 			}
 			r, err := rewind.Prepare(t.Context(), opts)

@@ -20,8 +20,8 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
-	"github.com/gorewind/gorewind/internal/fixture"
-	"github.com/gorewind/gorewind/internal/trial"
+	"github.com/gorewind/gorewind/internal/endtoend"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -42,9 +42,9 @@ func restoreBoth(t *testing.T, dir string) (target, src string, r *rewind.Rewind
 	t.Helper()
 	temp := t.TempDir()
 	target, src = filepath.Join(temp, "target"), filepath.Join(temp, "source")
-	require.NoError(t, fixture.Restore(filepath.Join(dir, "target"), target))
-	require.NoError(t, fixture.Restore(filepath.Join(dir, "source"), src))
-	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target, Source: trial.OpenDir(t, src), NoSync: true})
+	require.NoError(t, savedcluster.Restore(filepath.Join(dir, "target"), target))
+	require.NoError(t, savedcluster.Restore(filepath.Join(dir, "source"), src))
+	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target, Source: endtoend.OpenDir(t, src), NoSync: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, r.Close()) })
 	return target, src, r
@@ -182,7 +182,7 @@ func resultText(t *testing.T, p *rewind.Plan, target, src string, begun time.Tim
 func listing(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for f, err := range trial.OpenDir(t, dir).Files(t.Context()) {
+	for f, err := range endtoend.OpenDir(t, dir).Files(t.Context()) {
 		require.NoError(t, err)
 		all[f.Path] = fmt.Sprintf("%s of %d bytes", f.Type, f.Size)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/dirtree"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -417,7 +417,7 @@ func TestALyingSourceReachesNothingOutside(t *testing.T) {
 			defer func() { _ = honest.Close() }()
 			l := &liar{Source: honest, reads: map[string]int{}}
 			c.tell(l, p, canary)
-			outside := func() pgtest.Tree { return treeOf(t, p.home).Without(isTarget) }
+			outside := func() dirtree.Tree { return treeOf(t, p.home).Without(isTarget) }
 			before, target := outside(), treeOf(t, p.target)
 
 			r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: l, NoSync: true})

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/chance"
 	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
@@ -25,7 +26,7 @@ import (
 
 // torture, if not zero, makes the tests of this package try everything instead
 // of a sample, and what they do at random so many times as often: see make torture.
-var torture = pgtest.Torture()
+var torture = chance.Torture()
 
 // scenario is a rewind that is disturbed.
 type scenario struct {

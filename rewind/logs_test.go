@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/trial"
+	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -42,7 +42,7 @@ func TestRecordsHaveAttributesAndAreFew(t *testing.T) {
 		p := restorePair(t, "18", "basic")
 		var log records
 		r, err := rewind.Prepare(t.Context(), rewind.Options{
-			TargetDir: p.target, Source: trial.OpenDir(t, p.source), NoSync: true, Resync: resync, Logger: slog.New(&log),
+			TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), NoSync: true, Resync: resync, Logger: slog.New(&log),
 		})
 		require.NoError(t, err)
 		require.NoError(t, r.Apply(t.Context()))

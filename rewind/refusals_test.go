@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/internal/fixture"
 	"github.com/gorewind/gorewind/internal/poison"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -62,13 +62,13 @@ func restoreSmall(t *testing.T, from, to string) {
 	entries, err := os.ReadDir(from)
 	require.NoError(t, err)
 	for _, e := range entries {
-		if e.Name() != fixture.ListingName {
+		if e.Name() != savedcluster.ListingName {
 			require.NoError(t, os.Symlink(filepath.Join(from, e.Name()), filepath.Join(small, e.Name())))
 		}
 	}
-	listing := catalog.ReplaceAllString(readText(t, filepath.Join(from, fixture.ListingName)), "")
-	require.NoError(t, os.WriteFile(filepath.Join(small, fixture.ListingName), []byte(listing), 0o600))
-	require.NoError(t, fixture.Restore(small, to))
+	listing := catalog.ReplaceAllString(readText(t, filepath.Join(from, savedcluster.ListingName)), "")
+	require.NoError(t, os.WriteFile(filepath.Join(small, savedcluster.ListingName), []byte(listing), 0o600))
+	require.NoError(t, savedcluster.Restore(small, to))
 }
 
 func (p *pair) wal(dir, name string) string { return filepath.Join(dir, p.version.WALDir, name) }

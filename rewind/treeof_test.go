@@ -8,11 +8,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/dirtree"
 )
 
 // treeOf describes a directory, also what nobody may read.
-func treeOf(t *testing.T, dir string) pgtest.Tree {
+func treeOf(t *testing.T, dir string) dirtree.Tree {
 	t.Helper()
 	type locked struct {
 		name string
@@ -34,7 +34,7 @@ func treeOf(t *testing.T, dir string) pgtest.Tree {
 			return nil
 		})
 	}
-	tree, err := pgtest.ComputeTree(dir)
+	tree, err := dirtree.Read(dir)
 	require.NoError(t, err)
 	return tree
 }

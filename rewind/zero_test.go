@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/trial"
+	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -28,7 +28,7 @@ func TestZeroValuesAreErrorsAndNoPanics(t *testing.T) {
 		"lost rows of no one": func() error { _, err := rewind.FindLostRows(t.Context(), rewind.LostRowsOptions{}); return err },
 		"applying what is closed": func() error {
 			p := restorePair(t, "18", "basic")
-			r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: trial.OpenDir(t, p.source)})
+			r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source)})
 			require.NoError(t, err)
 			require.NoError(t, r.Close())
 			return r.Apply(t.Context())

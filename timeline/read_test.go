@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/timeline"
 )
@@ -19,7 +19,7 @@ import (
 // restored makes a data directory of one side of a fixture in dir.
 func restored(dir, cluster, side string) (string, error) {
 	to := filepath.Join(dir, side)
-	return to, fixture.RestoreStored(filepath.Join("..", "testdata", "clusters", cluster, side), to)
+	return to, savedcluster.RestoreStored(filepath.Join("..", "testdata", "clusters", cluster, side), to)
 }
 
 func TestADirectorysHistoryIsRead(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -60,7 +60,7 @@ func dataDir(cluster string) (dir string, remove func()) {
 		log.Fatal(err)
 	}
 	dir = filepath.Join(temp, "data")
-	if err := fixture.RestoreStored(filepath.Join("..", "testdata", "clusters", cluster, "target"), dir); err != nil {
+	if err := savedcluster.RestoreStored(filepath.Join("..", "testdata", "clusters", cluster, "target"), dir); err != nil {
 		log.Fatal(err)
 	}
 	return dir, func() { _ = os.RemoveAll(temp) }

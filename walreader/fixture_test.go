@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/lost"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/timeline"
@@ -41,7 +41,7 @@ func (w fixtureWAL) end(t *testing.T) pgdata.LSN {
 
 func restoreWAL(t *testing.T, from string) fixtureWAL {
 	w := fixtureWAL{dir: filepath.Join(t.TempDir(), filepath.Base(from))}
-	require.NoError(t, fixture.RestoreStored(from, w.dir))
+	require.NoError(t, savedcluster.RestoreStored(from, w.dir))
 	var err error
 	w.Dir, err = walreader.OpenDir(w.dir)
 	require.NoError(t, err)
@@ -86,8 +86,8 @@ func TestFixturesAreReadToTheirEnd(t *testing.T) {
 	eachFixture(t, func(t *testing.T, dir string) {
 		w := restoreWAL(t, filepath.Join(dir, "target"))
 		var (
-			tally       fixture.Tally // of what the cluster's files depend on
-			last        pgdata.LSN    // where that ends
+			tally       savedcluster.Tally // of what the cluster's files depend on
+			last        pgdata.LSN         // where that ends
 			overwriting string
 			ending      error
 			from, end   = w.firstRecord(t, filepath.Join(dir, "target")), w.end(t)
@@ -106,9 +106,9 @@ func TestFixturesAreReadToTheirEnd(t *testing.T) {
 			last = rec.End
 			blocks := ""
 			for _, b := range rec.Blocks {
-				blocks += fixture.BlockText(b.ID, b.Locator, b.Fork, b.Block, b.HasImage)
+				blocks += savedcluster.BlockText(b.ID, b.Locator, b.Fork, b.Block, b.HasImage)
 			}
-			tally.Add(fixture.Record{
+			tally.Add(savedcluster.Record{
 				Rmgr: walreader.RmgrName(rec.Rmgr), Length: rec.Length, XID: rec.XID, LSN: rec.LSN, Prev: rec.Prev, Blocks: blocks,
 			})
 			if rec.Rmgr == 0 && rec.Info&0xF0 == 0xD0 { // OVERWRITE_CONTRECORD

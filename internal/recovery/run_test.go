@@ -15,9 +15,9 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/datadir"
-	"github.com/gorewind/gorewind/internal/fixture"
 	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/internal/recovery"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -25,7 +25,7 @@ import (
 func cluster(t *testing.T, name string, edit func(*controlfile.Fields)) *datadir.Dir {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
-	require.NoError(t, fixture.RestoreStored(filepath.Join("..", "..", "testdata", "clusters", name, "target"), dir))
+	require.NoError(t, savedcluster.RestoreStored(filepath.Join("..", "..", "testdata", "clusters", name, "target"), dir))
 	change(t, dir, edit)
 	return open(t, dir)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/proxy"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
@@ -81,7 +82,7 @@ func TestADeadHostDoesNotTakeTheTimeOfTheOthers(t *testing.T) {
 	onMajors(t, func(t *testing.T, in *pgtest.Installation) {
 		c := in.InitCluster(t, pgtest.Options{})
 		c.Start(t)
-		dead, alive := c.Proxy(t), c.Proxy(t)
+		dead, alive := proxy.Before(t, c), proxy.Before(t, c)
 		dead.Stall(true)
 		j, log := newJournal()
 		hosts := fmt.Sprintf("host=127.0.0.1,127.0.0.1 port=%d,%d user=postgres dbname=postgres sslmode=disable", dead.Port(), alive.Port())
@@ -97,7 +98,7 @@ func TestADeadHostDoesNotTakeTheTimeOfTheOthers(t *testing.T) {
 			alive.Stall(true)
 			_, err := pgsource.Open(t.Context(), hosts, pgsource.Options{Timeout: 500 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
 			require.ErrorIs(t, err, source.ErrUnavailable)
-			for _, p := range []*pgtest.Proxy{dead, alive} {
+			for _, p := range []*proxy.Proxy{dead, alive} {
 				assert.Contains(t, err.Error(), fmt.Sprintf("server on 127.0.0.1:%d: nothing came from the server for 2", p.Port()))
 			}
 		})

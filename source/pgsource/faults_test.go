@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
@@ -30,7 +31,7 @@ func onMajors(t *testing.T, fn func(t *testing.T, in *pgtest.Installation), majo
 	for _, major := range majors {
 		t.Run(major, func(t *testing.T) {
 			t.Parallel()
-			in, err := pgtest.Major(t.Context(), major)
+			in, err := servers.Major(t.Context(), major)
 			if err != nil {
 				t.Skipf("PostgreSQL %s is not to be had: %v", major, err)
 			}

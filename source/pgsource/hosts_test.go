@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
@@ -132,7 +133,7 @@ func testLibpqOnly(t *testing.T, c *pgtest.Cluster) {
 
 // TestTheEnvironment is not for parallel tests.
 func TestTheEnvironment(t *testing.T) {
-	in, err := pgtest.Major(t.Context(), "17")
+	in, err := servers.Major(t.Context(), "17")
 	if err != nil {
 		t.Skipf("PostgreSQL 17 is not to be had: %v", err)
 	}

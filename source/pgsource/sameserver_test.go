@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/proxy"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
@@ -43,7 +44,7 @@ func twins(t *testing.T, in *pgtest.Installation) (one, other *pgtest.Cluster) {
 func TestTwinsBehindOneAddress(t *testing.T) {
 	onMajors(t, func(t *testing.T, in *pgtest.Installation) {
 		one, other := twins(t, in)
-		p := one.Proxy(t)
+		p := proxy.Before(t, one)
 		conninfo := p.ConnString("postgres", "postgres")
 		content := bytes.Repeat([]byte("one"), 20<<20)
 		require.NoError(t, os.WriteFile(filepath.Join(one.Dir, "large"), content, 0o600))
