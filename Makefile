@@ -11,6 +11,9 @@ LDFLAGS = -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 BINARY ?= bin/gorewind
 DIST ?= dist
 
+# Modules of their own: nobody who imports gorewind needs what they need.
+MODULES = examples/failback examples/resync examples/metrics internal/pgtest/download/embedded internal/schemacheck/genuine
+
 TORTURE ?= 20
 TORTURETIME ?= 60m
 
@@ -18,7 +21,7 @@ SCALE ?= small
 MAJOR ?= 15
 BENCHFLAGS ?=
 
-.PHONY: all build dist demo test torture race lint cross fuzz bench gobench
+.PHONY: all build dist demo test torture race lint apidiff cross fuzz bench gobench
 all: build
 
 build: ## one static binary: bin/gorewind
@@ -36,16 +39,18 @@ test: ## everything, on real servers of every major
 torture: ## every instant and every death, not only a sample, power cuts, kills histories and flipped bits TORTURE times as often; no longer than TORTURETIME a package
 	GOREWIND_TORTURE=$(TORTURE) go test ./source/pgsource -run 'TestASourceThatAttacks' -v -count 1 -timeout $(TORTURETIME)
 	GOREWIND_TORTURE=$(TORTURE) go test ./rewind -run 'TestEvery|TestKilled|TestFullDisk|TestFlippedBits' -v -count 1 -timeout $(TORTURETIME)
-	GOREWIND_TORTURE=$(TORTURE) go test ./internal/trial/... -v -count 1 -timeout $(TORTURETIME)
+	GOREWIND_TORTURE=$(TORTURE) go test ./internal/endtoend/... -v -count 1 -timeout $(TORTURETIME)
 
 race: ## with the race detector (needs a C compiler), on the oldest and the newest major; not the situations, which differ in what servers did
-	CGO_ENABLED=1 GOREWIND_TEST_MAJORS=9.6,18 go test -race -timeout 20m $$(go list ./... | grep -vE 'trial/(sides|wal|files|recovery)$$')
+	CGO_ENABLED=1 GOREWIND_TEST_MAJORS=9.6,18 go test -race -timeout 20m $$(go list ./... | grep -vE 'endtoend/(sides|wal|files|recovery)$$')
 
 lint: ## formatting, vet, linters
-	go vet ./...
-	go run $(GOLANGCI) run ./...
-	cd examples/failback && go vet ./... && go run $(GOLANGCI) run ./...
-	cd examples/resync && go vet ./... && go run $(GOLANGCI) run ./...
+	go vet ./... ./testdata/makeclusters
+	go run $(GOLANGCI) run ./... ./testdata/makeclusters
+	@for m in $(MODULES); do echo $$m; (cd $$m && go vet ./... && go run $(GOLANGCI) run ./...) || exit 1; done
+
+apidiff: ## what of the API is no longer as it was since BASE, the last release by default; breaks must be in the changelog
+	.ci/apidiff $(BASE)
 
 cross: ## builds for every platform
 	@for p in $(PLATFORMS); do echo $$p; \

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/source"
+	"github.com/gorewind/gorewind/walreader"
 )
 
 const module = "github.com/gorewind/gorewind/"
@@ -19,58 +23,99 @@ const module = "github.com/gorewind/gorewind/"
 // mayImport lists, for every package, which of our own it may import directly.
 // ARCHITECTURE.md says why.
 var mayImport = map[string][]string{
-	"pgdata":                            {},
-	"controlfile":                       {"pgdata"},
-	"timeline":                          {"pgdata"},
-	"walreader":                         {"pgdata"},
-	"heap":                              {"pgdata"},
-	"heap/types":                        {"heap"},
-	"heap/heapwal":                      {"pgdata", "walreader", "heap", "internal/xidset"},
-	"catalog":                           {"pgdata", "heap", "heap/types"},
-	"internal/xidset":                   {},
-	"lost":                              {"pgdata", "walreader", "heap/heapwal", "internal/xidset"},
-	"lost/rows":                         {"pgdata", "walreader", "heap", "heap/types", "heap/heapwal", "catalog", "internal/xidset"},
-	"lost/rows/export":                  {"lost/rows"},
-	"filemap":                           {"pgdata"},
-	"internal/page":                     {"pgdata"},
-	"internal/plain":                    {},
-	"internal/datadir":                  {"pgdata"},
-	"internal/pgconf":                   {"pgdata", "internal/datadir"},
-	"internal/archive":                  {"pgdata", "timeline", "internal/datadir"},
-	"internal/recovery":                 {"pgdata", "controlfile", "filemap", "internal/datadir"},
-	"source":                            {"pgdata", "internal/datadir"},
-	"source/pgsource":                   {"pgdata", "source", "source/pgsource/internal/conninfo", "internal/plain"},
-	"source/pgsource/internal/conninfo": {},
-	"internal/target":                   {"pgdata", "controlfile", "filemap", "internal/datadir"},
-	"internal/target/faultdisk":         {"internal/target"},
-	"report":                            {"internal/plain"},
-	"report/html":                       {"report"},
+	"pgdata":                    {},
+	"controlfile":               {"pgdata", "internal/regular"},
+	"timeline":                  {"pgdata", "controlfile", "internal/regular"},
+	"walreader":                 {"pgdata", "controlfile", "timeline", "internal/regular"},
+	"heap":                      {"pgdata"},
+	"heap/types":                {"heap"},
+	"heap/heapwal":              {"pgdata", "walreader", "heap", "internal/xidset"},
+	"catalog":                   {"pgdata", "heap", "heap/types"},
+	"internal/xidset":           {},
+	"lost":                      {"pgdata", "walreader", "heap/heapwal", "internal/xidset"},
+	"lost/rows":                 {"pgdata", "walreader", "heap", "heap/types", "heap/heapwal", "catalog", "internal/xidset"},
+	"lost/rows/export":          {"lost/rows"},
+	"filemap":                   {"pgdata"},
+	"internal/page":             {"pgdata"},
+	"internal/plain":            {},
+	"internal/regular":          {},
+	"internal/seam":             {},
+	"internal/poison":           {"pgdata", "controlfile"},
+	"internal/datadir":          {"pgdata", "internal/regular"},
+	"internal/pgconf":           {"pgdata", "internal/datadir", "internal/regular", "internal/libpq/conninfo"},
+	"internal/archive":          {"pgdata", "timeline", "internal/datadir", "internal/regular"},
+	"internal/recovery":         {"pgdata", "controlfile", "filemap", "internal/datadir", "internal/poison"},
+	"source":                    {"pgdata", "internal/datadir"},
+	"source/pgsource":           {"pgdata", "source", "internal/libpq", "internal/libpq/conninfo", "internal/plain"},
+	"internal/libpq":            {"source", "internal/libpq/conninfo", "internal/plain"},
+	"internal/libpq/conninfo":   {},
+	"internal/target":           {"pgdata", "controlfile", "filemap", "internal/datadir", "internal/poison", "internal/regular"},
+	"internal/target/faultdisk": {"internal/target"},
+	"report":                    {"internal/plain"},
+	"report/html":               {"report"},
 	"rewind": {
 		"pgdata", "controlfile", "timeline", "walreader", "lost", "lost/rows", "lost/rows/export", "filemap", "source", "report",
-		"internal/datadir", "internal/page", "internal/xidset", "internal/target", "internal/pgconf", "internal/archive", "internal/recovery",
+		"internal/datadir", "internal/regular", "internal/page", "internal/plain", "internal/poison", "internal/seam", "internal/xidset", "internal/target", "internal/pgconf", "internal/archive", "internal/recovery",
 	},
-	"cmd/gorewind":     {"pgdata", "lost/rows/export", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt", "internal/plain"},
-	"internal/getopt":  {},
-	"internal/fixture": {"pgdata"},
-	"internal/pgtest":  {"pgdata"},
-	"internal/rogue":   {},
-	"internal/waltest": {"pgdata", "walreader"},
-	"demo":             {"pgdata", "internal/page", "internal/pgtest"},
-	"bench":            {"pgdata", "controlfile", "source", "source/pgsource", "internal/pgtest"},
+	"cmd/gorewind": {"pgdata", "lost/rows/export", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt", "internal/plain"},
+	"rewindtest": {
+		"pgdata", "controlfile", "walreader", "source", "rewind", "internal/page", "internal/regular", "internal/seam", "internal/waltest",
+	},
+	"internal/getopt":       {},
+	"internal/savedcluster": {"pgdata"},
+	"internal/schemacheck":  {},
+	"internal/waltest":      {"pgdata", "walreader"},
+	"demo": {
+		"pgdata", "internal/page", "internal/pgtest/built", "internal/pgtest/cluster", "internal/pgtest/scratch", "internal/pgtest/servers",
+		"internal/pgtest/unprivileged",
+	},
+	"bench": {
+		"pgdata", "controlfile", "source", "source/pgsource", "report", "internal/pgtest/built", "internal/pgtest/cluster", "internal/pgtest/proxy",
+		"internal/pgtest/scratch", "internal/pgtest/servers", "internal/pgtest/unprivileged",
+	},
+
+	"internal/pgtest": {
+		"internal/pgtest/cluster", "internal/pgtest/console", "internal/pgtest/download", "internal/pgtest/process", "internal/pgtest/scratch",
+		"internal/pgtest/servers", "internal/pgtest/unprivileged",
+	},
+	"internal/pgtest/built":       {"internal/pgtest/scratch"},
+	"internal/pgtest/cache":       {"internal/pgtest/scratch"},
+	"internal/pgtest/chance":      {},
+	"internal/pgtest/cluster":     {"pgdata", "internal/pgtest/cache", "internal/pgtest/dirtree", "internal/pgtest/lockfile", "internal/pgtest/process", "internal/pgtest/scratch"},
+	"internal/pgtest/console":     {},
+	"internal/pgtest/dirtree":     {},
+	"internal/pgtest/download":    {"internal/pgtest/built", "internal/pgtest/cache", "internal/pgtest/lockfile", "internal/pgtest/process", "internal/pgtest/scratch"},
+	"internal/pgtest/lockfile":    {},
+	"internal/pgtest/process":     {},
+	"internal/pgtest/proxy":       {"internal/pgtest/cluster"},
+	"internal/pgtest/rogueserver": {},
+	"internal/pgtest/scratch":     {"internal/pgtest/lockfile"},
+	"internal/pgtest/servers":     {"pgdata", "internal/pgtest/cluster", "internal/pgtest/download"},
+	"internal/pgtest/smalldisk":   {},
+	"internal/pgtest/unprivileged": {
+		"internal/pgtest/built", "internal/pgtest/cache", "internal/pgtest/console", "internal/pgtest/dirtree", "internal/pgtest/process",
+		"internal/pgtest/scratch", "internal/pgtest/servers", "internal/pgtest/smalldisk",
+	},
 
 	"packaging/archive": {},
 
-	"internal/pgtest/makeclusters": {"pgdata", "lost/rows/export", "rewind", "source", "internal/fixture", "internal/pgtest"},
+	"testdata/makeclusters": {
+		"pgdata", "lost/rows/export", "rewind", "source", "internal/savedcluster", "internal/pgtest/cluster", "internal/pgtest/download",
+		"internal/pgtest/scratch", "internal/pgtest/servers", "internal/pgtest/unprivileged",
+	},
 
-	"internal/trial":           {"pgdata", "controlfile", "rewind", "source", "source/pgsource", "internal/page", "internal/pgtest"},
-	"internal/trial/sides":     {}, // tests only, as the others
-	"internal/trial/wal":       {},
-	"internal/trial/files":     {},
-	"internal/trial/rows":      {},
-	"internal/trial/recovery":  {},
-	"internal/trial/resync":    {},
-	"internal/trial/histories": {},
-	"internal/trial/whole":     {},
+	"internal/endtoend": {
+		"pgdata", "controlfile", "rewind", "source", "source/pgsource", "internal/page", "internal/pgtest", "internal/pgtest/chance",
+		"internal/pgtest/cluster", "internal/pgtest/dirtree",
+	},
+	"internal/endtoend/sides":     {}, // tests only, as the others
+	"internal/endtoend/wal":       {},
+	"internal/endtoend/files":     {},
+	"internal/endtoend/rows":      {},
+	"internal/endtoend/recovery":  {},
+	"internal/endtoend/resync":    {},
+	"internal/endtoend/histories": {},
+	"internal/endtoend/whole":     {},
 }
 
 // mayDependOn lists which modules of others a package may pull in, itself or
@@ -91,19 +136,25 @@ var mayDependOn = map[string][]string{
 	"lost/rows":                 {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"}, // encodings
 	"lost/rows/export":          {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
 	"rewind":                    {"golang.org/x/sys", "github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
+	"internal/libpq":            {"github.com/jackc/", "golang.org/x/text", "golang.org/x/sys"},
+	"rewindtest":                {"golang.org/x/sys", "github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
 	"source/pgsource":           {"github.com/jackc/", "golang.org/x/text", "golang.org/x/sys"},
 	"cmd/gorewind": {
 		"github.com/pierrec/lz4/v4", "github.com/klauspost/compress",
 		"github.com/jackc/", "golang.org/x/text",
 		"golang.org/x/term", "golang.org/x/sys",
 	},
-	"internal/pgtest": nil, // for tests, the demo and the benchmark: anything
-	"internal/rogue":  nil,
-	"demo":            nil,
-	"bench":           nil,
-
-	"internal/pgtest/makeclusters": nil,
-	"internal/trial":               nil,
+	// For tests, the demonstration and the benchmark: anything.
+	"internal/endtoend":            nil,
+	"internal/pgtest":              nil,
+	"internal/pgtest/cluster":      nil,
+	"internal/pgtest/proxy":        nil,
+	"internal/pgtest/rogueserver":  nil,
+	"internal/pgtest/servers":      nil,
+	"internal/pgtest/unprivileged": nil,
+	"testdata/makeclusters":        nil,
+	"demo":                         nil,
+	"bench":                        nil,
 }
 
 func goList(t *testing.T, format string, args ...string) []string {
@@ -114,7 +165,7 @@ func goList(t *testing.T, format string, args ...string) []string {
 }
 
 func TestPackagesImportOnlyWhatTheArchitectureAllows(t *testing.T) {
-	for _, line := range goList(t, `{{.ImportPath}} {{join .Imports " "}}`, "./...") {
+	for _, line := range goList(t, `{{.ImportPath}} {{join .Imports " "}}`, "./...", "./testdata/makeclusters") {
 		importPath, imports, _ := strings.Cut(line, " ")
 		name, ours := strings.CutPrefix(importPath, module)
 		if !ours {
@@ -126,6 +177,20 @@ func TestPackagesImportOnlyWhatTheArchitectureAllows(t *testing.T) {
 			if own, ours := strings.CutPrefix(imported, module); ours {
 				assert.Contains(t, allowed, own, "package %s imports %s", name, own)
 			}
+		}
+	}
+}
+
+// importsPgx are the packages that may import pgx themselves.
+var importsPgx = []string{"source/pgsource", "internal/libpq"}
+
+func TestPgxIsImportedInTwoPlaces(t *testing.T) {
+	for _, line := range goList(t, `{{.ImportPath}} {{join .Imports " "}}`, "./...") {
+		importPath, imports, _ := strings.Cut(line, " ")
+		name, _ := strings.CutPrefix(importPath, module)
+		allowed, special := mayDependOn[name]
+		if strings.Contains(imports, "github.com/jackc/") && (!special || allowed != nil) {
+			assert.Contains(t, importsPgx, name)
 		}
 	}
 }
@@ -143,6 +208,26 @@ func TestLibraryUsersPayOnlyForWhatTheyImport(t *testing.T) {
 			assert.True(t, slices.ContainsFunc(allowed, func(p string) bool { return strings.HasPrefix(dep, p) }),
 				"package %s depends on %s", name, dep)
 		}
+	}
+}
+
+// The sets of methods of interfaces that importers implement. They stay as they are:
+// what a source can do besides is an interface of its own, which is optional.
+func TestWhatImportersImplementDoesNotGrow(t *testing.T) {
+	for _, c := range []struct {
+		of      reflect.Type
+		methods []string
+	}{
+		{reflect.TypeFor[source.Source](), []string{"Close", "Fetch", "Files", "ReadFile", "State", "String"}},
+		{reflect.TypeFor[source.Sink](), []string{"Vanished", "WriteAt"}},
+		{reflect.TypeFor[walreader.Segments](), []string{"OpenSegment"}},
+		{reflect.TypeFor[walreader.Visitor](), []string{"Prepend", "Visit"}},
+	} {
+		var got []string
+		for i := range c.of.NumMethod() {
+			got = append(got, c.of.Method(i).Name)
+		}
+		assert.Equal(t, c.methods, got, "%s: add an optional interface instead", c.of)
 	}
 }
 

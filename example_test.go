@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 )
 
 // TestAProgramOutsideTheModuleRewinds builds examples/failback, which sees of the
@@ -25,7 +25,7 @@ func TestAProgramOutsideTheModuleRewinds(t *testing.T) {
 
 	restore := func(cluster, side string) string {
 		dir := filepath.Join(t.TempDir(), side)
-		require.NoError(t, fixture.Restore(filepath.Join("testdata", "clusters", cluster, side), dir))
+		require.NoError(t, savedcluster.Restore(filepath.Join("testdata", "clusters", cluster, side), dir))
 		return dir
 	}
 	target, source := restore("18-basic", "target"), restore("18-basic", "source")
@@ -51,7 +51,7 @@ func TestAProgramOutsideTheModuleRewinds(t *testing.T) {
 			"a server that does not answer is tried three times",
 			[]string{"-source", "host=" + t.TempDir(), "-wait", "1ms"},
 			1, nil,
-			[]string{"attempt 1 failed (source_unavailable)", "attempt 3 failed (source_unavailable)", "gave up"},
+			[]string{"attempt 1 failed (source_unreachable)", "attempt 3 failed (source_unreachable)", "gave up"},
 		},
 		{
 			"without its WAL nothing but a copy helps",
@@ -109,8 +109,8 @@ func TestAProgramOutsideTheModuleResyncs(t *testing.T) {
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	target, source := filepath.Join(t.TempDir(), "target"), filepath.Join(t.TempDir(), "source")
-	require.NoError(t, fixture.Restore(filepath.Join("testdata", "clusters", "18-basic", "target"), target))
-	require.NoError(t, fixture.Restore(filepath.Join("testdata", "clusters", "18-basic", "source"), source))
+	require.NoError(t, savedcluster.Restore(filepath.Join("testdata", "clusters", "18-basic", "target"), target))
+	require.NoError(t, savedcluster.Restore(filepath.Join("testdata", "clusters", "18-basic", "source"), source))
 	require.NoError(t, os.Remove(filepath.Join(target, "pg_wal", "00000001000000000000000B")))
 	for _, c := range []struct {
 		name   string
@@ -118,7 +118,7 @@ func TestAProgramOutsideTheModuleResyncs(t *testing.T) {
 		status int
 		says   []string
 	}{
-		{"no server answers", []string{"-source", "host=" + t.TempDir()}, 3, []string{"source_unavailable: "}},
+		{"no server answers", []string{"-source", "host=" + t.TempDir()}, 3, []string{"source_unreachable: "}},
 		{"only a look", []string{"-source", source, "-dry-run"}, 0, []string{"What differs is known by: comparison.", "Not by wal (missing_wal): "}},
 		{"in earnest", []string{"-source", source}, 0, []string{"What differs is known by: comparison.", "copying: "}},
 		{"a second time", []string{"-source", source}, 0, []string{"The target can follow as it is."}},
@@ -133,6 +133,45 @@ func TestAProgramOutsideTheModuleResyncs(t *testing.T) {
 		}
 		for _, want := range c.says {
 			assert.Contains(t, string(said), want, c.name)
+		}
+	}
+}
+
+// TestAProgramOutsideTheModuleExportsMetrics is that of examples/metrics: of a rewind that
+// is refused, and of one that succeeds.
+func TestAProgramOutsideTheModuleExportsMetrics(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "metrics.exe")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Dir = filepath.Join("examples", "metrics")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	dirs := map[string]string{}
+	for _, side := range []string{"18-basic/target", "18-basic/source", "17-basic/source"} {
+		dirs[side] = filepath.Join(t.TempDir(), "data")
+		require.NoError(t, savedcluster.Restore(filepath.Join("testdata", "clusters", filepath.FromSlash(side)), dirs[side]))
+	}
+	metrics := filepath.Join(t.TempDir(), "rewind.prom")
+	for _, c := range []struct {
+		source  string
+		status  int
+		spans   []string
+		metrics []string
+	}{
+		{"17-basic/source", 1, []string{`"Name": "rewind.inspect"`, `"different_systems"`}, []string{`ended="different_systems",phase="inspect"`}},
+		{"18-basic/source", 0, []string{`"Name": "rewind.analyze"`, `"Name": "rewind.apply"`, `"gorewind.fetched_bytes"`}, []string{
+			`gorewind_phase_seconds_count{ended="well",phase="stage"} 1`, `gorewind_phase_seconds_count{ended="well",phase="apply"} 1`,
+		}},
+	} {
+		cmd := exec.Command(program, "-target", dirs["18-basic/target"], "-source", dirs[c.source], "-metrics", metrics)
+		said, _ := cmd.CombinedOutput() // the status says it
+		assert.Equal(t, c.status, cmd.ProcessState.ExitCode(), "%s", said)
+		for _, want := range c.spans {
+			assert.Contains(t, string(said), want)
+		}
+		exported, err := os.ReadFile(metrics)
+		require.NoError(t, err)
+		for _, want := range c.metrics {
+			assert.Contains(t, string(exported), want)
 		}
 	}
 }

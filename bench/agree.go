@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
 // sampled is how many tables of a database are compared, at least.
@@ -14,7 +14,7 @@ const sampled = 50
 
 // contents is a digest of what a server holds: by database, which relations
 // there are and the rows of tables, of all or of some that are spread evenly.
-func contents(t *scope, c *pgtest.Cluster) map[string]string {
+func contents(t *scope, c *cluster.Cluster) map[string]string {
 	all := map[string]string{}
 	for _, row := range c.QueryRows(t, "SELECT datname FROM pg_database WHERE datallowconn") {
 		db := row[0]

@@ -4,15 +4,18 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
+	"github.com/gorewind/gorewind/internal/pgtest/proxy"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
 // changed builds a target of whose blocks one in every so many has changed since
 // the divergence, to the given size in all. It writes no page images, so that
 // the time is that of the copying.
-func changed(every int, finish func(t *scope, p *pair)) func(*scope, *pgtest.Installation, int64) *pair {
-	return func(t *scope, in *pgtest.Installation, size int64) *pair {
+func changed(every int, finish func(t *scope, p *pair)) func(*scope, *cluster.Installation, int64) *pair {
+	return func(t *scope, in *cluster.Installation, size int64) *pair {
 		old := primary(t, in, nil)
 		blocks(t, old, size*mb*int64(every))
 		p := split(t, old, func() {}, func() {
@@ -68,7 +71,7 @@ var farGoals = []goal{
 
 // farAway puts a network with a round trip of 10 ms before the source.
 func farAway(t *scope, p *pair) {
-	proxy := p.source.Proxy(t)
+	proxy := proxy.Before(t, p.source)
 	proxy.Delay(5 * time.Millisecond)
 	p.sourceArgs = []string{"--source-server=" + proxy.ConnString("postgres", "postgres")}
 }
@@ -92,7 +95,7 @@ var stoppedSource = &scenario{
 
 // lastCheckpoint is where the target's WAL ends: the record of its shutdown.
 func lastCheckpoint(p *pair) pgdata.LSN {
-	control, err := readControl(p.target.Dir)
+	control, err := controlfile.Read(p.target.Dir)
 	if err != nil {
 		panic(failure(fmt.Sprint(err)))
 	}

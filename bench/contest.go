@@ -1,21 +1,19 @@
 package main
 
 import (
-	"fmt"
-	"os"
+	"encoding/json"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 
-	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
+	document "github.com/gorewind/gorewind/report"
 )
 
 // tools are the programs that compete.
 type tools struct {
-	in       *pgtest.Installation
+	in       *cluster.Installation
 	gorewind string
 }
 
@@ -36,7 +34,7 @@ type contest struct {
 }
 
 // fresh is a copy of the target that nobody has rewound.
-func (c *contest) fresh() *pgtest.Cluster {
+func (c *contest) fresh() *cluster.Cluster {
 	if c.replica == nil {
 		c.replica = newReplica(c.t, c.target)
 	}
@@ -53,6 +51,7 @@ type outcome struct {
 	contestant
 	samples []sample
 	fetched int64 // negative if unknown
+	read    int64 // of the target, by the analysis; zero if unknown
 }
 
 // run checks the results of the contestants, which warms the caches, and then
@@ -64,6 +63,9 @@ func (c *contest) run(all []contestant, runs int) []outcome {
 		switch {
 		case !one.rewinds() || one.variant || one.other:
 			c.once(one)
+			if one.program == "gorewind" {
+				outcomes[i].read, outcomes[i].fetched = c.planned(one)
+			}
 		case one.dry:
 			c.once(one)
 			c.check(contestant{name: one.name + " without -n", program: one.program})
@@ -125,7 +127,7 @@ func (c *contest) compete(one contestant) sample {
 }
 
 // start runs a contestant when no earlier writes disturb it.
-func (c *contest) start(one contestant, target *pgtest.Cluster) (sample, string) {
+func (c *contest) start(one contestant, target *cluster.Cluster) (sample, string) {
 	args := append([]string{}, one.options...)
 	if one.rewinds() {
 		args = append(append(args, "--target-pgdata="+target.Dir), c.sourceArgs...)
@@ -140,6 +142,18 @@ func (c *contest) start(one contestant, target *pgtest.Cluster) (sample, string)
 	s, printed, err := timed(c.path(one.program), args, one.env)
 	c.t.must(err)
 	return s, printed
+}
+
+// planned asks a contestant what it would read of the target and copy.
+func (c *contest) planned(one contestant) (read, fetched int64) {
+	args := append([]string{"--dry-run", "--format=json", "--target-pgdata=" + c.target.Dir}, one.options...)
+	cmd := exec.Command(c.path(one.program), append(args, c.sourceArgs...)...)
+	cmd.Env = append(cluster.Env(), one.env...)
+	out, err := cmd.Output()
+	c.t.must(err)
+	var d document.Document
+	c.t.must(json.Unmarshal(out, &d))
+	return d.Read, d.Totals.FetchBytes
 }
 
 var copied = regexp.MustCompile(`(\d+)/\d+ kB \(100%\) copied`)
@@ -158,7 +172,7 @@ func (c *contest) check(one contestant) (fetched int64) {
 	}
 	if c.stopped {
 		c.source.Start(c.t)
-		defer c.source.Stop(c.t, pgtest.Fast)
+		defer c.source.Stop(c.t, cluster.Fast)
 	}
 	target.MakeStandbyOf(c.t, c.source)
 	target.Start(c.t)
@@ -167,18 +181,6 @@ func (c *contest) check(one contestant) (fetched int64) {
 	if diff := compare(contents(c.t, c.source), contents(c.t, target)); diff != "" {
 		c.t.Fatalf("%s: source and target differ: %s", one.name, diff)
 	}
-	target.Stop(c.t, pgtest.Fast)
+	target.Stop(c.t, cluster.Fast)
 	return fetched
-}
-
-func readControl(dir string) (*controlfile.Data, error) {
-	raw, err := os.ReadFile(filepath.Join(dir, pgdata.ControlFilePath))
-	if err != nil {
-		return nil, err
-	}
-	control, err := controlfile.Parse(raw)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
-	}
-	return control, nil
 }

@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
 // tablesPerDatabase bounds what is made row by row; databases are copied.
@@ -12,7 +12,7 @@ const tablesPerDatabase = 5000
 // manyFiles is many relation files and two changed rows.
 var manyFiles = &scenario{
 	name: "F", about: "with relations, two changed rows", unit: "files", small: 40_000, full: 100_000,
-	build: func(t *scope, in *pgtest.Installation, files int64) *pair {
+	build: func(t *scope, in *cluster.Installation, files int64) *pair {
 		old := primary(t, in, map[string]string{"max_locks_per_transaction": "256", "wal_keep_size": "64MB"})
 		old.Exec(t, "CREATE DATABASE files0")
 		tables := min(files, tablesPerDatabase)

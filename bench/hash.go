@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
 )
@@ -23,7 +23,7 @@ var (
 // a loop of its own, the answers to which stay there.
 var hashes = &scenario{
 	name: "H", about: "of a relation, of which the server computes hashes", unit: "MB", small: 500, full: 1000,
-	build: func(t *scope, in *pgtest.Installation, size int64) *pair {
+	build: func(t *scope, in *cluster.Installation, size int64) *pair {
 		c := primary(t, in, nil)
 		blocks(t, c, size*mb)
 		return &pair{target: c, source: c}

@@ -20,7 +20,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/built"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
+	"github.com/gorewind/gorewind/internal/pgtest/scratch"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
+	"github.com/gorewind/gorewind/internal/pgtest/unprivileged"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -47,19 +51,19 @@ func main() {
 		os.Exit(2)
 	}
 	_ = os.Setenv("GOREWIND_TEST_MAJORS", s.major) // no others need to be downloaded
-	chores := pgtest.Chores{Genuine: true}
+	chores := unprivileged.Chores{Genuine: true}
 	if s.json != "" {
 		chores.Outputs = map[string]string{"json": s.json}
 	}
-	code, done, err := pgtest.UnprivilegedWith(chores)
+	code, done, err := unprivileged.ProgramWith(chores)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench: cannot run as an unprivileged user:", err)
 		os.Exit(1)
 	}
 	if !done {
-		pgtest.CleanUpOnSignal()
+		scratch.CleanUpOnSignal()
 		code = s.bench()
-		pgtest.CleanUp()
+		scratch.CleanUp()
 	}
 	os.Exit(code)
 }
@@ -73,7 +77,7 @@ func (s *settings) bench() int {
 	}
 	tools := tools{in: in, gorewind: s.gorewind}
 	if tools.gorewind == "" {
-		if tools.gorewind, err = pgtest.Gorewind(); err != nil {
+		if tools.gorewind, err = built.TryGorewind(); err != nil {
 			fmt.Fprintln(os.Stderr, "bench: cannot build gorewind:", err)
 			return 1
 		}
@@ -114,8 +118,8 @@ func (s *settings) bench() int {
 }
 
 // genuine finds an installation with all the programs of a release.
-func genuine(major string) (*pgtest.Installation, error) {
-	found, missing := pgtest.Genuine(context.Background())
+func genuine(major string) (*cluster.Installation, error) {
+	found, missing := servers.Genuine(context.Background())
 	if len(found) > 0 {
 		return found[0], nil
 	}

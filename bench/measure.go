@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
 // sample is what one run of a program took.
@@ -17,6 +17,7 @@ type sample struct {
 	peak      int64         // resident bytes; zero where that is not known
 	fetched   int64         // bytes of files that it says it copied; negative if it does not
 	written   int64         // bytes that it had written; zero where that is not known
+	read      int64         // bytes of the target's files that it says its analysis read; zero where it does not
 	wire      int64         // bytes between it and the source; zero where nothing counts them
 }
 
@@ -32,6 +33,8 @@ var (
 	written = measure{"written", func(s sample) float64 { return float64(s.written) }}
 	wire    = measure{"wire", func(s sample) float64 { return float64(s.wire) }}
 	fetched = measure{"fetched", func(s sample) float64 { return float64(s.fetched) }}
+	// readShare is what the analysis read of the target, as a share of what differs.
+	readShare = measure{"target read / differing", func(s sample) float64 { return float64(s.read) / float64(max(1, s.fetched)) }}
 )
 
 // patience is for one run of a program.
@@ -43,7 +46,7 @@ func timed(path string, args, env []string) (s sample, printed string, err error
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
 	var out bytes.Buffer
-	cmd.Env, cmd.Stdout, cmd.Stderr = append(pgtest.Env(), env...), &out, &out
+	cmd.Env, cmd.Stdout, cmd.Stderr = append(cluster.Env(), env...), &out, &out
 	before := ownPeak()
 	begun := time.Now()
 	if err := cmd.Start(); err != nil {

@@ -6,20 +6,20 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
 // replica is a copy of a target for contestants to rewind, one after the other.
 // In between only what has changed is copied again: of many thousand files
 // a rewind changes few, and to make them takes longer than a rewind.
 type replica struct {
-	*pgtest.Cluster
+	*cluster.Cluster
 	origin string
 	clean  map[string]fs.FileInfo // files that are as in the origin, by path
 	size   int64                  // of the files of the origin together
 }
 
-func newReplica(t *scope, target *pgtest.Cluster) *replica {
+func newReplica(t *scope, target *cluster.Cluster) *replica {
 	r := &replica{Cluster: target.CloneStopped(t), origin: target.Dir, clean: map[string]fs.FileInfo{}}
 	t.must(filepath.WalkDir(r.Dir, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.Type().IsRegular() {

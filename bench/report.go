@@ -9,7 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
 // report is all results. It is what the JSON file holds: times in seconds,
@@ -33,6 +33,7 @@ type result struct {
 	Walls      []float64 `json:"walls"` // of every run
 	CPU        float64   `json:"cpu"`
 	Peak       int64     `json:"peak_rss"`
+	Read       int64     `json:"target_read,omitempty"`
 	Fetched    *int64    `json:"fetched,omitempty"`
 	Written    int64     `json:"written,omitempty"`
 	Wire       int64     `json:"wire,omitempty"`
@@ -60,7 +61,7 @@ type point struct {
 	Peak       int64   `json:"peak_rss"`
 }
 
-func newReport(in *pgtest.Installation, s *settings) *report {
+func newReport(in *cluster.Installation, s *settings) *report {
 	return &report{Machine: machine(), PostgreSQL: in.Full, Scale: s.scale, Runs: s.runs}
 }
 
@@ -69,11 +70,11 @@ func (r *report) add(t *scope, sc *scenario, size int64, outcomes []outcome) {
 	medians := map[string]sample{}
 	for _, o := range outcomes {
 		m := median(o.samples)
-		m.fetched = o.fetched
+		m.fetched, m.read = o.fetched, o.read
 		medians[o.name] = m
 		res := result{
 			Scenario: sc.name, About: sc.describe(size), Contestant: o.name,
-			Wall: m.wall.Seconds(), CPU: m.cpu.Seconds(), Peak: m.peak, Written: m.written, Wire: m.wire,
+			Wall: m.wall.Seconds(), CPU: m.cpu.Seconds(), Peak: m.peak, Read: o.read, Written: m.written, Wire: m.wire,
 		}
 		for _, s := range o.samples {
 			res.Walls = append(res.Walls, s.wall.Seconds())
@@ -137,6 +138,9 @@ func (v verdict) cells() []string {
 	if !v.OK {
 		ok = "MISSED"
 	}
+	if v.Measure == readShare.name {
+		return []string{v.Measure, fmt.Sprintf("%.2f", v.Value), fmt.Sprintf("≤ %.2f", v.Limit), ok}
+	}
 	if v.Than == "" {
 		return []string{v.Measure, megabytes(int64(v.Value)), "≤ " + megabytes(int64(v.Limit)), ok}
 	}
@@ -169,9 +173,9 @@ func (r *report) print(w io.Writer, sc *scenario) {
 		}
 		if i == 0 || r.Results[i-1].Scenario != sc.name {
 			fmt.Fprintf(table, "\n%s: %s\n", sc.name, res.About)
-			row(table, "contestant", "wall", "CPU", "peak RSS", "written", "fetched", "wire", "measure", "value", "goal", "")
+			row(table, "contestant", "wall", "CPU", "peak RSS", "written", "fetched", "target read", "wire", "measure", "value", "goal", "")
 		}
-		cells := []string{res.Contestant, seconds(res.Wall), seconds(res.CPU), megabytes(res.Peak), known(res.Written), "", known(res.Wire)}
+		cells := []string{res.Contestant, seconds(res.Wall), seconds(res.CPU), megabytes(res.Peak), known(res.Written), "", known(res.Read), known(res.Wire)}
 		if res.Fetched != nil {
 			cells[5] = megabytes(*res.Fetched)
 		}

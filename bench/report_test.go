@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/dirtree"
 )
 
 // times are samples that took so many milliseconds.
@@ -113,9 +114,9 @@ func TestAReplicaIsRestored(t *testing.T) {
 	write(dir, "base/more", "x")
 	require.NoError(t, r.restore())
 
-	want, err := pgtest.ComputeTree(origin)
+	want, err := dirtree.Read(origin)
 	require.NoError(t, err)
-	got, err := pgtest.ComputeTree(dir)
+	got, err := dirtree.Read(dir)
 	require.NoError(t, err)
 	assert.Empty(t, want.Diff(got))
 	now, err := os.Stat(filepath.Join(dir, "base/kept"))

@@ -7,7 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
+	"github.com/gorewind/gorewind/internal/pgtest/proxy"
 )
 
 // The contestants where WAL does not tell what differs.
@@ -44,7 +45,7 @@ var comparedDistantSource = &scenario{
 	name: "R1", about: "of changed blocks, one in a hundred, and no WAL, at 1 Gbit/s and 1 ms round trip", unit: "MB", small: 10, full: 40,
 	build: changed(100, func(t *scope, p *pair) {
 		forgetful(t, p)
-		p.wire = p.source.Proxy(t)
+		p.wire = proxy.Before(t, p.source)
 		p.wire.Delay(time.Millisecond / 2)
 		p.wire.Bandwidth(1e9 / 8)
 		p.sourceArgs = []string{"--source-server=" + p.wire.ConnString("postgres", "postgres")}
@@ -61,7 +62,7 @@ var comparedDirectory = &scenario{
 	name: "RL", about: "of changed blocks, one in a hundred, and no WAL, from a stopped local source", unit: "MB", small: 10, full: 40,
 	build: changed(100, func(t *scope, p *pair) {
 		forgetful(t, p)
-		p.source.Stop(t, pgtest.Fast)
+		p.source.Stop(t, cluster.Fast)
 		p.stopped, p.sourceArgs = true, []string{"--source-pgdata=" + p.source.Dir}
 	}),
 	contestants: func(*pair) []contestant {
@@ -77,7 +78,7 @@ var comparedDirectory = &scenario{
 // summaries tell where the major has them and the WAL is gone, else the WAL.
 var changedByBoth = &scenario{
 	name: "RB", about: "of changed blocks, one in a hundred, by what both sides changed", unit: "MB", small: 10, full: 40,
-	build: func(t *scope, in *pgtest.Installation, size int64) *pair {
+	build: func(t *scope, in *cluster.Installation, size int64) *pair {
 		conf := map[string]string{"wal_keep_size": "64GB"}
 		if in.SummarizesWAL() {
 			conf = map[string]string{"summarize_wal": "on"}
@@ -87,7 +88,7 @@ var changedByBoth = &scenario{
 		target := source.Standby(t)
 		source.Exec(t, "CREATE TABLE sides AS SELECT 'both' AS side", "CHECKPOINT")
 		target.WaitCaughtUp(t, source)
-		target.Stop(t, pgtest.Fast)
+		target.Stop(t, cluster.Fast)
 		change(t, source, 100)
 		for range 3 {
 			source.Exec(t, "INSERT INTO sides VALUES ('source')")
@@ -97,7 +98,11 @@ var changedByBoth = &scenario{
 		return &pair{target: target, source: source, sourceArgs: []string{"--source-server=" + source.ConnString("postgres")}}
 	},
 	contestants: func(*pair) []contestant { return []contestant{compareAll, changes} },
-	goals:       []goal{{of: changes.name, than: compareAll.name, measure: wall, limit: 0.1}},
+	goals: []goal{
+		{of: changes.name, than: compareAll.name, measure: wall, limit: 0.1},
+		{of: changes.name, measure: readShare, limit: 2},
+	},
+	grows: changes.name,
 }
 
 // installed tells whether there is such a program in the path.

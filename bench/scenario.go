@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"maps"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
+	"github.com/gorewind/gorewind/internal/pgtest/proxy"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -13,7 +14,7 @@ type scenario struct {
 	name, about string
 	unit        string // of sizes: MB, which are 1 << 20 bytes, or files
 	small, full int64  // sizes
-	build       func(t *scope, in *pgtest.Installation, size int64) *pair
+	build       func(t *scope, in *cluster.Installation, size int64) *pair
 	contestants func(p *pair) []contestant
 	goals       []goal
 	grows       string // the contestant whose times at growing sizes are shown; empty for none
@@ -27,11 +28,11 @@ func (sc *scenario) describe(size int64) string {
 
 // pair is a target that is stopped and the source that took over.
 type pair struct {
-	target, source *pgtest.Cluster
-	sourceArgs     []string      // how a contestant is told of the source
-	stopped        bool          // the source is, too
-	wire           *pgtest.Proxy // between the contestants and the source, where their bytes are counted; else nil
-	common         pgdata.LSN    // the redo point of the last common checkpoint
+	target, source *cluster.Cluster
+	sourceArgs     []string     // how a contestant is told of the source
+	stopped        bool         // the source is, too
+	wire           *proxy.Proxy // between the contestants and the source, where their bytes are counted; else nil
+	common         pgdata.LSN   // the redo point of the last common checkpoint
 }
 
 // contestant is a program with options that is measured.
@@ -68,13 +69,13 @@ type goal struct {
 const mb = 1 << 20
 
 // primary makes a server with room in memory and time between checkpoints.
-func primary(t *scope, in *pgtest.Installation, conf map[string]string) *pgtest.Cluster {
+func primary(t *scope, in *cluster.Installation, conf map[string]string) *cluster.Cluster {
 	all := map[string]string{
 		"shared_buffers": "256MB", "max_wal_size": "64GB", "min_wal_size": "32MB", "wal_recycle": "off",
 		"wal_keep_size": "16MB", "synchronous_commit": "off", "max_parallel_workers_per_gather": "0",
 	}
 	maps.Copy(all, conf)
-	c := in.InitCluster(t, pgtest.Options{Conf: all})
+	c := in.InitCluster(t, cluster.Options{Conf: all})
 	c.Start(t)
 	return c
 }
@@ -82,7 +83,7 @@ func primary(t *scope, in *pgtest.Installation, conf map[string]string) *pgtest.
 // split makes a standby of a primary, has it promoted after what both share, and
 // each side change something: the old primary, which then is the target, by
 // diverge.
-func split(t *scope, old *pgtest.Cluster, shared, diverge func()) *pair {
+func split(t *scope, old *cluster.Cluster, shared, diverge func()) *pair {
 	old.Exec(t, "CREATE TABLE sides (side text)", "INSERT INTO sides VALUES ('both')", "CHECKPOINT")
 	standby := old.Standby(t)
 	old.SetConf(t, map[string]string{"wal_keep_size": "64GB"}) // the target's, for the contestants to read
@@ -96,7 +97,7 @@ func split(t *scope, old *pgtest.Cluster, shared, diverge func()) *pair {
 	standby.Exec(t, "INSERT INTO sides VALUES ('source')", "CHECKPOINT") // which pg_rewind needs on the new timeline
 	old.Exec(t, "INSERT INTO sides VALUES ('target')")
 	diverge()
-	old.Stop(t, pgtest.Fast)
+	old.Stop(t, cluster.Fast)
 	return &pair{
 		target: old, source: standby, common: common,
 		sourceArgs: []string{"--source-server=" + standby.ConnString("postgres")},
@@ -105,7 +106,7 @@ func split(t *scope, old *pgtest.Cluster, shared, diverge func()) *pair {
 
 // blocks makes a table of so many bytes with eight wide rows in every block and
 // room for another version of one.
-func blocks(t *scope, c *pgtest.Cluster, size int64) {
+func blocks(t *scope, c *cluster.Cluster, size int64) {
 	const rows = 8
 	c.Exec(t,
 		"CREATE TABLE blocks (id int, changed int, filler text) WITH (fillfactor = 90)",
@@ -120,6 +121,6 @@ func blocks(t *scope, c *pgtest.Cluster, size int64) {
 const blockSize = 8192
 
 // change updates a row in each block whose number is a multiple of every.
-func change(t *scope, c *pgtest.Cluster, every int) {
+func change(t *scope, c *cluster.Cluster, every int) {
 	c.Exec(t, fmt.Sprintf("UPDATE blocks SET changed = changed + 1 WHERE id %% %d = 0", 8*every))
 }

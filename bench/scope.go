@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// scope is the pgtest.T that the test harness asks for: what is made in a scope
+// scope is the cluster.T that the test harness asks for: what is made in a scope
 // is gone at its end.
 type scope struct {
 	name     string
@@ -43,7 +43,7 @@ func (t *scope) must(err error) {
 	}
 }
 
-// The methods of pgtest.T.
+// The methods of cluster.T.
 
 func (t *scope) Helper()                           {}
 func (t *scope) Name() string                      { return t.name }

@@ -3,13 +3,13 @@ package main
 import (
 	"fmt"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
 // pageImages is much WAL after the divergence, most of it page images.
 var pageImages = &scenario{
 	name: "W1", about: "of divergent WAL with many page images, analysis only", unit: "MB", small: 300, full: 1200,
-	build: func(t *scope, in *pgtest.Installation, size int64) *pair {
+	build: func(t *scope, in *cluster.Installation, size int64) *pair {
 		old := primary(t, in, nil)
 		blocks(t, old, min(64, size/2)*mb)
 		return split(t, old, func() {}, func() {
@@ -33,7 +33,7 @@ const (
 // divergence: 107 bytes on average, two for each row.
 var smallRecords = &scenario{
 	name: "W2", about: "of small records before the divergence, analysis only", unit: "MB", small: 400, full: 700,
-	build: func(t *scope, in *pgtest.Installation, size int64) *pair {
+	build: func(t *scope, in *cluster.Installation, size int64) *pair {
 		old := primary(t, in, map[string]string{"wal_keep_size": "64GB"}) // the standby's, too, or it could not follow
 		old.Exec(t, "CREATE TABLE small (id bigserial PRIMARY KEY, filler text)")
 		return split(t, old, func() {

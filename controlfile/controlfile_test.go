@@ -218,26 +218,6 @@ func TestEncodeNeedsParsedData(t *testing.T) {
 	assert.Nil(t, new(controlfile.Data).Encode(controlfile.Fields{}))
 }
 
-func TestAPoisonedFileKeepsEverythingButTheCheckpoint(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v *pgdata.Version) {
-		d, err := controlfile.Parse(sample(t, v, func(m map[string]uint64) { m["checkPoint"] = 0x5_00A03F28 }))
-		require.NoError(t, err)
-		assert.False(t, d.IsPoisoned())
-
-		p, err := controlfile.Parse(d.Poisoned())
-		require.NoError(t, err)
-		assert.True(t, p.IsPoisoned())
-		assert.Equal(t, pgdata.LSN(0x5_00A03001), p.CheckPoint, "WAL pages have 4 kB in the sample")
-		assert.Equal(t, d.CheckPointCopy, p.CheckPointCopy)
-		assert.True(t, p.ShutDownCleanly())
-		assert.Equal(t, p.Encode(p.Fields), p.Poisoned(), "poisoning twice is poisoning once")
-
-		f := p.Fields
-		f.CheckPoint = d.CheckPoint
-		assert.Equal(t, d.Encode(d.Fields), p.Encode(f), "the way back")
-	})
-}
-
 func TestTimelineIsTheNewestThatTheFileKnows(t *testing.T) {
 	for _, c := range []struct {
 		name                         string

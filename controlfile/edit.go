@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
-
-	"github.com/gorewind/gorewind/pgdata"
 )
 
 // Encode returns the bytes of a control file that equals d but for f, with a
@@ -31,22 +29,6 @@ func (d *Data) Encode(f Fields) []byte {
 	le.PutUint32(b[l.crc:], crc32.Checksum(b[:l.crc], castagnoli))
 	return b
 }
-
-// Poisoned returns d's bytes changed so that no server starts on them (invariant
-// I2): the last checkpoint seems to lie inside the header of its WAL page, where
-// no record can be. Every major refuses that, with or without a backup label;
-// everything else stays readable, the state above all, by which failover
-// managers decide what to do with the cluster.
-func (d *Data) Poisoned() []byte {
-	f := d.Fields
-	f.CheckPoint = d.poison()
-	return d.Encode(f)
-}
-
-// IsPoisoned reports whether d was made by [Data.Poisoned].
-func (d *Data) IsPoisoned() bool { return d.CheckPoint == d.poison() }
-
-func (d *Data) poison() pgdata.LSN { return d.Geometry.PageStart(d.CheckPoint) + 1 }
 
 // MarshalBinary gives the whole file that [Parse] read.
 func (d *Data) MarshalBinary() ([]byte, error) {

@@ -27,7 +27,9 @@ type layout struct {
 	nameDataLen, indexMaxKeys           offset
 	toastMaxChunkSize, largeObjectBlock offset
 	checksumVersion                     offset
+	checksumVersionAtInit, slruPages    offset
 	defaultCharSigned                   offset
+	platformBools                       int    // behind largeObjectBlock: integer times, floats by value
 	crc                                 offset // also the number of bytes that the CRC covers
 
 	checkPoint checkPointLayout
@@ -104,7 +106,7 @@ var layouts = []layout{
 		maxPreparedXacts: 188, maxLocksPerXact: 192, trackCommitTimestamp: 196,
 		maxAlign: 200, floatFormat: 208, blockSize: 216, relSegBlocks: 220,
 		walBlockSize: 224, walSegSize: 228, nameDataLen: 232, indexMaxKeys: 236,
-		toastMaxChunkSize: 240, largeObjectBlock: 244, checksumVersion: 252, crc: 256,
+		toastMaxChunkSize: 240, largeObjectBlock: 244, checksumVersion: 252, platformBools: 3, crc: 256,
 	},
 	{
 		controlVersion: 1002, checkPoint: checkPoint96, // 10
@@ -115,7 +117,7 @@ var layouts = []layout{
 		maxPreparedXacts: 188, maxLocksPerXact: 192, trackCommitTimestamp: 196,
 		maxAlign: 200, floatFormat: 208, blockSize: 216, relSegBlocks: 220,
 		walBlockSize: 224, walSegSize: 228, nameDataLen: 232, indexMaxKeys: 236,
-		toastMaxChunkSize: 240, largeObjectBlock: 244, checksumVersion: 252, crc: 288,
+		toastMaxChunkSize: 240, largeObjectBlock: 244, checksumVersion: 252, platformBools: 2, crc: 288,
 	},
 	{
 		controlVersion: 1100, checkPoint: checkPoint96, // 11
@@ -126,7 +128,7 @@ var layouts = []layout{
 		maxPreparedXacts: 180, maxLocksPerXact: 184, trackCommitTimestamp: 188,
 		maxAlign: 192, floatFormat: 200, blockSize: 208, relSegBlocks: 212,
 		walBlockSize: 216, walSegSize: 220, nameDataLen: 224, indexMaxKeys: 228,
-		toastMaxChunkSize: 232, largeObjectBlock: 236, checksumVersion: 244, crc: 280,
+		toastMaxChunkSize: 232, largeObjectBlock: 236, checksumVersion: 244, platformBools: 2, crc: 280,
 	},
 	{
 		controlVersion: 1201, checkPoint: checkPoint12, // 12
@@ -137,7 +139,7 @@ var layouts = []layout{
 		maxWALSenders: 188, maxPreparedXacts: 192, maxLocksPerXact: 196, trackCommitTimestamp: 200,
 		maxAlign: 204, floatFormat: 208, blockSize: 216, relSegBlocks: 220,
 		walBlockSize: 224, walSegSize: 228, nameDataLen: 232, indexMaxKeys: 236,
-		toastMaxChunkSize: 240, largeObjectBlock: 244, checksumVersion: 252, crc: 288,
+		toastMaxChunkSize: 240, largeObjectBlock: 244, checksumVersion: 252, platformBools: 2, crc: 288,
 	},
 	{
 		controlVersion: 1300, checkPoint: checkPoint12, // 13 to 16
@@ -148,7 +150,7 @@ var layouts = []layout{
 		maxWALSenders: 188, maxPreparedXacts: 192, maxLocksPerXact: 196, trackCommitTimestamp: 200,
 		maxAlign: 204, floatFormat: 208, blockSize: 216, relSegBlocks: 220,
 		walBlockSize: 224, walSegSize: 228, nameDataLen: 232, indexMaxKeys: 236,
-		toastMaxChunkSize: 240, largeObjectBlock: 244, checksumVersion: 252, crc: 288,
+		toastMaxChunkSize: 240, largeObjectBlock: 244, checksumVersion: 252, platformBools: 1, crc: 288,
 	},
 	{
 		controlVersion: 1700, checkPoint: checkPoint17, // 17
@@ -159,7 +161,7 @@ var layouts = []layout{
 		maxWALSenders: 188, maxPreparedXacts: 192, maxLocksPerXact: 196, trackCommitTimestamp: 200,
 		maxAlign: 204, floatFormat: 208, blockSize: 216, relSegBlocks: 220,
 		walBlockSize: 224, walSegSize: 228, nameDataLen: 232, indexMaxKeys: 236,
-		toastMaxChunkSize: 240, largeObjectBlock: 244, checksumVersion: 252, crc: 288,
+		toastMaxChunkSize: 240, largeObjectBlock: 244, checksumVersion: 252, platformBools: 1, crc: 288,
 	},
 	{
 		controlVersion: 1800, checkPoint: checkPoint17, // 18
@@ -170,7 +172,7 @@ var layouts = []layout{
 		maxWALSenders: 188, maxPreparedXacts: 192, maxLocksPerXact: 196, trackCommitTimestamp: 200,
 		maxAlign: 204, floatFormat: 208, blockSize: 216, relSegBlocks: 220,
 		walBlockSize: 224, walSegSize: 228, nameDataLen: 232, indexMaxKeys: 236,
-		toastMaxChunkSize: 240, largeObjectBlock: 244, checksumVersion: 252, defaultCharSigned: 256, crc: 292,
+		toastMaxChunkSize: 240, largeObjectBlock: 244, checksumVersion: 252, defaultCharSigned: 256, platformBools: 1, crc: 292,
 	},
 	{
 		controlVersion: 1905, checkPoint: checkPoint19, // 19
@@ -181,7 +183,7 @@ var layouts = []layout{
 		maxWALSenders: 196, maxPreparedXacts: 200, maxLocksPerXact: 204, trackCommitTimestamp: 208,
 		maxAlign: 212, floatFormat: 216, blockSize: 224, relSegBlocks: 228,
 		walBlockSize: 236, walSegSize: 240, nameDataLen: 244, indexMaxKeys: 248,
-		toastMaxChunkSize: 252, largeObjectBlock: 256, checksumVersion: 268, defaultCharSigned: 272, crc: 308,
+		toastMaxChunkSize: 252, largeObjectBlock: 256, checksumVersion: 268, defaultCharSigned: 272, platformBools: 1, checksumVersionAtInit: 264, slruPages: 232, crc: 308,
 	},
 }
 

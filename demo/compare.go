@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/gorewind/gorewind/internal/page"
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
 // compare shows whether both servers agree: replication lag, the rows of all
@@ -46,7 +46,7 @@ func (s *story) compare() bool {
 	left := s.payments(s.a, onlyOnA)
 	check(left == 0, "payments left of those that only A had taken: %d", left)
 
-	s.a.Stop(s, pgtest.Fast) // writes all pages
+	s.a.Stop(s, cluster.Fast) // writes all pages
 	pages, err := verifyPages(s.a.Dir)
 	if err != nil {
 		check(false, "pages of A: %v", err)
@@ -72,7 +72,7 @@ func (s *story) waitForNoLag() int64 {
 type contents struct{ rows, md5 string }
 
 // tables reads all tables of a server.
-func (s *story) tables(c *pgtest.Cluster) map[string]contents {
+func (s *story) tables(c *cluster.Cluster) map[string]contents {
 	found := map[string]contents{}
 	for _, table := range c.QueryRows(s, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") {
 		row := c.QueryRows(s, fmt.Sprintf("SELECT to_char(count(*), 'FM999,999,999'), md5(string_agg(t::text, ' ' ORDER BY t::text)) FROM %s t", table[0]))[0]

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
 const (
@@ -29,7 +29,7 @@ type load struct {
 }
 
 // startLoad has clients take payments. Every payment says by whom it was taken.
-func startLoad(n *narrator, c *pgtest.Cluster, takenBy string) *load {
+func startLoad(n *narrator, c *cluster.Cluster, takenBy string) *load {
 	l := &load{n: n, name: takenBy}
 	for range clients {
 		conn := c.Connect(n, "postgres")

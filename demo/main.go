@@ -19,7 +19,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/unprivileged"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -38,7 +38,7 @@ func main() {
 	if os.Geteuid() == 0 {
 		fmt.Println("PostgreSQL refuses to run as root, so this runs as an unprivileged user.")
 	}
-	code, done, err := pgtest.Unprivileged()
+	code, done, err := unprivileged.Program()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo: cannot run as an unprivileged user:", err)
 		os.Exit(1)

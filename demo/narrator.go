@@ -10,10 +10,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/scratch"
 )
 
-// narrator prints the story. It is also the pgtest.T that the test harness asks
+// narrator prints the story. It is also the cluster.T that the test harness asks
 // for: what would fail a test ends the program.
 type narrator struct {
 	ctx      context.Context // ends when the program is interrupted
@@ -89,7 +89,7 @@ func (n *narrator) cleanUpWhenInterrupted() {
 		<-n.ctx.Done()
 		fmt.Fprintln(n.out, "\nInterrupted: stopping the servers and removing their directories.")
 		n.busy.Lock()
-		pgtest.CleanUp()
+		scratch.CleanUp()
 		os.Exit(statusInterrupted)
 	}()
 }
@@ -122,10 +122,10 @@ func (n *narrator) finish() {
 	for i := len(n.cleanups) - 1; i >= 0; i-- {
 		n.cleanups[i]()
 	}
-	pgtest.CleanUp()
+	scratch.CleanUp()
 }
 
-// The methods of pgtest.T.
+// The methods of cluster.T.
 
 func (n *narrator) Helper()                           {}
 func (n *narrator) Name() string                      { return "demo" }

@@ -10,16 +10,18 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/built"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
 )
 
 // story is the demonstration. A is the primary at first, B the primary at last.
 type story struct {
 	*narrator
-	in        *pgtest.Installation
+	in        *cluster.Installation
 	gorewind  string // the program
 	downloads string // the directory that keeps them
-	a, b      *pgtest.Cluster
+	a, b      *cluster.Cluster
 	onA, onB  *load
 }
 
@@ -27,12 +29,12 @@ type story struct {
 func prepare(ctx context.Context, n *narrator, major string) *story {
 	n.step("Getting ready")
 	n.say("PostgreSQL %s: downloaded once, then kept", major)
-	in, err := pgtest.Major(ctx, major)
+	in, err := servers.Major(ctx, major)
 	if err != nil {
 		n.fail(oneLine(err) + "; the first run needs a network")
 	}
 	n.say("gorewind: built from the sources here")
-	program, err := pgtest.Gorewind()
+	program, err := built.TryGorewind()
 	if err != nil {
 		n.fail("cannot build gorewind: " + err.Error())
 	}
@@ -59,7 +61,7 @@ const (
 
 func (s *story) primaryAndStandby() {
 	s.step("A is the primary, B is its standby")
-	s.writing(func() { s.a = s.in.InitCluster(s, pgtest.Options{Name: "A", TCP: true}) })
+	s.writing(func() { s.a = s.in.InitCluster(s, cluster.Options{Name: "A", TCP: true}) })
 	s.a.Start(s)
 	s.a.Exec(s,
 		"CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL, owner text)",
@@ -137,7 +139,7 @@ func (s *story) follow() {
 }
 
 // payments counts those of one side.
-func (s *story) payments(c *pgtest.Cluster, takenBy string) int64 {
+func (s *story) payments(c *cluster.Cluster, takenBy string) int64 {
 	var n int64
 	text := c.QueryString(s, "SELECT count(*) FROM payments WHERE taken_by = '"+takenBy+"'")
 	if _, err := fmt.Sscan(text, &n); err != nil {
@@ -159,7 +161,7 @@ func (s *story) runGorewind(args ...string) time.Duration {
 	}
 	cmd := exec.CommandContext(s.ctx, s.gorewind, args...)
 	out := &quoted{n: s.narrator}
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = filepath.Dir(short), pgtest.Env(), out, out
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = filepath.Dir(short), cluster.Env(), out, out
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	s.command(append([]string{"gorewind"}, args...)...)
 	began := time.Now()

@@ -20,7 +20,7 @@ type Rules struct {
 	// left half written: they are copied whatever they look like.
 	Suspect map[string]bool
 	// Keep tells the target's own files that stay as they are.
-	Keep Patterns
+	Keep Keep
 }
 
 // ErrUntrusted is wrapped where a source lists what no cluster has.

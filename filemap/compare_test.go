@@ -17,7 +17,7 @@ func TestWhatComparingSpares(t *testing.T) {
 		name           string
 		source, target int64
 		different      *pgdata.BlockSet
-		want           filemap.Action
+		want           filemap.Step
 		reason         filemap.Reason
 		blocks         []pgdata.BlockNumber
 		fetch          int64

@@ -113,7 +113,7 @@ func (d *decider) add(e Entry) {
 // onlyOnSource decides about an entry that the target lacks.
 func (d *decider) onlyOnSource(source *cursor) {
 	f := source.info()
-	if d.rules.Keep.Match(f.Path) != "" {
+	if d.rules.Keep.Match(f.Path) {
 		return // a directory, which the listing's check needed
 	}
 	e := Entry{Path: f.Path, Type: f.Type, Action: Create, Reason: OnlyOnSource, SourceSize: f.Size, Link: f.Link}
@@ -134,7 +134,7 @@ func (d *decider) onlyOnSource(source *cursor) {
 // onlyOnTarget decides about an entry that the source lacks.
 func (d *decider) onlyOnTarget(target *cursor) {
 	f := target.info()
-	if d.rules.Keep.Match(f.Path) != "" {
+	if d.rules.Keep.Match(f.Path) {
 		d.keep(f)
 		return
 	}
@@ -152,7 +152,7 @@ func (d *decider) onlyOnTarget(target *cursor) {
 // onBoth decides about an entry that both sides have.
 func (d *decider) onBoth(source, target *cursor) error {
 	src, f := source.record(), target.info()
-	if d.rules.Keep.Match(f.Path) != "" {
+	if d.rules.Keep.Match(f.Path) {
 		d.keep(f)
 		return nil
 	}

@@ -2,46 +2,57 @@ package filemap_test
 
 import (
 	"fmt"
+	"iter"
 	"log"
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// The two listings are collected in any order, and the plan is made of them and
-// what the target's WAL says.
-func ExampleBuilder() {
-	b := filemap.NewBuilder(filemap.Rules{
+// listing is what source.Dir.Files gives, and other sources too.
+func listing(files ...pgdata.FileInfo) iter.Seq2[pgdata.FileInfo, error] {
+	return func(yield func(pgdata.FileInfo, error) bool) {
+		for _, f := range files {
+			if !yield(f, nil) {
+				return
+			}
+		}
+	}
+}
+
+// The plan is made of two listings and what the target's WAL says.
+func ExampleDecide() {
+	rules := filemap.Rules{
 		Version:  pgdata.VersionByName("17"),
 		Geometry: pgdata.Geometry{BlockSize: 8192, RelSegBlocks: 131072, WALBlockSize: 8192, WALSegSize: 16 << 20},
-	})
-	for _, f := range []pgdata.FileInfo{
-		{Path: "base", Type: pgdata.Directory},
-		{Path: "base/5", Type: pgdata.Directory},
-		{Path: "pg_xact", Type: pgdata.Directory},
-		{Path: "base/5/16384", Type: pgdata.Regular, Size: 5 * 8192},
-		{Path: "base/5/16390", Type: pgdata.Regular, Size: 8192},
-		{Path: "pg_xact/0000", Type: pgdata.Regular, Size: 8192},
-	} {
-		if err := b.AddSource(f); err != nil {
-			log.Fatal(err)
-		}
 	}
-	for _, f := range []pgdata.FileInfo{
-		{Path: "base", Type: pgdata.Directory},
-		{Path: "base/5", Type: pgdata.Directory},
-		{Path: "pg_xact", Type: pgdata.Directory},
-		{Path: "base/5/16384", Type: pgdata.Regular, Size: 4 * 8192},
-		{Path: "base/5/16400", Type: pgdata.Regular, Size: 8192},
-		{Path: "pg_xact/0000", Type: pgdata.Regular, Size: 8192},
-	} {
-		if err := b.AddTarget(f); err != nil {
-			log.Fatal(err)
-		}
-	}
+	source := listing(
+		pgdata.FileInfo{Path: "base", Type: pgdata.Directory},
+		pgdata.FileInfo{Path: "base/5", Type: pgdata.Directory},
+		pgdata.FileInfo{Path: "global", Type: pgdata.Directory},
+		pgdata.FileInfo{Path: "global/pg_control", Type: pgdata.Regular, Size: 8192},
+		pgdata.FileInfo{Path: "pg_wal", Type: pgdata.Directory},
+		pgdata.FileInfo{Path: "pg_xact", Type: pgdata.Directory},
+		pgdata.FileInfo{Path: "PG_VERSION", Type: pgdata.Regular, Size: 3},
+		pgdata.FileInfo{Path: "base/5/16384", Type: pgdata.Regular, Size: 5 * 8192},
+		pgdata.FileInfo{Path: "base/5/16390", Type: pgdata.Regular, Size: 8192},
+		pgdata.FileInfo{Path: "pg_xact/0000", Type: pgdata.Regular, Size: 8192},
+	)
+	target := listing(
+		pgdata.FileInfo{Path: "base", Type: pgdata.Directory},
+		pgdata.FileInfo{Path: "base/5", Type: pgdata.Directory},
+		pgdata.FileInfo{Path: "global", Type: pgdata.Directory},
+		pgdata.FileInfo{Path: "global/pg_control", Type: pgdata.Regular, Size: 8192},
+		pgdata.FileInfo{Path: "pg_wal", Type: pgdata.Directory},
+		pgdata.FileInfo{Path: "pg_xact", Type: pgdata.Directory},
+		pgdata.FileInfo{Path: "PG_VERSION", Type: pgdata.Regular, Size: 3},
+		pgdata.FileInfo{Path: "base/5/16384", Type: pgdata.Regular, Size: 4 * 8192},
+		pgdata.FileInfo{Path: "base/5/16400", Type: pgdata.Regular, Size: 8192},
+		pgdata.FileInfo{Path: "pg_xact/0000", Type: pgdata.Regular, Size: 8192},
+	)
 	changed := pgdata.ChangedBlocks{}
 	changed.Add(pgdata.Geometry{RelSegBlocks: 131072}, pgdata.RelFileLocator{Tablespace: pgdata.DefaultTablespace, Database: 5, Relation: 16384}, 2)
-	plan, err := b.Plan(filemap.Facts{Changed: pgdata.Changes{Blocks: changed}})
+	plan, err := filemap.Decide(rules, filemap.Facts{Changed: pgdata.Changes{Blocks: changed}}, source, target)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -73,7 +73,7 @@ func TestDecisions(t *testing.T) {
 		source, target pgdata.FileInfo
 		changed        pgdata.ChangedBlocks
 		limits         map[pgdata.RelFileLocator]pgdata.BlockNumber
-		want           filemap.Action // zero: the plan does not mention the file
+		want           filemap.Step // zero: the plan does not mention the file
 		reason         filemap.Reason
 		blocks         []pgdata.BlockNumber
 	}{

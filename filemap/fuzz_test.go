@@ -102,7 +102,7 @@ func FuzzHostileListings(f *testing.F) {
 	}
 	v := pgdata.VersionByName("17")
 	f.Fuzz(func(t *testing.T, source, target string) {
-		b := filemap.NewBuilder(filemap.Rules{Version: v, Geometry: geometry, Keep: filemap.Patterns{"*.conf"}})
+		b := filemap.NewBuilder(filemap.Rules{Version: v, Geometry: geometry, Keep: filemap.Keep{Patterns: filemap.Patterns{"*.conf"}}})
 		isDir := map[string]bool{".": true}
 		for _, f := range parseListing(source) {
 			err := b.AddSource(f)

@@ -14,6 +14,30 @@ import (
 // it. What matches a directory matches all that is in it.
 type Patterns []string
 
+// Keep tells which of the target's files a rewind leaves as they are.
+type Keep struct {
+	Patterns Patterns
+	// Func, if not nil, tells more of them: it is asked about a path, and about the
+	// directories that it lies in, unless it holds a cluster's data. It may be called by
+	// two goroutines at once.
+	Func func(path string) bool
+}
+
+// Match reports whether a file is kept.
+func (k Keep) Match(name string) bool { return k.Patterns.Match(name) != "" || k.asks(name) }
+
+func (k Keep) asks(name string) bool {
+	if k.Func == nil || !Keepable(name) {
+		return false
+	}
+	for at := name; at != "."; at = path.Dir(at) {
+		if k.Func(at) {
+			return true
+		}
+	}
+	return false
+}
+
 // Check refuses malformed patterns.
 func (p Patterns) Check() error {
 	for _, pattern := range p {
@@ -58,9 +82,9 @@ func Keepable(name string) bool {
 
 // keeps reports whether a file stays as it is, or is not there and stays away.
 func (b *Builder) keeps(name string) (bool, error) {
-	pattern := b.rules.Keep.Match(name)
+	pattern := b.rules.Keep.Patterns.Match(name)
 	if pattern == "" {
-		return false, nil
+		return b.rules.Keep.asks(name), nil
 	}
 	if !Keepable(name) {
 		return false, fmt.Errorf("pattern %q of files to keep matches %q, which holds data: keep only configuration, certificates and logs", pattern, name)

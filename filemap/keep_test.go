@@ -46,7 +46,7 @@ func TestKeptFilesStayAsTheyAre(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			require.NoError(t, c.keep.Check())
-			b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry, Keep: c.keep})
+			b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry, Keep: filemap.Keep{Patterns: c.keep}})
 			for _, f := range source {
 				require.NoError(t, b.AddSource(f))
 			}
@@ -87,7 +87,7 @@ func TestDataCannotBeKept(t *testing.T) {
 		{"backup_label", "backup_label"},
 	} {
 		keep := filemap.Patterns{c.pattern}
-		b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry, Keep: keep})
+		b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry, Keep: filemap.Keep{Patterns: keep}})
 		err := b.AddTarget(file(c.path, 1))
 		if keep.Match(c.path) == "" {
 			assert.NoError(t, err, c.path)
@@ -115,10 +115,44 @@ func TestWhatAnInterruptedRewindWasWritingIsNotTrusted(t *testing.T) {
 	}
 	plan, err := b.Plan(filemap.Facts{})
 	require.NoError(t, err)
-	got := map[string]filemap.Action{}
+	got := map[string]filemap.Step{}
 	for _, e := range plan.Entries {
 		got[e.Path] = e.Action
 	}
 	delete(got, "pg_wal")
-	assert.Equal(t, map[string]filemap.Action{wal: filemap.Copy, version: filemap.Copy, needed: filemap.Remove}, got)
+	assert.Equal(t, map[string]filemap.Step{wal: filemap.Copy, version: filemap.Copy, needed: filemap.Remove}, got)
+}
+
+// TestAFunctionTellsWhatIsKept has one that is asked about everything but data.
+func TestAFunctionTellsWhatIsKept(t *testing.T) {
+	var asked []string
+	keep := filemap.Keep{Patterns: filemap.Patterns{"*.key"}, Func: func(p string) bool {
+		asked = append(asked, p)
+		return p == "certs" || p == "conf.d/a.conf" || p == "base"
+	}}
+	b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry, Keep: keep})
+	for _, f := range []pgdata.FileInfo{dir("certs"), file("certs/theirs", 1), dir("conf.d"), file("conf.d/a.conf", 1), file("conf.d/b.conf", 1), file("base/5/16384", 8192)} {
+		add(t, b.AddSource, f)
+	}
+	for _, f := range []pgdata.FileInfo{dir("certs"), file("certs/ours", 2), dir("conf.d"), file("conf.d/a.conf", 2), file("own.key", 2), file("own.txt", 2)} {
+		add(t, b.AddTarget, f)
+	}
+	plan, err := b.Plan(filemap.Facts{})
+	require.NoError(t, err)
+	got := map[string]string{}
+	for _, e := range plan.Entries {
+		got[e.Path] = e.Action.String() + " " + string(e.Reason)
+	}
+	for _, name := range []string{"certs", "certs/ours", "conf.d/a.conf", "own.key"} {
+		assert.Equal(t, "NONE "+string(filemap.Kept), got[name], name)
+		delete(got, name)
+	}
+	assert.NotContains(t, got, "certs/theirs")
+	assert.Contains(t, got["conf.d/b.conf"], "COPY")
+	assert.Contains(t, got["own.txt"], "REMOVE")
+	assert.Contains(t, got["base/5/16384"], "COPY")
+	for _, p := range asked {
+		assert.NotContains(t, p, "base")
+		assert.NotContains(t, p, "own.key", "a pattern says it already")
+	}
 }

@@ -10,17 +10,17 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Action is what happens to a file as a whole. Changed blocks are overwritten in
+// Step is what happens to a file as a whole. Changed blocks are overwritten in
 // addition to it.
-type Action uint8
+type Step uint8
 
 // The actions in the order in which they are carried out.
 const (
-	Create   Action = iota + 1 // make a directory or a symbolic link
-	Copy                       // replace or make a file
-	CopyTail                   // append what the source has beyond the target's end
-	None                       // nothing, but perhaps for changed blocks
-	Truncate                   // cut to the source's size
+	Create   Step = iota + 1 // make a directory or a symbolic link
+	Copy                     // replace or make a file
+	CopyTail                 // append what the source has beyond the target's end
+	None                     // nothing, but perhaps for changed blocks
+	Truncate                 // cut to the source's size
 	Remove
 	Restore // put a WAL segment in place that an archive brought back
 )
@@ -28,11 +28,11 @@ const (
 var actionNames = [...]string{Create: "CREATE", Copy: "COPY", CopyTail: "COPY_TAIL", None: "NONE", Truncate: "TRUNCATE", Remove: "REMOVE", Restore: "RESTORE"}
 
 // String gives pg_rewind's word for the action.
-func (a Action) String() string {
+func (a Step) String() string {
 	if int(a) < len(actionNames) && actionNames[a] != "" {
 		return actionNames[a]
 	}
-	return fmt.Sprintf("Action(%d)", uint8(a))
+	return fmt.Sprintf("Step(%d)", uint8(a))
 }
 
 // Reason says why an entry is in the plan, in words for people.
@@ -69,11 +69,12 @@ var reasons = []Reason{
 type Entry struct {
 	Path       string
 	Type       pgdata.FileType
-	Action     Action
+	Action     Step
 	Reason     Reason
 	SourceSize int64            // bytes as listed; zero where the source has none
 	TargetSize int64            // bytes as listed; zero where the target has none
 	Link       string           // where a symbolic link to create leads
+	MakesDir   bool             // the directory of a new tablespace, Link, is made if it is missing
 	Blocks     *pgdata.BlockSet // blocks of a file that both sides have to overwrite, or nil
 
 	// Compare says that it is not known which blocks of a relation's file differ.
@@ -219,8 +220,8 @@ func (e *Entry) Asks(g pgdata.Geometry, offset, length int64) bool {
 	return true
 }
 
-// IsWAL reports whether the entry lies in the WAL directory.
-func (p *Plan) IsWAL(e *Entry) bool { return strings.HasPrefix(e.Path, p.WALDir+"/") }
+// isWAL reports whether the entry lies in the WAL directory.
+func (p *Plan) isWAL(e *Entry) bool { return strings.HasPrefix(e.Path, p.WALDir+"/") }
 
 // finish puts entries into the order in which they can be carried out: parents
 // are made before and removed after what they contain. Directories that hold what

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 
 	"github.com/gorewind/gorewind/pgdata"
@@ -60,10 +61,13 @@ func (p *Plan) verifyEntry(v *pgdata.Version, e *Entry) error {
 
 // verifyAction makes sure that the action is one for such a file.
 func (p *Plan) verifyAction(e *Entry) error {
-	ok := e.Link == ""
+	ok := e.Link == "" && !e.MakesDir
 	switch e.Action {
 	case Create:
 		if e.Type == pgdata.Symlink {
+			if e.MakesDir && (path.Dir(e.Path) != pgdata.TablespaceRoot || !filepath.IsAbs(e.Link)) {
+				return errors.New("it is no tablespace whose directory could be made")
+			}
 			return CheckLink(e.Link)
 		}
 		ok = ok && e.Type == pgdata.Directory && !slices.Contains(files, e.Path)

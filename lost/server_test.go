@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
 	"github.com/gorewind/gorewind/lost"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
@@ -133,10 +133,12 @@ func countLosses(t *testing.T, in *pgtest.Installation) {
 	ended := c.QueryString(t, "SELECT clock_timestamp()")
 	c.Stop(t, pgtest.Fast)
 
-	w := openWAL(t, c.Dir)
-	end := w.end(t)
-	res, err := walreader.Scan(t.Context(), w, w.format, walreader.ScanRequest{
-		Fork: fork, End: end, Visitor: func() walreader.Visitor { return lost.NewVisitor(w.format, fork) },
+	w, err := walreader.OpenDir(c.Dir)
+	require.NoError(t, err)
+	end, err := w.End(t.Context())
+	require.NoError(t, err)
+	res, err := walreader.Scan(t.Context(), w, w.Format, walreader.ScanRequest{
+		Fork: fork, End: end.LSN, Visitor: func() walreader.Visitor { return lost.NewVisitor(w.Format, fork) },
 	})
 	require.NoError(t, err)
 	got := res.Visitor.(*lost.Visitor).Report(res.BlocksAfterFork)
@@ -174,32 +176,7 @@ func countLosses(t *testing.T, in *pgtest.Installation) {
 	assert.Equal(t, []uint32{oldOID}, got.DroppedDatabases)
 	assert.Equal(t, []lost.Tablespace{{OID: spaceOID, Location: space}}, got.CreatedTablespaces)
 	assert.Equal(t, []uint32{firstSpace}, got.DroppedTablespaces)
-	compareWithPgWaldump(t, in, w.dir, fork, end, &got)
-}
-
-// clusterWAL is the WAL of a stopped cluster on its first timeline.
-type clusterWAL struct {
-	dir     string
-	control *controlfile.Data
-	format  walreader.Format
-}
-
-func openWAL(t *testing.T, dir string) clusterWAL {
-	raw, err := os.ReadFile(filepath.Join(dir, pgdata.ControlFilePath))
-	require.NoError(t, err)
-	c, err := controlfile.Parse(raw)
-	require.NoError(t, err)
-	return clusterWAL{dir, c, walreader.Format{Version: c.Version, Geometry: c.Geometry, SystemIdentifier: c.SystemIdentifier}}
-}
-
-func (w clusterWAL) OpenSegment(_ context.Context, s pgdata.SegNo) (walreader.Segment, error) {
-	return os.Open(filepath.Join(w.dir, w.control.Version.WALPath(w.control.Geometry.WALFileName(1, s))))
-}
-
-func (w clusterWAL) end(t *testing.T) pgdata.LSN {
-	end, err := walreader.EndOfWAL(t.Context(), w, w.format, w.control.CheckPoint)
-	require.NoError(t, err)
-	return end.LSN
+	compareWithPgWaldump(t, in, c.Dir, fork, end.LSN, &got)
 }
 
 func assertBetween(t *testing.T, from, to string, at time.Time) {
@@ -217,7 +194,7 @@ var dumpedXact = regexp.MustCompile(`(?m)tx: +(\d+), lsn: ([0-9A-F/]+), .* desc:
 // compareWithPgWaldump holds the numbers against those of the major's own
 // pg_waldump, where there is one.
 func compareWithPgWaldump(t *testing.T, in *pgtest.Installation, dir string, fork, end pgdata.LSN, got *lost.Lost) {
-	ins, _ := pgtest.Genuine(t.Context())
+	ins, _ := servers.Genuine(t.Context())
 	i := slices.IndexFunc(ins, func(g *pgtest.Installation) bool { return g.Version == in.Version })
 	if i < 0 {
 		t.Logf("no pg_waldump of %s to compare with", in.Version)

@@ -37,8 +37,11 @@ type Document struct {
 	// costs less could not be used.
 	Evidence Evidence     `json:"evidence,omitempty"`
 	Because  []PassedOver `json:"because,omitempty"`
-	Compared int64        `json:"compared_bytes,omitempty"` // of each side, where files were compared as a whole
-	Damaged  []Damage     `json:"damaged,omitempty"`        // what a comparison found damaged on the target
+	// RecoversFirst is true of a plan where the target's crash recovery comes first.
+	RecoversFirst bool     `json:"recovers_first,omitempty"`
+	Read          int64    `json:"read_bytes,omitempty"`     // of the target's files, to find out what differs
+	Compared      int64    `json:"compared_bytes,omitempty"` // of each side, where files were compared as a whole
+	Damaged       []Damage `json:"damaged,omitempty"`        // what a comparison found damaged on the target
 
 	// Proven is true where the last WAL before the divergence, or before the target's
 	// end, was read on both sides and is the same. Where it is false, Unproven says
@@ -133,21 +136,21 @@ type WALRead struct {
 	Segments List[Segment] `json:"segments"`
 }
 
-// Where is where a WAL segment is.
-type Where string
+// Origin is where a WAL segment is.
+type Origin string
 
 // The places.
 const (
-	OnTarget  Where = "target"
-	OnSource  Where = "source"
-	InArchive Where = "archive" // restore_command brought it back
-	Missing   Where = "missing" // nowhere: the server cannot start
+	OnTarget  Origin = "target"
+	OnSource  Origin = "source"
+	InArchive Origin = "archive" // restore_command brought it back
+	Missing   Origin = "missing" // nowhere: the server cannot start
 )
 
 // Segment is a WAL segment, and where it is.
 type Segment struct {
 	Name  string `json:"name"`
-	Where Where  `json:"where"`
+	Where Origin `json:"where"`
 }
 
 // Lost is what the rewind throws away: all that the target wrote after the
@@ -259,19 +262,19 @@ type Total struct {
 	Blocks     int64  `json:"changed_blocks,omitempty"`
 }
 
-// Action is what happens to a file.
-type Action string
+// FileAction is what happens to a file.
+type FileAction string
 
 // The actions, in the order of the work.
 const (
-	ActionCreate   Action = "create"    // make a directory or a link
-	ActionCopy     Action = "copy"      // replace or make a file
-	ActionCopyTail Action = "copy_tail" // append what the source has beyond the target's end
-	ActionBlocks   Action = "blocks"    // overwrite blocks; to other actions they may be added
-	ActionNone     Action = "none"
-	ActionTruncate Action = "truncate"
-	ActionRemove   Action = "remove"
-	ActionRestore  Action = "restore" // put a WAL segment in place that an archive brought back
+	ActionCreate   FileAction = "create"    // make a directory or a link
+	ActionCopy     FileAction = "copy"      // replace or make a file
+	ActionCopyTail FileAction = "copy_tail" // append what the source has beyond the target's end
+	ActionBlocks   FileAction = "blocks"    // overwrite blocks; to other actions they may be added
+	ActionNone     FileAction = "none"
+	ActionTruncate FileAction = "truncate"
+	ActionRemove   FileAction = "remove"
+	ActionRestore  FileAction = "restore" // put a WAL segment in place that an archive brought back
 )
 
 // KindMain is the Kind of files that hold the contents of relations.
@@ -282,16 +285,16 @@ const ReasonKept = "kept as asked"
 
 // File is a file, directory or symbolic link, and what happens to it.
 type File struct {
-	Path       string `json:"path"`
-	Type       string `json:"type"` // file, directory or link
-	Kind       string `json:"kind"` // as in Totals.ByKind
-	Action     Action `json:"action"`
-	Reason     string `json:"reason"`
-	SourceSize int64  `json:"source_size"`
-	TargetSize int64  `json:"target_size"`
-	FetchBytes int64  `json:"fetch_bytes"`
-	Blocks     string `json:"blocks,omitempty"` // to overwrite, such as "0-3 7"
-	Link       string `json:"link,omitempty"`
+	Path       string     `json:"path"`
+	Type       string     `json:"type"` // file, directory or link
+	Kind       string     `json:"kind"` // as in Totals.ByKind
+	Action     FileAction `json:"action"`
+	Reason     string     `json:"reason"`
+	SourceSize int64      `json:"source_size"`
+	TargetSize int64      `json:"target_size"`
+	FetchBytes int64      `json:"fetch_bytes"`
+	Blocks     string     `json:"blocks,omitempty"` // to overwrite, such as "0-3 7"
+	Link       string     `json:"link,omitempty"`
 }
 
 // Saving is what need not be copied because of a rule.
@@ -321,11 +324,13 @@ type Phase struct {
 type Error struct {
 	Message          string   `json:"message"`
 	Condition        string   `json:"condition"` // a stable word
+	Action           NextStep `json:"action"`    // what is to be done next
 	Phase            string   `json:"phase"`
 	TargetUntouched  bool     `json:"target_untouched"`
 	CrashRecovered   bool     `json:"crash_recovered,omitempty"` // crash recovery changed the target, in this run
-	Retryable        bool     `json:"retryable"`
-	BaseBackupNeeded bool     `json:"base_backup_needed"`
+	NeedsSource      bool     `json:"needs_source,omitempty"`    // the target is half rewound in place, and what finishes it takes a source
+	Retryable        bool     `json:"retryable"`                 // the action is only to run the same again
+	BaseBackupNeeded bool     `json:"base_backup_needed"`        // the action is resync or base_backup
 	ExitStatus       int      `json:"exit_status"`
 	Details          []string `json:"details,omitempty"`
 	Hints            []string `json:"hints,omitempty"`

@@ -11,19 +11,25 @@ import (
 // A failover manager reads what gorewind --format=json printed.
 func Example() {
 	printed := `{"format_version": 1, "kind": "error", "program": "gorewind v1", "created": "2026-03-01T12:00:00Z", "required": true,
-		"error": {"message": "the source did not answer", "condition": "source_unavailable", "phase": "stage",
+		"error": {"message": "the source did not answer", "condition": "source_unavailable", "action": "retry_with_source", "phase": "stage",
 			"target_untouched": true, "retryable": true, "base_backup_needed": false, "exit_status": 1}}`
 	var d report.Document
 	if err := json.Unmarshal([]byte(printed), &d); err != nil {
 		panic(err)
 	}
-	switch e := d.Error; {
-	case e == nil:
+	if d.Error == nil {
 		fmt.Println("rewound")
-	case e.BaseBackupNeeded:
+		return
+	}
+	switch d.Error.Action {
+	case report.StepRetry, report.StepRetryWithSource, report.StepResume:
+		fmt.Println("try again later:", d.Error.Condition)
+	case report.StepFix:
+		fmt.Println("call somebody:", d.Error.Hints)
+	case report.StepResync:
+		fmt.Println("run it with --resync")
+	case report.StepBaseBackup:
 		fmt.Println("clone it anew")
-	case e.Retryable:
-		fmt.Println("try again later:", e.Condition)
 	}
 	// Output: try again later: source_unavailable
 }

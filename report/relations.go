@@ -14,20 +14,24 @@ type RelationTotal struct {
 	Relation
 	Files      int
 	FetchBytes int64
+	Compared   int64 // bytes of each side, where all files were compared
 }
 
 // ByRelation adds up the files of relations that something is fetched of, the most
 // bytes first. Names are those that Named and Lost have.
 func (d *Document) ByRelation() []RelationTotal {
 	type place struct{ tablespace, database, file uint32 }
-	sums := map[place]*RelationTotal{}
+	sums, compared := map[place]*RelationTotal{}, map[place]int64{}
 	for i := range d.Files {
 		f := &d.Files[i]
 		r, ok := RelationOf(f.Path)
+		at := place{r.Tablespace, r.Database, r.FileNode}
+		if ok && d.compares(f) {
+			compared[at] += min(f.SourceSize, f.TargetSize)
+		}
 		if !ok || f.FetchBytes <= 0 || f.Action == ActionNone {
 			continue
 		}
-		at := place{r.Tablespace, r.Database, r.FileNode}
 		if sums[at] == nil {
 			sums[at] = &RelationTotal{Relation: r}
 		}
@@ -50,6 +54,9 @@ func (d *Document) ByRelation() []RelationTotal {
 				sum.Blocks = blocks
 			}
 		}
+	}
+	for at, sum := range sums {
+		sum.Compared = compared[at]
 	}
 	databases := map[uint32]string{}
 	for _, sum := range sums {
@@ -131,9 +138,9 @@ func (r Relation) HasRows() bool {
 // it are the files that initdb made.
 const firstNormalOID = 16384
 
-// IsSystem reports that the relation is a system catalog or belongs to one, and so is of
+// isSystem reports that the relation is a system catalog or belongs to one, and so is of
 // no interest to whoever looks for their tables.
-func (r Relation) IsSystem() bool {
+func (r Relation) isSystem() bool {
 	switch {
 	case r.Relations > 0: // all of a database's
 		return false
@@ -146,7 +153,7 @@ func (r Relation) IsSystem() bool {
 // usersFirst tells users' relations from the system's, each in their order.
 func usersFirst[T any](list []T, of func(T) Relation) (users, system []T) {
 	for _, one := range list {
-		if of(one).IsSystem() {
+		if of(one).isSystem() {
 			system = append(system, one)
 		} else {
 			users = append(users, one)

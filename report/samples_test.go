@@ -21,7 +21,7 @@ func samples() map[string]*report.Document {
 	failed := planSample()
 	failed.Kind, failed.Lost.SavedIn = report.Failed, ""
 	failed.Error = &report.Error{
-		Message: "the source did not answer", Condition: "source_unavailable", Phase: "stage", TargetUntouched: true, Retryable: true,
+		Message: "the source did not answer", Condition: "source_unavailable", Phase: "stage", Action: report.StepRetryWithSource, TargetUntouched: true, Retryable: true,
 		ExitStatus: 1, Details: []string{"It was silent for two minutes."}, Hints: []string{"Look whether it runs."},
 	}
 	return map[string]*report.Document{
@@ -31,7 +31,7 @@ func samples() map[string]*report.Document {
 			Reason: "source and target cluster are on the same timeline",
 		},
 		"early": {FormatVersion: 1, Kind: report.Failed, Program: "gorewind v1", Created: noon, Error: &report.Error{
-			Message: "clusters <script>alert(1)</script> differ", Condition: "different_systems", Phase: "inspect", TargetUntouched: true, BaseBackupNeeded: true, ExitStatus: 3,
+			Message: "clusters <script>alert(1)</script> differ", Condition: "no_common_ancestor", Phase: "analyze", Action: report.StepResync, TargetUntouched: true, BaseBackupNeeded: true, ExitStatus: 3,
 		}},
 		"resumed": {FormatVersion: 1, Kind: report.Result, Program: "gorewind v1", Created: noon, Required: true, Resumes: true, Phases: []report.Phase{{Name: "apply", Began: noon, Seconds: 1}}},
 	}

@@ -68,7 +68,7 @@ func shopSample() *report.Document {
 	for i := range 11 {
 		d.WALRead.Segments = append(d.WALRead.Segments, report.Segment{Name: fmt.Sprintf("00000004000002F4%08X", 0xa9+i), Where: "target"})
 	}
-	for i, where := range []report.Where{report.InArchive, report.OnTarget, report.OnSource, report.OnSource} {
+	for i, where := range []report.Origin{report.InArchive, report.OnTarget, report.OnSource, report.OnSource} {
 		d.Startability.Segments = append(d.Startability.Segments, report.Segment{Name: fmt.Sprintf("%08X000002F4%08X", 4+i/2, 0xa9+i), Where: where})
 	}
 	for i, p := range []report.Phase{{Name: "inspect", Seconds: 0.04}, {Name: "analyze", Seconds: 1.31}, {Name: "stage", Seconds: 4.62}, {Name: "commit", Seconds: 0.38}, {Name: "apply", Seconds: 0.71}} {
@@ -89,7 +89,7 @@ func shopFiles(d *report.Document) {
 		}
 		d.Files = append(d.Files, report.File{Path: path, Type: "file", Kind: "main", Action: "blocks", Reason: "changed on the target", SourceSize: size, TargetSize: size, FetchBytes: n * 8192, Blocks: runs})
 	}
-	file := func(path, kind string, action report.Action, reason string, source, target, fetch int64) {
+	file := func(path, kind string, action report.FileAction, reason string, source, target, fetch int64) {
 		d.Files = append(d.Files, report.File{Path: path, Type: "file", Kind: kind, Action: action, Reason: reason, SourceSize: source, TargetSize: target, FetchBytes: fetch})
 	}
 	many := func(from, step, n, length int) string {

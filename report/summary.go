@@ -5,8 +5,10 @@ import "io"
 // Verdict is the one sentence that whoever gets a document wants to read first.
 func (d *Document) Verdict() string {
 	switch e := d.Error; {
-	case e != nil && e.BaseBackupNeeded:
+	case e != nil && e.Action == StepBaseBackup:
 		return "The target cannot be rewound: take a base backup."
+	case e != nil && e.Action == StepResync:
+		return "The target cannot be rewound: resync it, or take a base backup."
 	case e != nil && e.TargetUntouched:
 		return "The rewind failed. " + e.untouched()
 	case e != nil:

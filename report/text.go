@@ -56,13 +56,16 @@ func (t *text) heading(d *Document) {
 			t.wrapped("        ", fmt.Sprintf("PostgreSQL %s, %s, timeline %d", s.Version, s.State, s.Timeline))
 		}
 	}
+	if d.RecoversFirst {
+		t.wrapped("", "The target's crash recovery comes first; the plan is what its WAL says now.")
+	}
 	switch {
 	case d.Resumes:
 		t.wrapped("", "It completes a rewind that was interrupted.")
 	case d.Evidence == ByChanges:
 		t.wrapped("", "It copies what either side changed since both had the same files.")
 	case d.Evidence == ByComparison:
-		t.wrapped("", "It compares all files, "+Bytes(d.Compared)+" on each side.")
+		t.wrapped("", "It compares all files, "+Bytes(d.Compared)+" on each side"+d.ComparedWords()+".")
 	case !d.Required && d.Target != nil && d.Error == nil: // what failed early does not know
 		t.wrapped("", "No rewind is required: "+d.Reason+".")
 	}
@@ -178,7 +181,7 @@ func (t *text) start(s *Start) {
 		return
 	}
 	t.title("Whether it will start")
-	where := map[Where]int64{}
+	where := map[Origin]int64{}
 	var missing []string
 	for _, segment := range s.Segments {
 		where[segment.Where]++
@@ -189,7 +192,7 @@ func (t *text) start(s *Start) {
 	t.wrapped("", fmt.Sprintf("recovery reads WAL from %s to %s:", s.From, s.To))
 	var rows [][]string
 	for _, place := range []struct {
-		where Where
+		where Origin
 		words string
 	}{
 		{OnTarget, "on the target"}, {OnSource, "on the source, to be copied"}, {InArchive, "in the archive, to be brought back"}, {Missing, "nowhere: the server cannot start"},
@@ -258,10 +261,7 @@ func (t *text) problems(d *Document) {
 		state = "The target was changed: no server starts on it until the rewind is finished."
 	}
 	t.wrapped("", state)
-	switch {
-	case e.BaseBackupNeeded:
-		t.wrapped("", "No further attempt can succeed: take a base backup.")
-	case e.Retryable:
-		t.wrapped("", "The same may succeed later.")
+	if words := e.Action.Words(); words != "" {
+		t.wrapped("", words)
 	}
 }

@@ -111,10 +111,10 @@ func TestWideNamesFit(t *testing.T) {
 
 func TestWhatFailedEarlyDoesNotSayThatNothingIsRequired(t *testing.T) {
 	d := planSample()
-	d = &report.Document{Kind: report.Failed, Target: d.Target, Source: d.Source, Error: &report.Error{Message: "x", TargetUntouched: true, Retryable: true}}
+	d = &report.Document{Kind: report.Failed, Target: d.Target, Source: d.Source, Error: &report.Error{Message: "x", Action: report.StepRetry, TargetUntouched: true, Retryable: true}}
 	text := textOf(t, d, report.Options{Width: 80})
 	assert.NotContains(t, text, "No rewind is required")
-	assert.Contains(t, text, "The same may succeed later.")
+	assert.Contains(t, text, "The same may succeed later: run it again.")
 }
 
 func TestSummariesAreAsTheyWereLookedAt(t *testing.T) {

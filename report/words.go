@@ -15,7 +15,7 @@ var kinds = map[string]string{
 	"other":         "other files",
 }
 
-var actions = map[Action]string{
+var actions = map[FileAction]string{
 	ActionCreate:   "directories and links to make",
 	ActionCopy:     "copied whole",
 	ActionCopyTail: "copied beyond the target's end",
@@ -32,7 +32,7 @@ const shared = "global"
 func KindWords(kind string) string { return cmp.Or(kinds[kind], kind) }
 
 // ActionWords says what happens to files (Totals.ByAction).
-func ActionWords(action string) string { return cmp.Or(actions[Action(action)], action) }
+func ActionWords(action string) string { return cmp.Or(actions[FileAction(action)], action) }
 
 func tablespaceWords(name string) string { return "tablespace " + name }
 

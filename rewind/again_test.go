@@ -15,8 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/endtoend"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
-	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -87,7 +88,7 @@ func TestARewindInPlaceThatIsBegunAgainTidiesUp(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	p.archived(p.target, middleSegment)
 	opts := func() rewind.Options {
-		return rewind.Options{TargetDir: p.target, Source: trial.OpenDir(t, p.source), NoSync: true, InPlace: true, RestoreTargetWAL: true}
+		return rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), NoSync: true, InPlace: true, RestoreTargetWAL: true}
 	}
 	var poisoned atomic.Bool
 	err := run(opts().WithDisk(failAt(func(op faultdisk.Op) bool {
@@ -97,7 +98,7 @@ func TestARewindInPlaceThatIsBegunAgainTidiesUp(t *testing.T) {
 		return poisoned.Load() && !op.Read && strings.HasPrefix(op.Path, "base/")
 	})))
 	require.ErrorIs(t, err, errFault)
-	require.True(t, p.control(p.target).IsPoisoned())
+	require.True(t, poison.Is(p.control(p.target)))
 	require.NoError(t, run(opts()))
 	assert.NoDirExists(t, filepath.Join(p.target, filemap.OwnPrefix))
 }

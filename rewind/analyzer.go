@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/recovery"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
@@ -21,6 +22,7 @@ type analyzer struct {
 	log     *slog.Logger
 	target  *target.Target
 	source  source.Source
+	keep    filemap.Keep
 	archive *walArchive // where WAL is to be brought back as soon as the target lacks it; else nil
 	lazy    *walArchive // for WAL that is nowhere else; opened when it is first needed
 	noLazy  error       // why it could not be opened
@@ -50,7 +52,7 @@ func (r *Rewind) byWAL(ctx context.Context, a *analyzer, s sides, p, earlier *Pl
 	if err != nil {
 		return err
 	}
-	if !f.required && r.opts.EnsureShutdown {
+	if !f.required && (r.opts.EnsureShutdown || r.opts.ForeseeRecovery) {
 		if f.required, err = a.isKilledAtFork(s, f); err != nil {
 			return err
 		}
@@ -95,6 +97,8 @@ func (r *Rewind) conclude(ctx context.Context, a *analyzer, p *Plan, past *past,
 	if err := a.decide(ctx, p, past, lists); err != nil {
 		return err
 	}
+	p.Kept = r.keeper.kept()
+	p.Read = a.target.BytesRead()
 	r.space, err = a.measure(p)
 	return err
 }

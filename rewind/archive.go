@@ -9,8 +9,8 @@ import (
 	"sync"
 
 	"github.com/gorewind/gorewind/internal/archive"
-	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgconf"
+	"github.com/gorewind/gorewind/internal/regular"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
@@ -19,8 +19,14 @@ import (
 // ErrNoRestoreCommand says that WAL cannot be brought back from an archive.
 var ErrNoRestoreCommand = errors.New(`"restore_command" is not set in the target cluster`)
 
+// ErrNotInArchive is what Options.FetchWAL says where the archive has no such file.
+var ErrNotInArchive = archive.ErrNotInArchive
+
+// FetchWALError says that Options.FetchWAL failed, each time. Trying again later may help.
+type FetchWALError = archive.FetchError
+
 // walArchive brings WAL back that the target has no more, with its own
-// restore_command, into the staging area.
+// restore_command or what the caller gave instead, into the staging area.
 type walArchive struct {
 	archive *archive.Archive
 	target  *target.Target
@@ -55,21 +61,30 @@ func (a *analyzer) configuredCommand() (string, error) {
 // mayBeArchived reports whether an archive might have WAL that is missing.
 func (a *analyzer) mayBeArchived() bool {
 	if a.anyArchive() != nil {
-		return true
+		return a.opts.FetchWAL == nil // which would have told
 	}
 	return !errors.Is(a.noLazy, ErrNoRestoreCommand)
 }
 
+// archiveBy is the archive that a command, or the caller's function, gets files from.
+func (a *analyzer) archiveBy(command string) *archive.Archive {
+	o := a.opts
+	return &archive.Archive{
+		Command: command, Fetch: o.FetchWAL, DataDir: a.target.Name(), WorkDir: o.ChildDir, Env: o.ChildEnv, Version: a.version,
+		Attempts: o.ArchiveAttempts, Pause: o.ArchivePause, Logger: a.log,
+	}
+}
+
 // openArchive reads the target's configuration, before anything replaces it.
 func (a *analyzer) openArchive() (*walArchive, error) {
-	command, err := a.restoreCommand()
-	if err != nil {
-		return nil, err
+	command := ""
+	if a.opts.FetchWAL == nil {
+		var err error
+		if command, err = a.restoreCommand(); err != nil {
+			return nil, err
+		}
 	}
-	return &walArchive{
-		archive: &archive.Archive{Command: command, DataDir: a.target.Name(), Version: a.version, Pause: a.opts.ArchivePause, Logger: a.log},
-		target:  a.target, format: a.format, restored: map[string]string{},
-	}, nil
+	return &walArchive{archive: a.archiveBy(command), target: a.target, format: a.format, restored: map[string]string{}}, nil
 }
 
 // anyArchive is the archive for WAL that is nowhere else, also where
@@ -80,7 +95,7 @@ func (a *analyzer) anyArchive() *walArchive {
 	}
 	if a.lazy == nil && a.noLazy == nil {
 		if a.lazy, a.noLazy = a.openArchive(); a.noLazy != nil {
-			a.log.Debug(fmt.Sprintf("WAL that neither side has is not looked for in an archive: %v", a.noLazy))
+			a.log.Debug(fmt.Sprintf("WAL that neither side has is not looked for in an archive: %v", a.noLazy), "error", a.noLazy)
 		}
 	}
 	return a.lazy
@@ -174,7 +189,7 @@ func (a *walArchive) verify(ctx context.Context, o oneSegment, tli pgdata.Timeli
 	if !errors.Is(err, walreader.ErrEndOfWAL) {
 		return err
 	}
-	f, err := datadir.OpenRegularFile(o.file)
+	f, err := regular.Open(o.file)
 	if err != nil {
 		return err
 	}
@@ -219,5 +234,5 @@ func (o oneSegment) OpenSegment(_ context.Context, s pgdata.SegNo) (walreader.Se
 	if s != o.no {
 		return nil, fs.ErrNotExist
 	}
-	return datadir.OpenRegularFile(o.file)
+	return regular.Open(o.file)
 }

@@ -9,8 +9,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/trial"
+	"github.com/gorewind/gorewind/internal/pgtest/chance"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -29,9 +30,9 @@ type judgement struct {
 // too: what one refuses the other refuses, and what both accept changes nothing of what
 // either would do. Without make torture they are the same every time.
 func TestFlippedBits(t *testing.T) {
-	seed, given := pgtest.GivenSeed()
-	if !given && pgtest.Torture() > 0 {
-		seed = pgtest.Seed()
+	seed, given := chance.GivenSeed()
+	if !given && chance.Torture() > 0 {
+		seed = chance.Seed()
 	}
 	pgtest.EachGenuine(t, func(t *testing.T, in *pgtest.Installation) {
 		p := restorePair(t, in.Version.Name, "basic")
@@ -41,7 +42,7 @@ func TestFlippedBits(t *testing.T) {
 		geo, rnd := control.Geometry, rand.New(rand.NewPCG(seed, uint64(in.Version.ServerNum)))
 		from, end := geo.SegStart(geo.SegNo(control.CheckPoint)-2), control.CheckPoint+200
 		refused := 0
-		for n := range flips * max(1, pgtest.Torture()) {
+		for n := range flips * max(1, chance.Torture()) {
 			at := from + pgdata.LSN(rnd.Uint64N(uint64(end-from)))
 			if n%4 == 0 { // in the header of a page, which is hit too seldom
 				at = at - at%pageSize + pgdata.LSN(rnd.IntN(longHeader))
@@ -65,7 +66,7 @@ func TestFlippedBits(t *testing.T) {
 		}
 		assert.NotZero(t, refused)
 	})
-	pgtest.Note(fmt.Sprintf("flipped %d bits for each major with a pg_rewind (seed %d)", flips*max(1, pgtest.Torture()), seed))
+	pgtest.Note(fmt.Sprintf("flipped %d bits for each major with a pg_rewind (seed %d)", flips*max(1, chance.Torture()), seed))
 }
 
 // Of WAL pages (access/xlog_internal.h): the size, and that of the header of the
@@ -101,7 +102,7 @@ func (p *pair) pgRewind(in *pgtest.Installation) judgement {
 // gorewind is ours.
 func (p *pair) gorewind() judgement {
 	p.t.Helper()
-	r, err := rewind.Prepare(p.t.Context(), rewind.Options{TargetDir: p.target, Source: trial.OpenDir(p.t, p.source), NoSync: true})
+	r, err := rewind.Prepare(p.t.Context(), rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(p.t, p.source), NoSync: true})
 	if err != nil {
 		return judgement{true, err.Error()}
 	}

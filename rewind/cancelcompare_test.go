@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/dirtree"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
@@ -34,7 +36,7 @@ func (g *givenUp) now() {
 // mustEnd prepares with a source that calls now.
 func (g *givenUp) mustEnd(t *testing.T, opts rewind.Options) {
 	t.Helper()
-	before, err := pgtest.ComputeTree(opts.TargetDir)
+	before, err := dirtree.Read(opts.TargetDir)
 	require.NoError(t, err)
 	var ctx context.Context
 	ctx, g.cancel = context.WithCancel(t.Context())
@@ -43,7 +45,7 @@ func (g *givenUp) mustEnd(t *testing.T, opts rewind.Options) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotZero(t, g.at.Load(), "it did not come so far")
 	t.Logf("it ended %s after it was cancelled", time.Since(time.Unix(0, g.at.Load())))
-	after, err := pgtest.ComputeTree(opts.TargetDir)
+	after, err := dirtree.Read(opts.TargetDir)
 	require.NoError(t, err)
 	assert.Empty(t, before.Diff(after))
 }
@@ -96,7 +98,7 @@ func (s hashedSource) Hash(ctx context.Context, ranges iter.Seq[source.Range], r
 }
 
 func TestAComparisonOverSQLEndsWhenItIsCancelled(t *testing.T) {
-	in, err := pgtest.Major(t.Context(), "18")
+	in, err := servers.Major(t.Context(), "18")
 	if err != nil {
 		t.Skipf("PostgreSQL 18 is not to be had: %v", err)
 	}

@@ -51,7 +51,8 @@ func (r *Rewind) byChanges(ctx context.Context, a *analyzer, s sides, p, earlier
 		return err
 	}
 	a.log.Info(fmt.Sprintf("what both sides changed since %s is copied; recovery starts at the source's checkpoint at %s on timeline %d",
-		a.lsn(own.since), a.lsn(s.source.FilesLow.LSN), s.source.FilesLow.TLI))
+		a.lsn(own.since), a.lsn(s.source.FilesLow.LSN), s.source.FilesLow.TLI),
+		"evidence", ByChanges, "since", a.lsn(own.since), "lsn", a.lsn(s.source.FilesLow.LSN), "timeline", s.source.FilesLow.TLI)
 	past := sourceOnly(s)
 	past.changed = own.changed
 	past.changed.Merge(theirs)

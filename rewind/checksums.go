@@ -32,6 +32,9 @@ type DamagedPage struct {
 type DamagedPagesError struct{ Pages []DamagedPage }
 
 func (e *DamagedPagesError) Error() string {
+	if len(e.Pages) == 0 {
+		return ErrSourceDamaged.Error()
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v: %s", ErrSourceDamaged, e.Pages[0])
 	if n := len(e.Pages); n > 1 {

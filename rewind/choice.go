@@ -16,6 +16,7 @@ import (
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgconf"
+	"github.com/gorewind/gorewind/internal/regular"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
@@ -57,12 +58,11 @@ const maxConfiguration = 16 << 20
 // rewoundConfig is the configuration that the rewound server will have: the source's,
 // but for what the target keeps.
 func (a *analyzer) rewoundConfig(ctx context.Context, b *filemap.Builder) (*pgconf.Config, error) {
-	keep := filemap.Patterns(a.opts.Keep)
 	size := 0
 	return pgconf.Load(pgconf.Options{
 		DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: a.version,
 		ReadFile: func(p string) ([]byte, error) {
-			if keep.Match(p) != "" {
+			if a.keep.Match(p) {
 				return readLinked(a.target, p)
 			}
 			if _, has := b.Source(p); !has {
@@ -91,7 +91,7 @@ func readLinked(t *target.Target, p string) ([]byte, error) {
 	if info, err := t.Lstat(p); err != nil || info.Mode().Type() != fs.ModeSymlink {
 		return t.ReadFile(p)
 	}
-	f, err := datadir.OpenRegularFile(t.Join(p))
+	f, err := regular.Open(t.Join(p))
 	if err != nil {
 		return nil, fmt.Errorf("could not open file %q for reading: %w", t.Join(p), datadir.Reason(err))
 	}
@@ -122,7 +122,7 @@ func (a *analyzer) askChoice(ctx context.Context, b *filemap.Builder) func() cho
 func (a *analyzer) choose(ctx context.Context, b *filemap.Builder) (c choice) {
 	conf, err := a.rewoundConfig(ctx, b)
 	if err != nil {
-		a.log.DebugContext(ctx, fmt.Sprintf("what recovery will choose is not known: %v", err))
+		a.log.DebugContext(ctx, fmt.Sprintf("what recovery will choose is not known: %v", err), "error", err)
 		return c
 	}
 	var several *pgconf.SeveralTargetsError
@@ -190,7 +190,8 @@ func (a *analyzer) checkLeft(ctx context.Context, p *Plan) error {
 
 // checkNewerTimelines looks for histories of newer timelines in the archive, as
 // recovery does that goes on to the latest one, and refuses one that does not go on
-// from where the source is.
+// from where the source is. It is recovery's own restore_command that counts; the
+// caller's function is called in its place, a command of the caller's is not.
 func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgconf.RecoveryChoice) error {
 	latest := choice.Timeline == "latest" || choice.Timeline == "" && !a.version.RecoveryConf || a.opts.PrimaryConnInfo != ""
 	command := choice.RestoreCommand
@@ -204,12 +205,16 @@ func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgco
 	if !latest || command == "" || p.Again {
 		return nil
 	}
-	// Its messages are of no interest: that there is none is the ordinary answer.
-	from := &archive.Archive{Command: command, DataDir: a.target.Name(), Version: a.version}
-	defer from.Close()
+	from := a.archiveBy(command)
+	if a.opts.FetchWAL != nil { // which is called once at a time
+		from = a.anyArchive().archive
+	} else {
+		from.Logger = nil // that there is none is the ordinary answer
+		defer from.Close()
+	}
 	dir, err := a.target.RestoreDir(a.version.WALDir)
 	if err != nil { // as on a disk that cannot be written to
-		a.log.DebugContext(ctx, fmt.Sprintf("histories of newer timelines are not looked for in the archive: %v", err))
+		a.log.DebugContext(ctx, fmt.Sprintf("histories of newer timelines are not looked for in the archive: %v", err), "error", err)
 		return nil
 	}
 	for tli := p.Source.Timeline + 1; tli < p.Source.Timeline+maxTimelines; tli++ {
@@ -219,7 +224,9 @@ func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgco
 		}
 		text, err := from.RestoreHistory(ctx, tli, dst)
 		if err != nil {
-			if ctx.Err() != nil {
+			var none *archive.NotFoundError
+			certain := errors.As(err, &none) && none.Certain
+			if ctx.Err() != nil || a.opts.FetchWAL != nil && !certain {
 				return err
 			}
 			return nil // this is where recovery stops to look, too

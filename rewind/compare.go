@@ -190,7 +190,7 @@ func (c *comparison) verify(ctx context.Context, blocks []piece) error {
 	if !c.checksums {
 		return nil
 	}
-	reader := fileReader{open: c.a.target.Open}
+	reader := fileReader{open: c.a.target.Open, counts: c.a.target.CountRead}
 	defer reader.close()
 	for _, p := range blocks {
 		e := &c.plan.Entries[p.entry]

@@ -19,7 +19,8 @@ func (r *Rewind) byComparison(ctx context.Context, a *analyzer, s sides, p, earl
 	}
 	p.Target, p.Source, p.Required, p.Proven = s.target, s.source, true, true
 	a.log.Info(fmt.Sprintf("all files are compared; recovery starts at the source's checkpoint at %s on timeline %d",
-		a.lsn(s.source.FilesLow.LSN), s.source.FilesLow.TLI))
+		a.lsn(s.source.FilesLow.LSN), s.source.FilesLow.TLI),
+		"evidence", ByComparison, "lsn", a.lsn(s.source.FilesLow.LSN), "timeline", s.source.FilesLow.TLI)
 	lists := a.list(ctx, s.target, nil) // what an interrupted rewind wrote is compared like all else
 	defer lists.stop()
 	return r.conclude(ctx, a, p, sourceOnly(s), lists, earlier)

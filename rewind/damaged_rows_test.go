@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/heap"
-	"github.com/gorewind/gorewind/internal/fixture"
-	"github.com/gorewind/gorewind/internal/trial"
+	"github.com/gorewind/gorewind/internal/endtoend"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/lost/rows/export"
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -35,8 +35,8 @@ func TestDamagedFilesAreErrorsOrOtherRows(t *testing.T) {
 		dir := filepath.Join("..", "testdata", "clusters", name)
 		temp := t.TempDir()
 		target, src := filepath.Join(temp, "target"), filepath.Join(temp, "source")
-		require.NoError(t, fixture.RestoreStored(filepath.Join(dir, "target"), target))
-		require.NoError(t, fixture.Restore(filepath.Join(dir, "source"), src))
+		require.NoError(t, savedcluster.RestoreStored(filepath.Join(dir, "target"), target))
+		require.NoError(t, savedcluster.Restore(filepath.Join(dir, "source"), src))
 		var files []string
 		require.NoError(t, filepath.WalkDir(filepath.Join(target, "base"), func(p string, entry fs.DirEntry, err error) error {
 			if err == nil && entry.Type().IsRegular() {
@@ -47,7 +47,7 @@ func TestDamagedFilesAreErrorsOrOtherRows(t *testing.T) {
 		told := 0
 		for round := range rounds {
 			undo := damage(t, rng, files)
-			l, err := rewind.FindLostRows(t.Context(), rewind.LostRowsOptions{TargetDir: target, Source: trial.OpenDir(t, src)})
+			l, err := rewind.FindLostRows(t.Context(), rewind.LostRowsOptions{TargetDir: target, Source: endtoend.OpenDir(t, src)})
 			if err == nil {
 				_, err = l.Write(t.Context(), filepath.Join(temp, strconv.Itoa(round)), rewind.LostRowsFormat{Format: export.JSONL})
 				require.NoError(t, l.Close())

@@ -17,10 +17,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/built"
+	"github.com/gorewind/gorewind/internal/pgtest/chance"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
-	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -103,18 +107,18 @@ func TestEveryDeath(t *testing.T) {
 // TestKilledPrograms kills gorewind at random moments while it rewinds real
 // servers whose source is busy, and finishes what it began.
 func TestKilledPrograms(t *testing.T) {
-	seed := pgtest.Seed()
+	seed := chance.Seed()
 	kills, rounds, majors := map[rewind.State]int{}, 2, []string{"18"}
 	if torture > 0 {
 		rounds, majors = 3*torture, []string{"9.6", "13", "18"}
 	}
 	for _, major := range majors {
 		t.Run(major, func(t *testing.T) {
-			in, err := pgtest.Major(t.Context(), major)
+			in, err := servers.Major(t.Context(), major)
 			if err != nil {
 				t.Skipf("PostgreSQL %s is not to be had: %v", major, err)
 			}
-			program := pgtest.BuildGorewind(t)
+			program := built.Gorewind(t)
 			old, promoted := diverged(t, in)
 			r := rand.New(rand.NewPCG(seed, 0))
 			t.Logf("seed %d", seed)
@@ -122,7 +126,7 @@ func TestKilledPrograms(t *testing.T) {
 			for round := range 1 + rounds {
 				victim := old.CloneStopped(t)
 				promoted.Exec(t, "DROP TABLE IF EXISTS load")
-				stop := trial.Load(t, promoted)
+				stop := endtoend.Load(t, promoted)
 				command := func(more ...string) *exec.Cmd {
 					return exec.Command(program, append([]string{"-D", victim.Dir, "--source-server", promoted.ConnString("postgres")}, more...)...)
 				}
@@ -165,8 +169,8 @@ func TestKilledPrograms(t *testing.T) {
 				}
 				stop()
 				require.Equal(t, rewind.StateRewound, stateOf(t, victim))
-				trial.MustFollow(t, victim, promoted)
-				trial.MustBeSound(t, victim)
+				endtoend.MustFollow(t, victim, promoted)
+				endtoend.MustBeSound(t, victim)
 				require.NoError(t, os.RemoveAll(filepath.Join(victim.Dir, "base")), "room for the next")
 			}
 		})
@@ -180,7 +184,7 @@ func TestKilledPrograms(t *testing.T) {
 func waitForCommit(c *pgtest.Cluster, ended <-chan struct{}) {
 	for {
 		raw, err := os.ReadFile(filepath.Join(c.Dir, pgdata.ControlFilePath))
-		if control, perr := controlfile.Parse(raw); err == nil && perr == nil && control.IsPoisoned() {
+		if control, perr := controlfile.Parse(raw); err == nil && perr == nil && poison.Is(control) {
 			return
 		}
 		select {
@@ -195,7 +199,7 @@ func waitForCommit(c *pgtest.Cluster, ended <-chan struct{}) {
 // say so.
 func stateOf(t *testing.T, c *pgtest.Cluster) rewind.State {
 	t.Helper()
-	status, err := rewind.StatusOf(c.Dir)
+	status, err := rewind.ReadStatus(c.Dir)
 	require.NoError(t, err)
 	_, err = os.Stat(filepath.Join(c.Dir, pgdata.BackupLabelPath))
 	if status.State == rewind.StateClean || status.State == rewind.StateStaged {

@@ -89,19 +89,19 @@ func (a *analyzer) describeFiles(ctx context.Context, files *filemap.Plan) {
 	}
 	for i := range files.Entries {
 		if e := &files.Entries[i]; e.Reason == filemap.NeededRecovery || e.Reason == filemap.Superseded {
-			a.log.Debug(fmt.Sprintf("Not removing file \"%s\" because it is required for recovery", e.Path))
+			a.log.Debug(fmt.Sprintf("Not removing file \"%s\" because it is required for recovery", e.Path), "path", e.Path)
 		}
 	}
 	for i := range files.Entries {
 		e := &files.Entries[i]
 		if e.Reason == filemap.NotARelation && e.Action != filemap.Truncate {
-			a.log.Debug(fmt.Sprintf("%s (%s)", e.Path, filemap.Copy)) // if only the parts that differ
+			a.log.Debug(fmt.Sprintf("%s (%s)", e.Path, filemap.Copy), "path", e.Path, "action", filemap.Copy.String()) // if only the parts that differ
 			continue
 		}
-		a.log.Debug(fmt.Sprintf("%s (%s)", e.Path, e.Action))
+		a.log.Debug(fmt.Sprintf("%s (%s)", e.Path, e.Action), "path", e.Path, "action", e.Action.String())
 		if e.Blocks != nil {
 			for block := range e.Blocks.All() {
-				a.log.Debug(fmt.Sprintf("block %d", block))
+				a.log.Debug(fmt.Sprintf("block %d", block), "path", e.Path, "block", block)
 			}
 		}
 	}

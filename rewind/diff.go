@@ -12,38 +12,21 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/page"
+	"github.com/gorewind/gorewind/internal/plain"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/source"
 )
 
-// Difference is how two versions of a file or page differ: one of the constants,
-// the lightest first.
-type Difference = page.Difference
-
-// The differences. Those before DifferentContent are of pages of relations and
-// mean the same to a reader of the data.
-const (
-	NoDifference     = page.Same
-	ChecksumDiffers  = page.ByChecksum
-	LSNDiffers       = page.ByLSN
-	HintBitsDiffer   = page.ByHintBits
-	FreeSpaceDiffers = page.ByFreeSpace // of pages, and free space maps
-	DifferentContent = page.ByContent
-)
-
 // maxDifferentRuns is how many runs of blocks a FileDiff names.
 const maxDifferentRuns = 1000
-
-// ParseDifference understands the word for a difference: none, checksum, lsn,
-// hint_bits, free_space or content.
-func ParseDifference(s string) (Difference, error) { return page.ParseDifference(s) }
 
 // DiffOptions say what is compared.
 type DiffOptions struct {
 	A source.Source // usually a stopped data directory
 	B source.Source // another one, or a server
-	// Ignore are patterns of files to pass over, as Options.Keep.
+	// Ignore are patterns of files to pass over, as Options.Keep: "@config" stands for
+	// configuration and certificates.
 	Ignore []string
 	// All compares WAL and the control file, too, in which any two servers differ.
 	All bool
@@ -74,6 +57,35 @@ type FileDiff struct {
 	More   int        `json:"more_blocks,omitempty"` // that Blocks does not name
 }
 
+// maxToldRuns is how many runs of blocks String tells of a file.
+const maxToldRuns = 20
+
+// String tells how the file differs, in a line, and each run of blocks in one more, as
+// far as there are not too many. What is in the name is harmless to a terminal.
+func (f FileDiff) String() string {
+	b := []byte(plain.Text(f.Path, plain.Unlimited))
+	switch {
+	case f.Reason != "":
+		return fmt.Sprintf("%s: %s", b, plain.Text(f.Reason, plain.Message))
+	case f.SizeA != f.SizeB:
+		b = fmt.Appendf(b, ": %d and %d bytes", f.SizeA, f.SizeB)
+	default:
+		b = fmt.Appendf(b, ": %s", f.Difference)
+	}
+	for i, run := range f.Blocks {
+		if i == maxToldRuns {
+			b = fmt.Appendf(b, "\n  and %d more", len(f.Blocks)-maxToldRuns+f.More)
+			break
+		}
+		blocks := fmt.Sprintf("block %d", run.First)
+		if run.Last > run.First {
+			blocks = fmt.Sprintf("blocks %d to %d", run.First, run.Last)
+		}
+		b = fmt.Appendf(b, "\n  %s: %s", blocks, run.Difference)
+	}
+	return string(b)
+}
+
 // BlockRun is some neighbouring blocks of a file that differ in the same way.
 type BlockRun struct {
 	First      pgdata.BlockNumber `json:"first"`
@@ -88,9 +100,14 @@ func Diff(ctx context.Context, opts DiffOptions) (*DiffResult, error) {
 	if opts.A == nil || opts.B == nil {
 		return nil, Classify(fmt.Errorf("%w: two data directories must be given", ErrOptions))
 	}
-	if err := filemap.Patterns(opts.Ignore).Check(); err != nil {
+	ignore, err := filemap.Patterns(opts.Ignore).Expand()
+	if err == nil {
+		err = ignore.Check()
+	}
+	if err != nil {
 		return nil, Classify(fmt.Errorf("%w: %w", ErrOptions, err))
 	}
+	opts.Ignore = ignore
 	d := &differ{opts: opts, result: &DiffResult{FormatVersion: 1, A: opts.A.String(), B: opts.B.String(), Files: []FileDiff{}}}
 	if err := d.run(ctx); err != nil {
 		return nil, Classify(err)
@@ -216,7 +233,7 @@ func (d *differ) comparePages(f *FileDiff, offset int64, ours, theirs []byte) {
 	size, isMap := int(d.geo.BlockSize), isFork(f.Path, "vm")
 	for at := 0; at < len(ours); at += size {
 		end := min(at+size, len(ours))
-		how := page.Compare(ours[at:end], theirs[at:end])
+		how := Difference(page.Compare(ours[at:end], theirs[at:end]))
 		if isMap && how == FreeSpaceDiffers { // where other pages have a hole, this one has the map
 			how = DifferentContent
 		}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -64,7 +64,7 @@ func (s *manyFiles) Fetch(_ context.Context, ranges iter.Seq[source.Range], dst 
 // BenchmarkDiff compares clusters of many small files, and of few large ones.
 func BenchmarkDiff(b *testing.B) {
 	dir := filepath.Join(b.TempDir(), "cluster")
-	require.NoError(b, fixture.Restore(filepath.Join("..", "testdata", "clusters", "15-basic", "source"), dir))
+	require.NoError(b, savedcluster.Restore(filepath.Join("..", "testdata", "clusters", "15-basic", "source"), dir))
 	stopped, err := source.OpenDir(dir)
 	require.NoError(b, err)
 	defer func() { require.NoError(b, stopped.Close()) }()

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -64,7 +64,7 @@ func TestPagesOfAllKindsAreTheSameOnAStandby(t *testing.T) {
 		s.Stop(t, pgtest.Fast)
 
 		ignore := []string{"*.conf", "*.signal", "recovery.*", "log", "pg_stat", "pg_logical"}
-		d, err := rewind.Diff(t.Context(), rewind.DiffOptions{A: trial.OpenDir(t, p.Dir), B: trial.OpenDir(t, s.Dir), Ignore: ignore})
+		d, err := rewind.Diff(t.Context(), rewind.DiffOptions{A: endtoend.OpenDir(t, p.Dir), B: endtoend.OpenDir(t, s.Dir), Ignore: ignore})
 		require.NoError(t, err)
 		for _, f := range d.Files {
 			assert.LessOrEqual(t, f.Difference, rewind.FreeSpaceDiffers, "%+v", f)

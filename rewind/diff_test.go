@@ -9,15 +9,16 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/trial"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -26,7 +27,7 @@ import (
 // TestAStandbyDiffersFromItsPrimaryInHintsOnly stops both, compares them, and then
 // changes single bytes.
 func TestAStandbyDiffersFromItsPrimaryInHintsOnly(t *testing.T) {
-	trial.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
+	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
 		p := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"autovacuum": "off"}})
 		p.Start(t)
 		p.Exec(t, "CREATE TABLE t AS SELECT g AS id, repeat('x', 100) AS f FROM generate_series(1, 2000) g", "CREATE INDEX ON t (id)")
@@ -45,14 +46,14 @@ func TestAStandbyDiffersFromItsPrimaryInHintsOnly(t *testing.T) {
 			return d
 		}
 		one := func(name string) rewind.FileDiff {
-			for _, f := range diff(trial.OpenDir(t, p.Dir), trial.OpenDir(t, s.Dir)).Files {
+			for _, f := range diff(endtoend.OpenDir(t, p.Dir), endtoend.OpenDir(t, s.Dir)).Files {
 				if f.Path == name {
 					return f
 				}
 			}
 			return rewind.FileDiff{}
 		}
-		d := diff(trial.OpenDir(t, p.Dir), trial.OpenDir(t, s.Dir))
+		d := diff(endtoend.OpenDir(t, p.Dir), endtoend.OpenDir(t, s.Dir))
 		assert.LessOrEqual(t, d.Worst, rewind.FreeSpaceDiffers, "%+v", d.Files)
 		assert.Greater(t, d.FilesCompared, 200)
 		text, err := json.Marshal(d)
@@ -60,7 +61,7 @@ func TestAStandbyDiffersFromItsPrimaryInHintsOnly(t *testing.T) {
 		back := new(rewind.DiffResult)
 		require.NoError(t, json.Unmarshal(text, back))
 		assert.Equal(t, d, back)
-		assert.Equal(t, rewind.NoDifference, diff(trial.OpenDir(t, p.Dir), trial.OpenDir(t, p.Dir)).Worst)
+		assert.Equal(t, rewind.NoDifference, diff(endtoend.OpenDir(t, p.Dir), endtoend.OpenDir(t, p.Dir)).Worst)
 
 		// Single bytes of the standby's second block, which is first made the primary's.
 		name := filepath.Join(s.Dir, filepath.FromSlash(file))
@@ -99,12 +100,12 @@ func TestAStandbyDiffersFromItsPrimaryInHintsOnly(t *testing.T) {
 		require.NoError(t, os.Remove(name+"0"))
 		require.NoError(t, os.WriteFile(name, raw, 0o600))
 		p.Start(t)
-		d = diff(trial.OpenDir(t, s.Dir), trial.OpenServer(t, p.ConnString("postgres")))
+		d = diff(endtoend.OpenDir(t, s.Dir), endtoend.OpenServer(t, p.ConnString("postgres")))
 		for _, f := range d.Files {
 			assert.NotEqual(t, file, f.Path, "%+v", f)
 		}
 		other := in.InitCluster(t, pgtest.Options{Distinct: true})
-		_, err = rewind.Diff(t.Context(), rewind.DiffOptions{A: trial.OpenDir(t, p.Dir), B: trial.OpenDir(t, other.Dir)})
+		_, err = rewind.Diff(t.Context(), rewind.DiffOptions{A: endtoend.OpenDir(t, p.Dir), B: endtoend.OpenDir(t, other.Dir)})
 		assert.ErrorIs(t, err, rewind.ErrDifferentSystems)
 	})
 }
@@ -124,6 +125,49 @@ func (s *secondFails) Fetch(ctx context.Context, ranges iter.Seq[source.Range], 
 	return s.Source.Fetch(ctx, ranges, dst)
 }
 
+func TestDifferencesHaveWords(t *testing.T) {
+	for d, word := range []string{"none", "checksum", "lsn", "hint_bits", "free_space", "content"} {
+		got, err := rewind.ParseDifference(word)
+		require.NoError(t, err)
+		assert.Equal(t, rewind.Difference(d), got)
+		text, err := got.MarshalText()
+		require.NoError(t, err)
+		assert.Equal(t, word, string(text))
+		var again rewind.Difference
+		require.NoError(t, again.UnmarshalText(text))
+		assert.Equal(t, got, again)
+	}
+	assert.Equal(t, rewind.DifferentContent.String(), "content", "the last one")
+	assert.Error(t, new(rewind.Difference).UnmarshalText([]byte("nothing")))
+}
+
+func TestAFileSaysHowItDiffers(t *testing.T) {
+	run := func(first, last pgdata.BlockNumber) rewind.BlockRun {
+		return rewind.BlockRun{First: first, Last: last, Difference: rewind.HintBitsDiffer}
+	}
+	many := rewind.FileDiff{Path: "base/5/1", Difference: rewind.HintBitsDiffer, More: 7}
+	for b := range pgdata.BlockNumber(22) {
+		many.Blocks = append(many.Blocks, run(2*b, 2*b))
+	}
+	for _, c := range []struct {
+		name string
+		f    rewind.FileDiff
+		says string
+	}{
+		{"its content", rewind.FileDiff{Path: "postgresql.conf", Difference: rewind.DifferentContent}, "postgresql.conf: content"},
+		{"it is on one side only", rewind.FileDiff{Path: "base/5/1", Reason: "only in a", Difference: rewind.DifferentContent}, "base/5/1: only in a"},
+		{"its size", rewind.FileDiff{Path: "base/5/1", SizeA: 8192, SizeB: 0, Difference: rewind.DifferentContent}, "base/5/1: 8192 and 0 bytes"},
+		{
+			"its blocks", rewind.FileDiff{Path: "base/5/1", Difference: rewind.HintBitsDiffer, Blocks: []rewind.BlockRun{run(1, 1), run(4, 7)}},
+			"base/5/1: hint_bits\n  block 1: hint_bits\n  blocks 4 to 7: hint_bits",
+		},
+		{"a name that a terminal would obey", rewind.FileDiff{Path: "a\x1b[2J", Difference: rewind.DifferentContent}, `a\x1b[2J: content`},
+	} {
+		t.Run(c.name, func(t *testing.T) { assert.Equal(t, c.says, c.f.String()) })
+	}
+	assert.True(t, strings.HasSuffix(many.String(), "\n  block 38: hint_bits\n  and 9 more"), many.String())
+}
+
 // TestDifferencesAreFoundWhereverTheyAre compares more files, and larger ones,
 // than are read at a time.
 func TestDifferencesAreFoundWhereverTheyAre(t *testing.T) {
@@ -132,11 +176,11 @@ func TestDifferencesAreFoundWhereverTheyAre(t *testing.T) {
 	temp := t.TempDir()
 	a, b := filepath.Join(temp, "a"), filepath.Join(temp, "b")
 	for _, dir := range []string{a, b} {
-		require.NoError(t, fixture.Restore(filepath.Join("..", "testdata", "clusters", "15-basic", "source"), dir))
+		require.NoError(t, savedcluster.Restore(filepath.Join("..", "testdata", "clusters", "15-basic", "source"), dir))
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, "base", "1"), 0o700))
 	}
 	compare := func() *rewind.DiffResult {
-		d, err := rewind.Diff(t.Context(), rewind.DiffOptions{A: trial.OpenDir(t, a), B: trial.OpenDir(t, b)})
+		d, err := rewind.Diff(t.Context(), rewind.DiffOptions{A: endtoend.OpenDir(t, a), B: endtoend.OpenDir(t, b)})
 		require.NoError(t, err)
 		return d
 	}
@@ -218,6 +262,6 @@ func TestDifferencesAreFoundWhereverTheyAre(t *testing.T) {
 	assert.Equal(t, before.FilesCompared+7+many, d.FilesCompared)
 	assert.EqualValues(t, before.BytesCompared+size+6*batch+2*block+many, d.BytesCompared)
 
-	_, err := rewind.Diff(t.Context(), rewind.DiffOptions{A: trial.OpenDir(t, a), B: &secondFails{Source: trial.OpenDir(t, b)}})
+	_, err := rewind.Diff(t.Context(), rewind.DiffOptions{A: endtoend.OpenDir(t, a), B: &secondFails{Source: endtoend.OpenDir(t, b)}})
 	assert.ErrorIs(t, err, errSecond)
 }

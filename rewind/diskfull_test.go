@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/filemap"
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/smalldisk"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
 	"github.com/gorewind/gorewind/pgdata"
@@ -37,7 +37,7 @@ func (f filler) grow(t *testing.T, leave int64) {
 
 // TestFullDisk fills the target's file system at the worst moments.
 func TestFullDisk(t *testing.T) {
-	small, missing := pgtest.SmallDisk(t)
+	small, missing := smalldisk.Dir(t)
 	if small == "" {
 		t.Skip(missing)
 	}
@@ -125,7 +125,7 @@ func (p *specimen) mustBeAsItWas(t *testing.T, err error) {
 	var failed *rewind.Error
 	require.ErrorAs(t, err, &failed)
 	assert.True(t, failed.TargetUntouched)
-	assert.Equal(t, rewind.Stage, failed.Phase)
+	assert.Equal(t, rewind.PhaseStage, failed.Phase)
 	assert.NoDirExists(t, filepath.Join(p.target(), filemap.OwnPrefix))
 	assert.Empty(t, faultdisk.Diff(p.untouched, p.load(t), nil))
 }

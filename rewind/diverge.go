@@ -101,15 +101,16 @@ func (f fork) describe(p *Plan) {
 // tellFork says in pg_rewind's words what was found out.
 func (a *analyzer) tellFork(p *Plan, f fork) {
 	if p.Divergence != 0 {
-		a.log.Info(fmt.Sprintf("servers diverged at WAL location %s on timeline %d", a.lsn(p.Divergence), p.DivergenceTimeline))
+		a.log.Info(fmt.Sprintf("servers diverged at WAL location %s on timeline %d", a.lsn(p.Divergence), p.DivergenceTimeline),
+			"lsn", a.lsn(p.Divergence), "timeline", p.DivergenceTimeline)
 	} else {
-		a.log.Info(p.Reason)
+		a.log.Info(p.Reason, "required", p.Required)
 	}
 	if f.unproven != "" {
 		a.warn(p, "that both sides have the same WAL up to %s could not be proven, only their timeline histories say so: %s", a.lsn(f.at), f.unproven)
 	}
 	if !p.Required {
-		a.log.Info("no rewind required")
+		a.log.Info("no rewind required", "required", false)
 	}
 }
 

@@ -57,6 +57,7 @@ func (r *Rewind) document(err error, known func() names) *report.Document {
 		d.Divergence = &report.Position{LSN: r.lsn(p.Divergence), Timeline: uint32(p.DivergenceTimeline)}
 	}
 	d.Evidence = report.Evidence(p.Evidence)
+	d.RecoversFirst = p.RecoversFirst
 	for _, o := range p.PassedOver {
 		d.Because = append(d.Because, report.PassedOver{Evidence: report.Evidence(o.Evidence), Condition: string(o.Condition), Reason: o.Reason})
 	}
@@ -72,7 +73,7 @@ func (r *Rewind) document(err error, known func() names) *report.Document {
 	}
 	d.Startability = &report.Start{From: r.lsn(p.Start.Redo), To: r.lsn(p.ConsistentAt), Segments: []report.Segment{}}
 	for _, w := range p.NeededWAL {
-		d.Startability.Segments = append(d.Startability.Segments, report.Segment{Name: w.Name, Where: report.Where(w.Origin)})
+		d.Startability.Segments = append(d.Startability.Segments, report.Segment{Name: w.Name, Where: w.Origin})
 	}
 	names := known()
 	if p.Evidence == ByWAL || p.Scan.Records > 0 || p.Evidence == ByChanges && p.Target.EndOfWAL <= p.Divergence { // else it is not known
@@ -81,7 +82,7 @@ func (r *Rewind) document(err error, known func() names) *report.Document {
 			d.Lost.SavedIn = r.opts.SaveLost
 		}
 	}
-	d.Compared, d.Damaged = p.Compared, r.documentDamage(names)
+	d.Read, d.Compared, d.Damaged = p.Read, p.Compared, r.documentDamage(names)
 	d.Totals, d.Files = r.documentFiles(names)
 	d.Named = r.documentNamed(names)
 	d.BlockSize = int64(p.Files.Geometry.BlockSize)
@@ -117,8 +118,8 @@ func newDocument(kind report.Kind) *report.Document {
 func documentError(err error) *report.Error {
 	e := Classify(err)
 	d := &report.Error{
-		Message: e.Error(), Condition: string(e.Condition), Phase: string(e.Phase), TargetUntouched: e.TargetUntouched,
-		CrashRecovered: e.CrashRecovered, Retryable: e.Retryable, BaseBackupNeeded: e.BaseBackupNeeded, ExitStatus: e.ExitStatus(),
+		Message: e.Error(), Condition: string(e.Condition), Phase: string(e.Phase), Action: report.NextStep(e.Action), TargetUntouched: e.TargetUntouched,
+		CrashRecovered: e.CrashRecovered, NeedsSource: e.NeedsSource, Retryable: e.Retryable(), BaseBackupNeeded: e.BaseBackupNeeded(), ExitStatus: e.ExitStatus(),
 	}
 	var explained *Explained
 	for inner := error(e); errors.As(inner, &explained); inner = explained.Err {
@@ -162,20 +163,20 @@ func (r *Rewind) documentHistory(h timeline.History) []report.Period {
 func (r *Rewind) documentWAL() *report.WALRead {
 	p, geo := r.plan, r.plan.Target.Control.Geometry
 	read := &report.WALRead{Records: p.Scan.Records, Bytes: p.Scan.Bytes, Segments: []report.Segment{}}
-	needed := map[string]Origin{}
+	needed := map[string]report.Origin{}
 	for _, w := range p.NeededWAL {
 		needed[w.Name] = w.Origin
 	}
 	for s := p.Scan.FirstSegment; s <= p.Scan.LastSegment && p.Scan.Records > 0; s++ {
 		name := geo.WALFileName(p.Target.History.TimelineOf(geo, s), s)
-		where := FromTarget
+		where := report.OnTarget
 		if origin := needed[name]; origin != "" && s < geo.SegNo(p.Divergence) {
 			where = origin // the same as recovery's
 		}
 		if r.analyzer.archive.has(name) {
-			where = FromArchive
+			where = report.InArchive
 		}
-		read.Segments = append(read.Segments, report.Segment{Name: name, Where: report.Where(where)})
+		read.Segments = append(read.Segments, report.Segment{Name: name, Where: where})
 	}
 	return read
 }
@@ -277,12 +278,12 @@ func documentType(t pgdata.FileType) string {
 	return "file"
 }
 
-var actions = [...]report.Action{
+var actions = [...]report.FileAction{
 	filemap.Create: report.ActionCreate, filemap.Copy: report.ActionCopy, filemap.CopyTail: report.ActionCopyTail, filemap.None: report.ActionNone,
 	filemap.Truncate: report.ActionTruncate, filemap.Remove: report.ActionRemove, filemap.Restore: report.ActionRestore,
 }
 
-func actionOf(e *filemap.Entry) report.Action {
+func actionOf(e *filemap.Entry) report.FileAction {
 	if e.Action == filemap.None && e.Blocks != nil {
 		return report.ActionBlocks
 	}

@@ -8,13 +8,13 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/filemap"
-	"github.com/gorewind/gorewind/internal/fixture"
-	"github.com/gorewind/gorewind/internal/trial"
+	"github.com/gorewind/gorewind/internal/endtoend"
+	"github.com/gorewind/gorewind/internal/savedcluster"
+	"github.com/gorewind/gorewind/internal/schemacheck"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/report/html"
@@ -26,18 +26,11 @@ import (
 // being written and read.
 func mustBeADocument(t *testing.T, d *report.Document) {
 	t.Helper()
-	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(report.Schema))
-	require.NoError(t, err)
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	require.NoError(t, c.AddResource("schema.json", schema))
-	compiled, err := c.Compile("schema.json")
+	schema, err := schemacheck.Compile(report.Schema)
 	require.NoError(t, err)
 	text, err := json.Marshal(d)
 	require.NoError(t, err)
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	require.NoError(t, err)
-	require.NoError(t, compiled.Validate(value))
+	require.NoError(t, schema.Validate(text))
 	back := new(report.Document)
 	require.NoError(t, json.Unmarshal(text, back))
 	again, err := json.Marshal(back)
@@ -125,11 +118,6 @@ func TestGIDsAreWrittenAsSQLHasThem(t *testing.T) {
 // import nothing.
 func TestReportsUseOurWords(t *testing.T) {
 	assert.Equal(t, report.ReasonKept, string(filemap.Kept))
-	for ours, theirs := range map[rewind.Origin]report.Where{
-		rewind.FromTarget: report.OnTarget, rewind.FromSource: report.OnSource, rewind.FromArchive: report.InArchive, rewind.Nowhere: report.Missing,
-	} {
-		assert.Equal(t, theirs, report.Where(ours))
-	}
 }
 
 // TestWhatIsNotKeptIsNotSaidToBe has a rewind that saved what is lost, and failed
@@ -138,9 +126,9 @@ func TestWhatIsNotKeptIsNotSaidToBe(t *testing.T) {
 	temp := t.TempDir()
 	target, src, saved := filepath.Join(temp, "target"), filepath.Join(temp, "source"), filepath.Join(temp, "saved")
 	dir := fixtures(t)[0]
-	require.NoError(t, fixture.Restore(filepath.Join(dir, "target"), target))
-	require.NoError(t, fixture.Restore(filepath.Join(dir, "source"), src))
-	gone := &liar{Source: trial.OpenDir(t, src), fetch: func(ctx context.Context, honest source.Source, r source.Range, dst source.Sink) error {
+	require.NoError(t, savedcluster.Restore(filepath.Join(dir, "target"), target))
+	require.NoError(t, savedcluster.Restore(filepath.Join(dir, "source"), src))
+	gone := &liar{Source: endtoend.OpenDir(t, src), fetch: func(ctx context.Context, honest source.Source, r source.Range, dst source.Sink) error {
 		if isWAL(r.Path) { // the analysis reads WAL
 			return honest.Fetch(ctx, only(r), dst)
 		}
@@ -160,7 +148,7 @@ func TestWhatIsNotKeptIsNotSaidToBe(t *testing.T) {
 func TestHintsDoNotHangOnWords(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	p.runServerIn(p.target)
-	_, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: trial.OpenDir(t, p.source)})
+	_, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source)})
 	d := rewind.ErrorDocument(err)
 	assert.Equal(t, rewind.ErrTargetNotClean.Error(), d.Error.Message)
 	assert.Equal(t, []string{"Stop it, and run gorewind again."}, d.Error.Hints)
@@ -189,10 +177,11 @@ func TestConditions(t *testing.T) {
 		e := rewind.Classify(errors.Join(errors.New("around"), err))
 		assert.Equal(t, want, e.Condition, "%v", err)
 		assert.True(t, e.TargetUntouched)
-		assert.False(t, e.Retryable && e.BaseBackupNeeded)
+		assert.False(t, e.Retryable() && e.BaseBackupNeeded())
 		assert.Same(t, e, rewind.Classify(e))
 	}
 	assert.Nil(t, rewind.Classify(nil))
-	assert.True(t, rewind.Classify(&rewind.CannotStartError{}).BaseBackupNeeded)
-	assert.Equal(t, rewind.Error{Phase: rewind.Inspect, Condition: rewind.MissingWAL, TargetUntouched: true, Err: errMaybe}, *rewind.Classify(errMaybe))
+	assert.True(t, rewind.Classify(&rewind.CannotStartError{}).BaseBackupNeeded())
+	maybe := rewind.Classify(errMaybe)
+	assert.Equal(t, []any{rewind.MissingWAL, rewind.ActionFix, true}, []any{maybe.Condition, maybe.Action, maybe.TargetUntouched})
 }

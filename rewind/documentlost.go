@@ -66,7 +66,7 @@ func (r *Rewind) askNames(ctx context.Context) names {
 		}
 	}
 	if err != nil {
-		r.log.Debug(fmt.Sprintf("could not find out names of relations: %v", err))
+		r.log.Debug(fmt.Sprintf("could not find out names of relations: %v", err), "error", err)
 	}
 	return n
 }

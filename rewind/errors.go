@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
@@ -17,38 +18,55 @@ type Phase string
 
 // The phases in their order.
 const (
-	Inspect Phase = "inspect" // what state both sides are in
-	Analyze Phase = "analyze" // what the target changed, what is to be done
-	Stage   Phase = "stage"   // fetch from the source
-	Commit  Phase = "commit"  // make sure of what was staged, and make the target unusable for a server
-	Apply   Phase = "apply"   // make the target what it should be
+	PhaseInspect Phase = "inspect" // what state both sides are in
+	PhaseAnalyze Phase = "analyze" // what the target changed, what is to be done
+	PhaseStage   Phase = "stage"   // fetch from the source
+	PhaseCommit  Phase = "commit"  // make sure of what was staged, and make the target unusable for a server
+	PhaseApply   Phase = "apply"   // make the target what it should be
 )
 
-// Error is what Prepare and Apply return: the reason with what a caller must
+// Error is what Prepare, Apply and Resume return: the reason with what a caller must
 // know to go on.
 type Error struct {
-	Phase            Phase
-	Condition        Condition // what went wrong, in a stable word
-	TargetUntouched  bool      // the rewind changed nothing, in this run or an interrupted one: the target is as it was, unless CrashRecovered
-	CrashRecovered   bool      // the target's crash recovery, which Options.EnsureShutdown asks for, changed it in this run, even if that failed
-	NeedsSource      bool      // the target is half rewound in place: what finishes it takes a source
-	Retryable        bool      // the same call may succeed later, without anybody doing anything but waiting
-	BaseBackupNeeded bool      // no further attempt can succeed without Options.Resync, whatever is set or brought back before it
-	Err              error
+	Phase     Phase
+	Condition Condition // what went wrong, in a stable word
+	Action    Action    // what to do now
+	// TargetUntouched: the rewind changed nothing, in this run or an interrupted one: the
+	// target is as it was, unless CrashRecovered.
+	TargetUntouched bool
+	// CrashRecovered: the target's crash recovery, which Options.EnsureShutdown asks for,
+	// changed it in this run, even if that failed.
+	CrashRecovered bool
+	// NeedsSource: the target is half rewound in place, and what finishes it takes a source.
+	NeedsSource bool
+	Err         error
 }
 
-func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Error() string { return textOf(e.Err, string(e.Condition)) }
 
 // Unwrap gives the reason.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Retryable reports whether the same call may succeed later, without anybody doing
+// anything but waiting. That it is false does not say that the target is lost: see
+// Action.
+func (e *Error) Retryable() bool { return e.Action.IsWaiting() }
+
+// BaseBackupNeeded reports whether no further attempt can succeed without
+// Options.Resync, whatever is set or brought back before it.
+func (e *Error) BaseBackupNeeded() bool {
+	return e.Action == ActionResync || e.Action == ActionBaseBackup
+}
+
 // ExitStatus is that with which the program ends: 1 failed, and the target is
-// untouched, but perhaps for its crash recovery; 3 only a base backup can help; 4 a
-// further run finishes the rewind.
+// untouched, but perhaps for its crash recovery; 2 the options were wrong; 3 only a
+// resync or a base backup can help; 4 a further run finishes the rewind.
 func (e *Error) ExitStatus() int {
 	switch {
-	case e.BaseBackupNeeded:
+	case e.BaseBackupNeeded():
 		return 3
+	case e.Condition == InvalidOptions: // whatever the target is, the same again does not help
+		return 2
 	case !e.TargetUntouched:
 		return 4
 	}
@@ -57,10 +75,13 @@ func (e *Error) ExitStatus() int {
 
 // Conditions that callers test for with errors.Is.
 var (
+	ErrTargetLost        = target.ErrLost // an interrupted rewind cannot be finished: its staging area is damaged
 	ErrTargetRunning     = target.ErrRunning
 	ErrTargetLocked      = target.ErrLocked // another gorewind works on it
 	ErrTargetChanged     = target.ErrChanged
 	ErrTargetNotClean    = errors.New("target server must be shut down cleanly")
+	ErrNotADataDirectory = datadir.ErrNoCluster
+	ErrNoControlFile     = datadir.ErrNoControlFile                                      // but it is a data directory
 	ErrSourceRunning     = errors.New("source data directory must be shut down cleanly") // its server runs
 	ErrSourceNotClean    = errors.New("source data directory must be shut down cleanly")
 	ErrSameDirectory     = errors.New("source and target are the same data directory")
@@ -127,7 +148,7 @@ func (a *analyzer) unreadable(err error) error {
 			Consequence: strings.TrimSuffix(wal.Error(), ": "+wal.Reason),
 			Hint:        a.fromWAL(),
 		}
-	case !judge(err).lost:
+	case !judge(err).needsOther():
 		return err // is not about what WAL holds
 	case isWAL && wal.File != "":
 		return &Explained{Err: err, Detail: fmt.Sprintf("File %q: %v.", wal.File, wal.Err), Hint: a.fromWAL()}

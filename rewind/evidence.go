@@ -138,7 +138,8 @@ func (r *Rewind) firstOf(ctx context.Context, a *analyzer, ways []way, s sides, 
 // passOver notes why the plan's evidence cannot be used.
 func (r *Rewind) passOver(err error) {
 	reason := reasonOf(err)
-	r.log.Info(fmt.Sprintf("what differs cannot be found out by %s: %s", r.plan.Evidence.words(), reason))
+	r.log.Info(fmt.Sprintf("what differs cannot be found out by %s: %s", r.plan.Evidence.words(), reason),
+		"evidence", r.plan.Evidence, "condition", judge(err).condition, "reason", reason)
 	r.plan.PassedOver = append(r.plan.PassedOver, PassedOver{r.plan.Evidence, judge(err).condition, reason})
 }
 
@@ -158,8 +159,9 @@ func (r *Rewind) resyncInstead(ctx context.Context, err error) error {
 	if r.opts.Resync == NoResync || p.Evidence == ByComparison || r.touched || r.analyzer == nil || !judge(err).resync {
 		return err
 	}
+	r.leave(r.failed(err))
 	r.passOver(err)
-	r.enter(Analyze)
+	r.enter(PhaseAnalyze)
 	s := sides{p.Target, p.Source}
 	ways := r.ways(s, nil)
 	next := 1 + slices.IndexFunc(ways, func(w way) bool { return w.evidence == p.Evidence })

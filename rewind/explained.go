@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/timeline"
@@ -27,7 +26,7 @@ type Explained struct {
 
 // Error puts all parts on one line.
 func (e *Explained) Error() string {
-	s := e.Err.Error()
+	s := textOf(e.Err, "")
 	if e.Consequence != "" {
 		s += ": " + e.Consequence
 	}
@@ -82,8 +81,6 @@ func explain(err error) error {
 		return &Explained{Err: &reworded{msg, err}, Detail: strings.TrimSpace(concerns(err, history) + " " + history.Hint)}
 	case as[*SourceFileError](err):
 		return &Explained{Err: err, Hint: "Leave the source alone, and run gorewind again."}
-	case errors.Is(err, datadir.ErrNoCluster):
-		return &Explained{Err: err, Hint: "Give the data directory of a PostgreSQL cluster."}
 	case errors.As(err, &running):
 		// In pg_rewind's eyes it is not shut down, which is why scripts look for this.
 		return &Explained{

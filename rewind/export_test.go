@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/gorewind/gorewind/internal/target"
@@ -45,7 +46,9 @@ func (r *Rewind) BringBack(ctx context.Context, name string) (string, error) {
 var Literal = literal
 
 // WritePlan writes any plan as Save does.
-func WritePlan(w io.Writer, keep []string, p *Plan) error { return savedPlan{keep, p}.write(w) }
+func WritePlan(w io.Writer, keep []string, p *Plan) error {
+	return savedPlan{Keep: keep, Plan: p}.write(w)
+}
 
 // ReadPlan reads a saved plan of which only the bytes of the value are given.
 func ReadPlan(body []byte) (*Plan, error) {
@@ -68,3 +71,17 @@ func Notes(p *Plan) ([]byte, error) { return (&Rewind{plan: p, opts: Options{InP
 
 // EncodeValue and DecodeValue are the form of saved plans.
 var EncodeValue, DecodeValue = encodeValue, decodeValue
+
+// ActionsByCondition are what the conditions can lead to, in the order of Actions.
+func ActionsByCondition() map[Condition][]Action {
+	all := map[Condition][]Action{}
+	for _, v := range verdicts {
+		if !slices.Contains(all[v.condition], v.action) {
+			all[v.condition] = append(all[v.condition], v.action)
+		}
+	}
+	for _, actions := range all {
+		slices.SortFunc(actions, func(a, b Action) int { return slices.Index(Actions(), a) - slices.Index(Actions(), b) })
+	}
+	return all
+}

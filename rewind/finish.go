@@ -95,7 +95,7 @@ func (r *Rewind) lastRecord(ctx context.Context, e *end) error {
 	last, err := walreader.LastRecordEnd(ctx, a.sourceWAL(r.plan.Source.History), a.format, e.minLSN)
 	if err != nil {
 		r.log.Warn(fmt.Sprintf("could not find the last WAL record before %s on the source, so its standby waits for that position: %v",
-			a.lsn(e.minLSN), err))
+			a.lsn(e.minLSN), err), "lsn", a.lsn(e.minLSN), "error", err)
 		return ctx.Err()
 	}
 	e.minLSN = max(last, r.plan.shared())

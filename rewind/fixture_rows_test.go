@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/fixture"
-	"github.com/gorewind/gorewind/internal/trial"
+	"github.com/gorewind/gorewind/internal/endtoend"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/lost/rows/export"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
@@ -27,18 +27,18 @@ func TestLostRowsOfFixturesAreToldAsRecorded(t *testing.T) {
 			t.Parallel()
 			temp := t.TempDir()
 			target, src := filepath.Join(temp, "target"), filepath.Join(temp, "source")
-			require.NoError(t, fixture.RestoreStored(filepath.Join(dir, "target"), target), "nothing else is read")
-			require.NoError(t, fixture.Restore(filepath.Join(dir, "source"), src))
+			require.NoError(t, savedcluster.RestoreStored(filepath.Join(dir, "target"), target), "nothing else is read")
+			require.NoError(t, savedcluster.Restore(filepath.Join(dir, "source"), src))
 			for _, format := range []export.Format{export.CSV, export.JSONL, export.SQL} {
-				l, err := rewind.FindLostRows(t.Context(), rewind.LostRowsOptions{TargetDir: target, Source: trial.OpenDir(t, src)})
+				l, err := rewind.FindLostRows(t.Context(), rewind.LostRowsOptions{TargetDir: target, Source: endtoend.OpenDir(t, src)})
 				require.NoError(t, err)
 				written := filepath.Join(temp, string(format))
 				_, err = l.Write(t.Context(), written, rewind.LostRowsFormat{Format: format})
 				require.NoError(t, err)
 				require.NoError(t, l.Close())
-				require.NoError(t, fixture.Impersonal(written, target))
+				require.NoError(t, savedcluster.Impersonal(written, target))
 
-				golden := filepath.Join(dir, fixture.RowsName, string(format))
+				golden := filepath.Join(dir, savedcluster.RowsName, string(format))
 				if *update {
 					require.NoError(t, os.RemoveAll(golden))
 					require.NoError(t, os.CopyFS(golden, os.DirFS(written)))

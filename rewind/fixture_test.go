@@ -20,8 +20,8 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
-	"github.com/gorewind/gorewind/internal/fixture"
-	"github.com/gorewind/gorewind/internal/trial"
+	"github.com/gorewind/gorewind/internal/endtoend"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -42,9 +42,9 @@ func restoreBoth(t *testing.T, dir string) (target, src string, r *rewind.Rewind
 	t.Helper()
 	temp := t.TempDir()
 	target, src = filepath.Join(temp, "target"), filepath.Join(temp, "source")
-	require.NoError(t, fixture.Restore(filepath.Join(dir, "target"), target))
-	require.NoError(t, fixture.Restore(filepath.Join(dir, "source"), src))
-	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target, Source: trial.OpenDir(t, src), NoSync: true})
+	require.NoError(t, savedcluster.Restore(filepath.Join(dir, "target"), target))
+	require.NoError(t, savedcluster.Restore(filepath.Join(dir, "source"), src))
+	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target, Source: endtoend.OpenDir(t, src), NoSync: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, r.Close()) })
 	return target, src, r
@@ -150,9 +150,7 @@ func resultText(t *testing.T, p *rewind.Plan, target, src string, begun time.Tim
 	assert.Regexp(t, `^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+\n$`, clock)
 	fmt.Fprintf(&b, "\nbackup_label:\n%s", label)
 
-	raw, err := os.ReadFile(filepath.Join(target, pgdata.ControlFilePath))
-	require.NoError(t, err)
-	control, err := controlfile.Parse(raw)
+	control, err := controlfile.Read(target)
 	require.NoError(t, err)
 	fmt.Fprintf(&b, "\ncontrol file: %s, checkpoint at %s, minimum recovery point %s on timeline %d\n", control.State,
 		p.Version.FormatLSN(control.CheckPoint), p.Version.FormatLSN(control.MinRecoveryPoint), control.MinRecoveryPointTLI)
@@ -164,7 +162,7 @@ func resultText(t *testing.T, p *rewind.Plan, target, src string, begun time.Tim
 	fields := p.Source.Control.Fields
 	fields.State, fields.Time = control.State, control.Time
 	fields.MinRecoveryPoint, fields.MinRecoveryPointTLI = control.MinRecoveryPoint, control.MinRecoveryPointTLI
-	assert.Equal(t, p.Source.Control.Encode(fields), raw, "all else is as in the source's control file")
+	assert.Equal(t, p.Source.Control.Encode(fields), control.Encode(control.Fields), "all else is as in the source's control file")
 
 	b.WriteString("\nfiles of one side only, and of different sizes:\n")
 	got, want := listing(t, target), listing(t, src)
@@ -184,7 +182,7 @@ func resultText(t *testing.T, p *rewind.Plan, target, src string, begun time.Tim
 func listing(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for f, err := range trial.OpenDir(t, dir).Files(t.Context()) {
+	for f, err := range endtoend.OpenDir(t, dir).Files(t.Context()) {
 		require.NoError(t, err)
 		all[f.Path] = fmt.Sprintf("%s of %d bytes", f.Type, f.Size)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"time"
 
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
@@ -73,10 +72,16 @@ func (r *Rewind) tryReplication(ctx context.Context) error {
 		Timeline: f.Timeline, Start: f.Start, Slot: f.Slot, MakesSlot: f.MakesSlot,
 	}
 	err := r.opts.Source.(source.Primary).TryReplication(ctx, standby)
-	if err != nil && p.Again && f.MakesSlot { // the interrupted run may have made it
-		standby.MakesSlot = false
-		if r.opts.Source.(source.Primary).TryReplication(ctx, standby) == nil {
-			err = nil
+	if err != nil && f.MakesSlot {
+		left, lerr := r.leftSlot(ctx)
+		if lerr != nil {
+			return lerr
+		}
+		if left || p.Again { // the unfinished run may have made it
+			standby.MakesSlot = false
+			if own := r.opts.Source.(source.Primary).TryReplication(ctx, standby); own == nil || left {
+				err = own
+			}
 		}
 	}
 	var not *source.ReplicationError
@@ -105,43 +110,9 @@ func (r *Rewind) tryReplication(ctx context.Context) error {
 // comesFromArchive reports whether the standby gets a segment that its primary has not.
 func (r *Rewind) comesFromArchive(ctx context.Context, at pgdata.LSN) bool {
 	a := r.analyzer
-	if r.opts.RestoreCommand != "" {
+	if _, err := a.configuredCommand(); r.opts.RestoreCommand != "" || r.opts.FetchWAL != nil && err != nil {
 		return false // which the standby has not
 	}
 	missing, err := a.missingNext(ctx, r.plan.Source, at)
 	return err == nil && missing == ""
-}
-
-// slotTimeout is how long it may take to drop a slot when the rewind has failed.
-const slotTimeout = 10 * time.Second
-
-// makeSlot makes the slot that was asked for. It keeps WAL while that is copied, and
-// from then on for the standby. forget drops it again where the target stayed as it was.
-func (r *Rewind) makeSlot(ctx context.Context) (forget func(), err error) {
-	primary, can := r.opts.Source.(source.Primary)
-	if !can || !r.opts.MakeSlot {
-		return func() {}, nil
-	}
-	name := r.opts.Slot
-	from, err := primary.MakeSlot(ctx, name)
-	if err != nil {
-		if r.plan.Again { // the run before it did, and the source may be too busy now to be asked twice
-			r.log.WarnContext(ctx, err.Error())
-			return func() {}, nil
-		}
-		return nil, err
-	}
-	r.log.InfoContext(ctx, fmt.Sprintf("the source keeps WAL from %s on for the standby, by replication slot %q", r.lsn(from), name))
-	r.slotMade = true
-	return func() {
-		if r.touched || r.madeStandby {
-			return
-		}
-		r.slotMade = false
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), slotTimeout)
-		defer cancel()
-		if err := primary.DropSlot(ctx, name); err != nil {
-			r.log.WarnContext(ctx, fmt.Sprintf("the source keeps WAL for a standby that there is not, until its replication slot is dropped: %v", err))
-		}
-	}, nil
 }

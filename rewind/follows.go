@@ -25,7 +25,7 @@ func (r *Rewind) checkFollows(ctx context.Context, a *analyzer, p *Plan) error {
 	case errors.Is(err, ErrCannotFollow):
 		a.warn(p, "%v", err)
 	default:
-		a.log.DebugContext(ctx, fmt.Sprintf("it is not known whether the target will be able to follow: %v", err))
+		a.log.DebugContext(ctx, fmt.Sprintf("it is not known whether the target will be able to follow: %v", err), "error", err)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/pgconf"
 )
 
@@ -43,5 +42,5 @@ func (a *analyzer) comes(conf *pgconf.Config, name string) bool {
 		return false
 	}
 	in, err := filepath.Rel(dir, conf.FileOf(name))
-	return err == nil && filepath.IsLocal(in) && filemap.Patterns(a.opts.Keep).Match(filepath.ToSlash(in)) == ""
+	return err == nil && filepath.IsLocal(in) && !a.keep.Match(filepath.ToSlash(in))
 }

@@ -37,13 +37,13 @@ func (r *Rewind) keepWAL(ctx context.Context) (release func()) {
 	}
 	from, free, err := holder.HoldWAL(ctx)
 	if err != nil {
-		r.log.Debug(err.Error())
+		r.log.DebugContext(ctx, "the source does not keep its WAL: "+err.Error(), "error", err)
 		return func() {}
 	}
-	r.log.Debug(fmt.Sprintf("the source keeps its WAL from %s on", from))
+	r.log.Debug(fmt.Sprintf("the source keeps its WAL from %s on", from), "lsn", r.lsn(from))
 	return sync.OnceFunc(func() {
 		if err := free(); err != nil {
-			r.log.Debug(err.Error())
+			r.log.DebugContext(ctx, "the source did not keep its WAL for as long as it was copied: "+err.Error(), "error", err)
 		}
 	})
 }

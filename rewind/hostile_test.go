@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/dirtree"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -90,7 +90,7 @@ func only(r source.Range) iter.Seq[source.Range] {
 	return func(yield func(source.Range) bool) { yield(r) }
 }
 
-func regular(path string, size int64) pgdata.FileInfo {
+func regularFile(path string, size int64) pgdata.FileInfo {
 	return pgdata.FileInfo{Path: path, Type: pgdata.Regular, Size: size}
 }
 
@@ -114,7 +114,7 @@ func path(s string) func(*pair, string) string { return func(*pair, string) stri
 
 // evilPath lists a file under a path.
 func evilPath(path string) func(*liar, *pair, string) {
-	return func(l *liar, _ *pair, _ string) { l.listed = []pgdata.FileInfo{regular(path, 4)} }
+	return func(l *liar, _ *pair, _ string) { l.listed = []pgdata.FileInfo{regularFile(path, 4)} }
 }
 
 // evilFetch does something else with the first range of a file that is asked for.
@@ -149,7 +149,7 @@ var lies = []lie{
 	{name: "a path of nothing", tell: evilPath(""), names: path(`""`)},
 	{
 		name: "an absolute path", names: func(_ *pair, canary string) string { return canary + "/evil" },
-		tell: func(l *liar, _ *pair, canary string) { l.listed = []pgdata.FileInfo{regular(canary+"/evil", 4)} },
+		tell: func(l *liar, _ *pair, canary string) { l.listed = []pgdata.FileInfo{regularFile(canary+"/evil", 4)} },
 	},
 	{name: "a path with a zero byte", tell: evilPath("base/evil\x00x"), names: path(`base/evil\x00x`)},
 	{name: "a path with a double slash", tell: evilPath("base//evil"), names: path("base//evil")},
@@ -161,13 +161,13 @@ var lies = []lie{
 		name: "a path through a link of the target", names: path("base/link"),
 		tell: func(l *liar, p *pair, canary string) {
 			require.NoError(p.t, os.Symlink(canary, filepath.Join(p.target, "base", "link")))
-			l.listed = []pgdata.FileInfo{directory("base/link"), regular("base/link/evil", 4)}
+			l.listed = []pgdata.FileInfo{directory("base/link"), regularFile("base/link/evil", 4)}
 		},
 	},
 	{
 		name: "a path through a new link", names: path("base/link"),
 		tell: func(l *liar, p *pair, canary string) {
-			l.listed = []pgdata.FileInfo{{Path: "base/link", Type: pgdata.Symlink, Link: canary}, regular("base/link/evil", 4)}
+			l.listed = []pgdata.FileInfo{{Path: "base/link", Type: pgdata.Symlink, Link: canary}, regularFile("base/link/evil", 4)}
 		},
 	},
 	{
@@ -184,25 +184,25 @@ var lies = []lie{
 	{
 		name: "a tablespace in a directory that exists", names: func(_ *pair, canary string) string { return canary },
 		tell: func(l *liar, p *pair, canary string) {
-			l.listed = []pgdata.FileInfo{{Path: "pg_tblspc/999", Type: pgdata.Symlink, Link: canary}, directory(p.inTablespace("999", "")), regular(p.inTablespace("999", "/evil"), 4)}
+			l.listed = []pgdata.FileInfo{{Path: "pg_tblspc/999", Type: pgdata.Symlink, Link: canary}, directory(p.inTablespace("999", "")), regularFile(p.inTablespace("999", "/evil"), 4)}
 		},
 	},
 	{
 		name: "a tablespace in a system directory", names: path("/etc"),
 		tell: func(l *liar, p *pair, _ string) {
-			l.listed = []pgdata.FileInfo{{Path: "pg_tblspc/999", Type: pgdata.Symlink, Link: "/etc"}, directory(p.inTablespace("999", "")), regular(p.inTablespace("999", "/evil"), 4)}
+			l.listed = []pgdata.FileInfo{{Path: "pg_tblspc/999", Type: pgdata.Symlink, Link: "/etc"}, directory(p.inTablespace("999", "")), regularFile(p.inTablespace("999", "/evil"), 4)}
 		},
 	},
 	{
 		name: "a tablespace by a relative path", names: path("canary"),
 		tell: func(l *liar, p *pair, _ string) {
-			l.listed = []pgdata.FileInfo{{Path: "pg_tblspc/999", Type: pgdata.Symlink, Link: "../../canary"}, directory(p.inTablespace("999", "")), regular(p.inTablespace("999", "/evil"), 4)}
+			l.listed = []pgdata.FileInfo{{Path: "pg_tblspc/999", Type: pgdata.Symlink, Link: "../../canary"}, directory(p.inTablespace("999", "")), regularFile(p.inTablespace("999", "/evil"), 4)}
 		},
 	},
 	{
 		name: "a tablespace that is the data directory", names: path("pg_tblspc/999"),
 		tell: func(l *liar, p *pair, _ string) {
-			l.listed = []pgdata.FileInfo{{Path: "pg_tblspc/999", Type: pgdata.Symlink, Link: p.target}, directory(p.inTablespace("999", "")), regular(p.inTablespace("999", "/evil"), 4)}
+			l.listed = []pgdata.FileInfo{{Path: "pg_tblspc/999", Type: pgdata.Symlink, Link: p.target}, directory(p.inTablespace("999", "")), regularFile(p.inTablespace("999", "/evil"), 4)}
 		},
 	},
 	{
@@ -210,13 +210,13 @@ var lies = []lie{
 		tell: func(l *liar, p *pair, _ string) {
 			spc := filepath.Join(p.home, "spc")
 			require.NoError(p.t, os.Mkdir(spc, 0o700))
-			l.listed = []pgdata.FileInfo{{Path: "pg_tblspc/999", Type: pgdata.Symlink, Link: spc}, regular("pg_tblspc/999/evil", 4), directory(p.inTablespace("999", ""))}
+			l.listed = []pgdata.FileInfo{{Path: "pg_tblspc/999", Type: pgdata.Symlink, Link: spc}, regularFile("pg_tblspc/999/evil", 4), directory(p.inTablespace("999", ""))}
 		},
 	},
 	{
 		name: "gorewind's own files", harmless: true,
 		tell: func(l *liar, _ *pair, _ string) {
-			l.listed = []pgdata.FileInfo{directory("pgsql_tmp_gorewind"), regular("pgsql_tmp_gorewind/pg_control", 4), regular("pgsql_tmp_gorewind/../x", 4)}[:2]
+			l.listed = []pgdata.FileInfo{directory("pgsql_tmp_gorewind"), regularFile("pgsql_tmp_gorewind/pg_control", 4), regularFile("pgsql_tmp_gorewind/../x", 4)}[:2]
 		},
 	},
 
@@ -254,16 +254,16 @@ var lies = []lie{
 	},
 	{
 		name: "a negative size", names: path("base/5/99999"),
-		tell: func(l *liar, _ *pair, _ string) { l.listed = []pgdata.FileInfo{regular("base/5/99999", -1)} },
+		tell: func(l *liar, _ *pair, _ string) { l.listed = []pgdata.FileInfo{regularFile("base/5/99999", -1)} },
 	},
 	{
 		name: "an impossible size of a relation", names: path("base/5/99999"),
-		tell: func(l *liar, _ *pair, _ string) { l.listed = []pgdata.FileInfo{regular("base/5/99999", 1<<62)} },
+		tell: func(l *liar, _ *pair, _ string) { l.listed = []pgdata.FileInfo{regularFile("base/5/99999", 1<<62)} },
 	},
 	{
 		name: "a size that no disk has", names: path("evil"),
 		tell: func(l *liar, _ *pair, _ string) {
-			l.listed = []pgdata.FileInfo{regular("evil", 1<<62), regular("evil2", 1<<62), regular("evil3", 1<<62)}
+			l.listed = []pgdata.FileInfo{regularFile("evil", 1<<62), regularFile("evil2", 1<<62), regularFile("evil3", 1<<62)}
 		},
 	},
 	{
@@ -417,7 +417,7 @@ func TestALyingSourceReachesNothingOutside(t *testing.T) {
 			defer func() { _ = honest.Close() }()
 			l := &liar{Source: honest, reads: map[string]int{}}
 			c.tell(l, p, canary)
-			outside := func() pgtest.Tree { return treeOf(t, p.home).Without(isTarget) }
+			outside := func() dirtree.Tree { return treeOf(t, p.home).Without(isTarget) }
 			before, target := outside(), treeOf(t, p.target)
 
 			r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: l, NoSync: true})
@@ -473,9 +473,9 @@ func TestASourceThatNeverAnswersIsLeftWhenToldTo(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	var failed *rewind.Error
 	require.ErrorAs(t, err, &failed)
-	assert.Equal(t, rewind.Stage, failed.Phase)
+	assert.Equal(t, rewind.PhaseStage, failed.Phase)
 	assert.True(t, failed.TargetUntouched)
-	assert.True(t, failed.Retryable)
+	assert.True(t, failed.Retryable())
 
 	// The next run does it.
 	r, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, NoSync: true, Source: honest})

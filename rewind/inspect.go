@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgconf"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/walreader"
@@ -20,7 +21,7 @@ import (
 // together. The checks are pg_rewind's, in its order, and some of our own.
 func (r *Rewind) inspect(ctx context.Context, control []byte, earlier *Plan) (a *analyzer, s sides, err error) {
 	if earlier != nil {
-		r.log.Info("an earlier rewind of this target in place did not end, this one begins it again")
+		r.log.InfoContext(ctx, "an earlier rewind of this target in place did not end, this one begins it again", "target", r.target.Name())
 	}
 	if r.opts.Source == nil {
 		return nil, s, fmt.Errorf("%w: a source must be given", ErrOptions)
@@ -49,13 +50,14 @@ func (r *Rewind) inspect(ctx context.Context, control []byte, earlier *Plan) (a 
 	c := s.target.Control
 	if r.opts.ConfigFile == "" {
 		if r.opts.ConfigFile = pgconf.Locate(r.target.Name(), c.Version); r.opts.ConfigFile != "" {
-			r.log.Debug(fmt.Sprintf("the configuration of the target is that of file %q", r.opts.ConfigFile))
+			r.log.Debug(fmt.Sprintf("the configuration of the target is that of file %q", r.opts.ConfigFile), "path", r.opts.ConfigFile)
 		}
 	}
 	a = &analyzer{
 		opts: &r.opts, log: r.log, target: r.target, source: r.opts.Source, step: r.step, watch: r.watch, version: c.Version, geo: c.Geometry,
 		format: walreader.Format{Version: c.Version, Geometry: c.Geometry, SystemIdentifier: c.SystemIdentifier},
 	}
+	a.keep = r.keeps(earlier)
 	r.analyzer = a
 	if err := a.checkControlFiles(s); err != nil {
 		return a, s, err
@@ -200,7 +202,7 @@ func parseControl(ctx context.Context, src source.Source, read func() ([]byte, e
 		case err == nil:
 			return data, nil
 		case !errors.Is(err, controlfile.ErrCRC) || reads == controlReads:
-			return nil, fmt.Errorf("control file of the source %s: %w", src, err)
+			return nil, fmt.Errorf("control file of the source %s: %w", src, &sourceError{err})
 		}
 		select {
 		case <-ctx.Done():
@@ -213,7 +215,7 @@ func parseControl(ctx context.Context, src source.Source, read func() ([]byte, e
 func (a *analyzer) checkControlFiles(s sides) error {
 	t, src := s.target.Control, s.source.Control
 	switch {
-	case src.IsPoisoned():
+	case poison.Is(src):
 		return fmt.Errorf("the source %s is itself the target of a rewind that did not end: finish that first", a.source)
 	case t.SystemIdentifier != src.SystemIdentifier:
 		return &Explained{Err: ErrDifferentSystems, Detail: fmt.Sprintf("The source %s has system identifier %d, the target %q has %d.",

@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/chance"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
 	"github.com/gorewind/gorewind/pgdata"
@@ -24,7 +26,7 @@ import (
 
 // torture, if not zero, makes the tests of this package try everything instead
 // of a sample, and what they do at random so many times as often: see make torture.
-var torture = pgtest.Torture()
+var torture = chance.Torture()
 
 // scenario is a rewind that is disturbed.
 type scenario struct {
@@ -220,7 +222,7 @@ func (p *specimen) check(t *testing.T, err error, what string) {
 	if err != nil {
 		var failed *rewind.Error
 		require.ErrorAs(t, err, &failed, what)
-		assert.False(t, failed.BaseBackupNeeded, what)
+		assert.False(t, failed.BaseBackupNeeded(), what)
 		status := p.checkState(t, what)
 		if failed.TargetUntouched {
 			require.Contains(t, []rewind.State{rewind.StateClean, rewind.StateStaged}, status, what)
@@ -236,7 +238,7 @@ func (p *specimen) check(t *testing.T, err error, what string) {
 // in, without a word from the rewind.
 func (p *specimen) checkState(t *testing.T, what string) rewind.State {
 	t.Helper()
-	status, err := rewind.StatusOf(p.target())
+	status, err := rewind.ReadStatus(p.target())
 	if p.untouched.Find("target/"+pgdata.ControlFilePath) == nil && errors.Is(err, fs.ErrNotExist) {
 		require.Empty(t, faultdisk.Diff(p.untouched, p.load(t), own), "I1: %s", what)
 		return rewind.StateClean
@@ -246,7 +248,7 @@ func (p *specimen) checkState(t *testing.T, what string) rewind.State {
 	case rewind.StateClean, rewind.StateStaged:
 		require.Empty(t, faultdisk.Diff(p.untouched, p.load(t), own), "I1: %s", what)
 	case rewind.StateUnfinished, rewind.StateInPlace:
-		require.True(t, controlIn(t, p.target()).IsPoisoned(), "I2: %s", what)
+		require.True(t, poison.Is(controlIn(t, p.target())), "I2: %s", what)
 	case rewind.StateRewound:
 		require.Empty(t, faultdisk.Diff(p.rewound, p.load(t), stagingOnly), "I2: %s", what)
 	}

@@ -13,10 +13,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
-	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -73,13 +73,13 @@ func diverged(t *testing.T, in *pgtest.Installation) (old, promoted *pgtest.Clus
 	old = in.InitCluster(t, pgtest.Options{})
 	old.Start(t)
 	old.Exec(t, "CREATE TABLE journal (what text, filler text)", "CREATE TABLE shrinks AS SELECT g FROM generate_series(1, 5000) g")
-	trial.Write(t, old, "common")
+	endtoend.Write(t, old, "common")
 	promoted = old.Standby(t)
 	promoted.Promote(t)
-	trial.Write(t, old, "lost")
+	endtoend.Write(t, old, "lost")
 	old.Exec(t, "CREATE TABLE lost (x int)", "INSERT INTO shrinks SELECT g FROM generate_series(1, 5000) g", "CREATE DATABASE lost")
 	old.Stop(t, pgtest.Fast)
-	trial.Write(t, promoted, "new")
+	endtoend.Write(t, promoted, "new")
 	promoted.Exec(t, "CREATE TABLE new (x int)", "CREATE DATABASE new")
 	promoted.Checkpoint(t)
 	return old, promoted
@@ -114,7 +114,7 @@ func mustNotStart(t *testing.T, c *pgtest.Cluster, src *pgtest.Cluster) {
 	single := c.In.Command(t, "postgres", "--single", "-D", c.Dir, "template1")
 	out, err := single.CombinedOutput()
 	require.Error(t, err, "crash recovery by a failover manager: %s", out)
-	assert.True(t, trial.ControlOf(t, c).ShutDownCleanly(), "failover managers see a stopped server")
+	assert.True(t, endtoend.ControlOf(t, c).ShutDownCleanly(), "failover managers see a stopped server")
 	if _, ok := c.In.Program("pg_controldata"); ok {
 		assert.Regexp(t, `Database cluster state: +shut down\n`, c.In.Output(t, "pg_controldata", c.Dir))
 	}
@@ -138,9 +138,9 @@ func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 			return op.Name == "open" && op.Path == "pgsql_tmp_gorewind/pg_control.new" && !op.Read
 		}},
 	}
-	pgtest.EachOf(t, trial.Telling, func(t *testing.T, in *pgtest.Installation) {
+	pgtest.EachOf(t, endtoend.Telling, func(t *testing.T, in *pgtest.Installation) {
 		old, promoted := diverged(t, in)
-		live := trial.OpenServer(t, promoted.ConnString("postgres"))
+		live := endtoend.OpenServer(t, promoted.ConnString("postgres"))
 		ctx := context.WithoutCancel(t.Context())
 		before := treeOf(t, old.Dir)
 
@@ -155,7 +155,7 @@ func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 			var failed *rewind.Error
 			require.ErrorAs(t, err, &failed)
 			assert.True(t, failed.TargetUntouched)
-			assert.Equal(t, rewind.Stage, failed.Phase)
+			assert.Equal(t, rewind.PhaseStage, failed.Phase)
 			assert.Empty(t, before.Diff(treeOf(t, old.Dir)), "cut after %d writes", writes)
 		}
 
@@ -182,9 +182,9 @@ func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 			var failed *rewind.Error
 			require.ErrorAs(t, err, &failed)
 			assert.False(t, failed.TargetUntouched, point.name)
-			assert.True(t, failed.Retryable, point.name)
+			assert.True(t, failed.Retryable(), point.name)
 
-			status, err := rewind.StatusOf(old.Dir)
+			status, err := rewind.ReadStatus(old.Dir)
 			require.NoError(t, err)
 			assert.Equal(t, rewind.StateUnfinished, status.State, point.name)
 			assert.False(t, status.Running)
@@ -195,21 +195,21 @@ func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 		promoted.Stop(t, pgtest.Immediate)
 		require.NoError(t, rewind.Resume(ctx, rewind.Options{TargetDir: old.Dir}))
 		require.ErrorIs(t, rewind.Resume(ctx, rewind.Options{TargetDir: old.Dir}), rewind.ErrNothingToResume)
-		status, err := rewind.StatusOf(old.Dir)
+		status, err := rewind.ReadStatus(old.Dir)
 		require.NoError(t, err)
 		assert.Equal(t, rewind.StateRewound, status.State)
 		assert.NoDirExists(t, filepath.Join(old.Dir, "pgsql_tmp_gorewind"))
-		trial.MustFollow(t, old, promoted)
-		trial.MustBeSound(t, old)
+		endtoend.MustFollow(t, old, promoted)
+		endtoend.MustBeSound(t, old)
 	})
 }
 
 // TestRewindInPlaceIsBegunAgain cuts rewinds in place; in between no server
 // starts, and the last run does not need what the first ones overwrote.
 func TestRewindInPlaceIsBegunAgain(t *testing.T) {
-	pgtest.EachOf(t, trial.Telling, func(t *testing.T, in *pgtest.Installation) {
+	pgtest.EachOf(t, endtoend.Telling, func(t *testing.T, in *pgtest.Installation) {
 		old, promoted := diverged(t, in)
-		live := trial.OpenServer(t, promoted.ConnString("postgres"))
+		live := endtoend.OpenServer(t, promoted.ConnString("postgres"))
 		ctx := context.WithoutCancel(t.Context())
 		for i, writes := range []int64{0, 1, 40, 150, 1 << 40} {
 			cut := &cutSource{Source: live}
@@ -227,18 +227,18 @@ func TestRewindInPlaceIsBegunAgain(t *testing.T) {
 			require.ErrorAs(t, err, &failed)
 			assert.False(t, failed.TargetUntouched)
 			require.ErrorContains(t, rewind.Resume(ctx, rewind.Options{TargetDir: old.Dir}), "needs its source")
-			status, err := rewind.StatusOf(old.Dir)
+			status, err := rewind.ReadStatus(old.Dir)
 			require.NoError(t, err)
 			assert.Equal(t, rewind.StateInPlace, status.State)
 			if i > 1 {
 				mustNotStart(t, old, promoted)
 			}
 		}
-		trial.Write(t, promoted, "newer")
-		trial.MustRewind(t, old, live)
+		endtoend.Write(t, promoted, "newer")
+		endtoend.MustRewind(t, old, live)
 		assert.NoDirExists(t, filepath.Join(old.Dir, "pgsql_tmp_gorewind"))
-		trial.MustFollow(t, old, promoted)
-		trial.MustBeSound(t, old)
+		endtoend.MustFollow(t, old, promoted)
+		endtoend.MustBeSound(t, old)
 	})
 }
 
@@ -246,8 +246,8 @@ func TestRewindInPlaceIsBegunAgain(t *testing.T) {
 // that has less WAL than the checkpoint from which the first one began.
 func TestRewindInPlaceIsNotBegunAgainWithAServerThatIsBehind(t *testing.T) {
 	pgtest.EachOf(t, []string{"13", "18"}, func(t *testing.T, in *pgtest.Installation) {
-		l := trial.NewLab(t, in)
-		a := l.Primary(pgtest.Options{}, trial.Thousand...)
+		l := endtoend.NewLab(t, in)
+		a := l.Primary(pgtest.Options{}, endtoend.Thousand...)
 		both := l.Standbys(a, 2)
 		b, behind := both[0], both[1]
 		l.CatchUp(a, b, behind)
@@ -258,15 +258,15 @@ func TestRewindInPlaceIsNotBegunAgainWithAServerThatIsBehind(t *testing.T) {
 		a.Exec(l, "UPDATE t SET i = i + 1")
 		a.Stop(l, pgtest.Fast)
 
-		cut := &cutSource{Source: trial.OpenServer(t, b.ConnString("postgres"))}
+		cut := &cutSource{Source: endtoend.OpenServer(t, b.ConnString("postgres"))}
 		cut.left.Store(3)
 		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: a.Dir, Source: cut, InPlace: true})
 		require.NoError(t, err)
 		require.ErrorIs(t, r.Apply(t.Context()), errCut)
 		require.NoError(t, r.Close())
-		_, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: a.Dir, Source: trial.OpenServer(t, behind.ConnString("postgres"))})
+		_, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: a.Dir, Source: endtoend.OpenServer(t, behind.ConnString("postgres"))})
 		require.ErrorIs(t, err, rewind.ErrSourceChanged)
-		trial.MustRewind(t, a, trial.OpenServer(t, b.ConnString("postgres")))
-		trial.MustFollow(t, a, b)
+		endtoend.MustRewind(t, a, endtoend.OpenServer(t, b.ConnString("postgres")))
+		endtoend.MustFollow(t, a, b)
 	})
 }

@@ -30,7 +30,7 @@ func (s *inventor) Files(ctx context.Context) iter.Seq2[pgdata.FileInfo, error] 
 		}
 		for ctx.Err() == nil && s.listed < 20_000_000 {
 			s.listed++
-			if !yield(regular(fmt.Sprintf("base/5/%d", 100_000+s.listed), 8192), nil) {
+			if !yield(regularFile(fmt.Sprintf("base/5/%d", 100_000+s.listed), 8192), nil) {
 				return
 			}
 		}

@@ -24,11 +24,11 @@ type listings struct {
 
 // list begins to list both sides.
 func (a *analyzer) list(ctx context.Context, s Side, earlier *Plan) *listings {
-	rules := filemap.Rules{Version: a.version, Geometry: a.geo, Keep: a.opts.Keep}
+	rules := filemap.Rules{Version: a.version, Geometry: a.geo, Keep: a.keep}
 	if earlier != nil {
 		rules.Suspect = earlier.Suspect
 	}
-	spared := func(dir string) bool { return rules.Keep.Match(dir) != "" }
+	spared := func(dir string) bool { return rules.Keep.Match(dir) }
 	if s, ok := a.source.(source.Sparing); ok {
 		s.Spare(spared)
 	}
@@ -93,7 +93,7 @@ func (l *listings) wait(ctx context.Context, a *analyzer) (*filemap.Builder, err
 	err := l.group.Wait()
 	stop()
 	for _, path := range l.excluded {
-		a.log.DebugContext(ctx, fmt.Sprintf("entry \"%s\" excluded from source file list", path))
+		a.log.DebugContext(ctx, fmt.Sprintf("entry \"%s\" excluded from source file list", path), "path", path)
 	}
 	if err != nil {
 		return nil, err

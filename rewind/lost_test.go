@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/rewind"
@@ -24,7 +24,7 @@ import (
 // compares that with what the plan and its document say is lost, and with what is
 // saved of it.
 func TestWhatIsLostIsCounted(t *testing.T) {
-	trial.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
+	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"autovacuum": "off", "max_prepared_transactions": "5", "wal_level": "logical"}})
 		target.Start(t)
 		target.Exec(t, "CREATE TABLE t (x int)", "CREATE TABLE gone (x int)", "INSERT INTO gone SELECT generate_series(1, 1000)", "CREATE DATABASE old")
@@ -69,7 +69,7 @@ func TestWhatIsLostIsCounted(t *testing.T) {
 		target.Stop(t, pgtest.Fast)
 
 		saved := filepath.Join(t.TempDir(), "saved")
-		opts := rewind.Options{TargetDir: target.Dir, Source: trial.OpenDir(t, src.Dir), SaveLost: saved}
+		opts := rewind.Options{TargetDir: target.Dir, Source: endtoend.OpenDir(t, src.Dir), SaveLost: saved}
 		before := map[string][]byte{}
 		segments, err := filepath.Glob(filepath.Join(target.Dir, in.Version.WALDir, "0000000100000000*"))
 		require.NoError(t, err)
@@ -117,8 +117,8 @@ func TestWhatIsLostIsCounted(t *testing.T) {
 			require.NoError(t, err)
 			assert.True(t, bytes.Equal(before[filepath.Base(f)], b), f)
 		}
-		trial.MustFollow(t, target, src)
-		trial.MustBeSound(t, target)
+		endtoend.MustFollow(t, target, src)
+		endtoend.MustBeSound(t, target)
 	})
 }
 

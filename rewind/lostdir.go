@@ -91,15 +91,17 @@ func (r *Rewind) archiveLost(ctx context.Context) error {
 		return fmt.Errorf("%w: lost WAL cannot be archived: the target's configuration has no archive_command", ErrOptions)
 	}
 	to := &archive.Archiver{
-		Command: conf.ArchiveCommand(), DataDir: r.target.Name(), Version: v, Pause: r.opts.ArchivePause, Logger: r.log,
+		Command: conf.ArchiveCommand(), DataDir: r.target.Name(), WorkDir: r.opts.ChildDir, Env: r.opts.ChildEnv, Version: v,
+		Attempts: r.opts.ArchiveAttempts, Pause: r.opts.ArchivePause, Logger: r.log,
 	}
 	defer to.Close()
 	for _, name := range r.plan.Unarchived {
 		if err := to.Archive(ctx, v.WALPath(name), name); err != nil {
 			return err
 		}
-		r.log.InfoContext(ctx, fmt.Sprintf("archived WAL segment %s", name))
+		r.log.DebugContext(ctx, fmt.Sprintf("archived WAL segment %s", name), "segment", name)
 	}
+	r.log.InfoContext(ctx, fmt.Sprintf("archived %d WAL segments of before the divergence", len(r.plan.Unarchived)), "segments", len(r.plan.Unarchived))
 	return nil
 }
 
@@ -239,7 +241,7 @@ func (l *lostDir) saveSegment(ctx context.Context, name string) error {
 	}
 	if errors.Is(err, fs.ErrNotExist) || errors.As(err, &notFound) {
 		l.r.analyzer.warn(l.r.plan, "WAL segment %s is lost and could not be saved: %v", name, err)
-		l.r.log.Warn(l.r.plan.Warnings[len(l.r.plan.Warnings)-1])
+		l.r.log.WarnContext(ctx, l.r.plan.Warnings[len(l.r.plan.Warnings)-1], "segment", name, "error", err)
 		return nil
 	}
 	return err

@@ -15,6 +15,7 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgconf"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/lost/rows"
 	"github.com/gorewind/gorewind/lost/rows/export"
@@ -36,8 +37,14 @@ type LostRowsOptions struct {
 	SpillDir string
 	// RestoreTargetWAL is that of Options. It makes a staging area in the target.
 	RestoreTargetWAL bool
-	ConfigFile       string // the target's, where it is not postgresql.conf in its directory
-	Logger           *slog.Logger
+	// FetchWAL, ArchiveAttempts, ArchivePause, ChildEnv and ChildDir are those of Options.
+	FetchWAL        func(ctx context.Context, name, dst string) error
+	ArchiveAttempts int
+	ArchivePause    time.Duration
+	ChildEnv        []string
+	ChildDir        string
+	ConfigFile      string // the target's, where it is not postgresql.conf in its directory
+	Logger          *slog.Logger
 }
 
 // Since is a place in a cluster's WAL.
@@ -67,14 +74,13 @@ type LostRowsFormat struct {
 // transactions behind that. Nothing of the target is changed. The error is an *Error.
 func FindLostRows(ctx context.Context, o LostRowsOptions) (*LostRows, error) {
 	r := newRewind(Options{
-		TargetDir: o.TargetDir, Source: o.Source, RestoreTargetWAL: o.RestoreTargetWAL, ConfigFile: o.ConfigFile, Logger: o.Logger,
+		TargetDir: o.TargetDir, Source: o.Source, RestoreTargetWAL: o.RestoreTargetWAL, FetchWAL: o.FetchWAL, ArchiveAttempts: o.ArchiveAttempts,
+		ArchivePause: o.ArchivePause, ChildEnv: o.ChildEnv, ChildDir: o.ChildDir, ConfigFile: o.ConfigFile, Logger: o.Logger,
 	})
 	l := &LostRows{rewind: r}
-	err := l.find(ctx, &o)
-	r.leave(time.Now())
-	if err != nil {
+	if err := r.ended(l.find(ctx, &o)); err != nil {
 		_ = l.Close()
-		return nil, r.failed(err)
+		return nil, err
 	}
 	return l, nil
 }
@@ -83,7 +89,7 @@ func (l *LostRows) find(ctx context.Context, o *LostRowsOptions) (err error) {
 	r := l.rewind
 	switch {
 	case o.TargetDir == "":
-		return fmt.Errorf("%w: a target data directory must be given", ErrOptions)
+		return errNoTargetDir
 	case (o.Source == nil) == (o.Since.LSN == 0):
 		return fmt.Errorf("%w: either a source must be given, or where the target parted from it", ErrOptions)
 	}
@@ -101,7 +107,7 @@ func (l *LostRows) find(ctx context.Context, o *LostRowsOptions) (err error) {
 	if s.target.Control, err = controlfile.Parse(control); err != nil {
 		return fmt.Errorf("control file of the target %q: %w", r.target.Name(), err)
 	}
-	if s.target.Control.IsPoisoned() {
+	if poison.Is(s.target.Control) {
 		return fmt.Errorf("%w: a rewind of %q was committed and did not end: what it lost is not there any more", ErrOptions, r.target.Name())
 	}
 	c := s.target.Control
@@ -115,7 +121,7 @@ func (l *LostRows) find(ctx context.Context, o *LostRowsOptions) (err error) {
 			return err
 		}
 	}
-	r.enter(Analyze)
+	r.enter(PhaseAnalyze)
 	at := o.Since
 	if o.Source != nil {
 		if at, s, err = l.fork(ctx, a, s); err != nil {
@@ -166,7 +172,7 @@ func (l *LostRows) fork(ctx context.Context, a *analyzer, s sides) (at Since, _ 
 		return at, s, err
 	}
 	if f.unproven != "" {
-		a.log.WarnContext(ctx, fmt.Sprintf("that both sides have the same WAL up to %s could not be proven: %s", a.lsn(f.at), f.unproven))
+		a.log.WarnContext(ctx, fmt.Sprintf("that both sides have the same WAL up to %s could not be proven: %s", a.lsn(f.at), f.unproven), "lsn", a.lsn(f.at), "reason", f.unproven)
 	}
 	at = Since{f.at, f.timeline}
 	if !f.required {
@@ -314,7 +320,7 @@ func (l *lostDir) saveRows(ctx context.Context) error {
 	a, p := l.r.analyzer, l.r.plan
 	if p.Evidence == ByComparison || p.Scan.Records == 0 {
 		a.warn(p, "lost rows cannot be told: the WAL in which they are is not all there, or where it parts is not known")
-		l.r.log.Warn(p.Warnings[len(p.Warnings)-1])
+		l.r.log.WarnContext(ctx, p.Warnings[len(p.Warnings)-1], "path", l.r.opts.SaveLost)
 		return nil
 	}
 	finder, err := a.lostRows(ctx, p.Target, p.Divergence, nil, l.root.Name())
@@ -327,7 +333,7 @@ func (l *lostDir) saveRows(ctx context.Context) error {
 	}
 	_ = l.root.RemoveAll(LostRowsDir)
 	a.warn(p, "lost rows could not be told, but what they are in was saved: %v", err)
-	l.r.log.Warn(p.Warnings[len(p.Warnings)-1])
+	l.r.log.WarnContext(ctx, p.Warnings[len(p.Warnings)-1], "path", l.r.opts.SaveLost)
 	return nil
 }
 

@@ -101,7 +101,7 @@ func (a *analyzer) mapTablespaces(p *Plan) {
 		}
 		if to, mapped := a.opts.TablespaceMapping[filepath.Clean(e.Link)]; mapped {
 			delete(unused, filepath.Clean(e.Link))
-			e.Link = to
+			e.Link, e.MakesDir = to, true
 		}
 	}
 	for _, old := range slices.Sorted(maps.Keys(unused)) {

@@ -10,8 +10,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/trial"
+	"github.com/gorewind/gorewind/internal/pgtest/dirtree"
+	"github.com/gorewind/gorewind/internal/pgtest/proxy"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
@@ -41,14 +44,14 @@ func (s *disturbedSink) WriteAt(path string, data []byte, offset int64) error {
 }
 
 func TestAWholeRewindOverABadNetwork(t *testing.T) {
-	in, err := pgtest.Major(t.Context(), "18")
+	in, err := servers.Major(t.Context(), "18")
 	if err != nil {
 		t.Skipf("PostgreSQL 18 is not to be had: %v", err)
 	}
 	old, promoted := diverged(t, in)
-	before, err := pgtest.ComputeTree(old.Dir)
+	before, err := dirtree.Read(old.Dir)
 	require.NoError(t, err)
-	p := promoted.Proxy(t)
+	p := proxy.Before(t, promoted)
 	p.Delay(10 * time.Millisecond)
 	run := func(disturb func()) error {
 		live, err := pgsource.Open(t.Context(), p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: 20 * time.Second})
@@ -73,11 +76,11 @@ func TestAWholeRewindOverABadNetwork(t *testing.T) {
 	var failed *rewind.Error
 	require.ErrorAs(t, err, &failed)
 	assert.True(t, failed.TargetUntouched)
-	after, err := pgtest.ComputeTree(old.Dir)
+	after, err := dirtree.Read(old.Dir)
 	require.NoError(t, err)
 	assert.Empty(t, before.Diff(after))
 
 	p.Move(promoted)
 	require.NoError(t, run(p.Cut))
-	trial.MustFollow(t, old, promoted)
+	endtoend.MustFollow(t, old, promoted)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/chance"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
 	"github.com/gorewind/gorewind/pgdata"
@@ -23,7 +23,7 @@ import (
 // TestEveryInstantWithoutAControlFile makes clusters of what is none, and ends that at
 // any change, with the power or without it: the same command, run again, does it.
 func TestEveryInstantWithoutAControlFile(t *testing.T) {
-	seed := pgtest.Seed()
+	seed := chance.Seed()
 	for _, c := range []struct {
 		name    string
 		start   func(p *specimen) error

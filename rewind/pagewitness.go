@@ -14,27 +14,28 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// What bounds the proof by pages: how many pages are looked at, how many are asked for
-// at a time, and how many segments of the target's WAL are read.
+// What bounds the proof by pages: how many pages of a stretch of WAL are looked at, how
+// many are asked for at a time, and how many segments of the target's WAL are read.
 const (
-	maxWitnessPages    = 4096 // of the latest, and as many of those before
+	maxWitnessPages    = 1024
 	witnessPagesAtOnce = 256
 	maxWitnessSegments = 16
 )
 
 // proveByPages proves by pages what WAL would that the source has no more: up to where
 // the two have one history. A page says by its LSN which record changed it last. The
-// pages are looked at that the target's WAL says were changed, as far back as it has
-// any. One that is the same on both sides, with its LSN, was changed last by a record
-// that both histories have. One that is older on the source, or another at the same
-// LSN, was changed by a record that only the target has. What the source has newer tells
-// nothing. If the histories part once, all pages of the one sort have lower LSNs than
-// those of the other; then the highest of them is the fork, as far as is known.
+// pages are looked at that the target's WAL says were changed, from its end backwards
+// until one tells. One that is the same on both sides, with its LSN, was changed last by
+// a record that both histories have, and so is all before it. One that is older on the
+// source, or another at the same LSN, was changed by a record that only the target has.
+// What the source has newer tells nothing. If the histories part once, all pages of the
+// one sort have lower LSNs than those of the other; then the highest of them is the fork,
+// as far as is known.
 //
 // What the target changed after the fork counts as different. What is not seen is that
-// two servers parted before all WAL that the target has, or in so many pages of it that
-// only some were looked at, and have come to write the same records at the same places
-// since then.
+// two servers parted before all WAL that is read, or in so many pages of it that only
+// some were looked at, and have come to write the same records at the same places since
+// then.
 func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChanges, err error) {
 	unproven := func(reason string, args ...any) error {
 		return &Explained{Err: ErrUnproven, Detail: sentence(f.unproven + "; " + fmt.Sprintf(reason, args...))}
@@ -43,15 +44,20 @@ func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChan
 	if s.source.FilesLow.Redo < end {
 		return o, unproven("the source has made no checkpoint since, so its files do not tell")
 	}
-	all, err := a.allOwnWAL(ctx, s.target)
-	if err != nil {
-		return o, a.unreadable(err)
-	}
-	w := pageWitness{a: a, begin: all.begin, end: end}
-	look := slices.Concat(w.sample(all.latest.Blocks), w.sample(all.earlier.Blocks)) // the latest tell most
-	for batch := range slices.Chunk(look, witnessPagesAtOnce) {
-		if err := w.compare(ctx, batch); err != nil {
-			return o, err
+	w, own := pageWitness{a: a, end: end}, a.backward(ctx, s.target)
+	for w.same == 0 {
+		changed, more, err := own.read(ctx)
+		if err != nil {
+			return o, a.unreadable(err)
+		}
+		if !more {
+			break
+		}
+		w.begin = own.begin
+		for batch := range slices.Chunk(w.sample(changed.Blocks), witnessPagesAtOnce) {
+			if err := w.compare(ctx, batch); err != nil {
+				return o, err
+			}
 		}
 	}
 	switch {
@@ -60,7 +66,8 @@ func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChan
 	case w.own != 0 && w.own < w.same:
 		return o, unproven("pages do not tell, either: one that the target changed at %s is another on the source, one that it changed at %s is the same", a.lsn(w.own), a.lsn(w.same))
 	}
-	a.log.Info(fmt.Sprintf("source and target have %d pages that the same records changed last, the newest at %s", w.pages, a.lsn(w.same)))
+	a.log.Info(fmt.Sprintf("source and target have %d pages that the same records changed last, the newest at %s", w.pages, a.lsn(w.same)),
+		"pages", w.pages, "lsn", a.lsn(w.same))
 	f.at, f.unproven = w.same, ""
 	f.timeline = timelineAt(s.target.History, f.at)
 	f.required = end > f.at
@@ -71,7 +78,7 @@ func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChan
 	if o.changed, _, err = a.readChanges(ctx, a.targetWAL(s.target.History).own(), f.at, end, nil); err != nil {
 		return o, a.unreadable(err)
 	}
-	differs, err := a.hintsAlike(ctx, s, f, all)
+	differs, err := a.hintsAlike(ctx, s, f, own)
 	if err == nil && differs != "" {
 		err = unproven("%s", differs)
 	}
@@ -85,12 +92,17 @@ func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChan
 // after it, hints of after it are logged or in pages that changed after the fork; those
 // between the two can be missing. All that they can have said anew is how transactions
 // ended which the target's WAL ends there; a promotion ends some in silence.
-func (a *analyzer) hintsAlike(ctx context.Context, s sides, f fork, all ownWAL) (differs string, err error) {
+func (a *analyzer) hintsAlike(ctx context.Context, s sides, f fork, own *backwardWAL) (differs string, err error) {
 	if err := a.checkPageHints(s); err != nil {
 		return "", err
 	}
 	if s.target.Control.DataChecksumVersion == 0 {
-		if err := a.checkHints(ctx, s, f, all.events); err != nil {
+		for more := true; more; { // what the setting was can show long before
+			if _, more, err = own.read(ctx); err != nil {
+				return "", a.unreadable(err)
+			}
+		}
+		if err := a.checkHints(ctx, s, f, own.events); err != nil {
 			return "", err
 		}
 	}
@@ -98,8 +110,8 @@ func (a *analyzer) hintsAlike(ctx context.Context, s sides, f fork, all ownWAL) 
 	if f.at >= to {
 		return "", nil
 	}
-	if all.events.promoted > f.at {
-		return fmt.Sprintf("the target was promoted at %s, after the last page that both have", a.lsn(all.events.promoted)), nil
+	if own.events.promoted > f.at {
+		return fmt.Sprintf("the target was promoted at %s, after the last page that both have", a.lsn(own.events.promoted)), nil
 	}
 	read, err := walreader.Read(ctx, a.targetWAL(s.target.History).own(), a.format, walreader.ReadRequest{
 		From: f.at, To: to, Visitor: func() walreader.Visitor { return newEndings(a.format) },
@@ -110,43 +122,58 @@ func (a *analyzer) hintsAlike(ctx context.Context, s sides, f fork, all ownWAL) 
 	return a.endedAlike(ctx, read.Visitor.(*endings))
 }
 
-// ownWAL is what all the WAL says that the target still has.
-type ownWAL struct {
-	begin   pgdata.LSN
-	latest  pgdata.Changes // since its last checkpoint
-	earlier pgdata.Changes
-	events  *events
+// backwardWAL reads the target's WAL from its end, as far back as it goes without a
+// gap, in stretches that grow.
+type backwardWAL struct {
+	a      *analyzer
+	wal    targetWAL
+	needed pgdata.SegNo // what is older need not be whole
+	oldest pgdata.SegNo
+	size   pgdata.SegNo // of the next stretch
+
+	first  pgdata.SegNo // of what was read
+	begin  pgdata.LSN   // of its first record
+	events *events      // all of them
 }
 
-// allOwnWAL reads the target's WAL as far back as it goes without a gap.
-func (a *analyzer) allOwnWAL(ctx context.Context, s Side) (all ownWAL, err error) {
-	wal := a.targetWAL(s.History).own()
-	last, needed := a.geo.SegNo(s.EndOfWAL-1), a.geo.SegNo(s.FilesLow.Redo)
-	if all.begin, err = a.firstRecord(ctx, wal, needed); err != nil {
-		return all, err
+func (a *analyzer) backward(ctx context.Context, s Side) *backwardWAL {
+	b := &backwardWAL{a: a, wal: a.targetWAL(s.History).own(), needed: a.geo.SegNo(s.FilesLow.Redo), size: 1, begin: s.EndOfWAL, events: newEvents(0)}
+	last := a.geo.SegNo(s.EndOfWAL - 1)
+	b.first, b.oldest = last+1, b.needed
+	for b.oldest > 1 && last-b.oldest < maxWitnessSegments && a.hasOwn(ctx, b.wal, b.oldest-1) {
+		b.oldest--
 	}
-	if all.latest, all.events, err = a.readChanges(ctx, wal, all.begin, s.EndOfWAL, nil); err != nil {
-		return all, err
-	}
-	oldest := needed
-	for oldest > 1 && last-oldest < maxWitnessSegments && a.hasOwn(ctx, wal, oldest-1) {
-		oldest--
-	}
-	for ; oldest < needed; oldest++ { // an older one may not be whole
-		begin, err := a.firstRecord(ctx, wal, oldest)
-		if err == nil {
-			var before *events
-			if all.earlier, before, err = a.readChanges(ctx, wal, begin, all.begin, nil); err == nil {
-				all.begin = begin
-				all.events.Prepend(before)
-				break
+	return b
+}
+
+// read gives what the next stretch changed, unless there is none.
+func (b *backwardWAL) read(ctx context.Context) (changed pgdata.Changes, more bool, err error) {
+	for b.first > b.oldest {
+		end, floor := b.first, b.oldest
+		if end > b.needed {
+			floor = b.needed
+		}
+		for from := end - min(b.size, end-floor); from < end; from++ {
+			begin, err := b.a.firstRecord(ctx, b.wal, from)
+			if from > b.needed && (err != nil && isMissing(err) || begin >= b.begin) {
+				break // no record begins there
+			}
+			if err == nil && begin < b.begin {
+				var e *events
+				if changed, e, err = b.a.readChanges(ctx, b.wal, begin, b.begin, nil); err == nil {
+					b.events.Prepend(e)
+					b.first, b.begin, b.size = from, begin, 2*b.size
+					return changed, true, nil
+				}
+			}
+			if err != nil && (from >= b.needed || !isMissing(err)) {
+				return changed, false, err
 			}
 		}
-		if !isMissing(err) {
-			return all, err
-		}
+		b.first = end - min(b.size, end-floor)
+		b.size *= 2
 	}
-	return all, nil
+	return changed, false, nil
 }
 
 // hasOwn reports whether the target has a segment that is what its name says.
@@ -202,7 +229,7 @@ func (w *pageWitness) compare(ctx context.Context, ranges []source.Range) error 
 		if err := w.a.source.Fetch(ctx, slices.Values(ranges), &theirs); err != nil {
 			return err
 		}
-		reader := fileReader{open: w.a.target.Open}
+		reader := fileReader{open: w.a.target.Open, counts: w.a.target.CountRead}
 		var read []source.Range
 		for _, r := range ranges {
 			mine, err := reader.read(ctx, r)

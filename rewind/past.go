@@ -38,7 +38,8 @@ func (a *analyzer) past(ctx context.Context, s sides, f fork, earlier *Plan) (*p
 	}
 	p.start = startOfRecovery(s, p.checkpoint)
 	p.scan.Proven = a.proveScanned(ctx, a.targetWAL(s.target.History).own(), p.scan.FirstSegment, f.at)
-	a.log.Info(fmt.Sprintf("rewinding from last common checkpoint at %s on timeline %d", a.lsn(p.checkpoint.LSN), p.checkpoint.TLI))
+	a.log.Info(fmt.Sprintf("rewinding from last common checkpoint at %s on timeline %d", a.lsn(p.checkpoint.LSN), p.checkpoint.TLI),
+		"lsn", a.lsn(p.checkpoint.LSN), "redo", a.lsn(p.checkpoint.Redo), "timeline", p.checkpoint.TLI)
 	if err := a.readBefore(ctx, s, p); err != nil {
 		return nil, err
 	}
@@ -87,7 +88,8 @@ func (a *analyzer) readBefore(ctx context.Context, s sides, p *past) error {
 	before, err := a.readEvents(ctx, a.commonWAL(s), p.start.Redo, p.checkpoint.LSN)
 	switch {
 	case err != nil && isMissing(err):
-		a.log.DebugContext(ctx, fmt.Sprintf("WAL between %s and %s is not there to be read: %v", a.lsn(p.start.Redo), a.lsn(p.checkpoint.LSN), err))
+		a.log.DebugContext(ctx, fmt.Sprintf("WAL between %s and %s is not there to be read: %v", a.lsn(p.start.Redo), a.lsn(p.checkpoint.LSN), err),
+			"from", a.lsn(p.start.Redo), "to", a.lsn(p.checkpoint.LSN), "error", err)
 		return nil // startability says what is missing
 	case err != nil:
 		return err

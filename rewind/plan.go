@@ -34,10 +34,19 @@ type Plan struct {
 	Evidence   Evidence
 	PassedOver []PassedOver
 
+	// Kept are the files and directories that stay because Options.KeepFunc said so, also
+	// those that only the source has, and that do not come. Whoever carries out the plan
+	// need not ask again.
+	Kept []string
+
 	// Resumes is true where an earlier rewind was committed and did not end:
 	// Apply completes that one. Of the rest only what says where the two parted
 	// is set.
 	Resumes bool
+
+	// RecoversFirst is true where the target's crash recovery is to come first: see
+	// Options.ForeseeRecovery.
+	RecoversFirst bool
 
 	// Divergence is the end of the WAL that both sides share, and the timeline
 	// that it lies on. It is zero where the histories are the same and no rewind is
@@ -62,6 +71,7 @@ type Plan struct {
 	NeededWAL  []NeededWAL // what the rewound server's recovery reads, in its order
 	Unarchived []string    // names of WAL segments of before the divergence that wait for the target's archive_command
 	Files      *filemap.Plan
+	Read       int64 // bytes of the target's files that the analysis read
 	Compared   int64 // bytes of each side that were compared where nothing else tells what differs
 	// Damaged are blocks of the target, by path, that a comparison found different and
 	// whose checksums are wrong.

@@ -10,6 +10,7 @@ import (
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/timeline"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -123,14 +124,14 @@ func (p *Plan) verifyNames() error {
 	geo := p.Target.Control.Geometry
 	isSegment := func(name string) bool { _, _, ok := geo.ParseWALFileName(name); return ok }
 	for _, w := range p.NeededWAL {
-		if !isSegment(w.Name) || !slices.Contains([]Origin{FromTarget, FromSource, FromArchive}, w.Origin) {
+		if !isSegment(w.Name) || !slices.Contains([]report.Origin{report.OnTarget, report.OnSource, report.InArchive}, w.Origin) {
 			return fmt.Errorf("recovery cannot read %.200q from %.200q", w.Name, w.Origin)
 		}
 	}
 	if p.Files != nil {
 		for i := range p.Files.Entries {
 			e := &p.Files.Entries[i]
-			if e.Action == filemap.Restore && !slices.Contains(p.NeededWAL, NeededWAL{path.Base(e.Path), FromArchive}) {
+			if e.Action == filemap.Restore && !slices.Contains(p.NeededWAL, NeededWAL{path.Base(e.Path), report.InArchive}) {
 				return fmt.Errorf("%.200q comes from the archive, and recovery does not need it", e.Path)
 			}
 		}
@@ -138,6 +139,11 @@ func (p *Plan) verifyNames() error {
 	for _, name := range p.Unarchived {
 		if !isSegment(name) {
 			return fmt.Errorf("%.200q is no WAL segment that waits to be archived", name)
+		}
+	}
+	for _, name := range p.Kept {
+		if name != path.Clean(name) || !filepath.IsLocal(filepath.FromSlash(name)) || !filemap.Keepable(name) {
+			return fmt.Errorf("%.200q is no file to keep", name)
 		}
 	}
 	for name := range p.Suspect {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/chance"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
 )
@@ -17,7 +18,7 @@ import (
 // before every one, and at the end. What was not made durable is lost, all of it or some.
 func TestEveryPowerCut(t *testing.T) {
 	var instants atomic.Int64
-	seed := pgtest.Seed()
+	seed := chance.Seed()
 	t.Run("all", func(t *testing.T) {
 		for _, s := range scenarios() {
 			t.Run(s.name, func(t *testing.T) {

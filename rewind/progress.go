@@ -2,7 +2,6 @@ package rewind
 
 import (
 	"os"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -92,7 +91,7 @@ func (r *Rewind) watchTarget() (stop func()) {
 // one. What is copied or compared is reported from the beginning on and at its end, all else only
 // if it lasts.
 func (r *Rewind) watch(look func() Progress) (stop func()) {
-	if r.opts.Progress == nil {
+	if r.observe.Progress == nil {
 		return func() {}
 	}
 	phase := r.phase
@@ -107,7 +106,7 @@ func (r *Rewind) watch(look func() Progress) (stop func()) {
 			p.TotalBytes = max(p.TotalBytes, p.DoneBytes) // the source writes WAL meanwhile
 		}
 		speed.measure(now, &p)
-		r.opts.Progress(p)
+		r.observe.progress(p)
 	}
 	always := look().Activity == Copying || look().Activity == ComparingFiles
 	done, ended := make(chan struct{}), make(chan struct{})
@@ -173,37 +172,5 @@ func (s *speedometer) measure(now time.Time, p *Progress) {
 
 // step says that a part of the work begins.
 func (r *Rewind) step(what string) {
-	if r.opts.Progress != nil {
-		r.opts.Progress(Progress{Phase: r.phase, Step: what})
-	}
-}
-
-// PhaseResult is what a phase took.
-type PhaseResult struct {
-	Phase    Phase
-	Began    time.Time
-	Duration time.Duration
-	Bytes    int64 // fetched from the source
-	Files    int   // that something was fetched of
-}
-
-// enter begins a phase.
-func (r *Rewind) enter(p Phase) {
-	now := time.Now()
-	r.leave(now)
-	r.phase = p
-	r.phases = append(r.phases, PhaseResult{Phase: p, Began: now})
-}
-
-// leave ends the phase that goes on.
-func (r *Rewind) leave(now time.Time) {
-	if n := len(r.phases); n > 0 && r.phases[n-1].Duration == 0 {
-		r.phases[n-1].Duration = max(now.Sub(r.phases[n-1].Began), 1)
-	}
-}
-
-// Phases is what the phases took that have begun so far.
-func (r *Rewind) Phases() []PhaseResult {
-	r.leave(time.Now())
-	return slices.Clone(r.phases)
+	r.observe.progress(Progress{Phase: r.phase, Step: what})
 }

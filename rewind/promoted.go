@@ -66,7 +66,7 @@ func (a *analyzer) changedBefore(ctx context.Context, s sides, f fork, p *past) 
 			return older.changed, nil
 		}
 		a.log.DebugContext(ctx, fmt.Sprintf("the target was promoted at %s, so WAL from before the checkpoint at %s is read, too",
-			a.lsn(p.events.promoted), a.lsn(older.checkpoint.LSN)))
+			a.lsn(p.events.promoted), a.lsn(older.checkpoint.LSN)), "lsn", a.lsn(p.events.promoted), "checkpoint", a.lsn(older.checkpoint.LSN))
 		further, err := a.scan(ctx, s, f, wal, older.checkpoint.LSN)
 		switch {
 		case err != nil && enough && isMissing(err):

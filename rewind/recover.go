@@ -19,19 +19,25 @@ func (r *Rewind) recoverTarget(ctx context.Context, a *analyzer, s sides) (Side,
 	switch {
 	case err != nil || need != recovery.SingleUser:
 		return s.target, err
-	case !r.opts.EnsureShutdown:
-		return s.target, &Explained{Err: ErrTargetNotClean, Detail: fmt.Sprintf("The control file of %q says %q.", r.target.Name(), s.target.Control.State), Hint: letItStop}
+	case !r.opts.EnsureShutdown && !r.opts.ForeseeRecovery:
+		return s.target, r.notClean(s.target)
 	}
-	program, err := recovery.FindPostgres(ctx, recovery.Search{Version: a.version, BinDir: r.opts.BinDir})
+	program, err := recovery.FindPostgres(ctx, recovery.Search{Version: a.version, BinDir: r.opts.BinDir, Env: r.opts.ChildEnv})
 	if err != nil {
 		return s.target, err
+	}
+	if !r.opts.EnsureShutdown {
+		r.log.Info(fmt.Sprintf("the target was not shut down cleanly: its crash recovery comes first, by %q", program), "program", program)
+		r.plan.RecoversFirst = true
+		return s.target, nil
 	}
 	before, err := s.target.Control.MarshalBinary()
 	if err != nil {
 		return s.target, err
 	}
 	err = recovery.Run(ctx, recovery.Options{
-		Dir: r.target.Dir, Program: program, ConfigFile: r.opts.ConfigFile, NoSync: r.opts.NoSync, Logger: r.log,
+		Dir: r.target.Dir, Program: program, ConfigFile: r.opts.ConfigFile, NoSync: r.opts.NoSync,
+		Env: r.opts.ChildEnv, WorkDir: r.opts.ChildDir, Logger: r.log,
 	})
 	// The first thing that a server writes is the state in its control file.
 	raw, rerr := r.target.ControlFile()
@@ -44,4 +50,8 @@ func (r *Rewind) recoverTarget(ctx context.Context, a *analyzer, s sides) (Side,
 		return s.target, err
 	}
 	return a.targetSide(ctx, Side{Control: control})
+}
+
+func (r *Rewind) notClean(s Side) error {
+	return &Explained{Err: ErrTargetNotClean, Detail: fmt.Sprintf("The control file of %q says %q.", r.target.Name(), s.Control.State), Hint: letItStop}
 }

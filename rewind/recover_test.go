@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -36,7 +36,7 @@ func mustStream(t *testing.T, target, src *pgtest.Cluster) {
 	target.WaitStreaming(t, src)
 	src.Exec(t, "CREATE TABLE IF NOT EXISTS after_rewind (x int)", "INSERT INTO after_rewind VALUES (1)")
 	target.WaitCaughtUp(t, src)
-	assert.Equal(t, trial.Content(t, src), trial.Content(t, target), "rows of source and target")
+	assert.Equal(t, endtoend.Content(t, src), endtoend.Content(t, target), "rows of source and target")
 }
 
 // standbyConnInfo is what -R would write.
@@ -61,17 +61,17 @@ func archiving(t *testing.T, in *pgtest.Installation) (conf map[string]string, d
 // dies, the standby takes over, and the segments that the rewind needs were
 // recycled long ago. One call recovers, restores, rewinds and makes a standby.
 func TestKilledPrimaryWithItsWALInTheArchive(t *testing.T) {
-	pgtest.EachOf(t, trial.Telling, func(t *testing.T, in *pgtest.Installation) {
+	pgtest.EachOf(t, endtoend.Telling, func(t *testing.T, in *pgtest.Installation) {
 		conf, archive, restore := archiving(t, in)
 		old := in.InitCluster(t, pgtest.Options{Conf: conf})
 		old.Start(t)
 		old.Exec(t, "CREATE TABLE journal (what text, filler text)")
-		trial.Write(t, old, "common")
+		endtoend.Write(t, old, "common")
 		promoted := old.Standby(t)
 		promoted.Promote(t)
 		var last string
 		for range 4 { // segments of the fork and behind it
-			trial.Write(t, old, "lost")
+			endtoend.Write(t, old, "lost")
 			last = old.SwitchWAL(t)
 		}
 		old.Exec(t, "INSERT INTO journal VALUES ('lost', 'prepared')")
@@ -79,9 +79,9 @@ func TestKilledPrimaryWithItsWALInTheArchive(t *testing.T) {
 			return old.QueryString(t, "SELECT last_archived_wal FROM pg_stat_archiver") >= last
 		}, time.Minute, 50*time.Millisecond, "WAL is archived")
 		old.Checkpoint(t)
-		trial.Write(t, old, "lost last")
+		endtoend.Write(t, old, "lost last")
 		old.Kill(t)
-		trial.Write(t, promoted, "new")
+		endtoend.Write(t, promoted, "new")
 
 		// What was archived is gone from the target, as if it were long ago.
 		var gone []string
@@ -98,7 +98,7 @@ func TestKilledPrimaryWithItsWALInTheArchive(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(old.Dir, "recovery.done"), []byte("restore_command = '"+restore+"'\n"), 0o600))
 		}
 
-		live := trial.OpenServer(t, promoted.ConnString("postgres"))
+		live := endtoend.OpenServer(t, promoted.ConnString("postgres"))
 		before := treeOf(t, old.Dir)
 		opts := rewind.Options{TargetDir: old.Dir, Source: live}
 		_, err = rewind.Prepare(t.Context(), opts)
@@ -112,7 +112,7 @@ func TestKilledPrimaryWithItsWALInTheArchive(t *testing.T) {
 		var missing *rewind.MissingWALError
 		require.ErrorAs(t, err, &missing)
 		assert.FileExists(t, filepath.Join(archive, filepath.Base(missing.Path)))
-		assert.True(t, trial.ControlOf(t, old).ShutDownCleanly(), "it is recovered now")
+		assert.True(t, endtoend.ControlOf(t, old).ShutDownCleanly(), "it is recovered now")
 
 		opts.RestoreTargetWAL, opts.PrimaryConnInfo = true, standbyConnInfo(old, promoted)
 		plan := rewindWith(t, opts)
@@ -124,7 +124,7 @@ func TestKilledPrimaryWithItsWALInTheArchive(t *testing.T) {
 			require.NoError(t, err)
 			assert.Contains(t, string(conf), "restore_command = '"+restore+"'")
 		}
-		trial.MustBeSound(t, old)
+		endtoend.MustBeSound(t, old)
 	})
 }
 
@@ -132,7 +132,7 @@ func TestKilledPrimaryWithItsWALInTheArchive(t *testing.T) {
 // primary lost, has made restartpoints later than the last common checkpoint, and
 // received WAL that it did not replay.
 func TestKilledStandbyIsRewoundAsItIs(t *testing.T) {
-	pgtest.EachOf(t, trial.Telling, func(t *testing.T, in *pgtest.Installation) {
+	pgtest.EachOf(t, endtoend.Telling, func(t *testing.T, in *pgtest.Installation) {
 		p := in.InitCluster(t, pgtest.Options{})
 		p.Start(t)
 		p.Exec(t, "CREATE TABLE t AS SELECT g AS id, 0 AS n, repeat('x', 100) AS f FROM generate_series(1, 5000) g", "CREATE INDEX ON t (id)")
@@ -151,12 +151,12 @@ func TestKilledStandbyIsRewoundAsItIs(t *testing.T) {
 		promoted.Exec(t, "UPDATE t SET n = n - 1 WHERE id % 11 = 0", "CREATE TABLE new AS SELECT * FROM t")
 		killed.WaitCaughtUp(t, p)
 		killed.Kill(t)
-		require.Equal(t, controlfile.InArchiveRecovery, trial.ControlOf(t, killed).State)
+		require.Equal(t, controlfile.InArchiveRecovery, endtoend.ControlOf(t, killed).State)
 		before := treeOf(t, killed.Dir)
 
 		// Its own primary is on the same timeline: nothing is to be done, and
 		// nothing may be run on it.
-		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: same, Source: trial.OpenServer(t, p.ConnString("postgres")), EnsureShutdown: true, BinDir: "/nowhere"})
+		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: same, Source: endtoend.OpenServer(t, p.ConnString("postgres")), EnsureShutdown: true, BinDir: "/nowhere"})
 		require.NoError(t, err)
 		assert.False(t, r.Plan().Required)
 		require.NoError(t, r.Apply(t.Context()))
@@ -164,19 +164,19 @@ func TestKilledStandbyIsRewoundAsItIs(t *testing.T) {
 		assert.Empty(t, before.Diff(treeOf(t, killed.Dir)))
 
 		plan := rewindWith(t, rewind.Options{
-			TargetDir: killed.Dir, Source: trial.OpenServer(t, promoted.ConnString("postgres")), PrimaryConnInfo: standbyConnInfo(killed, promoted),
+			TargetDir: killed.Dir, Source: endtoend.OpenServer(t, promoted.ConnString("postgres")), PrimaryConnInfo: standbyConnInfo(killed, promoted),
 			EnsureShutdown: true, BinDir: "/nowhere", // no server program is needed
 		})
 		assert.True(t, plan.Required)
 		mustStream(t, killed, promoted)
-		trial.MustBeSound(t, killed)
+		endtoend.MustBeSound(t, killed)
 	})
 }
 
 // TestStandbyIsMadeWhereNoRewindIsRequired is -R alone.
 func TestStandbyIsMadeWhereNoRewindIsRequired(t *testing.T) {
 	p := restorePair(t, "18", "basic")
-	src := trial.OpenDir(t, p.source)
+	src := endtoend.OpenDir(t, p.source)
 	require.NoError(t, os.RemoveAll(p.target))
 	require.NoError(t, os.CopyFS(p.target, os.DirFS(p.source))) // the same timeline
 	autoConf := filepath.Join(p.target, "postgresql.auto.conf")
@@ -218,7 +218,7 @@ func TestCrashRecoveryThatFailsIsNotPassedOver(t *testing.T) {
 			script := "#!/bin/sh\nif [ \"$1\" = -V ]; then echo 'postgres (PostgreSQL) 18.0'; exit; fi\nOTHER=" + other + "\n" + c.does + " exit 1\n"
 			require.NoError(t, os.WriteFile(filepath.Join(bin, "postgres"), []byte(script), 0o700))
 
-			_, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: trial.OpenDir(t, p.source), EnsureShutdown: true, BinDir: bin})
+			_, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), EnsureShutdown: true, BinDir: bin})
 			var failed *rewind.Error
 			require.ErrorAs(t, err, &failed)
 			assert.Equal(t, rewind.TargetNotClean, failed.Condition, err)

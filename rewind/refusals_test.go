@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/internal/fixture"
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/poison"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -62,13 +62,13 @@ func restoreSmall(t *testing.T, from, to string) {
 	entries, err := os.ReadDir(from)
 	require.NoError(t, err)
 	for _, e := range entries {
-		if e.Name() != fixture.ListingName {
+		if e.Name() != savedcluster.ListingName {
 			require.NoError(t, os.Symlink(filepath.Join(from, e.Name()), filepath.Join(small, e.Name())))
 		}
 	}
-	listing := catalog.ReplaceAllString(readText(t, filepath.Join(from, fixture.ListingName)), "")
-	require.NoError(t, os.WriteFile(filepath.Join(small, fixture.ListingName), []byte(listing), 0o600))
-	require.NoError(t, fixture.Restore(small, to))
+	listing := catalog.ReplaceAllString(readText(t, filepath.Join(from, savedcluster.ListingName)), "")
+	require.NoError(t, os.WriteFile(filepath.Join(small, savedcluster.ListingName), []byte(listing), 0o600))
+	require.NoError(t, savedcluster.Restore(small, to))
 }
 
 func (p *pair) wal(dir, name string) string { return filepath.Join(dir, p.version.WALDir, name) }
@@ -232,7 +232,7 @@ func text(s string) func(*pair) string { return func(*pair) string { return s } 
 
 var refusals = []refusal{
 	{
-		name: "a target that does not exist", phase: rewind.Inspect, is: fs.ErrNotExist, names: text("nowhere"), says: "no such file or directory",
+		name: "a target that does not exist", phase: rewind.PhaseInspect, is: fs.ErrNotExist, names: text("nowhere"), says: "no such file or directory",
 		spoil: func(p *pair) { p.targetName = filepath.Join(p.home, "nowhere") },
 	},
 	{
@@ -240,105 +240,112 @@ var refusals = []refusal{
 		spoil: func(p *pair) { p.sourceName = filepath.Join(p.home, "nowhere") },
 	},
 	{
-		name: "a target that is a file", phase: rewind.Inspect, names: text("PG_VERSION"), says: "give the data directory of a PostgreSQL cluster",
+		name: "a target that is a file", phase: rewind.PhaseInspect, names: text("PG_VERSION"), says: "give the data directory of a PostgreSQL cluster",
 		spoil: func(p *pair) { p.targetName = filepath.Join(p.target, "PG_VERSION") },
 	},
 	{
-		name: "a target that is no cluster", phase: rewind.Inspect, names: targetControl, says: "give the data directory of a PostgreSQL cluster",
+		name: "a target without a control file", phase: rewind.PhaseInspect, is: rewind.ErrNoControlFile, names: targetControl, says: "take a base backup", needs: true,
 		spoil: func(p *pair) { p.remove(p.controlFile(p.target)) },
+	},
+	{
+		name: "a target that is no cluster", phase: rewind.PhaseInspect, is: rewind.ErrNotADataDirectory, names: targetControl, says: "give the data directory of a PostgreSQL cluster",
+		spoil: func(p *pair) {
+			p.remove(p.controlFile(p.target))
+			p.remove(filepath.Join(p.target, "PG_VERSION"))
+		},
 	},
 	{
 		name: "a source that is no cluster", names: text("pg_control"), says: "for reading: no such file or directory",
 		spoil: func(p *pair) { p.remove(p.controlFile(p.source)) },
 	},
 	{
-		name: "an empty control file on the target", phase: rewind.Inspect, is: controlfile.ErrSize, names: targetControl, says: "take a new base backup",
+		needs: true, name: "an empty control file on the target", phase: rewind.PhaseInspect, is: controlfile.ErrSize, names: targetControl, says: "take a new base backup",
 		spoil: func(p *pair) { p.write(p.controlFile(p.target), nil) },
 	},
 	{
-		name: "a truncated control file on the target", phase: rewind.Inspect, is: controlfile.ErrSize, names: targetControl, says: "cut short",
+		needs: true, name: "a truncated control file on the target", phase: rewind.PhaseInspect, is: controlfile.ErrSize, names: targetControl, says: "cut short",
 		spoil: func(p *pair) { p.change(p.controlFile(p.target), func(b []byte) []byte { return b[:4096] }) },
 	},
 	{
-		name: "garbage in the target's control file", phase: rewind.Inspect, is: controlfile.ErrCRC, names: targetControl, says: "damaged",
+		needs: true, name: "garbage in the target's control file", phase: rewind.PhaseInspect, is: controlfile.ErrCRC, names: targetControl, says: "damaged",
 		spoil: func(p *pair) { p.write(p.controlFile(p.target), bytes.Repeat([]byte("garbage\n"), 1024)) },
 	},
 	{
-		name: "a flipped bit in the target's control file", phase: rewind.Inspect, is: controlfile.ErrCRC, names: targetControl, says: "damaged",
+		needs: true, name: "a flipped bit in the target's control file", phase: rewind.PhaseInspect, is: controlfile.ErrCRC, names: targetControl, says: "damaged",
 		spoil: func(p *pair) { p.change(p.controlFile(p.target), func(b []byte) []byte { b[50] ^= 1; return b }) },
 	},
 	{
-		name: "an empty control file on the source", phase: rewind.Inspect, is: controlfile.ErrSize, names: sourceDir, says: "empty",
+		name: "an empty control file on the source", phase: rewind.PhaseInspect, is: controlfile.ErrSize, names: sourceDir, says: "empty",
 		spoil: func(p *pair) { p.write(p.controlFile(p.source), nil) },
 	},
 	{
-		name: "garbage in the source's control file", phase: rewind.Inspect, is: controlfile.ErrCRC, names: sourceDir, says: "damaged",
+		name: "garbage in the source's control file", phase: rewind.PhaseInspect, is: controlfile.ErrCRC, names: sourceDir, says: "damaged",
 		spoil: func(p *pair) { p.write(p.controlFile(p.source), bytes.Repeat([]byte("garbage\n"), 1024)) },
 	},
 	{
-		name: "a beta", phase: rewind.Inspect, names: targetControl, says: "perhaps it is a beta: use a released PostgreSQL",
+		name: "a beta", phase: rewind.PhaseInspect, names: targetControl, says: "perhaps it is a beta: use a released PostgreSQL",
 		spoil: func(p *pair) { p.patch(p.target, func(b []byte) { b[12]-- }) },
 	},
 	{
-		name: "a version that is not known", phase: rewind.Inspect, names: targetControl, says: "is there a newer gorewind?",
+		name: "a version that is not known", phase: rewind.PhaseInspect, names: targetControl, says: "is there a newer gorewind?",
 		spoil: func(p *pair) { p.patch(p.target, func(b []byte) { binary.LittleEndian.PutUint32(b[8:], 2401) }) },
 	},
 	{
-		name: "a target that runs", phase: rewind.Inspect, is: rewind.ErrTargetRunning, names: targetDir, says: "stop it",
+		name: "a target that runs", phase: rewind.PhaseInspect, is: rewind.ErrTargetRunning, names: targetDir, says: "stop it",
 		spoil: func(p *pair) { p.runServerIn(p.target) },
 	},
 	{
-		name: "a target that is about to start", phase: rewind.Inspect, names: targetDir, says: "is a server about to start there?",
+		name: "a target that is about to start", phase: rewind.PhaseInspect, names: targetDir, says: "is a server about to start there?",
 		spoil: func(p *pair) { p.write(filepath.Join(p.target, pgdata.PostmasterPid), nil) },
 	},
 	{
-		name: "a target that was not stopped", phase: rewind.Analyze, is: rewind.ErrTargetNotClean, names: targetDir, says: "start the server",
+		name: "a target that was not stopped", phase: rewind.PhaseAnalyze, is: rewind.ErrTargetNotClean, names: targetDir, says: "start the server",
 		spoil: func(p *pair) { p.setState(p.target, controlfile.InProduction) },
 	},
 	{
-		name: "a source directory whose server runs", phase: rewind.Inspect, is: rewind.ErrSourceRunning, names: sourceDir, says: "stop it, or give the running server as Options.Source",
+		name: "a source directory whose server runs", phase: rewind.PhaseInspect, is: rewind.ErrSourceRunning, names: sourceDir, says: "stop it, or give the running server as Options.Source",
 		spoil: func(p *pair) { p.runServerIn(p.source) },
 	},
 	{
-		name: "a source directory that was not stopped", phase: rewind.Inspect, is: rewind.ErrSourceNotClean, names: sourceDir, says: "start the server",
+		name: "a source directory that was not stopped", phase: rewind.PhaseInspect, is: rewind.ErrSourceNotClean, names: sourceDir, says: "start the server",
 		spoil: func(p *pair) { p.setState(p.source, controlfile.InProduction) },
 	},
 	{
-		name: "a source that is itself half rewound", phase: rewind.Inspect, names: sourceDir, says: "finish that first",
-		spoil: func(p *pair) { p.write(p.controlFile(p.source), p.control(p.source).Poisoned()) },
+		name: "a source that is itself half rewound", phase: rewind.PhaseInspect, names: sourceDir, says: "finish that first",
+		spoil: func(p *pair) { p.write(p.controlFile(p.source), poison.Of(p.control(p.source))) },
 	},
 	{
-		name: "a half rewound target whose journal is gone", phase: rewind.Inspect, touched: true, needs: true, names: text("pgsql_tmp_gorewind/journal"), says: "take a base backup",
-		spoil: func(p *pair) { p.write(p.controlFile(p.target), p.control(p.target).Poisoned()) },
+		name: "a half rewound target whose journal is gone", phase: rewind.PhaseInspect, touched: true, needs: true, names: text("pgsql_tmp_gorewind/journal"), says: "take a base backup",
+		spoil: func(p *pair) { p.write(p.controlFile(p.target), poison.Of(p.control(p.target))) },
 	},
 
 	{
-		name: "source and target are one path", phase: rewind.Inspect, is: rewind.ErrSameDirectory, names: targetDir, says: "give two different ones",
+		name: "source and target are one path", phase: rewind.PhaseInspect, is: rewind.ErrSameDirectory, names: targetDir, says: "give two different ones",
 		spoil: func(p *pair) { p.sourceName = p.target },
 	},
 	{
-		name: "the source is a link to the target", phase: rewind.Inspect, is: rewind.ErrSameDirectory, names: targetDir, says: "give two different ones",
+		name: "the source is a link to the target", phase: rewind.PhaseInspect, is: rewind.ErrSameDirectory, names: targetDir, says: "give two different ones",
 		spoil: func(p *pair) {
 			p.sourceName = filepath.Join(p.home, "link")
 			require.NoError(p.t, os.Symlink("target", p.sourceName))
 		},
 	},
 	{
-		name: "the target is reached through a linked parent", phase: rewind.Inspect, is: rewind.ErrSameDirectory, names: targetDir, says: "give two different ones",
+		name: "the target is reached through a linked parent", phase: rewind.PhaseInspect, is: rewind.ErrSameDirectory, names: targetDir, says: "give two different ones",
 		spoil: func(p *pair) {
 			require.NoError(p.t, os.Symlink(".", filepath.Join(p.home, "parent")))
 			p.sourceName, p.targetName = filepath.Join(p.home, "parent", "target"), p.target+"/./base/.."
 		},
 	},
 	{
-		name: "the source lies in the target", phase: rewind.Inspect, is: rewind.ErrNested, names: targetDir, says: "inside the other",
+		name: "the source lies in the target", phase: rewind.PhaseInspect, is: rewind.ErrNested, names: targetDir, says: "inside the other",
 		spoil: func(p *pair) {
 			p.sourceName = filepath.Join(p.target, "base", "source")
 			require.NoError(p.t, os.Rename(p.source, p.sourceName))
 		},
 	},
 	{
-		name: "the target lies in the source", phase: rewind.Inspect, is: rewind.ErrNested, names: sourceDir, says: "inside the other",
+		name: "the target lies in the source", phase: rewind.PhaseInspect, is: rewind.ErrNested, names: sourceDir, says: "inside the other",
 		spoil: func(p *pair) {
 			p.targetName = filepath.Join(p.source, "target")
 			require.NoError(p.t, os.Rename(p.target, p.targetName))
@@ -346,11 +353,11 @@ var refusals = []refusal{
 		},
 	},
 	{
-		name: "two systems", phase: rewind.Inspect, is: rewind.ErrDifferentSystems, names: targetDir, says: "system identifier",
+		name: "two systems", phase: rewind.PhaseInspect, is: rewind.ErrDifferentSystems, names: targetDir, says: "system identifier",
 		spoil: func(p *pair) { p.patch(p.source, func(b []byte) { b[3]++ }) },
 	},
 	{
-		name: "two majors", phase: rewind.Inspect, is: rewind.ErrIncompatible, names: sourceDir, says: "is of PostgreSQL 12",
+		name: "two majors", phase: rewind.PhaseInspect, is: rewind.ErrIncompatible, names: sourceDir, says: "is of PostgreSQL 12",
 		spoil: func(p *pair) {
 			id := p.control(p.target).SystemIdentifier
 			p.source = restorePair(p.t, "12", "basic").source
@@ -359,7 +366,7 @@ var refusals = []refusal{
 		},
 	},
 	{
-		name: "two geometries", phase: rewind.Inspect, is: rewind.ErrIncompatible, names: sourceDir, says: "block or segment sizes differ",
+		name: "two geometries", phase: rewind.PhaseInspect, is: rewind.ErrIncompatible, names: sourceDir, says: "block or segment sizes differ",
 		spoil: func(p *pair) {
 			g := p.control(p.source).Geometry
 			is := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, g.BlockSize), g.RelSegBlocks)
@@ -367,33 +374,33 @@ var refusals = []refusal{
 		},
 	},
 	{
-		name: "neither checksums nor hints", phase: rewind.Analyze, is: rewind.ErrNoPageHints, names: targetDir, says: "take a base backup", needs: true,
+		name: "neither checksums nor hints", phase: rewind.PhaseAnalyze, is: rewind.ErrNoPageHints, names: targetDir, says: "take a base backup", needs: true,
 		spoil: func(p *pair) {
 			p.clear(p.target, func(d *controlfile.Data) bool { return d.DataChecksumVersion == 0 && !d.WALLogHints })
 		},
 	},
 	{
-		name: "a source server without full page writes", phase: rewind.Analyze, is: rewind.ErrFullPageWrites, names: sourceDir, says: "set it there",
+		name: "a source server without full page writes", phase: rewind.PhaseAnalyze, is: rewind.ErrFullPageWrites, names: sourceDir, says: "set it there",
 		spoil: func(p *pair) { p.live = &source.State{Live: true} },
 	},
 	{
-		name: "a source server with more WAL than there can be", phase: rewind.Analyze, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "it has WAL up to 40000000/0",
+		name: "a source server with more WAL than there can be", phase: rewind.PhaseAnalyze, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "it has WAL up to 40000000/0",
 		spoil: func(p *pair) { p.live = &source.State{Live: true, FullPageWrites: true, FlushLSN: 1 << 62} },
 	},
 	{
-		name: "a source server with too much WAL since its checkpoint", phase: rewind.Analyze, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "cannot be",
+		name: "a source server with too much WAL since its checkpoint", phase: rewind.PhaseAnalyze, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "cannot be",
 		spoil: func(p *pair) {
 			p.live = &source.State{Live: true, InRecovery: true, FullPageWrites: true, ReplayLSN: 1 << 51}
 		},
 	},
 	{
-		name: "a source server with less WAL than its checkpoint", phase: rewind.Analyze, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "which is later",
+		name: "a source server with less WAL than its checkpoint", phase: rewind.PhaseAnalyze, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "which is later",
 		spoil: func(p *pair) {
 			p.live = &source.State{Live: true, FullPageWrites: true, FlushLSN: p.control(p.source).CheckPoint}
 		},
 	},
 	{
-		name: "a source control file with a checkpoint that cannot be", phase: rewind.Inspect, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "cannot be",
+		name: "a source control file with a checkpoint that cannot be", phase: rewind.PhaseInspect, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "cannot be",
 		spoil: func(p *pair) {
 			d := p.control(p.source)
 			f := d.Fields
@@ -402,7 +409,7 @@ var refusals = []refusal{
 		},
 	},
 	{
-		name: "a source control file with a checkpoint before its redo point", phase: rewind.Inspect, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "with redo at",
+		name: "a source control file with a checkpoint before its redo point", phase: rewind.PhaseInspect, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "with redo at",
 		spoil: func(p *pair) {
 			d := p.control(p.source)
 			f := d.Fields
@@ -411,7 +418,7 @@ var refusals = []refusal{
 		},
 	},
 	{
-		name: "a source server that is far ahead of all WAL", phase: rewind.Analyze, names: text("000000020000000000000010"), says: " and more", needs: true,
+		name: "a source server that is far ahead of all WAL", phase: rewind.PhaseAnalyze, names: text("000000020000000000000010"), says: " and more", needs: true,
 		spoil: func(p *pair) {
 			p.configure("")
 			p.live = &source.State{Live: true, FullPageWrites: true, Timeline: 2, FlushLSN: p.control(p.source).CheckPoint + 1<<49}
@@ -419,52 +426,52 @@ var refusals = []refusal{
 	},
 
 	{
-		name: "the target lacks WAL between the checkpoint and its end", phase: rewind.Analyze, is: fs.ErrNotExist, names: text(middleSegment), says: "take a base backup", needs: true,
+		name: "the target lacks WAL between the checkpoint and its end", phase: rewind.PhaseAnalyze, is: fs.ErrNotExist, names: text(middleSegment), says: "take a base backup", needs: true,
 		spoil: func(p *pair) { p.remove(p.wal(p.target, middleSegment)); p.configure("") },
 	},
 	{
-		name: "the target lacks the WAL of its last checkpoint", phase: rewind.Analyze, is: fs.ErrNotExist, names: text(lastSegment), says: "take a base backup", needs: true,
+		name: "the target lacks the WAL of its last checkpoint", phase: rewind.PhaseAnalyze, is: fs.ErrNotExist, names: text(lastSegment), says: "take a base backup", needs: true,
 		spoil: func(p *pair) { p.remove(p.wal(p.target, lastSegment)); p.configure("") },
 	},
 	{
-		name: "the target lacks WAL that an archive may have", phase: rewind.Analyze, is: fs.ErrNotExist, names: text(middleSegment), says: "Options.RestoreTargetWAL",
+		name: "the target lacks WAL that an archive may have", phase: rewind.PhaseAnalyze, is: fs.ErrNotExist, names: text(middleSegment), says: "Options.RestoreTargetWAL",
 		spoil: func(p *pair) {
 			p.remove(p.wal(p.target, middleSegment))
 			p.configure("restore_command = 'false'\n")
 		},
 	},
 	{
-		name: "the target lacks WAL, and its configuration lies elsewhere", phase: rewind.Analyze, is: fs.ErrNotExist, names: text(middleSegment), says: "Options.RestoreTargetWAL",
+		name: "the target lacks WAL, and its configuration lies elsewhere", phase: rewind.PhaseAnalyze, is: fs.ErrNotExist, names: text(middleSegment), says: "Options.RestoreTargetWAL",
 		spoil: func(p *pair) {
 			p.remove(p.wal(p.target, middleSegment))
 			p.remove(filepath.Join(p.target, "postgresql.conf"))
 		},
 	},
 	{
-		name: "the target's WAL cannot be read", phase: rewind.Analyze, is: fs.ErrPermission, names: text(middleSegment), says: "permission denied",
+		name: "the target's WAL cannot be read", phase: rewind.PhaseAnalyze, is: fs.ErrPermission, names: text(middleSegment), says: "permission denied",
 		spoil: func(p *pair) { p.lock(p.wal(p.target, middleSegment)) },
 	},
 	{
-		name: "the target's WAL segment is cut short", phase: rewind.Analyze, names: text(middleSegment), says: "too short", needs: true,
+		name: "the target's WAL segment is cut short", phase: rewind.PhaseAnalyze, names: text(middleSegment), says: "too short", needs: true,
 		spoil: func(p *pair) {
 			p.change(p.wal(p.target, middleSegment), func(b []byte) []byte { return b[:len(b)/2] })
 		},
 	},
 	{
-		name: "a flipped bit in the target's WAL", phase: rewind.Analyze, is: walreader.ErrCorrupt, names: text(firstSegment), says: "corrupt", needs: true,
+		name: "a flipped bit in the target's WAL", phase: rewind.PhaseAnalyze, is: walreader.ErrCorrupt, names: text(firstSegment), says: "corrupt", needs: true,
 		spoil: func(p *pair) {
 			p.change(p.wal(p.target, middleSegment), func(b []byte) []byte { b[5*8192+3000] ^= 1; return b })
 		},
 	},
 	{
-		name: "the target's WAL ends before its last checkpoint", phase: rewind.Analyze, is: walreader.ErrEndOfWAL, names: text(lastSegment), says: "end of WAL", needs: true,
+		name: "the target's WAL ends before its last checkpoint", phase: rewind.PhaseAnalyze, is: walreader.ErrEndOfWAL, names: text(lastSegment), says: "end of WAL", needs: true,
 		spoil: func(p *pair) {
 			at := p.control(p.target).CheckPoint
 			p.change(p.wal(p.target, lastSegment), func(b []byte) []byte { clear(b[uint64(at)%(1<<20):]); return b })
 		},
 	},
 	{
-		name: "the target's last checkpoint is torn", phase: rewind.Analyze, is: walreader.ErrCorrupt, names: text(lastSegment), says: "corrupt", needs: true,
+		name: "the target's last checkpoint is torn", phase: rewind.PhaseAnalyze, is: walreader.ErrCorrupt, names: text(lastSegment), says: "corrupt", needs: true,
 		spoil: func(p *pair) {
 			at := uint64(p.control(p.target).CheckPoint)%(1<<20) + 40
 			p.change(p.wal(p.target, lastSegment), func(b []byte) []byte { clear(b[at:]); return b })
@@ -472,33 +479,33 @@ var refusals = []refusal{
 	},
 
 	{
-		name: "the source lacks its timeline history", phase: rewind.Analyze, is: fs.ErrNotExist, names: text("00000002.history"), says: "source",
+		name: "the source lacks its timeline history", phase: rewind.PhaseAnalyze, is: fs.ErrNotExist, names: text("00000002.history"), says: "source",
 		spoil: func(p *pair) { p.remove(p.wal(p.source, "00000002.history")) },
 	},
 	{
-		name: "an empty timeline history on the source", phase: rewind.Analyze, names: text("00000002.history"), says: "restore it",
+		name: "an empty timeline history on the source", phase: rewind.PhaseAnalyze, names: text("00000002.history"), says: "restore it",
 		spoil: func(p *pair) { p.write(p.wal(p.source, "00000002.history"), nil) },
 	},
 	{
-		name: "garbage in the source's timeline history", phase: rewind.Analyze, names: text("00000002.history"), says: "Expected a numeric timeline ID.",
+		name: "garbage in the source's timeline history", phase: rewind.PhaseAnalyze, names: text("00000002.history"), says: "Expected a numeric timeline ID.",
 		spoil: func(p *pair) {
 			p.write(p.wal(p.source, "00000002.history"), []byte("\x00\xffgar\nbage\n\r"))
 		},
 	},
 	{
-		name: "the target lacks its timeline history", scenario: "ladder", phase: rewind.Analyze, is: fs.ErrNotExist, names: text("00000003.history"), says: "target",
+		name: "the target lacks its timeline history", scenario: "ladder", phase: rewind.PhaseAnalyze, is: fs.ErrNotExist, names: text("00000003.history"), says: "target",
 		spoil: func(p *pair) { p.remove(p.wal(p.target, "00000003.history")) },
 	},
 	{
-		name: "garbage in the target's timeline history", scenario: "ladder", phase: rewind.Analyze, names: text("00000003.history"), says: "Expected a write-ahead log switchpoint location.",
+		name: "garbage in the target's timeline history", scenario: "ladder", phase: rewind.PhaseAnalyze, names: text("00000003.history"), says: "Expected a write-ahead log switchpoint location.",
 		spoil: func(p *pair) { p.write(p.wal(p.target, "00000003.history"), []byte("1\tgarbage\n")) },
 	},
 	{
-		name: "no common ancestor", scenario: "ladder", phase: rewind.Analyze, is: timeline.ErrNoCommonAncestor, names: sourceDir, says: "take a base backup", needs: true,
+		name: "no common ancestor", scenario: "ladder", phase: rewind.PhaseAnalyze, is: timeline.ErrNoCommonAncestor, names: sourceDir, says: "take a base backup", needs: true,
 		spoil: func(p *pair) { p.write(p.wal(p.source, "00000004.history"), []byte("2\t0/5000000\tremark\n")) },
 	},
 	{
-		name: "a history that parts where no record starts", phase: rewind.Analyze, names: text("divergence point 0/"), says: "take a base backup", needs: true,
+		name: "a history that parts where no record starts", phase: rewind.PhaseAnalyze, names: text("divergence point 0/"), says: "take a base backup", needs: true,
 		spoil: func(p *pair) {
 			p.change(p.wal(p.source, "00000002.history"), func(b []byte) []byte {
 				h, err := timeline.Parse(2, b)
@@ -509,27 +516,27 @@ var refusals = []refusal{
 	},
 
 	{
-		name: "a subdirectory of the target that cannot be read", phase: rewind.Analyze, is: fs.ErrPermission, names: text("base/5"), says: "permission denied",
+		name: "a subdirectory of the target that cannot be read", phase: rewind.PhaseAnalyze, is: fs.ErrPermission, names: text("base/5"), says: "permission denied",
 		spoil: func(p *pair) { p.lock(filepath.Join(p.target, "base", "5")) },
 	},
 	{
-		name: "a subdirectory of the source that cannot be read", phase: rewind.Analyze, is: fs.ErrPermission, names: text("base/5"), says: "permission denied",
+		name: "a subdirectory of the source that cannot be read", phase: rewind.PhaseAnalyze, is: fs.ErrPermission, names: text("base/5"), says: "permission denied",
 		spoil: func(p *pair) { p.lock(filepath.Join(p.source, "base", "5")) },
 	},
 	{
-		name: "a control file of the target that cannot be read", phase: rewind.Inspect, is: fs.ErrPermission, names: targetControl, says: "permission denied",
+		name: "a control file of the target that cannot be read", phase: rewind.PhaseInspect, is: fs.ErrPermission, names: targetControl, says: "permission denied",
 		spoil: func(p *pair) { p.lock(p.controlFile(p.target)) },
 	},
 	{
-		name: "a target directory that cannot be entered", phase: rewind.Inspect, is: fs.ErrPermission, names: targetDir, says: "permission denied",
+		name: "a target directory that cannot be entered", phase: rewind.PhaseInspect, is: fs.ErrPermission, names: targetDir, says: "permission denied",
 		spoil: func(p *pair) { p.lock(p.target) },
 	},
 	{
-		name: "a file of the target that cannot be written", is: fs.ErrPermission, phase: rewind.Analyze, names: text("pg_filenode.map"), says: "permission denied",
+		name: "a file of the target that cannot be written", is: fs.ErrPermission, phase: rewind.PhaseAnalyze, names: text("pg_filenode.map"), says: "permission denied",
 		spoil: func(p *pair) { p.lock(filepath.Join(p.target, "global", "pg_filenode.map")) },
 	},
 	{
-		name: "a directory of the target that cannot be written", is: fs.ErrPermission, phase: rewind.Analyze, names: targetDir, says: "permission denied",
+		name: "a directory of the target that cannot be written", is: fs.ErrPermission, phase: rewind.PhaseAnalyze, names: targetDir, says: "permission denied",
 		spoil: func(p *pair) {
 			require.NoError(p.t, os.Chmod(p.target, 0o500))
 			p.t.Cleanup(func() { _ = os.Chmod(p.target, 0o700) })
@@ -572,34 +579,6 @@ func (c *refusal) mustRefuse(t *testing.T, p *pair) {
 	require.ErrorAs(t, err, &failed)
 	assert.Equal(t, c.phase, failed.Phase)
 	assert.Equal(t, !c.touched, failed.TargetUntouched, "the target is said to be untouched")
-	assert.Equal(t, c.needs, failed.BaseBackupNeeded, "a base backup is said to be needed")
-	assert.False(t, failed.Retryable, "nothing of that goes away by itself")
-}
-
-// treeOf describes a directory, also what nobody may read.
-func treeOf(t *testing.T, dir string) pgtest.Tree {
-	t.Helper()
-	type locked struct {
-		name string
-		mode fs.FileMode
-	}
-	var all []locked
-	defer func() {
-		for i := len(all) - 1; i >= 0; i-- {
-			require.NoError(t, os.Chmod(all[i].name, all[i].mode))
-		}
-	}()
-	for retry := true; retry; {
-		retry = false
-		_ = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
-			if info, serr := os.Lstat(name); serr == nil && info.Mode().Perm()&0o400 == 0 {
-				all, retry = append(all, locked{name, info.Mode()}), true
-				require.NoError(t, os.Chmod(name, info.Mode()|0o700))
-			}
-			return nil
-		})
-	}
-	tree, err := pgtest.ComputeTree(dir)
-	require.NoError(t, err)
-	return tree
+	assert.Equal(t, c.needs, failed.BaseBackupNeeded(), "a base backup is said to be needed")
+	assert.False(t, failed.Retryable(), "nothing of that goes away by itself")
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/target"
-	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
 )
@@ -53,15 +53,15 @@ func TestWALIsNotBroughtBackWithoutRoom(t *testing.T) {
 	}{
 		{"what is lost", segment - 1, segment, func(p *pair) source.Source {
 			p.archived(p.target, middleSegment)
-			return trial.OpenDir(p.t, p.source)
+			return endtoend.OpenDir(p.t, p.source)
 		}},
 		{"what the rewound server needs", segment - 1, segment, func(p *pair) source.Source {
 			p.archived(p.source, inSource)
-			return trial.OpenDir(p.t, p.source)
+			return endtoend.OpenDir(p.t, p.source)
 		}},
 		{"the second of many", 3 * segment, 4 * segment, func(p *pair) source.Source {
 			p.archived(p.source, inSource)
-			return server{trial.OpenDir(p.t, p.source), source.State{Live: true, FullPageWrites: true, Timeline: 2, FlushLSN: p.control(p.source).CheckPoint + 1<<49}}
+			return server{endtoend.OpenDir(p.t, p.source), source.State{Live: true, FullPageWrites: true, Timeline: 2, FlushLSN: p.control(p.source).CheckPoint + 1<<49}}
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestWALIsNotBroughtBackWithoutRoom(t *testing.T) {
 func TestWALIsBroughtBackAgain(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	p.archived(p.target, middleSegment)
-	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: trial.OpenDir(t, p.source), NoSync: true, RestoreTargetWAL: true})
+	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), NoSync: true, RestoreTargetWAL: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, r.Close()) }()
 	require.NoError(t, os.RemoveAll(filepath.Join(p.target, filemap.OwnPrefix)))
@@ -107,7 +107,7 @@ func TestLostWALIsSavedFromTheArchive(t *testing.T) {
 	require.NoError(t, err)
 	options := func() rewind.Options {
 		return rewind.Options{
-			TargetDir: p.target, Source: trial.OpenDir(t, p.source), NoSync: true,
+			TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), NoSync: true,
 			RestoreTargetWAL: true, SaveLost: filepath.Join(t.TempDir(), "lost"),
 		}
 	}
@@ -172,7 +172,7 @@ func TestTheCommandOfTheCallerBringsWALBack(t *testing.T) {
 			p := restorePair(t, major, "basic")
 			archive := p.archived(p.target, middleSegment)
 			p.configure("restore_command = 'false'\n")
-			opts := rewind.Options{TargetDir: p.target, Source: trial.OpenDir(t, p.source), NoSync: true, RestoreTargetWAL: true, ArchivePause: time.Millisecond}
+			opts := rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), NoSync: true, RestoreTargetWAL: true, ArchivePause: time.Millisecond}
 			_, err := rewind.Prepare(t.Context(), opts)
 			require.Error(t, err)
 			opts.RestoreCommand = "cp " + archive + "/%f %p"
@@ -181,6 +181,43 @@ func TestTheCommandOfTheCallerBringsWALBack(t *testing.T) {
 			defer func() { require.NoError(t, r.Close()) }()
 			assert.True(t, r.Plan().Required)
 			require.NoError(t, r.Apply(t.Context()))
+		})
+	}
+}
+
+// TestWhatACommandSaysDecidesWhatToDo has the statuses that a server tells apart, too.
+func TestWhatACommandSaysDecidesWhatToDo(t *testing.T) {
+	for _, c := range []struct {
+		name, command string
+		condition     rewind.Condition
+		action        rewind.Action
+		is            rewind.ArchiveError
+	}{
+		{
+			"it says that the archive does not have the file", "exit 1", rewind.MissingWAL, rewind.ActionFix,
+			rewind.ArchiveError{Setting: "restore_command", File: middleSegment, ExitStatus: 1, Attempts: 3, NotThere: true},
+		},
+		{"it says that it failed", "exit 200", rewind.ArchiveFailed, rewind.ActionRetry, rewind.ArchiveError{Setting: "restore_command", ExitStatus: 200}},
+		{"it is killed", "kill -9 $$", rewind.ArchiveFailed, rewind.ActionRetry, rewind.ArchiveError{Setting: "restore_command", ExitStatus: -1}},
+		{"it is not found", "/nowhere/fetch", rewind.ArchiveFailed, rewind.ActionFix, rewind.ArchiveError{Setting: "restore_command", ExitStatus: 127}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := restorePair(t, "18", "basic")
+			p.archived(p.target, middleSegment)
+			p.configure("restore_command = '" + c.command + "'\n")
+			_, err := rewind.Prepare(t.Context(), rewind.Options{
+				TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), RestoreTargetWAL: true, ArchivePause: time.Millisecond,
+			})
+			var failed *rewind.Error
+			require.ErrorAs(t, err, &failed)
+			assert.Equal(t, c.condition, failed.Condition, err)
+			assert.Equal(t, c.action, failed.Action, err)
+			assert.True(t, failed.TargetUntouched)
+			var archive *rewind.ArchiveError
+			require.ErrorAs(t, err, &archive)
+			assert.Equal(t, c.command, archive.Command)
+			assert.Equal(t, []any{c.is.Setting, c.is.File, c.is.ExitStatus, c.is.Attempts, c.is.NotThere},
+				[]any{archive.Setting, archive.File, archive.ExitStatus, archive.Attempts, archive.NotThere})
 		})
 	}
 }

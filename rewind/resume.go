@@ -15,12 +15,18 @@ import (
 // ErrNothingToResume says that no committed rewind waits to be completed.
 var ErrNothingToResume = errors.New("there is no unfinished rewind to resume")
 
+// errNoTargetDir: an empty name would be the working directory.
+var errNoTargetDir = fmt.Errorf("%w: a target data directory must be given", ErrOptions)
+
 // Resume completes a rewind that was committed and did not end, from what is on
 // the target's own disks. Options.Source is not used. The error is an *Error.
 func Resume(ctx context.Context, opts Options) error {
 	opts.Source = nil
 	r := newRewind(opts)
 	defer r.Close()
+	if opts.TargetDir == "" {
+		return r.failed(errNoTargetDir)
+	}
 	_, earlier, err := r.openTarget()
 	if err == nil && r.journal == nil {
 		err = fmt.Errorf("%w in %q", ErrNothingToResume, opts.TargetDir)
@@ -29,14 +35,16 @@ func Resume(ctx context.Context, opts Options) error {
 		}
 	}
 	if err != nil {
-		return r.failed(err)
+		return r.ended(err)
 	}
 	return r.Apply(ctx)
 }
 
 // resume completes what an earlier run committed.
 func (r *Rewind) resume(ctx context.Context) error {
-	r.enter(Apply)
+	if err := r.reach(ctx, PhaseApply); err != nil {
+		return err
+	}
 	return r.finish(ctx, true)
 }
 
@@ -82,7 +90,7 @@ func (r *Rewind) openTarget() (control []byte, earlier *Plan, err error) {
 	}
 	r.journal, r.plan = j, notes.toResume()
 	r.log.Info(fmt.Sprintf("an earlier rewind of this target, begun %s, was committed and did not end: it is completed without the source",
-		j.Started.Local().Format(time.DateTime)))
+		j.Started.Local().Format(time.DateTime)), "target", r.target.Name(), "source", j.Source, "started", j.Started)
 	return nil, nil, nil
 }
 
@@ -122,7 +130,7 @@ const (
 	StateRewound    State = "rewound"             // a rewind is done; no server was started since
 )
 
-// Status is what StatusOf finds out about a data directory.
+// Status is what ReadStatus finds out about a data directory.
 type Status struct {
 	FormatVersion int        `json:"format_version"` // 1
 	Target        string     `json:"target"`
@@ -134,18 +142,6 @@ type Status struct {
 	Started       *time.Time `json:"started,omitempty"`    // that rewind
 	StagedBytes   int64      `json:"staged_bytes"`         // in the staging area
 	Advice        string     `json:"advice"`               // what to do, in a sentence
-}
-
-// Classify is the function Classify for errors that came after StatusOf and before
-// Prepare: where a rewind of the target did not end, opening the source can fail,
-// and the target is not as it was. A nil Status knows of none.
-func (s *Status) Classify(err error) *Error {
-	e := Classify(err)
-	var already *Error
-	if e != nil && s != nil && !errors.As(err, &already) && (s.State == StateUnfinished || s.State == StateInPlace) {
-		e.TargetUntouched, e.NeedsSource = false, s.State == StateInPlace
-	}
-	return e
 }
 
 // advice says what to do about a state.
@@ -164,9 +160,12 @@ var runningAdvice = map[State]string{
 	StateRewound: "A server is running here: nothing is to be done.",
 }
 
-// StatusOf finds out the state of a data directory, and changes nothing. The error
+// ReadStatus finds out the state of a data directory, and changes nothing. The error
 // is an *Error.
-func StatusOf(dir string) (*Status, error) {
+func ReadStatus(dir string) (*Status, error) {
+	if dir == "" {
+		return nil, Classify(errNoTargetDir)
+	}
 	t, err := target.Inspect(dir)
 	if err != nil {
 		return nil, Classify(err)

@@ -65,8 +65,8 @@ func TestOnlyDifferentBlocksAreCopied(t *testing.T) {
 	}
 	opts := p.options(t)
 	var last rewind.Progress
-	opts.Progress = func(p rewind.Progress) {
-		if p.Step == "" && p.Phase == rewind.Analyze {
+	opts.Observer.Progress = func(p rewind.Progress) {
+		if p.Step == "" && p.Phase == rewind.PhaseAnalyze {
 			last = p
 		}
 	}
@@ -102,7 +102,7 @@ func TestARefusalIsNotTheLastWordWhereAResyncWasAskedFor(t *testing.T) {
 		require.ErrorIs(t, err, rewind.ErrWALLevel)
 		var failed *rewind.Error
 		require.ErrorAs(t, err, &failed)
-		assert.Equal(t, resync == rewind.NoResync, failed.BaseBackupNeeded, resync)
+		assert.Equal(t, resync == rewind.NoResync, failed.BaseBackupNeeded(), resync)
 		assert.True(t, failed.TargetUntouched)
 	}
 }

@@ -52,7 +52,7 @@ func sameContent(ctx context.Context, log *slog.Logger, src source.Source, own *
 		return err
 	})
 	if err := g.Wait(); errors.Is(err, errors.ErrUnsupported) {
-		log.Debug(fmt.Sprintf("files are copied without being compared: %v", err))
+		log.Debug(fmt.Sprintf("files are copied without being compared: %v", err), "error", err)
 		return same, nil
 	} else if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func sameBytes(ctx context.Context, src source.Local, own *target.Target, ranges
 	g, ctx := errgroup.WithContext(ctx)
 	for range min(runtime.GOMAXPROCS(0), (len(ranges)+sameShare-1)/sameShare) {
 		g.Go(func() error {
-			mine, theirs := fileReader{open: own.Open}, fileReader{open: src.Open}
+			mine, theirs := fileReader{open: own.Open, counts: own.CountRead}, fileReader{open: src.Open}
 			defer mine.close()
 			defer theirs.close()
 			for {
@@ -104,10 +104,11 @@ func sameBytes(ctx context.Context, src source.Local, own *target.Target, ranges
 
 // fileReader reads one range after the other.
 type fileReader struct {
-	open func(string) (*os.File, error)
-	path string
-	file *os.File // the one at path, or nil
-	buf  []byte
+	open   func(string) (*os.File, error)
+	counts func(bytes int) // what is read, unless nil
+	path   string
+	file   *os.File // the one at path, or nil
+	buf    []byte
 }
 
 func (r *fileReader) close() {
@@ -136,6 +137,9 @@ func (r *fileReader) read(ctx context.Context, of source.Range) ([]byte, error) 
 		r.buf = make([]byte, of.Length)
 	}
 	n, err := r.file.ReadAt(r.buf[:of.Length], of.Offset)
+	if r.counts != nil {
+		r.counts(n)
+	}
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("could not read file %q at offset %d: %w", r.file.Name(), of.Offset, datadir.Reason(err))
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 )
 
 // A saved plan begins with planMagic, the SHA-256 of what its types are, and that of the
@@ -25,8 +26,9 @@ const (
 // savedPlan is a plan in a file of its own. It holds for one state of both control
 // files.
 type savedPlan struct {
-	Keep []string
-	Plan *Plan
+	Keep    []string
+	Mapping TablespaceMapping
+	Plan    *Plan
 }
 
 // encode makes a plan last in the journal for the next run.
@@ -107,10 +109,13 @@ func (p *Plan) written() (map[string]bool, pgdata.Changes) {
 
 // Save writes the plan so that another process can apply it: see Options.Plan.
 func (r *Rewind) Save(w io.Writer) error {
-	if r.plan.Resumes || r.plan.Again {
-		return fmt.Errorf("%w: there is no plan to save: an earlier rewind of the target is to be finished first", ErrOptions)
+	if err := r.checkPrepared(); err != nil {
+		return r.failed(err)
 	}
-	return savedPlan{r.opts.Keep, r.plan}.write(w)
+	if r.plan.Resumes || r.plan.Again {
+		return r.failed(fmt.Errorf("%w: there is no plan to save: an earlier rewind of the target is to be finished first", ErrOptions))
+	}
+	return savedPlan{r.opts.Keep, r.opts.TablespaceMapping, r.plan}.write(w)
 }
 
 func (s savedPlan) write(w io.Writer) error {
@@ -145,8 +150,14 @@ func (r *Rewind) loadPlan(ctx context.Context, a *analyzer, now sides, earlier *
 		return fmt.Errorf("%w: the control file of the source %s changed: plan again", ErrPlanOutdated, r.opts.Source)
 	case !slices.Equal(s.Keep, r.opts.Keep):
 		return fmt.Errorf("%w: the plan was made to keep %q: give the same files to keep, or plan again", ErrOptions, s.Keep)
+	case len(r.opts.TablespaceMapping) > 0 && !maps.Equal(s.Mapping, r.opts.TablespaceMapping):
+		return fmt.Errorf("%w: the plan was made with other directories for new tablespaces: leave them to the plan, or plan again", ErrOptions)
 	}
-	r.plan = p
+	if err := s.Mapping.check(r.target.Name()); err != nil {
+		return err
+	}
+	r.plan, r.opts.TablespaceMapping = p, s.Mapping
+	r.keeper.only(p.Kept)
 	if err := a.checkSource(now.source); err != nil {
 		return err
 	}
@@ -180,14 +191,14 @@ func sameControl(then, now Side) bool {
 func (r *Rewind) restoreAgain(ctx context.Context, a *analyzer) error {
 	checked := false
 	for _, w := range r.plan.NeededWAL {
-		if w.Origin != FromArchive {
+		if w.Origin != report.InArchive {
 			continue
 		}
 		origin, err := a.fromArchive(ctx, w.Name)
 		if err != nil {
 			return err
 		}
-		if origin != FromArchive {
+		if origin != report.InArchive {
 			return fmt.Errorf("%w: the archive does not give WAL segment %s any more: plan again", ErrPlanOutdated, w.Name)
 		}
 		if checked {
@@ -196,7 +207,7 @@ func (r *Rewind) restoreAgain(ctx context.Context, a *analyzer) error {
 		checked = true
 		if err := a.anyArchive().checkRoom(ctx, func(yield func(string) bool) {
 			for _, w := range r.plan.NeededWAL {
-				if w.Origin == FromArchive && !yield(w.Name) {
+				if w.Origin == report.InArchive && !yield(w.Name) {
 					return
 				}
 			}

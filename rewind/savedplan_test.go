@@ -40,11 +40,11 @@ func entry(p *rewind.Plan, is func(*filemap.Entry) bool) *filemap.Entry {
 	return &p.Files.Entries[i]
 }
 
-func withAction(a filemap.Action) func(*filemap.Entry) bool {
+func withAction(a filemap.Step) func(*filemap.Entry) bool {
 	return func(e *filemap.Entry) bool { return e.Action == a }
 }
 
-func change(a filemap.Action, edit func(e *filemap.Entry)) func(*rewind.Plan) {
+func change(a filemap.Step, edit func(e *filemap.Entry)) func(*rewind.Plan) {
 	return func(p *rewind.Plan) { edit(entry(p, withAction(a))) }
 }
 
@@ -57,6 +57,8 @@ var forgeries = []forgery{
 	{"no control file of the source", func(p *rewind.Plan) { p.Source.Control = nil }},
 	{"no major", func(p *rewind.Plan) { p.Version = nil }},
 	{"another major", func(p *rewind.Plan) { p.Version = pgdata.VersionByName("9.6") }},
+	{"data that is kept", func(p *rewind.Plan) { p.Kept = []string{"base/5"} }},
+	{"a file outside that is kept", func(p *rewind.Plan) { p.Kept = []string{"../own"} }},
 	{"no files", func(p *rewind.Plan) { p.Files = nil }},
 	{"no timelines", func(p *rewind.Plan) { p.Target.History = nil }},
 	{"no timelines of the source", func(p *rewind.Plan) { p.Source.History = nil }},

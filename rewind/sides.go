@@ -245,9 +245,9 @@ func (a *analyzer) hasPage(ctx context.Context, h timeline.History, l pgdata.LSN
 }
 
 func (a *analyzer) tellHistory(ctx context.Context, title string, h timeline.History) {
-	a.log.DebugContext(ctx, title)
-	for _, line := range h.Lines(a.lsn) {
-		a.log.DebugContext(ctx, line)
+	a.log.DebugContext(ctx, title, "timeline", h.Newest())
+	for i, line := range h.Lines(a.lsn) {
+		a.log.DebugContext(ctx, line, "timeline", h[i].TLI)
 	}
 }
 

@@ -10,30 +10,31 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/trial"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
 )
 
 // TestIdleSourceMakesNobodyWait leaves the source with a WAL insert position
 // that it never flushed, at the start of a page, and then takes it away: the
 // rewound server must become consistent with the WAL that it got.
 func TestIdleSourceMakesNobodyWait(t *testing.T) {
-	pgtest.EachOf(t, trial.Telling, func(t *testing.T, in *pgtest.Installation) {
+	pgtest.EachOf(t, endtoend.Telling, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{})
 		target.Start(t)
 		target.Exec(t, "CREATE TABLE journal (what text, filler text)")
 		src := target.Standby(t)
 		src.Promote(t)
-		trial.Write(t, target, "lost")
+		endtoend.Write(t, target, "lost")
 		target.Stop(t, pgtest.Fast)
-		trial.Write(t, src, "kept")
+		endtoend.Write(t, src, "kept")
 		src.Checkpoint(t)
 		fillPage(t, src)
 
-		plan := trial.MustRewind(t, target, trial.OpenServer(t, src.ConnString("postgres")))
+		plan := endtoend.MustRewind(t, target, endtoend.OpenServer(t, src.ConnString("postgres")))
 		insert := src.InsertLSN(t)
-		want := trial.Content(t, src)
-		end := trial.ControlOf(t, target).MinRecoveryPoint
+		want := endtoend.Content(t, src)
+		end := endtoend.ControlOf(t, target).MinRecoveryPoint
 		assert.LessOrEqual(t, end, insert)
 		assert.NotEqualValues(t, pageHeader, uint64(end)%walPage, "no record ends right behind a page header, as at %s", end)
 		assert.Greater(t, end, plan.Divergence)
@@ -42,7 +43,7 @@ func TestIdleSourceMakesNobodyWait(t *testing.T) {
 		src.Stop(t, pgtest.Immediate)
 		target.Start(t) // waits for connections, which a server accepts when it is consistent
 		assert.True(t, target.InRecovery(t))
-		assert.Equal(t, want, trial.Content(t, target))
+		assert.Equal(t, want, endtoend.Content(t, target))
 	})
 }
 
@@ -74,7 +75,7 @@ func fillPage(t *testing.T, c *pgtest.Cluster) {
 // newest is an installation of the newest downloadable major.
 func newest(t *testing.T) *pgtest.Installation {
 	t.Helper()
-	in, err := pgtest.Major(t.Context(), "18")
+	in, err := servers.Major(t.Context(), "18")
 	if err != nil {
 		t.Skipf("PostgreSQL 18 is not to be had: %v", err)
 	}
@@ -101,15 +102,15 @@ func TestRelationOfSeveralSegments(t *testing.T) {
 	target.Stop(t, pgtest.Fast)
 	src.Exec(t, "UPDATE big SET filler = 'kept' WHERE id % 5 = 0", "INSERT INTO big SELECT g, repeat('k', 500) FROM generate_series(1, 9000) g", "CHECKPOINT")
 
-	plan := trial.MustRewind(t, target, trial.OpenServer(t, src.ConnString("postgres")))
+	plan := endtoend.MustRewind(t, target, endtoend.OpenServer(t, src.ConnString("postgres")))
 	var changed bool
 	for _, e := range plan.Files.Entries {
 		changed = changed || e.Blocks != nil && strings.HasSuffix(e.Path, filepath.Base(path)+".1")
 	}
 	assert.True(t, changed, "blocks of the second segment are in the plan")
 	assert.Less(t, plan.Files.FetchBytes(), int64(200<<20))
-	trial.MustFollow(t, target, src)
-	trial.MustBeSound(t, target)
+	endtoend.MustFollow(t, target, src)
+	endtoend.MustBeSound(t, target)
 }
 
 // TestManyRelations has 4,000 relations of which two change.
@@ -130,7 +131,7 @@ func TestManyRelations(t *testing.T) {
 	target.Stop(t, pgtest.Fast)
 	src.Exec(t, "INSERT INTO t1 VALUES (3)", "INSERT INTO t1700 VALUES (3)", "CHECKPOINT")
 
-	plan := trial.MustRewind(t, target, trial.OpenServer(t, src.ConnString("postgres")))
+	plan := endtoend.MustRewind(t, target, endtoend.OpenServer(t, src.ConnString("postgres")))
 	assert.Less(t, len(plan.Files.Entries), 1000, "files that do not differ are not in the plan")
 	target.MakeStandbyOf(t, src)
 	target.Start(t)
@@ -138,5 +139,5 @@ func TestManyRelations(t *testing.T) {
 	for table, want := range map[string]string{"t1": "1,3", "t500": "", "t1700": "3"} {
 		assert.Equal(t, want, target.QueryString(t, "SELECT coalesce(string_agg(id::text, ',' ORDER BY id), '') FROM "+table), table)
 	}
-	trial.MustBeSound(t, target)
+	endtoend.MustBeSound(t, target)
 }

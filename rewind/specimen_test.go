@@ -18,9 +18,9 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
-	"github.com/gorewind/gorewind/internal/fixture"
 	"github.com/gorewind/gorewind/internal/page"
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/scratch"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/internal/target/faultdisk"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
@@ -51,7 +51,7 @@ const spcDir = "PG_18_202506291"
 // WAL changed the blocks 1, 2 and 4 of base/5/16390, 0 of 16412, 3 and 12 of 2608.
 func newSpecimen(t testing.TB) *specimen {
 	t.Helper()
-	return newSpecimenIn(t, filepath.Join(pgtest.MemoryDir(t), "root"))
+	return newSpecimenIn(t, filepath.Join(scratch.MemoryDir(t), "root"))
 }
 
 // newSpecimenFor makes a specimen of which all rewinds are of one kind.
@@ -81,11 +81,11 @@ func (p *specimen) expect(t testing.TB) *rewind.Plan {
 // newSpecimenIn makes a specimen whose target lies in root, which is made.
 func newSpecimenIn(t testing.TB, root string) *specimen {
 	t.Helper()
-	temp := pgtest.MemoryDir(t)
+	temp := scratch.MemoryDir(t)
 	p := &specimen{root: root, src: filepath.Join(temp, "source")}
 	for _, side := range []string{"target", "source"} {
 		from, to := filepath.Join(temp, "fixture-"+side), filepath.Join(temp, "source")
-		require.NoError(t, fixture.RestoreStored(filepath.Join("..", "testdata", "clusters", "18-basic", side), from))
+		require.NoError(t, savedcluster.RestoreStored(filepath.Join("..", "testdata", "clusters", "18-basic", side), from))
 		wal := filepath.Join(to, "pg_wal")
 		if side == "target" {
 			to, wal = p.target(), filepath.Join(p.root, "wal")
@@ -353,9 +353,7 @@ func run(opts rewind.Options) error {
 
 func controlIn(t testing.TB, dir string) *controlfile.Data {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(dir, pgdata.ControlFilePath))
-	require.NoError(t, err)
-	control, err := controlfile.Parse(raw)
+	control, err := controlfile.Read(dir)
 	require.NoError(t, err)
 	return control
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -28,7 +29,7 @@ func (r *Rewind) checkFetchedWAL(ctx context.Context, e end, to receiver) error 
 	a, p := r.analyzer, r.plan
 	wal := fetchedWAL{r: r, to: to, restored: map[string]bool{}}
 	for _, w := range p.NeededWAL {
-		wal.restored[w.Name] = w.Origin == FromArchive
+		wal.restored[w.Name] = w.Origin == report.InArchive
 	}
 	here := e.minLSN // up to here the target will have the WAL itself
 	first, last := a.geo.SegNo(p.Start.Redo), a.geo.SegNo(max(e.minLSN, 1)-1)
@@ -154,7 +155,7 @@ func (w fetchedWAL) open(p string) (*os.File, error) {
 func (p *Plan) keepsWAL(name string) bool {
 	for _, w := range p.NeededWAL {
 		if w.Name == name {
-			return w.Origin == FromTarget
+			return w.Origin == report.OnTarget
 		}
 	}
 	return false
@@ -178,7 +179,7 @@ func (s *walSink) CopyFrom(p string, from *os.File, offset, length int64) (int64
 func (s *walSink) Vanished(p string) error {
 	name := path.Base(p)
 	for _, w := range s.r.plan.NeededWAL {
-		if w.Name != name || w.Origin != FromSource {
+		if w.Name != name || w.Origin != report.OnSource {
 			continue
 		}
 		at, err := s.r.analyzer.restoreAnyway(s.ctx, name)

@@ -61,7 +61,7 @@ func (r *Rewind) standbyFiles(ctx context.Context, after pgconf.ReadFile) ([]tar
 		return nil, fmt.Errorf("could not make the target a standby: %w", err)
 	}
 	for _, n := range neutralised {
-		r.log.InfoContext(ctx, n.String())
+		r.log.InfoContext(ctx, n.String(), "setting", n.Name, "path", n.File, "line", n.Line)
 	}
 	small := make([]target.SmallFile, len(files))
 	for i, f := range files {
@@ -72,7 +72,9 @@ func (r *Rewind) standbyFiles(ctx context.Context, after pgconf.ReadFile) ([]tar
 
 // makeStandby makes a target that needs no rewind a standby of the source.
 func (r *Rewind) makeStandby(ctx context.Context) error {
-	r.enter(Apply)
+	if err := r.reach(ctx, PhaseApply); err != nil {
+		return err
+	}
 	files, err := r.standbyFiles(ctx, r.target.ReadFile)
 	if err != nil || len(files) == 0 {
 		return err
@@ -88,5 +90,10 @@ func (r *Rewind) makeStandby(ctx context.Context) error {
 	defer forget()
 	err = r.target.WriteFiles(ctx, control, files, r.syncMode())
 	r.madeStandby = err == nil
+	if err == nil && r.slotMade {
+		if err := r.target.ForgetSlot(); err != nil { // which goes with the next run
+			r.log.DebugContext(ctx, err.Error(), "slot", r.opts.Slot, "error", err)
+		}
+	}
 	return err
 }

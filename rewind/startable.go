@@ -10,24 +10,14 @@ import (
 
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/pgdata"
-)
-
-// Origin is where a WAL segment is.
-type Origin string
-
-// The origins.
-const (
-	FromTarget  Origin = "target"
-	FromSource  Origin = "source"
-	FromArchive Origin = "archive" // restore_command brought it back
-	Nowhere     Origin = "missing"
+	"github.com/gorewind/gorewind/report"
 )
 
 // NeededWAL is a WAL segment that the rewound server's recovery reads before it
 // takes connections.
 type NeededWAL struct {
 	Name   string
-	Origin Origin
+	Origin report.Origin
 }
 
 // CannotStartError says that the rewound server could not start: recovery would
@@ -74,18 +64,18 @@ func (w *walTableBuilder) recoveryReads(ctx context.Context) (err error) {
 			break // the target has nothing of what follows
 		}
 		name := geo.WALFileName(p.Source.History.TimelineOf(geo, s), s)
-		at := NeededWAL{name, Nowhere}
+		at := NeededWAL{name, report.Missing}
 		segment, onSource := w.table.segments[name]
 		switch {
 		case segment.Common || !onSource && w.keeps(name, s):
-			at.Origin, segment.Keep = FromTarget, true
+			at.Origin, segment.Keep = report.OnTarget, true
 		case onSource && segment.Written > 0:
-			at.Origin = FromSource
+			at.Origin = report.OnSource
 		case w.keeps(name, s): // and the source has something recycled there
-			at.Origin, segment.Keep = FromTarget, true
+			at.Origin, segment.Keep = report.OnTarget, true
 		default:
 			at.Origin, err = w.a.fromArchive(ctx, name)
-			if err == nil && at.Origin == FromArchive {
+			if err == nil && at.Origin == report.InArchive {
 				if segment.Restored = int64(geo.WALSegSize); restored == 0 {
 					// It has what is needed, so it is worth while to ask for the rest.
 					err = w.a.anyArchive().checkRoom(ctx, w.inNeitherListing(s, last))
@@ -96,7 +86,7 @@ func (w *walTableBuilder) recoveryReads(ctx context.Context) (err error) {
 				return err
 			}
 		}
-		if at.Origin == Nowhere {
+		if at.Origin == report.Missing {
 			missing = append(missing, name)
 		} else {
 			w.table.segments[name] = segment
@@ -137,15 +127,15 @@ func (w *walTableBuilder) inNeitherListing(from, last pgdata.SegNo) iter.Seq[str
 
 // fromArchive brings a segment back, also where Options.RestoreTargetWAL does not
 // ask for it: without this segment nothing would start.
-func (a *analyzer) fromArchive(ctx context.Context, name string) (Origin, error) {
+func (a *analyzer) fromArchive(ctx context.Context, name string) (report.Origin, error) {
 	p, err := a.restoreAnyway(ctx, name)
 	var missing *archive.NotFoundError
 	switch {
 	case errors.As(err, &missing):
-		a.log.Warn(fmt.Sprintf("recovery will need file %q, which neither side has: %v", a.version.WALPath(name), err))
-		return Nowhere, nil
+		a.log.Warn(fmt.Sprintf("recovery will need file %q, which neither side has: %v", a.version.WALPath(name), err), "segment", name, "error", err)
+		return report.Missing, nil
 	case err != nil || p == "":
-		return Nowhere, err
+		return report.Missing, err
 	}
-	return FromArchive, nil
+	return report.InArchive, nil
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/trial"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -19,18 +20,18 @@ import (
 // rewound server's recovery needs: first it is nowhere, then in the archive. Both
 // times the prediction is put to the test.
 func TestItIsKnownBeforeWhetherTheTargetWillStart(t *testing.T) {
-	trial.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
+	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
 		conf, archive, restore := archiving(t, in)
 		target := in.InitCluster(t, pgtest.Options{Conf: conf})
 		target.Start(t)
 		target.Exec(t, "CREATE TABLE journal (what text, filler text)")
-		trial.Write(t, target, "common")
+		endtoend.Write(t, target, "common")
 		src := target.Standby(t)
 		src.Promote(t)
-		trial.Write(t, target, "lost")
+		endtoend.Write(t, target, "lost")
 		target.Stop(t, pgtest.Fast)
 		for range 2 {
-			trial.Write(t, src, "new")
+			endtoend.Write(t, src, "new")
 			src.SwitchWAL(t)
 		}
 		last := src.QueryString(t, "SELECT "+in.Version.SQL.WALFileName+"("+in.Version.SQL.FlushLSN+"())")
@@ -58,14 +59,14 @@ func TestItIsKnownBeforeWhetherTheTargetWillStart(t *testing.T) {
 		hidden := archive + ".hidden"
 		require.NoError(t, os.Rename(archive, hidden))
 
-		live := trial.OpenServer(t, src.ConnString("postgres"))
+		live := endtoend.OpenServer(t, src.ConnString("postgres"))
 		before := treeOf(t, target.Dir)
 		_, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: target.Dir, Source: live, ArchivePause: time.Millisecond})
 		var failed *rewind.Error
 		require.ErrorAs(t, err, &failed)
 		assert.Equal(t, rewind.MissingWAL, failed.Condition)
 		assert.Equal(t, 1, failed.ExitStatus(), "a restore_command is set, and may bring it the next time")
-		assert.True(t, failed.TargetUntouched && !failed.Retryable)
+		assert.True(t, failed.TargetUntouched && !failed.Retryable())
 		var missing *rewind.CannotStartError
 		require.ErrorAs(t, err, &missing)
 		assert.Subset(t, gone, missing.Missing)
@@ -87,32 +88,32 @@ func TestItIsKnownBeforeWhetherTheTargetWillStart(t *testing.T) {
 		plan := rewindWith(t, rewind.Options{TargetDir: target.Dir, Source: live, PrimaryConnInfo: standbyConnInfo(target, src)})
 		var archived []string
 		for _, w := range plan.NeededWAL {
-			if w.Origin == rewind.FromArchive {
+			if w.Origin == report.InArchive {
 				archived = append(archived, w.Name)
 			}
 		}
 		assert.Equal(t, missing.Missing, archived, "%v", plan.NeededWAL)
 		mustStream(t, target, src)
-		trial.MustBeSound(t, target)
+		endtoend.MustBeSound(t, target)
 	})
 }
 
 // TestASavedPlanIsCarriedOut saves a plan, applies it in another rewind, and finds
 // out that it is refused where either side moved on.
 func TestASavedPlanIsCarriedOut(t *testing.T) {
-	trial.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
+	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{})
 		target.Start(t)
 		target.Exec(t, "CREATE TABLE journal (what text, filler text)")
 		src := target.Standby(t)
 		src.Promote(t)
-		trial.Write(t, target, "lost")
+		endtoend.Write(t, target, "lost")
 		target.Stop(t, pgtest.Fast)
-		trial.Write(t, src, "kept")
+		endtoend.Write(t, src, "kept")
 		src.Stop(t, pgtest.Fast)
 
 		save := func() string {
-			r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target.Dir, Source: trial.OpenDir(t, src.Dir)})
+			r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target.Dir, Source: endtoend.OpenDir(t, src.Dir)})
 			require.NoError(t, err)
 			defer r.Close()
 			var b strings.Builder
@@ -121,7 +122,7 @@ func TestASavedPlanIsCarriedOut(t *testing.T) {
 		}
 		apply := func(plan string, keep ...string) (*rewind.Plan, error) {
 			r, err := rewind.Prepare(t.Context(), rewind.Options{
-				TargetDir: target.Dir, Source: trial.OpenDir(t, src.Dir), Plan: strings.NewReader(plan), Keep: keep,
+				TargetDir: target.Dir, Source: endtoend.OpenDir(t, src.Dir), Plan: strings.NewReader(plan), Keep: keep,
 				SaveLost: filepath.Join(t.TempDir(), "lost"),
 			})
 			if err != nil {
@@ -133,7 +134,7 @@ func TestASavedPlanIsCarriedOut(t *testing.T) {
 		// A configuration that stays, and with which it would not start as a standby.
 		conf := filepath.Join(t.TempDir(), "postgresql.conf")
 		require.NoError(t, os.WriteFile(conf, []byte("max_connections = 3\nhot_standby = on\n"), 0o600))
-		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target.Dir, Source: trial.OpenDir(t, src.Dir), ConfigFile: conf})
+		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target.Dir, Source: endtoend.OpenDir(t, src.Dir), ConfigFile: conf})
 		require.NoError(t, err)
 		require.NoError(t, r.Close())
 		assert.Contains(t, strings.Join(r.Plan().Warnings, "\n"), "max_connections = 3 is lower than on the primary")
@@ -157,7 +158,7 @@ func TestASavedPlanIsCarriedOut(t *testing.T) {
 		applied, err := apply(save())
 		require.NoError(t, err)
 		assert.Positive(t, applied.Files.FetchBytes())
-		trial.MustFollow(t, target, src)
-		trial.MustBeSound(t, target)
+		endtoend.MustFollow(t, target, src)
+		endtoend.MustBeSound(t, target)
 	})
 }

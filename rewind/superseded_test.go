@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -18,7 +18,7 @@ import (
 // the divergence goes on with lost transactions, further than the source's WAL goes.
 // The rewound server has nothing but its own WAL directory, and does not read it.
 func TestTheOwnSegmentOfTheDivergenceIsKeptAndNotRead(t *testing.T) {
-	pgtest.EachOf(t, trial.Telling, func(t *testing.T, in *pgtest.Installation) {
+	pgtest.EachOf(t, endtoend.Telling, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{})
 		target.Start(t)
 		target.Exec(t, "CREATE TABLE journal (what text, filler text)")
@@ -27,11 +27,11 @@ func TestTheOwnSegmentOfTheDivergenceIsKeptAndNotRead(t *testing.T) {
 		src.Exec(t, "INSERT INTO journal VALUES ('new')")
 		src.Stop(t, pgtest.Fast)
 		for range 3 {
-			trial.Write(t, target, "lost")
+			endtoend.Write(t, target, "lost")
 		}
 		target.Stop(t, pgtest.Fast)
 
-		geo := trial.ControlOf(t, target).Geometry
+		geo := endtoend.ControlOf(t, target).Geometry
 		plan := prepareOnly(t, target, src)
 		own := in.Version.WALPath(geo.WALFileName(1, geo.SegNo(plan.Divergence)))
 		younger := in.Version.WALPath(geo.WALFileName(2, geo.SegNo(plan.Divergence)))
@@ -39,7 +39,7 @@ func TestTheOwnSegmentOfTheDivergenceIsKeptAndNotRead(t *testing.T) {
 		before, err := os.ReadFile(filepath.Join(target.Dir, own))
 		require.NoError(t, err)
 
-		plan = trial.MustRewind(t, target, trial.OpenDir(t, src.Dir))
+		plan = endtoend.MustRewind(t, target, endtoend.OpenDir(t, src.Dir))
 		entry := entryOf(t, plan, own)
 		assert.Equal(t, filemap.None, entry.Action)
 		assert.Equal(t, filemap.Superseded, entry.Reason)
@@ -60,14 +60,14 @@ func TestTheOwnSegmentOfTheDivergenceIsKeptAndNotRead(t *testing.T) {
 		target.Start(t)
 		target.Promote(t)
 		assert.Equal(t, "new", target.QueryString(t, rows))
-		trial.MustBeSound(t, target)
+		endtoend.MustBeSound(t, target)
 	})
 }
 
 // prepareOnly is the plan of a rewind from a stopped source.
 func prepareOnly(t *testing.T, target, src *pgtest.Cluster) *rewind.Plan {
 	t.Helper()
-	r, err := trial.Prepare(t, target, trial.OpenDir(t, src.Dir))
+	r, err := endtoend.Prepare(t, target, endtoend.OpenDir(t, src.Dir))
 	require.NoError(t, err)
 	return r.Plan()
 }

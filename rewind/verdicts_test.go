@@ -69,8 +69,9 @@ func (fullDisk) Free(string) (int64, uint64, bool) { return 4096, 1, true }
 
 // verdict is what an error says beside its words.
 type verdict struct {
-	phase                                 rewind.Phase
-	untouched, retryable, needsBaseBackup bool
+	phase     rewind.Phase
+	untouched bool
+	action    rewind.Action
 }
 
 // TestVerdicts has every error that does not come from what the two sides are
@@ -128,52 +129,52 @@ func TestVerdicts(t *testing.T) {
 			require.NoError(t, err)
 			defer func() { require.NoError(t, r.Close()) }()
 			return run(p.options(t))
-		}, rewind.ErrTargetLocked, verdict{rewind.Inspect, true, true, false}},
+		}, rewind.ErrTargetLocked, verdict{rewind.PhaseInspect, true, rewind.ActionRetry}},
 		{
 			"a server", func() error { require.NoError(t, server()); return run(p.options(t)) },
 			rewind.ErrTargetRunning,
-			verdict{rewind.Inspect, true, false, false},
+			verdict{rewind.PhaseInspect, true, rewind.ActionFix},
 		},
 		{
 			"a server that was started after the inspection", func() error { return prepared(func(func()) error { return server() }, nil) },
 			rewind.ErrTargetRunning,
-			verdict{rewind.Stage, true, false, false},
+			verdict{rewind.PhaseStage, true, rewind.ActionFix},
 		},
 		{
 			"a server that was started while data was staged", func() error { return during(server) },
 			rewind.ErrTargetRunning,
-			verdict{rewind.Commit, true, false, false},
+			verdict{rewind.PhaseCommit, true, rewind.ActionFix},
 		},
 		{
 			"a target that changed after the inspection", func() error { return prepared(func(func()) error { return touch() }, nil) },
 			rewind.ErrTargetChanged,
-			verdict{rewind.Stage, true, false, false},
+			verdict{rewind.PhaseStage, true, rewind.ActionFix},
 		},
 		{
 			"a target that changed while data was staged", func() error { return during(touch) },
 			rewind.ErrTargetChanged,
-			verdict{rewind.Commit, true, false, false},
+			verdict{rewind.PhaseCommit, true, rewind.ActionFix},
 		},
 		{
 			"no room", func() error {
 				return run(p.options(t).WithDisk(func(d target.Disk) target.Disk { return fullDisk{d} }))
 			},
 			nil,
-			verdict{rewind.Stage, true, false, false},
+			verdict{rewind.PhaseStage, true, rewind.ActionFix},
 		},
 		{
 			"a source that fails", func() error { return during(func() error { return errCut }) },
 			errCut,
-			verdict{rewind.Stage, true, false, false},
+			verdict{rewind.PhaseStage, true, rewind.ActionFix},
 		},
 		{
 			"a source on another timeline meanwhile", func() error { return after(func(f *controlfile.Fields) { f.MinRecoveryPointTLI++ }) },
 			rewind.ErrSourceChanged,
-			verdict{rewind.Stage, true, true, false},
+			verdict{rewind.PhaseStage, true, rewind.ActionRetry},
 		},
 		{"a cancellation before the commit", func() error {
 			return prepared(func(cancel func()) error { cancel(); return nil }, nil)
-		}, context.Canceled, verdict{rewind.Stage, true, true, false}},
+		}, context.Canceled, verdict{rewind.PhaseStage, true, rewind.ActionRetry}},
 		{"a cancellation after the commit", func() error {
 			return prepared(nil, func(cancel func()) func(target.Disk) target.Disk {
 				return func(d target.Disk) target.Disk {
@@ -185,40 +186,40 @@ func TestVerdicts(t *testing.T) {
 					})
 				}
 			})
-		}, context.Canceled, verdict{rewind.Apply, false, true, false}},
+		}, context.Canceled, verdict{rewind.PhaseApply, false, rewind.ActionResume}},
 		{"a broken disk after the commit", func() error {
 			return run(p.options(t).WithDisk(failAt(func(op faultdisk.Op) bool { return op.Path == "base/7" && op.Name == "mkdir" })))
-		}, errFault, verdict{rewind.Apply, false, true, false}},
-		{"nothing to resume", resume, rewind.ErrNothingToResume, verdict{rewind.Inspect, true, false, false}},
+		}, errFault, verdict{rewind.PhaseApply, false, rewind.ActionResume}},
+		{"nothing to resume", resume, rewind.ErrNothingToResume, verdict{rewind.PhaseInspect, true, rewind.ActionFix}},
 		{
 			"nothing to resume without a source", func() error { begunInPlace(t, p); return resume() },
 			rewind.ErrNothingToResume,
-			verdict{rewind.Inspect, false, false, false},
+			verdict{rewind.PhaseInspect, false, rewind.ActionRetryWithSource},
 		},
 		{
 			"no source to begin again with", func() error { begunInPlace(t, p); return run(rewind.Options{TargetDir: p.target()}) },
 			nil,
-			verdict{rewind.Inspect, false, false, false},
+			verdict{rewind.PhaseInspect, false, rewind.ActionFix},
 		},
 		{
 			"a lost journal", func() error { committed(t, p); require.NoError(t, os.Remove(own("journal"))); return run(p.options(t)) },
 			target.ErrLost,
-			verdict{rewind.Inspect, false, false, true},
+			verdict{rewind.PhaseInspect, false, rewind.ActionBaseBackup},
 		},
 		{
 			"a damaged journal", func() error { committed(t, p); require.NoError(t, overwrite(own("journal"), "x\n")); return resume() },
 			target.ErrLost,
-			verdict{rewind.Inspect, false, false, true},
+			verdict{rewind.PhaseInspect, false, rewind.ActionBaseBackup},
 		},
 		{
 			"a lost index", func() error { committed(t, p); require.NoError(t, os.Remove(own("index"))); return resume() },
 			target.ErrLost,
-			verdict{rewind.Apply, false, false, true},
+			verdict{rewind.PhaseApply, false, rewind.ActionBaseBackup},
 		},
 		{
 			"damaged blocks", func() error { committed(t, p); require.NoError(t, os.Truncate(own("blocks"), 8192)); return resume() },
 			target.ErrLost,
-			verdict{rewind.Apply, false, false, true},
+			verdict{rewind.PhaseApply, false, rewind.ActionBaseBackup},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -227,7 +228,7 @@ func TestVerdicts(t *testing.T) {
 			require.Error(t, err)
 			var failed *rewind.Error
 			require.ErrorAs(t, err, &failed)
-			assert.Equal(t, c.says, verdict{failed.Phase, failed.TargetUntouched, failed.Retryable, failed.BaseBackupNeeded}, err)
+			assert.Equal(t, c.says, verdict{failed.Phase, failed.TargetUntouched, failed.Action}, err)
 			if c.is != nil {
 				assert.ErrorIs(t, err, c.is)
 			} else {

@@ -119,7 +119,7 @@ func (w targetWAL) OpenSegment(ctx context.Context, s pgdata.SegNo) (walreader.S
 		f, err := w.dir.Open(w.version.WALPath(w.geo.WALFileName(tli, s)))
 		if err == nil {
 			w.note(s, tli)
-			return f, nil
+			return &notedSegment{f, w.dir}, nil
 		}
 		if first == nil {
 			first = err
@@ -143,6 +143,18 @@ func (w targetWAL) OpenSegment(ctx context.Context, s pgdata.SegNo) (walreader.S
 		why = fmt.Errorf("%w, and %w", why, err)
 	}
 	return nil, &MissingWALError{Timeline: tli, Segment: s, Path: w.dir.Join(p), Err: why}
+}
+
+// notedSegment has the bytes counted that are read of it.
+type notedSegment struct {
+	*os.File
+	dir *datadir.Dir
+}
+
+func (s *notedSegment) ReadAt(p []byte, off int64) (int, error) {
+	n, err := s.File.ReadAt(p, off)
+	s.dir.CountRead(n)
+	return n, err
 }
 
 // sourceWAL reads the segments of a source.

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/trial"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -41,7 +41,7 @@ func TestAnOwnSegmentIsJudgedByWhatRecoveryReads(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := restorePair(t, "14", "contrecord")
-			r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: trial.OpenDir(t, p.source)})
+			r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source)})
 			require.NoError(t, err)
 			defer r.Close()
 			if c.spoilt != "" {
@@ -55,25 +55,25 @@ func TestAnOwnSegmentIsJudgedByWhatRecoveryReads(t *testing.T) {
 // TestTheSegmentOfTheDivergenceBeginsAsTheTargetsDoes has the last common checkpoint
 // in that segment, so that nothing was read of the one before.
 func TestTheSegmentOfTheDivergenceBeginsAsTheTargetsDoes(t *testing.T) {
-	trial.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
+	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
 		old := in.InitCluster(t, pgtest.Options{})
 		old.Start(t)
 		old.Exec(t, "CREATE TABLE journal (what text, filler text)")
 		const segment = 16 << 20
 		for begin := old.InsertLSN(t); old.InsertLSN(t)/segment == begin/segment || old.InsertLSN(t)%segment < 1<<20; {
-			trial.Write(t, old, "common")
+			endtoend.Write(t, old, "common")
 		}
 		src := old.Standby(t)
 		old.Checkpoint(t)
 		src.WaitCaughtUp(t, old)
 		src.Promote(t)
-		trial.Write(t, old, "lost")
+		endtoend.Write(t, old, "lost")
 		old.Stop(t, pgtest.Fast)
-		trial.Write(t, src, "new")
+		endtoend.Write(t, src, "new")
 		src.Checkpoint(t)
-		live := trial.OpenServer(t, src.ConnString("postgres"))
+		live := endtoend.OpenServer(t, src.ConnString("postgres"))
 
-		r, err := trial.Prepare(t, old, live)
+		r, err := endtoend.Prepare(t, old, live)
 		require.NoError(t, err)
 		p := r.Plan()
 		s := p.Target.Control.Geometry.SegNo(p.Divergence)
@@ -146,8 +146,8 @@ func TestTheSegmentOfTheDivergenceBeginsAsTheTargetsDoes(t *testing.T) {
 				want, got := read(src, path(tli, s))[:beginning], read(target, path(tli, s))[:beginning]
 				assert.True(t, string(want) == string(got), "%s: %s has the source's bytes", c.name, path(tli, s))
 			}
-			trial.MustFollow(t, target, src)
-			trial.MustBeSound(t, target)
+			endtoend.MustFollow(t, target, src)
+			endtoend.MustBeSound(t, target)
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/walreader"
 )
 
@@ -224,7 +225,7 @@ func (w *walTableBuilder) keepSuperseded() {
 	_, onTarget := w.lists.Target(w.a.version.WALPath(own))
 	_, onSource := w.lists.Source(w.a.version.WALPath(own))
 	comes := slices.ContainsFunc(w.table.needed, func(n NeededWAL) bool { // which is proven before the commit
-		return n.Name == younger && (n.Origin == FromSource || n.Origin == FromArchive)
+		return n.Name == younger && (n.Origin == report.OnSource || n.Origin == report.InArchive)
 	})
 	if onTarget && !onSource && comes {
 		w.table.segments[own] = filemap.Segment{Superseded: true}

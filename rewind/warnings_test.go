@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/trial"
+	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -20,7 +20,7 @@ func TestOnlySettingsThatStayAreWarnedAbout(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	p.configure("max_connections = 3\n")
 	warnings := func(opts rewind.Options) []string {
-		opts.TargetDir, opts.Source = p.target, trial.OpenDir(t, p.source)
+		opts.TargetDir, opts.Source = p.target, endtoend.OpenDir(t, p.source)
 		r, err := rewind.Prepare(t.Context(), opts)
 		require.NoError(t, err)
 		defer r.Close()
@@ -62,7 +62,7 @@ func TestSettingsOfTheSourceThatComeAlongAreWarnedAbout(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			opts := c.opts
-			opts.TargetDir, opts.Source = p.target, trial.OpenDir(t, p.source)
+			opts.TargetDir, opts.Source = p.target, endtoend.OpenDir(t, p.source)
 			r, err := rewind.Prepare(t.Context(), opts)
 			require.NoError(t, err)
 			defer r.Close()
@@ -80,7 +80,7 @@ func TestSettingsOfTheSourceThatComeAlongAreWarnedAbout(t *testing.T) {
 
 	// The same command is of no interest.
 	p.configure("archive_command = 'secret-command'\n")
-	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: trial.OpenDir(t, p.source), PrimaryConnInfo: "host=b"})
+	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), PrimaryConnInfo: "host=b"})
 	require.NoError(t, err)
 	defer r.Close()
 	assert.NotContains(t, strings.Join(r.Plan().Warnings, "\n"), archive)
@@ -95,7 +95,7 @@ func TestConfigurationIsKeptByOneName(t *testing.T) {
 	}
 	p.write(filepath.Join(p.source, "conf.d", "their.conf"), nil)
 	p.write(filepath.Join(p.source, "other.txt"), nil)
-	opts := rewind.Options{TargetDir: p.target, Source: trial.OpenDir(t, p.source), NoSync: true, Keep: []string{"@config"}}
+	opts := rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), NoSync: true, Keep: []string{"@config"}}
 	r, err := rewind.Prepare(t.Context(), opts)
 	require.NoError(t, err)
 	defer r.Close()

@@ -209,7 +209,7 @@ func readStretch(ctx context.Context, wal walreader.Segments, geo pgdata.Geometr
 // stretch that is not: segments first, then records. Once two servers write WAL of
 // their own, no segment of it is the same.
 func (a *analyzer) firstDifference(ctx context.Context, own targetWAL, theirs sourceWAL, w witness) (pgdata.LSN, error) {
-	a.log.Info("source and target have different WAL on the same timeline, looking for the first record that differs")
+	a.log.InfoContext(ctx, "source and target have different WAL on the same timeline, looking for the first record that differs", "from", a.lsn(w.from))
 	differs := a.geo.SegNo(w.from) // or an earlier one, or what is left of the stretch
 	same := pgdata.SegNo(0)
 	for step := pgdata.SegNo(1); same == 0; step *= 2 {

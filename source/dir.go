@@ -19,14 +19,25 @@ type Dir struct {
 }
 
 // OpenDir opens a stopped server's data directory. Whether the server really is
-// stopped, the rewind checks.
+// stopped, the rewind checks. The error is a *DirError.
 func OpenDir(name string) (*Dir, error) {
 	d, err := datadir.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, &DirError{Dir: name, Err: err}
 	}
 	return &Dir{dir: d}, nil
 }
+
+// DirError says why a directory could not be opened as a source.
+type DirError struct {
+	Dir string
+	Err error
+}
+
+func (e *DirError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the reason.
+func (e *DirError) Unwrap() error { return e.Err }
 
 // Close gives back the directory handles.
 func (s *Dir) Close() error { return s.dir.Close() }

@@ -16,7 +16,8 @@ type Primary interface {
 	// the standby could not stream is a *ReplicationError.
 	TryReplication(ctx context.Context, s Standby) error
 	// MakeSlot makes a physical replication slot that keeps WAL from the returned LSN
-	// on, the redo point of the last checkpoint or restartpoint.
+	// on, the redo point of the last checkpoint or restartpoint. The error wraps
+	// ErrSlotExists where there is one of that name, of whomever.
 	MakeSlot(ctx context.Context, name string) (from pgdata.LSN, err error)
 	// DropSlot removes it again.
 	DropSlot(ctx context.Context, name string) error
@@ -41,6 +42,9 @@ type ReplicationError struct {
 	Removed   bool   // all is well but that the WAL is gone
 	Err       error  // what the server said, or nil
 }
+
+// ErrSlotExists says that a replication slot cannot be made because there is one of its name.
+var ErrSlotExists = errors.New("there is a replication slot of that name")
 
 // ErrNoReplication is what every ReplicationError is.
 var ErrNoReplication = errors.New("the source does not let a standby stream")

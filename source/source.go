@@ -88,6 +88,11 @@ func CopyFrom(dst Sink, path string, from *os.File, offset, length int64) (int64
 // Source is a cluster to rewind to. Paths that it yields are not to be trusted;
 // paths that it is given are those that it yielded. Its methods but Close may be
 // called from several goroutines at once.
+//
+// These methods are all that there will ever be: what a source can do besides is an
+// optional interface, such as [Hasher], [WALHolder], [Local], [Namer] or [Primary], for
+// which a rewind asks by type. Whoever wraps a source hides what it does not pass on,
+// and a rewind does without it.
 type Source interface {
 	// String names the source for messages, without secrets.
 	String() string

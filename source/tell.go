@@ -57,6 +57,8 @@ type Slot struct {
 	Name     string
 	Physical bool // a standby can use it as its primary_slot_name
 	Active   bool // somebody uses it
+	// Restart is from where it keeps WAL; zero where it keeps none.
+	Restart pgdata.LSN
 }
 
 // Namer is a source that knows the names of what its files belong to. All names

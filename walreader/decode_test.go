@@ -222,8 +222,8 @@ func TestWhatTheRecordsOfFixturesSay(t *testing.T) {
 			if at, tli, prev, ok := f.EndOfRecovery(rec); ok {
 				promotions++
 				assert.Less(t, prev, tli)
-				assert.LessOrEqual(t, tli, w.control.Timeline())
-				assert.WithinRange(t, at, last, w.control.Time.Add(time.Second))
+				assert.LessOrEqual(t, tli, w.Control.Timeline())
+				assert.WithinRange(t, at, last, w.Control.Time.Add(time.Second))
 			}
 			if c, ok := rec.Checkpoint(); ok {
 				assert.True(t, c.FullPageWrites)

@@ -241,7 +241,7 @@ func TestTheEndOfAFixturesWALIsFound(t *testing.T) {
 	eachFixture(t, func(t *testing.T, dir string) {
 		for _, side := range []string{"target", "source"} {
 			w := restoreWAL(t, filepath.Join(dir, side))
-			end, err := walreader.EndOfWAL(t.Context(), w, w.format(), w.control.CheckPoint)
+			end, err := walreader.EndOfWAL(t.Context(), w, w.format(), w.Control.CheckPoint)
 			require.NoError(t, err)
 			assert.Equal(t, w.end(t).String(), end.LSN.String(), side)
 			assert.Equal(t, w.timelineOfPage(end.Last), end.Timeline, side)
@@ -252,8 +252,8 @@ func TestTheEndOfAFixturesWALIsFound(t *testing.T) {
 
 // timelineOfPage is the one that a page was begun on.
 func (w fixtureWAL) timelineOfPage(lsn pgdata.LSN) (tli pgdata.TimelineID) {
-	for _, e := range w.history {
-		if e.Begin <= w.control.Geometry.PageStart(lsn) {
+	for _, e := range w.History {
+		if e.Begin <= w.Control.Geometry.PageStart(lsn) {
 			tli = e.TLI
 		}
 	}

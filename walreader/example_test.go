@@ -75,17 +75,21 @@ func ExampleReader_Records() {
 
 // A server of 17 or later with summarize_wal knows which blocks changed, also where
 // the WAL is gone.
-func ExampleReadSummaryChanges() {
-	dir := filepath.Join("..", "testdata", "summaries", "17") // a server's pg_wal/summaries
-	entries, err := os.ReadDir(dir)
+func ExampleDir_Summaries() {
+	dir, remove := dataDir("17-basic")
+	defer remove()
+	summaries := os.DirFS(filepath.Join("..", "testdata", "summaries", "17")) // of a server
+	if err := os.CopyFS(filepath.Join(dir, "pg_wal", walreader.SummaryDir), summaries); err != nil {
+		log.Fatal(err)
+	}
+
+	wal, err := walreader.OpenDir(dir)
 	if err != nil {
 		log.Fatal(err)
 	}
-	var have []walreader.SummaryName
-	for _, e := range entries {
-		if name, ok := walreader.ParseSummaryName(e.Name()); ok {
-			have = append(have, name)
-		}
+	have, err := wal.Summaries()
+	if err != nil {
+		log.Fatal(err)
 	}
 	// A history's Stretches says which WAL is wanted.
 	first, last := have[0], have[len(have)-1]
@@ -93,17 +97,9 @@ func ExampleReadSummaryChanges() {
 	if err != nil {
 		log.Fatal(err) // from where on there is none; those before are in files
 	}
-
-	geometry := waltest.Format("17").Geometry // in the control file
 	var changes pgdata.Changes
 	for _, name := range files {
-		f, err := os.Open(filepath.Join(dir, name.String()))
-		if err != nil {
-			log.Fatal(err)
-		}
-		err = walreader.ReadSummaryChanges(f, f.Name(), geometry, nil, &changes)
-		_ = f.Close()
-		if err != nil {
+		if err := wal.ReadSummaryChanges(name, nil, &changes); err != nil {
 			log.Fatal(err)
 		}
 	}

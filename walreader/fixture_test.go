@@ -1,7 +1,6 @@
 package walreader_test
 
 import (
-	"context"
 	"encoding/binary"
 	"flag"
 	"fmt"
@@ -14,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/lost"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/timeline"
@@ -25,42 +24,26 @@ var update = flag.Bool("update", false, "rewrite the golden files of testdata/cl
 
 // fixtureWAL is one side of a fixture of testdata/clusters.
 type fixtureWAL struct {
-	dir     string
-	control *controlfile.Data
-	history timeline.History
+	*walreader.Dir
+	dir string // the data directory
 }
 
-func (w fixtureWAL) OpenSegment(_ context.Context, s pgdata.SegNo) (walreader.Segment, error) {
-	geo := w.control.Geometry
-	return os.Open(filepath.Join(w.dir, w.control.Version.WALPath(geo.WALFileName(w.history.TimelineOf(geo, s), s))))
-}
-
-func (w fixtureWAL) format() walreader.Format {
-	return walreader.Format{Version: w.control.Version, Geometry: w.control.Geometry, SystemIdentifier: w.control.SystemIdentifier}
-}
+func (w fixtureWAL) format() walreader.Format { return w.Format }
 
 // end is the end of the last record that the cluster's files depend on.
 func (w fixtureWAL) end(t *testing.T) pgdata.LSN {
 	r := walreader.NewReader(w, w.format())
 	defer r.Close()
-	rec, err := r.ReadRecord(t.Context(), w.control.CheckPoint)
+	rec, err := r.ReadRecord(t.Context(), w.Control.CheckPoint)
 	require.NoError(t, err)
-	return max(rec.End, w.control.MinRecoveryPoint)
+	return max(rec.End, w.Control.MinRecoveryPoint)
 }
 
 func restoreWAL(t *testing.T, from string) fixtureWAL {
 	w := fixtureWAL{dir: filepath.Join(t.TempDir(), filepath.Base(from))}
-	require.NoError(t, fixture.RestoreStored(from, w.dir))
-	raw, err := os.ReadFile(filepath.Join(w.dir, pgdata.ControlFilePath))
-	require.NoError(t, err)
-	w.control, err = controlfile.Parse(raw)
-	require.NoError(t, err)
-	var history []byte
-	if tli := w.control.Timeline(); tli > 1 {
-		history, err = os.ReadFile(filepath.Join(w.dir, w.control.Version.WALPath(pgdata.HistoryFileName(tli))))
-		require.NoError(t, err)
-	}
-	w.history, err = timeline.Parse(w.control.Timeline(), history)
+	require.NoError(t, savedcluster.RestoreStored(from, w.dir))
+	var err error
+	w.Dir, err = walreader.OpenDir(w.dir)
 	require.NoError(t, err)
 	return w
 }
@@ -80,8 +63,8 @@ func eachFixture(t *testing.T, test func(t *testing.T, dir string)) {
 
 // firstRecord is where the first record starts of all the WAL that is kept.
 func (w fixtureWAL) firstRecord(t *testing.T, stored string) pgdata.LSN {
-	geo := w.control.Geometry
-	files, err := filepath.Glob(filepath.Join(stored, w.control.Version.WALDir, "*.gz"))
+	geo := w.Control.Geometry
+	files, err := filepath.Glob(filepath.Join(stored, w.Control.Version.WALDir, "*.gz"))
 	require.NoError(t, err)
 	first := pgdata.SegNo(1 << 62)
 	for _, f := range files {
@@ -103,12 +86,12 @@ func TestFixturesAreReadToTheirEnd(t *testing.T) {
 	eachFixture(t, func(t *testing.T, dir string) {
 		w := restoreWAL(t, filepath.Join(dir, "target"))
 		var (
-			tally       fixture.Tally // of what the cluster's files depend on
-			last        pgdata.LSN    // where that ends
+			tally       savedcluster.Tally // of what the cluster's files depend on
+			last        pgdata.LSN         // where that ends
 			overwriting string
 			ending      error
 			from, end   = w.firstRecord(t, filepath.Join(dir, "target")), w.end(t)
-			lsn         = w.control.Version.FormatLSN
+			lsn         = w.Control.Version.FormatLSN
 		)
 		r := walreader.NewReader(w, w.format())
 		defer r.Close()
@@ -123,9 +106,9 @@ func TestFixturesAreReadToTheirEnd(t *testing.T) {
 			last = rec.End
 			blocks := ""
 			for _, b := range rec.Blocks {
-				blocks += fixture.BlockText(b.ID, b.Locator, b.Fork, b.Block, b.HasImage)
+				blocks += savedcluster.BlockText(b.ID, b.Locator, b.Fork, b.Block, b.HasImage)
 			}
-			tally.Add(fixture.Record{
+			tally.Add(savedcluster.Record{
 				Rmgr: walreader.RmgrName(rec.Rmgr), Length: rec.Length, XID: rec.XID, LSN: rec.LSN, Prev: rec.Prev, Blocks: blocks,
 			})
 			if rec.Rmgr == 0 && rec.Info&0xF0 == 0xD0 { // OVERWRITE_CONTRECORD
@@ -133,7 +116,7 @@ func TestFixturesAreReadToTheirEnd(t *testing.T) {
 				overwriting += fmt.Sprintf("%s overwrites the rest of %s, which is after %s\n", lsn(rec.LSN), lsn(void), lsn(rec.Prev))
 			}
 		}
-		if w.control.State == controlfile.ShutDown {
+		if w.Control.State == controlfile.ShutDown {
 			assert.ErrorIs(t, ending, walreader.ErrEndOfWAL)
 		} else {
 			// A standby writes only what it receives: where that ends, within a
@@ -169,7 +152,7 @@ func TestFixturesAreScannedAsTheyAreRead(t *testing.T) {
 	eachFixture(t, func(t *testing.T, dir string) {
 		w := restoreWAL(t, filepath.Join(dir, "target"))
 		src := restoreWAL(t, filepath.Join(dir, "source"))
-		fork, _, err := timeline.CommonAncestor(src.history, w.history)
+		fork, _, err := timeline.CommonAncestor(src.History, w.History)
 		require.NoError(t, err)
 		from := w.firstRecord(t, filepath.Join(dir, "target"))
 		for _, jobs := range []int{1, 3} {
@@ -194,7 +177,7 @@ func TestFixturesAreScannedAsTheyAreRead(t *testing.T) {
 func TestTheEndOfAFixturesSourceIsFound(t *testing.T) {
 	eachFixture(t, func(t *testing.T, dir string) {
 		w := restoreWAL(t, filepath.Join(dir, "source"))
-		end, geo := w.end(t), w.control.Geometry
+		end, geo := w.end(t), w.Control.Geometry
 		for _, limit := range []pgdata.LSN{end, end + 8, geo.PageStart(end-1) + pgdata.LSN(geo.WALBlockSize), geo.SegStart(geo.SegNo(end-1) + 1)} {
 			got, err := walreader.LastRecordEnd(t.Context(), w, w.format(), limit)
 			require.NoError(t, err)
@@ -202,6 +185,6 @@ func TestTheEndOfAFixturesSourceIsFound(t *testing.T) {
 		}
 		before, err := walreader.LastRecordEnd(t.Context(), w, w.format(), end-1)
 		require.NoError(t, err)
-		assert.Equal(t, w.control.CheckPoint.String(), before.String(), "the last checkpoint starts where the record before it ends")
+		assert.Equal(t, w.Control.CheckPoint.String(), before.String(), "the last checkpoint starts where the record before it ends")
 	})
 }

@@ -3,7 +3,6 @@ package walreader_test
 import (
 	"flag"
 	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/pgdata"
-	"github.com/gorewind/gorewind/timeline"
 	"github.com/gorewind/gorewind/walreader"
 )
 
@@ -44,7 +42,8 @@ func TestWhatServersWriteDownIsRead(t *testing.T) {
 			return uint32(n)
 		}
 		c.Stop(t, pgtest.Fast)
-		control := controlOf(t, c.Dir)
+		control, err := controlfile.Read(c.Dir)
+		require.NoError(t, err)
 		from := control.CheckPoint
 
 		want := walreader.Parameters{
@@ -73,13 +72,12 @@ func TestWhatServersWriteDownIsRead(t *testing.T) {
 		c.Exec(t, "DROP DATABASE moved", "DROP TABLESPACE space")
 		c.Stop(t, pgtest.Fast)
 
-		history, err := timeline.Parse(1, nil)
+		w, err := walreader.OpenDir(c.Dir)
 		require.NoError(t, err)
-		w := fixtureWAL{dir: c.Dir, control: controlOf(t, c.Dir), history: history}
-		f := w.format()
-		end, err := walreader.EndOfWAL(t.Context(), w, f, w.control.CheckPoint)
+		f := w.Format
+		end, err := walreader.EndOfWAL(t.Context(), w, f, w.Control.CheckPoint)
 		require.NoError(t, err)
-		require.Equal(t, w.control.CheckPoint, end.Last)
+		require.Equal(t, w.Control.CheckPoint, end.Last)
 		r := walreader.NewReader(w, f)
 		defer r.Close()
 		var (
@@ -166,12 +164,4 @@ func TestWhatServersWriteDownIsRead(t *testing.T) {
 		assert.Equal(t, prepared.XID, endedPrepared)
 		assert.WithinRange(t, prepared.Time, control.Time, last)
 	})
-}
-
-func controlOf(t *testing.T, dir string) *controlfile.Data {
-	raw, err := os.ReadFile(filepath.Join(dir, pgdata.ControlFilePath))
-	require.NoError(t, err)
-	c, err := controlfile.Parse(raw)
-	require.NoError(t, err)
-	return c
 }

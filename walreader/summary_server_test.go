@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/timeline"
@@ -33,7 +34,9 @@ func TestSummariesSayWhatTheWALSays(t *testing.T) {
 		c.Exec(t, "CREATE TABLE before AS SELECT generate_series(1, 20000) AS x", "CREATE TABLE hinted AS SELECT generate_series(1, 2000) AS x",
 			"CREATE TABLE cut AS SELECT generate_series(1, 20000) AS x")
 		c.Stop(t, pgtest.Fast)
-		from := controlOf(t, c.Dir).CheckPoint
+		control, err := controlfile.Read(c.Dir)
+		require.NoError(t, err)
+		from := control.CheckPoint
 		c.Start(t)
 		c.Exec(t, "CREATE TABLESPACE space LOCATION '"+c.TablespaceDir(t, "space")+"'")
 		standby := c.Standby(t)
@@ -89,7 +92,9 @@ func TestSummariesSayWhatTheWALSays(t *testing.T) {
 func summarized(t *testing.T, c *pgtest.Cluster) pgdata.LSN {
 	t.Helper()
 	c.Stop(t, pgtest.Fast)
-	to := controlOf(t, c.Dir).CheckPoint
+	control, err := controlfile.Read(c.Dir)
+	require.NoError(t, err)
+	to := control.CheckPoint
 	c.Start(t)
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		if c.QueryString(t, "SELECT summarized_lsn >= '"+to.String()+"' FROM pg_get_wal_summarizer_state()") == "t" {
@@ -118,8 +123,10 @@ func summariesOf(t *testing.T, c *pgtest.Cluster) (names []walreader.SummaryName
 func assertSummaries(t *testing.T, c *pgtest.Cluster, history timeline.History, from pgdata.LSN) (to pgdata.LSN) {
 	t.Helper()
 	to = summarized(t, c)
-	w := fixtureWAL{dir: c.Dir, control: controlOf(t, c.Dir), history: history}
-	f := w.format()
+	w, err := walreader.OpenDir(c.Dir)
+	require.NoError(t, err)
+	w.History = history // of which the control file knows later
+	f := w.Format
 	end, err := walreader.LastRecordEnd(t.Context(), w, f, to)
 	require.NoError(t, err)
 	r := walreader.NewReader(w, f)

@@ -219,7 +219,7 @@ func (w changedWAL) OpenSegment(ctx context.Context, s pgdata.SegNo) (walreader.
 	if err != nil || s != w.no {
 		return seg, err
 	}
-	file := make([]byte, w.control.Geometry.WALSegSize)
+	file := make([]byte, w.Control.Geometry.WALSegSize)
 	_, err = seg.ReadAt(file, 0)
 	w.change(file)
 	return changedSegment{bytes.NewReader(file), seg.Name()}, errors.Join(err, seg.Close())
@@ -243,7 +243,7 @@ func TestSegmentsOfFixturesAreVerified(t *testing.T) {
 		r := walreader.NewReader(w, f)
 		defer r.Close()
 		for s := from; s < to; s++ {
-			tli := w.history.TimelineOf(f.Geometry, s)
+			tli := w.History.TimelineOf(f.Geometry, s)
 			require.NoError(t, verify(w, f, s, tli), s)
 			for text, change := range map[string]func(file []byte){
 				"newer than": func(file []byte) { setTimeline(file, f, 0, 1, uint32(tli)+1) },

@@ -76,35 +76,12 @@ func (in *invocation) printJSON(v any) error {
 	return err
 }
 
-// maxRuns is how many runs of blocks are printed of a file.
-const maxRuns = 20
-
 func (in *invocation) describeDifference(r *rewind.DiffResult) {
 	for _, f := range r.Files {
 		if f.Difference <= in.opts.upTo {
 			continue
 		}
-		f.Path, f.Reason = plain.Text(f.Path, plain.Unlimited), plain.Text(f.Reason, plain.Message)
-		switch {
-		case f.Reason != "":
-			fmt.Fprintf(in.stdout, "%s: %s\n", f.Path, f.Reason)
-			continue
-		case f.SizeA != f.SizeB:
-			fmt.Fprintf(in.stdout, "%s: %d and %d bytes\n", f.Path, f.SizeA, f.SizeB)
-		default:
-			fmt.Fprintf(in.stdout, "%s: %s\n", f.Path, f.Difference)
-		}
-		for i, run := range f.Blocks {
-			if i == maxRuns {
-				fmt.Fprintf(in.stdout, "  and %d more\n", len(f.Blocks)-maxRuns+f.More)
-				break
-			}
-			blocks := fmt.Sprintf("block %d", run.First)
-			if run.Last > run.First {
-				blocks = fmt.Sprintf("blocks %d to %d", run.First, run.Last)
-			}
-			fmt.Fprintf(in.stdout, "  %s: %s\n", blocks, run.Difference)
-		}
+		fmt.Fprintln(in.stdout, f)
 	}
 	if in.opts.debug || len(r.Files) > 0 {
 		fmt.Fprintf(in.stdout, "%d files compared, %d differ; the worst difference is %s.\n", r.FilesCompared, len(r.Files), r.Worst)

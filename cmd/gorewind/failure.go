@@ -27,14 +27,8 @@ func (in *invocation) failed(err error) int {
 	if errors.As(err, &failed) {
 		status = failed.ExitStatus()
 		switch {
-		case !failed.TargetUntouched && failed.BaseBackupNeeded:
-			details = append(details, "The target is half rewound: no server starts on it.")
-		case failed.NeedsSource:
-			details = append(details, "The target is half rewound: no server starts on it.")
-			hints = append(hints, "Run the same command again to finish the rewind; that takes the source.")
 		case !failed.TargetUntouched:
 			details = append(details, "The target is half rewound: no server starts on it.")
-			hints = append(hints, "Run the same command again to finish the rewind, or \"gorewind resume\"; neither needs the source.")
 		case failed.CrashRecovered:
 			details = append(details, "The target was not changed but for its crash recovery.")
 		default:

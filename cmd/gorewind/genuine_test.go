@@ -18,8 +18,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/internal/fixture"
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -189,7 +191,7 @@ func TestCommandLinesBesideTheGenuinePgRewind(t *testing.T) {
 					ours = s.make(t, in.Version)
 				}
 				cmd := exec.Command(program, s.args(theirs)...)
-				cmd.Env = append(pgtest.Env(), "LC_ALL=C")
+				cmd.Env = append(cluster.Env(), "LC_ALL=C")
 				var stdout, stderr bytes.Buffer
 				cmd.Stdout, cmd.Stderr = &stdout, &stderr
 				_ = cmd.Run() // its status is looked at
@@ -216,7 +218,7 @@ func (s *situation) make(t *testing.T, v *pgdata.Version) string {
 	home := t.TempDir()
 	for _, side := range []string{"target", "source"} {
 		stored := filepath.Join("..", "..", "testdata", "clusters", v.Name+"-basic", side)
-		require.NoError(t, fixture.RestoreStored(stored, filepath.Join(home, side)))
+		require.NoError(t, savedcluster.RestoreStored(stored, filepath.Join(home, side)))
 	}
 	s.spoil(t, filepath.Join(home, "target"), filepath.Join(home, "source"))
 	return home
@@ -272,7 +274,7 @@ func TestColoursBesideTheGenuinePgRewind(t *testing.T) {
 			{"PG_COLOR=always", "PG_COLORS=note=32:unknown=1:warning"},
 		} {
 			cmd := exec.Command(program, "-D", "x")
-			cmd.Env = append(pgtest.Env(), vars...)
+			cmd.Env = append(cluster.Env(), vars...)
 			want, _ := cmd.CombinedOutput() // it fails
 			var got bytes.Buffer
 			env := func(name string) (string, bool) {
@@ -292,7 +294,7 @@ func TestColoursBesideTheGenuinePgRewind(t *testing.T) {
 // The same with a running server as the source.
 func TestLiveSourcesBesideTheGenuinePgRewind(t *testing.T) {
 	const major = "18"
-	ins, missing := pgtest.Genuine(t.Context())
+	ins, missing := servers.Genuine(t.Context())
 	at := slices.IndexFunc(ins, func(in *pgtest.Installation) bool { return in.Version.Name == major })
 	if at < 0 {
 		t.Skipf("no genuine pg_rewind of %s: %v", major, cmp.Or(missing[major], errors.New("GOREWIND_TEST_MAJORS leaves it out")))
@@ -312,7 +314,7 @@ func TestLiveSourcesBesideTheGenuinePgRewind(t *testing.T) {
 			args := strings.Fields(strings.ReplaceAll(s.line, "TARGET", target.Dir))
 			args = append(args, connString)
 			cmd := exec.Command(program, args...)
-			cmd.Env = append(pgtest.Env(), "LC_ALL=C")
+			cmd.Env = append(cluster.Env(), "LC_ALL=C")
 			want, err := cmd.CombinedOutput()
 			require.NoError(t, err, string(want))
 			var got bytes.Buffer

@@ -14,8 +14,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/fixture"
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/dirtree"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -53,13 +54,13 @@ func restore(t *testing.T) (target, source string) {
 func restoreIn(home, cluster string) error {
 	stored := filepath.Join("..", "..", "testdata", "clusters", cluster)
 	return errors.Join(
-		fixture.Restore(filepath.Join(stored, "target"), filepath.Join(home, "target")),
-		fixture.Restore(filepath.Join(stored, "source"), filepath.Join(home, "source")))
+		savedcluster.Restore(filepath.Join(stored, "target"), filepath.Join(home, "target")),
+		savedcluster.Restore(filepath.Join(stored, "source"), filepath.Join(home, "source")))
 }
 
-func treeIn(dir string) (pgtest.Tree, error) { return pgtest.ComputeTree(dir) }
+func treeIn(dir string) (dirtree.Tree, error) { return dirtree.Read(dir) }
 
-func treeOf(t *testing.T, dir string) pgtest.Tree {
+func treeOf(t *testing.T, dir string) dirtree.Tree {
 	t.Helper()
 	tree, err := treeIn(dir)
 	require.NoError(t, err)

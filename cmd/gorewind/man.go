@@ -73,7 +73,7 @@ var exitStatuses = []struct {
 }{
 	{exitDone, "Done, or no rewind is required."},
 	{exitFailed, "Failed. The target is as it was, but for its crash recovery where it needed that."},
-	{exitUsage, "Wrong command line."},
+	{exitUsage, "Wrong command line, or options that do not go together."},
 	{exitBaseBackup, "Only --resync or a base backup can help. This run did not change the target."},
 	{exitUnfinished, "Interrupted after the point of no return. No server starts on the target until the same command, run again, or gorewind resume has finished the rewind."},
 }

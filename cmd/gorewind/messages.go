@@ -100,7 +100,7 @@ func (m *messages) asJSON() {
 
 // line writes a message. All of them come through here, and what is in them may
 // come from anywhere: here it becomes plain, one line, and no longer than a screen.
-func (m *messages) line(kind, text string) {
+func (m *messages) line(kind, text string, attrs ...any) {
 	if m.words != nil {
 		text = m.words.Replace(text)
 	}
@@ -111,15 +111,15 @@ func (m *messages) line(kind, text string) {
 	}
 	switch kind {
 	case kindError:
-		m.json.Error(text)
+		m.json.Error(text, attrs...)
 	case kindWarning:
-		m.json.Warn(text)
+		m.json.Warn(text, attrs...)
 	case kindDetail, kindHint:
 		m.json.Info(text, "kind", kind)
 	case kindDebug:
-		m.json.Debug(text)
+		m.json.Debug(text, attrs...)
 	default:
-		m.json.Info(text)
+		m.json.Info(text, attrs...)
 	}
 }
 
@@ -167,22 +167,48 @@ func (m *messages) tryHelp(c *command) {
 }
 
 // Enabled, Handle, WithAttrs and WithGroup make it a slog.Handler. The library's
-// messages are whole sentences, without attributes.
+// messages are whole sentences, so that its attributes are in JSON only.
 func (m *messages) Enabled(_ context.Context, l slog.Level) bool { return l >= m.level }
 
 // Handle writes a line.
 func (m *messages) Handle(_ context.Context, rec slog.Record) error {
+	kind := kindDebug
 	switch {
 	case rec.Level >= slog.LevelError:
-		m.error(rec.Message)
+		kind = kindError
 	case rec.Level >= slog.LevelWarn:
-		m.line(kindWarning, rec.Message)
+		kind = kindWarning
 	case rec.Level >= slog.LevelInfo:
-		m.line(kindInfo, rec.Message)
-	default:
-		m.line(kindDebug, rec.Message)
+		kind = kindInfo
 	}
+	var attrs []any
+	if m.json != nil {
+		rec.Attrs(func(a slog.Attr) bool {
+			attrs = append(attrs, plainly(a))
+			return true
+		})
+	}
+	m.line(kind, rec.Message, attrs...)
 	return nil
+}
+
+// plainly is an attribute whose text is as harmless as that of messages.
+func plainly(a slog.Attr) slog.Attr {
+	switch v := a.Value.Resolve().Any().(type) {
+	case error:
+		return slog.String(a.Key, plain.Text(v.Error(), plain.Message))
+	case fmt.Stringer:
+		return slog.String(a.Key, plain.Text(v.String(), plain.Message))
+	case string:
+		return slog.String(a.Key, plain.Text(v, plain.Message))
+	case []string:
+		lines := make([]string, len(v))
+		for i := range v {
+			lines[i] = plain.Text(v[i], plain.Message)
+		}
+		return slog.Any(a.Key, lines)
+	}
+	return a
 }
 
 // WithAttrs has nothing to add.

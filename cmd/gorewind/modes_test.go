@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/built"
 )
 
 // What gorewind makes can be read by the group if the data directory can, and by
@@ -32,7 +32,7 @@ func TestModesDoNotDependOnTheUmask(t *testing.T) {
 			require.NoError(t, os.Chmod(target, c.directory))
 			require.NoError(t, os.RemoveAll(filepath.Join(target, "base", "5")))
 			cmd := exec.Command(sh, "-c", "umask "+c.umask+` && exec "$0" "$@"`,
-				pgtest.BuildGorewind(t), "-N", "-D", target, "--source-pgdata", source)
+				built.Gorewind(t), "-N", "-D", target, "--source-pgdata", source)
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, string(out))
 			for path, want := range map[string]fs.FileMode{
@@ -62,7 +62,7 @@ func TestReportsAndPlansHaveTheModeThatTheUmaskAllows(t *testing.T) {
 			dir := t.TempDir()
 			written := []string{filepath.Join(dir, "report.html"), filepath.Join(dir, "saved.plan")}
 			require.NoError(t, os.WriteFile(written[0], []byte("an older one"), 0o600))
-			cmd := exec.Command(sh, "-c", "umask "+c.umask+` && exec "$0" "$@"`, pgtest.BuildGorewind(t),
+			cmd := exec.Command(sh, "-c", "umask "+c.umask+` && exec "$0" "$@"`, built.Gorewind(t),
 				"-n", "-D", target, "--source-pgdata", source, "--report", written[0], "--save-plan", written[1])
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, string(out))

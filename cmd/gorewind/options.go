@@ -158,13 +158,13 @@ var optionTable = []*option{
 	{
 		name: "restore-command", arg: "COMMAND", help: "bring WAL back with this command, not with the target's own",
 		more: "As restore_command has it, with %f, %p and %r. With -c it is used for all WAL that the target has no more, else for what is nowhere else. " +
-			"It is not written to the configuration.",
+			"The target's own is not asked then: to have both asked, one after the other, give both as 'A || B'. It is not written to the configuration.",
 		set: func(o *options, value string) error { o.restoreCommand = value; return nil },
 	},
 	{
 		name: "tablespace-mapping", short: 'T', arg: "OLDDIR=NEWDIR", help: "make a new tablespace of the source's OLDDIR in NEWDIR (may be given several times)",
 		repeated: true,
-		more: "Both are absolute; NEWDIR is empty. A \"=\" in a directory's name has a backslash before it. Tablespaces that the target has stay where they are. " +
+		more: "Both are absolute; NEWDIR is empty, or is made, with the directories above it, and removed again if the rewind fails before the commit. A \"=\" in a directory's name has a backslash before it. Tablespaces that the target has stay where they are. " +
 			"One that was made behind the divergence takes --resync as well, since recovery would make it in OLDDIR again.",
 		set: func(o *options, value string) error { return o.tablespaces.Add(value) },
 	},
@@ -176,7 +176,7 @@ var optionTable = []*option{
 	{
 		name: "create-slot", help: "make that slot first; it keeps the source's WAL for the standby",
 		more: "From the source's last checkpoint on, already while WAL is copied. If the rewind fails and the target stays as it was, the slot is dropped again. " +
-			"A run that is killed leaves it: drop it, or run the same without this option and with --slot.",
+			"A run that is killed leaves it: run the same again, which knows it and uses it.",
 		set: sets(func(o *options) *bool { return &o.makeSlot }),
 	},
 	{

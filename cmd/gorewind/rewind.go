@@ -55,7 +55,7 @@ func (in *invocation) perform() (*report.Document, error) {
 		in.log.Info("executing in dry-run mode")
 		in.out.detail("The target directory will not be modified.")
 	}
-	status, err := rewind.StatusOf(*in.opts.target)
+	status, err := rewind.ReadStatus(*in.opts.target)
 	if err != nil && in.opts.resync == rewind.NoResync { // else it may do without a control file
 		return nil, err
 	}
@@ -64,6 +64,7 @@ func (in *invocation) perform() (*report.Document, error) {
 	opts := in.rewindOptions()
 	opts.Keep, opts.InPlace = in.opts.keep, in.opts.inPlace
 	opts.RestoreTargetWAL, opts.EnsureShutdown = in.opts.restoreWAL, !in.opts.noEnsureShutdown && !in.opts.dryRun
+	opts.ForeseeRecovery = !in.opts.noEnsureShutdown && in.opts.dryRun && in.opts.resync != rewind.NoResync
 	opts.BinDir, opts.ConfigFile, opts.SaveLost = in.opts.binDir, in.opts.configFile, in.opts.saveLost
 	opts.NoVerifyChecksums = in.opts.noVerify
 	opts.RestoreCommand = in.opts.restoreCommand
@@ -86,7 +87,7 @@ func (in *invocation) perform() (*report.Document, error) {
 	}
 	if in.opts.progress {
 		bar := newProgress(in.out)
-		opts.Progress = bar.report
+		opts.Observer.Progress = bar.report
 		defer bar.close()
 	}
 	r, err := rewind.Prepare(in.ctx, opts)
@@ -220,7 +221,7 @@ func (in *invocation) resume() int {
 	opts := in.rewindOptions()
 	if in.opts.progress {
 		bar := newProgress(in.out)
-		opts.Progress = bar.report
+		opts.Observer.Progress = bar.report
 		defer bar.close()
 	}
 	if err := rewind.Resume(in.ctx, opts); err != nil {

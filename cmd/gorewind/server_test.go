@@ -15,13 +15,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/built"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
 )
 
 // diverged makes a stopped old primary and a running new one, which has some
 // megabytes that the old one lacks.
 func diverged(t *testing.T, major string) (target, source *pgtest.Cluster) {
 	t.Helper()
-	in, err := pgtest.Major(t.Context(), major)
+	in, err := servers.Major(t.Context(), major)
 	if err != nil {
 		t.Skipf("PostgreSQL %s is not to be had: %v", major, err)
 	}
@@ -101,7 +103,7 @@ func TestAnInterruptIsExplainedAndChangesNothing(t *testing.T) {
 	target, source := diverged(t, "18")
 	port, stalled := stallingProxy(t, net.JoinHostPort("127.0.0.1", strconv.Itoa(source.Port())), 4<<20)
 	var stderr strings.Builder
-	cmd := exec.Command(pgtest.BuildGorewind(t), "-D", target.Dir, "--source-server", "host=127.0.0.1 user=postgres dbname=postgres sslmode=disable port="+port)
+	cmd := exec.Command(built.Gorewind(t), "-D", target.Dir, "--source-server", "host=127.0.0.1 user=postgres dbname=postgres sslmode=disable port="+port)
 	cmd.Stderr = &stderr
 	require.NoError(t, cmd.Start())
 	ended := make(chan error, 1)

@@ -112,7 +112,7 @@ func TestSignals(t *testing.T) {
 				_ = cmd.Run() // its status is looked at
 				require.Equal(t, c.status, cmd.ProcessState.ExitCode(), stderr.String())
 				mustContainInOrder(t, strings.ReplaceAll(stderr.String(), filepath.Base(self)+":", "gorewind:"), c.says...)
-				status, err := rewind.StatusOf(target)
+				status, err := rewind.ReadStatus(target)
 				require.NoError(t, err)
 				assert.Equal(t, c.state, status.State)
 				switch c.state {
@@ -140,7 +140,7 @@ func TestARewindOutlivesWhoReadsItsMessages(t *testing.T) {
 	err = cmd.Run()
 	require.NoError(t, w.Close())
 	assert.NoError(t, err)
-	status, err := rewind.StatusOf(target)
+	status, err := rewind.ReadStatus(target)
 	require.NoError(t, err)
 	assert.Equal(t, rewind.StateRewound, status.State)
 }

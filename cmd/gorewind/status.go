@@ -23,7 +23,7 @@ func (in *invocation) status() int {
 	if err != nil {
 		return in.misused(err)
 	}
-	s, err := rewind.StatusOf(dir)
+	s, err := rewind.ReadStatus(dir)
 	if err != nil {
 		return in.failed(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/built"
 )
 
 // openTerminal makes a pseudo terminal; text closes it and returns what was
@@ -44,7 +44,7 @@ func openTerminal(t *testing.T) (terminal *os.File, text func() string) {
 func TestRootIsRefused(t *testing.T) {
 	target, source := restore(t)
 	before := treeOf(t, target)
-	cmd := exec.Command(pgtest.BuildGorewind(t), "-D", target, "--source-pgdata", source)
+	cmd := exec.Command(built.Gorewind(t), "-D", target, "--source-pgdata", source)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},

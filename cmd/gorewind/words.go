@@ -28,6 +28,7 @@ var optionOf = map[string]string{
 	"Options.PrimaryConnInfo":   "--write-recovery-conf",
 	"Options.TablespaceMapping": "--tablespace-mapping",
 	"rewind.Resume":             "`gorewind resume -D DIR`",
+	"Run the rewind again":      "Run the same command again",
 }
 
 // words translates the library's advice for this command line.

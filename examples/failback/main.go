@@ -64,7 +64,7 @@ func main() {
 // run tries until it succeeds, or until waiting does not help.
 func (j *job) run(ctx context.Context) int {
 	// An earlier run may have died after it committed. What is left to do needs no source.
-	state, err := rewind.StatusOf(j.target)
+	state, err := rewind.ReadStatus(j.target)
 	resume := err == nil && state.State == rewind.StateUnfinished
 	for attempt := 1; ; attempt++ {
 		if resume {
@@ -84,23 +84,27 @@ func (j *job) run(ctx context.Context) int {
 		failed := state.Classify(err)
 		fmt.Fprintf(os.Stderr, "attempt %d failed (%s): %v\n", attempt, failed.Condition, err)
 		advise(err)
-		switch {
-		case failed.BaseBackupNeeded:
+		switch failed.Action {
+		case rewind.ActionResync, rewind.ActionBaseBackup:
 			fmt.Fprintln(os.Stderr, "no rewind can succeed: clone it anew")
 			return cloneAnew
-		case failed.Retryable && attempt < attempts && ctx.Err() == nil:
-			resume = !failed.TargetUntouched && !failed.NeedsSource
-			select {
-			case <-time.After(j.wait):
-			case <-ctx.Done():
+		case rewind.ActionRetry, rewind.ActionRetryWithSource, rewind.ActionResume:
+			if attempt < attempts && ctx.Err() == nil {
+				resume = failed.Action == rewind.ActionResume
+				select {
+				case <-time.After(j.wait):
+				case <-ctx.Done():
+				}
+				continue
 			}
-		case !failed.TargetUntouched:
+		case rewind.ActionFix: // for somebody to do
+		}
+		if !failed.TargetUntouched {
 			fmt.Fprintln(os.Stderr, "half rewound: run again, no server starts before")
 			return halfRewound
-		default:
-			fmt.Fprintln(os.Stderr, "gave up, the old primary is as it was")
-			return gaveUp
 		}
+		fmt.Fprintln(os.Stderr, "gave up, the old primary is as it was")
+		return gaveUp
 	}
 }
 

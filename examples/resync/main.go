@@ -58,7 +58,7 @@ func main() {
 	switch {
 	case !e.TargetUntouched:
 		os.Exit(halfResynced)
-	case e.Retryable:
+	case e.Retryable():
 		os.Exit(tryAgain)
 	}
 	os.Exit(failed)
@@ -73,18 +73,9 @@ func resync(ctx context.Context, target, from string, dryRun bool) error {
 	defer src.Close()
 	r, err := rewind.Prepare(ctx, rewind.Options{
 		TargetDir: target, Source: src,
-		Resync:      rewind.ResyncIfNeeded,
-		AfterCommit: context.Background(),
-		Progress: func(p rewind.Progress) {
-			switch {
-			case p.Step != "":
-				fmt.Println(p.Step)
-			case p.Activity == rewind.ComparingFiles:
-				fmt.Printf("%s: %d of %d bytes, %d differ, %s remaining\n", p.Activity, p.DoneBytes, p.TotalBytes, p.Differing, p.Remaining.Round(time.Second))
-			default:
-				fmt.Printf("%s: %d of %d bytes, %s remaining\n", p.Activity, p.DoneBytes, p.TotalBytes, p.Remaining.Round(time.Second))
-			}
-		},
+		Resync:          rewind.ResyncIfNeeded,
+		FinishCommitted: true,
+		Observer:        rewind.Observer{Progress: show},
 	})
 	if err != nil {
 		return err
@@ -95,6 +86,18 @@ func resync(ctx context.Context, target, from string, dryRun bool) error {
 		return nil
 	}
 	return r.Apply(ctx)
+}
+
+// show prints how far it is.
+func show(p rewind.Progress) {
+	switch {
+	case p.Step != "":
+		fmt.Println(p.Step)
+	case p.Activity == rewind.ComparingFiles:
+		fmt.Printf("%s: %d of %d bytes, %d differ, %s remaining\n", p.Activity, p.DoneBytes, p.TotalBytes, p.Differing, p.Remaining.Round(time.Second))
+	default:
+		fmt.Printf("%s: %d of %d bytes, %s remaining\n", p.Activity, p.DoneBytes, p.TotalBytes, p.Remaining.Round(time.Second))
+	}
 }
 
 // open opens the source, running or stopped.

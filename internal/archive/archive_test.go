@@ -249,18 +249,35 @@ func TestCancelEndsTheWaitBetweenAttempts(t *testing.T) {
 }
 
 func TestOutputIsLoggedAndTheCommandOnlyForDebugging(t *testing.T) {
-	for level, secret := range map[slog.Level]bool{slog.LevelInfo: false, slog.LevelDebug: true} {
+	for level, debug := range map[slog.Level]bool{slog.LevelInfo: false, slog.LevelDebug: true} {
 		p, a := newPlace(t, "x")
 		var log bytes.Buffer
-		a.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))
+		a.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, at slog.Attr) slog.Attr {
+			if at.Key == slog.MessageKey {
+				return at
+			}
+			return slog.Attr{}
+		}}))
 		a.Command = `: geheim; cat; echo one; echo two >&2; printf three; head -c 100000 /dev/zero | tr '\0' '\171'; cp ../archive/%f %p`
 		require.NoError(t, a.Restore(t.Context(), segment, p.dst, 0, nil))
 		for _, line := range []string{`"restore_command: one"`, `"restore_command: two"`, `"restore_command: three`} {
-			assert.Equal(t, 1, strings.Count(log.String(), line), line)
+			assert.Equal(t, debug, strings.Count(log.String(), line) == 1, line)
 		}
-		assert.Equal(t, 100000, strings.Count(log.String(), "y"))
-		assert.Equal(t, secret, strings.Contains(log.String(), "geheim"))
+		assert.Equal(t, debug, strings.Count(log.String(), "y") == 100000)
+		assert.Equal(t, debug, strings.Contains(log.String(), "geheim"))
 	}
+}
+
+// TestTheLastLinesOfACommandThatFailedAreTold are where nobody looks at what is for
+// debugging.
+func TestTheLastLinesOfACommandThatFailedAreTold(t *testing.T) {
+	p, a := newPlace(t, "x")
+	var log bytes.Buffer
+	a.Logger, a.Attempts = slog.New(slog.NewTextHandler(&log, nil)), 1
+	a.Command = `seq 1 9; echo no such bucket >&2; exit 3`
+	require.Error(t, a.Restore(t.Context(), segment, p.dst, 0, nil))
+	assert.Equal(t, 1, strings.Count(log.String(), "level=INFO"), log.String())
+	assert.Contains(t, log.String(), `"restore_command printed, and failed: 6; 7; 8; 9; no such bucket"`)
 }
 
 func TestRestoreHistory(t *testing.T) {

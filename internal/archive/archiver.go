@@ -19,7 +19,9 @@ import (
 // concurrently; commands run one after the other, since no server runs two at once.
 type Archiver struct {
 	Command  string          // archive_command as it is configured; it can hold passwords
-	DataDir  string          // the command's working directory
+	DataDir  string          // the server's data directory
+	WorkDir  string          // the command's working directory; DataDir if empty
+	Env      []string        // the command's environment; nil: that of this process
 	Version  *pgdata.Version // the server's major
 	Attempts int             // how often a command that fails is run; 3 if zero
 	Pause    time.Duration   // between two attempts; a second if zero
@@ -43,7 +45,8 @@ func (e *NotArchivedError) Error() string {
 }
 
 // Archive hands a file over under a name. The path is relative to the data
-// directory, as that in a server's command.
+// directory, as that in a server's command; the command gets the whole one where it
+// runs elsewhere.
 //
 // A command that fails is tried again; the error is a *NotArchivedError in the end.
 // If a signal killed it or the shell could not run it, which is a status over 125,
@@ -63,9 +66,9 @@ func (a *Archiver) Archive(ctx context.Context, path, name string) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("could not archive file %q: %q is no regular file", name, path)
 	}
-	attempts, pause := cmp.Or(a.Attempts, 3), cmp.Or(a.Pause, time.Second)
+	attempts, pause := cmp.Or(a.Attempts, defaultAttempts), cmp.Or(a.Pause, time.Second)
 	for n := 1; ; n++ {
-		c.log.Debug(fmt.Sprintf("executing archive command %q", c.text))
+		c.log.Debug(fmt.Sprintf("executing archive command %q", c.text), "setting", c.setting, "command", c.text)
 		status, err := a.processes.run(ctx, c)
 		if ctx.Err() != nil {
 			return fmt.Errorf("could not archive file %q: %w", name, context.Cause(ctx))
@@ -76,7 +79,8 @@ func (a *Archiver) Archive(ctx context.Context, path, name string) error {
 		if n >= attempts {
 			return &NotArchivedError{Name: name, Command: c.text, ExitStatus: status, Attempts: n}
 		}
-		c.log.Info(fmt.Sprintf("could not archive file %q in attempt %d of %d, trying again in %s", name, n, attempts, pause))
+		c.log.Info(fmt.Sprintf("could not archive file %q in attempt %d of %d, trying again in %s", name, n, attempts, pause),
+			"segment", name, "attempt", n, "attempts", attempts, "pause", pause, "status", status)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -93,7 +97,7 @@ func (a *Archiver) Close() {
 
 // expand makes the command line for one file. There is no %r.
 func (a *Archiver) expand(path, name string) (command, error) {
-	c := command{setting: archiveCommand, text: a.Command, dir: a.DataDir, log: orDiscard(a.Logger)}
+	c := command{setting: archiveCommand, text: a.Command, dir: cmp.Or(a.WorkDir, a.DataDir), env: a.Env, log: orDiscard(a.Logger)}
 	switch {
 	case a.Command == "":
 		return c, c.broken("it is not set")
@@ -102,7 +106,14 @@ func (a *Archiver) expand(path, name string) (command, error) {
 	case !filepath.IsLocal(filepath.FromSlash(path)) || strings.ContainsFunc(path, notOfWALPaths) || path[0] == '-':
 		return c, fmt.Errorf("%q is no path for a command", path)
 	}
-	return c.expand(a.Version.StrictCommands, map[byte]string{'p': filepath.FromSlash(path), 'f': name})
+	if path = filepath.FromSlash(path); a.WorkDir != "" {
+		dir, err := filepath.Abs(a.DataDir)
+		if err != nil {
+			return c, err
+		}
+		path = filepath.Join(dir, path)
+	}
+	return c.expand(a.Version.StrictCommands, map[byte]string{'p': path, 'f': name})
 }
 
 // archivable tells the names of files that a server archives: segments, also

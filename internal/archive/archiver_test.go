@@ -201,7 +201,7 @@ func TestAnEndedContextEndsArchiving(t *testing.T) {
 func TestWhatArchivingPrintsIsLogged(t *testing.T) {
 	_, _, a := newArchiver(t, "x", `echo one; echo two >&2`)
 	var log bytes.Buffer
-	a.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	a.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	require.NoError(t, a.Archive(t.Context(), waiting, segment))
 	assert.Contains(t, log.String(), `"archive_command: one"`)
 	assert.Contains(t, log.String(), `"archive_command: two"`)

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -22,7 +23,7 @@ func (a *Archive) expand(name, dst string) (command, error) {
 	if err != nil {
 		return command{}, err
 	}
-	c := command{setting: restoreCommand, text: a.Command, dir: a.DataDir, log: orDiscard(a.Logger)}
+	c := command{setting: restoreCommand, text: a.Command, dir: cmp.Or(a.WorkDir, a.DataDir), env: a.Env, log: orDiscard(a.Logger)}
 	return c.expand(a.Version.StrictCommands, map[byte]string{'p': path, 'f': name, 'r': noRestartPoint})
 }
 
@@ -64,10 +65,11 @@ func notOfWALNames(r rune) bool {
 	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '.'
 }
 
-// relative is the path for %p: relative to the data directory, if it lies there,
-// as that of a server. So blanks in the data directory's own path do no harm.
+// relative is the path for %p: relative to the command's working directory, if it lies
+// there. In the data directory, which that is for commands of a server, blanks in the
+// directory's own path do no harm then.
 func (a *Archive) relative(dst string) (string, error) {
-	dir, err := filepath.Abs(a.DataDir)
+	dir, err := filepath.Abs(cmp.Or(a.WorkDir, a.DataDir))
 	if err != nil {
 		return "", err
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 )
 
@@ -17,9 +18,10 @@ const drainTime = 100 * time.Millisecond
 
 // command is one that a server's configuration has.
 type command struct {
-	setting string // restore_command or archive_command
-	text    string // as it is run; it can hold passwords
-	dir     string // where it runs
+	setting string   // restore_command or archive_command
+	text    string   // as it is run; it can hold passwords
+	dir     string   // where it runs
+	env     []string // as of exec.Cmd
 	log     *slog.Logger
 }
 
@@ -34,7 +36,7 @@ func (p *processes) run(ctx context.Context, c command) (status int, err error) 
 		return 0, err
 	}
 	cmd := shell(ctx, c.text)
-	cmd.Dir = c.dir
+	cmd.Dir, cmd.Env = c.dir, c.env
 	cmd.Stdout, cmd.Stderr = w, w // files, so that Wait does not wait for what goes on in the background
 	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
 	err = cmd.Start()
@@ -53,6 +55,8 @@ func (p *processes) run(ctx context.Context, c command) (status int, err error) 
 	case !out.drained():
 		p.forgetEnded()
 		p.left = append(p.left, out)
+	case err != nil && len(out.last) > 0: // done is closed, so nobody writes to it
+		c.log.Info(fmt.Sprintf("%s printed, and failed: %s", c.setting, strings.Join(out.last, "; ")), "setting", c.setting, "output", out.last)
 	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -66,20 +70,29 @@ func (p *processes) run(ctx context.Context, c command) (status int, err error) 
 func (c command) exitStatus(s *os.ProcessState) (int, error) {
 	status := s.ExitCode()
 	switch {
-	case status == 126:
-		return 0, c.broken("command not executable")
-	case status == 127:
-		return 0, c.broken("command not found")
-	case status > 125:
-		return 0, c.broken(fmt.Sprintf("child process exited with exit code %d", status))
+	case status == notExecutable:
+		return 0, c.failed("command not executable", status)
+	case status == notFound:
+		return 0, c.failed("command not found", status)
+	case status > notFound:
+		return 0, c.failed(fmt.Sprintf("child process exited with exit code %d", status), status)
 	case status < 0:
-		return 0, c.broken("child process was terminated by " + s.String())
+		return 0, c.failed("child process was terminated by "+s.String(), status)
 	}
 	return status, nil
 }
 
-func (c command) broken(reason string) error {
-	return &CommandError{Setting: c.setting, Command: c.text, Reason: reason}
+// Exit statuses of shells.
+const (
+	notExecutable = 126
+	notFound      = 127
+)
+
+// broken says of a command that was not run why.
+func (c command) broken(reason string) error { return c.failed(reason, 0) }
+
+func (c command) failed(reason string, status int) error {
+	return &CommandError{Setting: c.setting, Command: c.text, Reason: reason, ExitStatus: status}
 }
 
 // close ends what commands left running in the background.
@@ -106,7 +119,15 @@ type output struct {
 	r     *os.File
 	group int
 	done  chan struct{} // closed when nobody can print any more
+	last  []string      // lines, for whoever is told of a failure
 }
+
+// lastLines is how many lines of a command that failed are told, and lineBytes how much
+// of each.
+const (
+	lastLines = 5
+	lineBytes = 500
+)
 
 func (o *output) read(log *slog.Logger, setting string) {
 	defer close(o.done)
@@ -117,7 +138,11 @@ func (o *output) read(log *slog.Logger, setting string) {
 		if err != nil {
 			return
 		}
-		log.Info(setting + ": " + string(line))
+		log.Debug(setting+": "+string(line), "setting", setting, "output", string(line))
+		if len(o.last) == lastLines {
+			o.last = o.last[1:]
+		}
+		o.last = append(o.last, string(line[:min(len(line), lineBytes)]))
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/gorewind/gorewind/pgdata"
@@ -23,6 +24,18 @@ var ErrUnsafePath = errors.New("path is unsafe")
 
 // ErrNoCluster says that a directory is not there or is no data directory.
 var ErrNoCluster = errors.New("no data directory of a cluster")
+
+// ErrNoControlFile says that a data directory has no control file. It is an
+// ErrNoCluster, too.
+var ErrNoControlFile = errors.New("no control file")
+
+// noControlFile is an ErrNoControlFile with the text of why.
+type noControlFile struct{ noCluster }
+
+func (e noControlFile) Unwrap() error { return e.noCluster }
+func (noControlFile) Is(err error) bool {
+	return err == ErrNoControlFile //nolint:errorlint // as errors.Is asks for
+}
 
 // noCluster is an ErrNoCluster with the text of why.
 type noCluster struct{ error }
@@ -38,6 +51,7 @@ type Dir struct {
 	spare func(dir string) bool // see Spare
 	mu    sync.Mutex
 	links map[string]*os.Root // where the followed symbolic links lead, by their path
+	read  atomic.Int64        // bytes, see CountRead
 	// enclosed are directories that are known not to be links, by their path.
 	enclosed map[string]*os.Root
 }
@@ -50,8 +64,13 @@ func Open(name string) (*Dir, error) {
 		return nil, err
 	}
 	if _, err := d.root.Lstat(pgdata.ControlFilePath); err != nil {
+		_, verr := d.root.Lstat(pgdata.VersionPath)
 		_ = d.Close()
-		return nil, unreadable(name, err)
+		err = unreadable(name, err)
+		if lacks, is := err.(noCluster); is && verr == nil { //nolint:errorlint // it is not wrapped
+			err = noControlFile{lacks}
+		}
+		return nil, err
 	}
 	return d, nil
 }
@@ -235,6 +254,12 @@ func (d *Dir) open(p, purpose string) (*os.File, error) {
 	return f, nil
 }
 
+// CountRead takes note that so many bytes were read of a file that Open opened.
+func (d *Dir) CountRead(n int) { d.read.Add(int64(n)) }
+
+// BytesRead is how much was read of files, as far as those who read them told.
+func (d *Dir) BytesRead() int64 { return d.read.Load() }
+
 // OpenFile opens a file that is there, with the flags of os.OpenFile.
 func (d *Dir) OpenFile(p string, flag int) (*os.File, error) {
 	root, rest, err := d.Resolve(p)
@@ -276,6 +301,7 @@ func (d *Dir) ReadFile(p string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("could not read file %q: %w", d.Join(p), Reason(err))
 	}
+	d.CountRead(len(b))
 	if len(b) > maxSmallFile {
 		return nil, fmt.Errorf("file %q is larger than %d bytes, which is not what it should be", d.Join(p), maxSmallFile)
 	}

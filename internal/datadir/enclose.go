@@ -3,10 +3,11 @@ package datadir
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+
+	"github.com/gorewind/gorewind/internal/regular"
 )
 
 // ErrNotDirectory says that something else is where a directory is meant to be.
@@ -25,7 +26,7 @@ func (d *Dir) Enclose(p string) error {
 		return err
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("%w but a %s: remove it", ErrNotDirectory, TypeName(info.Mode()))
+		return fmt.Errorf("%w but a %s: remove it", ErrNotDirectory, regular.TypeName(info.Mode()))
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -71,21 +72,4 @@ func (d *Dir) encloses(p string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.enclosed[p] != nil
-}
-
-// TypeName says in a word what has such a mode.
-func TypeName(mode fs.FileMode) string {
-	switch mode.Type() {
-	case 0:
-		return "file"
-	case fs.ModeDir:
-		return "directory"
-	case fs.ModeSymlink:
-		return "symbolic link"
-	case fs.ModeNamedPipe:
-		return "fifo"
-	case fs.ModeSocket:
-		return "socket"
-	}
-	return "device"
 }

@@ -26,6 +26,7 @@ type Range struct {
 const (
 	hashShare  = 16
 	hashBuffer = 256 << 10
+	minAhead   = 256 << 10 // less is not worth to be announced
 )
 
 // Hash computes the hashes of ranges, each of the bytes that the file has of it,
@@ -42,6 +43,7 @@ func (d *Dir) Hash(ctx context.Context, newHash func() hash.Hash, ranges []Range
 			for {
 				end := int(taken.Add(hashShare))
 				for i := end - hashShare; i < min(end, len(ranges)); i++ {
+					h.share = ranges[i:min(end, len(ranges))]
 					var err error
 					if sums[i], err = h.sum(ctx, ranges[i]); err != nil {
 						return err
@@ -66,6 +68,27 @@ type hasher struct {
 	buf  []byte
 	path string
 	file *os.File // the one at path, or nil
+
+	share     []Range // what is to be hashed, from the next range on
+	announced int64   // up to where the system was told what is read of the file
+}
+
+// ahead tells the system what is read of the file next.
+func (h *hasher) ahead(r Range) {
+	if r.Offset < h.announced {
+		return
+	}
+	end := r.Offset
+	for _, next := range h.share {
+		if next.Path != r.Path || next.Offset != end {
+			break
+		}
+		end += next.Length
+	}
+	if end-r.Offset >= minAhead {
+		announce(h.file, r.Offset, end-r.Offset)
+		h.announced = end
+	}
 }
 
 func (h *hasher) close() {
@@ -84,8 +107,9 @@ func (h *hasher) sum(ctx context.Context, r Range) ([]byte, error) {
 		} else if err != nil {
 			return nil, err
 		}
-		h.path, h.file = r.Path, f
+		h.path, h.file, h.announced = r.Path, f, 0
 	}
+	h.ahead(r)
 	h.hash.Reset()
 	for at, end := r.Offset, r.Offset+r.Length; at < end; {
 		if err := ctx.Err(); err != nil {
@@ -93,6 +117,7 @@ func (h *hasher) sum(ctx context.Context, r Range) ([]byte, error) {
 		}
 		n, err := h.file.ReadAt(h.buf[:min(hashBuffer, end-at)], at)
 		h.hash.Write(h.buf[:n])
+		h.dir.CountRead(n)
 		at += int64(n)
 		if err == io.EOF {
 			break

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/regular"
 )
 
 func TestOnlyRegularFilesAreOpened(t *testing.T) {
@@ -47,7 +48,7 @@ func TestOnlyRegularFilesAreOpened(t *testing.T) {
 			require.NoError(t, err, name)
 			require.NoError(t, f.Close())
 		}
-		f, err := datadir.OpenRegularFile(filepath.Join(dir, name))
+		f, err := regular.Open(filepath.Join(dir, name))
 		if want != "" {
 			assert.ErrorContains(t, err, want, name)
 			continue
@@ -55,13 +56,13 @@ func TestOnlyRegularFilesAreOpened(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, f.Close())
 	}
-	f, err := datadir.OpenRegularFile(os.DevNull)
+	f, err := regular.Open(os.DevNull)
 	require.NoError(t, err, "a configuration file that is switched off")
 	b, err := io.ReadAll(f)
 	require.NoError(t, err)
 	assert.Empty(t, b)
 	require.NoError(t, f.Close())
-	_, err = datadir.OpenRegularFile("/dev/zero")
+	_, err = regular.Open("/dev/zero")
 	assert.ErrorContains(t, err, "it is a device and no regular file", "which has no end")
 
 	_, err = datadir.OpenDirectory(root, "fifo")

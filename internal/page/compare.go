@@ -30,25 +30,6 @@ func (d Difference) String() string {
 	return fmt.Sprintf("Difference(%d)", uint8(d))
 }
 
-// ParseDifference is the opposite of String.
-func ParseDifference(s string) (Difference, error) {
-	for d, name := range differenceNames {
-		if s == name {
-			return Difference(d), nil
-		}
-	}
-	return 0, fmt.Errorf("unrecognized difference: %s", s)
-}
-
-// MarshalText gives the word.
-func (d Difference) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
-
-// UnmarshalText is the opposite of MarshalText.
-func (d *Difference) UnmarshalText(b []byte) (err error) {
-	*d, err = ParseDifference(string(b))
-	return err
-}
-
 // Compare finds out how two versions of a page of a relation's main fork differ.
 // It passes over what the server passes over when it checks that replay gives the
 // same pages (wal_consistency_checking, access/common/bufmask.c, since 10), but not

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/regular"
 )
 
 // disk is where configuration is read from: the file system, but for what lies in
@@ -47,9 +47,9 @@ func (d *disk) readFile(file string) (data []byte, opened bool, err error) {
 		data, err = d.given(path)
 		return data, err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission), err
 	}
-	r, err := datadir.OpenRegularFile(file)
+	r, err := regular.Open(file)
 	if err != nil {
-		var other *datadir.NotAFileError
+		var other *regular.NotAFileError
 		return nil, errors.As(err, &other), err
 	}
 	defer r.Close()

@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/regular"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -45,7 +45,7 @@ func locateIn(etc, dataDir string, v *pgdata.Version) string {
 
 // startedWith is the configuration file that postmaster.opts says, if it is there.
 func startedWith(dataDir string) string {
-	f, err := datadir.OpenRegularFile(filepath.Join(dataDir, optsFile))
+	f, err := regular.Open(filepath.Join(dataDir, optsFile))
 	if err != nil {
 		return ""
 	}

@@ -1,9 +1,8 @@
-// Package pgtest runs real PostgreSQL servers of every major for tests and for
-// the demonstration program.
+// Package pgtest runs tests on real PostgreSQL servers of every major.
 //
 // A test package calls [Main] from its TestMain. Its tests then run on all
 // servers with [Each], or on all that have genuine programs such as pg_rewind
-// with [EachGenuine], and make clusters with [Installation.InitCluster]:
+// with [EachGenuine], and make clusters with InitCluster of an [Installation]:
 //
 //	func TestMain(m *testing.M) { pgtest.Main(m) }
 //
@@ -16,8 +15,10 @@
 //		})
 //	}
 //
-// Servers are downloaded once and kept in a cache directory. They never outlive
-// the process that started them, and what they leave on disk is removed.
+// Each of the packages below does one thing: cluster has the servers, servers and
+// download find them, unprivileged runs the tests as another user than root, proxy is a
+// bad network. Servers are downloaded once and kept in a cache directory. They never
+// outlive the process that started them, and what they leave on disk is removed.
 //
 // Environment:
 //

@@ -27,6 +27,9 @@ type Search struct {
 	// Called is how gorewind was called; empty means os.Args[0]. It may be a
 	// link in a PostgreSQL bin directory.
 	Called string
+	// Env is the environment whose PATH counts, and that programs are asked in; nil: that
+	// of this process.
+	Env []string
 }
 
 // FindPostgres finds the server program of a major: beside gorewind, where it
@@ -37,7 +40,7 @@ func FindPostgres(ctx context.Context, s Search) (string, error) {
 	dirs := []string{s.BinDir}
 	if s.BinDir == "" {
 		beside = besideGorewind(s.Called)
-		dirs = slices.Concat(beside, filepath.SplitList(os.Getenv("PATH")), usualPlaces(s.Version))
+		dirs = slices.Concat(beside, filepath.SplitList(lookup(s.Env, "PATH")), usualPlaces(s.Version))
 	}
 	missing := &NotFoundError{Version: s.Version, BinDir: s.BinDir}
 	if len(beside) > 0 {
@@ -53,7 +56,7 @@ func FindPostgres(ctx context.Context, s Search) (string, error) {
 			continue
 		}
 		tried[program] = true
-		found, err := programVersion(ctx, program)
+		found, err := programVersion(ctx, program, s.Env)
 		switch {
 		case err == nil && found == s.Version.Name:
 			return program, nil
@@ -66,6 +69,20 @@ func FindPostgres(ctx context.Context, s Search) (string, error) {
 		}
 	}
 	return "", missing
+}
+
+// lookup gives a variable of an environment, of this process if that is nil. Of several
+// the last one counts, as to exec.Cmd.
+func lookup(env []string, name string) string {
+	if env == nil {
+		return os.Getenv(name)
+	}
+	for _, variable := range slices.Backward(env) {
+		if n, value, _ := strings.Cut(variable, "="); n == name {
+			return value
+		}
+	}
+	return ""
 }
 
 func programName(name string) string {
@@ -108,7 +125,7 @@ const versionTimeout = time.Minute
 
 // programVersion asks a server program for its major. The error is
 // fs.ErrNotExist where there is no such file.
-func programVersion(ctx context.Context, program string) (string, error) {
+func programVersion(ctx context.Context, program string, env []string) (string, error) {
 	info, err := os.Stat(program)
 	if err != nil {
 		return "", fmt.Errorf("%q: %w", program, datadir.Reason(err))
@@ -119,7 +136,7 @@ func programVersion(ctx context.Context, program string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, "-V")
-	cmd.WaitDelay = time.Second
+	cmd.Env, cmd.WaitDelay = env, time.Second
 	out, err := cmd.CombinedOutput()
 	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/poison"
 )
 
 // Need is what must happen to a stopped cluster before it can be rewound.
@@ -49,7 +50,7 @@ const backupLabel = "backup_label"
 // processes outlived a killed standby's postmaster; a single-user server finds
 // such processes itself.
 func Assess(d *datadir.Dir, c *controlfile.Data) (Need, error) {
-	if c.IsPoisoned() {
+	if poison.Is(c) {
 		return 0, fmt.Errorf("%w: %q: finish it first", ErrPoisoned, d.Name())
 	}
 	recovering := c.State == controlfile.InArchiveRecovery

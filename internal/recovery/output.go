@@ -49,7 +49,7 @@ func (o *output) flush() {
 	if levelOf(line) == "WARNING" {
 		level = slog.LevelWarn
 	}
-	o.log.Log(context.Background(), level, "postgres: "+line)
+	o.log.Log(context.Background(), level, "postgres: "+line, "program", "postgres", "output", line)
 	o.line(line)
 }
 

@@ -8,12 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -23,6 +25,8 @@ type Options struct {
 	Program    string       // the server program, from FindPostgres
 	ConfigFile string       // postgresql.conf, if it is not in the data directory
 	NoSync     bool         // leave it to the operating system when changes reach the disk
+	Env        []string     // the server's environment; nil: that of this process
+	WorkDir    string       // where it is started; empty: where this process is
 	Logger     *slog.Logger // nil discards
 }
 
@@ -69,7 +73,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	switch {
 	case err != nil:
 		return err
-	case control.IsPoisoned():
+	case poison.Is(control):
 		return fmt.Errorf("%w: %q: finish it first", ErrPoisoned, o.Dir.Name())
 	case control.ShutDownCleanly():
 		return nil
@@ -96,8 +100,20 @@ func (o Options) run(ctx context.Context, log *slog.Logger, v *pgdata.Version) e
 			return err
 		}
 	}
-	cmd := exec.CommandContext(ctx, o.Program, arguments(o.Dir.Name(), settings(v, o.Dir.Name(), config, o.NoSync))...)
-	cmd.Env = append(os.Environ(),
+	dir := o.Dir.Name()
+	if o.WorkDir != "" {
+		var err error
+		if dir, err = filepath.Abs(dir); err != nil {
+			return err
+		}
+	}
+	env := o.Env
+	if env == nil {
+		env = os.Environ()
+	}
+	cmd := exec.CommandContext(ctx, o.Program, arguments(dir, settings(v, dir, config, o.NoSync))...)
+	cmd.Dir = o.WorkDir
+	cmd.Env = append(slices.Clone(env),
 		"LC_ALL=C", // for messages before the settings are read
 		// A number in postmaster.pid that by now is that of our parent means nothing to
 		// the server, too; our own is its parent's (CreateLockFile, miscinit.c).
@@ -107,14 +123,14 @@ func (o Options) run(ctx context.Context, log *slog.Logger, v *pgdata.Version) e
 	out := &output{log: log, line: func(line string) {
 		if strings.Contains(line, replayBegins) {
 			if _, err := PutBack(o.Dir); err != nil {
-				log.Warn(err.Error()) // tried again at the end
+				log.Warn(err.Error(), "error", err) // tried again at the end
 			}
 		}
 	}}
 	cmd.Stdout, cmd.Stderr = out, out
 
-	log.Info(fmt.Sprintf("executing %q for target server to complete crash recovery", o.Program))
-	log.Debug("command: " + cmd.String())
+	log.Info(fmt.Sprintf("executing %q for target server to complete crash recovery", o.Program), "program", o.Program)
+	log.Debug("command: "+cmd.String(), "command", cmd.String())
 	runErr := cmd.Run()
 	out.flush()
 	if ctx.Err() != nil {
@@ -130,7 +146,7 @@ func (o Options) run(ctx context.Context, log *slog.Logger, v *pgdata.Version) e
 	// Recovery is done before the server opens a database, which can fail for
 	// reasons of no concern here: there may be no template1.
 	if runErr != nil {
-		log.Warn(fmt.Sprintf("the cluster is shut down cleanly, though the single-user server failed: %v", runErr))
+		log.Warn(fmt.Sprintf("the cluster is shut down cleanly, though the single-user server failed: %v", runErr), "error", runErr)
 	}
 	return ctx.Err()
 }

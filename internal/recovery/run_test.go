@@ -15,8 +15,9 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/datadir"
-	"github.com/gorewind/gorewind/internal/fixture"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/internal/recovery"
+	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -24,7 +25,7 @@ import (
 func cluster(t *testing.T, name string, edit func(*controlfile.Fields)) *datadir.Dir {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
-	require.NoError(t, fixture.RestoreStored(filepath.Join("..", "..", "testdata", "clusters", name, "target"), dir))
+	require.NoError(t, savedcluster.RestoreStored(filepath.Join("..", "..", "testdata", "clusters", name, "target"), dir))
 	change(t, dir, edit)
 	return open(t, dir)
 }
@@ -77,7 +78,7 @@ func TestWhatAClusterNeeds(t *testing.T) {
 
 func TestAnUnfinishedRewindIsNotRecovered(t *testing.T) {
 	d := cluster(t, "17-basic", killed)
-	require.NoError(t, os.WriteFile(d.Join(pgdata.ControlFilePath), control(t, d.Name()).Poisoned(), 0o600))
+	require.NoError(t, os.WriteFile(d.Join(pgdata.ControlFilePath), poison.Of(control(t, d.Name())), 0o600))
 	_, err := recovery.Assess(d, control(t, d.Name()))
 	assert.ErrorIs(t, err, recovery.ErrPoisoned)
 	assert.ErrorIs(t, recovery.Run(t.Context(), recovery.Options{Dir: d}), recovery.ErrPoisoned)

@@ -19,7 +19,6 @@ import (
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/recovery"
-	"github.com/gorewind/gorewind/pgdata"
 )
 
 func open(t *testing.T, dir string) *datadir.Dir {
@@ -32,9 +31,7 @@ func open(t *testing.T, dir string) *datadir.Dir {
 
 func control(t *testing.T, dir string) *controlfile.Data {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(dir, pgdata.ControlFilePath))
-	require.NoError(t, err)
-	c, err := controlfile.Parse(raw)
+	c, err := controlfile.Read(dir)
 	require.NoError(t, err)
 	return c
 }

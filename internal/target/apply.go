@@ -54,6 +54,7 @@ func (t *Target) settle(j *Journal) error {
 			return t.failed("fsync", dir, err)
 		}
 	}
+	_ = t.remove(slotPath) // the standby has it now
 	return t.dropStaging(j.Areas...)
 }
 
@@ -78,6 +79,7 @@ func (a *applier) run(ctx context.Context) error {
 		}
 	}
 	// The rewind is done. What may be left here does no harm, and goes with the next.
+	_ = a.t.remove(slotPath)
 	_ = a.t.dropStaging(a.j.Areas...)
 	return nil
 }

@@ -21,6 +21,8 @@ type Area struct {
 	// Link is where the symbolic link of a tablespace leads that the target does
 	// not have yet; its staging directory lies there.
 	Link name `json:"link,omitempty"`
+	// Top is the first directory on the way to Link that is missing and is to be made.
+	Top name `json:"top,omitempty"`
 }
 
 func (a Area) staged(id int) string { return fmt.Sprintf("%s/%d", a.Dir, id) }
@@ -58,7 +60,15 @@ func newAreaMap(t *Target, plan *filemap.Plan) (*areaMap, error) {
 	for i := range plan.Entries {
 		if e := &plan.Entries[i]; e.Action == filemap.Create && e.Type == pgdata.Symlink && path.Dir(e.Path) == pgdata.TablespaceRoot {
 			m.of[e.Path] = len(m.areas)
-			m.areas = append(m.areas, Area{Dir: name(path.Join(e.Path, m.name)), Link: name(e.Link)})
+			a := Area{Dir: name(path.Join(e.Path, m.name)), Link: name(e.Link)}
+			if e.MakesDir {
+				top, err := topMissing(e.Link)
+				if err != nil {
+					return nil, fmt.Errorf("could not look for directory %q of the new tablespace %q: %w", e.Link, e.Path, datadir.Reason(err))
+				}
+				a.Top = name(top)
+			}
+			m.areas = append(m.areas, a)
 		}
 	}
 	if _, err := m.find(plan.WALDir); err != nil { // which may hold restored WAL
@@ -159,6 +169,27 @@ func (m *areaMap) mountOf(dir string) (uint64, error) {
 // the others are, so that whatever happens they can be found and removed.
 func (m *areaMap) make() error {
 	t := m.t
+	if err := m.makeSpaces(); err != nil {
+		return err
+	}
+	for _, a := range m.areas[1:] {
+		if err := t.adopt(a); err != nil {
+			return err
+		}
+		if err := t.makeOwn(string(a.Dir)); err != nil {
+			return err
+		}
+		if err := t.sync(path.Dir(string(a.Dir))); err != nil {
+			return t.failed("fsync", path.Dir(string(a.Dir)), err)
+		}
+	}
+	return nil
+}
+
+// makeSpaces makes the staging directory in the data directory and, when a list in it
+// says so, the missing directories of new tablespaces.
+func (m *areaMap) makeSpaces() error {
+	t := m.t
 	if err := t.makeOwn(stagingDir); err != nil {
 		return err
 	}
@@ -173,14 +204,8 @@ func (m *areaMap) make() error {
 		return t.failed("write", areasPath, err)
 	}
 	for _, a := range m.areas[1:] {
-		if err := t.adopt(a); err != nil {
+		if err := t.makeSpace(a); err != nil {
 			return err
-		}
-		if err := t.makeOwn(string(a.Dir)); err != nil {
-			return err
-		}
-		if err := t.sync(path.Dir(string(a.Dir))); err != nil {
-			return t.failed("fsync", path.Dir(string(a.Dir)), err)
 		}
 	}
 	return nil

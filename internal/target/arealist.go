@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -117,11 +118,11 @@ func (t *Target) findAreas(own string) ([]Area, error) {
 
 // dropStaging removes all staging directories, the main one last: those that its
 // list has, and those that are known. It refuses while they hold what only finishes
-// a rewind.
+// a rewind. The note of a slot stays, and the main one around it.
 func (t *Target) dropStaging(known ...Area) error {
 	if _, control, err := t.readControl(); err != nil {
 		return err
-	} else if control.IsPoisoned() {
+	} else if poison.Is(control) {
 		return fmt.Errorf("%w: %q", errUnfinished, t.Name())
 	}
 	there, err := t.findOwn(stagingDir)
@@ -141,15 +142,24 @@ func (t *Target) dropStaging(known ...Area) error {
 	}
 	for _, a := range areas {
 		dir := string(a.Dir)
-		if t.adopt(a) != nil || t.Enclose(dir) != nil {
-			continue // the directory is gone, or is none of gorewind's
+		if a.Link != "" { // the plan at hand may have another place for that tablespace
+			t.Forget(path.Dir(dir))
+			t.Forget(dir)
 		}
-		if err := t.dropArea(dir); err != nil {
+		if t.adopt(a) == nil && t.Enclose(dir) == nil { // else it is gone, or is none of gorewind's
+			if err := t.dropArea(dir); err != nil {
+				return err
+			}
+			// The list of them must not go before they do.
+			if err := t.sync(path.Dir(dir)); err != nil {
+				return t.failed("fsync", path.Dir(dir), err)
+			}
+		}
+		if err := t.removeSpace(a); err != nil {
 			return err
 		}
-		// The list of them must not go before they do.
-		if err := t.sync(path.Dir(dir)); err != nil {
-			return t.failed("fsync", path.Dir(dir), err)
+		if a.Link != "" {
+			t.Forget(path.Dir(dir))
 		}
 	}
 	if !there {
@@ -168,9 +178,13 @@ func (t *Target) dropArea(dir string) error {
 		return t.failed("read directory", dir, err)
 	}
 	last := path.Base(areasPath) // which is needed for as long as there is another area
+	noted := false
 	for _, e := range entries {
 		p := path.Join(dir, e.Name())
 		switch {
+		case p == slotPath && !e.IsDir():
+			noted = true
+			continue
 		case e.Name() == last && dir == stagingDir:
 			continue
 		case e.IsDir():
@@ -183,7 +197,7 @@ func (t *Target) dropArea(dir string) error {
 		}
 	}
 	if dir == stagingDir {
-		if err := t.remove(areasPath); err != nil {
+		if err := t.remove(areasPath); err != nil || noted {
 			return err
 		}
 	}

@@ -29,14 +29,15 @@ func (t *Target) keepAttributes(replaced, by string) error {
 		lost, err = append(lost, Loss{"owner, group and extended attributes", err}), nil
 	}
 	for _, l := range lost {
-		t.warnOnce("attribute "+l.What, fmt.Sprintf("file %q is replaced and loses its %s, as others may: %v", t.Join(replaced), l.What, datadir.Reason(l.Err)))
+		t.warnOnce("attribute "+l.What, fmt.Sprintf("file %q is replaced and loses its %s, as others may: %v", t.Join(replaced), l.What, datadir.Reason(l.Err)),
+			"path", t.Join(replaced), "attribute", l.What, "error", datadir.Reason(l.Err))
 	}
 	return err
 }
 
 // warnOnce says something of a kind when it happens first.
-func (t *Target) warnOnce(kind, text string) {
+func (t *Target) warnOnce(kind, text string, args ...any) {
 	if _, said := t.warned.LoadOrStore(kind, true); !said {
-		t.log.Warn(text)
+		t.log.Warn(text, args...)
 	}
 }

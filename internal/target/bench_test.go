@@ -18,7 +18,7 @@ import (
 // load is what a benchmark rewinds: some files, of which some blocks change.
 type load struct {
 	name          string
-	action        filemap.Action
+	action        filemap.Step
 	files, blocks int
 	changed       func(block int) bool
 }

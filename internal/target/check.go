@@ -13,6 +13,7 @@ import (
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/regular"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -184,7 +185,7 @@ func (c *checker) place(do Do, p, link string) {
 
 // taken says that something else lies where the rewind makes something.
 func (c *checker) taken(p string, info fs.FileInfo, what string) {
-	c.note(fmt.Errorf("%q is a %s, and a %s belongs there: remove it", c.t.Join(p), datadir.TypeName(info.Mode()), what))
+	c.note(fmt.Errorf("%q is a %s, and a %s belongs there: remove it", c.t.Join(p), regular.TypeName(info.Mode()), what))
 }
 
 // file checks that an existing file can be written. One that is gone meanwhile
@@ -263,6 +264,11 @@ func (c *checker) tablespace(e *filemap.Entry, v *pgdata.Version) error {
 		to = filepath.Join(c.t.Join(pgdata.TablespaceRoot), to)
 	}
 	err := checkFree(to, v)
+	if e.MakesDir && errors.Is(err, fs.ErrNotExist) {
+		if err = checkMakeable(to); err == nil {
+			return nil
+		}
+	}
 	if at, rerr := filepath.EvalSymlinks(to); err == nil && rerr == nil {
 		if other, taken := c.spaces[at]; taken {
 			err = fmt.Errorf("the new tablespace %q would lie there, too: map one of them to another directory", other)

@@ -9,6 +9,7 @@ import (
 	"path"
 
 	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -156,9 +157,9 @@ func (t *Target) poison(control []byte, mode SyncMode) (done bool, err error) {
 		return false, err
 	}
 	if _, serr := t.disk.Lstat(path.Dir(pgdata.ControlFilePath)); errors.Is(serr, fs.ErrNotExist) {
-		done, err = t.placeWithDir(pgdata.ControlFilePath, data.Poisoned(), !mode.Off)
+		done, err = t.placeWithDir(pgdata.ControlFilePath, poison.Of(data), !mode.Off)
 	} else {
-		done, err = t.replace(pgdata.ControlFilePath, data.Poisoned(), !mode.Off)
+		done, err = t.replace(pgdata.ControlFilePath, poison.Of(data), !mode.Off)
 	}
 	if done = done || t.Poisoned(); done { // whatever the system says
 		t.standIn, t.found = nil, nil // from now on there is one, and nothing else is believed

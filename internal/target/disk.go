@@ -1,6 +1,7 @@
 package target
 
 import (
+	"cmp"
 	"io"
 	"io/fs"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/regular"
 )
 
 // Disk is every operation on the files of a target. Paths are relative to the
@@ -47,6 +49,12 @@ type Disk interface {
 	Flush(f File)
 	// Reserve allocates room on the disk for an open, empty file.
 	Reserve(f File, size int64) error
+	// MakeOutside makes a directory, RemoveOutside removes one if it is empty, and
+	// SyncOutside fsyncs it: by its whole path, as they are for those of new tablespaces,
+	// which no path of the target leads to.
+	MakeOutside(dir string, mode fs.FileMode) error
+	RemoveOutside(dir string) error
+	SyncOutside(dir string) error
 	// Free is how many bytes can be written on the file system of a directory,
 	// and which file system that is. ok is false where that cannot be found out.
 	Free(p string) (bytes int64, device uint64, ok bool)
@@ -204,7 +212,7 @@ func (d osDisk) SyncFS(p string) error {
 	if err != nil {
 		return err
 	}
-	f, err := root.OpenFile(rest, os.O_RDONLY|datadir.NoWaiting, 0)
+	f, err := root.OpenFile(rest, os.O_RDONLY|regular.NoWaiting, 0)
 	if err != nil {
 		return err
 	}
@@ -221,6 +229,30 @@ func (d osDisk) Allocate(f File, size int64) { allocate(f, size) }
 func (d osDisk) Flush(f File) { flush(f) }
 
 func (d osDisk) Reserve(f File, size int64) error { return reserve(f, size) }
+
+func (osDisk) MakeOutside(dir string, mode fs.FileMode) error {
+	err := os.Mkdir(dir, mode)
+	if err == nil {
+		_ = os.Chmod(dir, mode) // gives back what the umask took away, where that can be done
+	}
+	return err
+}
+
+func (osDisk) RemoveOutside(dir string) error {
+	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
+		return cmp.Or(err, fs.ErrNotExist)
+	}
+	return os.Remove(dir)
+}
+
+func (osDisk) SyncOutside(dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return syncPath(root, ".")
+}
 
 func (d osDisk) Free(p string) (int64, uint64, bool) {
 	root, rest, err := d.dir.ResolveDir(p)

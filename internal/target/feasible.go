@@ -10,6 +10,7 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -70,7 +71,7 @@ func (j *Journal) checkNewControl(old *controlfile.Data) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("the new control file: %w", err)
-	case data.IsPoisoned() || data.SystemIdentifier != old.SystemIdentifier:
+	case poison.Is(data) || data.SystemIdentifier != old.SystemIdentifier:
 		return errors.New("the new control file is not one of this cluster")
 	}
 	return nil

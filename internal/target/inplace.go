@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -59,7 +60,7 @@ func (c *InPlace) Begin(ctx context.Context, control []byte) (begun bool, err er
 	if err != nil {
 		return false, err
 	}
-	again := bytes.Equal(now, data.Poisoned())
+	again := bytes.Equal(now, poison.Of(data))
 	if !again {
 		if err := c.t.checkUnchanged(control); err != nil {
 			return false, err
@@ -68,7 +69,10 @@ func (c *InPlace) Begin(ctx context.Context, control []byte) (begun bool, err er
 			return false, err
 		}
 	}
-	if err := c.t.makeOwn(stagingDir); err != nil {
+	if err := c.areas.makeSpaces(); err != nil {
+		if !again {
+			_ = c.t.dropStaging()
+		}
 		return false, err
 	}
 	j := &Journal{

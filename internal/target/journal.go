@@ -17,6 +17,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -217,7 +218,7 @@ func (t *Target) Journal() (*Journal, error) {
 		return nil, err
 	}
 	done := false
-	if !data.IsPoisoned() {
+	if !poison.Is(data) {
 		if done, err = t.rewound(data); err != nil || !done {
 			return nil, err
 		}
@@ -246,7 +247,7 @@ func (t *Target) Journal() (*Journal, error) {
 		return j, nil
 	}
 	original, err := controlfile.Parse(j.Control)
-	if err != nil || !bytes.Equal(original.Poisoned(), raw) {
+	if err != nil || !bytes.Equal(poison.Of(original), raw) {
 		return nil, t.lost(journalPath, errors.New("it belongs to another state of the control file"))
 	}
 	return j, nil

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -98,7 +99,7 @@ func TestJournalsThatNoGorewindWroteAreRefused(t *testing.T) {
 		"a last file in a staging area":          func(j *Journal) { j.Files[0].Path = stagingDir + "/journal" },
 		"no control file to begin with":          func(j *Journal) { j.Control = nil },
 		"no new control file":                    func(j *Journal) { j.NewControl = j.NewControl[:100] },
-		"a new control file that starts nothing": func(j *Journal) { j.NewControl = parsed(t, j.NewControl).Poisoned() },
+		"a new control file that starts nothing": func(j *Journal) { j.NewControl = poison.Of(parsed(t, j.NewControl)) },
 		"a new control file of another cluster": func(j *Journal) {
 			other, err := os.ReadFile("../../controlfile/testdata/16.pg_control")
 			require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -139,9 +140,23 @@ func (a *applier) writePieces(ctx context.Context) error {
 	})
 }
 
+// What is staged in one stretch is read at once where its pieces are small: to have the
+// kernel copy a block costs more than to read and to write it.
+const (
+	gatherBelow = 64 << 10
+	maxGather   = 1 << 20
+)
+
 // copyPieces copies pieces, neighbours together, and gives how many bytes they were.
 func (a *applier) copyPieces(dst, src File, pieces []piece) (bytes int64, err error) {
 	for i := 0; i < len(pieces); {
+		if n, length := gather(pieces[i:]); n > 1 {
+			if err := copyGathered(dst, src, pieces[i:i+n], length); err != nil {
+				return bytes, err
+			}
+			bytes, i = bytes+length, i+n
+			continue
+		}
 		offset, at, length := pieces[i].offset, pieces[i].at, int64(0)
 		for ; i < len(pieces) && pieces[i].offset == offset+length && pieces[i].at == at+length; i++ {
 			length += int64(pieces[i].length)
@@ -157,6 +172,42 @@ func (a *applier) copyPieces(dst, src File, pieces []piece) (bytes int64, err er
 	}
 	return bytes, nil
 }
+
+// gather counts the small pieces at the beginning that are staged behind each other.
+func gather(pieces []piece) (n int, length int64) {
+	for _, p := range pieces {
+		if p.length >= gatherBelow || p.at != pieces[0].at+length || length+int64(p.length) > maxGather {
+			break
+		}
+		n, length = n+1, length+int64(p.length)
+	}
+	return n, length
+}
+
+// copyGathered copies pieces that are staged in one stretch.
+func copyGathered(dst, src File, pieces []piece, length int64) error {
+	buf := gathered.Get().(*[maxGather]byte)
+	defer gathered.Put(buf)
+	b := buf[:length]
+	if n, err := src.ReadAt(b, pieces[0].at); n < len(b) && (err == nil || errors.Is(err, io.EOF)) {
+		return errDamaged
+	} else if n < len(b) {
+		return err
+	}
+	for i := 0; i < len(pieces); {
+		offset, run := pieces[i].offset, int64(0)
+		for ; i < len(pieces) && pieces[i].offset == offset+run; i++ {
+			run += int64(pieces[i].length)
+		}
+		if _, err := dst.WriteAt(b[:run], offset); err != nil {
+			return err
+		}
+		b = b[run:]
+	}
+	return nil
+}
+
+var gathered = sync.Pool{New: func() any { return new([maxGather]byte) }}
 
 // checkStaged makes sure that what an earlier process staged is as it was
 // written, before anything more is done with it, and that what is gone was put in

@@ -16,14 +16,16 @@ import (
 // Refusal is an error about what the system did not let gorewind do in a target:
 // for want of permission or of room. It tells it from one of a source or of
 // another directory, which may lie on the same machine.
-type Refusal struct{ error }
+type Refusal struct{ Err error }
+
+func (r *Refusal) Error() string { return r.Err.Error() }
 
 // Unwrap gives what it is about.
-func (r *Refusal) Unwrap() error { return r.error }
+func (r *Refusal) Unwrap() error { return r.Err }
 
 // NoRoom reports whether the file system is full, or a quota is used up.
 func (r *Refusal) NoRoom() bool {
-	return errors.Is(r.error, syscall.ENOSPC) || errors.Is(r.error, syscall.EDQUOT)
+	return errors.Is(r.Err, syscall.ENOSPC) || errors.Is(r.Err, syscall.EDQUOT)
 }
 
 // refusal makes a *Refusal of an error that is one.

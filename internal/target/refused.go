@@ -25,14 +25,32 @@ func isRefused(err error) bool {
 // fsynced at all; the server does without there, too (fsync_fname_ext, file_utils.c).
 func (t *Target) sync(p string) error {
 	err := t.disk.Sync(p)
-	if err == nil || !isRefused(err) && !errors.Is(err, syscall.EBADF) && !errors.Is(err, syscall.EISDIR) {
+	if !noSyncOfDirs(err) {
 		return err
 	}
 	if info, serr := t.disk.Lstat(p); serr != nil || !info.IsDir() && !t.LinkPoint(p) {
 		return err
 	}
-	t.warnOnce("sync", fmt.Sprintf("directory %q cannot be fsynced, so that after a power cut files may be missing in it and in others: %v", t.Join(p), datadir.Reason(err)))
+	t.warnNotSynced(t.Join(p), err)
 	return nil
+}
+
+// syncOutside is sync for a directory outside of the target, by its whole path.
+func (t *Target) syncOutside(dir string) error {
+	err := t.disk.SyncOutside(dir)
+	if noSyncOfDirs(err) {
+		t.warnNotSynced(dir, err)
+		return nil
+	}
+	return err
+}
+
+func noSyncOfDirs(err error) bool {
+	return err != nil && (isRefused(err) || errors.Is(err, syscall.EBADF) || errors.Is(err, syscall.EISDIR))
+}
+
+func (t *Target) warnNotSynced(dir string, err error) {
+	t.warnOnce("sync", fmt.Sprintf("directory %q cannot be fsynced, so that after a power cut files may be missing in it and in others: %v", dir, datadir.Reason(err)))
 }
 
 // chmod changes permissions, where the file system has any.

@@ -3,6 +3,7 @@ package target
 import (
 	"fmt"
 	"path"
+	"path/filepath"
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/pgdata"
@@ -154,11 +155,17 @@ func (t *Target) spaceOf(areas []Area, rooms []room) ([]Space, error) {
 	byDevice := map[uint64]int{} // places in the list
 	for i, r := range rooms {
 		a := areas[i]
-		if err := t.adopt(a); err != nil {
-			return nil, err
-		}
 		dir := path.Dir(string(a.Dir))
-		bytes, device, ok := t.disk.Free(dir)
+		var bytes int64
+		var device uint64
+		var ok bool
+		if a.Top != "" { // it will lie on the file system of what there is on the way to it
+			bytes, device, ok = free(filepath.Dir(string(a.Top)))
+		} else if err := t.adopt(a); err != nil {
+			return nil, err
+		} else {
+			bytes, device, ok = t.disk.Free(dir)
+		}
 		if !ok {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/poison"
 )
 
 // Status is what state a directory is in, found out without changing it.
@@ -53,7 +54,7 @@ func Inspect(name string) (*Status, error) {
 			return nil, err
 		}
 	}
-	if !s.Control.IsPoisoned() {
+	if !poison.Is(s.Control) {
 		s.Rewound, err = t.rewound(s.Control)
 	}
 	return s, err

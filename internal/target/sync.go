@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/regular"
 )
 
 // syncWorkers is how many fsyncs are under way at once: the disk merges them.
@@ -67,7 +68,7 @@ func (t *Target) syncFileSystems(dirs []string) error {
 
 // syncPath fsyncs a file or directory.
 func syncPath(root *os.Root, p string) error {
-	f, err := root.OpenFile(p, os.O_RDONLY|datadir.NoWaiting, 0)
+	f, err := root.OpenFile(p, os.O_RDONLY|regular.NoWaiting, 0)
 	if err != nil {
 		return err
 	}
@@ -77,7 +78,7 @@ func syncPath(root *os.Root, p string) error {
 		if err != nil || info.IsDir() {
 			return err // there is no fsync for directories there
 		}
-		w, err := root.OpenFile(p, os.O_WRONLY|datadir.NoWaiting, 0)
+		w, err := root.OpenFile(p, os.O_WRONLY|regular.NoWaiting, 0)
 		if err != nil {
 			return err
 		}

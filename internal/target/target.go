@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -86,7 +87,7 @@ func newTarget(d *datadir.Dir) *Target {
 func (t *Target) LogTo(log *slog.Logger) {
 	t.log = log
 	if t.unlocked != nil {
-		t.warnOnce("lock", fmt.Sprintf("the target %q cannot be locked, so see to it yourself that no other gorewind works on it: %v", t.Name(), t.unlocked))
+		t.warnOnce("lock", fmt.Sprintf("the target %q cannot be locked, so see to it yourself that no other gorewind works on it: %v", t.Name(), t.unlocked), "target", t.Name(), "error", t.unlocked)
 	}
 }
 
@@ -138,7 +139,7 @@ func (t *Target) readControl() ([]byte, *controlfile.Data, error) {
 // Poisoned reports whether the control file is the one that no server accepts.
 func (t *Target) Poisoned() bool {
 	_, data, err := t.readControl()
-	return err == nil && data.IsPoisoned()
+	return err == nil && poison.Is(data)
 }
 
 var errUnfinished = errors.New("an earlier rewind of the target was committed and did not end: finish that first")

@@ -156,7 +156,7 @@ func TestAFileOfWhichMostChangesIsRebuilt(t *testing.T) {
 	side := func(c string, n int) string { return strings.Repeat(c, n*page) }
 	for _, c := range []struct {
 		name           string
-		action         filemap.Action
+		action         filemap.Step
 		source, target int // pages
 		changed        func(int) bool
 	}{

@@ -68,7 +68,7 @@ func (p *pass) record(rec *walreader.Record) error {
 		for i := range rec.Blocks { // whatever it put there
 			p.f.versions.forget(blockID{rec.Blocks[i].Locator, rec.Blocks[i].Block})
 		}
-		p.f.log.Debug(fmt.Sprintf("record at %s: %v", p.f.o.Format.Version.FormatLSN(rec.LSN), err))
+		p.f.log.Debug(fmt.Sprintf("record at %s: %v", p.f.o.Format.Version.FormatLSN(rec.LSN), err), "lsn", p.f.o.Format.Version.FormatLSN(rec.LSN), "error", err)
 		return nil
 	}
 	for i := range changes {

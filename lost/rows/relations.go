@@ -97,7 +97,7 @@ func (r *relations) openFork(ctx context.Context, c *catalog.Cluster) error {
 			if !errors.Is(err, heap.ErrCorrupt) && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
-			r.f.log.DebugContext(ctx, fmt.Sprintf("the catalogs of database %q as of the divergence cannot be read: %v", was.Name, err))
+			r.f.log.DebugContext(ctx, fmt.Sprintf("the catalogs of database %q as of the divergence cannot be read: %v", was.Name, err), "database", was.Name, "error", err)
 			db.fork = nil
 		}
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/lost/rows"
@@ -358,33 +357,19 @@ func find(t *testing.T, c *pgtest.Cluster, fork pgdata.LSN, change func(*rows.Op
 
 func options(t *testing.T, c *pgtest.Cluster, dir *datadir.Dir, fork pgdata.LSN) rows.Options {
 	t.Helper()
-	raw, err := dir.ReadFile(pgdata.ControlFilePath)
+	wal, err := walreader.OpenDir(c.Dir)
 	require.NoError(t, err)
-	control, err := controlfile.Parse(raw)
-	require.NoError(t, err)
-	format := walreader.Format{Version: control.Version, Geometry: control.Geometry, SystemIdentifier: control.SystemIdentifier}
-	wal := segments{c, control.Geometry}
-	r := walreader.NewReader(wal, format)
+	r := wal.Reader()
 	defer func() { _ = r.Close() }()
-	end, err := walreader.EndOfWAL(t.Context(), wal, format, control.CheckPoint)
+	end, err := wal.End(t.Context())
 	require.NoError(t, err)
 	var recovery pgdata.LSN
-	if !control.ShutDownCleanly() {
-		recovery = control.CheckPointCopy.Redo
+	if !wal.Control.ShutDownCleanly() {
+		recovery = wal.Control.CheckPointCopy.Redo
 	}
 	fork, err = r.FindNextRecord(t.Context(), fork)
 	require.NoError(t, err)
-	return rows.Options{WAL: wal, Format: format, Fork: fork, End: end.LSN, Recovery: recovery, Files: dir, Dollars: true}
-}
-
-// segments are those of a cluster that has one timeline.
-type segments struct {
-	c   *pgtest.Cluster
-	geo pgdata.Geometry
-}
-
-func (s segments) OpenSegment(_ context.Context, no pgdata.SegNo) (walreader.Segment, error) {
-	return os.Open(filepath.Join(s.c.Dir, s.c.In.Version.WALPath(s.geo.WALFileName(1, no))))
+	return rows.Options{WAL: wal, Format: wal.Format, Fork: fork, End: end.LSN, Recovery: recovery, Files: dir, Dollars: true}
 }
 
 // missing tells that a value of a row is not there any more.

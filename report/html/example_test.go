@@ -10,7 +10,7 @@ import (
 )
 
 func ExampleWrite() {
-	d := &report.Document{Kind: report.Failed, Error: &report.Error{Message: "the source did not answer", TargetUntouched: true, Retryable: true}}
+	d := &report.Document{Kind: report.Failed, Error: &report.Error{Message: "the source did not answer", Action: report.StepRetryWithSource, TargetUntouched: true, Retryable: true}}
 	var page bytes.Buffer
 	if err := html.Write(&page, d); err != nil {
 		panic(err)

@@ -30,24 +30,24 @@ func (v *view) ShownFiles() []report.File {
 	return nil
 }
 
-// FileGroup is what happens to some of the files of a directory.
-type FileGroup struct {
+// fileGroup is what happens to some of the files of a directory.
+type fileGroup struct {
 	Directory  string
-	Action     report.Action
+	Action     report.FileAction
 	Files      int
 	FetchBytes int64
 }
 
 // FileGroups add the files up where they are too many to be listed, the most bytes
 // first.
-func (v *view) FileGroups() Cut[FileGroup] {
+func (v *view) FileGroups() cutOff[fileGroup] {
 	if len(v.touched) <= maxFiles {
-		return Cut[FileGroup]{}
+		return cutOff[fileGroup]{}
 	}
-	index := map[FileGroup]int{}
-	var groups []FileGroup
+	index := map[fileGroup]int{}
+	var groups []fileGroup
 	for _, f := range v.touched {
-		key := FileGroup{Directory: path.Dir(f.Path), Action: f.Action}
+		key := fileGroup{Directory: path.Dir(f.Path), Action: f.Action}
 		at, known := index[key]
 		if !known {
 			at = len(groups)
@@ -57,7 +57,7 @@ func (v *view) FileGroups() Cut[FileGroup] {
 		groups[at].Files++
 		groups[at].FetchBytes += f.FetchBytes
 	}
-	slices.SortStableFunc(groups, func(a, b FileGroup) int {
+	slices.SortStableFunc(groups, func(a, b fileGroup) int {
 		return cmp.Or(cmp.Compare(b.FetchBytes, a.FetchBytes), cmp.Compare(b.Files, a.Files))
 	})
 	return cut(groups, maxGroups)

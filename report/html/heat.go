@@ -16,20 +16,20 @@ const heatCells = 64
 // usualBlockSize is that of nearly all clusters.
 const usualBlockSize = 8192
 
-// HeatRow is a segment of a relation in the heat map.
-type HeatRow struct {
+// heatRow is a segment of a relation in the heat map.
+type heatRow struct {
 	Name  string // of the relation, and of its file
 	Path  string
 	Bytes int64
 	Says  string // what the cells show, for who does not see them
-	Cells []HeatCell
+	Cells []heatCell
 }
 
-// HeatCell is a part of a file, by how much of it is written: 1 to 4 quarters.
-type HeatCell struct{ X, Level int }
+// heatCell is a part of a file, by how much of it is written: 1 to 4 quarters.
+type heatCell struct{ X, Level int }
 
 // Heat maps where in the segments of which most is copied the rewind writes.
-func (v *view) Heat() []HeatRow {
+func (v *view) Heat() []heatRow {
 	var files []report.File
 	for _, f := range v.Files {
 		if f.Kind == report.KindMain && f.FetchBytes > 0 {
@@ -43,9 +43,9 @@ func (v *view) Heat() []HeatRow {
 			names[at(r.Relation)] = r.String()
 		}
 	}
-	var rows []HeatRow
+	var rows []heatRow
 	for _, f := range files[:min(len(files), maxHeatRows)] {
-		row := heatRow(f, v.blockSize())
+		row := rowOf(f, v.blockSize())
 		if r, ok := report.RelationOf(f.Path); ok && names[at(r)] != "" {
 			row.Name = names[at(r)]
 			if _, segment, ok := strings.Cut(path.Base(f.Path), "."); ok {
@@ -69,7 +69,7 @@ func (v *view) blockSize() int64 {
 	return usualBlockSize
 }
 
-func heatRow(f report.File, blockSize int64) HeatRow {
+func rowOf(f report.File, blockSize int64) heatRow {
 	blocks := max(1, f.SourceSize/blockSize)
 	var written [heatCells]float64 // of each cell, in blocks
 	var sum int64
@@ -94,11 +94,11 @@ func heatRow(f report.File, blockSize int64) HeatRow {
 	for first, last := range report.BlockRuns(f.Blocks) {
 		note(first, last)
 	}
-	row := HeatRow{Path: f.Path, Bytes: f.FetchBytes, Says: fmt.Sprintf("%s: %s of %s written", f.Path, grouped(sum), report.Count(blocks, "block"))}
+	row := heatRow{Path: f.Path, Bytes: f.FetchBytes, Says: fmt.Sprintf("%s: %s of %s written", f.Path, grouped(sum), report.Count(blocks, "block"))}
 	for c, n := range written {
 		if n > 0 {
 			share := n * heatCells / float64(blocks)
-			row.Cells = append(row.Cells, HeatCell{X: c, Level: 1 + max(0, min(3, int(share*4)))})
+			row.Cells = append(row.Cells, heatCell{X: c, Level: 1 + max(0, min(3, int(share*4)))})
 		}
 	}
 	return row

@@ -84,28 +84,28 @@ func (v *view) Title() string {
 // Bad reports whether the verdict is one to be alarmed at.
 func (v *view) Bad() bool { return v.Error != nil || v.Kind == report.Failed }
 
-// Cut is a list of which only the beginning is shown.
-type Cut[T any] struct {
+// cutOff is a list of which only the beginning is shown.
+type cutOff[T any] struct {
 	List []T
 	More int
 }
 
-func cut[T any](list []T, most int) Cut[T] {
-	return Cut[T]{list[:min(len(list), most)], max(0, len(list)-most)}
+func cut[T any](list []T, most int) cutOff[T] {
+	return cutOff[T]{list[:min(len(list), most)], max(0, len(list)-most)}
 }
 
 // LostRelations are those of which blocks are lost.
-func (v *view) LostRelations() Cut[report.Relation] { return cut(v.Lost.Relations, maxRelations) }
+func (v *view) LostRelations() cutOff[report.Relation] { return cut(v.Lost.Relations, maxRelations) }
 
 // Names is the beginning of a list of names, which lacks some.
-func (v *view) Names(names []string, more int) Cut[string] {
+func (v *view) Names(names []string, more int) cutOff[string] {
 	c := cut(names, maxNames)
 	c.More += more
 	return c
 }
 
 // CommitsByDatabase are the databases in which transactions are lost.
-func (v *view) CommitsByDatabase() Cut[report.DatabaseCommits] {
+func (v *view) CommitsByDatabase() cutOff[report.DatabaseCommits] {
 	return cut(v.Lost.CommittedByDatabase, maxNames)
 }
 
@@ -113,7 +113,7 @@ func (v *view) CommitsByDatabase() Cut[report.DatabaseCommits] {
 func (v *view) Share(blocks int64) float64 { return part(float64(blocks), float64(v.mostLost)) }
 
 // CopiedRelations are those that the most is copied of.
-func (v *view) CopiedRelations() Cut[report.RelationTotal] { return cut(v.copied, maxRelations) }
+func (v *view) CopiedRelations() cutOff[report.RelationTotal] { return cut(v.copied, maxRelations) }
 
 // CopiedShare is how much of the most is copied of a relation, in percent.
 func (v *view) CopiedShare(bytes int64) float64 {
@@ -128,10 +128,10 @@ func part(n, all float64) float64 {
 	return min(100, max(0, 100*n/all))
 }
 
-// Sums is a table of totals.
-type Sums struct {
+// sums is a table of totals.
+type sums struct {
 	By string
-	Cut[report.Total]
+	cutOff[report.Total]
 }
 
 // inWords replaces codes by what people call it.
@@ -144,9 +144,9 @@ func inWords(list []report.Total, words func(string) string) []report.Total {
 }
 
 // Sums are all tables of totals.
-func (v *view) Sums() (list []Sums) {
+func (v *view) Sums() (list []sums) {
 	t := v.Totals
-	for _, s := range []Sums{
+	for _, s := range []sums{
 		{"database", cut(t.ByDatabase, maxRelations)},
 		{"tablespace", cut(t.ByTablespace, maxRelations)},
 		{"kind", cut(inWords(t.ByKind, report.KindWords), maxRelations)},
@@ -170,14 +170,14 @@ func (v *view) Missing() (names []string) {
 }
 
 // NeededSegments are the WAL segments that recovery reads.
-func (v *view) NeededSegments() Cut[report.Segment] {
+func (v *view) NeededSegments() cutOff[report.Segment] {
 	return cut(v.Startability.Segments, maxSegments)
 }
 
 // Where adds up where the needed WAL is.
 func (v *view) Where() []report.Segment {
 	var list []report.Segment
-	for _, place := range []report.Where{report.OnTarget, report.OnSource, report.InArchive, report.Missing} {
+	for _, place := range []report.Origin{report.OnTarget, report.OnSource, report.InArchive, report.Missing} {
 		n := 0
 		for _, s := range v.Startability.Segments {
 			if s.Where == place {

@@ -143,7 +143,8 @@ var nonsense = []string{
 func TestVerdicts(t *testing.T) {
 	side := &report.Side{Name: "a"}
 	for want, d := range map[string]*report.Document{
-		"take a base backup":     {Kind: report.Failed, Error: &report.Error{BaseBackupNeeded: true, TargetUntouched: true}},
+		"take a base backup":     {Kind: report.Failed, Error: &report.Error{Action: report.StepBaseBackup, TargetUntouched: true}},
+		"resync it, or take":     {Kind: report.Failed, Error: &report.Error{Action: report.StepResync, TargetUntouched: true}},
 		"was not changed":        {Kind: report.Failed, Error: &report.Error{TargetUntouched: true}},
 		"but for its crash":      {Kind: report.Failed, Error: &report.Error{TargetUntouched: true, CrashRecovered: true}},
 		"run it again":           {Kind: report.Failed, Error: &report.Error{}},

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/proxy"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
 )
@@ -24,7 +26,7 @@ func (discard) Vanished(string) error               { return nil }
 // benchmarkServer is a server of a major with a large file.
 func benchmarkServer(b *testing.B, size int) *pgtest.Cluster {
 	b.Helper()
-	in, err := pgtest.Major(b.Context(), "15")
+	in, err := servers.Major(b.Context(), "15")
 	if err != nil {
 		b.Skipf("PostgreSQL 15 is not to be had: %v", err)
 	}
@@ -41,7 +43,7 @@ func BenchmarkFetch(b *testing.B) {
 	for at := int64(0); at < size; at += 3 * 8192 {
 		scattered = append(scattered, source.Range{Path: "big", Offset: at, Length: 8192})
 	}
-	distant := c.Proxy(b)
+	distant := proxy.Before(b, c)
 	distant.Delay(5 * time.Millisecond)
 	for _, bb := range []struct {
 		name, conninfo string

@@ -10,12 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
 )
 
 // TestWhatAnOperationLeavesBehindIsNoLoss: a listing can be cancelled when all has come and
-// only nobody takes it any more. Then the gate is shut, and pgx does not know it.
+// only nobody takes it any more. Then the filter is shut, and pgx does not know it.
 func TestWhatAnOperationLeavesBehindIsNoLoss(t *testing.T) {
-	in, err := pgtest.Major(t.Context(), "18")
+	in, err := servers.Major(t.Context(), "18")
 	if err != nil {
 		t.Skipf("PostgreSQL 18 is not to be had: %v", err)
 	}
@@ -27,7 +28,7 @@ func TestWhatAnOperationLeavesBehindIsNoLoss(t *testing.T) {
 	defer s.Close()
 	require.NoError(t, s.do(t.Context(), func(ctx context.Context, conn *conn) error {
 		err := conn.exec(ctx, "SELECT 1")
-		conn.gate.shut(context.Canceled)
+		conn.filter.shut(context.Canceled)
 		return err
 	}))
 	_, err = s.State(t.Context())

@@ -4,27 +4,27 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/gorewind/gorewind/internal/plain"
 )
 
 // conn is a connection on which every question says how much may come in answer to
-// it: its gate lets nothing else pass. All that is asked of a server is asked here,
+// it: its filter lets nothing else pass. All that is asked of a server is asked here,
 // but for what fetch has under way.
 type conn struct {
-	pg   *pgx.Conn
-	gate *gate
+	pg     *pgx.Conn
+	filter *filter
+	socket *watchedConn // below TLS
 }
 
 // isClosed reports whether nothing more can be asked: by an operation that was cancelled,
 // or that did not wait for the rest of its answer.
-func (c *conn) isClosed() bool { return c.pg.IsClosed() || c.gate.err != nil }
+func (c *conn) isClosed() bool { return c.pg.IsClosed() || c.filter.err != nil }
 
-// query asks for rows. Who does not take all of them says why to the gate, so that
+// query asks for rows. Who does not take all of them says why to the filter, so that
 // the others are not waited for.
 func (c *conn) query(ctx context.Context, most answer, sql string, args ...any) (pgx.Rows, error) {
-	c.gate.askOnly(most)
+	c.filter.askOnly(most)
 	return c.pg.Query(ctx, sql, args...)
 }
 
@@ -44,7 +44,7 @@ func (c *conn) each(ctx context.Context, most answer, into []any, take func() er
 			err = take()
 		}
 		if err != nil {
-			c.gate.shut(err)
+			c.filter.shut(err)
 			return err
 		}
 	}
@@ -53,13 +53,14 @@ func (c *conn) each(ctx context.Context, most answer, into []any, take func() er
 
 // row asks for one row.
 func (c *conn) row(ctx context.Context, most answer, into []any, sql string, args ...any) error {
-	c.gate.askOnly(most)
+	c.filter.askOnly(most)
 	return c.pg.QueryRow(ctx, sql, args...).Scan(into...)
 }
 
 // exec runs a statement in the simple protocol, of which no rows are of interest.
 func (c *conn) exec(ctx context.Context, sql string) error {
-	_, err := simple(ctx, c.pg.PgConn(), c.gate, oneRow, sql)
+	c.filter.askOnly(oneRow)
+	_, err := c.pg.PgConn().Exec(ctx, sql).ReadAll()
 	return err
 }
 
@@ -75,12 +76,6 @@ func (b *batch) ask(most answer, sql string, args ...any) {
 }
 
 func (c *conn) send(ctx context.Context, b *batch) pgx.BatchResults {
-	c.gate.askOnly(b.due...)
+	c.filter.askOnly(b.due...)
 	return c.pg.SendBatch(ctx, &b.Batch)
-}
-
-// simple asks in the simple protocol, before pgx knows the connection.
-func simple(ctx context.Context, pg *pgconn.PgConn, g *gate, most answer, sql string) ([]*pgconn.Result, error) {
-	g.askOnly(most)
-	return pg.Exec(ctx, sql).ReadAll()
 }

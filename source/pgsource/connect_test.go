@@ -2,6 +2,7 @@ package pgsource_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
@@ -21,6 +23,11 @@ const password = "TopSecret"
 // does not hold the password.
 func mustNotConnect(t *testing.T, conninfo string) string {
 	t.Helper()
+	return errorOfConnecting(t, conninfo).Error()
+}
+
+func errorOfConnecting(t *testing.T, conninfo string) error {
+	t.Helper()
 	s, err := pgsource.Open(t.Context(), conninfo, pgsource.Options{})
 	require.Error(t, err)
 	require.Nil(t, s)
@@ -28,15 +35,18 @@ func mustNotConnect(t *testing.T, conninfo string) string {
 	for _, verb := range []string{"%v", "%+v", "%q"} {
 		assert.NotContains(t, fmt.Sprintf(verb, err), "Secret")
 	}
-	return err.Error()
+	return err
 }
 
 func TestConnecting(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
 		c := in.InitCluster(t, pgtest.Options{TCP: true})
-		require.NoError(t, os.WriteFile(filepath.Join(c.Dir, "pg_hba.conf"), []byte("local all postgres trust\nhost postgres all 127.0.0.1/32 md5\n"), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(c.Dir, "pg_hba.conf"), []byte("local all all trust\nhost postgres all 127.0.0.1/32 md5\n"), 0o600))
 		c.Start(t)
 		c.Exec(t, "CREATE ROLE guarded LOGIN SUPERUSER PASSWORD '"+password+"'")
+		c.Exec(t, "CREATE ROLE limited LOGIN CONNECTION LIMIT 0", "CREATE ROLE outsider LOGIN")
+		c.Exec(t, "CREATE DATABASE closed")
+		c.Exec(t, "REVOKE CONNECT ON DATABASE closed FROM public")
 		address := fmt.Sprintf("127.0.0.1:%d", c.Port())
 
 		s := open(t, c.TCPConnString("guarded", "postgres")+" password="+password)
@@ -47,23 +57,40 @@ func TestConnecting(t *testing.T) {
 
 		for _, bad := range []struct {
 			name, conninfo string
+			reason         error
 			want           []string
 		}{
-			{"a wrong password", c.TCPConnString("guarded", "postgres") + " password=Secret2", []string{address, "password authentication failed", "check the user and the password"}},
-			{"a wrong password in a URI", "postgres://guarded:Secret2@" + address + "/postgres", []string{address, "password authentication failed", "check the user and the password"}},
-			{"no entry in pg_hba.conf", c.TCPConnString("guarded", "elsewhere") + " password=" + password, []string{address, "pg_hba.conf", "check the user and what"}},
-			{"a server without TLS", c.TCPConnString("guarded", "postgres") + " sslmode=require", []string{address, "server does not support SSL, but SSL was required: set ssl = on"}},
-			{"a database that does not exist", c.ConnString("nowhere"), []string{c.SocketDir(), `database "nowhere" does not exist`, "any database of the server will do"}},
+			{"a wrong password", c.TCPConnString("guarded", "postgres") + " password=Secret2", source.ErrWrongPassword, []string{address, "password authentication failed", "check the user and the password"}},
+			{"a wrong password in a URI", "postgres://guarded:Secret2@" + address + "/postgres", source.ErrWrongPassword, []string{address, "password authentication failed", "check the user and the password"}},
+			{"no entry in pg_hba.conf", c.TCPConnString("guarded", "elsewhere") + " password=" + password, source.ErrNotAllowed, []string{address, "pg_hba.conf", "check the user and what"}},
+			{"a server without TLS", c.TCPConnString("guarded", "postgres") + " sslmode=require", source.ErrNoTLS, []string{address, "server does not support SSL, but SSL was required: set ssl = on"}},
+			{"no password", c.TCPConnString("guarded", "postgres"), source.ErrNoPassword, []string{address, "no password supplied: give a password"}},
+			{"a role that does not exist", c.ConnString("postgres") + " user=nobody", source.ErrNoRole, []string{c.SocketDir(), `role "nobody" does not exist`}},
+			{"a role that may not log in", c.ConnString("postgres") + " user=pg_signal_backend", source.ErrNoRole, []string{c.SocketDir(), "is not permitted to log in"}},
+			{"a role that may not connect to the database", c.ConnString("closed") + " user=outsider", source.ErrNotAllowed, []string{"permission denied for database"}},
+			{"a role that is connected as often as it may be", c.ConnString("postgres") + " user=limited", source.ErrTooManyConnections, []string{"too many connections for role"}},
+			{"a name that does not resolve", "host=nowhere.invalid user=guarded", source.ErrUnknownHost, []string{"nowhere.invalid", "no such host"}},
+			{"a database that takes no connections", c.ConnString("template0"), source.ErrNotAllowed, []string{"not currently accepting connections"}},
+			{"a server of another kind", c.ConnString("postgres") + " target_session_attrs=standby", source.ErrWrongKind, []string{"not in hot standby mode", "check target_session_attrs"}},
+			{"a database that does not exist", c.ConnString("nowhere"), source.ErrNoDatabase, []string{c.SocketDir(), `database "nowhere" does not exist`, "any database of the server will do"}},
 		} {
 			t.Run(bad.name, func(t *testing.T) {
-				text := mustNotConnect(t, bad.conninfo)
+				err := errorOfConnecting(t, bad.conninfo)
 				for _, want := range bad.want {
-					assert.Contains(t, text, want)
+					assert.ErrorContains(t, err, want)
 				}
+				assert.ErrorIs(t, err, bad.reason)
+				assert.Equal(t, errors.Is(bad.reason, source.ErrTooManyConnections), errors.Is(err, source.ErrUnavailable), "whether it can go away by itself")
+				var connect *source.ConnectError
+				require.ErrorAs(t, err, &connect)
+				assert.Equal(t, bad.reason, connect.Reason)
 			})
 		}
 		c.Stop(t, pgtest.Fast)
-		text := mustNotConnect(t, c.TCPConnString("guarded", "postgres")+" password="+password)
+		err := errorOfConnecting(t, c.TCPConnString("guarded", "postgres")+" password="+password)
+		assert.ErrorIs(t, err, source.ErrUnreachable)
+		assert.ErrorIs(t, err, source.ErrUnavailable)
+		text := err.Error()
 		assert.Contains(t, text, "could not connect to the source server on "+address)
 		assert.Contains(t, text, "connection refused: check the host and the port and that the server runs")
 		text = mustNotConnect(t, c.ConnString("postgres"))
@@ -81,7 +108,9 @@ func TestConnectionStringsThatCannotBeUnderstood(t *testing.T) {
 		"host=x password=TopSecret sslmode=verify-full sslrootcert=/does/not/exist",
 	} {
 		t.Run(conninfo, func(t *testing.T) {
-			assert.Contains(t, mustNotConnect(t, conninfo), "could not understand the connection string: ")
+			err := errorOfConnecting(t, conninfo)
+			assert.ErrorContains(t, err, "could not understand the connection string: ")
+			assert.ErrorIs(t, err, source.ErrConnString)
 		})
 	}
 }
@@ -130,7 +159,10 @@ func startsUp(t *testing.T) (port string) {
 
 func TestAServerThatIsNotReadyIsNotTheLastOne(t *testing.T) {
 	one, two := startsUp(t), startsUp(t)
-	text := mustNotConnect(t, fmt.Sprintf("host=127.0.0.1,127.0.0.1 port=%s,%s user=u sslmode=disable password=TopSecret", one, two))
+	err := errorOfConnecting(t, fmt.Sprintf("host=127.0.0.1,127.0.0.1 port=%s,%s user=u sslmode=disable password=TopSecret", one, two))
+	assert.ErrorIs(t, err, source.ErrNotReady)
+	assert.ErrorIs(t, err, source.ErrUnavailable)
+	text := err.Error()
 	assert.Contains(t, text, "server on 127.0.0.1:"+one)
 	assert.Contains(t, text, "server on 127.0.0.1:"+two)
 	assert.Contains(t, text, "wait until the server accepts connections")
@@ -142,8 +174,10 @@ func TestASilentServerIsLeftAfterConnectTimeout(t *testing.T) {
 	t.Cleanup(func() { _ = l.Close() })
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	require.NoError(t, err)
-	text := mustNotConnect(t, "host=127.0.0.1 user=u connect_timeout=1 port="+port)
-	assert.Contains(t, text, "server on 127.0.0.1:"+port+": timeout expired: check the host")
+	err = errorOfConnecting(t, "host=127.0.0.1 user=u connect_timeout=1 port="+port)
+	assert.ErrorIs(t, err, source.ErrUnreachable)
+	assert.ErrorIs(t, err, source.ErrUnavailable)
+	assert.ErrorContains(t, err, "server on 127.0.0.1:"+port+": timeout expired: check the host")
 }
 
 func TestAURIWithPiecesOfItsPasswordInWrongPlaces(t *testing.T) {

@@ -8,6 +8,9 @@
 //	GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text, boolean) TO role;
 //	GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) TO role;
 //
+// [Open] takes what libpq takes, and [Options] what a connection string cannot say.
+// Why no connection came about is a [source.ConnectError].
+//
 // One connection does what is small. Large copies and listings use several, each
 // with several requests under way, as many as [Options] allow and the server has
 // to spare; a connection that cannot be had is done without.

@@ -5,9 +5,6 @@ import (
 	"net"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-
-	"github.com/gorewind/gorewind/source/pgsource/internal/conninfo"
 )
 
 // idle is a session that nobody uses.
@@ -25,37 +22,21 @@ func (s *Server) Conn() TestConn { return TestConn{s.idle().conn} }
 
 // QueryRow asks for a row.
 func (c TestConn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	c.gate.askOnly(oneRow)
+	c.filter.askOnly(oneRow)
 	return c.pg.QueryRow(ctx, sql, args...)
 }
 
 // RawConn is what lies below the session.
 func (s *Server) RawConn() net.Conn {
-	raw, _ := rawConn(s.idle().conn)
-	return raw.Conn
+	return s.idle().conn.socket.Conn
 }
 
 // Exec runs a statement in the session.
 func (s *Server) Exec(ctx context.Context, sql string) error {
 	c := s.Conn()
-	c.gate.askOnly(oneRow)
+	c.filter.askOnly(oneRow)
 	_, err := c.pg.Exec(ctx, sql)
 	return err
-}
-
-// WithDialer makes the connections of a source go another way.
-func (o Options) WithDialer(dialer func(pgconn.DialFunc) pgconn.DialFunc) Options {
-	o.dialer = dialer
-	return o
-}
-
-// ConnInfo is what -R writes for a connection string in some environment.
-func ConnInfo(connString string, env conninfo.Environment, major int) (string, error) {
-	c, err := parseConnString(connString, env, nil)
-	if err != nil {
-		return "", err
-	}
-	return c.connInfo(major), nil
 }
 
 // Pooled tells whether the session is taken for one behind a pooler.

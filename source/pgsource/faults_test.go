@@ -15,11 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
@@ -31,7 +31,7 @@ func onMajors(t *testing.T, fn func(t *testing.T, in *pgtest.Installation), majo
 	for _, major := range majors {
 		t.Run(major, func(t *testing.T) {
 			t.Parallel()
-			in, err := pgtest.Major(t.Context(), major)
+			in, err := servers.Major(t.Context(), major)
 			if err != nil {
 				t.Skipf("PostgreSQL %s is not to be had: %v", major, err)
 			}
@@ -62,21 +62,19 @@ func (n *network) now() bool {
 	return bad
 }
 
-func (n *network) dialer(dial pgconn.DialFunc) pgconn.DialFunc {
-	return func(ctx context.Context, family, address string) (net.Conn, error) {
-		if n.now() {
-			if n.stalls {
-				<-ctx.Done()
-				return nil, &net.OpError{Op: "dial", Err: ctx.Err()}
-			}
-			return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+func (n *network) dial(ctx context.Context, family, address string) (net.Conn, error) {
+	if n.now() {
+		if n.stalls {
+			<-ctx.Done()
+			return nil, &net.OpError{Op: "dial", Err: ctx.Err()}
 		}
-		conn, err := dial(ctx, family, address)
-		if err != nil {
-			return nil, err
-		}
-		return &badConn{network: n, Conn: conn}, nil
+		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	}
+	conn, err := new(net.Dialer).DialContext(ctx, family, address)
+	if err != nil {
+		return nil, err
+	}
+	return &badConn{network: n, Conn: conn}, nil
 }
 
 // badConn is one end of a pipe at which nobody listens once it stalls.
@@ -248,7 +246,7 @@ var errWrong = errors.New("wrong result")
 
 // do is the task. An error that wraps errWrong is one of the source's doing.
 func (k *task) do(ctx context.Context, n *network, timeout time.Duration) (opened bool, err error) {
-	s, err := pgsource.Open(ctx, k.conninfo, pgsource.Options{Timeout: timeout}.WithDialer(n.dialer))
+	s, err := pgsource.Open(ctx, k.conninfo, pgsource.Options{Timeout: timeout, DialFunc: n.dial})
 	if err != nil {
 		return false, err
 	}

@@ -40,7 +40,7 @@ var fetchTypes = []uint32{pgtype.TextArrayOID, pgtype.Int8ArrayOID, pgtype.Int8A
 // Fetch reads the ranges over as many connections as they are worth, with several
 // requests under way on each.
 func (s *Server) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst source.Sink) error {
-	c := newCrew(ctx, s.pool)
+	c := newWorkers(ctx, s.pool)
 	work := newQueue[*request](c.ctx)
 	c.work = func(ctx context.Context, s *session) error {
 		f := &fetcher{session: s, work: work, dst: dst}
@@ -90,9 +90,9 @@ type fetcher struct {
 	dst      source.Sink
 	inFlight []*request // oldest first
 
-	types *pgtype.Map
-	pipe  *pgconn.Pipeline
-	gate  *gate
+	types  *pgtype.Map
+	pipe   *pgconn.Pipeline
+	filter *filter
 }
 
 func (f *fetcher) run(ctx context.Context, conn *conn) (err error) {
@@ -102,12 +102,12 @@ func (f *fetcher) run(ctx context.Context, conn *conn) (err error) {
 			return nil
 		}
 	}
-	f.types, f.pipe, f.gate = conn.pg.TypeMap(), conn.pg.PgConn().StartPipeline(ctx), conn.gate
-	f.gate.due = nil // nothing else is under way
+	f.types, f.pipe, f.filter = conn.pg.TypeMap(), conn.pg.PgConn().StartPipeline(ctx), conn.filter
+	f.filter.due = nil // nothing else is under way
 	defer func() {
 		var refused *pgconn.PgError
 		if err != nil && !errors.As(err, &refused) {
-			f.gate.shut(err) // what is under way is not waited for
+			f.filter.shut(err) // what is under way is not waited for
 		}
 		_ = f.pipe.Close() // everything was received, or it is broken
 	}()
@@ -155,7 +155,7 @@ func (f *fetcher) dropDelivered() {
 func (f *fetcher) send(q *request) error {
 	q.asked = time.Now()
 	rows := q.rows[q.rowsDone:]
-	f.gate.ask(answerOf(rows))
+	f.filter.ask(answerOf(rows))
 	paths, starts, lengths := make([]string, len(rows)), make([]int64, len(rows)), make([]int64, len(rows))
 	for i, r := range rows {
 		paths[i], starts[i], lengths[i] = r.path, r.start, r.length

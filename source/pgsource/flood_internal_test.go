@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,19 +20,17 @@ import (
 func TestAServerThatTalksAndDoesNotListen(t *testing.T) {
 	notices := bytes.Repeat(encoded(&pgproto3.NoticeResponse{Message: "x"}), 1000)
 	var sent atomic.Int64
-	opts := Options{Timeout: 20 * time.Second, dialer: func(pgconn.DialFunc) pgconn.DialFunc {
-		return func(context.Context, string, string) (net.Conn, error) {
-			client, server := net.Pipe() // a write waits for the other side to read
-			go func() {
-				for sent.Load() < 100<<20 {
-					n, err := server.Write(notices)
-					if sent.Add(int64(n)); err != nil {
-						return
-					}
+	opts := Options{Timeout: 20 * time.Second, DialFunc: func(context.Context, string, string) (net.Conn, error) {
+		client, server := net.Pipe() // a write waits for the other side to read
+		go func() {
+			for sent.Load() < 100<<20 {
+				n, err := server.Write(notices)
+				if sent.Add(int64(n)); err != nil {
+					return
 				}
-			}()
-			return client, nil
-		}
+			}
+		}()
+		return client, nil
 	}}
 	began := time.Now()
 	_, err := Open(t.Context(), "host=127.0.0.1 user=u dbname=d sslmode=disable", opts)

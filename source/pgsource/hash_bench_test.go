@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
 )
@@ -19,7 +20,7 @@ import (
 // fetches the same bytes.
 func BenchmarkCompare(b *testing.B) {
 	for _, major := range []string{"9.6", "15"} {
-		in, err := pgtest.Major(context.Background(), major)
+		in, err := servers.Major(context.Background(), major)
 		if err != nil {
 			b.Skip(err)
 		}

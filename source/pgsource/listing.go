@@ -18,11 +18,11 @@ import (
 
 // listing is one in progress. Its work is directories, in batches.
 type listing struct {
-	server *Server
-	crew   *crew
-	work   *queue[*task]
-	found  chan []pgdata.FileInfo // closed at the end
-	err    error                  // once it is closed
+	server  *Server
+	workers *workers
+	work    *queue[*task]
+	found   chan []pgdata.FileInfo // closed at the end
+	err     error                  // once it is closed
 
 	files atomic.Int64 // that came, those that came again among them
 
@@ -42,8 +42,8 @@ type task struct {
 var parents = []string{"base", "pg_logical", "pg_multixact"}
 
 func (s *Server) list(ctx context.Context) *listing {
-	c := newCrew(ctx, s.pool)
-	l := &listing{server: s, crew: c, work: newQueue[*task](c.ctx), found: make(chan []pgdata.FileInfo, 4), seen: map[string]bool{}}
+	c := newWorkers(ctx, s.pool)
+	l := &listing{server: s, workers: c, work: newQueue[*task](c.ctx), found: make(chan []pgdata.FileInfo, 4), seen: map[string]bool{}}
 	c.work = func(ctx context.Context, s *session) error {
 		d := &lister{listing: l, session: s}
 		err := s.do(ctx, d.run)
@@ -115,7 +115,7 @@ func (l *listing) enter(dirs []subdirectory) error {
 		}
 	})
 	if large > 0 {
-		l.crew.want(1 + large)
+		l.workers.want(1 + large)
 	}
 	return nil
 }
@@ -152,7 +152,7 @@ func (l *lister) list(ctx context.Context, conn *conn, t *task) (err error) {
 	}
 	defer func() {
 		if err != nil && rows.Err() == nil {
-			conn.gate.shut(err) // the rest is not waited for
+			conn.filter.shut(err) // the rest is not waited for
 		}
 		rows.Close()
 	}()

@@ -27,6 +27,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/proxy"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
 )
@@ -118,7 +119,7 @@ func TestABadNetwork(t *testing.T) {
 		c.Start(t)
 
 		t.Run("a transfer that is cut again and again is complete, and each outage is logged once", func(t *testing.T) {
-			p := c.Proxy(t)
+			p := proxy.Before(t, c)
 			j, log := newJournal()
 			s := open(t, p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: never, Logger: log, Jobs: 1})
 			w := newCrowd(t, c, manyPieces)
@@ -133,7 +134,7 @@ func TestABadNetwork(t *testing.T) {
 		})
 
 		t.Run("a connection that was lost while nothing was asked does not matter", func(t *testing.T) {
-			p := c.Proxy(t)
+			p := proxy.Before(t, c)
 			j, log := newJournal()
 			s := open(t, p.ConnString("postgres", "postgres"), pgsource.Options{Logger: log})
 			for _, op := range []func() error{
@@ -149,7 +150,7 @@ func TestABadNetwork(t *testing.T) {
 		})
 
 		t.Run("what is slow but moves is never cut", func(t *testing.T) {
-			p := c.Proxy(t)
+			p := proxy.Before(t, c)
 			s := open(t, p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: 3 * time.Second})
 			w := newCrowd(t, c, 300)
 			p.Throttle(66_000) // one and a half times the timeout
@@ -160,7 +161,7 @@ func TestABadNetwork(t *testing.T) {
 		})
 
 		t.Run("time that the reader takes is not the server's", func(t *testing.T) {
-			p := c.Proxy(t)
+			p := proxy.Before(t, c)
 			j, log := newJournal()
 			s := open(t, p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: 3 * time.Second, Logger: log})
 			w := newCrowd(t, c, manyPieces)
@@ -171,7 +172,7 @@ func TestABadNetwork(t *testing.T) {
 		})
 
 		t.Run("a server that stalls for too long is given up, and found again", func(t *testing.T) {
-			p := c.Proxy(t)
+			p := proxy.Before(t, c)
 			s := open(t, p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: 2 * time.Second})
 			w := newCrowd(t, c, manyPieces)
 			w.at[1500] = func() { p.Stall(true) }
@@ -185,11 +186,11 @@ func TestABadNetwork(t *testing.T) {
 		})
 
 		t.Run("cancelling ends the waiting for a server that is away", func(t *testing.T) {
-			for name, lose := range map[string]func(*pgtest.Proxy){
-				"refusing": func(p *pgtest.Proxy) { p.Refuse(true); p.Cut() },
-				"silent":   func(p *pgtest.Proxy) { p.Cut(); p.Stall(true) },
+			for name, lose := range map[string]func(*proxy.Proxy){
+				"refusing": func(p *proxy.Proxy) { p.Refuse(true); p.Cut() },
+				"silent":   func(p *proxy.Proxy) { p.Cut(); p.Stall(true) },
 			} {
-				p := c.Proxy(t)
+				p := proxy.Before(t, c)
 				j, log := newJournal()
 				s := open(t, p.ConnString("postgres", "postgres"), pgsource.Options{Timeout: never, Logger: log})
 				lose(p)
@@ -204,7 +205,7 @@ func TestABadNetwork(t *testing.T) {
 		})
 
 		t.Run("what waiting cannot help is an error at once", func(t *testing.T) {
-			p := c.Proxy(t)
+			p := proxy.Before(t, c)
 			c.Exec(t, "CREATE ROLE shortlived LOGIN SUPERUSER")
 			s := open(t, p.ConnString("shortlived", "postgres"), pgsource.Options{Timeout: never})
 			c.Exec(t, "ALTER ROLE shortlived NOLOGIN")
@@ -215,7 +216,7 @@ func TestABadNetwork(t *testing.T) {
 		})
 
 		t.Run("opening is tried once", func(t *testing.T) {
-			p := c.Proxy(t)
+			p := proxy.Before(t, c)
 			_, err := pgsource.Open(t.Context(), p.ConnString("postgres", "nowhere"), pgsource.Options{Timeout: never})
 			require.ErrorContains(t, err, "does not exist")
 			assert.NotErrorIs(t, err, source.ErrUnavailable)
@@ -230,7 +231,7 @@ func TestABadNetwork(t *testing.T) {
 		})
 
 		t.Run("of several hosts it stays with the one it began with", func(t *testing.T) {
-			first, second := c.Proxy(t), c.Proxy(t)
+			first, second := proxy.Before(t, c), proxy.Before(t, c)
 			first.Refuse(true)
 			s := open(t, fmt.Sprintf("postgres://postgres@127.0.0.1:%d,localhost:%d/postgres?sslmode=disable", first.Port(), second.Port()))
 			assert.Equal(t, fmt.Sprintf("server on localhost:%d", second.Port()), s.String())
@@ -281,7 +282,7 @@ func TestASourceThatIsNotTheSameAnyMore(t *testing.T) {
 		primary := in.InitCluster(t, pgtest.Options{})
 		primary.Start(t)
 		standby := primary.Standby(t)
-		p := standby.Proxy(t)
+		p := proxy.Before(t, standby)
 		j, log := newJournal()
 		opts := pgsource.Options{Timeout: never, Logger: log}
 		conninfo := p.ConnString("postgres", "postgres")
@@ -349,7 +350,7 @@ func TestAnEncryptedConnectionStaysSo(t *testing.T) {
 		}
 		c.SetConf(t, map[string]string{"ssl": "on"})
 		c.Start(t)
-		p := pgtest.NewProxy(t, "tcp", net.JoinHostPort("127.0.0.1", fmt.Sprint(c.Port())))
+		p := proxy.New(t, "tcp", net.JoinHostPort("127.0.0.1", fmt.Sprint(c.Port())))
 		conninfo := strings.ReplaceAll(p.ConnString("postgres", "postgres"), "sslmode=disable", "sslmode=prefer")
 		s := open(t, conninfo, pgsource.Options{Timeout: time.Second})
 		w := newCrowd(t, c, manyPieces)

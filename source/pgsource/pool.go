@@ -9,6 +9,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gorewind/gorewind/internal/libpq"
+	"github.com/gorewind/gorewind/internal/plain"
 )
 
 // defaultJobs is how many connections there may be where nobody says: two for
@@ -52,7 +55,9 @@ type pool struct {
 
 	free chan *session // those that nobody uses
 
-	connector *connector // as the first connection left it; each session has its own
+	getenv func(name string) string // the caller's; nil: that of this process
+
+	connector *libpq.Connector // as the first connection left it; each session has its own
 	mu        sync.Mutex
 	size      int // how many sessions there are, in use or free
 	growing   int // how many more are being made
@@ -64,9 +69,8 @@ type pool struct {
 	warned    bool      // of connections that went to another server
 }
 
-func newPool(c *connector, opts Options) *pool {
-	c.around = opts.dialer
-	p := &pool{proof: newProof(), connector: c, timeout: opts.Timeout, log: opts.Logger, jobs: opts.Jobs}
+func newPool(c *libpq.Connector, opts Options) *pool {
+	p := &pool{proof: newProof(), connector: c, timeout: opts.Timeout, log: opts.Logger, jobs: opts.Jobs, getenv: opts.Getenv}
 	p.closing, p.closed = context.WithCancel(context.Background())
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
@@ -79,13 +83,11 @@ func newPool(c *connector, opts Options) *pool {
 
 // open makes the first connection.
 func (p *pool) open(ctx context.Context) (*session, error) {
-	own := *p.connector
-	s := &session{pool: p, connector: &own}
+	s := &session{pool: p, connector: p.connector.Copy()}
 	if err := s.connect(ctx, p.timeout); err != nil {
 		return nil, err
 	}
-	pinned := own
-	p.connector = &pinned
+	p.connector = s.connector.Copy()
 	p.name, p.size, p.spare, s.member = s.name, 1, s.spare, true
 	if p.jobs <= 0 {
 		p.jobs = defaultJobs(s.answered)
@@ -183,8 +185,7 @@ func (p *pool) mayGrow() bool {
 // grow makes one more connection. It is nil where none is to be had, and nobody fails
 // for that.
 func (p *pool) grow(ctx context.Context) *session {
-	own := *p.connector
-	s := &session{pool: p, connector: &own}
+	s := &session{pool: p, connector: p.connector.Copy()}
 	err := s.connect(ctx, p.timeout/4)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -193,7 +194,8 @@ func (p *pool) grow(ctx context.Context) *session {
 		p.spare++
 		if ctx.Err() == nil {
 			p.fullUntil = time.Now().Add(growAgain)
-			p.log.Log(ctx, p.levelOf(err), fmt.Sprintf("going on with the connections there are, no more can be made: %s", oneLine(err.Error())))
+			p.log.Log(ctx, p.levelOf(err), fmt.Sprintf("going on with the connections there are, no more can be made: %s", plain.OneLine(err.Error())),
+				"source", p.name, "connections", p.size, "error", err)
 		}
 		return nil
 	}
@@ -231,6 +233,6 @@ func (p *pool) do(ctx context.Context, op func(context.Context, *conn) error) er
 // the end of one, it does not matter which connection it was.
 func (p *pool) moved(made time.Time) {
 	if length := p.outage.move(made); length > 0 {
-		p.log.Info(fmt.Sprintf("the source %s is back after %v", p.name, length.Round(time.Millisecond)))
+		p.log.Info(fmt.Sprintf("the source %s is back after %v", p.name, length.Round(time.Millisecond)), "source", p.name, "outage", length)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/gorewind/gorewind/internal/libpq"
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -51,10 +52,7 @@ func (s *session) checkPooler(ctx context.Context, now *identity) error {
 	if err := s.stays(ctx, now.backend); err != nil {
 		return err
 	}
-	c := *s.connector
-	c.base = c.base.Copy()
-	c.pulse = new(pulse)
-	second, _, err := c.connect(ctx, s.pool.timeout/4)
+	second, _, err := connect(ctx, s.connector.Copy(), new(watchdog), s.pool.timeout/4)
 	if err != nil {
 		return fmt.Errorf("whether the connection pooler in between keeps sessions apart cannot be found out without a second connection (connect to the server itself): %w", err)
 	}
@@ -180,10 +178,12 @@ func (s *session) settlePooled(ctx context.Context, now *identity, others bool) 
 
 // isTemporary reports whether another connection, later, may help. Poolers say of
 // most that happens to them that it violates the protocol: that they lost the server's
-// process, have none for now, or shut down.
+// process, have none for now, or shut down. And who gave a password before may have one
+// again.
 func (p *pool) isTemporary(err error) bool {
 	var pg *pgconn.PgError
-	return isTemporary(err) || p.behindPooler.Load() && errors.As(err, &pg) && pg.Code == "08P01"
+	var password *libpq.PasswordError
+	return isTemporary(err) || p.behindPooler.Load() && errors.As(err, &pg) && pg.Code == "08P01" || errors.As(err, &password)
 }
 
 // putBack leaves the server's process to the pooler's next client as it was. Poolers

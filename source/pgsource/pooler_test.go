@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/proxy"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
 )
@@ -161,7 +162,7 @@ func TestOnlyAPoolerIsTakenForOne(t *testing.T) {
 			for how, conninfo := range map[string]string{
 				"a socket":             c.ConnStringAs(role, "postgres"),
 				"a port":               c.TCPConnString(role, "postgres"),
-				"what passes bytes on": c.Proxy(t).ConnString(role, "postgres"),
+				"what passes bytes on": proxy.Before(t, c).ConnString(role, "postgres"),
 			} {
 				s := open(t, conninfo)
 				assert.False(t, s.Pooled(), "%s: %s", c.Name, how)

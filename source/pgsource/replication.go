@@ -13,8 +13,10 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/gorewind/gorewind/internal/libpq"
+	"github.com/gorewind/gorewind/internal/libpq/conninfo"
+	"github.com/gorewind/gorewind/internal/plain"
 	"github.com/gorewind/gorewind/source"
-	"github.com/gorewind/gorewind/source/pgsource/internal/conninfo"
 )
 
 var _ source.Primary = (*Server)(nil)
@@ -45,14 +47,15 @@ func (s *Server) TryReplication(ctx context.Context, want source.Standby) error 
 	}
 	c, err := s.asStandby(cmp.Or(want.ConnInfo, s.ConnInfo()))
 	if err != nil {
-		return &source.ReplicationError{Reason: "its primary_conninfo cannot be understood: " + oneLine(err.Error()), Err: err}
+		return &source.ReplicationError{Reason: "its primary_conninfo cannot be understood: " + plain.OneLine(err.Error()), Err: err}
 	}
 	limit := min(s.pool.timeout/4, maxTrying)
-	conn, name, err := c.connect(ctx, limit)
+	dog := new(watchdog)
+	conn, name, err := connect(ctx, c, dog, limit)
 	if err != nil {
-		return s.refusesStandby(ctx, c.settings.Value("user"), err)
+		return s.refusesStandby(ctx, c.Value("user"), err)
 	}
-	watched, stop := c.pulse.watch(ctx, limit)
+	watched, stop := dog.watch(ctx, limit)
 	defer stop()
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
@@ -60,8 +63,8 @@ func (s *Server) TryReplication(ctx context.Context, want source.Standby) error 
 		_ = conn.pg.Close(ctx)
 	}()
 	err = askAsStandby(watched, conn, want)
-	if err != nil && conn.gate.err != nil {
-		err = conn.gate.err // pgx may say only that it closed the connection
+	if err != nil && conn.filter.err != nil {
+		err = conn.filter.err // pgx may say only that it closed the connection
 	}
 	var not *source.ReplicationError
 	switch {
@@ -70,38 +73,33 @@ func (s *Server) TryReplication(ctx context.Context, want source.Standby) error 
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	return &source.ReplicationError{Reason: fmt.Sprintf("the %s does not stream: %s", name, oneLine(silenced(watched, limit, err).Error())), Temporary: isTemporary(err), Err: err}
+	return &source.ReplicationError{Reason: fmt.Sprintf("the %s does not stream: %s", name, plain.OneLine(silenced(watched, limit, err).Error())), Temporary: isTemporary(err), Err: err}
 }
 
 // asStandby is how a WAL receiver connects (libpqrcv_connect, libpqwalreceiver.c): the
 // database is called "replication" for password files, and the environment is the
-// server's, not that of this process.
-func (s *Server) asStandby(connInfo string) (*connector, error) {
+// server's, not that of this process. Nor has the server what a caller gave to connect
+// with: a dialer, a password, a TLS configuration.
+func (s *Server) asStandby(connInfo string) (*libpq.Connector, error) {
 	settings, err := conninfo.Parse(connInfo)
 	if err != nil {
 		return nil, err
 	}
-	env := conninfo.System()
+	env := conninfo.System(s.pool.getenv)
 	env.Lookup = func(string) (string, bool) { return "", false }
 	settings.Set("dbname", "replication")
 	several := settings.Value("target_session_attrs")
 	settings.Set("target_session_attrs", "any") // which asks in SQL
-	c, err := connectorOf(settings, env, s.pool.log)
+	c, err := libpq.FromSettings(settings, env, libpq.Options{Logger: s.pool.log})
 	if err != nil {
 		return nil, err
 	}
-	c.around, c.pulse = s.pool.connector.around, new(pulse)
-	c.base.RuntimeParams["replication"] = "true"
+	c.SetParameter("replication", "true")
 	if settings.Value("application_name") == "" && settings.Value("fallback_application_name") == "" {
-		c.base.RuntimeParams["application_name"] = "walreceiver"
+		c.SetParameter("application_name", "walreceiver")
 	}
 	if several != "any" { // of several hosts that one will do which did for the source
-		for _, h := range c.hosts {
-			if source := s.pool.connector.hosts[0]; h.Port == source.Port && (h.Name == source.Name || h.Addr == source.Addr && h.Addr != "") {
-				c.hosts = []host{h}
-				break
-			}
-		}
+		c.Prefer(s.pool.connector)
 	}
 	return c, nil
 }
@@ -109,7 +107,7 @@ func (s *Server) asStandby(connInfo string) (*connector, error) {
 // askAsStandby asks what a WAL receiver asks, and waits for the first WAL.
 func askAsStandby(ctx context.Context, conn *conn, want source.Standby) error {
 	pg := conn.pg.PgConn()
-	conn.gate.askOnly(identifyAnswer)
+	conn.filter.askOnly(identifyAnswer)
 	is, err := pglogrepl.IdentifySystem(ctx, pg)
 	if err != nil {
 		return err
@@ -127,7 +125,7 @@ func askAsStandby(ctx context.Context, conn *conn, want source.Standby) error {
 		}
 	}
 	if want.Primary > 1 {
-		conn.gate.askOnly(historyAnswer)
+		conn.filter.askOnly(historyAnswer)
 		if _, err := pglogrepl.TimelineHistory(ctx, pg, is.Timeline); err != nil {
 			return err
 		}
@@ -146,7 +144,7 @@ const keepaliveSize = 1 + 8 + 8 + 1
 // it without a slot.
 func streamABit(ctx context.Context, conn *conn, want source.Standby) error {
 	pg := conn.pg.PgConn()
-	conn.gate.askOnly(streamAnswer, streamIsOver)
+	conn.filter.askOnly(streamAnswer, streamIsOver)
 	front := pg.Frontend()
 	front.Send(&pgproto3.Query{String: fmt.Sprintf("START_REPLICATION %s TIMELINE %d", pglogrepl.LSN(want.Start), want.Timeline)})
 	if err := front.Flush(); err != nil {
@@ -220,7 +218,7 @@ func (s *Server) refusesStandby(ctx context.Context, user string, err error) err
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case !errors.As(err, &pg):
-		return &source.ReplicationError{Reason: "it could not connect: " + oneLine(err.Error()), Temporary: isTemporary(err), Err: err}
+		return &source.ReplicationError{Reason: "it could not connect: " + plain.OneLine(err.Error()), Temporary: isTemporary(err), Err: err}
 	}
 	hint := standbyAdvice[pg.Code]
 	if strings.Contains(hint, "%") {

@@ -17,7 +17,8 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/rogue"
+	"github.com/gorewind/gorewind/internal/pgtest/rogueserver"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
@@ -26,9 +27,7 @@ import (
 // standbyOf is a standby that goes on from where a server's last checkpoint is.
 func standbyOf(t *testing.T, c *pgtest.Cluster) source.Standby {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(c.Dir, pgdata.ControlFilePath))
-	require.NoError(t, err)
-	control, err := controlfile.Parse(b)
+	control, err := controlfile.Read(c.Dir)
 	require.NoError(t, err)
 	redo := control.CheckPointCopy.Redo
 	return source.Standby{
@@ -134,6 +133,18 @@ func TestTheConnectionOfAStandbyIsTriedAndLeavesNothingBehind(t *testing.T) {
 		assert.Equal(t, "0", c.QueryString(t, "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'made'"))
 		assert.Error(t, src.DropSlot(t.Context(), "made"))
 
+		if in.Version.SQL.TemporarySlots { // as a standby would be streaming with it
+			_, release, err := src.HoldWAL(t.Context())
+			require.NoError(t, err)
+			s := want
+			s.Slot = c.QueryString(t, "SELECT slot_name FROM pg_replication_slots WHERE active")
+			var busy *source.ReplicationError
+			require.ErrorAs(t, src.TryReplication(t.Context(), s), &busy)
+			assert.Contains(t, busy.Reason, "is in use by another standby")
+			assert.True(t, busy.Temporary, "that can end")
+			require.NoError(t, release())
+		}
+
 		// Standbys take all that max_wal_senders has.
 		var standbys []*pgtest.Cluster
 		for range 3 {
@@ -155,7 +166,7 @@ func TestTheConnectionOfAStandbyIsTriedAndLeavesNothingBehind(t *testing.T) {
 // TestASourceThatAttacksAStandby has a source lie while the connection of a standby is
 // tried.
 func TestASourceThatAttacksAStandby(t *testing.T) {
-	in, err := pgtest.Major(t.Context(), "18")
+	in, err := servers.Major(t.Context(), "18")
 	if err != nil {
 		t.Skipf("PostgreSQL 18 is not to be had: %v", err)
 	}
@@ -163,27 +174,27 @@ func TestASourceThatAttacksAStandby(t *testing.T) {
 	c.Start(t)
 	want := standbyOf(t, c)
 	const identify, stream = "IDENTIFY_SYSTEM", "START_REPLICATION"
-	keepalive := rogue.Bytes(&pgproto3.CopyData{Data: append([]byte{'k'}, make([]byte, 17)...)})
+	keepalive := rogueserver.Bytes(&pgproto3.CopyData{Data: append([]byte{'k'}, make([]byte, 17)...)})
 	for _, a := range []struct {
 		name string
-		rogue.Attack
+		rogueserver.Attack
 		want string
 	}{
-		{"keepalives for ever", rogue.Attack{SQL: stream, Kind: 'd', Do: forever(keepalive)}, "more of a stream than it was asked for"},
-		{"a large piece that is no WAL", rogue.Attack{SQL: stream, Kind: 'd', Do: func(v *rogue.Victim) bool {
-			return v.Raw(rogue.Bytes(&pgproto3.CopyData{Data: append([]byte{'k'}, make([]byte, 1000)...)}))
+		{"keepalives for ever", rogueserver.Attack{SQL: stream, Kind: 'd', Do: forever(keepalive)}, "more of a stream than it was asked for"},
+		{"a large piece that is no WAL", rogueserver.Attack{SQL: stream, Kind: 'd', Do: func(v *rogueserver.Victim) bool {
+			return v.Raw(rogueserver.Bytes(&pgproto3.CopyData{Data: append([]byte{'k'}, make([]byte, 1000)...)}))
 		}}, "a message of 1001 bytes that is no WAL"},
-		{"a piece of 900 MB", rogue.Attack{SQL: stream, Kind: 'd', Do: huge('d')}, "943718400 bytes of a stream at once"},
-		{"a stream that begins again and again", rogue.Attack{SQL: stream, Kind: 'W', Do: again}, "a stream that it was not asked for"},
-		{"a stream instead of who it is", rogue.Attack{SQL: identify, Kind: 'T', Do: first(rogue.Bytes(&pgproto3.CopyBothResponse{}))}, "a stream that it was not asked for"},
-		{"a stream that has not begun", rogue.Attack{SQL: stream, Kind: 'W', Do: func(v *rogue.Victim) bool { return v.Raw(keepalive) }}, "a piece of a stream that it was not asked for"},
-		{"silence instead of WAL", rogue.Attack{SQL: stream, Kind: 'd', Do: (*rogue.Victim).Wait}, "nothing came from the server for"},
-		{"WAL byte by byte", rogue.Attack{SQL: stream, Kind: 'd', Do: func(v *rogue.Victim) bool { return v.Drip(v.Message, 20*time.Millisecond) }}, "nothing came from the server for"},
-		{"rows for ever", rogue.Attack{SQL: identify, Kind: 'D', Do: again}, "more rows than it was asked for"},
+		{"a piece of 900 MB", rogueserver.Attack{SQL: stream, Kind: 'd', Do: huge('d')}, "943718400 bytes of a stream at once"},
+		{"a stream that begins again and again", rogueserver.Attack{SQL: stream, Kind: 'W', Do: again}, "a stream that it was not asked for"},
+		{"a stream instead of who it is", rogueserver.Attack{SQL: identify, Kind: 'T', Do: first(rogueserver.Bytes(&pgproto3.CopyBothResponse{}))}, "a stream that it was not asked for"},
+		{"a stream that has not begun", rogueserver.Attack{SQL: stream, Kind: 'W', Do: func(v *rogueserver.Victim) bool { return v.Raw(keepalive) }}, "a piece of a stream that it was not asked for"},
+		{"silence instead of WAL", rogueserver.Attack{SQL: stream, Kind: 'd', Do: (*rogueserver.Victim).Wait}, "nothing came from the server for"},
+		{"WAL byte by byte", rogueserver.Attack{SQL: stream, Kind: 'd', Do: func(v *rogueserver.Victim) bool { return v.Drip(v.Message, 20*time.Millisecond) }}, "nothing came from the server for"},
+		{"rows for ever", rogueserver.Attack{SQL: identify, Kind: 'D', Do: again}, "more rows than it was asked for"},
 	} {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
-			r, err := rogue.Start("127.0.0.1:"+strconv.Itoa(c.Port()), a.Attack)
+			r, err := rogueserver.Start("127.0.0.1:"+strconv.Itoa(c.Port()), a.Attack)
 			require.NoError(t, err)
 			defer r.Close()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -204,7 +215,7 @@ func TestASlotOfWhichNobodyHeardIsSpokenOf(t *testing.T) {
 	pgtest.EachOf(t, []string{"9.6", "18"}, func(t *testing.T, in *pgtest.Installation) {
 		c := in.InitCluster(t, pgtest.Options{TCP: true})
 		c.Start(t)
-		r, err := rogue.Start("127.0.0.1:"+strconv.Itoa(c.Port()), rogue.Attack{SQL: "pg_create_physical_replication_slot", Kind: 'D', Do: func(*rogue.Victim) bool { return false }})
+		r, err := rogueserver.Start("127.0.0.1:"+strconv.Itoa(c.Port()), rogueserver.Attack{SQL: "pg_create_physical_replication_slot", Kind: 'D', Do: func(*rogueserver.Victim) bool { return false }})
 		require.NoError(t, err)
 		src := open(t, fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=postgres sslmode=disable", r.Port()))
 		_, err = src.MakeSlot(t.Context(), "made")

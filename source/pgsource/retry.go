@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
+	"github.com/gorewind/gorewind/internal/libpq"
+	"github.com/gorewind/gorewind/internal/plain"
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -147,8 +144,9 @@ func (s *session) do(ctx context.Context, op func(context.Context, *conn) error)
 			return denied(err)
 		}
 		s.drop()
-		if p.outage.begin(s.pulse.last()) {
-			p.log.Warn(fmt.Sprintf("lost the connection to the source %s, trying again for %v: %s", s.name, p.timeout, oneLine(err.Error())))
+		if p.outage.begin(s.watchdog.last()) {
+			p.log.Warn(fmt.Sprintf("lost the connection to the source %s, trying again for %v: %s", s.name, p.timeout, plain.OneLine(err.Error())),
+				"source", s.name, "timeout", p.timeout, "error", err)
 		}
 		if !connected && p.abandon(s) {
 			return errAbandoned
@@ -183,7 +181,7 @@ func (s *session) attempt(ctx context.Context, op func(context.Context, *conn) e
 		}
 	}
 	limit := timeout / 2
-	watched, stop := s.pulse.watch(ctx, limit)
+	watched, stop := s.watchdog.watch(ctx, limit)
 	defer stop()
 	return silenced(watched, limit, op(watched, s.conn))
 }
@@ -192,39 +190,14 @@ func (s *session) attempt(ctx context.Context, op func(context.Context, *conn) e
 // cancelled is not for callers, who cancelled nothing.
 func silenced(watched context.Context, limit time.Duration, err error) error {
 	var final *finalError
-	if err != nil && !errors.As(err, &final) && errors.Is(context.Cause(watched), errSilent) {
-		return fmt.Errorf("%w for %v", errSilent, limit.Round(time.Millisecond))
+	if err != nil && !errors.As(err, &final) && errors.Is(context.Cause(watched), libpq.ErrSilent) {
+		return fmt.Errorf("%w for %v", libpq.ErrSilent, limit.Round(time.Millisecond))
 	}
 	return err
 }
 
-// temporaryCodes are the errors of a server that is there and cannot be used
-// just now (errcodes.txt).
-var temporaryCodes = []string{
-	"08000", "08001", "08003", "08004", "08006", // a connection, as poolers say
-	"40001", "40P01", // a standby's replay ended the query
-	"53200", "53300", // out of memory, too many connections
-	"57P01", "57P02", "57P03", // it shuts down, crashed, starts
-	"57P05", // idle for too long
-}
-
 // isTemporary reports whether another connection, later, may help.
-func isTemporary(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		return slices.Contains(temporaryCodes, pg.Code)
-	}
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
-		return dns.IsTemporary || dns.IsTimeout
-	}
-	var op *net.OpError
-	if errors.As(err, &op) {
-		return op.Op != "remote error" && op.Op != "local error" // one side of TLS does not want the other
-	}
-	return slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, pgconn.ErrConnClosed, context.DeadlineExceeded, errSilent, errUnproven},
-		func(lost error) bool { return errors.Is(err, lost) })
-}
+func isTemporary(err error) bool { return libpq.IsTemporary(err) || errors.Is(err, errUnproven) }
 
 // unavailableError is one that may go away by itself.
 type unavailableError struct{ error }

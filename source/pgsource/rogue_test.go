@@ -20,7 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/rogue"
+	"github.com/gorewind/gorewind/internal/pgtest/rogueserver"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
@@ -39,36 +40,36 @@ const (
 )
 
 var (
-	notice    = rogue.Bytes(&pgproto3.NoticeResponse{Severity: "NOTICE", Message: strings.Repeat("x", 100)})
-	notify    = rogue.Bytes(&pgproto3.NotificationResponse{PID: 1, Channel: "c", Payload: strings.Repeat("x", 4000)})
-	bigError  = append(rogue.Header('E', 60<<20), "SERROR\x00C22000\x00M"...)
-	aParam    = rogue.Bytes(&pgproto3.ParameterStatus{Name: "n", Value: "v"})
-	errorLine = rogue.Bytes(&pgproto3.ErrorResponse{Severity: "ERROR", Code: "XX000", Message: "no"})
+	notice    = rogueserver.Bytes(&pgproto3.NoticeResponse{Severity: "NOTICE", Message: strings.Repeat("x", 100)})
+	notify    = rogueserver.Bytes(&pgproto3.NotificationResponse{PID: 1, Channel: "c", Payload: strings.Repeat("x", 4000)})
+	bigError  = append(rogueserver.Header('E', 60<<20), "SERROR\x00C22000\x00M"...)
+	aParam    = rogueserver.Bytes(&pgproto3.ParameterStatus{Name: "n", Value: "v"})
+	errorLine = rogueserver.Bytes(&pgproto3.ErrorResponse{Severity: "ERROR", Code: "XX000", Message: "no"})
 )
 
 // forever sends the same for ever.
-func forever(b []byte) func(v *rogue.Victim) bool {
-	return func(v *rogue.Victim) bool { return v.Forever(b) }
+func forever(b []byte) func(v *rogueserver.Victim) bool {
+	return func(v *rogueserver.Victim) bool { return v.Forever(b) }
 }
 
 // first sends something before it goes on.
-func first(b []byte) func(v *rogue.Victim) bool {
-	return func(v *rogue.Victim) bool { return v.Raw(b) && v.Raw(v.Message) }
+func first(b []byte) func(v *rogueserver.Victim) bool {
+	return func(v *rogueserver.Victim) bool { return v.Raw(b) && v.Raw(v.Message) }
 }
 
 // again sends the message at which it begins for ever.
-func again(v *rogue.Victim) bool { return v.Forever(v.Message) }
+func again(v *rogueserver.Victim) bool { return v.Forever(v.Message) }
 
 // huge says that it is 900 MB long, and sends zeros.
-func huge(kind byte) func(v *rogue.Victim) bool {
-	return func(v *rogue.Victim) bool {
-		return v.Raw(rogue.Header(kind, 900<<20)) && v.Forever(make([]byte, 1<<16))
+func huge(kind byte) func(v *rogueserver.Victim) bool {
+	return func(v *rogueserver.Victim) bool {
+		return v.Raw(rogueserver.Header(kind, 900<<20)) && v.Forever(make([]byte, 1<<16))
 	}
 }
 
 // numbered sends other bytes each time, for ever.
-func numbered(message func(n int) []byte) func(v *rogue.Victim) bool {
-	return func(v *rogue.Victim) bool {
+func numbered(message func(n int) []byte) func(v *rogueserver.Victim) bool {
+	return func(v *rogueserver.Victim) bool {
 		for n := 0; ; {
 			var b []byte
 			for len(b) < 1<<16 {
@@ -83,8 +84,8 @@ func numbered(message func(n int) []byte) func(v *rogue.Victim) bool {
 }
 
 // scram begins an authentication that asks for many iterations.
-func scram(iterations int) func(v *rogue.Victim) bool {
-	return func(v *rogue.Victim) bool {
+func scram(iterations int) func(v *rogueserver.Victim) bool {
+	return func(v *rogueserver.Victim) bool {
 		v.Take()
 		v.Send(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{"SCRAM-SHA-256"}})
 		said := string(<-v.Asked)
@@ -97,90 +98,90 @@ func scram(iterations int) func(v *rogue.Victim) bool {
 // attacks are what a source can do, and the error that it must lead to.
 var attacks = []struct {
 	name string
-	rogue.Attack
+	rogueserver.Attack
 	want        string // in the error
 	unavailable bool   // it is tried again, and given up after the timeout
 }{
 	// While it is connected to.
-	{"requests to authenticate for ever", rogue.Attack{Kind: 'R', Do: forever(rogue.Bytes(&pgproto3.AuthenticationMD5Password{}))}, "more than 8 requests to authenticate", false},
-	{"a password is to be hashed ten million times", rogue.Attack{Kind: 'R', Do: scram(10_000_000)}, "hash the password 10000000 times, and more than 1000000 are not done (scram_iterations)", false},
-	{"SCRAM again and again", rogue.Attack{Kind: 'R', Do: func(v *rogue.Victim) bool {
+	{"requests to authenticate for ever", rogueserver.Attack{Kind: 'R', Do: forever(rogueserver.Bytes(&pgproto3.AuthenticationMD5Password{}))}, "more than 8 requests to authenticate", false},
+	{"a password is to be hashed ten million times", rogueserver.Attack{Kind: 'R', Do: scram(10_000_000)}, "hash the password 10000000 times, and more than 1000000 are not done (scram_iterations)", false},
+	{"SCRAM again and again", rogueserver.Attack{Kind: 'R', Do: func(v *rogueserver.Victim) bool {
 		v.Take()
-		return v.Forever(rogue.Bytes(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{"SCRAM-SHA-256"}}))
+		return v.Forever(rogueserver.Bytes(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{"SCRAM-SHA-256"}}))
 	}}, "the same request to authenticate twice", false},
-	{"notices before anything was asked", rogue.Attack{Kind: 'Z', Nth: 0, Do: forever(notice)}, "messages with", false},
-	{"parameters for ever", rogue.Attack{Kind: 'K', Do: numbered(func(n int) []byte {
-		return rogue.Bytes(&pgproto3.ParameterStatus{Name: fmt.Sprint(n), Value: "v"})
+	{"notices before anything was asked", rogueserver.Attack{Kind: 'Z', Nth: 0, Do: forever(notice)}, "messages with", false},
+	{"parameters for ever", rogueserver.Attack{Kind: 'K', Do: numbered(func(n int) []byte {
+		return rogueserver.Bytes(&pgproto3.ParameterStatus{Name: fmt.Sprint(n), Value: "v"})
 	})}, "257 messages", false},
-	{"a huge message in answer to the greeting", rogue.Attack{Kind: 'R', Do: huge('R')}, "a length of 943718400 bytes", false},
-	{"a length that cannot be", rogue.Attack{Kind: 'R', Do: first([]byte{'R', 0xff, 0xff, 0xff, 0xff})}, `kind 'R' with a length of -5 bytes`, false},
-	{"what is no message at all", rogue.Attack{Kind: 'R', Do: first([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))}, `kind 'H', which has no place there`, false},
-	{"a parameter byte by byte", rogue.Attack{Kind: 'K', Do: func(v *rogue.Victim) bool { return v.Drip(rogue.Header('S', 60000), 20*time.Millisecond) }}, "nothing came from the server for ", true},
+	{"a huge message in answer to the greeting", rogueserver.Attack{Kind: 'R', Do: huge('R')}, "a length of 943718400 bytes", false},
+	{"a length that cannot be", rogueserver.Attack{Kind: 'R', Do: first([]byte{'R', 0xff, 0xff, 0xff, 0xff})}, `kind 'R' with a length of -5 bytes`, false},
+	{"what is no message at all", rogueserver.Attack{Kind: 'R', Do: first([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))}, `kind 'H', which has no place there`, false},
+	{"a parameter byte by byte", rogueserver.Attack{Kind: 'K', Do: func(v *rogueserver.Victim) bool { return v.Drip(rogueserver.Header('S', 60000), 20*time.Millisecond) }}, "nothing came from the server for ", true},
 
 	// While it says who it is.
-	{"functions that the role lacks, without end", rogue.Attack{SQL: askedWho, Kind: 'D', Do: forever(rogue.Row([]byte("f")))}, "more rows than it was asked for", false},
-	{"a setting of 60 MB", rogue.Attack{SQL: askedWho, Kind: 'D', Do: huge('D')}, "a row of 943718400 bytes where one of at most 1024 was asked for", false},
-	{"synchronization points without answers", rogue.Attack{SQL: askedWho, Kind: 'C', Do: forever(rogue.Bytes(&pgproto3.ReadyForQuery{TxStatus: 'I'}))}, "a synchronization point instead of", false},
+	{"functions that the role lacks, without end", rogueserver.Attack{SQL: askedWho, Kind: 'D', Do: forever(rogueserver.Row([]byte("f")))}, "more rows than it was asked for", false},
+	{"a setting of 60 MB", rogueserver.Attack{SQL: askedWho, Kind: 'D', Do: huge('D')}, "a row of 943718400 bytes where one of at most 1024 was asked for", false},
+	{"synchronization points without answers", rogueserver.Attack{SQL: askedWho, Kind: 'C', Do: forever(rogueserver.Bytes(&pgproto3.ReadyForQuery{TxStatus: 'I'}))}, "a synchronization point instead of", false},
 
 	// While it is asked for its state.
-	{"notices for ever", rogue.Attack{SQL: askedState, Do: forever(notice)}, "messages with", false},
-	{"notifications for ever", rogue.Attack{SQL: askedState, Do: forever(notify)}, "messages with", false},
-	{"parameters that change for ever", rogue.Attack{SQL: askedState, Do: forever(aParam)}, "257 messages", false},
-	{"an error of 60 MB", rogue.Attack{SQL: askedState, Do: func(v *rogue.Victim) bool { return v.Raw(bigError) && v.Forever([]byte("xxxx")) }}, "kind 'E' with a length of 62914560 bytes", false},
-	{"errors for ever", rogue.Attack{SQL: askedState, Do: forever(errorLine)}, "no (SQLSTATE XX000)", false},
-	{"the same description for ever", rogue.Attack{SQL: askedState, Kind: 'T', Do: again}, "messages with", false},
-	{"the same row twice", rogue.Attack{SQL: askedState, Kind: 'D', Do: func(v *rogue.Victim) bool { return v.Raw(v.Message) && first(v.Message)(v) }}, "more rows than it was asked for", false},
-	{"an end that nobody asked for", rogue.Attack{SQL: askedState, Kind: 'C', Do: again}, "the end of an answer that it was not asked for", false},
-	{"synchronization for ever", rogue.Attack{SQL: askedState, Kind: 'Z', Do: again}, "a synchronization point", false},
-	{"COPY instead of rows", rogue.Attack{SQL: askedState, Kind: 'T', Do: forever(rogue.Bytes(&pgproto3.CopyOutResponse{}, &pgproto3.CopyData{Data: make([]byte, 1000)}))}, `kind 'H', which has no place there`, false},
-	{"authentication once more", rogue.Attack{SQL: askedState, Kind: 'T', Do: forever(rogue.Bytes(&pgproto3.AuthenticationOk{}))}, `kind 'R', which has no place there`, false},
-	{"a number that takes for ever to understand", rogue.Attack{SQL: askedState, Kind: 'T', Do: first(rogue.Bytes(&pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("x"), DataTypeOID: pgtype.NumericOID}}}))}, "a column of the type 1700", false},
-	{"a control file of 900 MB", rogue.Attack{SQL: askedState, Kind: 'D', Do: huge('D')}, "a row of 943718400 bytes", false},
-	{"silence", rogue.Attack{SQL: askedState, Kind: 'D', Do: (*rogue.Victim).Wait}, "the source did not answer for", true},
-	{"a row byte by byte", rogue.Attack{SQL: askedState, Kind: 'D', Do: func(v *rogue.Victim) bool { return v.Drip(v.Message, 20*time.Millisecond) }}, "the source did not answer for", true},
-	{"a notice now and then", rogue.Attack{SQL: askedState, Kind: 'D', Do: func(v *rogue.Victim) bool {
+	{"notices for ever", rogueserver.Attack{SQL: askedState, Do: forever(notice)}, "messages with", false},
+	{"notifications for ever", rogueserver.Attack{SQL: askedState, Do: forever(notify)}, "messages with", false},
+	{"parameters that change for ever", rogueserver.Attack{SQL: askedState, Do: forever(aParam)}, "257 messages", false},
+	{"an error of 60 MB", rogueserver.Attack{SQL: askedState, Do: func(v *rogueserver.Victim) bool { return v.Raw(bigError) && v.Forever([]byte("xxxx")) }}, "kind 'E' with a length of 62914560 bytes", false},
+	{"errors for ever", rogueserver.Attack{SQL: askedState, Do: forever(errorLine)}, "no (SQLSTATE XX000)", false},
+	{"the same description for ever", rogueserver.Attack{SQL: askedState, Kind: 'T', Do: again}, "messages with", false},
+	{"the same row twice", rogueserver.Attack{SQL: askedState, Kind: 'D', Do: func(v *rogueserver.Victim) bool { return v.Raw(v.Message) && first(v.Message)(v) }}, "more rows than it was asked for", false},
+	{"an end that nobody asked for", rogueserver.Attack{SQL: askedState, Kind: 'C', Do: again}, "the end of an answer that it was not asked for", false},
+	{"synchronization for ever", rogueserver.Attack{SQL: askedState, Kind: 'Z', Do: again}, "a synchronization point", false},
+	{"COPY instead of rows", rogueserver.Attack{SQL: askedState, Kind: 'T', Do: forever(rogueserver.Bytes(&pgproto3.CopyOutResponse{}, &pgproto3.CopyData{Data: make([]byte, 1000)}))}, `kind 'H', which has no place there`, false},
+	{"authentication once more", rogueserver.Attack{SQL: askedState, Kind: 'T', Do: forever(rogueserver.Bytes(&pgproto3.AuthenticationOk{}))}, `kind 'R', which has no place there`, false},
+	{"a number that takes for ever to understand", rogueserver.Attack{SQL: askedState, Kind: 'T', Do: first(rogueserver.Bytes(&pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("x"), DataTypeOID: pgtype.NumericOID}}}))}, "a column of the type 1700", false},
+	{"a control file of 900 MB", rogueserver.Attack{SQL: askedState, Kind: 'D', Do: huge('D')}, "a row of 943718400 bytes", false},
+	{"silence", rogueserver.Attack{SQL: askedState, Kind: 'D', Do: (*rogueserver.Victim).Wait}, "the source did not answer for", true},
+	{"a row byte by byte", rogueserver.Attack{SQL: askedState, Kind: 'D', Do: func(v *rogueserver.Victim) bool { return v.Drip(v.Message, 20*time.Millisecond) }}, "the source did not answer for", true},
+	{"a notice now and then", rogueserver.Attack{SQL: askedState, Kind: 'D', Do: func(v *rogueserver.Victim) bool {
 		for v.Raw(notice) {
 			time.Sleep(10 * time.Millisecond)
 		}
 		return false
 	}}, "", true},
-	{"the connection is cut whenever it is asked", rogue.Attack{SQL: askedState, Do: func(*rogue.Victim) bool { return false }}, "the source did not answer for", true},
-	{"an error with escapes for a terminal", rogue.Attack{SQL: askedState, Kind: 'T', Do: first(rogue.Bytes(&pgproto3.ErrorResponse{Severity: "ERROR", Code: "XX000", Message: "\x1b[2J\r" + strings.Repeat("\u202e", 9999)}))}, `\x1b[2J`, false},
+	{"the connection is cut whenever it is asked", rogueserver.Attack{SQL: askedState, Do: func(*rogueserver.Victim) bool { return false }}, "the source did not answer for", true},
+	{"an error with escapes for a terminal", rogueserver.Attack{SQL: askedState, Kind: 'T', Do: first(rogueserver.Bytes(&pgproto3.ErrorResponse{Severity: "ERROR", Code: "XX000", Message: "\x1b[2J\r" + strings.Repeat("\u202e", 9999)}))}, `\x1b[2J`, false},
 
 	// While its files are listed.
-	{"a listing without end", rogue.Attack{SQL: askedFiles, Kind: 'D', Do: numbered(func(n int) []byte {
-		return rogue.Row([]byte("1"), fmt.Append(nil, "d", n), []byte("0"), []byte("t"), nil)
+	{"a listing without end", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: numbered(func(n int) []byte {
+		return rogueserver.Row([]byte("1"), fmt.Append(nil, "d", n), []byte("0"), []byte("t"), nil)
 	})}, "a list of 262144 directories and more", false},
-	{"directories in directories for ever", rogue.Attack{SQL: askedFiles, Kind: 'C', Do: first(rogue.Row([]byte("1"), bytes.Repeat([]byte("d"), 255), []byte("0"), []byte("t"), nil))}, "a list of files that is none", false},
-	{"the same file for ever", rogue.Attack{SQL: askedFiles, Kind: 'D', Do: forever(rogue.Row([]byte("1"), []byte("x"), []byte("0"), []byte("f"), nil))}, errManyFiles.Error(), false},
-	{"a name of 60 MB", rogue.Attack{SQL: askedFiles, Kind: 'D', Do: huge('D')}, "a row of 943718400 bytes", false},
-	{"a name with a slash", rogue.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogue.Row([]byte("1"), []byte("a/b"), []byte("0"), []byte("f"), nil))}, "a list of files that is none", false},
-	{"a name of 300 bytes", rogue.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogue.Row([]byte("1"), bytes.Repeat([]byte("x"), 300), []byte("0"), []byte("f"), nil))}, "a list of files that is none", false},
-	{"a file of a directory that was not asked for", rogue.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogue.Row([]byte("99"), []byte("x"), []byte("0"), []byte("f"), nil))}, "a list of files that is none", false},
-	{"the same 300 files, and the connection is cut", rogue.Attack{SQL: askedFiles, Kind: 'D', Do: func(v *rogue.Victim) bool {
-		v.Raw(bytes.Repeat(rogue.Row([]byte("1"), []byte("x"), []byte("0"), []byte("f"), nil), 300))
+	{"directories in directories for ever", rogueserver.Attack{SQL: askedFiles, Kind: 'C', Do: first(rogueserver.Row([]byte("1"), bytes.Repeat([]byte("d"), 255), []byte("0"), []byte("t"), nil))}, "a list of files that is none", false},
+	{"the same file for ever", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: forever(rogueserver.Row([]byte("1"), []byte("x"), []byte("0"), []byte("f"), nil))}, errManyFiles.Error(), false},
+	{"a name of 60 MB", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: huge('D')}, "a row of 943718400 bytes", false},
+	{"a name with a slash", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogueserver.Row([]byte("1"), []byte("a/b"), []byte("0"), []byte("f"), nil))}, "a list of files that is none", false},
+	{"a name of 300 bytes", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogueserver.Row([]byte("1"), bytes.Repeat([]byte("x"), 300), []byte("0"), []byte("f"), nil))}, "a list of files that is none", false},
+	{"a file of a directory that was not asked for", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogueserver.Row([]byte("99"), []byte("x"), []byte("0"), []byte("f"), nil))}, "a list of files that is none", false},
+	{"the same 300 files, and the connection is cut", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: func(v *rogueserver.Victim) bool {
+		v.Raw(bytes.Repeat(rogueserver.Row([]byte("1"), []byte("x"), []byte("0"), []byte("f"), nil), 300))
 		time.Sleep(20 * time.Millisecond) // for all of it to arrive
 		return false
 	}}, "the source did not answer for", true},
 
 	// While it computes hashes, and sends pieces of files.
-	{"more hashes than files", rogue.Attack{SQL: askedHashes, Kind: 'D', Do: again}, "other hashes than it was asked for", false},
-	{"hashes that are long", rogue.Attack{SQL: askedHashes, Kind: 'D', Do: huge('D')}, "a row of 943718400 bytes", false},
-	{"pieces of 900 MB", rogue.Attack{SQL: askedPieces, Kind: 'D', Do: huge('D')}, "a row of 943718400 bytes", false},
-	{"the same piece for ever", rogue.Attack{SQL: askedPieces, Kind: 'D', Do: again}, "in another order than asked for", false},
-	{"pieces without end", rogue.Attack{SQL: askedPieces, Kind: 'D', Do: numbered(func(n int) []byte {
-		return rogue.Row(binary.BigEndian.AppendUint64(nil, uint64(n+1)), []byte("x"))
+	{"more hashes than files", rogueserver.Attack{SQL: askedHashes, Kind: 'D', Do: again}, "other hashes than it was asked for", false},
+	{"hashes that are long", rogueserver.Attack{SQL: askedHashes, Kind: 'D', Do: huge('D')}, "a row of 943718400 bytes", false},
+	{"pieces of 900 MB", rogueserver.Attack{SQL: askedPieces, Kind: 'D', Do: huge('D')}, "a row of 943718400 bytes", false},
+	{"the same piece for ever", rogueserver.Attack{SQL: askedPieces, Kind: 'D', Do: again}, "in another order than asked for", false},
+	{"pieces without end", rogueserver.Attack{SQL: askedPieces, Kind: 'D', Do: numbered(func(n int) []byte {
+		return rogueserver.Row(binary.BigEndian.AppendUint64(nil, uint64(n+1)), []byte("x"))
 	})}, "more rows than it was asked for", false},
-	{"a piece byte by byte", rogue.Attack{SQL: askedPieces, Kind: 'D', Do: func(v *rogue.Victim) bool { return v.Drip(v.Message, 20*time.Millisecond) }}, "the source did not answer for", true},
-	{"notices between pieces", rogue.Attack{SQL: askedPieces, Kind: 'D', Do: forever(notice)}, "messages with", false},
+	{"a piece byte by byte", rogueserver.Attack{SQL: askedPieces, Kind: 'D', Do: func(v *rogueserver.Victim) bool { return v.Drip(v.Message, 20*time.Millisecond) }}, "the source did not answer for", true},
+	{"notices between pieces", rogueserver.Attack{SQL: askedPieces, Kind: 'D', Do: forever(notice)}, "messages with", false},
 
-	{"silence instead of a slot", rogue.Attack{SQL: "pg_create_physical_replication_slot", Kind: 'D', Do: (*rogue.Victim).Wait}, "nothing came from the server for ", false},
+	{"silence instead of a slot", rogueserver.Attack{SQL: "pg_create_physical_replication_slot", Kind: 'D', Do: (*rogueserver.Victim).Wait}, "nothing came from the server for ", false},
 
 	// While it is asked for names.
-	{"slots without end", rogue.Attack{SQL: askedSlots, Kind: 'C', Do: forever(rogue.Row([]byte("s"), []byte("t"), []byte("t")))}, "more rows than it was asked for", false},
-	{"slots of another shape", rogue.Attack{SQL: askedSlots, Kind: 'C', Do: forever(rogue.Row([]byte("s")))}, "a row that cannot be understood", false},
-	{"databases with names that are long", rogue.Attack{SQL: askedDatabases, Kind: 'D', Do: numbered(func(n int) []byte {
-		return rogue.Row(fmt.Append(nil, n), bytes.Repeat([]byte("x"), 900), []byte("x"), []byte("t"))
+	{"slots without end", rogueserver.Attack{SQL: askedSlots, Kind: 'C', Do: forever(rogueserver.Row([]byte("s"), []byte("t"), []byte("t")))}, "more rows than it was asked for", false},
+	{"slots of another shape", rogueserver.Attack{SQL: askedSlots, Kind: 'C', Do: forever(rogueserver.Row([]byte("s")))}, "a row that cannot be understood", false},
+	{"databases with names that are long", rogueserver.Attack{SQL: askedDatabases, Kind: 'D', Do: numbered(func(n int) []byte {
+		return rogueserver.Row(fmt.Append(nil, n), bytes.Repeat([]byte("x"), 900), []byte("x"), []byte("t"))
 	})}, "more bytes than it was asked for", false},
 }
 
@@ -237,9 +238,9 @@ func ask(ctx context.Context, s *pgsource.Server) error {
 }
 
 // attacked asks a server in whose name somebody else answers, and gives the error.
-func attacked(t *testing.T, c *pgtest.Cluster, a rogue.Attack, opts pgsource.Options) (began int, _ error) {
+func attacked(t *testing.T, c *pgtest.Cluster, a rogueserver.Attack, opts pgsource.Options) (began int, _ error) {
 	t.Helper()
-	r, err := rogue.Start(fmt.Sprintf("127.0.0.1:%d", c.Port()), a)
+	r, err := rogueserver.Start(fmt.Sprintf("127.0.0.1:%d", c.Port()), a)
 	require.NoError(t, err)
 	defer r.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // for a test that would not end
@@ -285,13 +286,13 @@ func memoryOf(fn func()) uint64 {
 const mostMemory = 200 << 20
 
 func TestASourceThatAttacks(t *testing.T) {
-	in, err := pgtest.Major(t.Context(), "18")
+	in, err := servers.Major(t.Context(), "18")
 	if err != nil {
 		t.Skipf("PostgreSQL 18 is not to be had: %v", err)
 	}
 	c := in.InitCluster(t, pgtest.Options{TCP: true})
 	c.Start(t)
-	_, err = attacked(t, c, rogue.Attack{}, pgsource.Options{Jobs: 1})
+	_, err = attacked(t, c, rogueserver.Attack{}, pgsource.Options{Jobs: 1})
 	require.NoError(t, err, "without an attack")
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) {
@@ -315,17 +316,17 @@ func TestASourceThatAttacks(t *testing.T) {
 // TestAnAnswerThatEndsInItsMiddle: a description of rows that never come, and the end of
 // all answers. Whoever would read on is told at once, and waits for nothing.
 func TestAnAnswerThatEndsInItsMiddle(t *testing.T) {
-	in, err := pgtest.Major(t.Context(), "18")
+	in, err := servers.Major(t.Context(), "18")
 	if err != nil {
 		t.Skipf("PostgreSQL 18 is not to be had: %v", err)
 	}
 	c := in.InitCluster(t, pgtest.Options{TCP: true})
 	c.Start(t)
-	rows := rogue.Bytes(&pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("x"), DataTypeOID: pgtype.ByteaOID, Format: 1}}})
-	began, _ := attacked(t, c, rogue.Attack{SQL: "ROLLBACK", Kind: 'Z', Do: first(rows)}, pgsource.Options{Jobs: 1, Timeout: time.Minute})
+	rows := rogueserver.Bytes(&pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("x"), DataTypeOID: pgtype.ByteaOID, Format: 1}}})
+	began, _ := attacked(t, c, rogueserver.Attack{SQL: "ROLLBACK", Kind: 'Z', Do: first(rows)}, pgsource.Options{Jobs: 1, Timeout: time.Minute})
 	assert.NotZero(t, began)
 
-	r, err := rogue.Start(fmt.Sprintf("127.0.0.1:%d", c.Port()), rogue.Attack{SQL: "SHOW transaction_read_only", Kind: 'Z', Do: first(rows)})
+	r, err := rogueserver.Start(fmt.Sprintf("127.0.0.1:%d", c.Port()), rogueserver.Attack{SQL: "SHOW transaction_read_only", Kind: 'Z', Do: first(rows)})
 	require.NoError(t, err)
 	defer r.Close()
 	_, err = pgsource.Open(t.Context(), fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=postgres sslmode=disable target_session_attrs=read-write", r.Port()),

@@ -3,7 +3,6 @@ package pgsource
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -11,30 +10,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/gorewind/gorewind/internal/libpq"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 )
-
-// DefaultTimeout is that of Options.
-const DefaultTimeout = 2 * time.Minute
-
-// Options say how a server is dealt with. The zero value is a good one.
-type Options struct {
-	// Timeout is how long nothing may come of an operation before it is given up with
-	// source.ErrUnavailable; zero means DefaultTimeout. A connection that was lost, or
-	// silent for half of it, is made again until then. It does not limit what is slow
-	// and moves: each 4 kB of what was asked for are progress, other bytes are not. It
-	// is also how long it may take to connect, to all hosts together.
-	Timeout time.Duration
-	// Jobs is the most connections; zero means two for each core of this machine,
-	// at least four and at most eight, and eight to a server that is far away. There
-	// is one at first. Others are made when there is enough to do for them, as long
-	// as the server has some to spare; it is no error if it has none.
-	Jobs   int
-	Logger *slog.Logger // what happens to the connection; nil discards
-
-	dialer func(pgconn.DialFunc) pgconn.DialFunc // for tests
-}
 
 // Server is a live source. Its methods may be called from several goroutines,
 // except for Close.
@@ -65,10 +44,32 @@ var _ source.Source = (*Server)(nil)
 // source.ErrChanged. Behind a pooler that pools transactions it wraps
 // source.ErrPooled.
 func Open(ctx context.Context, connString string, opts Options) (*Server, error) {
-	connector, err := newConnector(connString, opts.Logger)
+	connector, err := libpq.New(connString, opts.libpq())
 	if err != nil {
 		return nil, err
 	}
+	return open(ctx, connector, opts)
+}
+
+// OpenConfig is Open with a configuration of pgx, as pgx.ParseConfig and
+// pgconn.ParseConfig make it; of a *pgx.ConnConfig that is &c.Config. It is not changed,
+// and says all: nothing is taken from the environment or from files any more. What
+// Options have takes the place of what it has.
+//
+// Its functions are used: DialFunc, LookupFunc, and ValidateConnect and AfterConnect,
+// which may ask a few questions with short answers. What is notified is not passed on,
+// and the session has settings of its own (search_path, client_encoding and the like).
+//
+// Server.ConnInfo then has what can be said in words: certificates in memory cannot.
+func OpenConfig(ctx context.Context, config *pgconn.Config, opts Options) (*Server, error) {
+	connector, err := libpq.FromConfig(config, opts.libpq())
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, connector, opts)
+}
+
+func open(ctx context.Context, connector *libpq.Connector, opts Options) (*Server, error) {
 	p := newPool(connector, opts)
 	first, err := p.open(ctx)
 	if err != nil {
@@ -97,9 +98,10 @@ func (s *Server) Waiting() time.Duration { return s.pool.outage.waiting() }
 // ConnInfo is the connection string that "pg_rewind -R" of the server's major
 // writes as primary_conninfo (GenerateRecoveryConfig in fe_utils/recovery_gen.c):
 // every option of the connection, defaults included, and the password if the
-// connection string or PGPASSWORD had it. It is not yet quoted for a
-// configuration file.
-func (s *Server) ConnInfo() string { return s.pool.connector.connInfo(s.version.ServerNum) }
+// connection string or PGPASSWORD had it. Of Options.TLS it has that there is TLS and
+// whether the server is verified, and nothing of a dialer or of what Options.Password
+// said. It is not yet quoted for a configuration file.
+func (s *Server) ConnInfo() string { return s.pool.connector.ConnInfo(s.version.ServerNum) }
 
 // Version is the server's major.
 func (s *Server) Version() *pgdata.Version { return s.version }

@@ -2,7 +2,6 @@ package pgsource
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/gorewind/gorewind/internal/libpq"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 )
@@ -18,12 +18,12 @@ import (
 // server. One operation uses it at a time.
 type session struct {
 	pool      *pool
-	connector *connector
+	connector *libpq.Connector
 	name      string        // of the server, for messages
 	conn      *conn         // nil while there is none
 	made      time.Time     // when conn was
 	prepared  bool          // conn knows fetchSQL
-	pulse     *pulse        // of conn, or of the attempt to make one
+	watchdog  *watchdog     // of conn, or of the attempt to make one
 	answered  time.Duration // how long the first answer took
 	spare     int           // how many connections more the server had room for
 	run       *postmaster   // of conn
@@ -54,20 +54,19 @@ type identity struct {
 // connect makes a connection, to the same server as before, and makes it safe.
 // It gives up after the limit, and when nothing came for as long after that.
 func (s *session) connect(ctx context.Context, limit time.Duration) (err error) {
-	s.pulse = new(pulse)
+	s.watchdog = new(watchdog)
 	defer func() {
 		if err != nil {
 			s.drop()
 		}
 	}()
 
-	s.connector.pulse = s.pulse
-	conn, name, err := s.connector.connect(ctx, limit)
+	conn, name, err := connect(ctx, s.connector, s.watchdog, limit)
 	if err != nil {
 		return err
 	}
 	s.conn, s.name, s.made, s.prepared, s.pooled = conn, name, time.Now(), false, false
-	ctx, stop := s.pulse.watch(ctx, limit)
+	ctx, stop := s.watchdog.watch(ctx, limit)
 	defer stop()
 	now, err := prepareSession(ctx, s.conn, s.pool.proof)
 	s.answered = time.Since(s.made)
@@ -89,25 +88,14 @@ func (s *session) connect(ctx context.Context, limit time.Duration) (err error) 
 	return nil
 }
 
-// rawConn is what lies below a connection.
-func rawConn(c *conn) (_ *watchedConn, isTLS bool) {
-	conn := c.pg.PgConn().Conn()
-	encrypted, isTLS := conn.(*tls.Conn)
-	if isTLS {
-		conn = encrypted.NetConn()
-	}
-	watched, _ := conn.(*watchedConn)
-	return watched, isTLS
-}
-
 // drop closes what is left of a connection. One that is broken keeps its place
 // on the server for a while, unless it is cut.
 func (s *session) drop() {
 	if s.conn == nil {
 		return
 	}
-	if raw, _ := rawConn(s.conn); s.conn.pg.IsClosed() && raw != nil {
-		_ = raw.Close()
+	if s.conn.pg.IsClosed() {
+		_ = s.conn.socket.Close()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()

@@ -3,6 +3,7 @@ package pgsource
 import (
 	"context"
 
+	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -15,10 +16,12 @@ func (s *Server) Slots(ctx context.Context) ([]source.Slot, error) {
 	err := s.do(ctx, func(ctx context.Context, conn *conn) error {
 		slots = nil
 		var slot source.Slot
-		return conn.each(ctx, ofNames, []any{&slot.Name, &slot.Physical, &slot.Active}, func() error {
+		var restart string
+		return conn.each(ctx, ofNames, []any{&slot.Name, &slot.Physical, &slot.Active, &restart}, func() (err error) {
+			slot.Restart, err = pgdata.ParseLSN(restart)
 			slots = append(slots, slot)
-			return nil
-		}, `SELECT slot_name::text, slot_type = 'physical', active FROM pg_catalog.pg_replication_slots ORDER BY slot_name`)
+			return err
+		}, `SELECT slot_name::text, slot_type = 'physical', active, COALESCE(restart_lsn::text, '0/0') FROM pg_catalog.pg_replication_slots ORDER BY slot_name`)
 	})
 	if err != nil {
 		return nil, s.failed("list the replication slots of", err)

@@ -44,7 +44,9 @@ func (s *Server) trySlot(ctx context.Context, name string, made bool) error {
 	case !physical:
 		return no("is a logical one, which no standby can use", "name a physical one")
 	case active:
-		return no("is in use by another standby", "name another one")
+		return &source.ReplicationError{
+			Reason: fmt.Sprintf("replication slot %q of the source is in use by another standby", name), Hint: "wait until that ends, or name another one", Temporary: true,
+		}
 	case lost:
 		return no("was given up by the source, since it kept too much WAL (max_slot_wal_keep_size)", "drop it and make it anew")
 	}
@@ -72,6 +74,9 @@ func (s *Server) MakeSlot(ctx context.Context, name string) (from pgdata.LSN, er
 	if err != nil && pg == nil && asked {
 		err = fmt.Errorf("%w (it may be there nevertheless, and keep WAL until it is dropped)", err)
 	}
+	if pg != nil && pg.Code == "42710" {
+		err = fmt.Errorf("%w: %w", source.ErrSlotExists, err)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("could not make replication slot %q on the source %s: %w", name, s.name, err)
 	}
@@ -97,7 +102,7 @@ func (s *Server) once(ctx context.Context, f func(ctx context.Context, conn *con
 		return err
 	}
 	limit := s.pool.timeout / 2
-	watched, stop := session.pulse.watch(ctx, limit)
+	watched, stop := session.watchdog.watch(ctx, limit)
 	defer stop()
 	return silenced(watched, limit, f(watched, session.conn))
 }

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.."
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 chmod 777 "$out" # root's clusters are made by another user
-go run ./internal/pgtest/makeclusters -only "${1:-}" "$out"
+go run ./testdata/makeclusters -only "${1:-}" "$out"
 for dir in "$out"/*; do
 	rm -rf "testdata/clusters/${dir##*/}"
 	cp -R "$dir" testdata/clusters/

@@ -99,6 +99,18 @@ func (d *disk) SyncFS(p string) error {
 	return d.around(Op{"syncfs", p, false}, func() error { return d.Disk.SyncFS(p) })
 }
 
+func (d *disk) MakeOutside(dir string, mode fs.FileMode) error {
+	return d.around(Op{"mkdir", dir, false}, func() error { return d.Disk.MakeOutside(dir, mode) })
+}
+
+func (d *disk) RemoveOutside(dir string) error {
+	return d.around(Op{"remove", dir, false}, func() error { return d.Disk.RemoveOutside(dir) })
+}
+
+func (d *disk) SyncOutside(dir string) error {
+	return d.around(Op{"sync", dir, false}, func() error { return d.Disk.SyncOutside(dir) })
+}
+
 func (d *disk) CopyRange(dst target.File, to int64, src io.ReaderAt, at, length int64) (n int64, err error) {
 	out := dst.(*file)
 	if own, ok := src.(*file); ok {

@@ -1,6 +1,0 @@
-//go:build !unix
-
-package datadir
-
-// NoWaiting is nothing where no file makes who opens it wait.
-const NoWaiting = 0

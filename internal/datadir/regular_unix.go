@@ -1,9 +1,0 @@
-//go:build unix
-
-package datadir
-
-import "syscall"
-
-// NoWaiting are flags with which opening returns at once, whatever is opened, and a
-// terminal becomes nobody's. For regular files they change nothing.
-const NoWaiting = syscall.O_NONBLOCK | syscall.O_NOCTTY

@@ -1,0 +1,36 @@
+package endtoend
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/rewind"
+)
+
+// ConditionOf is the word for an error of a rewind.
+func ConditionOf(err error) rewind.Condition {
+	var e *rewind.Error
+	if errors.As(err, &e) {
+		return e.Condition
+	}
+	return "none"
+}
+
+// Exists tells whether a file is there.
+func Exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// ControlOf reads the control file of a cluster that has one.
+func ControlOf(t *testing.T, c *pgtest.Cluster) *controlfile.Data {
+	t.Helper()
+	d, err := controlfile.Read(c.Dir)
+	require.NoError(t, err)
+	return d
+}

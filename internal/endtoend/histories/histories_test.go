@@ -1,0 +1,115 @@
+package histories_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/chance"
+	"github.com/gorewind/gorewind/internal/pgtest/servers"
+)
+
+// histories is how many there are in go test, and twice that, times
+// GOREWIND_TORTURE, in make torture.
+const histories = 8
+
+func howMany() int { return histories * max(1, 2*chance.Torture()) }
+
+// tally counts what rewinds came to.
+type tally struct {
+	sync.Mutex
+	verdicts map[string]int
+}
+
+func (t *tally) add(verdict string) {
+	t.Lock()
+	defer t.Unlock()
+	t.verdicts[verdict]++
+}
+
+func (t *tally) String() string {
+	var parts []string
+	for _, v := range slices.Sorted(maps.Keys(t.verdicts)) {
+		parts = append(parts, fmt.Sprintf("%d %s", t.verdicts[v], v))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// sampleSeed is the first of those that go test tries.
+const sampleSeed uint64 = 1
+
+// TestHistories lets random things happen to a primary and its standbys, and then
+// rewinds any of them to any other. Whatever is the case, the rewind is refused and
+// the target untouched, or the target follows with the rows of the source. A seed
+// repeats all that is chosen here, but not how fast the servers are:
+//
+//	GOREWIND_TEST_SEED=17 go test ./internal/endtoend/histories -run TestHistories/17$
+//
+// Without make torture it is a sample that is the same every time.
+func TestHistories(t *testing.T) {
+	seed := sampleSeed
+	if _, given := chance.GivenSeed(); given || chance.Torture() > 0 {
+		seed = chance.Seed()
+	}
+	count := tally{verdicts: map[string]int{}}
+	slots := make(chan struct{}, 2*runtime.NumCPU()+1)
+	t.Run("all", func(t *testing.T) {
+		for i := range uint64(howMany()) {
+			t.Run(fmt.Sprint(seed+i), func(t *testing.T) {
+				t.Parallel()
+				slots <- struct{}{}
+				t.Cleanup(func() { <-slots })
+				history(t, seed+i, &count)
+			})
+		}
+	})
+	pgtest.Note(fmt.Sprintf("lived %d histories (seed %d): %s", howMany(), seed, &count))
+}
+
+// history is one of them.
+func history(t *testing.T, seed uint64, count *tally) {
+	w := &world{T: t, rnd: rand.New(rand.NewPCG(seed, 14))}
+	majors := servers.Majors()
+	in, err := servers.Major(t.Context(), majors[w.rnd.IntN(len(majors))])
+	if err != nil {
+		t.Skip(err)
+	}
+	w.in = in
+	t.Cleanup(func() {
+		for _, n := range w.nodes {
+			w.forget(n)
+		}
+		if t.Failed() || testing.Verbose() {
+			t.Logf("what happened (GOREWIND_TEST_SEED=%d):\n%s", seed, strings.Join(w.log, "\n"))
+		}
+	})
+	defer func() {
+		if p := recover(); p != nil {
+			u, ok := p.(unmade)
+			if !ok {
+				panic(p)
+			}
+			w.note(nil, "the history ends: %s", u.why)
+			t.Logf("the history ends early: %s", u.why)
+			count.add("histories that ended early")
+		}
+	}()
+	w.begin()
+	for range 1 + w.rnd.IntN(3) {
+		for range 8 + w.rnd.IntN(16) {
+			w.happen()
+		}
+		verdict, f := w.try(rand.New(rand.NewPCG(w.rnd.Uint64(), 1)))
+		if f != nil {
+			count.add("FINDINGS")
+			t.Fatalf("GOREWIND_TEST_SEED=%d: %v\n%s", seed, f.what, f.context)
+		}
+		count.add(verdict)
+	}
+}

@@ -1,0 +1,144 @@
+package recovery_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/internal/endtoend"
+	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/rewind"
+	"github.com/gorewind/gorewind/source/pgsource"
+)
+
+var errKilled = errors.New("killed")
+
+// killed is a source of a run that is killed before it drops its slot, or even before it
+// hears that it has it.
+type killed struct {
+	*pgsource.Server
+	early bool
+}
+
+func (k killed) DropSlot(context.Context, string) error { return errKilled }
+
+func (k killed) MakeSlot(ctx context.Context, name string) (pgdata.LSN, error) {
+	from, err := k.Server.MakeSlot(ctx, name)
+	if err == nil && k.early {
+		return 0, errKilled
+	}
+	return from, err
+}
+
+// TestTheSlotOfARunThatWasKilledIsUsedByTheNext has a slot on the source that only the
+// target knows to be its own.
+func TestTheSlotOfARunThatWasKilledIsUsedByTheNext(t *testing.T) {
+	pgtest.EachOf(t, endtoend.OldestMiddleNewest, func(t *testing.T, in *pgtest.Installation) {
+		l := endtoend.NewLab(t, in)
+		a := l.Primary(pgtest.Options{}, endtoend.Thousand...)
+		b := l.Standby(a)
+		l.CatchUp(a, b)
+		l.Promote(b)
+		a.Exec(l, "INSERT INTO t VALUES (99999)")
+		a.Stop(l, pgtest.Fast)
+		b.Exec(l, "INSERT INTO t SELECT generate_series(1, 100)")
+		slots := func() string {
+			return b.QueryString(t, "SELECT COALESCE(string_agg(slot_name, ','), '') FROM pg_replication_slots")
+		}
+		note := filepath.Join(a.Dir, "pgsql_tmp_gorewind", "slot")
+		src := endtoend.OpenServer(t, b.ConnString("postgres")).(*pgsource.Server)
+		ctx := context.WithoutCancel(t.Context())
+		standby := rewind.Options{
+			TargetDir: a.Dir, Source: src, NoSync: true,
+			PrimaryConnInfo: b.ConnString("postgres") + " application_name=" + a.Name, Slot: "made", MakeSlot: true,
+		}
+		kill := func(early, inPlace bool) {
+			opts := standby
+			opts.Source, opts.InPlace = killed{src, early}, inPlace
+			stopped, stop := context.WithCancel(ctx)
+			defer stop()
+			opts.Observer.Progress = func(p rewind.Progress) {
+				if p.Activity == rewind.Copying {
+					stop()
+				}
+			}
+			r, err := rewind.Prepare(ctx, opts)
+			require.NoError(t, err)
+			require.Error(t, r.Apply(stopped))
+			require.NoError(t, r.Close())
+			require.Equal(t, "made", slots())
+			require.FileExists(t, note)
+		}
+		prepare := func(opts rewind.Options) *rewind.Rewind {
+			r, err := rewind.Prepare(ctx, opts)
+			require.NoError(t, err)
+			return r
+		}
+
+		// A run that has another slot says so; one that has this name, but a slot that is
+		// not the same any more, is refused.
+		kill(false, false)
+		other := standby
+		other.Slot = "other"
+		r := prepare(other)
+		require.NoError(t, r.Close())
+		assert.Contains(t, strings.Join(r.Plan().Warnings, "\n"), `made replication slot "made" on its source`)
+		b.Exec(l, "SELECT pg_drop_replication_slot('made')", "SELECT pg_create_physical_replication_slot('made')")
+		_, err := rewind.Prepare(ctx, standby)
+		require.ErrorIs(t, err, rewind.ErrCannotFollow)
+		assert.ErrorContains(t, err, "is there already")
+		b.Exec(l, "SELECT pg_drop_replication_slot('made')")
+		r = prepare(standby)
+		require.NoError(t, r.Close())
+		assert.FileExists(t, note, "a plan changes nothing")
+
+		// One that is killed before it knows that it has the slot takes it, and does not
+		// drop it when it fails again, as nobody knows whose it is.
+		kill(true, false)
+		kill(false, false)
+		r = prepare(standby)
+		assert.True(t, r.Plan().Following.Will)
+		stopped, stop := context.WithCancel(ctx)
+		stop()
+		require.Error(t, r.Apply(stopped))
+		require.NoError(t, r.Close())
+		assert.Equal(t, "made", slots())
+		b.Exec(l, "SELECT pg_drop_replication_slot('made')")
+
+		// What is known to be its own it drops.
+		kill(false, false)
+		r = prepare(standby)
+		require.Error(t, r.Apply(stopped))
+		require.NoError(t, r.Close())
+		assert.Empty(t, slots())
+		assert.NoDirExists(t, filepath.Dir(note))
+
+		// And at last it is used; in place it was begun.
+		kill(false, true)
+		r = prepare(standby)
+		require.NoError(t, r.Apply(ctx))
+		require.NoError(t, r.Close())
+		assert.NoDirExists(t, filepath.Dir(note))
+		y := &endtoend.Try{Target: a, Src: b, Asked: true}
+		require.NoError(t, y.Follow(l))
+		assert.Equal(t, "true", b.QueryString(t, "SELECT active::text FROM pg_replication_slots WHERE slot_name = 'made'"))
+
+		// So it is where no rewind is required.
+		a.Stop(l, pgtest.Fast)
+		l.Until(b, "NOT active FROM pg_replication_slots WHERE slot_name = 'made'")
+		_, err = rewind.Prepare(ctx, standby)
+		require.ErrorIs(t, err, rewind.ErrCannotFollow, "it is the standby's own now, and needs not be made")
+		b.Exec(l, "SELECT pg_drop_replication_slot('made')")
+		r = prepare(standby)
+		require.NoError(t, r.Apply(ctx))
+		require.NoError(t, r.Close())
+		assert.Equal(t, "made", slots())
+		assert.NoDirExists(t, filepath.Dir(note))
+	})
+}

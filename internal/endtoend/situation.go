@@ -1,0 +1,141 @@
+package endtoend
+
+import (
+	"cmp"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/chance"
+	"github.com/gorewind/gorewind/rewind"
+)
+
+// A Situation is one in which a rewind once went wrong.
+type Situation struct {
+	Name    string // says what is the matter
+	Majors  []string
+	Want    Wish
+	Stopped Wish // from a stopped source, where that is another
+	Resync  Wish // with a resync, where that is another than Rewound
+	Make    func(l *Lab) Ends
+}
+
+// Wish is which outcome is right.
+type Wish int
+
+// What is wished.
+const (
+	Either  Wish = iota + 1 // rewound or refused; where nothing is said
+	Rewound                 // no refusal
+	Refused                 // nothing but a refusal
+	Left                    // nothing is to be rewound: it follows, even if the rewind is refused
+	Never                   // is not to be tried
+)
+
+// Ends are both sides of a situation. The source runs.
+type Ends struct {
+	Target, Src *pgtest.Cluster
+	Primary     *pgtest.Cluster // of a source that stays a standby
+	Opts        rewind.Options
+	Asked       bool // the rewind itself makes the target a standby
+	// Spoil does something to the target that leaves none that could be copied.
+	Spoil func(l *Lab, target *pgtest.Cluster)
+	// Planned looks at the plan that was carried out.
+	Planned func(l *Lab, p *rewind.Plan)
+	// After looks at a target that follows.
+	After func(l *Lab, y *Try)
+}
+
+// OldestMiddleNewest are the majors on which situations are tried; make torture has the
+// release to come, too, which not every machine can get.
+var OldestMiddleNewest = func() []string {
+	majors := []string{"9.6", "13", "18"}
+	if chance.Torture() > 0 {
+		majors = append(majors, "19")
+	}
+	return majors
+}()
+
+// resync is how all of them resync; the environment says so.
+var resync = rewind.Resync(os.Getenv("GOREWIND_TEST_RESYNC"))
+
+// TryEach makes each situation on its majors, and rewinds from the running source
+// and from its directory when it is stopped.
+func TryEach(t *testing.T, situations []Situation) {
+	t.Helper()
+	for _, s := range situations {
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			majors := s.Majors
+			if majors == nil {
+				majors = OldestMiddleNewest
+			}
+			pgtest.EachOf(t, majors, func(t *testing.T, in *pgtest.Installation) {
+				l := &Lab{t, in}
+				s.tryBoth(l, s.Make(l))
+			})
+		})
+	}
+}
+
+func (s Situation) tryBoth(l *Lab, e Ends) {
+	l.Helper()
+	second := e
+	second.Target = e.Target.CloneStopped(l)
+	if e.Spoil != nil {
+		e.Spoil(l, e.Target)
+		e.Spoil(l, second.Target)
+	}
+	first := &Try{Target: e.Target, Src: e.Src, Primary: e.Primary, Opts: e.Opts, Asked: e.Asked}
+	o := first.Rewind(l)
+	stopped := s.Stopped != Never
+	if stopped { // what becomes of the target changes the source
+		e.Src.Stop(l, pgtest.Fast)
+		second.Src = e.Src.CloneStopped(l)
+		e.Src.Start(l)
+	}
+	l.Run("live source", func(t *testing.T) { s.judge(&Lab{t, l.In}, first, o, s.Want, e) })
+	e.Target.Stop(l, pgtest.Immediate)
+	e.Src.Stop(l, pgtest.Immediate)
+	if !stopped {
+		return
+	}
+	l.Run("stopped source", func(t *testing.T) {
+		y := &Try{Target: second.Target, Src: second.Src, Primary: second.Primary, Opts: second.Opts, Asked: e.Asked}
+		s.judge(&Lab{t, l.In}, y, y.Rewind(t), cmp.Or(s.Stopped, s.Want), e)
+	})
+}
+
+func (s Situation) judge(l *Lab, y *Try, o Outcome, want Wish, e Ends) {
+	l.Helper()
+	if resync != rewind.NoResync && want != Never {
+		want = cmp.Or(s.Resync, Rewound)
+	}
+	if o.Err != nil {
+		require.NoError(l, o.Refusal())
+		if want == Rewound {
+			l.Fatalf("it was refused: %v", o.Err)
+		}
+		l.Logf("refused: %v", o.Err)
+		if want != Left {
+			return
+		}
+	} else {
+		l.Logf("a rewind was required: %v %s; the two parted at %s; by %s", o.Plan.Required, o.Plan.Reason, o.Plan.Divergence, o.Plan.Evidence)
+	}
+	if e.Planned != nil && o.Err == nil {
+		e.Planned(l, o.Plan)
+	}
+	err := y.Follow(l)
+	if want == Refused {
+		l.Fatalf("it was not refused; as a standby: %v", err)
+	}
+	require.NoError(l, err, "the target, started as a standby")
+	if e.After != nil {
+		e.After(l, y)
+	}
+	y.Target.Stop(l, pgtest.Fast)
+	require.NoError(l, Sound(y.Target.Dir))
+}

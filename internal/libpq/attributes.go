@@ -1,0 +1,41 @@
+package libpq
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// sessionAttrs are the kinds of servers that target_session_attrs asks for: a
+// query, the answer that will do, and libpq's words if it is another.
+var sessionAttrs = map[string]struct{ query, want, otherwise string }{
+	"read-write": {"SHOW transaction_read_only", "off", "session is read-only"},
+	"read-only":  {"SHOW transaction_read_only", "on", "session is not read-only"},
+	"primary":    {"SELECT pg_catalog.pg_is_in_recovery()", "f", "server is in hot standby mode"},
+	"standby":    {"SELECT pg_catalog.pg_is_in_recovery()", "t", "server is not in hot standby mode"},
+}
+
+// sessionAttrsError says that the server is of another kind.
+type sessionAttrsError struct{ text string }
+
+func (e *sessionAttrsError) Error() string { return e.text }
+
+func checkSessionAttrs(ctx context.Context, conn *pgconn.PgConn, g Guard, attrs string) error {
+	check, ok := sessionAttrs[attrs]
+	if !ok {
+		return nil // any
+	}
+	g.Expect(1)
+	results, err := conn.Exec(ctx, check.query).ReadAll()
+	if err != nil {
+		return err
+	}
+	if len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) != 1 {
+		return errors.New("the server did not say whether it is a standby")
+	}
+	if string(results[0].Rows[0][0]) != check.want {
+		return &sessionAttrsError{check.otherwise}
+	}
+	return nil
+}

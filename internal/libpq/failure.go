@@ -1,0 +1,137 @@
+package libpq
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/gorewind/gorewind/internal/plain"
+	"github.com/gorewind/gorewind/source"
+)
+
+// connectAdvice says what to do about an error of the server's, by SQLSTATE.
+var connectAdvice = map[string]string{
+	"28P01": "check the user and the password, which can be in PGPASSWORD or in a password file",
+	"28000": "check the user and what the server's pg_hba.conf allows, and the client's certificate if it asks for one",
+	"3D000": "check the database name: any database of the server will do",
+	"42501": "connect to a database that the role may connect to",
+	"53300": "close connections or raise max_connections",
+	"57P03": "wait until the server accepts connections",
+}
+
+// failure is why a host did not do.
+type failure struct {
+	host     host
+	err      error
+	passfile bool // the password came from the password file
+}
+
+// connectError names the servers, each reason once, and what to do.
+func (c *Connector) connectError(failures []failure) error {
+	if c.settings.Suspect() {
+		return &source.ConnectError{Reason: source.ErrConnString, Message: `could not connect to the source: its URI has an "@" where none should be, ` +
+			`and so is not shown: special characters in a URI, such as those of a password, must be percent-encoded`}
+	}
+	var errs []error
+	var servers, names []string
+	for i, f := range failures {
+		errs = append(errs, f.err)
+		name := serverName(f.host)
+		if slices.Contains(names, name) {
+			continue
+		}
+		var reasons []string
+		for _, other := range failures[i:] {
+			if serverName(other.host) == name {
+				reasons = append(reasons, reasonsOf(other.host, other.err)...)
+			}
+		}
+		names = append(names, name)
+		servers = append(servers, name+": "+plain.OneLine(strings.Join(reasons, "\n")))
+	}
+	text := "could not connect to the source " + strings.Join(servers, "; ")
+	return &source.ConnectError{Reason: reasonFor(failures[len(failures)-1].err), Message: text + ": " + c.advice(failures), Err: errors.Join(errs...)}
+}
+
+// advice is about the last failure.
+func (c *Connector) advice(failures []failure) string {
+	last := failures[len(failures)-1]
+	var pg *pgconn.PgError
+	var attrs *sessionAttrsError
+	switch {
+	case errors.Is(last.err, source.ErrUntrusted):
+		return "check the host and the port"
+	case isAny(last.err, isPassword):
+		return "give a password, which can be in PGPASSWORD or in a password file"
+	case errors.As(last.err, &attrs):
+		return "check target_session_attrs and which of the servers is the primary"
+	case c.sslmode != "prefer" && isAny(last.err, refusedTLS):
+		return "set ssl = on on the server, or connect with another sslmode"
+	case isAny(last.err, ofTLS):
+		return "check sslmode, sslrootcert and the certificates of both sides"
+	case !errors.As(last.err, &pg) && last.host.IsUnix():
+		return "check the directory of the socket and the port and that the server runs"
+	case !errors.As(last.err, &pg) || connectAdvice[pg.Code] == "":
+		return "check the host and the port and that the server runs"
+	case pg.Code == wrongPassword && last.passfile:
+		return fmt.Sprintf(`password retrieved from file "%s": check the user and the password`, c.settings.Value("passfile"))
+	}
+	return connectAdvice[pg.Code]
+}
+
+// reasonsOf takes pgx's own words about the place off an error: here messages
+// name it as the user knows it.
+func reasonsOf(h host, err error) []string {
+	var connect *pgconn.ConnectError
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []string
+		for _, e := range joined.Unwrap() {
+			if isAny(e, refusedTLS) && len(joined.Unwrap()) > 1 {
+				continue // without TLS it was tried as well, and that is what failed
+			}
+			all = append(all, reasonsOf(h, e)...)
+		}
+		return all
+	}
+	if errors.As(err, &connect) {
+		return reasonsOf(h, connect.Unwrap())
+	}
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return []string{placeOf(h, op) + strings.TrimPrefix(op.Err.Error(), "connect: ")}
+	}
+	if isAny(err, refusedTLS) {
+		return []string{"server does not support SSL, but SSL was required"} // libpq's words
+	}
+	if inner := errors.Unwrap(err); inner != nil && strings.HasSuffix(err.Error(), "): "+inner.Error()) {
+		err = inner // it was "address (host): reason"
+	}
+	text := err.Error()
+	for _, prefix := range []string{"failed to write startup message: ", "write failed: ", "failed to receive message: ", "ValidateConnect failed: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return []string{text}
+}
+
+// placeOf is what was dialled, where the server's name does not tell: the file of a
+// socket, or the address of a host.
+func placeOf(h host, op *net.OpError) string {
+	switch {
+	case h.IsUnix():
+		return fmt.Sprintf("socket %q: ", h.Socket())
+	case op.Addr == nil || net.ParseIP(h.Name) != nil:
+		return ""
+	}
+	addr, _, err := net.SplitHostPort(op.Addr.String())
+	if err != nil || addr == h.Addr {
+		return ""
+	}
+	return "address " + addr + ": "
+}
+
+// refusedTLS reports whether the server has no TLS. pgconn has no type for that.
+func refusedTLS(err error) bool { return err.Error() == "server refused TLS connection" }

@@ -1,0 +1,12 @@
+//go:build !unix
+
+package libpq
+
+import (
+	"io/fs"
+)
+
+var errNotDir = fs.ErrNotExist
+
+// keyIsPrivate does not look: as libpq, since these systems have other means.
+func keyIsPrivate(fs.FileInfo) bool { return true }

@@ -1,0 +1,77 @@
+package libpq
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"slices"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/gorewind/gorewind/source"
+)
+
+// reasonByCode is what an error of the server's means, by SQLSTATE.
+var reasonByCode = map[string]error{
+	"28P01": source.ErrWrongPassword,
+	"28000": source.ErrNotAllowed,
+	"42501": source.ErrNotAllowed, // no CONNECT on the database
+	"55000": source.ErrNotAllowed, // a database that takes no connections
+	"3D000": source.ErrNoDatabase,
+	"53300": source.ErrTooManyConnections,
+	"57P01": source.ErrNotReady,
+	"57P02": source.ErrNotReady,
+	"57P03": source.ErrNotReady,
+}
+
+// reasonFor says which of the reasons of a source.ConnectError a failure is.
+func reasonFor(err error) error {
+	var pg *pgconn.PgError
+	var attrs *sessionAttrsError
+	var dns *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.Is(err, source.ErrUntrusted):
+		return nil
+	case isAny(err, isPassword):
+		return source.ErrNoPassword
+	case errors.As(err, &attrs):
+		return source.ErrWrongKind
+	case errors.As(err, &pg) && pg.Code == "28000" && pg.File == "miscinit.c":
+		return source.ErrNoRole // where the role of a session is looked up; everything else is in auth.c
+	case errors.As(err, &pg):
+		return reasonByCode[pg.Code]
+	case isAny(err, refusedTLS):
+		return source.ErrNoTLS
+	case isAny(err, ofTLS):
+		return source.ErrTLS
+	case errors.As(err, &dns):
+		return source.ErrUnknownHost
+	case errors.As(err, &op), isAny(err, isDial), isAny(err, isSilence), IsTemporary(err):
+		return source.ErrUnreachable
+	}
+	return nil
+}
+
+// ofTLS reports whether either side did not accept what the other one showed: we the
+// server's certificate, or the server, which then sends an alert, ours.
+func ofTLS(err error) bool {
+	switch e := err.(type) { //nolint:errorlint // isAny unwraps
+	case *verifyError, *tls.CertificateVerificationError, tls.AlertError, tls.RecordHeaderError:
+		return true
+	case *net.OpError:
+		return e.Op == "remote error" // crypto/tls has no type for an alert
+	}
+	return false
+}
+
+// isAny reports whether any of the errors that an error wraps is what is looked for.
+func isAny(err error, is func(error) bool) bool {
+	switch e := err.(type) { //nolint:errorlint // it unwraps
+	case nil:
+		return false
+	case interface{ Unwrap() []error }:
+		return is(err) || slices.ContainsFunc(e.Unwrap(), func(one error) bool { return isAny(one, is) })
+	}
+	return is(err) || isAny(errors.Unwrap(err), is)
+}

@@ -1,0 +1,65 @@
+package libpq
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"syscall"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/assert"
+
+	"github.com/gorewind/gorewind/source"
+)
+
+func TestReasons(t *testing.T) {
+	refused := func(code, file string) error {
+		return &pgconn.PgError{Code: code, File: file, Message: "in any language"}
+	}
+	for _, tt := range []struct {
+		name      string
+		err       error
+		want      error
+		temporary bool
+	}{
+		{"a wrong password", refused("28P01", "auth.c"), source.ErrWrongPassword, false},
+		{"pg_hba.conf", refused("28000", "auth.c"), source.ErrNotAllowed, false},
+		{"no such role", refused("28000", "miscinit.c"), source.ErrNoRole, false},
+		{"a pooler that names no file", refused("28000", ""), source.ErrNotAllowed, false},
+		{"no CONNECT", refused("42501", "postinit.c"), source.ErrNotAllowed, false},
+		{"a database that takes no connections", refused("55000", "postinit.c"), source.ErrNotAllowed, false},
+		{"no such database", refused("3D000", "postinit.c"), source.ErrNoDatabase, false},
+		{"too many connections", refused("53300", "proc.c"), source.ErrTooManyConnections, true},
+		{"it starts", refused("57P03", "backend_startup.c"), source.ErrNotReady, true},
+		{"it stops", refused("57P01", "postgres.c"), source.ErrNotReady, true},
+		{"it crashed", refused("57P02", "postgres.c"), source.ErrNotReady, true},
+		{"something else", refused("XX000", "x.c"), nil, false},
+		{"nobody listens", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, source.ErrUnreachable, true},
+		{"no route", &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}, source.ErrUnreachable, true},
+		{"it ends the connection", io.ErrUnexpectedEOF, source.ErrUnreachable, true},
+		{"it is silent", fmt.Errorf("%w for 1s", ErrSilent), source.ErrUnreachable, true},
+		{"connect_timeout", errTimeout, source.ErrUnreachable, true},
+		{"the time is over", context.DeadlineExceeded, source.ErrUnreachable, true},
+		{"no such name", &net.DNSError{IsNotFound: true}, source.ErrUnknownHost, false},
+		{"nobody who knows names", &net.DNSError{IsTemporary: true}, source.ErrUnknownHost, true},
+		{"no TLS", errors.New("server refused TLS connection"), source.ErrNoTLS, false},
+		{"an alert", &net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}, source.ErrTLS, false},
+		{"a certificate", &verifyError{errors.New("x")}, source.ErrTLS, false},
+		{"a certificate by the caller's rules", &tls.CertificateVerificationError{Err: errors.New("x")}, source.ErrTLS, false},
+		{"a caller's dialer", &dialError{errors.New("x")}, source.ErrUnreachable, true},
+		{"no password", errNoPassword, source.ErrNoPassword, false},
+		{"a password that could not be had", &PasswordError{errors.New("x")}, source.ErrNoPassword, false},
+		{"another kind of server", &sessionAttrsError{"x"}, source.ErrWrongKind, false},
+		{"what no server sends", fmt.Errorf("x: %w", source.ErrUntrusted), nil, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			wrapped := errors.Join(errors.New("before"), fmt.Errorf("while connecting: %w", tt.err))
+			assert.Equal(t, tt.want, reasonFor(wrapped))
+			assert.Equal(t, tt.temporary, IsTemporary(wrapped))
+		})
+	}
+}

@@ -1,0 +1,2 @@
+// Package built is for tests: it builds programs of the present sources.
+package built

@@ -1,9 +1,0 @@
-//go:build !linux
-
-package pgtest
-
-import "os"
-
-const envConsole = "GOREWIND_TEST_CONSOLE"
-
-func openConsole() *os.File { return nil }

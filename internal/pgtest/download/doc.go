@@ -1,0 +1,2 @@
+// Package download is for tests: gets PostgreSQL servers from the network, once, into the cache.
+package download

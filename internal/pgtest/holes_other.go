@@ -1,8 +1,0 @@
-//go:build !linux
-
-package pgtest
-
-import "os"
-
-// nextData is the place itself: only Linux says where data begins.
-func nextData(_ *os.File, at int64) (int64, error) { return at, nil }

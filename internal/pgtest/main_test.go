@@ -1,5 +1,0 @@
-package pgtest
-
-import "testing"
-
-func TestMain(m *testing.M) { Main(m) }

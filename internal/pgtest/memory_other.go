@@ -1,8 +1,0 @@
-//go:build !linux
-
-package pgtest
-
-// freeBytes is zero: only Linux has a place for files in memory that is known here.
-func freeBytes(string) uint64 { return 0 }
-
-func availableMemory() uint64 { return 0 }

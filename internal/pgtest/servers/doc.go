@@ -1,0 +1,2 @@
+// Package servers is for tests: which PostgreSQL servers there are to test with.
+package servers

@@ -1,0 +1,2 @@
+// Package smalldisk is for tests: a file system that is small enough to be filled.
+package smalldisk

@@ -1,0 +1,58 @@
+package rewind
+
+import (
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/gorewind/gorewind/filemap"
+)
+
+// keeper asks Options.KeepFunc, once about each path and one at a time, and remembers
+// what it said. What was said before counts for who has no function.
+type keeper struct {
+	ask func(path string) bool
+
+	mu      sync.Mutex
+	answers map[string]bool
+}
+
+// keeps is what the target keeps: what is asked for now and, without a function, what
+// that of an earlier run in place said.
+func (r *Rewind) keeps(earlier *Plan) filemap.Keep {
+	r.keeper = &keeper{ask: r.opts.KeepFunc, answers: map[string]bool{}}
+	if earlier != nil && r.keeper.ask == nil {
+		r.keeper.only(earlier.Kept)
+	}
+	return filemap.Keep{Patterns: r.opts.Keep, Func: r.keeper.keeps}
+}
+
+func (k *keeper) keeps(path string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	keep, asked := k.answers[path]
+	if !asked && k.ask != nil {
+		keep = k.ask(path)
+		k.answers[path] = keep
+	}
+	return keep
+}
+
+// only keeps what a plan has kept, and asks no more.
+func (k *keeper) only(kept []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ask, k.answers = nil, map[string]bool{}
+	for _, path := range kept {
+		k.answers[path] = true
+	}
+}
+
+// kept lists what is kept, as a plan has it.
+func (k *keeper) kept() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	yes := maps.Clone(k.answers)
+	maps.DeleteFunc(yes, func(_ string, keep bool) bool { return !keep })
+	return slices.Sorted(maps.Keys(yes))
+}

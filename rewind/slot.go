@@ -1,0 +1,122 @@
+package rewind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/source"
+)
+
+// slotTimeout is how long it may take to drop a slot when the rewind has failed.
+const slotTimeout = 10 * time.Second
+
+// makeSlot makes the slot that was asked for, or takes that of an unfinished run. It
+// keeps WAL while that is copied, and from then on for the standby. forget drops it again
+// where the target stayed as it was.
+func (r *Rewind) makeSlot(ctx context.Context) (forget func(), err error) {
+	primary, can := r.opts.Source.(source.Primary)
+	if !can || !r.opts.MakeSlot {
+		return func() {}, nil
+	}
+	slot := r.slotLeft
+	if slot.Name == "" {
+		slot = target.Slot{Name: r.opts.Slot}
+		if err := r.target.RememberSlot(slot); err != nil {
+			return nil, err
+		}
+		if slot.From, err = primary.MakeSlot(ctx, slot.Name); err != nil {
+			if errors.Is(err, source.ErrSlotExists) && !r.plan.Again { // it is not this run's
+				return nil, errors.Join(err, r.target.ForgetSlot())
+			}
+			if r.plan.Again { // the run before it did, and the source may be too busy now to be asked twice
+				r.log.WarnContext(ctx, err.Error(), "slot", r.opts.Slot, "error", err)
+				return func() {}, nil
+			}
+			r.forgetUnmade(ctx, slot.Name)
+			return nil, err
+		}
+		if err := r.target.RememberSlot(slot); err != nil { // that it was to be made is noted
+			r.log.DebugContext(ctx, err.Error(), "slot", r.opts.Slot, "error", err)
+		}
+		r.log.InfoContext(ctx, fmt.Sprintf("the source keeps WAL from %s on for the standby, by replication slot %q", r.lsn(slot.From), slot.Name),
+			"lsn", r.lsn(slot.From), "slot", slot.Name)
+	} else {
+		r.log.InfoContext(ctx, fmt.Sprintf("the source keeps WAL for the standby by replication slot %q, which an unfinished rewind of this target made", slot.Name), "slot", slot.Name)
+	}
+	r.slotMade = true
+	return func() { r.dropSlot(ctx, primary, slot) }, nil
+}
+
+// dropSlot drops a slot that the target, which stayed as it was, has no use for. One of
+// which it is not certain who made it is left.
+func (r *Rewind) dropSlot(ctx context.Context, primary source.Primary, slot target.Slot) {
+	if r.touched || r.madeStandby || slot.From == 0 {
+		return
+	}
+	r.slotMade = false
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), slotTimeout)
+	defer cancel()
+	err := primary.DropSlot(ctx, slot.Name)
+	if err == nil {
+		r.slotLeft = target.Slot{}
+		err = r.target.ForgetSlot()
+	}
+	if err != nil {
+		r.log.WarnContext(ctx, fmt.Sprintf("the source keeps WAL for a standby that there is not, until its replication slot is dropped, or the rewind is run again: %v", err), "slot", r.opts.Slot, "error", err)
+	}
+}
+
+// forgetUnmade removes the note of a slot that the source certainly does not have.
+func (r *Rewind) forgetUnmade(ctx context.Context, name string) {
+	lister, can := r.opts.Source.(source.SlotLister)
+	if !can || ctx.Err() != nil {
+		return
+	}
+	slots, err := lister.Slots(ctx)
+	if err == nil && !slices.ContainsFunc(slots, func(s source.Slot) bool { return s.Name == name }) {
+		err = r.target.ForgetSlot()
+	}
+	if err != nil {
+		r.log.DebugContext(ctx, err.Error(), "slot", r.opts.Slot, "error", err)
+	}
+}
+
+// leftSlot reports whether the slot that is asked for is the one that an unfinished run
+// made for this target, and that nobody has used since.
+func (r *Rewind) leftSlot(ctx context.Context) (bool, error) {
+	note, noted := r.target.RememberedSlot()
+	lister, can := r.opts.Source.(source.SlotLister)
+	if !noted || !can || note.Name != r.opts.Slot {
+		return false, nil
+	}
+	slots, err := lister.Slots(ctx)
+	for _, s := range slots {
+		if s.Name == note.Name && s.Physical && !s.Active && (note.From == 0 || s.Restart == note.From) {
+			r.slotLeft = note
+		}
+	}
+	return r.slotLeft.Name != "", err
+}
+
+// tellOfSlot warns of the slot of an unfinished run that this run does not use.
+func (r *Rewind) tellOfSlot(ctx context.Context) error {
+	note, noted := r.target.RememberedSlot()
+	if !noted || note.Name == r.opts.Slot {
+		return nil
+	}
+	if lister, can := r.opts.Source.(source.SlotLister); can {
+		slots, err := lister.Slots(ctx)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(slots, func(s source.Slot) bool { return s.Name == note.Name && !s.Active }) {
+			return nil
+		}
+	}
+	r.analyzer.warn(r.plan, "an unfinished rewind of this target made replication slot %q on its source, which keeps WAL there until it is dropped: this one does not use it", note.Name)
+	return nil
+}

@@ -1,0 +1,172 @@
+package pgsource
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"strconv"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/gorewind/gorewind/internal/plain"
+)
+
+// rule is what is done with messages of a kind.
+type rule struct {
+	early bool  // it has its place before something can be asked
+	later bool  // it has its place afterwards
+	aside bool  // it leads nowhere by itself
+	empty bool  // it has no body
+	most  int64 // bytes of its body at most; zero: no limit of its own
+	pass  func(f *filter, size int64) error
+}
+
+// rules are the messages of the protocol that may come (protocol-message-formats);
+// those of COPY come where a stream of WAL was asked for, and whatever else there is
+// nobody asks for. A message without
+// a function is passed over: what notices and notifications say is not of interest,
+// and pgx keeps the latter for ever.
+var rules = map[byte]rule{
+	'R': {early: true, aside: true, most: 8 << 10, pass: (*filter).authentication},
+	'K': {early: true, aside: true, most: 512, pass: (*filter).whole},     // BackendKeyData
+	'v': {early: true, aside: true, most: 4 << 10, pass: (*filter).whole}, // NegotiateProtocolVersion
+	'S': {early: true, later: true, aside: true, most: maxAsideBytes, pass: (*filter).parameter},
+	'N': {early: true, later: true, aside: true}, // NoticeResponse
+	'A': {early: true, later: true, aside: true}, // NotificationResponse
+	'E': {early: true, later: true, most: maxError, pass: (*filter).refusal},
+	'Z': {early: true, later: true, most: 1, pass: (*filter).ready},
+	'1': {later: true, aside: true, empty: true, pass: (*filter).whole},   // ParseComplete
+	'2': {later: true, aside: true, empty: true, pass: (*filter).whole},   // BindComplete
+	'n': {later: true, aside: true, empty: true, pass: (*filter).whole},   // NoData
+	't': {later: true, aside: true, most: 1 << 10, pass: (*filter).whole}, // ParameterDescription
+	'T': {later: true, aside: true, most: 4 << 10, pass: (*filter).description},
+	'D': {later: true, pass: (*filter).dataRow},
+	'C': {later: true, most: 256, pass: (*filter).complete},
+	'W': {later: true, aside: true, most: 1 << 10, pass: (*filter).streamBegins}, // CopyBothResponse
+	'd': {later: true, pass: (*filter).streamed},                                 // CopyData
+	'c': {later: true, aside: true, empty: true, pass: (*filter).streamEnds},     // CopyDone
+}
+
+// maxRounds is how many messages an authentication has at most: SCRAM has four.
+const maxRounds = 8
+
+// maxHashing is how often a password is hashed at most for SCRAM: about half a
+// second's work. PostgreSQL's scram_iterations is 4096 where nobody changes it.
+const maxHashing = 1_000_000
+
+// What AuthenticationRequest asks for (libpq/protocol.h). The answers to the first
+// three are made of a password, and each of those to the last two costs work.
+const (
+	authCleartext    = 3
+	authMD5          = 5
+	authSASL         = 10
+	authSASLContinue = 11
+)
+
+// wantsPassword tells of a request to authenticate whether a password is asked for.
+func wantsPassword(method uint32, body []byte) bool {
+	return method == authCleartext || method == authMD5 || method == authSASL && bytes.Contains(body, []byte("SCRAM-"))
+}
+
+func (f *filter) authentication(size int64) error {
+	body, err := f.take(size)
+	if err != nil {
+		return err
+	}
+	if f.rounds++; f.rounds > maxRounds {
+		return unwanted("more than %d requests to authenticate", maxRounds)
+	}
+	if len(body) < 4 {
+		return unwanted("a request to authenticate without a method")
+	}
+	method := binary.BigEndian.Uint32(body)
+	if f.noPassword != nil && wantsPassword(method, body[4:]) {
+		return f.noPassword
+	}
+	switch method {
+	case authSASL, authSASLContinue:
+		if f.hashed[method] {
+			return unwanted("the same request to authenticate twice")
+		}
+		f.hashed[method] = true
+		for field := range bytes.SplitSeq(body[4:], []byte(",")) {
+			if count, ok := bytes.CutPrefix(field, []byte("i=")); ok && method == authSASLContinue {
+				if n, err := strconv.Atoi(string(count)); err == nil && n > maxHashing {
+					return unwanted("a request to hash the password %d times, and more than %d are not done (scram_iterations)", n, maxHashing)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// parametersRead are those that anybody here asks pgx for.
+var parametersRead = []string{"server_version", "server_encoding", "client_encoding", "standard_conforming_strings"}
+
+// parameter is a setting that the server tells of by itself. pgx keeps it by name; so
+// only those pass that are read, and as they are at first.
+func (f *filter) parameter(size int64) error {
+	body, err := f.from.Peek(int(5 + size))
+	if err != nil {
+		return err
+	}
+	name, _, _ := bytes.Cut(body[5:], []byte{0})
+	for _, read := range parametersRead {
+		if f.authenticating && string(name) == read {
+			return f.whole(size)
+		}
+	}
+	f.skip = 5 + size
+	return nil
+}
+
+// typesAsked are those of the columns that are asked for. pgx understands any that it is
+// told of; and for some, such as numbers with exponents, few bytes can mean much work.
+var typesAsked = []uint32{
+	pgtype.BoolOID, pgtype.ByteaOID, pgtype.QCharOID, pgtype.NameOID, pgtype.Int8OID, pgtype.Int4OID, pgtype.TextOID, pgtype.OIDOID, pgtype.Float8OID,
+}
+
+// description is what the columns of an answer are.
+func (f *filter) description(size int64) error {
+	body, err := f.take(size)
+	if err != nil {
+		return err
+	}
+	var d pgproto3.RowDescription
+	if err := d.Decode(body); err != nil {
+		return unwanted("a description of columns that is none")
+	}
+	for _, column := range d.Fields {
+		if !slices.Contains(typesAsked, column.DataTypeOID) {
+			return unwanted("a column of the type %d, which it was not asked for", column.DataTypeOID)
+		}
+	}
+	return nil
+}
+
+// maxErrorText is how long, in bytes, what is kept of a field of an error can be.
+const maxErrorText = 600
+
+// errorFields are those that are kept of an error (protocol-error-fields): what it says,
+// and in which file of the server it arose.
+var errorFields = []byte("SVCMDHF")
+
+// cleanError makes the fields of an error message fit for people to read: what they
+// say comes from whoever answers, and goes to a terminal or into a log. It is also
+// given what was cut off, of which it takes what is whole.
+func cleanError(body []byte) []byte {
+	var clean []byte
+	for len(body) > 0 && body[0] != 0 {
+		text, rest, whole := bytes.Cut(body[1:], []byte{0})
+		if bytes.IndexByte(errorFields, body[0]) >= 0 {
+			clean = append(append(clean, body[0]), plain.Text(plain.OneLine(string(text)), maxErrorText)...)
+			clean = append(clean, 0)
+		}
+		if !whole {
+			break
+		}
+		body = rest
+	}
+	return append(clean, 0)
+}

@@ -1,0 +1,40 @@
+package timeline
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/regular"
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// Read reads the history of the timeline that a data directory is on, by its control
+// file: History.Newest is that timeline. A standby that follows a new timeline says so
+// in its control file no sooner than at its next restartpoint.
+func Read(dir string) (History, error) {
+	c, err := controlfile.Read(dir)
+	if err != nil {
+		return nil, err
+	}
+	return ReadOf(dir, c.Version, c.Timeline())
+}
+
+// ReadOf reads the history of one of the timelines whose history files are in a data
+// directory. Timeline 1 has none. The error wraps fs.ErrNotExist where there is no
+// file; about one that is there it wraps a *ParseError.
+func ReadOf(dir string, v *pgdata.Version, tli pgdata.TimelineID) (History, error) {
+	if tli == 1 {
+		return First(), nil
+	}
+	name := filepath.Join(dir, v.WALDir, pgdata.HistoryFileName(tli))
+	b, err := regular.ReadFile(name, MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	h, err := Parse(tli, b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Dir(name), err)
+	}
+	return h, nil
+}
