@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
+	"sort"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -35,46 +37,88 @@ type chunk struct {
 	buf  *[chunkSize + directAlignment]byte
 	at   int64  // in the file
 	data []byte // what is in buf, aligned
-	left int64  // bytes that are still to come; guarded by the file's lock
+
+	// The file's lock guards what follows.
+	have  []filemap.Span // what came, in order, neighbours together
+	users int            // who are about to put something into data
 }
 
 var chunkBuffers = sync.Pool{New: func() any { return new([chunkSize + directAlignment]byte) }}
 
 func newChunk(at, length int64) *chunk {
-	c := &chunk{buf: chunkBuffers.Get().(*[chunkSize + directAlignment]byte), at: at, left: length}
+	c := &chunk{buf: chunkBuffers.Get().(*[chunkSize + directAlignment]byte), at: at}
 	skip := -uintptr(unsafe.Pointer(c.buf)) % directAlignment
 	c.data = c.buf[skip : skip+uintptr(length)]
-	clear(c.data) // what does not come is a hole
 	return c
+}
+
+// add says that a part came, maybe once more.
+func (c *chunk) add(part filemap.Span) {
+	if part.Length == 0 {
+		return
+	}
+	start, end := part.Offset, part.Offset+part.Length
+	from := sort.Search(len(c.have), func(i int) bool { return c.have[i].Offset+c.have[i].Length >= start })
+	to := from
+	for ; to < len(c.have) && c.have[to].Offset <= end; to++ {
+		start, end = min(start, c.have[to].Offset), max(end, c.have[to].Offset+c.have[to].Length)
+	}
+	c.have = slices.Replace(c.have, from, to, filemap.Span{Offset: start, Length: end - start})
+}
+
+// complete reports whether everything came and nobody is about to change it.
+func (c *chunk) complete() bool {
+	return c.users == 0 && len(c.have) == 1 && c.have[0].Length == int64(len(c.data))
+}
+
+// holes makes what did not come zeros, as in a hole of a file.
+func (c *chunk) holes() {
+	end := int64(0)
+	for _, h := range c.have {
+		clear(c.data[end : h.Offset-c.at])
+		end = h.Offset - c.at + h.Length
+	}
+	clear(c.data[end:])
 }
 
 func (c *chunk) free() { chunkBuffers.Put(c.buf) }
 
-// gathers reports whether a file is put together in chunks. WAL is not: it is read
-// again at once.
-func gathers(e *filemap.Entry, plan *filemap.Plan) bool {
+// gathers reports whether a file is put together in chunks: one of which parts stay.
+func gathers(e *filemap.Entry) bool {
 	return e.Action != filemap.Copy && e.SourceSize >= minRebuild
 }
 
 // gather puts a piece of a file into the chunks that it belongs to. read gives bytes of
-// it, by their offset in the file; it is short where there are no more. What lies
-// beyond the size that the source listed is not taken: n says how much was.
-func (s *Staging) gather(f *file, offset, length int64, read func(into []byte, at int64) (int, error)) (n int64, err error) {
-	for end := min(offset+length, f.entry.SourceSize); offset+n < end; {
+// it, by their offset in the file; it is short where there are no more. write writes
+// some of them, where a chunk was complete before: the source may send things twice. n
+// is how many bytes there were.
+func (s *Staging) gather(f *file, offset, length int64, read func(into []byte, at int64) (int, error), write func(to File, at, length int64) (int64, error)) (n int64, err error) {
+	for n < length {
 		c, begun, err := s.chunkOf(f, offset+n)
 		if err != nil {
 			return n, err
 		}
-		if begun {
-			if err := s.fillGaps(f, c); err != nil {
+		if c == nil {
+			at := offset + n
+			part := min(length-n, chunkSize-at%chunkSize)
+			wrote, err := s.writeWhole(f, at, func(to File) (int64, error) { return write(to, at, part) })
+			if n += wrote; err != nil || wrote < part {
 				return n, err
 			}
+			continue
 		}
-		into := c.data[offset+n-c.at:]
-		got, err := read(into[:min(int64(len(into)), end-offset-n)], offset+n)
-		f.got(offset+n, int64(got))
-		n += int64(got)
-		if werr := s.came(f, c, int64(got)); werr != nil {
+		if begun {
+			err = s.fillGaps(f, c)
+		}
+		var got int
+		if err == nil {
+			into := c.data[offset+n-c.at:]
+			got, err = read(into[:min(int64(len(into)), length-n)], offset+n)
+		}
+		part := filemap.Span{Offset: offset + n, Length: int64(got)}
+		f.got(part.Offset, part.Length)
+		n += part.Length
+		if werr := s.leave(f, c, part); werr != nil {
 			return n, werr
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -87,7 +131,8 @@ func (s *Staging) gather(f *file, offset, length int64, read func(into []byte, a
 	return n, nil
 }
 
-// chunkOf finds the chunk of an offset, or begins it.
+// chunkOf finds the chunk of an offset, or begins it. There is none if it was complete
+// before.
 func (s *Staging) chunkOf(f *file, offset int64) (c *chunk, begun bool, err error) {
 	if err := s.writes.failed(); err != nil {
 		return nil, false, err
@@ -95,24 +140,28 @@ func (s *Staging) chunkOf(f *file, offset int64) (c *chunk, begun bool, err erro
 	at := offset / chunkSize * chunkSize
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if c = f.chunks[at]; c != nil {
-		return c, false, nil
+	c, known := f.chunks[at]
+	if !known {
+		if f.chunks == nil {
+			f.chunks = map[int64]*chunk{}
+		}
+		c, begun = newChunk(at, min(chunkSize, f.entry.SourceSize-at)), true
+		f.chunks[at] = c
 	}
-	c = newChunk(at, min(chunkSize, f.entry.SourceSize-at))
-	if f.chunks == nil {
-		f.chunks = map[int64]*chunk{}
+	if c != nil {
+		c.users++
 	}
-	f.chunks[at] = c
-	return c, true, nil
+	return c, begun, nil
 }
 
-// came accounts for bytes of a chunk, and has it written with the last of them.
-func (s *Staging) came(f *file, c *chunk, n int64) error {
+// leave says that a part of a chunk came, and has the chunk written with the last one.
+func (s *Staging) leave(f *file, c *chunk, part filemap.Span) error {
 	f.mu.Lock()
-	c.left -= n
-	complete := c.left <= 0 && f.chunks[c.at] == c
+	c.users--
+	c.add(part)
+	complete := c.complete()
 	if complete {
-		delete(f.chunks, c.at)
+		f.chunks[c.at] = nil
 	}
 	f.mu.Unlock()
 	if !complete {
@@ -126,11 +175,7 @@ func (s *Staging) came(f *file, c *chunk, n int64) error {
 
 // fillGaps reads what stays of the target's file within a chunk.
 func (s *Staging) fillGaps(f *file, c *chunk) error {
-	if f.entry.Action == filemap.Copy {
-		return nil
-	}
 	old := f.entry.Path
-	var sum int64
 	err := s.old.use(old, func() (File, error) { return s.t.disk.Open(old, os.O_RDONLY, 0) }, func(src File) error {
 		for r := range f.entry.Unchanged(s.plan.Geometry, c.at, c.at+int64(len(c.data))) {
 			into := c.data[r.Offset-c.at:][:r.Length]
@@ -141,21 +186,23 @@ func (s *Staging) fillGaps(f *file, c *chunk) error {
 				return err
 			}
 			f.keeps(r.Offset, r.Length)
-			sum += r.Length
+			f.mu.Lock()
+			c.add(r)
+			f.mu.Unlock()
 		}
 		return nil
 	})
 	if err != nil {
 		return s.t.failed("read", old, err)
 	}
-	return s.came(f, c, sum)
+	return nil
 }
 
 // writeChunk writes to a staged file, past the cache where that can be done.
 func (s *Staging) writeChunk(f *file, at int64, data []byte) error {
 	write := func(to File) error { _, err := to.WriteAt(data, at); return err }
 	return s.useStaged(f, func(to File) error {
-		if os.Getenv("GWBUF") != "" || openDirect == 0 || len(data)%directAlignment != 0 || s.buffered.Load() {
+		if openDirect == 0 || len(data)%directAlignment != 0 || s.buffered.Load() {
 			return write(to)
 		}
 		staged, err := s.stagedPath(f)
@@ -175,10 +222,14 @@ func (s *Staging) writeChunk(f *file, at int64, data []byte) error {
 // was shorter than it had been, and gives files the length that they have.
 func (s *Staging) writeRest() error {
 	for _, f := range s.files {
-		if !f.gathered || f.gone || !f.made && len(f.chunks) == 0 {
+		if !f.gathered || f.gone || !f.begun {
 			continue
 		}
 		for at, c := range f.chunks {
+			if c == nil {
+				continue
+			}
+			c.holes()
 			if n := min(int64(len(c.data)), f.end-at); n > 0 {
 				if err := s.writeChunk(f, at, c.data[:n]); err != nil {
 					return err

@@ -25,8 +25,8 @@ type file struct {
 	gone  bool // the source has it no more
 	made  bool // the staged file exists
 	whole bool // it is staged as a file, and not in pieces
-	// gathered says that it is written in chunks: those that are not complete are there
-	// by their offset.
+	// gathered says that it is written in chunks. They are there by their offset; one that
+	// was complete is nil.
 	gathered bool
 	chunks   map[int64]*chunk
 	bytes    int64 // that came
@@ -43,7 +43,7 @@ func newReceived(plan *filemap.Plan, exact bool) received {
 		e := &plan.Entries[i]
 		if e.Blocks != nil || e.Action == filemap.Copy || e.Action == filemap.CopyTail {
 			whole := staysWhole(e, plan.Geometry)
-			r.files[e.Path] = &file{entry: e, id: i, whole: whole, gathered: whole && gathers(e, plan)}
+			r.files[e.Path] = &file{entry: e, id: i, whole: whole, gathered: whole && gathers(e)}
 		} else if e.Type == pgdata.Regular {
 			r.entries[e.Path] = e
 		}

@@ -121,15 +121,15 @@ func (s *Staging) WriteAt(p string, data []byte, offset int64) error {
 		return err
 	}
 	one := piece{id: uint32(f.id), offset: offset, at: offset, length: uint32(len(data)), crc: crc32.Checksum(data, castagnoli)}
+	write := func(to File, at, length int64) (int64, error) {
+		n, err := to.WriteAt(data[at-offset:][:length], at)
+		return int64(n), err
+	}
 	switch {
 	case f.gathered:
-		var n int64
-		n, err = s.gather(f, offset, int64(len(data)), func(into []byte, at int64) (int, error) { return copy(into, data[at-offset:]), nil })
-		if rest := data[n:]; err == nil && len(rest) > 0 {
-			err = s.writeWhole(f, offset+n, int64(len(rest)), func(to File) (int64, error) { return writeAt(to, rest, offset+n) })
-		}
+		_, err = s.gather(f, offset, int64(len(data)), func(into []byte, at int64) (int, error) { return copy(into, data[at-offset:]), nil }, write)
 	case f.whole:
-		err = s.writeWhole(f, offset, int64(len(data)), func(to File) (int64, error) { return writeAt(to, data, offset) })
+		_, err = s.writeWhole(f, offset, func(to File) (int64, error) { return write(to, offset, int64(len(data))) })
 	case len(data) > 0:
 		b := s.blocks[area]
 		if one.at, err = b.append(data); err != nil {
@@ -141,11 +141,6 @@ func (s *Staging) WriteAt(p string, data []byte, offset int64) error {
 		return err
 	}
 	return s.note(one)
-}
-
-func writeAt(to File, data []byte, offset int64) (int64, error) {
-	n, err := to.WriteAt(data, offset)
-	return int64(n), err
 }
 
 // CopyFrom stages bytes of a file of the source's that is on this machine, and
@@ -169,14 +164,12 @@ func (s *Staging) copyFrom(p string, from *os.File, offset, length int64) (n int
 		return 0, err
 	}
 	one := piece{id: uint32(f.id), offset: offset, at: offset, unread: true}
-	whole := func(to File) (int64, error) { return s.t.disk.CopyRange(to, offset+n, from, offset+n, length-n) }
+	write := func(to File, at, length int64) (int64, error) { return s.t.disk.CopyRange(to, at, from, at, length) }
 	switch {
 	case f.gathered:
-		if n, err = s.gather(f, offset, length, from.ReadAt); err == nil && n == f.entry.SourceSize-offset && n < length {
-			err = s.writeWhole(f, offset+n, length-n, func(to File) (rest int64, err error) { rest, err = whole(to); n += rest; return rest, err })
-		}
+		n, err = s.gather(f, offset, length, from.ReadAt, write)
 	case f.whole:
-		err = s.writeWhole(f, offset, length, func(to File) (_ int64, err error) { n, err = whole(to); return n, err })
+		n, err = s.writeWhole(f, offset, func(to File) (int64, error) { return write(to, offset, length) })
 	default:
 		b := s.blocks[area]
 		one.at = b.take(length)
@@ -202,19 +195,17 @@ func (s *Staging) wanted(p string, offset, length int64) (f *file, area int, err
 	return f, area, err
 }
 
-// writeWhole lets a piece be written to its place in a file that is staged whole.
-func (s *Staging) writeWhole(f *file, offset, length int64, write func(File) (int64, error)) error {
-	return s.useStaged(f, func(to File) error {
-		var n int64
-		var err error
-		if length > 0 {
-			n, err = write(to)
-		}
+// writeWhole lets a piece be written to its place in a file that is staged whole, and
+// gives how many bytes it had.
+func (s *Staging) writeWhole(f *file, offset int64, write func(File) (int64, error)) (n int64, err error) {
+	err = s.useStaged(f, func(to File) (err error) {
+		n, err = write(to)
 		if f.got(offset, n) {
 			s.flush(to)
 		}
 		return err
 	})
+	return n, err
 }
 
 // useStaged lets a staged file be written to.
