@@ -7,9 +7,9 @@ import (
 	"github.com/gorewind/gorewind/internal/pgconf"
 )
 
-// foreignSettings says which settings that come with the source's files are about the
-// source's own place, and nobody sets anew. Their values can have passwords in them, so
-// that only their places are told.
+// foreignSettings returns warnings about settings that come with the source's files,
+// concern only the source's own place, and are not set anew. Their values can contain
+// passwords, so only where they are set is reported.
 func (a *analyzer) foreignSettings(conf *pgconf.Config) (says []string) {
 	tell := func(name, what string) {
 		says = append(says, fmt.Sprintf("the configuration that comes from the source sets %s (%s): %s", name, conf.Place(name), what))
@@ -32,7 +32,8 @@ func (a *analyzer) foreignSettings(conf *pgconf.Config) (says []string) {
 	return says
 }
 
-// comes reports whether a setting is not empty, and from a file that comes from the source.
+// comes reports whether a setting is not empty and is from a file that comes from the
+// source.
 func (a *analyzer) comes(conf *pgconf.Config, name string) bool {
 	if value, set := conf.Lookup(name); !set || value == "" {
 		return false

@@ -137,6 +137,6 @@ func TestWALOfAnUnknownSideOfTheForkIsNotArchived(t *testing.T) {
 	require.NoError(t, err)
 	defer r.Close()
 	assert.Empty(t, r.Plan().Unarchived)
-	assert.Contains(t, strings.Join(r.Plan().Warnings, "\n"), "none is handed over")
+	assert.Contains(t, strings.Join(r.Plan().Warnings, "\n"), "none is archived now")
 	require.NoError(t, r.Apply(t.Context()))
 }
