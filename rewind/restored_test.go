@@ -148,7 +148,7 @@ func TestLostWALIsSavedFromTheArchive(t *testing.T) {
 			}
 			saved, err := os.ReadFile(filepath.Join(opts.SaveLost, rewind.LostWAL, middleSegment))
 			// Of this cluster there are no catalogs, so no rows can be told.
-			warnings := slices.DeleteFunc(slices.Clone(r.Plan().Warnings), func(w string) bool { return strings.HasPrefix(w, "lost rows could not be told") })
+			warnings := slices.DeleteFunc(slices.Clone(r.Plan().Warnings), func(w string) bool { return strings.HasPrefix(w, "lost rows could not be listed") })
 			require.Len(t, warnings, len(r.Plan().Warnings)-1)
 			assert.NoDirExists(t, filepath.Join(opts.SaveLost, rewind.LostRowsDir))
 			if c.without {
