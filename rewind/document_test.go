@@ -22,8 +22,8 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// mustBeADocument checks a document by the published schema, and that it survives
-// being written and read.
+// mustBeADocument validates a document by the published schema, and checks that it
+// survives encoding and decoding.
 func mustBeADocument(t *testing.T, d *report.Document) {
 	t.Helper()
 	schema, err := schemacheck.Compile(report.Schema)
@@ -114,8 +114,8 @@ func TestGIDsAreWrittenAsSQLHasThem(t *testing.T) {
 	}
 }
 
-// TestReportsUseOurWords compares words that are written down twice, since reports
-// import nothing.
+// TestReportsUseOurWords compares words that are defined twice, since package report
+// does not import ours.
 func TestReportsUseOurWords(t *testing.T) {
 	assert.Equal(t, report.ReasonKept, string(filemap.Kept))
 }
@@ -144,7 +144,7 @@ func TestWhatIsNotKeptIsNotSaidToBe(t *testing.T) {
 	assert.Empty(t, r.Document(t.Context(), err).Lost.SavedIn)
 }
 
-// TestHintsDoNotHangOnWords has errors of which only the kind is known.
+// TestHintsDoNotHangOnWords has errors of which only the type is known.
 func TestHintsDoNotHangOnWords(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	p.runServerIn(p.target)
@@ -161,8 +161,8 @@ func TestHintsDoNotHangOnWords(t *testing.T) {
 
 var errMaybe = &rewind.CannotStartError{MayBeArchived: true}
 
-// TestConditions gives every sentinel and struct a word, and no two the same
-// meaning.
+// TestConditions checks that every sentinel and struct has a condition, and that no two
+// have the same.
 func TestConditions(t *testing.T) {
 	for want, err := range map[rewind.Condition]error{
 		rewind.TargetRunning: rewind.ErrTargetRunning, rewind.TargetLocked: rewind.ErrTargetLocked, rewind.TargetChanged: rewind.ErrTargetChanged,

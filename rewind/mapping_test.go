@@ -16,10 +16,10 @@ func TestTablespaceMappingsAreReadAsPgBasebackupReadsThem(t *testing.T) {
 		{"slashes at the end", "/a/=/b//", "/a", "/b", ""},
 		{"an equals sign in both", `/a\=1=/b\=2`, "/a=1", "/b=2", ""},
 		{"a backslash of its own", `/a\b=/c`, `/a\b`, "/c", ""},
-		{"no divider", "/a", "", "", `invalid tablespace mapping format "/a", must be "OLDDIR=NEWDIR"`},
+		{"no separator", "/a", "", "", `invalid tablespace mapping format "/a", must be "OLDDIR=NEWDIR"`},
 		{"nothing before it", "=/b", "", "", "invalid tablespace mapping format"},
-		{"nothing behind it", "/a=", "", "", "invalid tablespace mapping format"},
-		{"two dividers", "/a=/b=/c", "", "", `multiple "=" signs in tablespace mapping`},
+		{"nothing after it", "/a=", "", "", "invalid tablespace mapping format"},
+		{"two separators", "/a=/b=/c", "", "", `multiple "=" signs in tablespace mapping`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var m rewind.TablespaceMapping

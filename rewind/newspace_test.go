@@ -17,8 +17,8 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// mapped lets the specimen's new tablespace lie in a directory that is missing, as is the
-// one above it.
+// mapped maps the specimen's new tablespace to a directory that does not exist, nor
+// does its parent.
 func (p *specimen) mapped(o *rewind.Options) (dir string) {
 	dir = filepath.Join(p.root, "disk", "space")
 	o.TablespaceMapping = rewind.TablespaceMapping{filepath.Join(p.root, "new"): dir}
@@ -71,9 +71,10 @@ func TestTheDirectoryOfAMappedTablespaceIsMade(t *testing.T) {
 	}
 }
 
-// TestTheDirectoryOfATablespaceGoesWithTheRewindThatMadeIt fails a rewind at every change,
-// and once that alone, and once that and all behind it. What is not committed leaves
-// nothing, at the latest after the next run, which has another place for it.
+// TestTheDirectoryOfATablespaceGoesWithTheRewindThatMadeIt makes every change fail,
+// either alone or together with all after it. A rewind that is not committed leaves
+// nothing behind, at the latest after the next run, which maps the tablespace
+// elsewhere.
 func TestTheDirectoryOfATablespaceGoesWithTheRewindThatMadeIt(t *testing.T) {
 	p := newSpecimen(t)
 	for _, c := range []struct{ inPlace, dies bool }{{false, true}, {false, false}, {true, true}, {true, false}} {
@@ -116,7 +117,7 @@ func TestTheDirectoryOfATablespaceGoesWithTheRewindThatMadeIt(t *testing.T) {
 				default:
 					require.Error(t, err, what)
 					if _, err := os.Stat(filepath.Dir(dir)); err == nil {
-						require.True(t, c.dies, "%s: what can be cleared away is", what)
+						require.True(t, c.dies, "%s: what can be removed is removed", what)
 						left++
 					} else {
 						gone++

@@ -15,8 +15,8 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// TestWhoseIsWhatTheSystemRefuses takes permissions away, from the target and from
-// others.
+// TestWhoseIsWhatTheSystemRefuses removes permissions on the target and on other
+// places.
 func TestWhoseIsWhatTheSystemRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -73,8 +73,8 @@ func TestWhoseIsWhatTheSystemRefuses(t *testing.T) {
 	}
 }
 
-// TestEveryOperationOnTheTargetSaysThatItIsTheTargets refuses one kind at a time,
-// but links, without which it goes on.
+// TestEveryOperationOnTheTargetSaysThatItIsTheTargets refuses one kind of operation at
+// a time. Links are left out, since a rewind goes on without them.
 func TestEveryOperationOnTheTargetSaysThatItIsTheTargets(t *testing.T) {
 	p := newSpecimen(t)
 	for _, name := range []string{"open", "readdir", "mkdir", "symlink", "chmod", "rename", "remove", "sync", "copyrange", "reserve", "writeat", "truncate", "fsync"} {

@@ -14,8 +14,8 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// TestOnlySettingsThatStayAreWarnedAbout gives the target a configuration with
-// which it would not start as a standby of the source.
+// TestOnlySettingsThatStayAreWarnedAbout gives the target a configuration with which it
+// would not start as a standby of the source.
 func TestOnlySettingsThatStayAreWarnedAbout(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	p.configure("max_connections = 3\n")
@@ -41,8 +41,8 @@ func TestOnlySettingsThatStayAreWarnedAbout(t *testing.T) {
 	assert.Contains(t, kept[0], "max_connections = 3 is lower than on the primary")
 }
 
-// TestSettingsOfTheSourceThatComeAlongAreWarnedAbout gives the source what belongs to its
-// own place.
+// TestSettingsOfTheSourceThatComeAlongAreWarnedAbout gives the source settings that
+// only make sense in its own place.
 func TestSettingsOfTheSourceThatComeAlongAreWarnedAbout(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	p.configure("archive_command = 'own'\n")
@@ -78,7 +78,7 @@ func TestSettingsOfTheSourceThatComeAlongAreWarnedAbout(t *testing.T) {
 		})
 	}
 
-	// The same command is of no interest.
+	// If the command is the same, there is no warning.
 	p.configure("archive_command = 'secret-command'\n")
 	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), PrimaryConnInfo: "host=b"})
 	require.NoError(t, err)

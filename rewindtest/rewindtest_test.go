@@ -28,7 +28,7 @@ func eachMajor(t *testing.T, test func(t *testing.T, o rewindtest.Options)) {
 	}
 }
 
-// run rewinds a target, and gives the plan.
+// run rewinds a target, and returns the plan.
 func run(t *testing.T, target string, src source.Source) (*rewind.Plan, error) {
 	t.Helper()
 	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target, Source: src, NoSync: true})
@@ -39,8 +39,8 @@ func run(t *testing.T, target string, src source.Source) (*rewind.Plan, error) {
 	return r.Plan(), r.Apply(t.Context())
 }
 
-// mustBeRewound compares the target's bytes with what they should be: the source's, but
-// for the block that only the source changed, which recovery brings.
+// mustBeRewound compares the target's bytes with what they should be: the source's,
+// except for the block that only the source changed, which recovery replays.
 func mustBeRewound(t *testing.T, p *rewindtest.Pair) {
 	t.Helper()
 	rewindtest.Equal(t, p.Target, p.Source, p.SourceEnd)
@@ -71,7 +71,7 @@ func TestThePairOfEveryMajorIsRewound(t *testing.T) {
 		plan, err := run(t, p.Target, p.OpenSource(t))
 		require.NoError(t, err)
 		assert.True(t, plan.Required)
-		assert.True(t, plan.Proven, "both sides' WAL shows where they part")
+		assert.True(t, plan.Proven, "both sides' WAL shows where they diverge")
 		assert.Equal(t, p.Fork, plan.Divergence)
 		assert.Equal(t, p.Checkpoint, plan.Checkpoint.LSN)
 		assert.Equal(t, 1, plan.Lost.Committed)
@@ -118,7 +118,7 @@ func TestALiveSourceIsRewoundTo(t *testing.T) {
 				assert.True(t, plan.Source.State.Live)
 				assert.Equal(t, p.Fork, plan.Divergence)
 				mustBeRewound(t, p)
-				assert.Zero(t, live.Held(), "its WAL may go")
+				assert.Zero(t, live.Held(), "its WAL is no longer held")
 			})
 		})
 	}
@@ -219,7 +219,7 @@ func TestAPairThatCannotBeMadeIsAnError(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrExist)
 }
 
-// recorder is a test that fails without consequences.
+// recorder is a test whose failures have no consequences.
 type recorder struct {
 	testing.TB
 	said string
