@@ -108,7 +108,7 @@ func (d *Database) Name(regType, oid uint32) (name string, ok bool) {
 	case regprocedure:
 		var arguments []string
 		for _, a := range t.vector {
-			arguments = append(arguments, d.orNumber(a))
+			arguments = append(arguments, d.typeNameOrUnknown(a))
 		}
 		name += "(" + strings.Join(arguments, ",") + ")"
 	case regoper:
@@ -116,7 +116,7 @@ func (d *Database) Name(regType, oid uint32) (name string, ok bool) {
 	case regoperator:
 		var arguments []string
 		for _, a := range t.vector {
-			if s := d.orNumber(a); a != 0 {
+			if s := d.typeNameOrUnknown(a); a != 0 {
 				arguments = append(arguments, s)
 			} else {
 				arguments = append(arguments, "NONE")
@@ -186,9 +186,9 @@ func (d *Database) typeName(oid uint32) (string, bool) {
 	return d.cluster.quoted(t.Schema) + "." + d.cluster.quoted(t.Name) + suffix, true
 }
 
-// orNumber returns the name of a type, or ???, which is what the server writes for a
+// typeNameOrUnknown returns the name of a type, or ???, which is what the server writes for a
 // type that does not exist.
-func (d *Database) orNumber(oid uint32) string {
+func (d *Database) typeNameOrUnknown(oid uint32) string {
 	if s, known := d.typeName(oid); known {
 		return s
 	}

@@ -82,9 +82,9 @@ func filesIn(t *testing.T, dir string) (files []string) {
 	return files
 }
 
-// TestARewindInPlaceThatIsBegunAgainTidiesUp checks WAL that an archive restored for
+// TestARewindInPlaceThatIsStartedAgainCleansUp checks WAL that an archive restored for
 // the first run.
-func TestARewindInPlaceThatIsBegunAgainTidiesUp(t *testing.T) {
+func TestARewindInPlaceThatIsStartedAgainCleansUp(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	p.archived(p.target, middleSegment)
 	opts := func() rewind.Options {

@@ -36,7 +36,7 @@ const twoPhaseDir = "pg_twophase"
 // transaction. An ordinary rewind reads none of it. A rewind in place cannot check
 // again before it changes the target, so it always reads the WAL.
 func (a *analyzer) ahead(ctx context.Context, p *Plan, b *filemap.Builder) (*ahead, error) {
-	if !a.opts.InPlace && !p.Again && !a.mayAct(b) {
+	if !a.opts.InPlace && !p.Again && !a.mayHaveOperations(b) {
 		return &ahead{events: newEvents(0)}, nil
 	}
 	segs := a.sharedWAL(p.Source)
@@ -73,9 +73,9 @@ func (a *analyzer) readEvents(ctx context.Context, segs walreader.Segments, from
 	return read.Visitor.(*events), nil
 }
 
-// mayAct reports whether the listings differ in a way that operations on whole files
+// mayHaveOperations reports whether the listings differ in a way that operations on whole files
 // would explain.
-func (a *analyzer) mayAct(b *filemap.Builder) bool {
+func (a *analyzer) mayHaveOperations(b *filemap.Builder) bool {
 	for f := range b.SourceIn(twoPhaseDir) {
 		if f.Type == pgdata.Regular {
 			return true
@@ -137,10 +137,10 @@ func stateFiles(p *Plan, prepared map[uint32]pgdata.LSN) map[string]bool {
 	return files
 }
 
-// checkActs refuses a plan if recovery would do something wrong with databases that
+// checkOperations refuses a plan if recovery would do something wrong with databases that
 // were copied as files, or with tablespaces whose links differ on the target. common is
 // WAL from before the fork; h has what was read from after it.
-func (a *analyzer) checkActs(ctx context.Context, p *Plan, past *events, common walreader.Segments, h *ahead) error {
+func (a *analyzer) checkOperations(ctx context.Context, p *Plan, past *events, common walreader.Segments, h *ahead) error {
 	made, copies := slices.Concat(past.tablespaces, h.events.tablespaces), slices.Concat(past.copies, h.events.copies)
 	for _, t := range made {
 		if err := a.checkTablespaceMade(p, t); err != nil {

@@ -62,7 +62,7 @@ func (r *Rewind) byWAL(ctx context.Context, a *analyzer, s sides, p, earlier *Pl
 		return &Explained{Err: ErrUnproven, Detail: sentence(f.unproven)}
 	}
 	f.describe(p)
-	a.tellFork(p, f)
+	a.logFork(p, f)
 	if !p.Required {
 		if err := r.checkFollows(ctx, a, p); err != nil {
 			return err

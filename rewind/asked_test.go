@@ -82,10 +82,10 @@ func rewindAsked(at, name, root, src string) error {
 	return err
 }
 
-// TestWhatIsCommittedIsFinishedByWhoIsAskedToStop sends signals to a rewinding process
+// TestACommittedRewindIsFinishedAfterSIGTERM sends signals to a rewinding process
 // at every change that it makes, or at a sample of them. It stops with the target
 // unchanged, or it finishes; nothing is left for the next run to do.
-func TestWhatIsCommittedIsFinishedByWhoIsAskedToStop(t *testing.T) {
+func TestACommittedRewindIsFinishedAfterSIGTERM(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	var stopped, finished atomic.Int64

@@ -222,7 +222,7 @@ func (r *Rewind) settle(ctx context.Context, v *verifier) error {
 		return err
 	}
 	if control.DataChecksumVersion != checksumsOn { // checksums were switched off meanwhile
-		return r.takeAsTheyAre(ctx, held, v.Sink)
+		return r.copyUnverified(ctx, held, v.Sink)
 	}
 	return r.sourceDamaged(ctx, damagedPages(held), "Each was read several times. ")
 }
@@ -235,8 +235,8 @@ func (r *Rewind) sourceDamaged(ctx context.Context, e *DamagedPagesError, how st
 	}
 }
 
-// takeAsTheyAre copies pages without checking their checksums.
-func (r *Rewind) takeAsTheyAre(ctx context.Context, held []doubtful, to source.Sink) error {
+// copyUnverified copies pages without checking their checksums.
+func (r *Rewind) copyUnverified(ctx context.Context, held []doubtful, to source.Sink) error {
 	return r.opts.Source.Fetch(ctx, func(yield func(source.Range) bool) {
 		for _, d := range held {
 			if !yield(source.Range{Path: d.path, Offset: d.offset, Length: int64(r.plan.Files.Geometry.BlockSize)}) {

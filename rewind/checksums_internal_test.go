@@ -41,9 +41,9 @@ func pageFor(block uint32) []byte {
 	return p
 }
 
-// TestChecksumsAreOfBlocksThatAreCountedOverAllFiles passes pages of a relation's
+// TestChecksumsUseBlockNumbersOfTheWholeRelation passes pages of a relation's
 // second file, in a piece that begins and ends within pages.
-func TestChecksumsAreOfBlocksThatAreCountedOverAllFiles(t *testing.T) {
+func TestChecksumsUseBlockNumbersOfTheWholeRelation(t *testing.T) {
 	v, s := newVerifier()
 	var data []byte
 	for _, block := range []uint32{17, 18, 3, 20, 21} { // the third page belongs to another block

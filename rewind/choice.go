@@ -130,7 +130,7 @@ func (a *analyzer) choose(ctx context.Context, b *filemap.Builder) (c choice) {
 		return c
 	}
 	c.known = true
-	c.foreign = a.foreignSettings(conf)
+	c.foreign = a.settingsOfSource(conf)
 	lister, can := a.source.(source.SlotLister)
 	if c.PrimarySlotName == "" || !can || a.version.RecoveryConf {
 		return c
@@ -232,7 +232,7 @@ func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgco
 			}
 			return nil // recovery stops looking here, too
 		}
-		if h, err := timeline.Parse(tli, text); err != nil || !leadsOn(h, p) || givenUp(h, p) {
+		if h, err := timeline.Parse(tli, text); err != nil || !continuesSource(h, p) || isAbandoned(h, p) {
 			return &Explained{
 				Err: ErrOtherTimeline,
 				Detail: fmt.Sprintf("The archive has %s, which does not continue from timeline %d at %s.",
@@ -244,17 +244,17 @@ func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgco
 	return nil
 }
 
-// givenUp reports whether a timeline is the one on which the target diverged, which the
+// isAbandoned reports whether a timeline is the one on which the target diverged, which the
 // rewind abandons.
-func givenUp(h timeline.History, p *Plan) bool {
+func isAbandoned(h timeline.History, p *Plan) bool {
 	newest := h[len(h)-1]
 	return p.Required && slices.ContainsFunc(p.Target.History, func(e timeline.Entry) bool {
 		return e.TLI == newest.TLI && e.Begin == newest.Begin
 	})
 }
 
-// leadsOn reports whether a history continues from where the source is.
-func leadsOn(h timeline.History, p *Plan) bool {
+// continuesSource reports whether a history continues from where the source is.
+func continuesSource(h timeline.History, p *Plan) bool {
 	n := len(p.Source.History)
 	if len(h) <= n {
 		return false

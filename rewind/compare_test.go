@@ -31,9 +31,9 @@ func (s *unwilling) Hash(ctx context.Context, ranges iter.Seq[source.Range], res
 	})
 }
 
-// TestWhatASourceGivesNoHashesOfIsCopied also covers a server that refuses in the
+// TestFilesWithoutHashesAreCopied also covers a server that refuses in the
 // middle: what is not known to be equal is copied.
-func TestWhatASourceGivesNoHashesOfIsCopied(t *testing.T) {
+func TestFilesWithoutHashesAreCopied(t *testing.T) {
 	for _, gives := range []int{0, 1} {
 		t.Run(fmt.Sprintf("it gives %d", gives), func(t *testing.T) {
 			p := newSpecimen(t)

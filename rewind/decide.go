@@ -44,7 +44,7 @@ func (a *analyzer) decide(ctx context.Context, p *Plan, past *past, lists *listi
 	if err := a.compareFiles(ctx, p); err != nil {
 		return unreadable(err)
 	}
-	if err := a.checkActs(ctx, p, past.events, a.commonWAL(sides{p.Target, p.Source}), ahead); err != nil {
+	if err := a.checkOperations(ctx, p, past.events, a.commonWAL(sides{p.Target, p.Source}), ahead); err != nil {
 		return err
 	}
 	if err := a.target.Check(p.Files, p.Version); err != nil {

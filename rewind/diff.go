@@ -149,7 +149,7 @@ func (d *differ) run(ctx context.Context) error {
 	}
 	for i := range d.result.Files {
 		f := &d.result.Files[i]
-		d.weigh(f)
+		d.addLengths(f)
 		d.result.Worst = max(d.result.Worst, f.Difference)
 	}
 	slices.SortFunc(d.result.Files, func(a, b FileDiff) int { return cmp.Compare(a.Path, b.Path) })
@@ -257,9 +257,9 @@ func (f *FileDiff) note(b pgdata.BlockNumber, how Difference) {
 	}
 }
 
-// weigh accounts for blocks beyond the end of the shorter file. Differences in a free
+// addLengths accounts for blocks beyond the end of the shorter file. Differences in a free
 // space map never matter.
-func (d *differ) weigh(f *FileDiff) {
+func (d *differ) addLengths(f *FileDiff) {
 	if f.SizeA != f.SizeB || f.Reason != "" {
 		f.Difference = DifferentContent
 	}

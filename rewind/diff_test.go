@@ -126,7 +126,7 @@ func (s *secondFails) Fetch(ctx context.Context, ranges iter.Seq[source.Range], 
 	return s.Source.Fetch(ctx, ranges, dst)
 }
 
-func TestDifferencesHaveWords(t *testing.T) {
+func TestDifferencesHaveNames(t *testing.T) {
 	for d, word := range []string{"none", "checksum", "lsn", "hint_bits", "free_space", "content"} {
 		got, err := rewind.ParseDifference(word)
 		require.NoError(t, err)

@@ -99,8 +99,8 @@ func (f fork) describe(p *Plan) {
 	}
 }
 
-// tellFork logs the result in pg_rewind's words.
-func (a *analyzer) tellFork(p *Plan, f fork) {
+// logFork logs the result in pg_rewind's words.
+func (a *analyzer) logFork(p *Plan, f fork) {
 	if p.Divergence != 0 {
 		a.log.Info(fmt.Sprintf("servers diverged at WAL location %s on timeline %d", a.lsn(p.Divergence), p.DivergenceTimeline),
 			"lsn", a.lsn(p.Divergence), "timeline", p.DivergenceTimeline)

@@ -106,7 +106,7 @@ func TestErrorsAreReported(t *testing.T) {
 	assert.True(t, d.Error.TargetUntouched)
 }
 
-func TestGIDsAreWrittenAsSQLHasThem(t *testing.T) {
+func TestGIDsAreWrittenAsSQLLiterals(t *testing.T) {
 	for gid, want := range map[string]string{
 		"": "''", "open money": "'open money'", "it's": "'it''s'", `a\b`: `E'a\\b'`, "für": "'für'", "caf\xe9 '": `E'caf\xe9 '''`, "\n\u202e": `E'\x0a\xe2\x80\xae'`, "\ufffd": "'\ufffd'",
 	} {
@@ -120,9 +120,9 @@ func TestReportsUseOurWords(t *testing.T) {
 	assert.Equal(t, report.ReasonKept, string(filemap.Kept))
 }
 
-// TestWhatIsNotKeptIsNotSaidToBe has a rewind that saved what is lost, and failed
+// TestOnlyWhatIsSavedIsReportedAsSaved has a rewind that saved what is lost, and failed
 // before it changed anything.
-func TestWhatIsNotKeptIsNotSaidToBe(t *testing.T) {
+func TestOnlyWhatIsSavedIsReportedAsSaved(t *testing.T) {
 	temp := t.TempDir()
 	target, src, saved := filepath.Join(temp, "target"), filepath.Join(temp, "source"), filepath.Join(temp, "saved")
 	dir := fixtures(t)[0]
@@ -144,8 +144,8 @@ func TestWhatIsNotKeptIsNotSaidToBe(t *testing.T) {
 	assert.Empty(t, r.Document(t.Context(), err).Lost.SavedIn)
 }
 
-// TestHintsDoNotHangOnWords has errors of which only the type is known.
-func TestHintsDoNotHangOnWords(t *testing.T) {
+// TestHintsDoNotDependOnTheText has errors of which only the type is known.
+func TestHintsDoNotDependOnTheText(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	p.runServerIn(p.target)
 	_, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source)})

@@ -47,9 +47,9 @@ func (s *store) fetch(_ context.Context, name, dst string) error {
 	return os.WriteFile(dst, b, 0o600)
 }
 
-// TestAFunctionOfTheCallerBringsWALBack has a target whose restore_command does not
+// TestFetchWALRestoresWAL has a target whose restore_command does not
 // work or is not set.
-func TestAFunctionOfTheCallerBringsWALBack(t *testing.T) {
+func TestFetchWALRestoresWAL(t *testing.T) {
 	inSource := func(p *pair) (dir, name string) {
 		segments, err := filepath.Glob(p.wal(p.source, "0000000200000000000000??"))
 		require.NoError(t, err)
@@ -92,9 +92,9 @@ func TestAFunctionOfTheCallerBringsWALBack(t *testing.T) {
 	}
 }
 
-// TestWhatAFunctionSaysDecidesWhatIsToBeDone has an archive that has what is missing,
+// TestTheErrorOfFetchWALDecidesTheAction has an archive that has what is missing,
 // certainly does not have it, or cannot be asked.
-func TestWhatAFunctionSaysDecidesWhatIsToBeDone(t *testing.T) {
+func TestTheErrorOfFetchWALDecidesTheAction(t *testing.T) {
 	busy := errors.New("503 slow down")
 	for _, c := range []struct {
 		name      string
@@ -136,9 +136,9 @@ func TestWhatAFunctionSaysDecidesWhatIsToBeDone(t *testing.T) {
 	}
 }
 
-// TestAFunctionIsAskedForHistoriesOfNewerTimelines checks that this happens if the
+// TestFetchWALIsAskedForHistoriesOfNewerTimelines checks that this happens if the
 // recovery of the rewound server will look for them.
-func TestAFunctionIsAskedForHistoriesOfNewerTimelines(t *testing.T) {
+func TestFetchWALIsAskedForHistoriesOfNewerTimelines(t *testing.T) {
 	const newer = "00000003.history"
 	for _, c := range []struct {
 		name, conf, history string
@@ -191,7 +191,7 @@ func TestAFunctionIsAskedForHistoriesOfNewerTimelines(t *testing.T) {
 	}
 }
 
-func TestWALIsBroughtBackInOneWayOnly(t *testing.T) {
+func TestOnlyOneWayToRestoreWALIsAllowed(t *testing.T) {
 	_, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: t.TempDir(), RestoreCommand: "true", FetchWAL: (&store{t: t}).fetch})
 	require.ErrorIs(t, err, rewind.ErrOptions)
 }

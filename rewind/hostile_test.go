@@ -450,8 +450,8 @@ func TestALyingSourceReachesNothingOutside(t *testing.T) {
 
 func isTarget(p string) bool { return p == "target" }
 
-// TestASourceThatNeverAnswersIsLeftWhenToldTo cancels in every phase.
-func TestASourceThatNeverAnswersIsLeftWhenToldTo(t *testing.T) {
+// TestASourceThatNeverAnswersCanBeCancelled cancels in every phase.
+func TestASourceThatNeverAnswersCanBeCancelled(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	honest, err := source.OpenDir(p.source)
 	require.NoError(t, err)

@@ -204,9 +204,9 @@ func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 	})
 }
 
-// TestRewindInPlaceIsBegunAgain interrupts rewinds in place. In between no server
+// TestRewindInPlaceIsStartedAgain interrupts rewinds in place. In between no server
 // starts, and the last run does not need what the first ones overwrote.
-func TestRewindInPlaceIsBegunAgain(t *testing.T) {
+func TestRewindInPlaceIsStartedAgain(t *testing.T) {
 	pgtest.EachOf(t, endtoend.Telling, func(t *testing.T, in *pgtest.Installation) {
 		old, promoted := diverged(t, in)
 		live := endtoend.OpenServer(t, promoted.ConnString("postgres"))
@@ -242,9 +242,9 @@ func TestRewindInPlaceIsBegunAgain(t *testing.T) {
 	})
 }
 
-// TestRewindInPlaceIsNotBegunAgainWithAServerThatIsBehind gives the next run a standby
+// TestRewindInPlaceIsNotStartedAgainWithASourceThatLags gives the next run a standby
 // that has less WAL than the checkpoint from which the first one began.
-func TestRewindInPlaceIsNotBegunAgainWithAServerThatIsBehind(t *testing.T) {
+func TestRewindInPlaceIsNotStartedAgainWithASourceThatLags(t *testing.T) {
 	pgtest.EachOf(t, []string{"13", "18"}, func(t *testing.T, in *pgtest.Installation) {
 		l := endtoend.NewLab(t, in)
 		a := l.Primary(pgtest.Options{}, endtoend.Thousand...)

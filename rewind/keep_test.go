@@ -66,7 +66,7 @@ func keptSpecimen(t *testing.T) (p *specimen, k *keeps, mustBeKept func(what str
 	}
 }
 
-func TestAFunctionOfTheCallerTellsWhatIsKept(t *testing.T) {
+func TestKeepFuncDecidesWhatIsKept(t *testing.T) {
 	p, k, mustBeKept := keptSpecimen(t)
 	for name, mode := range map[string]func(*rewind.Options){
 		"staged": func(*rewind.Options) {}, "in place": func(o *rewind.Options) { o.InPlace = true }, "by changes": byChanges, "compared": compared,

@@ -106,8 +106,8 @@ func (r *Rewind) archiveLost(ctx context.Context) error {
 	return nil
 }
 
-// lostIsGone records that what was saved is now lost from the target.
-func (r *Rewind) lostIsGone() {
+// markLost records that what was saved is now lost from the target.
+func (r *Rewind) markLost() {
 	if r.opts.SaveLost == "" {
 		return
 	}

@@ -35,7 +35,7 @@ func TestTablespaceMappingsAreReadAsPgBasebackupReadsThem(t *testing.T) {
 	}
 }
 
-func TestPlacesThatAreNoneForATablespaceAreRefused(t *testing.T) {
+func TestUnusableTablespaceDirectoriesAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	data, outside := filepath.Join(dir, "data"), filepath.Join(dir, "outside")
 	for _, c := range []struct {

@@ -41,7 +41,7 @@ func mustHaveSpace(t *testing.T, p *specimen, dir, what string) {
 	}
 }
 
-func TestTheDirectoryOfAMappedTablespaceIsMade(t *testing.T) {
+func TestTheDirectoryOfAMappedTablespaceIsCreated(t *testing.T) {
 	p := newSpecimen(t)
 	for _, inPlace := range []bool{false, true} {
 		what := fmt.Sprintf("in place: %v", inPlace)
@@ -71,11 +71,11 @@ func TestTheDirectoryOfAMappedTablespaceIsMade(t *testing.T) {
 	}
 }
 
-// TestTheDirectoryOfATablespaceGoesWithTheRewindThatMadeIt makes every change fail,
+// TestATablespaceDirectoryIsRemovedIfTheRewindIsNotCommitted makes every change fail,
 // either alone or together with all after it. A rewind that is not committed leaves
 // nothing behind, at the latest after the next run, which maps the tablespace
 // elsewhere.
-func TestTheDirectoryOfATablespaceGoesWithTheRewindThatMadeIt(t *testing.T) {
+func TestATablespaceDirectoryIsRemovedIfTheRewindIsNotCommitted(t *testing.T) {
 	p := newSpecimen(t)
 	for _, c := range []struct{ inPlace, dies bool }{{false, true}, {false, false}, {true, true}, {true, false}} {
 		t.Run(fmt.Sprintf("in place: %v, dies: %v", c.inPlace, c.dies), func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestTheDirectoryOfATablespaceGoesWithTheRewindThatMadeIt(t *testing.T) {
 	}
 }
 
-func TestADirectoryThatCannotBeMadeIsRefusedBeforeAnything(t *testing.T) {
+func TestADirectoryThatCannotBeCreatedIsRefusedFirst(t *testing.T) {
 	p := newSpecimen(t)
 	for _, c := range []struct {
 		name  string

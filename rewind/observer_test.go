@@ -83,9 +83,9 @@ func TestAnObserverIsToldOfEveryPhase(t *testing.T) {
 	}
 }
 
-// TestAnObserverIsToldTheErrorByWhichAPhaseEnded makes every phase fail, and compares
+// TestAnObserverIsToldTheErrorOfAPhase makes every phase fail, and compares
 // what the observer is told with what the caller gets.
-func TestAnObserverIsToldTheErrorByWhichAPhaseEnded(t *testing.T) {
+func TestAnObserverIsToldTheErrorOfAPhase(t *testing.T) {
 	p := newSpecimen(t)
 	for _, phase := range []rewind.Phase{rewind.PhaseAnalyze, rewind.PhaseStage, rewind.PhaseCommit, rewind.PhaseApply} {
 		t.Run(string(phase), func(t *testing.T) {
@@ -126,10 +126,10 @@ func TestAnObserverIsToldTheErrorByWhichAPhaseEnded(t *testing.T) {
 	}
 }
 
-// TestACancelledContextStopsNothingBehindTheCommit cancels the context at a sample of
+// TestACancelledContextAfterTheCommit cancels the context at a sample of
 // the changes from the commit on. With FinishCommitted the rewind runs to its end;
 // otherwise it stops, and must be finished.
-func TestACancelledContextStopsNothingBehindTheCommit(t *testing.T) {
+func TestACancelledContextAfterTheCommit(t *testing.T) {
 	for _, s := range []struct {
 		name    string
 		inPlace bool

@@ -57,7 +57,7 @@ func (a *analyzer) changedBefore(ctx context.Context, s sides, f fork, p *past) 
 	if p.events.promoted <= p.checkpoint.LSN {
 		return p.changed, nil
 	}
-	began := a.beganAt()
+	began := a.firstRecoveryStart()
 	running := p.events.checkpoints[p.checkpoint.LSN].oldestActive
 	wal := olderWAL{eitherWAL{a.targetWAL(s.target.History), a.sharedWAL(s.source)}, a.geo.SegNo(f.at)}
 	for older := p; ; {
@@ -112,10 +112,10 @@ func (w olderWAL) OpenSegment(ctx context.Context, s pgdata.SegNo) (walreader.Se
 	return w.eitherWAL.OpenSegment(ctx, s)
 }
 
-// beganAt returns where the target's first recovery began if it was made from a backup,
+// firstRecoveryStart returns where the target's first recovery began if it was made from a backup,
 // and otherwise zero. None of its restartpoints can be older. A server keeps the
 // backup's label after using it.
-func (a *analyzer) beganAt() pgdata.LSN {
+func (a *analyzer) firstRecoveryStart() pgdata.LSN {
 	label, err := a.target.ReadFile(usedBackupLabel)
 	if err != nil {
 		return 0

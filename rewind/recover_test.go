@@ -194,9 +194,9 @@ func TestStandbyIsMadeWhereNoRewindIsRequired(t *testing.T) {
 	assert.FileExists(t, filepath.Join(p.target, "standby.signal"))
 }
 
-// TestCrashRecoveryThatFailsIsNotPassedOver has a server program that writes the state
+// TestAFailedCrashRecoveryIsAnError has a server program that writes the state
 // of a cluster in recovery, or fails before that.
-func TestCrashRecoveryThatFailsIsNotPassedOver(t *testing.T) {
+func TestAFailedCrashRecoveryIsAnError(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		does    string

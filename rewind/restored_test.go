@@ -40,9 +40,9 @@ type roomyDisk struct {
 
 func (d roomyDisk) Free(string) (int64, uint64, bool) { return d.free, 1, true }
 
-// TestWALIsNotBroughtBackWithoutRoom has an archive that has everything that is needed,
+// TestWALIsNotRestoredWithoutRoom has an archive that has everything that is needed,
 // and a disk without space for it.
-func TestWALIsNotBroughtBackWithoutRoom(t *testing.T) {
+func TestWALIsNotRestoredWithoutRoom(t *testing.T) {
 	const segment = 1 << 20
 	inSource := "00000002000000000000000A"
 	for _, c := range []struct {
@@ -83,9 +83,9 @@ func TestWALIsNotBroughtBackWithoutRoom(t *testing.T) {
 	}
 }
 
-// TestWALIsBroughtBackAgain removes the staging area in between, as a failed attempt
+// TestWALIsRestoredAgain removes the staging area in between, as a failed attempt
 // does that is followed by another analysis.
-func TestWALIsBroughtBackAgain(t *testing.T) {
+func TestWALIsRestoredAgain(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	p.archived(p.target, middleSegment)
 	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), NoSync: true, RestoreTargetWAL: true})
@@ -164,9 +164,9 @@ func TestLostWALIsSavedFromTheArchive(t *testing.T) {
 	}
 }
 
-// TestTheCommandOfTheCallerBringsWALBack has a target whose own command, if it has one,
+// TestTheCallersCommandRestoresWAL has a target whose own command, if it has one,
 // does not work.
-func TestTheCommandOfTheCallerBringsWALBack(t *testing.T) {
+func TestTheCallersCommandRestoresWAL(t *testing.T) {
 	for _, major := range []string{"13", "18"} {
 		t.Run(major, func(t *testing.T) {
 			p := restorePair(t, major, "basic")
@@ -185,9 +185,9 @@ func TestTheCommandOfTheCallerBringsWALBack(t *testing.T) {
 	}
 }
 
-// TestWhatACommandSaysDecidesWhatToDo has the exit statuses that a server
+// TestTheExitStatusOfRestoreCommandDecidesTheAction has the exit statuses that a server
 // distinguishes, too.
-func TestWhatACommandSaysDecidesWhatToDo(t *testing.T) {
+func TestTheExitStatusOfRestoreCommandDecidesTheAction(t *testing.T) {
 	for _, c := range []struct {
 		name, command string
 		condition     rewind.Condition

@@ -89,9 +89,9 @@ func TestOnlyDifferentBlocksAreCopied(t *testing.T) {
 	assert.Nil(t, unlogged.Blocks)
 }
 
-// TestARefusalIsNotTheLastWordWhereAResyncWasAskedFor checks that either other evidence
+// TestAResyncTriesOtherEvidenceAfterARefusal checks that either other evidence
 // is found, or the problem is on the source, where it can be fixed.
-func TestARefusalIsNotTheLastWordWhereAResyncWasAskedFor(t *testing.T) {
+func TestAResyncTriesOtherEvidenceAfterARefusal(t *testing.T) {
 	for _, resync := range []rewind.Resync{rewind.NoResync, rewind.ResyncIfNeeded, rewind.ResyncCompare} {
 		p := restorePair(t, "18", "basic")
 		p.clear(p.source, func(d *controlfile.Data) bool { return d.WALLevel < 1 })

@@ -103,7 +103,7 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	if err := r.tryReplication(ctx); err != nil {
 		return err
 	}
-	return r.tellOfSlot(ctx)
+	return r.warnOfUnusedSlot(ctx)
 }
 
 func newRewind(opts Options) *Rewind {
@@ -235,7 +235,7 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 	if r.journal, err = r.target.Journal(); err != nil {
 		return err
 	}
-	r.lostIsGone()
+	r.markLost()
 	return r.finish(ctx, false)
 }
 
@@ -288,7 +288,7 @@ func (r *Rewind) applyInPlace(ctx context.Context) error {
 		return err
 	}
 	r.stepsOfFinish()
-	r.lostIsGone()
+	r.markLost()
 	ctx, done := r.committed(ctx)
 	defer done()
 	defer r.watchTarget()()

@@ -30,11 +30,11 @@ func (a *analyzer) sides(ctx context.Context, s sides) (sides, error) {
 	if s.source, err = a.sourceSide(ctx, s.source); err != nil {
 		return s, err
 	}
-	a.tellHistory(ctx, "Source timeline history:", s.source.History)
+	a.logHistory(ctx, "Source timeline history:", s.source.History)
 	if s.target, err = a.targetSide(ctx, s.target); err != nil {
 		return s, err
 	}
-	a.tellHistory(ctx, "Target timeline history:", s.target.History)
+	a.logHistory(ctx, "Target timeline history:", s.target.History)
 	return s, nil
 }
 
@@ -134,16 +134,16 @@ func (a *analyzer) histories(read func(string) ([]byte, error), c *controlfile.D
 			return list, nil
 		case err != nil:
 			return nil, withHistory(err, next, what)
-		case goesOn(h, c):
+		case continuesFrom(h, c):
 			list = append([]timeline.History{h}, list...)
 		}
 	}
 	return list, nil
 }
 
-// goesOn reports whether a history continues from where a control file says that its
+// continuesFrom reports whether a history continues from where a control file says that its
 // cluster is.
-func goesOn(h timeline.History, c *controlfile.Data) bool {
+func continuesFrom(h timeline.History, c *controlfile.Data) bool {
 	for _, e := range h {
 		if e.TLI == c.Timeline() {
 			return e.End == 0 || e.End > c.CheckPoint && e.End >= c.MinRecoveryPoint
@@ -244,7 +244,7 @@ func (a *analyzer) hasPage(ctx context.Context, h timeline.History, l pgdata.LSN
 	return err == nil, nil
 }
 
-func (a *analyzer) tellHistory(ctx context.Context, title string, h timeline.History) {
+func (a *analyzer) logHistory(ctx context.Context, title string, h timeline.History) {
 	a.log.DebugContext(ctx, title, "timeline", h.Newest())
 	for i, line := range h.Lines(a.lsn) {
 		a.log.DebugContext(ctx, line, "timeline", h[i].TLI)

@@ -102,8 +102,8 @@ func (r *Rewind) leftSlot(ctx context.Context) (bool, error) {
 	return r.slotLeft.Name != "", err
 }
 
-// tellOfSlot warns of the slot of an unfinished run that this run does not use.
-func (r *Rewind) tellOfSlot(ctx context.Context) error {
+// warnOfUnusedSlot warns of the slot of an unfinished run that this run does not use.
+func (r *Rewind) warnOfUnusedSlot(ctx context.Context) error {
 	note, noted := r.target.RememberedSlot()
 	if !noted || note.Name == r.opts.Slot {
 		return nil

@@ -15,10 +15,10 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/servers"
 )
 
-// TestIdleSourceMakesNobodyWait leaves the source with a WAL insert position that it
+// TestAnIdleSourceDoesNotDelayConsistency leaves the source with a WAL insert position that it
 // never flushed, at the start of a page, and then stops the source: the rewound server
 // must become consistent with the WAL that it got.
-func TestIdleSourceMakesNobodyWait(t *testing.T) {
+func TestAnIdleSourceDoesNotDelayConsistency(t *testing.T) {
 	pgtest.EachOf(t, endtoend.Telling, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{})
 		target.Start(t)

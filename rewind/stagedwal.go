@@ -121,7 +121,7 @@ func (r *Rewind) checkReplayed(ctx context.Context, h *ahead, wal fetchedWAL, to
 			}
 		}
 	}
-	return a.checkActs(ctx, p, newEvents(0), wal, h)
+	return a.checkOperations(ctx, p, newEvents(0), wal, h)
 }
 
 // fetchedWAL opens the WAL that the rewound target will have.

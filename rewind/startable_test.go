@@ -16,10 +16,10 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// TestItIsKnownBeforeWhetherTheTargetWillStart removes WAL from the source that the
+// TestWhetherTheTargetWillStartIsKnownInAdvance removes WAL from the source that the
 // rewound server's recovery needs: first it is nowhere, then in the archive. Both times
 // the prediction is tested.
-func TestItIsKnownBeforeWhetherTheTargetWillStart(t *testing.T) {
+func TestWhetherTheTargetWillStartIsKnownInAdvance(t *testing.T) {
 	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
 		conf, archive, restore := archiving(t, in)
 		target := in.InitCluster(t, pgtest.Options{Conf: conf})
@@ -98,9 +98,9 @@ func TestItIsKnownBeforeWhetherTheTargetWillStart(t *testing.T) {
 	})
 }
 
-// TestASavedPlanIsCarriedOut saves a plan, applies it in another rewind, and checks
+// TestASavedPlanIsApplied saves a plan, applies it in another rewind, and checks
 // that it is refused if either side has moved on.
-func TestASavedPlanIsCarriedOut(t *testing.T) {
+func TestASavedPlanIsApplied(t *testing.T) {
 	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{})
 		target.Start(t)

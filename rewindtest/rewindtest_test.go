@@ -144,7 +144,7 @@ func TestASlotIsMadeOnALiveSource(t *testing.T) {
 
 var errInjected = errors.New("injected")
 
-func TestARewindFailsInThePhaseThatIsAskedFor(t *testing.T) {
+func TestARewindFailsInTheGivenPhase(t *testing.T) {
 	for _, phase := range []rewind.Phase{rewind.PhaseInspect, rewind.PhaseAnalyze, rewind.PhaseStage, rewind.PhaseCommit, rewind.PhaseApply} {
 		t.Run(string(phase), func(t *testing.T) {
 			p := rewindtest.New(t, rewindtest.Options{})
@@ -167,7 +167,7 @@ func TestARewindFailsInThePhaseThatIsAskedFor(t *testing.T) {
 	}
 }
 
-func TestALiveSourceFailsWhereItIsAskedTo(t *testing.T) {
+func TestALiveSourceFailsOnRequest(t *testing.T) {
 	for _, c := range []struct {
 		call, path string
 		phase      rewind.Phase
@@ -228,7 +228,7 @@ type recorder struct {
 func (r *recorder) Helper()                      {}
 func (r *recorder) Errorf(f string, args ...any) { r.said += fmt.Sprintf(f, args...) }
 
-func TestEqualSaysInWhatTwoDirectoriesDiffer(t *testing.T) {
+func TestEqualReportsHowTwoDirectoriesDiffer(t *testing.T) {
 	p, rewound := rewindtest.New(t, rewindtest.Options{Major: "18"}), rewindtest.New(t, rewindtest.Options{Major: "18"})
 	_, err := run(t, rewound.Target, rewound.OpenSource(t))
 	require.NoError(t, err)

@@ -106,7 +106,7 @@ func TestInsertionsAndUpdates(t *testing.T) {
 }
 
 // A record may also refer to blocks of the visibility map.
-func TestBlocksOfTheVisibilityMapAreNoPlaceOfARow(t *testing.T) {
+func TestBlocksOfTheVisibilityMapHaveNoRows(t *testing.T) {
 	main := []byte{0xBD, 2, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0}
 	same := waltest.Block{Locator: waltest.HeapTable, Block: 7, Data: header(text("new")...)}
 	other := waltest.Block{ID: 1, Locator: waltest.HeapTable, Block: 9}
@@ -202,7 +202,7 @@ func FuzzDecode(f *testing.F) {
 }
 
 // If it is not known what was put in a place, what was there before is not reported.
-func TestARowThatIsNotKnownHidesWhatWasInItsPlace(t *testing.T) {
+func TestAnUnknownRowHidesTheOneBefore(t *testing.T) {
 	at := func(b ...byte) waltest.Block {
 		return waltest.Block{Locator: waltest.HeapTable, Block: 7, Data: header(b...)}
 	}

@@ -138,7 +138,7 @@ func (p *Printer) append(dst []byte, typ uint32, raw []byte, depth int) ([]byte,
 	case t.Kind == 'c':
 		return p.composite(dst, t, b, depth)
 	case t.Kind == 'r':
-		return p.aRange(dst, t, b, depth)
+		return p.rangeValue(dst, t, b, depth)
 	case t.Kind == 'm':
 		return p.multirange(dst, t, b, depth)
 	case t.Element != 0 && t.Len == -1:

@@ -128,7 +128,7 @@ func TestEmptyAndShortValuesAreErrorsOrTexts(t *testing.T) {
 }
 
 // Overlapping lexemes are refused: a few bytes could become a very long text.
-func TestLexemesThatLieInEachOtherAreRefused(t *testing.T) {
+func TestOverlappingLexemesAreRefused(t *testing.T) {
 	const lexemes = 2000
 	vector := binary.LittleEndian.AppendUint32(nil, lexemes)
 	query := binary.LittleEndian.AppendUint32(nil, 2*lexemes-1)

@@ -217,9 +217,9 @@ const (
 	rangeUpperInfinite = 0x10
 )
 
-// aRange formats a range: the OID of its type, the bounds that it has, and flags at the
+// rangeValue formats a range: the OID of its type, the bounds that it has, and flags at the
 // end.
-func (p *Printer) aRange(dst []byte, t *Type, b []byte, depth int) ([]byte, error) {
+func (p *Printer) rangeValue(dst []byte, t *Type, b []byte, depth int) ([]byte, error) {
 	if len(b) < 5 {
 		return nil, corrupt("a range of %d bytes", len(b))
 	}

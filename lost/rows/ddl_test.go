@@ -91,7 +91,7 @@ func TestTablesThatAreRewrittenAreFollowed(t *testing.T) {
 }
 
 // Catalogs that were rewritten have file numbers like those of tables.
-func TestRewrittenCatalogsAreReadAsOthers(t *testing.T) {
+func TestRewrittenCatalogsAreRead(t *testing.T) {
 	pgtest.EachOf(t, []string{"9.6", "18"}, func(t *testing.T, in *pgtest.Installation) {
 		for _, mode := range []pgtest.StopMode{pgtest.Fast, pgtest.Immediate} {
 			for _, catalogs := range [][]string{{"VACUUM FULL"}, {"VACUUM FULL pg_attribute"}, nil} {
@@ -193,7 +193,7 @@ func counted(t *testing.T, c *pgtest.Cluster, fork pgdata.LSN) map[pgdata.RelFil
 }
 
 // A search can be stopped at any moment, and leaves nothing behind.
-func TestWhoStopsLookingLeavesNothing(t *testing.T) {
+func TestAStoppedSearchLeavesNothing(t *testing.T) {
 	pgtest.EachOf(t, []string{"18"}, func(t *testing.T, in *pgtest.Installation) {
 		c := in.InitCluster(t, pgtest.Options{})
 		c.Start(t)
@@ -220,7 +220,7 @@ func TestWhoStopsLookingLeavesNothing(t *testing.T) {
 
 // Tables that were created and dropped after the fork are in no catalog. They are
 // reported with their rows, as long as the WAL shows how these were read.
-func TestTablesThatWereMadeAndDroppedAreTold(t *testing.T) {
+func TestTablesCreatedAndDroppedAreReported(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
 		for _, mode := range []pgtest.StopMode{pgtest.Fast, pgtest.Immediate} {
 			c := in.InitCluster(t, pgtest.Options{})
@@ -272,7 +272,7 @@ func TestTablesThatWereMadeAndDroppedAreTold(t *testing.T) {
 // A value is not read by a later type of its column. This also holds if the catalogs as
 // of the fork do not have the column, because it was added since, or the catalogs were
 // rewritten.
-func TestColumnsAreNotReadAsWhatTheyBecame(t *testing.T) {
+func TestValuesAreNotReadByALaterColumnType(t *testing.T) {
 	pgtest.EachOf(t, []string{"9.6", "18"}, func(t *testing.T, in *pgtest.Installation) {
 		for _, c := range []struct{ name, before, after, rewrite string }{
 			{"added", "CREATE TABLE t (id int)", "ALTER TABLE t ADD COLUMN v int", "SELECT 1"},

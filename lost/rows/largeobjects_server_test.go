@@ -13,7 +13,7 @@ import (
 
 // Large objects are reported as rows of their two catalogs, even if these were
 // rewritten.
-func TestLargeObjectsAreTold(t *testing.T) {
+func TestLargeObjectsAreReported(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
 		c := in.InitCluster(t, pgtest.Options{})
 		c.Start(t)

@@ -19,15 +19,15 @@ type pass struct {
 	yield   func(*Change, error) bool
 	decoder *heapwal.Decoder
 	buffer  *buffer
-	// doubtful has the insertions of INSERT ... ON CONFLICT that are not confirmed yet, by
+	// unconfirmed has the insertions of INSERT ... ON CONFLICT that are not confirmed yet, by
 	// transaction.
-	doubtful map[uint32]event
+	unconfirmed map[uint32]event
 	change   Change
 }
 
 func newPass(f *Finder, yield func(*Change, error) bool) *pass {
 	return &pass{
-		f: f, yield: yield, decoder: heapwal.NewDecoder(f.o.Format), doubtful: map[uint32]event{},
+		f: f, yield: yield, decoder: heapwal.NewDecoder(f.o.Format), unconfirmed: map[uint32]event{},
 		buffer: &buffer{dir: f.o.SpillDir, limit: f.o.Memory, open: map[uint32]*pending{}},
 	}
 }
@@ -106,14 +106,14 @@ func (p *pass) row(rec *walreader.Record, c *heapwal.Change) error {
 	wanted := p.f.outcome.committed.Has(rec.XID) && rel.rewriting != rec.XID
 	switch {
 	case c.Op == heapwal.Confirm:
-		if e, has := p.doubtful[rec.XID]; has && e.locator == c.Locator && e.new == c.New {
-			delete(p.doubtful, rec.XID)
+		if e, has := p.unconfirmed[rec.XID]; has && e.locator == c.Locator && e.new == c.New {
+			delete(p.unconfirmed, rec.XID)
 			e.op, e.lsn = heapwal.Insert, rec.LSN
 			return p.buffer.add(&e)
 		}
 		return nil
 	case c.Op == heapwal.Retract:
-		delete(p.doubtful, rec.XID)
+		delete(p.unconfirmed, rec.XID)
 		return nil
 	case rel.kind == chunks:
 		if c.Op != heapwal.Insert || !c.NewRow.Known || !wanted && p.f.o.Recovery == 0 {
@@ -135,7 +135,7 @@ func (p *pass) row(rec *walreader.Record, c *heapwal.Change) error {
 		return nil
 	}
 	if c.Op == heapwal.Speculative {
-		p.doubtful[rec.XID] = e
+		p.unconfirmed[rec.XID] = e
 		return nil
 	}
 	return p.buffer.add(&e)
@@ -194,7 +194,7 @@ func (p *pass) transaction(rec *walreader.Record) error {
 		xids = append(xids, sub)
 	}
 	for _, xid := range xids {
-		delete(p.doubtful, xid)
+		delete(p.unconfirmed, xid)
 	}
 	if rec.LSN < p.f.o.Fork {
 		return nil

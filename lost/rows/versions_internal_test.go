@@ -11,7 +11,7 @@ import (
 )
 
 // What a place held before is never reported as what it holds now.
-func TestWhatIsNotKnownHidesWhatWasThere(t *testing.T) {
+func TestAnUnknownVersionHidesTheOneBefore(t *testing.T) {
 	l := pgdata.RelFileLocator{Tablespace: 1663, Database: 5, Relation: 16400}
 	at := heapwal.Place{Block: 3, Offset: 2}
 	id := blockID{l, 3}

@@ -75,7 +75,7 @@ func TestDatabasesDoNotTakeThePlaceOfFiles(t *testing.T) {
 }
 
 // Incomplete statements have no effect: the file has no COMMIT.
-func TestStatementsThatAreNotAllThereAreNotCommitted(t *testing.T) {
+func TestIncompleteStatementsAreNotCommitted(t *testing.T) {
 	broken := errors.New("broken")
 	list := []*rows.Change{inserted(table("db", "t", "a"), "1")}
 	dir, err := writeAll(t, Options{Format: SQL}, list, broken)
@@ -88,7 +88,7 @@ func TestStatementsThatAreNotAllThereAreNotCommitted(t *testing.T) {
 }
 
 // A value that is not known does not count as unchanged, even if it was empty.
-func TestStatementsLeaveNothingOutThatIsNotKnown(t *testing.T) {
+func TestStatementsDoNotOmitUnknownValues(t *testing.T) {
 	of := table("db", "t", "a", "b", "c")
 	for name, values := range map[string][2]rows.Value{
 		"missing": {{Text: ""}, {Missing: true}},
@@ -136,7 +136,7 @@ func TestManyTablesTakeLittleMemory(t *testing.T) {
 
 // Changes waiting to be compared are limited by the memory that they take, not only by
 // their text.
-func TestRowsOfManyColumnsWaitInSmallNumbers(t *testing.T) {
+func TestBatchesOfWideRowsAreSmall(t *testing.T) {
 	c := &rows.Change{New: make([]rows.Value, 1000)}
 	var b batch
 	n := 1
