@@ -79,7 +79,7 @@ func (a *analyzer) earlierFork(f fork, s sides, earlier *Plan) (fork, error) {
 	}
 	f.timeline = timelineAt(s.target.History, f.at)
 	if f.at <= earlier.Checkpoint.LSN {
-		return f, fmt.Errorf("%w: the interrupted rewind in place went back to %s, but %s parted from the target before that, or has less WAL; give the source of that rewind",
+		return f, fmt.Errorf("%w: the interrupted rewind in place went back to %s, but %s diverged from the target before that, or has less WAL; give the source of that rewind",
 			ErrSourceChanged, a.lsn(earlier.Checkpoint.LSN), a.source)
 	}
 	return f, nil

@@ -37,7 +37,7 @@ func Example() {
 
 	plan := r.Plan()
 	if plan.Required {
-		fmt.Printf("parted at %s on timeline %d, %d bytes to fetch\n",
+		fmt.Printf("diverged at %s on timeline %d, %d bytes to fetch\n",
 			plan.Version.FormatLSN(plan.Divergence), plan.DivergenceTimeline, plan.Files.FetchBytes())
 	}
 	if err := r.Apply(ctx); err != nil { // where no rewind is required, it becomes a standby
@@ -109,7 +109,7 @@ func Example_resumeAtStartUp() {
 // reconcile is what an operator does with a replica that should follow a primary. It
 // returns when it must be called again; zero means that nothing is left to do.
 func reconcile(ctx context.Context, dir, primary string, resync rewind.Resync) (again time.Duration) {
-	status, err := rewind.ReadStatus(dir) // nil where there is none; what is wrong, Prepare says
+	status, err := rewind.ReadStatus(dir) // nil if there is none; Prepare reports what is wrong
 	if err == nil && status.State == rewind.StateUnfinished {
 		err = rewind.Resume(ctx, rewind.Options{TargetDir: dir})
 	} else {

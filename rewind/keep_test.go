@@ -130,6 +130,6 @@ func TestWhatWasKeptIsKeptWithoutTheFunction(t *testing.T) {
 		opts = p.options(t)
 		opts.Resync = again
 		require.NoError(t, run(opts.WithDisk(withoutSync)))
-		mustBeKept("in place, begun again, " + string(again))
+		mustBeKept("in place, started again, " + string(again))
 	}
 }

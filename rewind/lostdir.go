@@ -200,7 +200,7 @@ func (l *lostDir) save(ctx context.Context) error {
 		if e.Type != pgdata.Regular || e.TargetSize == 0 || p.Files.IsSegment(e) {
 			continue
 		}
-		if err := l.copy(ctx, e.Path, LostFiles+"/"+e.Path, l.goes(e)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := l.copy(ctx, e.Path, LostFiles+"/"+e.Path, l.overwritten(e)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
@@ -252,8 +252,8 @@ func (l *lostDir) saveSegment(ctx context.Context, name string) error {
 // whole yields all of a file.
 func whole(yield func(filemap.Span) bool) { yield(filemap.Span{Length: 1 << 62}) }
 
-// goes yields the parts of a file that the rewind overwrites or cuts off.
-func (l *lostDir) goes(e *filemap.Entry) iter.Seq[filemap.Span] {
+// overwritten yields the parts of a file that the rewind overwrites or cuts off.
+func (l *lostDir) overwritten(e *filemap.Entry) iter.Seq[filemap.Span] {
 	switch e.Action {
 	case filemap.Copy, filemap.Remove:
 		return whole

@@ -170,7 +170,7 @@ type walSink struct {
 	size int64
 }
 
-// CopyFrom makes walSink a FileSink, whether the sink behind it is one or not.
+// CopyFrom makes walSink a FileSink, whether its own sink is one or not.
 func (s *walSink) CopyFrom(p string, from *os.File, offset, length int64) (int64, error) {
 	return source.CopyFrom(s.Sink, p, from, offset, length)
 }

@@ -64,8 +64,8 @@ func newCluster(v *pgdata.Version, system uint64) *cluster {
 	return c
 }
 
-// parted returns a copy of the cluster for another server.
-func (c *cluster) parted() *cluster {
+// clone returns a copy of the cluster for another server.
+func (c *cluster) clone() *cluster {
 	d := *c
 	w := *c.wal
 	w.Buf, w.Records = bytes.Clone(w.Buf), slices.Clone(w.Records)

@@ -64,8 +64,8 @@ func ExampleMake() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("PostgreSQL", p.Version, "parted at", p.Fork)
-	// Output: PostgreSQL 9.6 parted at 0/1006E0
+	fmt.Println("PostgreSQL", p.Version, "diverged at", p.Fork)
+	// Output: PostgreSQL 9.6 diverged at 0/1006E0
 }
 
 // A program starts after a crash interrupted its rewind.

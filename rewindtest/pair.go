@@ -72,14 +72,14 @@ func Make(dir string, o Options) (*Pair, error) {
 	c.commit()
 	c.stop()
 	p.Checkpoint = c.at
-	c.insert(common, 0, 100, "before they parted")
+	c.insert(common, 0, 100, "before they diverged")
 	c.commit()
 
-	src := c.parted()
+	src := c.clone()
 	p.Fork = c.wal.Pos()
 	if o.InStep {
 		c.stop()
-		src = c.parted()
+		src = c.clone()
 		p.Fork = c.wal.Pos()
 	} else {
 		c.insert(common, 1, 200, "on the target only")

@@ -242,7 +242,7 @@ func TestEqualReportsHowTwoDirectoriesDiffer(t *testing.T) {
 	}{
 		{"a directory and itself", p.Source, p.Source, p.SourceEnd, nil, nil, nil},
 		{
-			"two that parted", p.Target, p.Source, 0, nil,
+			"two that diverged", p.Target, p.Source, 0, nil,
 			[]string{"base/5/16384: ", "\n  blocks 1 to 2: content", "base/5/16400: only in a", "base/5/16401: only in b", "postgresql.conf: content"},
 			[]string{"pg_wal", "pg_xact"}, // both have ended as many transactions
 		},

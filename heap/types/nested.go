@@ -24,9 +24,9 @@ func (t *Type) label(dst, b []byte) ([]byte, error) {
 
 func (t *Type) column() heap.Column { return heap.Column{Len: t.Len, Align: t.Align} }
 
-// behind returns the fields after a varlena's header, starting at an offset in b, which
+// fieldsAfter returns the fields after a varlena's header, starting at an offset in b, which
 // does not include that header.
-func behind(b []byte, at int) *heap.Fields {
+func fieldsAfter(b []byte, at int) *heap.Fields {
 	return &heap.Fields{Data: b, At: at, Origin: -varlenaHeader}
 }
 
@@ -69,7 +69,7 @@ func (p *Printer) array(dst []byte, t *Type, b []byte, depth int) ([]byte, error
 	}
 	header := 12 + 8*dimensions
 	var nulls []byte
-	f := behind(b, header)
+	f := fieldsAfter(b, header)
 	if data != 0 {
 		if nulls = b[header:]; int64(len(nulls)) < (count+7)/8 || data < varlenaHeader+header {
 			return nil, corrupt("an array of %d elements and %d bytes", count, len(b))
@@ -227,7 +227,7 @@ func (p *Printer) rangeValue(dst []byte, t *Type, b []byte, depth int) ([]byte, 
 	if of == nil {
 		return nil, corrupt("range %s of a type that is not in the catalog", t.Name)
 	}
-	return p.bounds(dst, of, behind(b[:len(b)-1], 4), b[len(b)-1], depth)
+	return p.bounds(dst, of, fieldsAfter(b[:len(b)-1], 4), b[len(b)-1], depth)
 }
 
 func (p *Printer) bounds(dst []byte, of *Type, f *heap.Fields, flags byte, depth int) ([]byte, error) {
@@ -281,7 +281,7 @@ func (p *Printer) multirange(dst []byte, t *Type, b []byte, depth int) ([]byte, 
 	if flags+count > int64(len(b)) {
 		return nil, corrupt("a multirange of %d ranges in %d bytes", count, len(b))
 	}
-	f := behind(b, int(flags+count))
+	f := fieldsAfter(b, int(flags+count))
 	dst = append(dst, '{')
 	for i := range count {
 		if i > 0 {
