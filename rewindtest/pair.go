@@ -72,7 +72,7 @@ func Make(dir string, o Options) (*Pair, error) {
 	c.commit()
 	c.stop()
 	p.Checkpoint = c.at
-	c.insert(common, 0, 100, "before they diverged")
+	c.insert(common, 0, 100, "before they parted")
 	c.commit()
 
 	src := c.clone()
