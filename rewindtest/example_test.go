@@ -131,7 +131,7 @@ func ExampleFailAt() {
 	if err := rejoin(ctx, p.Target, src); errors.As(err, &e) {
 		fmt.Println(e.Phase, e.TargetUntouched, e.Err)
 	}
-	// Output: apply false the disk is gone
+	// Output: apply false the disk is gone (Run the rewind again to finish it, or rewind.Resume; neither needs the source.)
 }
 
 // The connection breaks while a table is copied.
