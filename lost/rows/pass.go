@@ -22,7 +22,7 @@ type pass struct {
 	// unconfirmed has the insertions of INSERT ... ON CONFLICT that are not confirmed yet, by
 	// transaction.
 	unconfirmed map[uint32]event
-	change   Change
+	change      Change
 }
 
 func newPass(f *Finder, yield func(*Change, error) bool) *pass {
