@@ -221,8 +221,8 @@ func (w *pageWitness) sample(blocks pgdata.ChangedBlocks) []source.Range {
 	return ranges
 }
 
-// compare compares some pages. A page that only the target has is read again: a server
-// may have been writing it.
+// compare looks at some pages. One that only the target has is read again: a server may
+// just have been writing it.
 func (w *pageWitness) compare(ctx context.Context, ranges []source.Range) error {
 	for again := 2; len(ranges) > 0; again-- {
 		theirs := pages{size: int64(w.a.geo.BlockSize), of: map[source.Range][]byte{}}
@@ -278,7 +278,7 @@ func (w *pageWitness) judge(mine, theirs []byte) (own pgdata.LSN, is whose) {
 	return own, onBoth
 }
 
-// pages collects the pages that a source sends, by range.
+// pages collects what a source sends of pages, by range.
 type pages struct {
 	size int64
 	mu   sync.Mutex
