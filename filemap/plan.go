@@ -220,9 +220,6 @@ func (e *Entry) Asks(g pgdata.Geometry, offset, length int64) bool {
 	return true
 }
 
-// isWAL reports whether the entry lies in the WAL directory.
-func (p *Plan) isWAL(e *Entry) bool { return strings.HasPrefix(e.Path, p.WALDir+"/") }
-
 // finish puts entries into the order in which they can be carried out: parents
 // are made before and removed after what they contain. Directories that hold what
 // is kept stay.

@@ -159,7 +159,8 @@ func TestAFileSaysHowItDiffers(t *testing.T) {
 		{"it is on one side only", rewind.FileDiff{Path: "base/5/1", Reason: "only in a", Difference: rewind.DifferentContent}, "base/5/1: only in a"},
 		{"its size", rewind.FileDiff{Path: "base/5/1", SizeA: 8192, SizeB: 0, Difference: rewind.DifferentContent}, "base/5/1: 8192 and 0 bytes"},
 		{
-			"its blocks", rewind.FileDiff{Path: "base/5/1", Difference: rewind.HintBitsDiffer, Blocks: []rewind.BlockRun{run(1, 1), run(4, 7)}},
+			"its blocks",
+			rewind.FileDiff{Path: "base/5/1", Difference: rewind.HintBitsDiffer, Blocks: []rewind.BlockRun{run(1, 1), run(4, 7)}},
 			"base/5/1: hint_bits\n  block 1: hint_bits\n  blocks 4 to 7: hint_bits",
 		},
 		{"a name that a terminal would obey", rewind.FileDiff{Path: "a\x1b[2J", Difference: rewind.DifferentContent}, `a\x1b[2J: content`},
