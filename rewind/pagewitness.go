@@ -122,18 +122,18 @@ func (a *analyzer) hintsAlike(ctx context.Context, s sides, f fork, own *backwar
 	return a.endedAlike(ctx, read.Visitor.(*endings))
 }
 
-// backwardWAL reads the target's WAL from its end, as far back as it goes without a
-// gap, in stretches that grow.
+// backwardWAL reads the target's WAL backwards from its end, in ranges that grow, as
+// far back as there is no gap.
 type backwardWAL struct {
 	a      *analyzer
 	wal    targetWAL
-	needed pgdata.SegNo // what is older need not be whole
+	needed pgdata.SegNo // older segments may be incomplete
 	oldest pgdata.SegNo
-	size   pgdata.SegNo // of the next stretch
+	size   pgdata.SegNo // segments in the next range
 
-	first  pgdata.SegNo // of what was read
-	begin  pgdata.LSN   // of its first record
-	events *events      // all of them
+	first  pgdata.SegNo // first segment that was read
+	begin  pgdata.LSN   // start of its first record
+	events *events      // all events that were read
 }
 
 func (a *analyzer) backward(ctx context.Context, s Side) *backwardWAL {
@@ -146,7 +146,7 @@ func (a *analyzer) backward(ctx context.Context, s Side) *backwardWAL {
 	return b
 }
 
-// read gives what the next stretch changed, unless there is none.
+// read returns what the next range changed, unless there is none.
 func (b *backwardWAL) read(ctx context.Context) (changed pgdata.Changes, more bool, err error) {
 	for b.first > b.oldest {
 		end, floor := b.first, b.oldest
@@ -156,7 +156,7 @@ func (b *backwardWAL) read(ctx context.Context) (changed pgdata.Changes, more bo
 		for from := end - min(b.size, end-floor); from < end; from++ {
 			begin, err := b.a.firstRecord(ctx, b.wal, from)
 			if from > b.needed && (err != nil && isMissing(err) || begin >= b.begin) {
-				break // no record begins there
+				break // no record begins in that segment
 			}
 			if err == nil && begin < b.begin {
 				var e *events
@@ -176,13 +176,13 @@ func (b *backwardWAL) read(ctx context.Context) (changed pgdata.Changes, more bo
 	return changed, false, nil
 }
 
-// hasOwn reports whether the target has a segment that is what its name says.
+// hasOwn reports whether the target has a segment, and it is what its name says.
 func (a *analyzer) hasOwn(ctx context.Context, wal targetWAL, s pgdata.SegNo) bool {
 	_, err := walreader.PageTimeline(ctx, wal, a.format, a.geo.SegStart(s))
 	return err == nil
 }
 
-// firstRecord is where the first record of a segment begins.
+// firstRecord returns where the first record of a segment begins.
 func (a *analyzer) firstRecord(ctx context.Context, wal targetWAL, s pgdata.SegNo) (pgdata.LSN, error) {
 	r := walreader.NewReader(wal, a.format)
 	defer func() { _ = r.Close() }()
@@ -295,7 +295,7 @@ func (p *pages) WriteAt(path string, data []byte, offset int64) error {
 			p.of[r] = make([]byte, 0, p.size)
 		}
 		n := min(p.size-within, int64(len(data)))
-		if int64(len(p.of[r])) == within { // else a part is missing, and it stays too short
+		if int64(len(p.of[r])) == within { // otherwise a part is missing, and the page stays too short
 			p.of[r] = append(p.of[r], data[:n]...)
 		}
 		data, offset = data[n:], offset+n
