@@ -112,7 +112,8 @@ func comparedSample() *report.Document {
 		{Evidence: report.ByWAL, Condition: "missing_wal", Reason: "the target's WAL segment 000000010000000000000002 is gone"},
 		{Evidence: report.ByChanges, Condition: "unproven", Reason: "there is no page that both changed last by the same record"},
 	}
-	d.Checkpoint, d.WALRead, d.Lost, d.Saved = nil, nil, nil, nil
+	d.Divergence, d.Checkpoint, d.WALRead, d.Lost, d.Saved = nil, nil, nil, nil, nil
+	d.Startability = &report.Start{From: "0/4000028", To: "0/4000110", Segments: []report.Segment{{Name: "000000020000000000000004", Where: report.OnSource}}}
 	const differs, same = "different", "same content on both sides"
 	d.Damaged = []report.Damage{{
 		Path: "base/5/16384", Count: 2, Blocks: "3 700",
@@ -133,8 +134,10 @@ func comparedSample() *report.Document {
 	}
 	d.Totals = &report.Totals{
 		Files: 5, FetchBytes: 16*8192 + 29000, RemoveBytes: 8192, SourceBytes: 2 << 30,
-		ByKind:   []report.Total{{Name: "main", Files: 4, FetchBytes: 16 * 8192, Blocks: 14}, {Name: "configuration", Files: 1, FetchBytes: 29000}},
-		ByAction: []report.Total{{Name: "blocks", Files: 1, FetchBytes: 12 * 8192, Blocks: 12}, {Name: "copy_tail", Files: 1, FetchBytes: 3 * 8192, Blocks: 2}, {Name: "copy", Files: 2, FetchBytes: 8192 + 29000}},
+		ByKind:       []report.Total{{Name: "main", Files: 4, FetchBytes: 16 * 8192, Blocks: 14}, {Name: "configuration", Files: 1, FetchBytes: 29000}},
+		ByDatabase:   []report.Total{{Name: "shop", Files: 4, FetchBytes: 16 * 8192, Blocks: 14}},
+		ByTablespace: []report.Total{{Name: "pg_default", Files: 4, FetchBytes: 16 * 8192, Blocks: 14}},
+		ByAction:     []report.Total{{Name: "blocks", Files: 1, FetchBytes: 12 * 8192, Blocks: 12}, {Name: "copy_tail", Files: 1, FetchBytes: 3 * 8192, Blocks: 2}, {Name: "copy", Files: 2, FetchBytes: 8192 + 29000}},
 	}
 	d.Warnings = nil
 	return d
