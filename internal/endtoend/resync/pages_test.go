@@ -16,7 +16,7 @@ import (
 func alikeAgain(l *endtoend.Lab, old, successor string) endtoend.Ends {
 	l.Helper()
 	o := summarizing(l)
-	o.Conf["autovacuum"] = "off"
+	o.Conf["autovacuum"], o.Conf["max_wal_size"] = "off", "1GB" // nothing begins by itself, checkpoints neither
 	p := l.Primary(o, someRows...)
 	p.Exec(l, "CREATE TABLE told (what text)", "CREATE TABLE alike (i int)")
 	both := l.Standbys(p, 2)
