@@ -339,7 +339,7 @@ type Error struct {
 // untouched says that the target was not changed, where that is so.
 func (e *Error) untouched() string {
 	if e.CrashRecovered {
-		return "The target was not changed but for its crash recovery."
+		return "The target was not changed, except by its crash recovery."
 	}
 	return "The target was not changed."
 }
