@@ -152,12 +152,12 @@ var attacks = []struct {
 	{"a listing without end", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: numbered(func(n int) []byte {
 		return rogueserver.Row([]byte("1"), fmt.Append(nil, "d", n), []byte("0"), []byte("t"), nil)
 	})}, "a list of 262144 directories and more", false},
-	{"directories in directories for ever", rogueserver.Attack{SQL: askedFiles, Kind: 'C', Do: first(rogueserver.Row([]byte("1"), bytes.Repeat([]byte("d"), 255), []byte("0"), []byte("t"), nil))}, "a list of files that is none", false},
+	{"directories in directories for ever", rogueserver.Attack{SQL: askedFiles, Kind: 'C', Do: first(rogueserver.Row([]byte("1"), bytes.Repeat([]byte("d"), 255), []byte("0"), []byte("t"), nil))}, "a list of files that is invalid", false},
 	{"the same file for ever", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: forever(rogueserver.Row([]byte("1"), []byte("x"), []byte("0"), []byte("f"), nil))}, errManyFiles.Error(), false},
 	{"a name of 60 MB", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: huge('D')}, "a row of 943718400 bytes", false},
-	{"a name with a slash", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogueserver.Row([]byte("1"), []byte("a/b"), []byte("0"), []byte("f"), nil))}, "a list of files that is none", false},
-	{"a name of 300 bytes", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogueserver.Row([]byte("1"), bytes.Repeat([]byte("x"), 300), []byte("0"), []byte("f"), nil))}, "a list of files that is none", false},
-	{"a file of a directory that was not asked for", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogueserver.Row([]byte("99"), []byte("x"), []byte("0"), []byte("f"), nil))}, "a list of files that is none", false},
+	{"a name with a slash", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogueserver.Row([]byte("1"), []byte("a/b"), []byte("0"), []byte("f"), nil))}, "a list of files that is invalid", false},
+	{"a name of 300 bytes", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogueserver.Row([]byte("1"), bytes.Repeat([]byte("x"), 300), []byte("0"), []byte("f"), nil))}, "a list of files that is invalid", false},
+	{"a file of a directory that was not asked for", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogueserver.Row([]byte("99"), []byte("x"), []byte("0"), []byte("f"), nil))}, "a list of files that is invalid", false},
 	{"the same 300 files, and the connection is cut", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: func(v *rogueserver.Victim) bool {
 		v.Raw(bytes.Repeat(rogueserver.Row([]byte("1"), []byte("x"), []byte("0"), []byte("f"), nil), 300))
 		time.Sleep(20 * time.Millisecond) // for all of it to arrive
@@ -165,7 +165,7 @@ var attacks = []struct {
 	}}, "the source did not answer for", true},
 
 	// While it computes hashes, and sends pieces of files.
-	{"more hashes than files", rogueserver.Attack{SQL: askedHashes, Kind: 'D', Do: again}, "other hashes than it was asked for", false},
+	{"more hashes than files", rogueserver.Attack{SQL: askedHashes, Kind: 'D', Do: again}, "hashes that it was not asked for", false},
 	{"hashes that are long", rogueserver.Attack{SQL: askedHashes, Kind: 'D', Do: huge('D')}, "a row of 943718400 bytes", false},
 	{"pieces of 900 MB", rogueserver.Attack{SQL: askedPieces, Kind: 'D', Do: huge('D')}, "a row of 943718400 bytes", false},
 	{"the same piece for ever", rogueserver.Attack{SQL: askedPieces, Kind: 'D', Do: again}, "in another order than asked for", false},
