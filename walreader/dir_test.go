@@ -45,7 +45,7 @@ func TestADirectoryWithoutTheWALOfItsCheckpointHasNoFirstRecord(t *testing.T) {
 	require.NoError(t, os.RemoveAll(filepath.Join(w.dir, "pg_wal")))
 	_, err := w.First(t.Context())
 	require.ErrorIs(t, err, fs.ErrNotExist)
-	assert.ErrorContains(t, err, "the WAL of the last checkpoint is not there")
+	assert.ErrorContains(t, err, "the WAL of the last checkpoint is missing")
 	_, err = w.End(t.Context())
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	names, err := w.Summaries()
