@@ -51,7 +51,7 @@ func TestAControlFileOfNoMajorOrAnImpossibleOneIsNotBuilt(t *testing.T) {
 	_, err := controlfile.Build(controlfile.Data{})
 	assert.ErrorContains(t, err, "Data.Version must be set")
 	_, err = controlfile.Build(controlfile.Data{Version: pgdata.VersionByName("18")})
-	assert.ErrorContains(t, err, "a control file cannot be made")
+	assert.ErrorContains(t, err, "could not build a control file")
 	_, err = controlfile.Build(controlfile.Data{Version: &pgdata.Version{ControlVersion: 2}})
 	var unsupported *pgdata.UnsupportedVersionError
 	assert.ErrorAs(t, err, &unsupported)

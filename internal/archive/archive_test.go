@@ -132,7 +132,7 @@ func TestRestoreGivesUp(t *testing.T) {
 	}{
 		{"a command that fails", `exit 3`, nil, 3, "exited with status 3"},
 		{"the highest status of one that ran", `exit 125`, nil, 125, "exited with status 125"},
-		{"a command that does nothing", `true`, nil, 0, "did not make the file"},
+		{"a command that does nothing", `true`, nil, 0, "did not create the file"},
 		{"a short file", `echo x >%p`, nil, 0, "unexpected file size: 2 instead of 16"},
 		{"a long file", `cat ../archive/%f ../archive/%f >%p`, nil, 0, "unexpected file size: 32 instead of 16"},
 		{"a directory", `mkdir -p %p/x`, nil, 0, "no regular file"},
@@ -292,7 +292,7 @@ func TestRestoreHistory(t *testing.T) {
 		{"brings an empty one", `: >%p`, "", 0, ""},
 		{"says that there is none", `exit 1`, "", 1, ""},
 		{"says that there is none after a partial one", `echo x >%p; exit 2`, "", 2, ""},
-		{"takes a command that makes no file for one that has none", `true`, "", -1, "did not make the file"},
+		{"takes a command that makes no file for one that has none", `true`, "", -1, "did not create the file"},
 		{"takes a directory for none", `mkdir %p`, "", -1, "no regular file"},
 		{"refuses one that is too large", `truncate -s 17M %p`, "", 0, "more than 16777216 bytes"},
 	} {

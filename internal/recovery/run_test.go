@@ -183,7 +183,7 @@ func TestPutBack(t *testing.T) {
 		},
 		{
 			name: "somebody has written another", aside: map[string]string{"recovery.conf": "a"}, here: map[string]string{"recovery.conf": "b"},
-			err: "was set aside by an earlier run, and meanwhile there is another", want: map[string]string{"recovery.conf": "b"},
+			err: "was set aside by an earlier run, and now there is another", want: map[string]string{"recovery.conf": "b"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
