@@ -127,7 +127,7 @@ func TestRewindFromADirectory(t *testing.T) {
 
 	got := gorewind(t, "--dry-run", "-P", "-D", target, "--source-pgdata", source)
 	assert.Equal(t, 0, got.status, got.stderr)
-	mustContainInOrder(t, got.stdout, `Plan of a rewind`, `Where they part`, `What is lost`, `What is copied`, `Whether it will start`)
+	mustContainInOrder(t, got.stdout, `Plan of a rewind`, `Where they diverge`, `What is lost`, `What is copied`, `Whether it will start`)
 	mustContainInOrder(t, got.stderr,
 		`gorewind: executing in dry-run mode`, `gorewind: detail: The target directory will not be modified\.`,
 		`gorewind: servers diverged at WAL location 0/[0-9A-F]+ on timeline 1`,
