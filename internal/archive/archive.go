@@ -60,13 +60,13 @@ type NotFoundError struct {
 
 func (e *NotFoundError) Error() string {
 	if e.Certain {
-		return fmt.Sprintf("could not restore file %q from archive: %v; check that it is the right archive; otherwise take a base backup", e.Name, e.Err)
+		return fmt.Sprintf("could not restore file %q from archive: %v; check that it is the right archive, otherwise take a base backup", e.Name, e.Err)
 	}
 	why := fmt.Sprintf("restore_command exited with status %d", e.ExitStatus)
 	if e.Err != nil {
 		why = e.Err.Error()
 	}
-	return fmt.Sprintf("could not restore file %q from archive: %s in attempt %d; try again if the archive has it; otherwise take a base backup",
+	return fmt.Sprintf("could not restore file %q from archive: %s in attempt %d; try again if the archive has it, otherwise take a base backup",
 		e.Name, why, e.Attempts)
 }
 

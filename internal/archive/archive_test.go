@@ -117,7 +117,7 @@ func TestPlaceholders(t *testing.T) {
 	t.Run("refused: a name for the shell", func(t *testing.T) {
 		p, a := newPlace(t, "x")
 		a.Command = "touch ran"
-		require.ErrorContains(t, a.Restore(t.Context(), "x;y", p.dst, 0, nil), "no name of a WAL file")
+		require.ErrorContains(t, a.Restore(t.Context(), "x;y", p.dst, 0, nil), "not the name of a WAL file")
 		assert.NoFileExists(t, filepath.Join(p.data, "ran"))
 	})
 }
@@ -135,7 +135,7 @@ func TestRestoreGivesUp(t *testing.T) {
 		{"a command that does nothing", `true`, nil, 0, "did not create the file"},
 		{"a short file", `echo x >%p`, nil, 0, "unexpected file size: 2 instead of 16"},
 		{"a long file", `cat ../archive/%f ../archive/%f >%p`, nil, 0, "unexpected file size: 32 instead of 16"},
-		{"a directory", `mkdir -p %p/x`, nil, 0, "no regular file"},
+		{"a directory", `mkdir -p %p/x`, nil, 0, "not a regular file"},
 		{"another file", `cp ../archive/%f %p`, damaged, 0, "page header is damaged"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -293,7 +293,7 @@ func TestRestoreHistory(t *testing.T) {
 		{"says that there is none", `exit 1`, "", 1, ""},
 		{"says that there is none after a partial one", `echo x >%p; exit 2`, "", 2, ""},
 		{"takes a command that makes no file for one that has none", `true`, "", -1, "did not create the file"},
-		{"takes a directory for none", `mkdir %p`, "", -1, "no regular file"},
+		{"takes a directory for none", `mkdir %p`, "", -1, "not a regular file"},
 		{"refuses one that is too large", `truncate -s 17M %p`, "", 0, "more than 16777216 bytes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -64,7 +64,7 @@ func TestWhatAFunctionDeliversIsCheckedAsWhatACommandDelivers(t *testing.T) {
 	}{
 		{"nothing", func(place, string) error { return nil }, nil, "FetchWAL succeeded, but did not create the file"},
 		{"a short file", func(_ place, dst string) error { return os.WriteFile(dst, []byte("x"), 0o600) }, nil, "unexpected file size: 1 instead of 16"},
-		{"a directory", func(_ place, dst string) error { return os.Mkdir(dst, 0o700) }, nil, "no regular file"},
+		{"a directory", func(_ place, dst string) error { return os.Mkdir(dst, 0o700) }, nil, "not a regular file"},
 		{"another file", func(p place, dst string) error { return os.Link(filepath.Join(p.store, segment), dst) }, damaged, "page header is damaged"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -178,7 +178,7 @@ var attacks = []struct {
 	{"silence instead of a slot", rogueserver.Attack{SQL: "pg_create_physical_replication_slot", Kind: 'D', Do: (*rogueserver.Victim).Wait}, "nothing came from the server for ", false},
 
 	// While it is asked for names.
-	{"slots without end", rogueserver.Attack{SQL: askedSlots, Kind: 'C', Do: forever(rogueserver.Row([]byte("s"), []byte("t"), []byte("t")))}, "more rows than it was asked for", false},
+	{"slots without end", rogueserver.Attack{SQL: askedSlots, Kind: 'C', Do: forever(rogueserver.Row([]byte("s"), []byte("t"), []byte("t"), []byte("0/0")))}, "more rows than it was asked for", false},
 	{"slots of another shape", rogueserver.Attack{SQL: askedSlots, Kind: 'C', Do: forever(rogueserver.Row([]byte("s")))}, "a row that cannot be understood", false},
 	{"databases with names that are long", rogueserver.Attack{SQL: askedDatabases, Kind: 'D', Do: numbered(func(n int) []byte {
 		return rogueserver.Row(fmt.Append(nil, n), bytes.Repeat([]byte("x"), 900), []byte("x"), []byte("t"))
