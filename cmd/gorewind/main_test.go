@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m)
 }
 
-// result is what a run of the program left behind.
+// result is the result of a run of the program.
 type result struct {
 	status         int
 	stdout, stderr string
@@ -41,7 +41,7 @@ func gorewind(t *testing.T, args ...string) result {
 
 func noEnvironment(string) (string, bool) { return "", false }
 
-// restore makes two data directories that have diverged.
+// restore creates two diverged data directories.
 func restore(t *testing.T) (target, source string) {
 	t.Helper()
 	home := t.TempDir()
@@ -50,7 +50,7 @@ func restore(t *testing.T) (target, source string) {
 	return target, source
 }
 
-// restoreIn makes two data directories, target and source, of a stored cluster.
+// restoreIn creates two data directories, target and source, from a stored cluster.
 func restoreIn(home, cluster string) error {
 	stored := filepath.Join("..", "..", "testdata", "clusters", cluster)
 	return errors.Join(

@@ -83,32 +83,32 @@ After a failover the old primary has WAL that the new one never saw.
 .B gorewind
 brings its data directory, the target, back in line with the server that took over, the source, by moving only what
 differs, as pg_rewind does; for every major version of PostgreSQL from 9.6 to 19.
-It takes pg_rewind's options and writes its messages, under the name that it was called by.
+It takes pg_rewind's options and writes its messages, under the name by which it was called.
 .PP
-Until everything that is needed was fetched and made durable, nothing in the target changes but a directory
+Until everything that is needed has been fetched and made durable, nothing in the target changes except a directory
 pgsql_tmp_gorewind.
-After that, the same command or
+After that point, the same command or
 .B gorewind resume
-finishes what was interrupted, without the source.
+finishes an interrupted rewind, without the source.
 `
 
 const manEnvironment = `.SH ENVIRONMENT
 .TP
 PG* (PGHOST, PGPASSFILE, ...)
-The defaults of connections, as for libpq.
+Defaults for connections, as for libpq.
 .TP
 PG_COLOR, PG_COLORS
 Whether messages are coloured (always, auto or never), and how, as in PostgreSQL's programs.
 .TP
 NO_COLOR
-If set and not empty, they are not.
+If set and not empty, messages are not coloured.
 .TP
 PGDATA
 The directory for gorewind resume and gorewind status.
 A rewind does not use it.
 .TP
 POSIXLY_CORRECT
-Options end at the first argument that is none.
+Options end at the first argument that is not an option.
 .SH SEE ALSO
 .BR pg_rewind (1),
 .BR pg_basebackup (1)
