@@ -9,8 +9,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// behindSegments is how many segments after the end are searched.
-const behindSegments = 2
+// segmentsAfterEnd is how many segments after the end are searched.
+const segmentsAfterEnd = 2
 
 // CheckNothingBehind looks for complete records after the end that [EndOfWAL] found. A
 // server writes WAL in order, so after a crash there are none. If there is one, the invalid
@@ -24,7 +24,7 @@ func CheckNothingBehind(ctx context.Context, segs Segments, f Format, end End) e
 		return r.err
 	}
 	g := &f.Geometry
-	limit := g.SegStart(g.SegNo(end.LSN) + behindSegments)
+	limit := g.SegStart(g.SegNo(end.LSN) + segmentsAfterEnd)
 	for at := g.PageStart(end.LSN) + pgdata.LSN(g.WALBlockSize); at < limit; {
 		if err := ctx.Err(); err != nil {
 			return err
