@@ -23,7 +23,7 @@ import (
 
 var forkNames = []string{"main", "fsm", "vm", "init"}
 
-// summaryText says what a summary says in the words of pg_walsummary --individual.
+// summaryText is the content of a summary in the format of pg_walsummary --individual.
 func summaryText(r io.Reader, name string) (string, error) {
 	var b strings.Builder
 	var last walreader.SummaryFork
@@ -82,7 +82,7 @@ func TestSummariesOfServersAreReadAsByPgWalsummary(t *testing.T) {
 	}
 }
 
-// Whatever a single bit or a lost end makes of a file, it is noticed.
+// Every flipped bit and every truncation of a file is detected.
 func TestADamagedSummaryIsNoticed(t *testing.T) {
 	for _, file := range summaryFixtures(t) {
 		data, err := os.ReadFile(file)

@@ -33,7 +33,7 @@ func startGuarded(t *testing.T, in *pgtest.Installation) *pgtest.Cluster {
 	return c
 }
 
-// vault gives passwords, the last one again and again, and counts.
+// vault returns its passwords in order, the last one repeatedly, and counts the calls.
 type vault struct {
 	passwords []string
 	err       error

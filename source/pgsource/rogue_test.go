@@ -27,7 +27,7 @@ import (
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
-// What a source is asked, by what is in it.
+// The queries that a source gets, identified by a part of their text.
 const (
 	askedWho       = "server_version_num"
 	askedState     = "full_page_writes"
@@ -95,7 +95,7 @@ func scram(iterations int) func(v *rogueserver.Victim) bool {
 	}
 }
 
-// attacks are what a source can do, and the error that it must lead to.
+// attacks are attacks by a source, each with the error that it must cause.
 var attacks = []struct {
 	name string
 	rogueserver.Attack
@@ -118,7 +118,7 @@ var attacks = []struct {
 	{"what is no message at all", rogueserver.Attack{Kind: 'R', Do: first([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))}, `kind 'H', which has no place there`, false},
 	{"a parameter byte by byte", rogueserver.Attack{Kind: 'K', Do: func(v *rogueserver.Victim) bool { return v.Drip(rogueserver.Header('S', 60000), 20*time.Millisecond) }}, "nothing came from the server for ", true},
 
-	// While it says who it is.
+	// While it identifies itself.
 	{"functions that the role lacks, without end", rogueserver.Attack{SQL: askedWho, Kind: 'D', Do: forever(rogueserver.Row([]byte("f")))}, "more rows than it was asked for", false},
 	{"a setting of 60 MB", rogueserver.Attack{SQL: askedWho, Kind: 'D', Do: huge('D')}, "a row of 943718400 bytes where one of at most 1024 was asked for", false},
 	{"synchronization points without answers", rogueserver.Attack{SQL: askedWho, Kind: 'C', Do: forever(rogueserver.Bytes(&pgproto3.ReadyForQuery{TxStatus: 'I'}))}, "a synchronization point instead of", false},
@@ -177,7 +177,7 @@ var attacks = []struct {
 
 	{"silence instead of a slot", rogueserver.Attack{SQL: "pg_create_physical_replication_slot", Kind: 'D', Do: (*rogueserver.Victim).Wait}, "nothing came from the server for ", false},
 
-	// While it is asked for names.
+	// While names are requested.
 	{"slots without end", rogueserver.Attack{SQL: askedSlots, Kind: 'C', Do: forever(rogueserver.Row([]byte("s"), []byte("t"), []byte("t"), []byte("0/0")))}, "more rows than it was asked for", false},
 	{"slots of another shape", rogueserver.Attack{SQL: askedSlots, Kind: 'C', Do: forever(rogueserver.Row([]byte("s")))}, "a row that cannot be understood", false},
 	{"databases with names that are long", rogueserver.Attack{SQL: askedDatabases, Kind: 'D', Do: numbered(func(n int) []byte {
