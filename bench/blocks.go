@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 	"github.com/gorewind/gorewind/internal/pgtest/proxy"
 	"github.com/gorewind/gorewind/pgdata"
@@ -75,13 +76,16 @@ func farAway(t *scope, p *pair) {
 	p.sourceArgs = []string{"--source-server=" + proxy.ConnString("postgres", "postgres")}
 }
 
+// stopSource leaves the source as a directory of the same machine.
+func stopSource(t *scope, p *pair) {
+	p.source.Stop(t, pgtest.Fast)
+	p.stopped, p.sourceArgs = true, []string{"--source-pgdata=" + p.source.Dir}
+}
+
 // stoppedSource is changed blocks in another directory of the same machine.
 var stoppedSource = &scenario{
 	name: "L", about: "of changed blocks in one run, from a stopped local source", unit: "MB", small: 400, full: 2000,
-	build: changed(1, func(t *scope, p *pair) {
-		p.source.Stop(t, cluster.Fast)
-		p.stopped, p.sourceArgs = true, []string{"--source-pgdata=" + p.source.Dir}
-	}),
+	build:       changed(1, stopSource),
 	contestants: whoRewinds,
 	goals: []goal{
 		{of: ours.name, than: theirs.name, measure: wall, limit: 0.6},

@@ -20,7 +20,7 @@ type scenario struct {
 	grows       string // the contestant whose times are shown for growing sizes; empty for none
 }
 
-var scenarios = []*scenario{pageImages, smallRecords, manyFiles, liveSource, sparseSource, distantSource, sparseDistantSource, stoppedSource, comparedSource, comparedDistantSource, comparedDirectory, changedByBoth, hashes}
+var scenarios = []*scenario{pageImages, smallRecords, manyFiles, scatteredLive, scatteredFar, scatteredStopped, appended, liveSource, sparseSource, distantSource, sparseDistantSource, stoppedSource, comparedSource, comparedDistantSource, comparedDirectory, changedByBoth, hashes}
 
 func (sc *scenario) describe(size int64) string {
 	return fmt.Sprintf("%d %s %s", size, sc.unit, sc.about)

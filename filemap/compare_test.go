@@ -51,7 +51,7 @@ func TestWhatComparingSpares(t *testing.T) {
 			assert.Equal(t, c.fetch, e.FetchBytes(geometry))
 			assert.Equal(t, c.saved, plan.SavedBytes())
 			unchanged := int64(0)
-			for span := range e.Unchanged(geometry) {
+			for span := range e.Unchanged(geometry, 0, e.SourceSize) {
 				unchanged += span.Length
 				assert.Equal(t, c.want == filemap.Copy, e.Asks(geometry, span.Offset, span.Length) && span.Length > 0)
 			}
@@ -105,11 +105,11 @@ func TestNeighbouringBlocksAreOneRun(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			e := filemap.Entry{SourceSize: 10 * page, TargetSize: 10 * page, Blocks: c.blocks}
 			assert.Equal(t, c.want, slices.Collect(e.Runs(geometry)))
-			assert.Equal(t, c.stays, slices.Collect(e.Unchanged(geometry)))
+			assert.Equal(t, c.stays, slices.Collect(e.Unchanged(geometry, 0, e.SourceSize)))
 			for range e.Runs(geometry) {
 				break // which must not go on
 			}
-			for range e.Unchanged(geometry) {
+			for range e.Unchanged(geometry, 0, e.SourceSize) {
 				break
 			}
 		})

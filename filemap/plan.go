@@ -166,22 +166,27 @@ func (e *Entry) Runs(g pgdata.Geometry) iter.Seq[Span] {
 	}
 }
 
-// Unchanged yields the parts of a file that stay as the target has them. It is for files
-// that are not copied completely.
-func (e *Entry) Unchanged(g pgdata.Geometry) iter.Seq[Span] {
+// Unchanged yields the parts of a file that stay as the target has them, between two
+// offsets, of which from is the start of a block. It is for files that are not copied
+// completely.
+func (e *Entry) Unchanged(g pgdata.Geometry, from, to int64) iter.Seq[Span] {
 	return func(yield func(Span) bool) {
-		at, end := int64(0), min(e.SourceSize, e.TargetSize)
+		size, end := int64(g.BlockSize), min(e.SourceSize, e.TargetSize)
 		if e.Action == CopyTail {
 			end = e.TailStart(g)
 		}
-		for run := range e.Runs(g) {
-			if run.Offset > at && !yield(Span{at, run.Offset - at}) {
+		end = min(end, to)
+		for at := from; at < end; {
+			next := at
+			for next < end && (e.Blocks == nil || !e.Blocks.Has(pgdata.BlockNumber(next/size))) {
+				if next += size; e.Blocks == nil {
+					next = end
+				}
+			}
+			if next > at && !yield(Span{at, min(next, end) - at}) {
 				return
 			}
-			at = run.Offset + run.Length
-		}
-		if at < end {
-			yield(Span{at, end - at})
+			at = next + size // that one is changed
 		}
 	}
 }

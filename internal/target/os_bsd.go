@@ -10,6 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// openDirect is zero where no flag has writes go past the cache.
+const openDirect = 0
+
 func copyRange(dst File, to int64, src io.ReaderAt, at, length int64) (int64, error) {
 	return copyThrough(dst, to, src, at, length)
 }

@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// openDirect opens a file for writes that go past the cache.
+const openDirect = unix.O_DIRECT
+
 // reserve allocates blocks; file systems that cannot get zeros instead.
 func reserve(f File, size int64) error {
 	file, ok := f.(*os.File)

@@ -10,6 +10,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// openDirect is zero where no flag has writes go past the cache.
+const openDirect = 0
+
 // writable cannot be told without writing here.
 func writable(string) error { return nil }
 

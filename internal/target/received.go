@@ -21,14 +21,18 @@ type file struct {
 	entry *filemap.Entry
 	id    int
 	mu    sync.Mutex
-	begun bool  // something came, if only the news that it is empty
-	gone  bool  // the source has it no more
-	made  bool  // the staged file exists
-	whole bool  // it is staged as a file, and not in pieces
-	bytes int64 // that came
-	kept  int64 // bytes that were copied from the target's file
-	end   int64 // of both
-	dirty int64 // bytes since it was flushed
+	begun bool // something came, if only the news that it is empty
+	gone  bool // the source has it no more
+	made  bool // the staged file exists
+	whole bool // it is staged as a file, and not in pieces
+	// gathered says that it is written in chunks. They are there by their offset; one that
+	// was complete is nil.
+	gathered bool
+	chunks   map[int64]*chunk
+	bytes    int64 // that came
+	kept     int64 // bytes that were copied from the target's file
+	end      int64 // of both
+	dirty    int64 // bytes since it was flushed
 	// scattered says that what comes is written over what is there.
 	scattered bool
 }
@@ -38,7 +42,8 @@ func newReceived(plan *filemap.Plan, exact bool) received {
 	for i := range plan.Entries {
 		e := &plan.Entries[i]
 		if e.Blocks != nil || e.Action == filemap.Copy || e.Action == filemap.CopyTail {
-			r.files[e.Path] = &file{entry: e, id: i, whole: staysWhole(e, plan.Geometry)}
+			whole := staysWhole(e, plan.Geometry)
+			r.files[e.Path] = &file{entry: e, id: i, whole: whole, gathered: whole && gathers(e)}
 		} else if e.Type == pgdata.Regular {
 			r.entries[e.Path] = e
 		}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -25,10 +26,15 @@ type Staging struct {
 	index *index
 
 	blocks []*blocksFile // of each area, where needed
-	open   handles
+	open   handles       // of staged files
+	direct handles       // of those that are written past the cache
+	old    handles       // of the target's files that are rebuilt
 	flush  func(File)
 	copies errgroup.Group // of what stays in files that are rebuilt
+	writes writers        // of what was gathered
 	done   bool           // committed or discarded
+
+	buffered atomic.Bool // direct writes are refused
 }
 
 // Options say how changes are made.
@@ -110,32 +116,41 @@ func (t *Target) reserve(p string, size int64) error {
 
 // WriteAt stages what the source sent of a file.
 func (s *Staging) WriteAt(p string, data []byte, offset int64) error {
-	one := piece{length: uint32(len(data)), crc: crc32.Checksum(data, castagnoli)}
-	_, err := s.stage(p, one, offset, func(to File) (int64, error) {
-		n, err := to.WriteAt(data, offset)
+	f, area, err := s.wanted(p, offset, int64(len(data)))
+	if err != nil || f == nil {
+		return err
+	}
+	one := piece{id: uint32(f.id), offset: offset, at: offset, length: uint32(len(data)), crc: crc32.Checksum(data, castagnoli)}
+	write := func(to File, at, length int64) (int64, error) {
+		n, err := to.WriteAt(data[at-offset:][:length], at)
 		return int64(n), err
-	}, func(b *blocksFile) (at, n int64, err error) {
-		at, err = b.append(data)
-		return at, int64(len(data)), err
-	})
-	return err
+	}
+	switch {
+	case f.gathered:
+		_, err = s.gather(f, offset, int64(len(data)), func(into []byte, at int64) (int, error) { return copy(into, data[at-offset:]), nil }, write)
+	case f.whole:
+		_, err = s.writeWhole(f, offset, func(to File) (int64, error) { return write(to, offset, int64(len(data))) })
+	case len(data) > 0:
+		b := s.blocks[area]
+		if one.at, err = b.append(data); err != nil {
+			return s.t.failed("write", s.areas.areas[area].blocks(), err)
+		}
+		s.blockCame(f, b, offset, int64(len(data)))
+	}
+	if err != nil {
+		return err
+	}
+	return s.note(one)
 }
 
 // CopyFrom stages bytes of a file of the source's that is on this machine, and
-// gives how many it had: none where it ends before. They do not come into memory,
-// so there is no CRC of them: what vouches for them is the fsync before the
-// commit, and the staged file's size.
+// gives how many it had: none where it ends before. There is no CRC of them: what
+// vouches for them is the fsync before the commit, and the staged file's size.
 func (s *Staging) CopyFrom(p string, from *os.File, offset, length int64) (int64, error) {
 	var sum int64
 	for sum < length {
 		want := min(length-sum, flushEvery)
-		n, err := s.stage(p, piece{length: uint32(want), unread: true}, offset+sum, func(to File) (int64, error) {
-			return s.t.disk.CopyRange(to, offset+sum, from, offset+sum, want)
-		}, func(b *blocksFile) (at, n int64, err error) {
-			at = b.take(want)
-			n, err = s.t.disk.CopyRange(b.f, at, from, offset+sum, want)
-			return at, n, err
-		})
+		n, err := s.copyFrom(p, from, offset+sum, want)
 		if sum += n; err != nil || n < want {
 			return sum, err
 		}
@@ -143,51 +158,85 @@ func (s *Staging) CopyFrom(p string, from *os.File, offset, length int64) (int64
 	return sum, nil
 }
 
-// stage lets a piece be written to where it is staged, which is in its own place in
-// a file that is staged whole, or among the blocks, and takes note of it.
-func (s *Staging) stage(p string, one piece, offset int64, write func(File) (int64, error), add func(*blocksFile) (at, n int64, err error)) (int64, error) {
-	f, err := s.ask(p, offset, int64(one.length))
+func (s *Staging) copyFrom(p string, from *os.File, offset, length int64) (n int64, err error) {
+	f, area, err := s.wanted(p, offset, length)
 	if err != nil || f == nil {
 		return 0, err
 	}
-	area, err := s.areas.find(path.Dir(p))
-	if err != nil {
-		return 0, err
-	}
-	one.id, one.offset, one.at = uint32(f.id), offset, offset
-	var n int64
-	if f.whole {
-		staged := s.areas.areas[area].staged(f.id)
-		err = s.open.use(staged, func() (File, error) { return s.openStaged(f, staged) }, func(to File) (err error) {
-			if one.length > 0 {
-				n, err = write(to)
-			}
-			if f.got(offset, n) {
-				s.flush(to)
-			}
-			return err
-		})
-		if err != nil {
-			return n, s.t.failed("write", staged, err)
-		}
-	} else if one.length > 0 {
+	one := piece{id: uint32(f.id), offset: offset, at: offset, unread: true}
+	write := func(to File, at, length int64) (int64, error) { return s.t.disk.CopyRange(to, at, from, at, length) }
+	switch {
+	case f.gathered:
+		n, err = s.gather(f, offset, length, from.ReadAt, write)
+	case f.whole:
+		n, err = s.writeWhole(f, offset, func(to File) (int64, error) { return write(to, offset, length) })
+	default:
 		b := s.blocks[area]
-		if one.at, n, err = add(b); err != nil {
-			return n, s.t.failed("write", s.areas.areas[area].blocks(), err)
+		one.at = b.take(length)
+		if n, err = s.t.disk.CopyRange(b.f, one.at, from, offset, length); err != nil {
+			err = s.t.failed("write", s.areas.areas[area].blocks(), err)
 		}
-		f.got(offset, n)
-		if b.wrote(n) {
-			s.flush(b.f)
-		}
+		s.blockCame(f, b, offset, n)
 	}
-	if n == 0 {
-		return 0, nil
+	if err != nil || n == 0 {
+		return n, err
 	}
 	one.length = uint32(n)
-	if err := s.index.add(one); err != nil {
-		return n, s.t.failed("write", indexPath, err)
+	return n, s.note(one)
+}
+
+// wanted finds the file of a piece that comes, and the area where it is staged. It
+// gives nil where the file is gone meanwhile.
+func (s *Staging) wanted(p string, offset, length int64) (f *file, area int, err error) {
+	if f, err = s.ask(p, offset, length); err != nil || f == nil {
+		return nil, 0, err
 	}
-	return n, nil
+	area, err = s.areas.find(path.Dir(p))
+	return f, area, err
+}
+
+// writeWhole lets a piece be written to its place in a file that is staged whole, and
+// gives how many bytes it had.
+func (s *Staging) writeWhole(f *file, offset int64, write func(File) (int64, error)) (n int64, err error) {
+	err = s.useStaged(f, func(to File) (err error) {
+		n, err = write(to)
+		if f.got(offset, n) {
+			s.flush(to)
+		}
+		return err
+	})
+	return n, err
+}
+
+// useStaged lets a staged file be written to.
+func (s *Staging) useStaged(f *file, write func(File) error) error {
+	staged, err := s.stagedPath(f)
+	if err != nil {
+		return err
+	}
+	if err := s.open.use(staged, func() (File, error) { return s.openStaged(f, staged) }, write); err != nil {
+		return s.t.failed("write", staged, err)
+	}
+	return nil
+}
+
+// blockCame accounts for a piece that lies among the blocks.
+func (s *Staging) blockCame(f *file, b *blocksFile, offset, n int64) {
+	f.got(offset, n)
+	if b.wrote(n) {
+		s.flush(b.f)
+	}
+}
+
+// note puts a piece on the index.
+func (s *Staging) note(one piece) error {
+	if one.length == 0 {
+		return nil
+	}
+	if err := s.index.add(one); err != nil {
+		return s.t.failed("write", indexPath, err)
+	}
+	return nil
 }
 
 // openStaged opens a staged file. The first time it is made, with the mode of the
@@ -219,48 +268,19 @@ func (s *Staging) openStaged(f *file, staged string) (File, error) {
 	if size := f.entry.SourceSize - f.entry.Unwritten; err == nil && size >= minAllocate {
 		s.t.disk.Allocate(out, size)
 	}
-	if err == nil && s.plan.IsSegment(f.entry) {
-		err = out.Truncate(f.entry.SourceSize) // no server reads a short one; what the source has not written is a hole
+	if err == nil && (f.gathered || s.plan.IsSegment(f.entry)) {
+		// No server reads a segment of WAL that is short: what the source has not written is
+		// a hole. Chunks come in any order, and direct writes that make a file longer wait
+		// for each other.
+		err = out.Truncate(f.entry.SourceSize)
 	}
 	if err != nil {
 		return nil, errors.Join(err, out.Close())
 	}
 	if f.entry.Action != filemap.Copy {
-		s.copies.Go(func() error {
-			if err := s.rebuild(f, staged); err != nil {
-				return s.t.failed("write", staged, err)
-			}
-			return nil
-		})
+		s.copies.Go(func() error { return s.useStaged(f, func(out File) error { return s.copyUntouched(f, out) }) })
 	}
 	return out, nil
-}
-
-// rebuild copies what stays of the target's file to the staged one.
-func (s *Staging) rebuild(f *file, staged string) error {
-	src, err := s.t.disk.Open(f.entry.Path, os.O_RDONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = src.Close() }()
-	return s.open.use(staged, func() (File, error) { return s.openStaged(f, staged) }, func(out File) error {
-		for r := range f.entry.Unchanged(s.plan.Geometry) {
-			for at, end := r.Offset, r.Offset+r.Length; at < end; {
-				n, err := s.t.disk.CopyRange(out, at, src, at, min(end-at, flushEvery))
-				if err != nil {
-					return err
-				}
-				if n == 0 {
-					return ErrChanged
-				}
-				if f.keeps(at, n) {
-					s.flush(out)
-				}
-				at += n
-			}
-		}
-		return nil
-	})
 }
 
 // Vanished forgets a file that the source dropped while it was being read: what
@@ -298,7 +318,12 @@ func (s *Staging) place(p string) (string, error) {
 	if f.gone || !f.made {
 		return "", fmt.Errorf("file %q: %w", s.t.Join(p), fs.ErrNotExist)
 	}
-	area, err := s.areas.find(path.Dir(p))
+	return s.stagedPath(f)
+}
+
+// stagedPath is where a file is staged.
+func (s *Staging) stagedPath(f *file) (string, error) {
+	area, err := s.areas.find(path.Dir(f.entry.Path))
 	if err != nil {
 		return "", err
 	}
@@ -316,7 +341,7 @@ func (s *Staging) Discard() {
 }
 
 func (s *Staging) close() error {
-	errs := []error{s.copies.Wait(), s.open.close()}
+	errs := []error{s.copies.Wait(), s.writes.wait(), s.open.close(), s.direct.close(), s.old.close()}
 	if s.index != nil {
 		errs = append(errs, s.index.f.Close())
 	}
