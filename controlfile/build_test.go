@@ -11,8 +11,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Of real clusters only the nonce is not in what was parsed, and what the compiler left
-// between the fields.
+// For real clusters, only the nonce is missing from the parsed data, and the padding
+// between fields.
 func TestARealControlFileIsBuiltAgain(t *testing.T) {
 	eachReal(t, func(t *testing.T, _ string, b []byte, d *controlfile.Data) {
 		values := *d

@@ -199,8 +199,8 @@ func waitUntil(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// hasReader tells whether a process that a command started holds a fifo open. One
-// that ends, however it does, does not.
+// hasReader reports whether a process that a command started holds a fifo open. A process
+// that has ended, in whatever way, does not.
 func hasReader(fifo string) bool {
 	f, err := os.OpenFile(fifo, os.O_WRONLY|syscall.O_NONBLOCK, 0)
 	if err == nil {
@@ -268,8 +268,8 @@ func TestOutputIsLoggedAndTheCommandOnlyForDebugging(t *testing.T) {
 	}
 }
 
-// TestTheLastLinesOfACommandThatFailedAreTold are where nobody looks at what is for
-// debugging.
+// TestTheLastLinesOfACommandThatFailedAreTold checks that they are visible without
+// debug messages.
 func TestTheLastLinesOfACommandThatFailedAreTold(t *testing.T) {
 	p, a := newPlace(t, "x")
 	var log bytes.Buffer

@@ -20,7 +20,7 @@ import (
 
 var errBusy = errors.New("503 slow down")
 
-// copies is a function that brings files of the archive, from its nth call on.
+// copies returns a function that copies files from the archive, from its nth call on.
 func copies(p place, n int, calls *int) func(context.Context, string, string) error {
 	return func(_ context.Context, name, dst string) error {
 		if *calls++; *calls < n {
@@ -53,7 +53,7 @@ func TestAFunctionTakesTheCommandsPlace(t *testing.T) {
 	}
 }
 
-// TestWhatAFunctionDeliversIsCheckedAsWhatACommandDelivers has it deliver what it should not.
+// TestWhatAFunctionDeliversIsCheckedAsWhatACommandDelivers lets it deliver invalid files.
 func TestWhatAFunctionDeliversIsCheckedAsWhatACommandDelivers(t *testing.T) {
 	damaged := errors.New("page header is damaged")
 	for _, c := range []struct {

@@ -53,7 +53,7 @@ func TestNamesOfCertificates(t *testing.T) {
 	}
 }
 
-// TestEncryptedKeys opens what openssl made, by "openssl pkcs8 -topk8" and "openssl ec".
+// TestEncryptedKeys decrypts keys made with "openssl pkcs8 -topk8" and "openssl ec".
 func TestEncryptedKeys(t *testing.T) {
 	read := func(name string) []byte {
 		content, err := os.ReadFile(filepath.Join("testdata/keys", name+".key"))

@@ -17,7 +17,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// script makes an executable shell script.
+// script creates an executable shell script.
 func script(t *testing.T, name, text string) string {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o755))
@@ -25,7 +25,7 @@ func script(t *testing.T, name, text string) string {
 	return name
 }
 
-// server makes a program that says it is a server of some version.
+// server creates a program that reports to be a server of some version.
 func server(t *testing.T, dir, version string) string {
 	t.Helper()
 	return script(t, filepath.Join(dir, "postgres"), "echo 'postgres (PostgreSQL) "+version+"'")

@@ -21,7 +21,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// cluster is a stopped cluster of a fixture, made to look otherwise.
+// cluster is a stopped cluster from a fixture, modified to look like another state.
 func cluster(t *testing.T, name string, edit func(*controlfile.Fields)) *datadir.Dir {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
