@@ -221,9 +221,6 @@ func (e *Entry) Asks(g pgdata.Geometry, offset, length int64) bool {
 	return true
 }
 
-// isWAL reports whether the entry is in the WAL directory.
-func (p *Plan) isWAL(e *Entry) bool { return strings.HasPrefix(e.Path, p.WALDir+"/") }
-
 // finish sorts entries into the order in which they are carried out: directories
 // are created before and removed after their contents. Directories that contain kept
 // files stay.
