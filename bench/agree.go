@@ -12,8 +12,8 @@ import (
 // sampled is how many tables of a database are compared, at least.
 const sampled = 50
 
-// contents is a digest of what a server holds: by database, which relations
-// there are and the rows of tables, of all or of some that are spread evenly.
+// contents is a digest of a server's content: by database, the list of relations
+// and the rows of tables, of all or of evenly distributed ones.
 func contents(t *scope, c *cluster.Cluster) map[string]string {
 	all := map[string]string{}
 	for _, row := range c.QueryRows(t, "SELECT datname FROM pg_database WHERE datallowconn") {
@@ -24,7 +24,7 @@ func contents(t *scope, c *cluster.Cluster) map[string]string {
 		var sums []string
 		step := max(1, len(tables)/sampled)
 		for i, table := range tables {
-			if i%step == 0 || i < 5 { // the changed ones are the first
+			if i%step == 0 || i < 5 { // the first ones are the changed ones
 				sums = append(sums, fmt.Sprintf("SELECT '%[1]s', count(*), sum(hashtext(x::text)::bigint) FROM public.%[1]s x", table[0]))
 			}
 		}
@@ -37,7 +37,7 @@ func contents(t *scope, c *cluster.Cluster) map[string]string {
 	return all
 }
 
-// compare tells the first difference, and that there is something to compare.
+// compare returns the first difference. It also checks that there is something to compare.
 func compare(want, got map[string]string) string {
 	both := maps.Clone(want)
 	maps.Copy(both, got)

@@ -11,8 +11,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// changed builds a target of whose blocks one in every so many has changed since
-// the divergence, to the given size in all. It writes no page images, so that
+// changed builds a target in which one block in every so many has changed since
+// the divergence, up to the given total size. It writes no page images, so
 // the time is that of the copying.
 func changed(every int, finish func(t *scope, p *pair)) func(*scope, *cluster.Installation, int64) *pair {
 	return func(t *scope, in *cluster.Installation, size int64) *pair {
@@ -69,7 +69,7 @@ var farGoals = []goal{
 	{of: inPlace.name, than: theirs.name, measure: wall, limit: 0.25},
 }
 
-// farAway puts a network with a round trip of 10 ms before the source.
+// farAway puts a network with a round trip of 10 ms in front of the source.
 func farAway(t *scope, p *pair) {
 	proxy := proxy.Before(t, p.source)
 	proxy.Delay(5 * time.Millisecond)
@@ -93,7 +93,7 @@ var stoppedSource = &scenario{
 	},
 }
 
-// lastCheckpoint is where the target's WAL ends: the record of its shutdown.
+// lastCheckpoint is the end of the target's WAL: the record of its shutdown.
 func lastCheckpoint(p *pair) pgdata.LSN {
 	control, err := controlfile.Read(p.target.Dir)
 	if err != nil {

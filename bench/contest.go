@@ -33,7 +33,7 @@ type contest struct {
 	replica *replica // nil until it is needed
 }
 
-// fresh is a copy of the target that nobody has rewound.
+// fresh is a copy of the target that has not been rewound.
 func (c *contest) fresh() *cluster.Cluster {
 	if c.replica == nil {
 		c.replica = newReplica(c.t, c.target)
@@ -46,12 +46,12 @@ func newContest(t *scope, tools tools, p *pair) *contest {
 	return &contest{tools: tools, pair: p, t: t}
 }
 
-// outcome is what a contestant took.
+// outcome is the cost of a contestant's runs.
 type outcome struct {
 	contestant
 	samples []sample
 	fetched int64 // negative if unknown
-	read    int64 // of the target, by the analysis; zero if unknown
+	read    int64 // bytes of the target read by the analysis; zero if unknown
 }
 
 // run checks the results of the contestants, which warms the caches, and then
@@ -96,7 +96,7 @@ func (c *contest) alone(sc *scenario, runs int) []sample {
 	return nil
 }
 
-// once runs a contestant on a target of its own, if it changes that.
+// once runs a contestant, on its own copy of the target if it changes that.
 func (c *contest) once(one contestant) sample {
 	if c.wire == nil {
 		return c.compete(one)
@@ -126,7 +126,7 @@ func (c *contest) compete(one contestant) sample {
 	return s
 }
 
-// start runs a contestant when no earlier writes disturb it.
+// start runs a contestant when earlier writes no longer disturb it.
 func (c *contest) start(one contestant, target *cluster.Cluster) (sample, string) {
 	args := append([]string{}, one.options...)
 	if one.rewinds() {
@@ -135,16 +135,16 @@ func (c *contest) start(one contestant, target *cluster.Cluster) (sample, string
 	if one.rewinds() && one.dry {
 		args = append(args, "--dry-run")
 	}
-	_ = exec.Command("sync").Run() // where there is such a program
+	_ = exec.Command("sync").Run() // if there is such a program
 	if !one.dry {
-		c.t.must(touchMemory(filepath.Dir(target.Dir), c.replica.size*3/2)) // all of it may be written anew
+		c.t.must(touchMemory(filepath.Dir(target.Dir), c.replica.size*3/2)) // all of it may be rewritten
 	}
 	s, printed, err := timed(c.path(one.program), args, one.env)
 	c.t.must(err)
 	return s, printed
 }
 
-// planned asks a contestant what it would read of the target and copy.
+// planned gets a contestant's plan: how much it would read of the target and copy.
 func (c *contest) planned(one contestant) (read, fetched int64) {
 	args := append([]string{"--dry-run", "--format=json", "--target-pgdata=" + c.target.Dir}, one.options...)
 	cmd := exec.Command(c.path(one.program), append(args, c.sourceArgs...)...)
@@ -158,7 +158,7 @@ func (c *contest) planned(one contestant) (read, fetched int64) {
 
 var copied = regexp.MustCompile(`(\d+)/\d+ kB \(100%\) copied`)
 
-// check rewinds with progress reports, compares what comes out with the source,
+// check rewinds with progress reports, compares the result with the source,
 // and returns how many bytes were fetched.
 func (c *contest) check(one contestant) (fetched int64) {
 	one.options = append([]string{"--progress"}, one.options...)

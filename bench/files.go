@@ -6,7 +6,7 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
-// tablesPerDatabase bounds what is made row by row; databases are copied.
+// tablesPerDatabase limits the tables that are created one by one; databases are then copied.
 const tablesPerDatabase = 5000
 
 // manyFiles is many relation files and two changed rows.
@@ -21,9 +21,9 @@ var manyFiles = &scenario{
 			old.ExecIn(t, "files0", fmt.Sprintf(`DO $$ BEGIN FOR n IN %d..%d LOOP
 				EXECUTE 'CREATE TABLE t' || n || ' AS SELECT 1 AS x'; END LOOP; END $$`, n, min(n+step, tables)-1))
 		}
-		// Who first reads a row notes that its transaction committed, once that is
-		// durable; where pages have checksums, the page is logged. Left to the check
-		// of the results, that would be nearly all of the source's new WAL.
+		// The first reader of a row sets a hint bit that its transaction committed, once that is
+		// durable; if pages have checksums, the page is logged. If only the check of the results
+		// did that, it would cause nearly all of the source's new WAL.
 		old.Checkpoint(t)
 		contents(t, old)
 		for n := int64(1); n < files/tables; n++ {

@@ -12,15 +12,15 @@ import (
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
-// The contestants who have a server compute hashes, each over one connection.
+// The contestants that let a server compute hashes, each over one connection.
 var (
 	asked  = contestant{name: "gorewind, one connection", program: "hash", other: true}
 	inSQL  = contestant{name: "psql, pieces of 64 kB", program: "psql", options: []string{"65536"}, other: true}
 	inSQL1 = contestant{name: "psql, pieces of 1 MB", program: "psql", options: []string{"1048576"}, other: true}
 )
 
-// hashes is how fast a server computes what a comparison asks for, beside what it can:
-// a loop of its own, the answers to which stay there.
+// hashes compares how fast a server computes the hashes of a comparison with its own
+// limit: a loop on the server whose results stay there.
 var hashes = &scenario{
 	name: "H", about: "of a relation, of which the server computes hashes", unit: "MB", small: 500, full: 1000,
 	build: func(t *scope, in *cluster.Installation, size int64) *pair {
@@ -35,7 +35,7 @@ var hashes = &scenario{
 	},
 }
 
-// loop has psql make the server compute hashes of the relation's file.
+// loop lets psql make the server compute hashes of the relation's file.
 func (c *contest) loop(one contestant) sample {
 	sql := fmt.Sprintf(`SELECT count(sha256(pg_read_binary_file(pg_relation_filepath('blocks'), at, %s)))
 		FROM generate_series(0, pg_relation_size('blocks') - 1, %[1]s) at`, one.options[0])

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// machine names what the numbers were measured on.
+// machine describes the machine on which the numbers were measured.
 func machine() string {
 	name := runtime.GOOS + "/" + runtime.GOARCH
 	if model := field("/proc/cpuinfo", "model name"); model != "" {

@@ -4,8 +4,8 @@
 //	go run ./bench [-scale small|full|0.1] [-major 15] [-only W1,C] [-runs 3]
 //
 // Every contestant's result is started as a standby of the source and compared
-// with it. Without genuine programs the status is 0 and nothing is measured. It
-// is 1 if a contestant failed or its result is wrong, and, with -strict, if a
+// with it. Without genuine programs nothing is measured and the status is 0. It
+// is 1 if a contestant failed or its result is wrong or, with -strict, if a
 // goal was missed.
 package main
 
@@ -28,7 +28,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// settings are what the command line says.
+// settings are the options of the command line.
 type settings struct {
 	scale, major, only, gorewind, json string
 	runs                               int
@@ -50,7 +50,7 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	_ = os.Setenv("GOREWIND_TEST_MAJORS", s.major) // no others need to be downloaded
+	_ = os.Setenv("GOREWIND_TEST_MAJORS", s.major) // other majors need not be downloaded
 	chores := unprivileged.Chores{Genuine: true}
 	if s.json != "" {
 		chores.Outputs = map[string]string{"json": s.json}
@@ -130,7 +130,7 @@ func genuine(major string) (*cluster.Installation, error) {
 	return nil, fmt.Errorf("there are no genuine programs of PostgreSQL %s: %w", major, reason)
 }
 
-// size is how large a scenario is to be, in its unit.
+// size is the size of a scenario, in its unit.
 func (s *settings) size(sc *scenario) (int64, error) {
 	switch s.scale {
 	case "small", "":

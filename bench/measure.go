@@ -11,14 +11,14 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
-// sample is what one run of a program took.
+// sample is the cost of one run of a program.
 type sample struct {
 	wall, cpu time.Duration // cpu is the program's own, user and system
-	peak      int64         // resident bytes; zero where that is not known
-	fetched   int64         // bytes of files that it says it copied; negative if it does not
-	written   int64         // bytes that it had written; zero where that is not known
-	read      int64         // bytes of the target's files that it says its analysis read; zero where it does not
-	wire      int64         // bytes between it and the source; zero where nothing counts them
+	peak      int64         // resident bytes; zero if unknown
+	fetched   int64         // bytes of files that it reports as copied; negative if it does not report them
+	written   int64         // bytes written; zero if unknown
+	read      int64         // bytes of the target's files that it reports as read by its analysis; zero if it does not report them
+	wire      int64         // bytes between it and the source; zero if not counted
 }
 
 // measure is a column of numbers.
@@ -33,14 +33,14 @@ var (
 	written = measure{"written", func(s sample) float64 { return float64(s.written) }}
 	wire    = measure{"wire", func(s sample) float64 { return float64(s.wire) }}
 	fetched = measure{"fetched", func(s sample) float64 { return float64(s.fetched) }}
-	// readShare is what the analysis read of the target, as a share of what differs.
+	// readShare is what the analysis read of the target, relative to what differs.
 	readShare = measure{"target read / differing", func(s sample) float64 { return float64(s.read) / float64(max(1, s.fetched)) }}
 )
 
-// patience is for one run of a program.
+// patience is the time limit for one run of a program.
 const patience = 10 * time.Minute
 
-// timed runs a program and measures it. The error has what it printed.
+// timed runs a program and measures it. The error contains its output.
 func timed(path string, args, env []string) (s sample, printed string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -58,8 +58,8 @@ func timed(path string, args, env []string) (s sample, printed string, err error
 	s.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	highest, wrote := watched()
 	s.written = wrote
-	// Until it executes another program, a new process counts the memory of the
-	// one that started it.
+	// Until it executes another program, a new process counts the memory of its
+	// parent.
 	if s.peak = peakOf(cmd.ProcessState); s.peak <= before {
 		s.peak = highest
 	}
@@ -69,7 +69,7 @@ func timed(path string, args, env []string) (s sample, printed string, err error
 	return s, out.String(), nil
 }
 
-// median is the sample of medians. It is of numbers that do not belong together.
+// median is a sample of medians. Its numbers can come from different runs.
 func median(samples []sample) sample {
 	return sample{
 		wall:    middle(samples, func(s sample) time.Duration { return s.wall }),

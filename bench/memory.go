@@ -6,10 +6,10 @@ import (
 	"path/filepath"
 )
 
-// touchMemory has the system use so much memory and give it back. The host of a
-// virtual machine may have taken away what was free for some seconds, and whoever
-// comes first waits for it: writing a new file took ten times as long then. That is
-// not to be measured.
+// touchMemory makes the system use that much memory and give it back. The host of a
+// virtual machine may reclaim memory that was free for some seconds, and the next
+// program then waits for it: writing a new file took ten times as long. That
+// must not be measured.
 func touchMemory(dir string, bytes int64) (err error) {
 	path := filepath.Join(dir, "memory")
 	f, err := os.Create(path)

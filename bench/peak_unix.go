@@ -19,8 +19,8 @@ func maxrss(u *syscall.Rusage) int64 {
 	return u.Maxrss << 10
 }
 
-// peakOf is that of a process that has ended, or of its parent when it was
-// started if that was higher.
+// peakOf is the peak of a process that has ended, or, if that was higher, its parent's
+// peak when it was started.
 func peakOf(state *os.ProcessState) int64 {
 	u, ok := state.SysUsage().(*syscall.Rusage)
 	if !ok {
@@ -29,7 +29,7 @@ func peakOf(state *os.ProcessState) int64 {
 	return maxrss(u)
 }
 
-// ownPeak is that of this process.
+// ownPeak is the peak of this process.
 func ownPeak() int64 {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
@@ -38,9 +38,9 @@ func ownPeak() int64 {
 	return maxrss(&u)
 }
 
-// watch looks at a process that runs until the returned function is called, which
-// returns the highest peak and the most bytes that it had passed on to be written.
-// What the system itself counts as written to disks is more: it takes many pages for
+// watch observes a running process until the returned function is called, which
+// returns the highest peak and the most bytes that the process had written.
+// The system's own count of bytes written to disks is higher: it treats adjacent pages as
 // changed together. Both are zero outside of Linux.
 func watch(pid int) func() (peak, written int64) {
 	stop, ended := make(chan struct{}), make(chan struct{})
@@ -61,7 +61,7 @@ func watch(pid int) func() (peak, written int64) {
 	return func() (int64, int64) { close(stop); <-ended; return peak, written }
 }
 
-// proc is a number of what Linux says of a process.
+// proc is a number that Linux reports about a process.
 func proc(pid int, file, name string) (n int64) {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
 	_, rest, _ := strings.Cut(string(text), name)

@@ -9,14 +9,14 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
-// replica is a copy of a target for contestants to rewind, one after the other.
-// In between only what has changed is copied again: of many thousand files
-// a rewind changes few, and to make them takes longer than a rewind.
+// replica is a copy of a target that contestants rewind, one after the other.
+// In between only changed files are copied again: of many thousand files
+// a rewind changes few, and creating all of them takes longer than a rewind.
 type replica struct {
 	*cluster.Cluster
 	origin string
-	clean  map[string]fs.FileInfo // files that are as in the origin, by path
-	size   int64                  // of the files of the origin together
+	clean  map[string]fs.FileInfo // files that equal the origin's, by path
+	size   int64                  // total size of the origin's files
 }
 
 func newReplica(t *scope, target *cluster.Cluster) *replica {
@@ -73,7 +73,7 @@ func (r *replica) restore() error {
 			return os.MkdirAll(to, 0o700)
 		}
 		if _, err := os.Lstat(to); err == nil {
-			return nil // what is still there is clean
+			return nil // the remaining files are clean
 		}
 		if err := copyFile(path, to); err != nil {
 			return err

@@ -12,7 +12,7 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
-// report is all results. It is what the JSON file holds: times in seconds,
+// report is all results, and the content of the JSON file: times in seconds,
 // memory in bytes.
 type report struct {
 	Machine    string    `json:"machine"`
@@ -39,18 +39,18 @@ type result struct {
 	Wire       int64     `json:"wire,omitempty"`
 }
 
-// verdict is a goal and what became of it.
+// verdict is a goal and whether it was reached.
 type verdict struct {
 	Scenario   string  `json:"scenario"`
 	Contestant string  `json:"contestant"`
 	Measure    string  `json:"measure"`
-	Than       string  `json:"than,omitempty"` // empty: Value is no ratio
+	Than       string  `json:"than,omitempty"` // empty: Value is not a ratio
 	Value      float64 `json:"value"`
 	Limit      float64 `json:"limit"`
 	OK         bool    `json:"ok"`
 }
 
-// point is gorewind at one size of a scenario.
+// point is gorewind's result for one size of a scenario.
 type point struct {
 	Scenario   string  `json:"scenario"`
 	Contestant string  `json:"contestant"`
@@ -65,7 +65,7 @@ func newReport(in *cluster.Installation, s *settings) *report {
 	return &report{Machine: machine(), PostgreSQL: in.Full, Scale: s.scale, Runs: s.runs}
 }
 
-// add takes the outcomes of a scenario in.
+// add adds the outcomes of a scenario.
 func (r *report) add(t *scope, sc *scenario, size int64, outcomes []outcome) {
 	medians := map[string]sample{}
 	for _, o := range outcomes {
@@ -104,7 +104,7 @@ func (g goal) judge(medians map[string]sample) (verdict, error) {
 		known = known && has
 		v.Value /= g.measure.of(other)
 	}
-	if !known || v.Value < 0 || v.Value != v.Value { // which NaN is
+	if !known || v.Value < 0 || v.Value != v.Value { // true for NaN
 		return v, fmt.Errorf("the %s of %s is not known", v.Measure, v.Contestant)
 	}
 	v.OK = v.Value <= v.Limit
@@ -147,7 +147,7 @@ func (v verdict) cells() []string {
 	return []string{v.Measure + " / " + v.Than, fmt.Sprintf("%.2f", v.Value), fmt.Sprintf("≤ %.2f", v.Limit), ok}
 }
 
-// known is a number of bytes that is not known where it is zero.
+// known formats a number of bytes; zero means unknown.
 func known(n int64) string {
 	if n == 0 {
 		return ""
@@ -157,7 +157,7 @@ func known(n int64) string {
 
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/mb) }
 
-// header says what the numbers below it are.
+// header describes the numbers below it.
 func (r *report) header(w io.Writer) {
 	fmt.Fprintf(w, "PostgreSQL %s on %s; scale %s, medians of %d runs, warm cache\n", r.PostgreSQL, r.Machine, r.Scale, r.Runs)
 }
@@ -194,8 +194,8 @@ func (r *report) print(w io.Writer, sc *scenario) {
 	_ = table.Flush()
 }
 
-// printGrowth shows times and rates; "rate of more" is that of what came on top
-// of the point before, without the costs that do not grow.
+// printGrowth prints times and rates; "rate of more" is the rate for the amount added
+// since the previous point, without the fixed costs.
 func (r *report) printGrowth(w io.Writer, sc *scenario) {
 	var before *point
 	for i := range r.Growth {

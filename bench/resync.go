@@ -11,7 +11,7 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/proxy"
 )
 
-// The contestants where WAL does not tell what differs.
+// The contestants if WAL does not show what differs.
 var (
 	resync     = contestant{name: "gorewind --resync", program: "gorewind", options: []string{"--resync"}}
 	compareAll = contestant{name: "gorewind --resync=compare", program: "gorewind", options: []string{"--resync=compare"}, other: true}
@@ -20,7 +20,7 @@ var (
 	rsyncer    = contestant{name: "rsync --checksum", program: "rsync", other: true}
 )
 
-// forgetful takes the target's WAL away.
+// forgetful removes the target's WAL.
 func forgetful(t *scope, p *pair) {
 	segments, err := filepath.Glob(filepath.Join(p.target.Dir, p.target.In.Version.WALDir, strings.Repeat("[0-9A-F]", 24)))
 	t.must(err)
@@ -40,7 +40,7 @@ var comparedSource = &scenario{
 	grows: resync.name,
 }
 
-// comparedDistantSource is the same over a wire of 1 Gbit/s with a round trip of 1 ms.
+// comparedDistantSource is the same over a network of 1 Gbit/s with a round trip of 1 ms.
 var comparedDistantSource = &scenario{
 	name: "R1", about: "of changed blocks, one in a hundred, and no WAL, at 1 Gbit/s and 1 ms round trip", unit: "MB", small: 10, full: 40,
 	build: changed(100, func(t *scope, p *pair) {
@@ -67,15 +67,15 @@ var comparedDirectory = &scenario{
 	}),
 	contestants: func(*pair) []contestant {
 		if !rsyncer.installed() {
-			return []contestant{resync} // there is nothing to compare with
+			return []contestant{resync} // rsync is not installed
 		}
 		return []contestant{rsyncer, resync}
 	},
 	goals: rsyncer.beaten(goal{of: resync.name, than: rsyncer.name, measure: wall, limit: 0.5}),
 }
 
-// changedByBoth is a standby that fell behind. What the source changed since, WAL
-// summaries tell where the major has them and the WAL is gone, else the WAL.
+// changedByBoth is a standby that fell behind. What the source changed since is in WAL
+// summaries if the major has them and the WAL is gone, otherwise in the WAL.
 var changedByBoth = &scenario{
 	name: "RB", about: "of changed blocks, one in a hundred, by what both sides changed", unit: "MB", small: 10, full: 40,
 	build: func(t *scope, in *cluster.Installation, size int64) *pair {
@@ -105,13 +105,13 @@ var changedByBoth = &scenario{
 	grows: changes.name,
 }
 
-// installed tells whether there is such a program in the path.
+// installed reports whether the program is in the path.
 func (c contestant) installed() bool {
 	_, err := exec.LookPath(c.program)
 	return err == nil
 }
 
-// beaten are goals that are there only where the contestant is.
+// beaten are goals that only exist if the contestant is installed.
 func (c contestant) beaten(goals ...goal) []goal {
 	if !c.installed() {
 		return nil
@@ -119,7 +119,7 @@ func (c contestant) beaten(goals ...goal) []goal {
 	return goals
 }
 
-// backUp makes a base backup in a new directory beside the target's copy.
+// backUp takes a base backup into a new directory next to the target's copy.
 func (c *contest) backUp(one contestant) sample {
 	dir := filepath.Join(filepath.Dir(c.fresh().Dir), "backup")
 	defer func() { _ = os.RemoveAll(dir) }()
@@ -131,7 +131,7 @@ func (c *contest) backUp(one contestant) sample {
 	return s
 }
 
-// sync makes a target the source's copy file by file, and waits for the disk.
+// sync makes a target a copy of the source with the file-copying contestant, and waits for the disk.
 func (c *contest) sync(one contestant) sample {
 	target := c.fresh()
 	_ = exec.Command("sync").Run()

@@ -9,7 +9,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// scenario is a target and a source that have diverged, and who rewinds it how.
+// scenario is a diverged target and source, and the programs that rewind the target.
 type scenario struct {
 	name, about string
 	unit        string // of sizes: MB, which are 1 << 20 bytes, or files
@@ -17,7 +17,7 @@ type scenario struct {
 	build       func(t *scope, in *cluster.Installation, size int64) *pair
 	contestants func(p *pair) []contestant
 	goals       []goal
-	grows       string // the contestant whose times at growing sizes are shown; empty for none
+	grows       string // the contestant whose times are shown for growing sizes; empty for none
 }
 
 var scenarios = []*scenario{pageImages, smallRecords, manyFiles, scatteredLive, scatteredFar, scatteredStopped, appended, liveSource, sparseSource, distantSource, sparseDistantSource, stoppedSource, comparedSource, comparedDistantSource, comparedDirectory, changedByBoth, hashes}
@@ -26,12 +26,12 @@ func (sc *scenario) describe(size int64) string {
 	return fmt.Sprintf("%d %s %s", size, sc.unit, sc.about)
 }
 
-// pair is a target that is stopped and the source that took over.
+// pair is a stopped target and the source that took over.
 type pair struct {
 	target, source *cluster.Cluster
-	sourceArgs     []string     // how a contestant is told of the source
-	stopped        bool         // the source is, too
-	wire           *proxy.Proxy // between the contestants and the source, where their bytes are counted; else nil
+	sourceArgs     []string     // a contestant's options for the source
+	stopped        bool         // the source is stopped, too
+	wire           *proxy.Proxy // between the contestants and the source, which counts their bytes; nil if there is none
 	common         pgdata.LSN   // the redo point of the last common checkpoint
 }
 
@@ -39,11 +39,11 @@ type pair struct {
 type contestant struct {
 	name    string
 	program string   // gorewind, pg_rewind or pg_waldump
-	options []string // those of the target and the source are added to a rewind's
+	options []string // for a rewind, those for the target and the source are added
 	env     []string
-	dry     bool // changes nothing, so that it needs no copy of the target
-	variant bool // of another contestant, whose result is checked
-	other   bool // no rewind: what people do instead
+	dry     bool // changes nothing, so it needs no copy of the target
+	variant bool // a variant of another contestant, whose result is checked
+	other   bool // not a rewind, but what people do instead
 }
 
 func (c contestant) rewinds() bool { return c.program != "pg_waldump" }
@@ -57,8 +57,8 @@ var (
 	oursDry   = contestant{name: "gorewind -n", program: "gorewind", dry: true}
 )
 
-// goal is what a contestant is to reach: its measure is to be at most limit times
-// that of another, or at most limit if there is no other.
+// goal is what a contestant should reach: its measure must be at most limit times
+// that of another contestant, or at most limit if there is no other.
 type goal struct {
 	of, than string
 	measure  measure
@@ -68,7 +68,7 @@ type goal struct {
 // mb is the unit of sizes.
 const mb = 1 << 20
 
-// primary makes a server with room in memory and time between checkpoints.
+// primary creates a server with enough memory and time between checkpoints.
 func primary(t *scope, in *cluster.Installation, conf map[string]string) *cluster.Cluster {
 	all := map[string]string{
 		"shared_buffers": "256MB", "max_wal_size": "64GB", "min_wal_size": "32MB", "wal_recycle": "off",
@@ -80,13 +80,13 @@ func primary(t *scope, in *cluster.Installation, conf map[string]string) *cluste
 	return c
 }
 
-// split makes a standby of a primary, has it promoted after what both share, and
-// each side change something: the old primary, which then is the target, by
+// split creates a standby of a primary and promotes it after the shared changes. Then
+// each side changes something: the old primary, which is now the target, by calling
 // diverge.
 func split(t *scope, old *cluster.Cluster, shared, diverge func()) *pair {
 	old.Exec(t, "CREATE TABLE sides (side text)", "INSERT INTO sides VALUES ('both')", "CHECKPOINT")
 	standby := old.Standby(t)
-	old.SetConf(t, map[string]string{"wal_keep_size": "64GB"}) // the target's, for the contestants to read
+	old.SetConf(t, map[string]string{"wal_keep_size": "64GB"}) // the target keeps it for the contestants to read
 	old.Reload(t)
 	old.Checkpoint(t)
 	common, err := pgdata.ParseLSN(old.QueryString(t, "SELECT redo_lsn FROM pg_control_checkpoint()"))
@@ -94,7 +94,7 @@ func split(t *scope, old *cluster.Cluster, shared, diverge func()) *pair {
 	shared()
 	standby.WaitCaughtUp(t, old)
 	standby.Promote(t)
-	standby.Exec(t, "INSERT INTO sides VALUES ('source')", "CHECKPOINT") // which pg_rewind needs on the new timeline
+	standby.Exec(t, "INSERT INTO sides VALUES ('source')", "CHECKPOINT") // pg_rewind needs a checkpoint on the new timeline
 	old.Exec(t, "INSERT INTO sides VALUES ('target')")
 	diverge()
 	old.Stop(t, cluster.Fast)
@@ -104,8 +104,8 @@ func split(t *scope, old *cluster.Cluster, shared, diverge func()) *pair {
 	}
 }
 
-// blocks makes a table of so many bytes with eight wide rows in every block and
-// room for another version of one.
+// blocks creates a table of that many bytes with eight wide rows in every block and
+// room for another version of one of them.
 func blocks(t *scope, c *cluster.Cluster, size int64) {
 	const rows = 8
 	c.Exec(t,

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// scope is the cluster.T that the test harness asks for: what is made in a scope
-// is gone at its end.
+// scope is the cluster.T that the test harness requires: what is created in a scope
+// is removed at its end.
 type scope struct {
 	name     string
 	failed   bool
@@ -17,7 +17,7 @@ type scope struct {
 // failure is what Fatalf panics with.
 type failure string
 
-// scoped runs something, and cleans up whether that fails or not.
+// scoped runs a function, and cleans up whether it fails or not.
 func scoped(name string, do func(*scope)) (err error) {
 	t := &scope{name: name}
 	defer func() {
@@ -36,7 +36,7 @@ func scoped(name string, do func(*scope)) (err error) {
 	return nil
 }
 
-// must fails at an error.
+// must fails on an error.
 func (t *scope) must(err error) {
 	if err != nil {
 		t.Fatalf("%v", err)

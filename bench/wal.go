@@ -34,7 +34,7 @@ const (
 var smallRecords = &scenario{
 	name: "W2", about: "of small records before the divergence, analysis only", unit: "MB", small: 400, full: 700,
 	build: func(t *scope, in *cluster.Installation, size int64) *pair {
-		old := primary(t, in, map[string]string{"wal_keep_size": "64GB"}) // the standby's, too, or it could not follow
+		old := primary(t, in, map[string]string{"wal_keep_size": "64GB"}) // for the standby, too, which otherwise could not follow
 		old.Exec(t, "CREATE TABLE small (id bigserial PRIMARY KEY, filler text)")
 		return split(t, old, func() {
 			for begin := old.InsertLSN(t); int64(old.InsertLSN(t)-begin) < size*mb; {

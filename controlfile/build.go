@@ -10,19 +10,19 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Build makes a control file of d's values, of the major d.Version, for those who make
-// data directories themselves. Fields that the major does not have are left out; what d
-// has no field for is as initdb leaves it.
+// Build creates a control file with d's values for the major d.Version, for programs that
+// create data directories themselves. Fields that the major does not have are left out.
+// Fields that d does not have are as initdb leaves them.
 func Build(d Data) ([]byte, error) {
 	if d.Version == nil {
-		return nil, errors.New("a control file is of a major: Data.Version must be set")
+		return nil, errors.New("a control file needs a major version: Data.Version must be set")
 	}
 	l := layoutOf(d.Version.ControlVersion)
 	if l == nil {
 		return nil, &pgdata.UnsupportedVersionError{ControlVersion: d.Version.ControlVersion, CatalogVersion: d.Version.CatalogVersion}
 	}
 	if err := d.Geometry.Validate(); err != nil {
-		return nil, fmt.Errorf("a control file cannot be made: %w", err)
+		return nil, fmt.Errorf("could not build a control file: %w", err)
 	}
 	w := make(writer, Size)
 	binary.LittleEndian.PutUint64(w, d.SystemIdentifier)
@@ -71,7 +71,7 @@ func Build(d Data) ([]byte, error) {
 // slruPagesPerSegment is SLRU_PAGES_PER_SEGMENT (access/slru.h).
 const slruPagesPerSegment = 32
 
-// Encode makes the body of a checkpoint record of a major.
+// Encode encodes the body of a checkpoint record of a major.
 func (c CheckPoint) Encode(v *pgdata.Version) []byte {
 	l := layoutOf(v.ControlVersion).checkPoint
 	w := make(writer, v.WAL.CheckPointSize)
@@ -99,7 +99,7 @@ func (c CheckPoint) Encode(v *pgdata.Version) []byte {
 	return w
 }
 
-// writer puts the fields of a control file or checkpoint record, those that a major has.
+// writer writes the fields of a control file or checkpoint record that a major has.
 type writer []byte
 
 func (w writer) u32(o offset, n uint32) {

@@ -11,8 +11,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Of real clusters only the nonce is not in what was parsed, and what the compiler left
-// between the fields.
+// For real clusters, only the nonce is missing from the parsed data, and the padding
+// between fields.
 func TestARealControlFileIsBuiltAgain(t *testing.T) {
 	eachReal(t, func(t *testing.T, _ string, b []byte, d *controlfile.Data) {
 		values := *d
@@ -51,7 +51,7 @@ func TestAControlFileOfNoMajorOrAnImpossibleOneIsNotBuilt(t *testing.T) {
 	_, err := controlfile.Build(controlfile.Data{})
 	assert.ErrorContains(t, err, "Data.Version must be set")
 	_, err = controlfile.Build(controlfile.Data{Version: pgdata.VersionByName("18")})
-	assert.ErrorContains(t, err, "a control file cannot be made")
+	assert.ErrorContains(t, err, "could not build a control file")
 	_, err = controlfile.Build(controlfile.Data{Version: &pgdata.Version{ControlVersion: 2}})
 	var unsupported *pgdata.UnsupportedVersionError
 	assert.ErrorAs(t, err, &unsupported)

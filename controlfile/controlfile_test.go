@@ -111,7 +111,7 @@ func TestWhatIsNoControlFileIsNotCalledAnUnsupportedVersion(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := controlfile.Parse(b)
 			assert.ErrorIs(t, err, controlfile.ErrCRC)
-			assert.ErrorContains(t, err, "no control file")
+			assert.ErrorContains(t, err, "not a control file")
 			var unsupported *pgdata.UnsupportedVersionError
 			assert.False(t, errors.As(err, &unsupported))
 		})

@@ -12,10 +12,10 @@ import (
 const Size = 8192
 
 // Data is a control file (ControlFileData, catalog/pg_control.h). Fields that
-// the cluster's major does not have are zero; the comments say which those are.
+// the cluster's major does not have are zero; the comments name the majors.
 type Data struct {
 	Version          *pgdata.Version
-	SystemIdentifier uint64 // made by initdb, the same in all copies of the cluster
+	SystemIdentifier uint64 // created by initdb, the same in all copies of the cluster
 
 	Fields
 
@@ -36,7 +36,7 @@ type Data struct {
 	TrackCommitTimestamp bool
 
 	Geometry            pgdata.Geometry
-	NameDataLen         uint32 // bytes of a name, the final zero included
+	NameDataLen         uint32 // bytes of a name, including the final zero
 	IndexMaxKeys        uint32
 	TOASTMaxChunkSize   uint32 // bytes
 	LargeObjectBlock    uint32 // bytes of a large object's chunk (loblksize)
@@ -54,7 +54,7 @@ type Fields struct {
 	// CheckPoint is where the last checkpoint record starts.
 	CheckPoint pgdata.LSN
 	// MinRecoveryPoint is how far WAL must be replayed before the cluster is
-	// consistent. Zero where there was no archive recovery.
+	// consistent. It is zero without archive recovery.
 	MinRecoveryPoint    pgdata.LSN
 	MinRecoveryPointTLI pgdata.TimelineID
 }
@@ -85,14 +85,14 @@ type CheckPoint struct {
 }
 
 // Timeline is the newest timeline that the cluster is known to be on. The last
-// checkpoint alone does not tell: a promoted standby writes the new timeline
+// checkpoint alone does not show it: a promoted standby writes the new timeline
 // into the minimum recovery point at once, and its first checkpoint comes later.
 func (d *Data) Timeline() pgdata.TimelineID {
 	return max(d.MinRecoveryPointTLI, d.CheckPointCopy.ThisTimeLineID)
 }
 
-// ShutDownCleanly reports whether the cluster was stopped in good order, as a
-// primary or as a standby, so that its files hold all that its WAL says.
+// ShutDownCleanly reports whether the cluster was shut down cleanly, as a
+// primary or as a standby, so that its files contain everything in its WAL.
 func (d *Data) ShutDownCleanly() bool {
 	return d.State == ShutDown || d.State == ShutDownInRecovery
 }
@@ -104,8 +104,8 @@ type State uint32
 // The states; their numbers never changed.
 const (
 	StartingUp         State = iota
-	ShutDown                 // a primary, stopped in good order
-	ShutDownInRecovery       // a standby, stopped in good order
+	ShutDown                 // a primary that was shut down cleanly
+	ShutDownInRecovery       // a standby that was shut down cleanly
 	ShuttingDown
 	InCrashRecovery
 	InArchiveRecovery // a standby, running or killed
@@ -122,7 +122,7 @@ var stateNames = [...]string{
 	InProduction:       "in production",
 }
 
-// String gives pg_controldata's words.
+// String returns pg_controldata's wording.
 func (s State) String() string {
 	if int64(s) < int64(len(stateNames)) {
 		return stateNames[s]
@@ -142,7 +142,7 @@ const (
 
 var walLevelNames = [...]string{Minimal: "minimal", Replica: "replica", Logical: "logical"}
 
-// String gives the setting's value.
+// String returns the setting's value.
 func (l WALLevel) String() string {
 	if 0 <= l && int(l) < len(walLevelNames) {
 		return walLevelNames[l]

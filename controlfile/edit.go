@@ -7,10 +7,10 @@ import (
 	"hash/crc32"
 )
 
-// Encode returns the bytes of a control file that equals d but for f, with a
-// valid checksum. All other bytes stay as they were, those between the fields
-// too, which the checksum covers. Only what [Parse] returned has bytes to start
-// from; for any other Data the result is nil.
+// Encode returns the bytes of a control file that equals d except for f, with a
+// valid checksum. All other bytes are unchanged, including those between the fields,
+// which the checksum covers. Only Data from [Parse] has the original bytes;
+// for any other Data the result is nil.
 //
 //	f := d.Fields
 //	f.State = controlfile.InArchiveRecovery
@@ -30,10 +30,10 @@ func (d *Data) Encode(f Fields) []byte {
 	return b
 }
 
-// MarshalBinary gives the whole file that [Parse] read.
+// MarshalBinary returns the whole file that [Parse] read.
 func (d *Data) MarshalBinary() ([]byte, error) {
 	if d.raw == nil {
-		return nil, errors.New("a control file that was not read has no bytes")
+		return nil, errors.New("this control file was not read by Parse and has no bytes")
 	}
 	return bytes.Clone(d.raw), nil
 }

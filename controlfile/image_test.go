@@ -139,7 +139,7 @@ func image(v *pgdata.Version, values map[string]uint64) []byte {
 
 func crc(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
-// sampleValues gives every field a value of its own, which uses the whole width.
+// sampleValues gives every field a different value, which uses the whole width.
 func sampleValues(v *pgdata.Version) map[string]uint64 {
 	values := map[string]uint64{}
 	for i, f := range declarations {
@@ -176,7 +176,7 @@ func sample(t *testing.T, v *pgdata.Version, change func(map[string]uint64)) []b
 	return b
 }
 
-// flat gives what was parsed under the names of the declarations.
+// flat returns the parsed values under the names of the declarations.
 func flat(d *controlfile.Data) map[string]uint64 {
 	c := d.CheckPointCopy
 	bit := func(b bool) uint64 {

@@ -1,11 +1,11 @@
 package controlfile
 
 // offset is the position of a field. Zero means that a version lacks the field:
-// every field that not all versions have lies further in.
+// every field that some version lacks has a larger offset.
 type offset int
 
 // layout is ControlFileData of one pg_control_version (catalog/pg_control.h),
-// for 64-bit little-endian machines. Of the fields that start the file only
+// for 64-bit little-endian machines. Of the fields at the start of the file only
 // those that moved are listed.
 type layout struct {
 	controlVersion uint32
@@ -29,14 +29,14 @@ type layout struct {
 	checksumVersion                     offset
 	checksumVersionAtInit, slruPages    offset
 	defaultCharSigned                   offset
-	platformBools                       int    // behind largeObjectBlock: integer times, floats by value
+	platformBools                       int    // bytes after largeObjectBlock: integer times, floats by value
 	crc                                 offset // also the number of bytes that the CRC covers
 
 	checkPoint checkPointLayout
 }
 
-// Fields at the same place in every version. The first two are what the version
-// is known by.
+// Fields with the same offset in every version. The first two identify
+// the version.
 const (
 	offSystemIdentifier offset = 0
 	offControlVersion   offset = 8

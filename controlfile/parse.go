@@ -13,18 +13,18 @@ import (
 // castagnoli is the polynomial of PostgreSQL's CRC-32C (port/pg_crc32c.h).
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// maxActive bounds the used part of the file, CRC included, in every version:
+// maxActive is the most bytes of the file that any version uses, CRC included:
 // one disk sector (PG_CONTROL_MAX_SAFE_SIZE, catalog/pg_control.h).
 const maxActive = 512
 
 // Parse reads a control file of any supported major; b is the whole file and is
-// not kept. It checks, in this order:
+// not retained. It checks, in this order:
 //
 //   - the size (ErrSize);
 //   - the two version numbers. Unknown ones are an
-//     *pgdata.UnsupportedVersionError if a checksum is found to be right, which
-//     tells that this is the control file of some other version or platform;
-//     without one nothing about the bytes can be trusted and the error is ErrCRC;
+//     *pgdata.UnsupportedVersionError if a correct checksum is found, which
+//     shows that this is the control file of another version or platform;
+//     otherwise nothing about the bytes can be trusted and the error is ErrCRC;
 //   - the checksum (ErrCRC);
 //   - the alignment and number format of the platform (ErrPlatform);
 //   - the geometry.
@@ -117,10 +117,10 @@ func read(r reader, l *layout) *Data {
 	}
 }
 
-// reader gives the fields of a control file, whose length was checked.
+// reader reads the fields of a control file whose length was checked.
 type reader []byte
 
-// absent reads as zero, whatever is asked of it.
+// absent reads as zero for every field.
 var absent = make(reader, 8)
 
 // optional is the rest of the file from o on, or zeros if there is no such field.
@@ -143,7 +143,7 @@ func crcAt(b []byte, o offset) bool {
 	return crc32.Checksum(b[:o], castagnoli) == binary.LittleEndian.Uint32(b[o:])
 }
 
-// crcAnywhere reports whether some prefix of the file is followed by its right
+// crcAnywhere reports whether some prefix of the file is followed by its correct
 // checksum, in either byte order: then the bytes are as a server wrote them.
 func crcAnywhere(b []byte) bool {
 	const least = offCheckPoint + 8
@@ -173,7 +173,7 @@ func unknownVersion(b []byte, control uint32, err error) error {
 	case !crcAnywhere(b):
 		return &Error{
 			Msg:  ErrCRC.Error() + fmt.Sprintf(", and unknown version number %d", control),
-			Hint: "the file is damaged or no control file",
+			Hint: "the file is damaged or not a control file",
 			Err:  ErrCRC,
 		}
 	case layoutOf(bits.ReverseBytes32(control)) != nil:
@@ -182,11 +182,11 @@ func unknownVersion(b []byte, control uint32, err error) error {
 	return &Error{Msg: err.Error(), Err: err}
 }
 
-// crcMismatch tells damage from a file that a server for another kind of
-// machine wrote, whose fields are elsewhere.
+// crcMismatch distinguishes damage from a file written by a server for another kind of
+// machine, whose fields are at other offsets.
 func crcMismatch(b []byte) error {
 	if crcAnywhere(b) {
-		return platformError("fields at other places")
+		return platformError("fields at other offsets")
 	}
 	return &Error{
 		Msg:  ErrCRC.Error(),

@@ -9,15 +9,15 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// A server may be writing its control file while that is read.
+// A server may be writing its control file while it is read.
 const (
 	reads = 10
 	pause = 10 * time.Millisecond
 )
 
-// Read reads the control file of a data directory, as pg_controldata does, and again
-// where it was read half written. The error wraps fs.ErrNotExist where there is none;
-// about one that is there it is an *Error.
+// Read reads the control file of a data directory, as pg_controldata does, and tries again
+// if it was only partly written. The error wraps fs.ErrNotExist if the file does not exist;
+// if the file is invalid it is an *Error.
 func Read(dir string) (*Data, error) {
 	name := filepath.Join(dir, filepath.FromSlash(pgdata.ControlFilePath))
 	for n := 1; ; n++ {

@@ -58,7 +58,7 @@ func TestReadNamesTheFileThatIsWrong(t *testing.T) {
 	}
 }
 
-// What pg_controldata prints, of the fields that a failover manager asks for.
+// The output of pg_controldata for the fields that a failover manager needs.
 func ExampleRead() {
 	dir, remove := restored("18-basic", "source") // a data directory
 	defer remove()
@@ -94,7 +94,7 @@ func ExampleRead() {
 	// Data page checksum version:           1
 }
 
-// restored makes a data directory of one side of a fixture.
+// restored creates a data directory from one side of a fixture.
 func restored(cluster, side string) (dir string, remove func()) {
 	temp, err := os.MkdirTemp("", "cluster")
 	if err != nil {

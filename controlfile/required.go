@@ -1,11 +1,11 @@
 package controlfile
 
-// StandbySettings are the settings of the server that wrote the WAL, the primary,
-// which a hot standby must not have smaller: it tracks the primary's transactions
+// StandbySettings are settings of the primary, the server that wrote the WAL,
+// for which a hot standby must not have smaller values: it tracks the primary's transactions
 // and locks in tables of these sizes (CheckRequiredParameterValues,
-// access/transam/xlogrecovery.c). A control file has them as the WAL up to its
-// position told them; that of a standby has those of its primary, and so this, and
-// not the settings of a standby, is what another one that follows it must have.
+// access/transam/xlogrecovery.c). A control file has the values that the WAL had up to its
+// position. That of a standby has its primary's values. These, and
+// not the standby's own settings, are what another standby that follows it needs.
 // max_wal_senders counts from 12 on.
 func (d *Data) StandbySettings() map[string]int {
 	settings := map[string]int{

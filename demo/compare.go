@@ -14,10 +14,10 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
-// compare shows whether both servers agree: replication lag, the rows of all
-// tables, nothing left of what only A had, and sound pages.
+// compare checks that both servers agree: replication lag, the rows of all
+// tables, no rows left that only A had, and valid pages.
 func (s *story) compare() bool {
-	s.step("Do both agree?")
+	s.step("Do both servers agree?")
 	agree := true
 	check := func(ok bool, format string, args ...any) {
 		verdict := s.paint(green, "ok   ")
@@ -44,7 +44,7 @@ func (s *story) compare() bool {
 	}
 
 	left := s.payments(s.a, onlyOnA)
-	check(left == 0, "payments left of those that only A had taken: %d", left)
+	check(left == 0, "payments left that only A had taken: %d", left)
 
 	s.a.Stop(s, cluster.Fast) // writes all pages
 	pages, err := verifyPages(s.a.Dir)
@@ -56,8 +56,8 @@ func (s *story) compare() bool {
 	return agree
 }
 
-// waitForNoLag waits until A has replayed all that B has written, and returns by
-// how many bytes it failed to.
+// waitForNoLag waits until A has replayed everything that B has written. It returns the
+// remaining lag in bytes.
 func (s *story) waitForNoLag() int64 {
 	for end := time.Now().Add(patience); ; time.Sleep(glance) {
 		replayed := s.a.ReplayLSN(s) // first: B may write on its own
@@ -68,7 +68,7 @@ func (s *story) waitForNoLag() int64 {
 	}
 }
 
-// contents is what a table holds.
+// contents is the content of a table.
 type contents struct{ rows, md5 string }
 
 // tables reads all tables of a server.
@@ -81,11 +81,11 @@ func (s *story) tables(c *cluster.Cluster) map[string]contents {
 	return found
 }
 
-// pageSize is that of all servers that can be downloaded.
+// pageSize is the page size of all servers that can be downloaded.
 const pageSize = 8192
 
-// relationFile matches the first gigabyte of a relation's forks. There are no
-// others here.
+// relationFile matches the first gigabyte of a relation's forks. The demo has no
+// larger files.
 var relationFile = regexp.MustCompile(`^[0-9]+(_fsm|_vm)?$`)
 
 // verifyPages verifies the checksums of all pages in a data directory.

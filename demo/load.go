@@ -13,13 +13,13 @@ import (
 
 const (
 	accounts = 300_000
-	clients  = 2                    // of each load
+	clients  = 2                    // per load
 	thinking = time.Millisecond     // between a client's transactions
-	patience = 30 * time.Second     // for transactions to be committed
-	glance   = 5 * time.Millisecond // between two looks at a counter
+	patience = 30 * time.Second     // how long to wait for transactions
+	glance   = 5 * time.Millisecond // between two readings of a counter
 )
 
-// load is clients that write to a server.
+// load is a group of clients that write to a server.
 type load struct {
 	n         *narrator
 	name      string
@@ -28,7 +28,7 @@ type load struct {
 	clients   errgroup.Group
 }
 
-// startLoad has clients take payments. Every payment says by whom it was taken.
+// startLoad starts clients that take payments. Every payment records which server took it.
 func startLoad(n *narrator, c *cluster.Cluster, takenBy string) *load {
 	l := &load{n: n, name: takenBy}
 	for range clients {
@@ -52,7 +52,7 @@ const transaction = `
 	WITH paid AS (UPDATE accounts SET balance = balance + $2 WHERE id = $1 RETURNING id)
 	INSERT INTO payments (account, amount, taken_by) SELECT id, $2, $3 FROM paid`
 
-// waitFor waits until so many transactions were committed.
+// waitFor waits until that many transactions were committed.
 func (l *load) waitFor(transactions int64) {
 	for end := time.Now().Add(patience); l.committed.Load() < transactions; time.Sleep(glance) {
 		if time.Now().After(end) {
@@ -61,7 +61,7 @@ func (l *load) waitFor(transactions int64) {
 	}
 }
 
-// stop ends the load after the transactions that are under way.
+// stop ends the load after the transactions in progress.
 func (l *load) stop() error {
 	l.stopping.Store(true)
 	return l.clients.Wait()

@@ -1,12 +1,12 @@
 // Command demo shows what gorewind is for, on real servers: a primary and its
-// standby part ways, the old primary crashes, and gorewind makes it the standby
+// standby diverge, the old primary crashes, and gorewind makes it a standby
 // of the new one while that is under load.
 //
 //	go run ./demo [-major 17] [-v]
 //
-// It needs Go and, the first time, a network to get PostgreSQL from. The exit
-// status is 0 only if both servers agree at the end. Nothing is left behind but
-// the download.
+// It needs Go and, the first time, a network from which to download PostgreSQL. The exit
+// status is 0 only if both servers agree at the end. Only the download is left
+// behind.
 package main
 
 import (
@@ -47,7 +47,7 @@ func main() {
 		os.Exit(code)
 	}
 
-	signal.Ignore(syscall.SIGPIPE) // clean up even if nobody listens any more
+	signal.Ignore(syscall.SIGPIPE) // clean up even if nobody reads the output any more
 	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	n := newNarrator(ctx, os.Stdout, *verbose)
 	n.cleanUpWhenInterrupted()

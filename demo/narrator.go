@@ -13,8 +13,8 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/scratch"
 )
 
-// narrator prints the story. It is also the cluster.T that the test harness asks
-// for: what would fail a test ends the program.
+// narrator prints the story. It is also the cluster.T that the test harness requires:
+// what would fail a test ends the program.
 type narrator struct {
 	ctx      context.Context // ends when the program is interrupted
 	out      io.Writer
@@ -35,7 +35,7 @@ func newNarrator(ctx context.Context, out *os.File, verbose bool) *narrator {
 	}
 }
 
-// Colours, as the parameters of the terminal's escape sequence.
+// Colours, as the parameters of the terminal's escape sequences.
 const (
 	bold  = "1"
 	faint = "2"
@@ -71,7 +71,7 @@ func (n *narrator) command(args ...string) {
 	n.say("%s", n.paint(bold, "$ "+strings.Join(args, " ")))
 }
 
-// closing says how it ended, after everything was stopped and removed.
+// closing prints the outcome, after everything was stopped and removed.
 func (n *narrator) closing(agree bool, took time.Duration, kept string) {
 	verdict := n.paint(green, "Both servers agree.")
 	if !agree {
@@ -81,7 +81,7 @@ func (n *narrator) closing(agree bool, took time.Duration, kept string) {
 		verdict, took.Seconds(), kept)
 }
 
-const statusInterrupted = 130 // what shells give to that
+const statusInterrupted = 130 // as in shells
 
 // cleanUpWhenInterrupted ends the program when it is interrupted.
 func (n *narrator) cleanUpWhenInterrupted() {
@@ -94,8 +94,8 @@ func (n *narrator) cleanUpWhenInterrupted() {
 	}()
 }
 
-// writing does something that writes files and that no interrupt may overtake:
-// what is being removed must not be added to.
+// writing runs a function that writes files and that an interrupt must not overtake:
+// nothing may be added to a directory while it is being removed.
 func (n *narrator) writing(do func()) {
 	n.busy.Lock()
 	defer n.busy.Unlock()
@@ -104,7 +104,7 @@ func (n *narrator) writing(do func()) {
 
 // fail ends the program.
 func (n *narrator) fail(reason string) {
-	// An interrupt may be why it failed, and be noticed here only now.
+	// An interrupt may be the cause, and be noticed only now.
 	select {
 	case <-n.ctx.Done():
 		n.finish()
@@ -139,7 +139,7 @@ func (n *narrator) Logf(format string, args ...any) {
 	}
 }
 
-// quoted passes on what a program prints, set off from the story.
+// quoted passes on a program's output, indented.
 type quoted struct {
 	n    *narrator
 	line []byte // not yet complete
@@ -157,7 +157,7 @@ func (q *quoted) Write(b []byte) (int, error) {
 	}
 }
 
-// oneLine makes a reason of an error that may have several lines.
+// oneLine joins the lines of an error.
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // count writes a number with separators: 12,345.

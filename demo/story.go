@@ -41,7 +41,7 @@ func prepare(ctx context.Context, n *narrator, major string) *story {
 	return &story{narrator: n, in: in, gorewind: program, downloads: filepath.Join(in.BinDir, "../../..")}
 }
 
-// tell tells the whole story and returns whether both servers agree at its end.
+// tell runs the whole story and reports whether both servers agree at the end.
 func (s *story) tell() bool {
 	s.primaryAndStandby()
 	s.splitBrain()
@@ -52,7 +52,7 @@ func (s *story) tell() bool {
 	return s.compare()
 }
 
-// Every payment says which side took it.
+// Every payment records which side took it.
 const (
 	beforeTheSplit = "before the split"
 	onlyOnA        = "A, after the split"
@@ -92,13 +92,13 @@ func (s *story) crash() {
 	s.a.Kill(s)
 	s.onA.waitForCrash()
 	s.command("kill", "-KILL", fmt.Sprint(pid))
-	s.say("Now A is to become B's standby. But it cannot just follow: it has %s payments and a table that B never saw.",
+	s.say("Now A should become B's standby. But it cannot simply follow: it has %s payments and a table that B never saw.",
 		count(s.onA.committed.Load()))
 }
 
-// lostRows shows some of what the rewind is about to throw away.
+// lostRows shows some of the rows that the rewind will discard.
 func (s *story) lostRows() {
-	s.step("Which payments are about to be lost? A's files still know, without a server")
+	s.step("Which payments will be lost? A's files still have them, and no server is needed")
 	s.runGorewind("lost", "-D", "A/data", "--source-server", s.addressOfB(), "--table", "payments", "--output", "lost")
 	file, err := os.Open(filepath.Join(filepath.Dir(filepath.Dir(s.a.Dir)), "lost", "postgres", "public.payments.csv"))
 	if err != nil {
@@ -106,7 +106,7 @@ func (s *story) lostRows() {
 	}
 	defer func() { _ = file.Close() }()
 	lines := bufio.NewScanner(file)
-	for range 1 + 3 { // its header, and three rows
+	for range 1 + 3 { // the header and three rows
 		if !lines.Scan() {
 			s.fail("there are no lost payments")
 		}
@@ -115,7 +115,7 @@ func (s *story) lostRows() {
 }
 
 func (s *story) rewind() {
-	s.step("One command: crash recovery, rewind over SQL while B is under load, settings of a standby")
+	s.step("One command: crash recovery, rewind over SQL while B is under load, standby settings")
 	before := s.onB.committed.Load()
 	took := s.runGorewind("-D", "A/data", "--source-server", s.addressOfB()+" application_name=A", "-P", "-R", "--bindir", s.in.BinDir)
 	s.say("It took %.1f s. Meanwhile B committed %s transactions.", took.Seconds(), count(s.onB.committed.Load()-before))
@@ -138,7 +138,7 @@ func (s *story) follow() {
 	s.say("B's clients stop, after %s transactions.", count(s.onB.committed.Load()))
 }
 
-// payments counts those of one side.
+// payments counts the payments that one side took.
 func (s *story) payments(c *cluster.Cluster, takenBy string) int64 {
 	var n int64
 	text := c.QueryString(s, "SELECT count(*) FROM payments WHERE taken_by = '"+takenBy+"'")
@@ -152,7 +152,7 @@ func (s *story) addressOfB() string {
 	return fmt.Sprintf("host=127.0.0.1 port=%d user=postgres", s.b.Port())
 }
 
-// runGorewind runs it in a directory where the data directory of A is A/data.
+// runGorewind runs gorewind in a directory where the data directory of A is A/data.
 func (s *story) runGorewind(args ...string) time.Duration {
 	home := filepath.Dir(s.a.Dir)
 	short := filepath.Join(filepath.Dir(home), "A")

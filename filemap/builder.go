@@ -16,25 +16,25 @@ import (
 type Rules struct {
 	Version  *pgdata.Version
 	Geometry pgdata.Geometry
-	// Suspect are the target's files, by path, that an interrupted rewind may have
-	// left half written: they are copied whatever they look like.
+	// Suspect are the target's files, by path, that an interrupted rewind may have left
+	// partly written: they are copied whatever they look like.
 	Suspect map[string]bool
-	// Keep tells the target's own files that stay as they are.
+	// Keep selects the target's own files that are not changed.
 	Keep Keep
 }
 
-// ErrUntrusted is wrapped where a source lists what no cluster has.
+// ErrUntrusted is wrapped if a source lists something that no cluster has.
 var ErrUntrusted = errors.New("do not trust this source")
 
-// Builder collects the two listings, and decides when both are complete.
+// Builder collects the two listings, and makes the decisions when both are complete.
 //
-// The source's may be collected by one goroutine while another one collects the
+// One goroutine may collect the source's listing while another one collects the
 // target's. When both are complete, the methods that look something up may be
 // used concurrently.
 type Builder struct {
 	rules          Rules
 	source, target *Listing
-	sourceBytes    int64 // with what is listed twice
+	sourceBytes    int64 // including entries that were listed twice
 }
 
 // NewBuilder begins a plan.
@@ -42,8 +42,8 @@ func NewBuilder(rules Rules) *Builder {
 	return &Builder{rules: rules, source: new(Listing), target: new(Listing)}
 }
 
-// AddSource takes one entry of the source's listing, in any order. Of several
-// with the same path the first one counts. The error wraps [ErrUntrusted] where
+// AddSource adds one entry of the source's listing, in any order. Of several
+// with the same path the first one counts. The error wraps [ErrUntrusted] if
 // no source can have such an entry.
 func (b *Builder) AddSource(f pgdata.FileInfo) error {
 	if !isSafe(f.Path) {
@@ -79,7 +79,7 @@ func isSafe(p string) bool {
 	return p == path.Clean(p) && p != "." && filepath.IsLocal(filepath.FromSlash(p)) && strings.IndexByte(p, 0) < 0
 }
 
-// checkSource refuses what no source can have.
+// checkSource refuses an entry that no source can have.
 func (b *Builder) checkSource(f pgdata.FileInfo) error {
 	_, isRelation := pgdata.ParseRelPath(b.rules.Version, f.Path)
 	g := b.rules.Geometry
@@ -87,13 +87,13 @@ func (b *Builder) checkSource(f pgdata.FileInfo) error {
 	case isRelation && f.Type != pgdata.Regular:
 		return fmt.Errorf("data file %q of the source is not a regular file but a %s", f.Path, f.Type)
 	case isRelation && f.Size > int64(g.RelSegBlocks)*int64(g.BlockSize), f.Size > maxBytes-b.sourceBytes:
-		return fmt.Errorf("file %q of the source is a %s of %d bytes, which cannot be: %w", f.Path, f.Type, f.Size, ErrUntrusted)
+		return fmt.Errorf("file %q of the source is a %s of %d bytes, which is impossible: %w", f.Path, f.Type, f.Size, ErrUntrusted)
 	}
 	return nil
 }
 
-// EndSource ends the source's listing: no cluster is without some entries, and
-// what contains others is a directory.
+// EndSource ends the source's listing. It checks that the entries that every cluster has
+// exist, and that whatever contains other entries is a directory.
 func (b *Builder) EndSource() error {
 	b.source.sort()
 	for i := range b.source.dirs {
@@ -108,13 +108,13 @@ func (b *Builder) EndSource() error {
 	}
 	for _, p := range []string{"base", "global", b.rules.Version.WALDir, pgdata.VersionPath} {
 		if _, has := b.source.Find(p); !has {
-			return fmt.Errorf("the source's listing lacks %q: is it a whole data directory?", p)
+			return fmt.Errorf("the source's listing lacks %q: is it a complete data directory?", p)
 		}
 	}
 	return nil
 }
 
-// AddTarget takes one entry of the target's listing, in any order. Of several with
+// AddTarget adds one entry of the target's listing, in any order. Of several with
 // the same path the first one counts.
 func (b *Builder) AddTarget(f pgdata.FileInfo) error {
 	if invisible(b.rules.Version, f.Path) {
@@ -129,29 +129,29 @@ func (b *Builder) AddTarget(f pgdata.FileInfo) error {
 	return nil
 }
 
-// EndTarget ends the target's listing. It may be left out: it only does early what
-// the first look at the target does else.
+// EndTarget ends the target's listing. Calling it is optional: it does in advance what
+// the first lookup in the target would do.
 func (b *Builder) EndTarget() { b.target.sort() }
 
-// Source gives an entry of the source. Those that are of no use to another server
-// are not there.
+// Source returns an entry of the source. Entries that are useless to another server
+// are not found.
 func (b *Builder) Source(p string) (pgdata.FileInfo, bool) { return b.source.Find(p) }
 
-// Target gives an entry of the target.
+// Target returns an entry of the target.
 func (b *Builder) Target(p string) (pgdata.FileInfo, bool) { return b.target.Find(p) }
 
-// SourceIn yields the source's entries that lie directly in a directory, by their
-// names, and TargetIn the target's.
+// SourceIn yields the source's entries directly in a directory, sorted by
+// name.
 func (b *Builder) SourceIn(dir string) iter.Seq[pgdata.FileInfo] { return b.source.In(dir) }
 
-// TargetIn yields the target's entries that lie directly in a directory.
+// TargetIn yields the target's entries directly in a directory, sorted by name.
 func (b *Builder) TargetIn(dir string) iter.Seq[pgdata.FileInfo] { return b.target.In(dir) }
 
-// TargetWAL yields the target's files that lie directly in the WAL directory, by
-// their names.
+// TargetWAL yields the target's files directly in the WAL directory, sorted by
+// name.
 func (b *Builder) TargetWAL() iter.Seq[pgdata.FileInfo] { return b.wal(b.target) }
 
-// SourceWAL yields those of the source.
+// SourceWAL yields the source's files directly in the WAL directory, sorted by name.
 func (b *Builder) SourceWAL() iter.Seq[pgdata.FileInfo] { return b.wal(b.source) }
 
 func (b *Builder) wal(l *Listing) iter.Seq[pgdata.FileInfo] {

@@ -7,10 +7,10 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Candidates yields the entries, with their numbers, of which nothing tells whether
-// the two sides differ: free space and visibility maps, transaction status,
-// configuration, which would be copied, and relations where all is to be compared. WAL
-// itself is not among them.
+// Candidates yields the entries, with their numbers, for which it is unknown whether
+// the two sides differ: free space and visibility maps, transaction status and
+// configuration, which would be copied, and relations if all files are compared. WAL
+// is not included.
 func (p *Plan) Candidates() iter.Seq2[int, *Entry] {
 	return func(yield func(int, *Entry) bool) {
 		for i := range p.Entries {
@@ -21,7 +21,7 @@ func (p *Plan) Candidates() iter.Seq2[int, *Entry] {
 	}
 }
 
-// CompareBytes is how much of each side the candidates have.
+// CompareBytes is how many bytes the candidates have on each side.
 func (p *Plan) CompareBytes() (n int64) {
 	for _, e := range p.Candidates() {
 		n += min(e.SourceSize, e.TargetSize)
@@ -36,9 +36,9 @@ func (p *Plan) IsSegment(e *Entry) bool {
 	return inWALDir && ok
 }
 
-// SetDifferent tells in which blocks a candidate differs, up to the smaller of its
-// two sizes; nil or none stands for none. What is the same is no longer copied: the
-// entry keeps its place in the plan and its reason, unless nothing is left of it.
+// SetDifferent sets the blocks in which a candidate differs, up to the smaller of its
+// two sizes; a nil or empty set means none. Equal blocks are no longer copied. The
+// entry keeps its place in the plan and its reason, unless nothing remains to be done.
 func (p *Plan) SetDifferent(i int, blocks *pgdata.BlockSet) {
 	e := &p.Entries[i]
 	same := blocks == nil || blocks.Len() == 0
@@ -73,8 +73,8 @@ func (p *Plan) SetDifferent(i int, blocks *pgdata.BlockSet) {
 	}
 }
 
-// blocksOnBoth drops the blocks that end beyond the smaller of a file's sizes:
-// those the tail brings, or the truncation takes away.
+// blocksOnBoth removes the blocks that end beyond the smaller of a file's sizes:
+// copying the tail adds those, or the truncation removes them.
 func (p *Plan) blocksOnBoth(blocks *pgdata.BlockSet, e *Entry) *pgdata.BlockSet {
 	if blocks == nil {
 		return nil

@@ -8,44 +8,44 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Facts is what the decisions depend on besides the files, and what is known only
-// when both sides were looked at.
+// Facts is what the decisions depend on besides the files, and what is only known
+// after both sides were examined.
 type Facts struct {
-	// Changed is what the target changed since recovery's starting point.
+	// Changed is what the target changed since the starting point of recovery.
 	Changed pgdata.Changes
-	// WAL is what was decided about WAL segments, by their file names. A segment
-	// of the source that is not in it is copied whole.
+	// WAL is what was decided about WAL segments, by file name. A segment
+	// of the source that is missing here is copied completely.
 	WAL map[string]Segment
-	// Made are files of the source, by path, that recovery makes from WAL and that
-	// must not be there before: the target gets none of them.
+	// Made are files of the source, by path, that recovery creates from WAL and that
+	// must not exist before: none of them is copied to the target.
 	Made map[string]bool
-	// Compare says that nothing tells which blocks of relations differ, so that all of
-	// them are to be compared.
+	// Compare says that it is unknown which blocks of relations differ, so that all of
+	// them must be compared.
 	Compare bool
 }
 
-// Segment is what was decided about the files of one name that the two sides have
-// in their WAL directories.
+// Segment is what was decided about the files with one name in the WAL directories
+// of the two sides.
 type Segment struct {
 	// Keep says that the target's own file stays, because recovery reads it.
 	Keep bool
-	// Superseded says that the target's own file stays where the source has none of
-	// that name: recovery reads a younger timeline's file of the segment instead.
+	// Superseded says that the target's own file stays if the source has none with
+	// that name: recovery reads the segment's file from a newer timeline instead.
 	Superseded bool
-	// Common says that the target's own file is proven to hold what the source's does.
+	// Common says that the target's own file is proven to have the content of the source's.
 	Common bool
-	// Needless says that recovery starts after it: the target gets none.
+	// Needless says that recovery starts after it: it is not copied to the target.
 	Needless bool
-	// Written is how many bytes of the source's file hold WAL: zero of one that is
+	// Written is how many bytes of the source's file contain WAL: zero if it is
 	// recycled and not yet written. The rest is not copied, unless a running source
-	// has come to write it.
+	// writes it in the meantime.
 	Written int64
-	// Local is a file of the target whose first LocalBytes bytes are those of the
-	// source's file; empty where there is none.
+	// Local is a file of the target whose first LocalBytes bytes equal those of the
+	// source's file; empty if there is none.
 	Local      string
 	LocalBytes int64
-	// Restored is the size of a segment that an archive brought back, because
-	// recovery reads it and neither side has it; else zero.
+	// Restored is the size of a segment that was restored from an archive, because
+	// recovery reads it and neither side has it; otherwise zero.
 	Restored int64
 }
 
@@ -54,12 +54,12 @@ type decider struct {
 	*Builder
 	facts Facts
 	plan  *Plan
-	kept  map[string]bool // directories of the target that hold what is kept
-	// entries are those of the plan, collected so that growing copies nothing.
+	kept  map[string]bool // directories of the target that contain kept files
+	// entries are the plan's entries, in chunks, so that growing copies nothing.
 	entries [][]Entry
 }
 
-// Plan decides about every file. The builder is empty afterwards.
+// Plan makes the decision about every file. The builder is empty afterwards.
 func (b *Builder) Plan(facts Facts) (*Plan, error) {
 	d := &decider{
 		Builder: b, facts: facts, kept: map[string]bool{},
@@ -100,7 +100,7 @@ const chunkEntries = 1 << 10
 
 func (d *decider) add(e Entry) {
 	if s, ok := d.segment(e.Path); ok && s.Restored > 0 && e.Action != Restore {
-		return // what an archive brought back comes in the place of what a side has
+		return // a segment restored from an archive replaces a side's file
 	}
 	last := len(d.entries) - 1
 	if last < 0 || len(d.entries[last]) == chunkEntries {
@@ -110,11 +110,11 @@ func (d *decider) add(e Entry) {
 	d.entries[last] = append(d.entries[last], e)
 }
 
-// onlyOnSource decides about an entry that the target lacks.
+// onlyOnSource handles an entry that the target lacks.
 func (d *decider) onlyOnSource(source *cursor) {
 	f := source.info()
 	if d.rules.Keep.Match(f.Path) {
-		return // a directory, which the listing's check needed
+		return // a directory that was listed only for the check of the listing
 	}
 	e := Entry{Path: f.Path, Type: f.Type, Action: Create, Reason: OnlyOnSource, SourceSize: f.Size, Link: f.Link}
 	switch {
@@ -131,7 +131,7 @@ func (d *decider) onlyOnSource(source *cursor) {
 	d.add(e)
 }
 
-// onlyOnTarget decides about an entry that the source lacks.
+// onlyOnTarget handles an entry that the source lacks.
 func (d *decider) onlyOnTarget(target *cursor) {
 	f := target.info()
 	if d.rules.Keep.Match(f.Path) {
@@ -149,7 +149,7 @@ func (d *decider) onlyOnTarget(target *cursor) {
 	d.add(e)
 }
 
-// onBoth decides about an entry that both sides have.
+// onBoth handles an entry that both sides have.
 func (d *decider) onBoth(source, target *cursor) error {
 	src, f := source.record(), target.info()
 	if d.rules.Keep.Match(f.Path) {
@@ -173,7 +173,7 @@ func (d *decider) onBoth(source, target *cursor) error {
 	return nil
 }
 
-// keep leaves a file of the target as it is, and the directories that it lies in.
+// keep leaves a file of the target unchanged, and keeps the directories that contain it.
 func (d *decider) keep(f pgdata.FileInfo) {
 	for dir := path.Dir(f.Path); dir != "."; dir = path.Dir(dir) {
 		d.kept[dir] = true
@@ -218,8 +218,8 @@ func (d *decider) decide(e *Entry) {
 	}
 }
 
-// isUnlogged reports whether a server makes a relation's file anew when it starts: of
-// an unlogged relation only the initial fork counts.
+// isUnlogged reports whether a server recreates a relation's file when it starts: for
+// an unlogged relation only the init fork is needed.
 func (d *decider) isUnlogged(seg pgdata.RelSegment) bool {
 	seg.Segment = 0
 	_, has := d.Source(seg.Path(d.rules.Version) + "_init")
@@ -227,10 +227,10 @@ func (d *decider) isUnlogged(seg pgdata.RelSegment) bool {
 }
 
 // changed is the set of a file's blocks to overwrite, or nil. From the limit of the
-// relation on these are all: the target grew there again, perhaps by pages that no
-// WAL describes. Where the target cuts a relation, the first block is among them: a
-// metapage can name pages that go, as that of an SP-GiST index does, whose list of
-// pages with free space is in no WAL either.
+// relation on it contains all blocks: the target grew there again, perhaps with pages that no
+// WAL describes. If the target truncates a relation, the first block is included: a
+// metapage can refer to pages that are removed. The metapage of an SP-GiST index does: its list of
+// pages with free space is not in any WAL either.
 func (d *decider) changed(seg pgdata.RelSegment, e *Entry) *pgdata.BlockSet {
 	blocks := d.facts.Changed.Blocks[seg]
 	limit, limited := d.facts.Changed.LimitOf(seg.Locator)
@@ -255,7 +255,7 @@ func (d *decider) changed(seg pgdata.RelSegment, e *Entry) *pgdata.BlockSet {
 	return all
 }
 
-// isCut reports whether the target has more of a relation than the source, given the
+// isCut reports whether the target has more blocks of a relation than the source, given the
 // relation's first file.
 func (d *decider) isCut(first pgdata.RelSegment, e *Entry) bool {
 	if e.TargetSize != e.SourceSize {
@@ -276,7 +276,7 @@ func (d *decider) isCut(first pgdata.RelSegment, e *Entry) bool {
 	return false
 }
 
-// segment gives what was decided about a WAL segment, and whether p is one.
+// segment returns what was decided about a WAL segment, and whether p is one.
 func (d *decider) segment(p string) (s Segment, ok bool) {
 	name, ok := d.rules.Version.InWALDir(p)
 	if ok {
@@ -292,7 +292,7 @@ func (d *decider) segment(p string) (s Segment, ok bool) {
 	return Segment{Written: f.Size}, true
 }
 
-// decideSegment leaves a WAL segment alone that the target has, or that it needs.
+// decideSegment leaves a WAL segment unchanged that the target has, or that it needs.
 func (d *decider) decideSegment(e *Entry, s Segment) {
 	switch {
 	case s.Needless:
@@ -306,7 +306,7 @@ func (d *decider) decideSegment(e *Entry, s Segment) {
 	}
 }
 
-// lessOf finds out what of a WAL segment need not come from the source.
+// lessOf determines which parts of a WAL segment need not come from the source.
 func (d *decider) lessOf(e *Entry, s Segment) {
 	if e.SourceSize > 0 {
 		if e.Unwritten = max(0, e.SourceSize-s.Written); e.Unwritten == e.SourceSize {

@@ -8,12 +8,12 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// OwnPrefix begins the names of what gorewind itself leaves in a data directory
-// while it works. It is one that base backups, pg_checksums and pg_rewind skip.
+// OwnPrefix begins the names of the files that gorewind leaves in a data directory
+// while it works. Base backups, pg_checksums and pg_rewind skip such names.
 const OwnPrefix = "pgsql_tmp_gorewind"
 
-// excludedContents are directories whose contents are of no use to another
-// server: it makes them anew when it starts (basebackup.c has the same list).
+// excludedContents are directories whose contents are useless to another
+// server: it recreates them when it starts (basebackup.c has the same list).
 var excludedContents = []string{
 	"pg_dynshmem/", "pg_notify/", "pg_replslot/", "pg_serial/", "pg_snapshots/", "pg_stat_tmp/", "pg_subtrans/",
 }
@@ -24,8 +24,8 @@ var excludedNames = map[string]bool{
 	"postmaster.opts": true, "postmaster.pid": true, "tablespace_map": true,
 }
 
-// files are paths at which nothing else than a file is of use to a server, and some
-// of which a rewind writes last.
+// files are paths at which a server can only use a regular file. A rewind writes some
+// of them last.
 var files = []string{
 	pgdata.BackupLabelPath, "backup_manifest", "postgresql.auto.conf", "recovery.conf", "recovery.done",
 	"recovery.signal", "standby.signal", "tablespace_map", pgdata.VersionPath, pgdata.ControlFilePath,
@@ -34,10 +34,10 @@ var files = []string{
 // Files lists paths at which there can only be a file.
 func Files() []string { return slices.Clone(files) }
 
-const relcacheInit = "pg_internal.init" // with a process's number behind it while it is written
+const relcacheInit = "pg_internal.init" // followed by a process ID while it is written
 
-// Excluded reports whether a file of the source is treated as if it were not
-// there, so that it is not copied, and removed where the target has it.
+// Excluded reports whether a file of the source is treated as if it did not
+// exist, so that it is not copied, and is removed from the target.
 func Excluded(p string) bool {
 	for _, dir := range excludedContents {
 		if strings.HasPrefix(p, dir) {
@@ -48,9 +48,9 @@ func Excluded(p string) bool {
 	return excludedNames[name] || strings.HasPrefix(name, relcacheInit) || strings.Contains(p, "/pgsql_tmp")
 }
 
-// invisible reports whether a file is left alone on both sides: what gorewind
-// itself keeps there, what macOS drops everywhere, what file systems have at their
-// top, and what lies in a tablespace beside this version's directory.
+// invisible reports whether a file is left alone on both sides: gorewind's own
+// files, those that macOS creates everywhere, those that file systems have at their
+// top, and those in a tablespace outside this version's directory.
 func invisible(v *pgdata.Version, p string) bool {
 	if slices.Contains(strings.Split(p, "/"), "lost+found") {
 		return true
@@ -65,5 +65,5 @@ func invisible(v *pgdata.Version, p string) bool {
 }
 
 // PassedOver reports whether a file is neither copied nor compared: it belongs to
-// one server only, or is not of this version of PostgreSQL.
+// one server only, or not to this version of PostgreSQL.
 func PassedOver(v *pgdata.Version, p string) bool { return Excluded(p) || invisible(v, p) }

@@ -188,14 +188,14 @@ func TestFilesThatCannotBeReconciledAreRefused(t *testing.T) {
 		})
 	}
 	t.Run("a file of negative size", func(t *testing.T) {
-		assert.ErrorContains(t, newBuilder().AddSource(file("x", -1)), "-1 bytes, which cannot be")
+		assert.ErrorContains(t, newBuilder().AddSource(file("x", -1)), "-1 bytes, which is impossible")
 	})
 	t.Run("sizes beyond all measure", func(t *testing.T) {
 		b := newBuilder()
 		require.NoError(t, b.AddSource(file("x", 1<<60)))
-		assert.ErrorContains(t, b.AddSource(file("y", 1<<60)), "which cannot be")
+		assert.ErrorContains(t, b.AddSource(file("y", 1<<60)), "which is impossible")
 		require.NoError(t, b.AddSource(dir("global")))
-		assert.ErrorContains(t, b.AddSource(file("global/1262", 1<<31)), "which cannot be")
+		assert.ErrorContains(t, b.AddSource(file("global/1262", 1<<31)), "which is impossible")
 	})
 	whole := func(b *filemap.Builder) *filemap.Builder {
 		for _, f := range []pgdata.FileInfo{dir("base"), dir("global"), dir("pg_wal"), file("PG_VERSION", 3), dir("pg_tblspc")} {

@@ -8,17 +8,17 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Patterns tell by their names which of the target's files a rewind leaves as
-// they are: configuration, certificates, logs. A pattern is one of path.Match. One
-// with a slash is compared with the whole path, another one with every name in
-// it. What matches a directory matches all that is in it.
+// Patterns select by name which of the target's files a rewind leaves
+// unchanged: configuration, certificates, logs. The syntax is that of path.Match. A pattern
+// with a slash is matched against the whole path, one without against every name in
+// it. A pattern that matches a directory also matches everything in it.
 type Patterns []string
 
-// Keep tells which of the target's files a rewind leaves as they are.
+// Keep selects the target's files that a rewind leaves unchanged.
 type Keep struct {
 	Patterns Patterns
-	// Func, if not nil, tells more of them: it is asked about a path, and about the
-	// directories that it lies in, unless it holds a cluster's data. It may be called by
+	// Func, if not nil, selects more of them. It is called with a path, and with the
+	// directories that contain it, except for paths of a cluster's data. It may be called by
 	// two goroutines at once.
 	Func func(path string) bool
 }
@@ -48,7 +48,7 @@ func (p Patterns) Check() error {
 	return nil
 }
 
-// Match gives the first pattern that matches a path, or "".
+// Match returns the first pattern that matches a path, or "".
 func (p Patterns) Match(name string) string {
 	for _, pattern := range p {
 		for at := name; at != "."; at = path.Dir(at) {
@@ -64,8 +64,8 @@ func (p Patterns) Match(name string) string {
 	return ""
 }
 
-// dataNames are what holds a cluster's data, at the top of its directory. None
-// of it can be kept: together with the source's it would make no cluster.
+// dataNames are the names at the top of a data directory that contain a cluster's data. None
+// of it can be kept: mixed with the source's data it would not be a cluster.
 var dataNames = map[string]bool{
 	pgdata.VersionPath: true, pgdata.BackupLabelPath: true, "tablespace_map": true,
 	"base": true, "global": true, "pg_clog": true, "pg_commit_ts": true, "pg_dynshmem": true, "pg_logical": true,
@@ -74,13 +74,13 @@ var dataNames = map[string]bool{
 	"pg_xact": true, "pg_xlog": true,
 }
 
-// Keepable reports whether a file of the target may be kept: it is of no cluster's data.
+// Keepable reports whether a file of the target may be kept: it does not contain cluster data.
 func Keepable(name string) bool {
 	first, _, _ := strings.Cut(name, "/")
 	return !dataNames[first]
 }
 
-// keeps reports whether a file stays as it is, or is not there and stays away.
+// keeps reports whether a file is left unchanged or, if it does not exist, is not created.
 func (b *Builder) keeps(name string) (bool, error) {
 	pattern := b.rules.Keep.Patterns.Match(name)
 	if pattern == "" {

@@ -14,28 +14,28 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Listing is a set of entries of a data directory, made for millions of them. An
+// Listing is a set of entries of a data directory, designed for millions of them. An
 // entry takes a record of 12 bytes, its name and one byte; a directory's path is
-// stored once. Nothing is allocated for an entry alone, and growing copies nothing.
+// stored once. There is no allocation per entry, and growing copies nothing.
 //
 // The zero value is empty. Adding must not run concurrently with anything else;
-// everything else may. The first look into it after adding sorts it, which takes
-// 20 bytes more for each entry of the largest directory.
+// other calls may. The first lookup after adding sorts the listing, which takes
+// 20 more bytes for each entry of the largest directory.
 type Listing struct {
-	dirs    []directory       // by the order of their first entries; sorted by their paths
-	numbers map[string]uint32 // of the directories, until they are sorted
-	last    uint32            // the directory of the latest entry, often that of the next
+	dirs    []directory       // in the order of their first entries; after sorting, by path
+	numbers map[string]uint32 // indexes of the directories, until they are sorted
+	last    uint32            // the directory of the latest entry, often also of the next
 	records [][]record        // chunkRecords each
 	names   [][]byte          // chunkNames each: the length as a varint, and the name
-	links   map[uint32]string // where symbolic links lead, by the places of their names
-	added   int               // entries, those added twice among them
+	links   map[uint32]string // destinations of symbolic links, by the offsets of their names
+	added   int               // entries, including duplicates
 	mu      sync.Mutex
 	sorted  bool
 }
 
-// directory knows where its entries are: in runs of records that were added one
-// after the other. Once sorted, they are in the order of their names, without
-// any twice.
+// directory knows where its entries are: in runs of consecutively added
+// records. After sorting they are in the order of their names, without
+// duplicates.
 type directory struct {
 	path string // empty, or ending with a slash
 	runs []run
@@ -45,8 +45,8 @@ type run struct{ from, to uint32 }
 
 // record is one entry.
 type record struct {
-	low, high uint32 // of the size, shifted by the two bits of the type
-	name      uint32 // where the name lies in names, as if these were one
+	low, high uint32 // the size, shifted by the two bits of the type
+	name      uint32 // the offset of the name in the concatenated names
 }
 
 func newRecord(f pgdata.FileInfo, name uint32) record {
@@ -57,7 +57,7 @@ func newRecord(f pgdata.FileInfo, name uint32) record {
 func (r record) fileType() pgdata.FileType { return pgdata.FileType(r.low & 3) }
 func (r record) size() int64               { return int64((uint64(r.high)<<32 | uint64(r.low)) >> 2) }
 
-// Bounds of what a listing holds.
+// Limits of a listing.
 const (
 	chunkRecords = 1 << 12
 	chunkNames   = 1 << 16
@@ -66,19 +66,19 @@ const (
 	maxBytes     = 1 << 60 // more than any cluster has
 )
 
-// Add puts an entry into the set. Of several with the same path, which the listing
+// Add adds an entry to the set. Of several with the same path, which the listing
 // of a changing directory or one over an interrupted connection may have, the
-// first one stays.
+// first one is kept.
 func (l *Listing) Add(f pgdata.FileInfo) error {
 	cut := strings.LastIndexByte(f.Path, '/') + 1
 	name := f.Path[cut:]
 	switch {
 	case f.Type < pgdata.Regular || f.Type > pgdata.Symlink || f.Size < 0 || f.Size > maxBytes:
-		return fmt.Errorf("file %q is a %s of %d bytes, which cannot be", f.Path, f.Type, f.Size)
+		return fmt.Errorf("file %q is a %s of %d bytes, which is impossible", f.Path, f.Type, f.Size)
 	case len(name) > maxName:
-		return fmt.Errorf("file %q... has a name of %d bytes, which cannot be", f.Path[:cut+20], len(name))
+		return fmt.Errorf("file %q... has a name of %d bytes, which is impossible", f.Path[:cut+20], len(name))
 	case l.added == maxRecords || len(l.names) == 1<<32/chunkNames:
-		return fmt.Errorf("there are more than %d files, which cannot be", l.added)
+		return fmt.Errorf("there are more than %d files, which is impossible", l.added)
 	}
 	if l.sorted {
 		l.resume()
@@ -104,7 +104,7 @@ func (l *Listing) Add(f pgdata.FileInfo) error {
 	return nil
 }
 
-// store keeps a name and gives its place. Later names have higher places.
+// store stores a name and returns its offset. Later names have larger offsets.
 func (l *Listing) store(name string) uint32 {
 	last := len(l.names) - 1
 	if last < 0 || len(l.names[last])+binary.MaxVarintLen16+len(name) > chunkNames {
@@ -116,7 +116,7 @@ func (l *Listing) store(name string) uint32 {
 	return uint32(last*chunkNames + len(chunk))
 }
 
-// directory gives a directory, a new one if it is not known.
+// directory returns a directory, and adds it if it is new.
 func (l *Listing) directory(dir string) *directory {
 	if int(l.last) < len(l.dirs) && l.dirs[l.last].path == dir {
 		return &l.dirs[l.last]
@@ -142,13 +142,13 @@ func (l *Listing) resume() {
 	}
 }
 
-// keyed is a record while it is sorted: most names differ within eight bytes.
+// keyed is a record during sorting: most names differ within eight bytes.
 type keyed struct {
 	key uint64
 	record
 }
 
-// sort makes the listing ready to be looked into.
+// sort makes the listing ready for lookups.
 func (l *Listing) sort() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -198,7 +198,7 @@ func (d *directory) len() int {
 	return n
 }
 
-// all yields the numbers of the directory's records.
+// all yields the indexes of the directory's records.
 func (d *directory) all() iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
 		for _, r := range d.runs {
@@ -211,7 +211,7 @@ func (d *directory) all() iter.Seq[uint32] {
 	}
 }
 
-// cut forgets all records but the first n.
+// cut removes all records but the first n.
 func (d *directory) cut(n int) {
 	for i := range d.runs {
 		r := &d.runs[i]
@@ -233,7 +233,7 @@ func (l *Listing) info(d *directory, r record) pgdata.FileInfo {
 	return l.describe(d.path+string(l.name(r)), r)
 }
 
-// describe tells what a record says of the entry with a path.
+// describe returns the content of a record with its path.
 func (l *Listing) describe(path string, r record) pgdata.FileInfo {
 	f := pgdata.FileInfo{Path: path, Type: r.fileType(), Size: r.size()}
 	if f.Type == pgdata.Symlink {
@@ -252,7 +252,7 @@ func (l *Listing) Len() int {
 	return n
 }
 
-// Find looks an entry up by its path.
+// Find looks up an entry by its path.
 func (l *Listing) Find(p string) (pgdata.FileInfo, bool) {
 	cut := strings.LastIndexByte(p, '/') + 1
 	d := l.find(p[:cut])
@@ -261,7 +261,7 @@ func (l *Listing) Find(p string) (pgdata.FileInfo, bool) {
 	}
 	name := []byte(p[cut:])
 	after := func(at uint32) bool { return bytes.Compare(l.name(*l.record(at)), name) >= 0 }
-	// The run that ends at or behind the name, and in it the name.
+	// First the run that ends at or after the name, and then the name in it.
 	i := sort.Search(len(d.runs), func(i int) bool { return after(d.runs[i].to - 1) })
 	if i == len(d.runs) {
 		return pgdata.FileInfo{}, false
@@ -274,7 +274,7 @@ func (l *Listing) Find(p string) (pgdata.FileInfo, bool) {
 	return l.info(d, r), true
 }
 
-// find gives a directory by its path, or nil.
+// find returns a directory by its path, or nil.
 func (l *Listing) find(dir string) *directory {
 	l.sort()
 	i, found := slices.BinarySearchFunc(l.dirs, dir, func(d directory, dir string) int { return strings.Compare(d.path, dir) })
@@ -284,7 +284,7 @@ func (l *Listing) find(dir string) *directory {
 	return &l.dirs[i]
 }
 
-// All yields the entries by their directories, and in these by their names.
+// All yields the entries sorted by directory, and then by name.
 func (l *Listing) All() iter.Seq[pgdata.FileInfo] {
 	return func(yield func(pgdata.FileInfo) bool) {
 		for c := l.begin(); c.ok(); c.next() {
@@ -295,7 +295,7 @@ func (l *Listing) All() iter.Seq[pgdata.FileInfo] {
 	}
 }
 
-// In yields the entries of one directory, by their names.
+// In yields the entries of one directory, sorted by name.
 func (l *Listing) In(dir string) iter.Seq[pgdata.FileInfo] {
 	return func(yield func(pgdata.FileInfo) bool) {
 		d := l.find(dir + "/")
@@ -310,10 +310,10 @@ func (l *Listing) In(dir string) iter.Seq[pgdata.FileInfo] {
 	}
 }
 
-// cursor is a place in a sorted listing.
+// cursor is a position in a sorted listing.
 type cursor struct {
 	l    *Listing
-	d, r int // number of the directory, and of the run in there
+	d, r int // indexes of the directory, and of the run in it
 	at   uint32
 }
 
@@ -345,7 +345,7 @@ func (c *cursor) next() {
 	}
 }
 
-// compare tells which of two places comes first; the end of a listing comes last.
+// compare compares two positions; the end of a listing comes last.
 func (c *cursor) compare(o *cursor) int {
 	switch {
 	case !c.ok():

@@ -6,8 +6,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Merge yields the entries of two listings side by side, by their directories, and
-// in these by their names. Both have the path; of a side that has no such entry,
+// Merge yields the entries of two listings side by side, sorted by directory and
+// then by name. Both results have the path; for a side without such an entry,
 // nothing else is set, not even the type.
 func Merge(a, b *Listing) iter.Seq2[pgdata.FileInfo, pgdata.FileInfo] {
 	return func(yield func(a, b pgdata.FileInfo) bool) {

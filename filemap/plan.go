@@ -10,24 +10,24 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Step is what happens to a file as a whole. Changed blocks are overwritten in
-// addition to it.
+// Step is what happens to a file as a whole. In addition, changed blocks may be
+// overwritten.
 type Step uint8
 
 // The actions in the order in which they are carried out.
 const (
-	Create   Step = iota + 1 // make a directory or a symbolic link
-	Copy                     // replace or make a file
+	Create   Step = iota + 1 // create a directory or a symbolic link
+	Copy                     // replace or create a file
 	CopyTail                 // append what the source has beyond the target's end
-	None                     // nothing, but perhaps for changed blocks
-	Truncate                 // cut to the source's size
+	None                     // nothing, except perhaps changed blocks
+	Truncate                 // truncate to the source's size
 	Remove
-	Restore // put a WAL segment in place that an archive brought back
+	Restore // put a WAL segment that was restored from an archive in place
 )
 
 var actionNames = [...]string{Create: "CREATE", Copy: "COPY", CopyTail: "COPY_TAIL", None: "NONE", Truncate: "TRUNCATE", Remove: "REMOVE", Restore: "RESTORE"}
 
-// String gives pg_rewind's word for the action.
+// String returns pg_rewind's word for the action.
 func (a Step) String() string {
 	if int(a) < len(actionNames) && actionNames[a] != "" {
 		return actionNames[a]
@@ -58,45 +58,45 @@ const (
 	MadeByRecovery Reason = "made by recovery from WAL"
 )
 
-// reasons are all that an entry can have.
+// reasons are all valid reasons.
 var reasons = []Reason{
 	OnlyOnSource, OnlyOnTarget, NotARelation, Grown, Shrunk, ChangedBlocks, NeededRecovery, Superseded, CommonWAL, NotWritten,
 	SameContent, Kept, OldWAL, Different, Unlogged, MadeByRecovery,
 }
 
-// Entry is one file, directory or symbolic link that the plan says something
+// Entry is one file, directory or symbolic link that the plan is
 // about.
 type Entry struct {
 	Path       string
 	Type       pgdata.FileType
 	Action     Step
 	Reason     Reason
-	SourceSize int64            // bytes as listed; zero where the source has none
-	TargetSize int64            // bytes as listed; zero where the target has none
-	Link       string           // where a symbolic link to create leads
-	MakesDir   bool             // the directory of a new tablespace, Link, is made if it is missing
-	Blocks     *pgdata.BlockSet // blocks of a file that both sides have to overwrite, or nil
+	SourceSize int64            // bytes as listed; zero if the source does not have it
+	TargetSize int64            // bytes as listed; zero if the target does not have it
+	Link       string           // the destination of a symbolic link to create
+	MakesDir   bool             // create Link, the directory of a new tablespace, if it is missing
+	Blocks     *pgdata.BlockSet // blocks to overwrite in a file that both sides have, or nil
 
-	// Compare says that it is not known which blocks of a relation's file differ.
+	// Compare says that it is unknown which blocks of a relation's file differ.
 	Compare bool
 
-	// Of a WAL segment that is copied, these do not come from the source:
+	// These parts of a copied WAL segment do not come from the source:
 	Unwritten  int64  // bytes at its end that the source has not written; they become zeros
-	Local      string // the target's own file that the first LocalBytes bytes come from, or ""
+	Local      string // the target's own file from which the first LocalBytes bytes come, or ""
 	LocalBytes int64
 }
 
-// Plan is what a rewind does, in order. Files that stay as they are and have no
-// reason to be mentioned are not in it.
+// Plan is what a rewind does, in order. Files that are not changed and need not be
+// mentioned are not in it.
 type Plan struct {
 	Geometry pgdata.Geometry
 	WALDir   string
 	Entries  []Entry
-	// SourceBytes is the size of all of the source's files that were considered.
+	// SourceBytes is the total size of the source's files that were considered.
 	SourceBytes int64
 }
 
-// FetchBytes is how much is read from the source, going by the listed sizes.
+// FetchBytes is how many bytes are read from the source, according to the listed sizes.
 func (p *Plan) FetchBytes() int64 {
 	var n int64
 	for i := range p.Entries {
@@ -105,7 +105,7 @@ func (p *Plan) FetchBytes() int64 {
 	return n
 }
 
-// FetchFiles is of how many files something is read from the source.
+// FetchFiles is from how many files something is read on the source.
 func (p *Plan) FetchFiles() int {
 	n := 0
 	for i := range p.Entries {
@@ -116,7 +116,7 @@ func (p *Plan) FetchFiles() int {
 	return n
 }
 
-// FetchBytes is how much of this file is read from the source.
+// FetchBytes is how many bytes of this file are read from the source.
 func (e *Entry) FetchBytes(g pgdata.Geometry) int64 {
 	var n int64
 	switch e.Action {
@@ -131,8 +131,8 @@ func (e *Entry) FetchBytes(g pgdata.Geometry) int64 {
 	return n
 }
 
-// TailStart is where CopyTail begins: at the target's end or, where that lies within
-// a block, as a full disk leaves it, at the beginning of that block.
+// TailStart is where CopyTail begins: at the target's end or, if that is inside
+// a block, as a full disk can leave it, at the beginning of that block.
 func (e *Entry) TailStart(g pgdata.Geometry) int64 {
 	return e.TargetSize / int64(g.BlockSize) * int64(g.BlockSize)
 }
@@ -140,7 +140,7 @@ func (e *Entry) TailStart(g pgdata.Geometry) int64 {
 // Span is a part of a file.
 type Span struct{ Offset, Length int64 }
 
-// Runs yields the parts of a file that its changed blocks are, neighbours together.
+// Runs yields the parts of a file that its changed blocks form, with adjacent blocks combined.
 func (e *Entry) Runs(g pgdata.Geometry) iter.Seq[Span] {
 	return func(yield func(Span) bool) {
 		if e.Blocks == nil {
@@ -166,8 +166,9 @@ func (e *Entry) Runs(g pgdata.Geometry) iter.Seq[Span] {
 	}
 }
 
-// Unchanged yields the parts of a file that is not copied whole that stay as the
-// target has them, between two offsets. Of these the first is that of a block.
+// Unchanged yields the parts of a file that stay as the target has them, between two
+// offsets, of which from is the start of a block. It is for files that are not copied
+// completely.
 func (e *Entry) Unchanged(g pgdata.Geometry, from, to int64) iter.Seq[Span] {
 	return func(yield func(Span) bool) {
 		size, end := int64(g.BlockSize), min(e.SourceSize, e.TargetSize)
@@ -190,12 +191,12 @@ func (e *Entry) Unchanged(g pgdata.Geometry, from, to int64) iter.Seq[Span] {
 	}
 }
 
-// minCopy is how much of a file is asked for at least: small ones that grew since
-// they were listed arrive whole.
+// minCopy is the least number of bytes that are requested of a copied file: small files that
+// grew since they were listed arrive complete.
 const minCopy = 1 << 20
 
-// Limit is the offset up to which the source may be asked for bytes of the file.
-// What a running server has not written of a WAL segment, it may write meanwhile.
+// Limit is the offset up to which bytes of the file may be requested from the source. A
+// running server may write the unwritten rest of a WAL segment in the meantime.
 func (e *Entry) Limit() int64 {
 	if e.Action == Copy {
 		return max(e.SourceSize, minCopy)
@@ -203,7 +204,7 @@ func (e *Entry) Limit() int64 {
 	return e.SourceSize
 }
 
-// Asks reports whether the plan asks the source for these bytes of the file.
+// Asks reports whether the plan requests these bytes of the file from the source.
 func (e *Entry) Asks(g pgdata.Geometry, offset, length int64) bool {
 	if offset < 0 || offset > e.Limit() || length > e.Limit()-offset {
 		return false
@@ -220,9 +221,9 @@ func (e *Entry) Asks(g pgdata.Geometry, offset, length int64) bool {
 	return true
 }
 
-// finish puts entries into the order in which they can be carried out: parents
-// are made before and removed after what they contain. Directories that hold what
-// is kept stay.
+// finish sorts entries into the order in which they are carried out: directories
+// are created before and removed after their contents. Directories that contain kept
+// files stay.
 func (p *Plan) finish(kept map[string]bool) {
 	p.Entries = slices.DeleteFunc(p.Entries, func(e Entry) bool { return e.Action == Remove && kept[e.Path] })
 	slices.SortFunc(p.Entries, func(a, b Entry) int {

@@ -2,17 +2,17 @@ package filemap
 
 import "fmt"
 
-// presets are patterns that have one name together, which begins with "@".
+// presets are groups of patterns under one name, which begins with "@".
 var presets = map[string]Patterns{
-	// What a server is told, by its own files and those of the tools that write them, and
-	// the certificates with which it shows who it is.
+	// The configuration of a server, written by itself and by tools, and
+	// the certificates with which it identifies itself.
 	"@config": {
 		"postgresql.conf", "postgresql.auto.conf", "postgresql.base.conf", "pg_hba.conf", "pg_ident.conf", "pg_hosts.conf", "conf.d",
 		"*.crt", "*.key", "*.crl", "*.pem",
 	},
 }
 
-// Expand puts patterns in the place of the names of presets.
+// Expand replaces the names of presets with their patterns.
 func (p Patterns) Expand() (Patterns, error) {
 	var all Patterns
 	for _, pattern := range p {
@@ -22,7 +22,7 @@ func (p Patterns) Expand() (Patterns, error) {
 		}
 		preset, known := presets[pattern]
 		if !known {
-			return nil, fmt.Errorf("there are no files to keep that are called %q: there is @config, and a pattern for names that begin with \"@\" begins with \"[@]\"", pattern)
+			return nil, fmt.Errorf("unknown name %q for files to keep: use @config, or begin a pattern for names that begin with \"@\" with \"[@]\"", pattern)
 		}
 		all = append(all, preset...)
 	}

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// Saving is what a rule spares of copying.
+// Saving is the amount of copying that a rule avoids.
 type Saving struct {
 	Reason Reason // CommonWAL, NotWritten or SameContent
-	Files  int    // that are not copied, or not wholly
+	Files  int    // files that are not copied, or not completely
 	Bytes  int64
 }
 
-// Saved adds up what was spared by each rule that spared something. A file that
-// two rules spare parts of counts for both.
+// Saved adds up what each rule avoided, for rules that avoided something. A file
+// of which two rules avoid different parts counts for both.
 func (p *Plan) Saved() []Saving {
 	var all []Saving
 	note := func(r Reason, bytes int64) {
@@ -47,7 +47,7 @@ func (p *Plan) Saved() []Saving {
 	return all
 }
 
-// SavedBytes is how much all rules together spared.
+// SavedBytes is how many bytes all rules together avoided.
 func (p *Plan) SavedBytes() int64 {
 	var n int64
 	for _, s := range p.Saved() {

@@ -11,7 +11,7 @@ import (
 )
 
 // Verify refuses a plan that no Builder makes for clusters of a major and a geometry:
-// one that was kept in a file, and that anybody can have written.
+// a plan from a file can have been written by anybody.
 func (p *Plan) Verify(v *pgdata.Version, g pgdata.Geometry) error {
 	if p.Geometry != g || p.WALDir != v.WALDir || p.SourceBytes < 0 {
 		return errors.New("it is about another cluster")
@@ -28,7 +28,7 @@ func (p *Plan) Verify(v *pgdata.Version, g pgdata.Geometry) error {
 		}
 		paths[e.Path] = true
 		if bytes += e.SourceSize; bytes > maxBytes {
-			return errors.New("it is about more than any cluster has")
+			return errors.New("it is larger than any cluster")
 		}
 	}
 	return nil
@@ -39,7 +39,7 @@ func (p *Plan) verifyEntry(v *pgdata.Version, e *Entry) error {
 	case !isSafe(e.Path) || len(path.Base(e.Path)) > maxName:
 		return errors.New("the path is unsafe")
 	case e.Path == pgdata.ControlFilePath || invisible(v, e.Path):
-		return errors.New("no rewind does anything with this file")
+		return errors.New("no rewind changes this file")
 	case !slices.Contains(reasons, e.Reason):
 		return errors.New("there is no such reason")
 	case e.SourceSize < 0 || e.SourceSize > maxBytes || e.TargetSize < 0 || e.TargetSize > maxBytes:
@@ -59,14 +59,14 @@ func (p *Plan) verifyEntry(v *pgdata.Version, e *Entry) error {
 	return p.verifyBlocks(v, e)
 }
 
-// verifyAction makes sure that the action is one for such a file.
+// verifyAction checks that the action is possible for such a file.
 func (p *Plan) verifyAction(e *Entry) error {
 	ok := e.Link == "" && !e.MakesDir
 	switch e.Action {
 	case Create:
 		if e.Type == pgdata.Symlink {
 			if e.MakesDir && (path.Dir(e.Path) != pgdata.TablespaceRoot || !filepath.IsAbs(e.Link)) {
-				return errors.New("it is no tablespace whose directory could be made")
+				return errors.New("it is not a tablespace whose directory could be created")
 			}
 			return CheckLink(e.Link)
 		}
@@ -89,7 +89,7 @@ func (p *Plan) verifyAction(e *Entry) error {
 	return nil
 }
 
-// verifyParts makes sure that only WAL segments come from elsewhere than the source.
+// verifyParts checks that only WAL segments come from elsewhere than the source.
 func (p *Plan) verifyParts(v *pgdata.Version, e *Entry) error {
 	if e.Unwritten == 0 && e.LocalBytes == 0 && e.Local == "" {
 		return nil
@@ -107,8 +107,8 @@ func (p *Plan) verifyParts(v *pgdata.Version, e *Entry) error {
 	return nil
 }
 
-// verifyBlocks makes sure that blocks and tails are those of files that have blocks: of
-// relations, and of others that were compared.
+// verifyBlocks checks that blocks and tails belong to files that have blocks:
+// relations, and others that were compared.
 func (p *Plan) verifyBlocks(v *pgdata.Version, e *Entry) error {
 	_, isRelation := pgdata.ParseRelPath(v, e.Path)
 	size := int64(p.Geometry.BlockSize)
@@ -119,7 +119,7 @@ func (p *Plan) verifyBlocks(v *pgdata.Version, e *Entry) error {
 		return nil
 	}
 	if !isRelation && (e.Reason != NotARelation || p.IsSegment(e)) || e.Type != pgdata.Regular {
-		return errors.New("it is no file of a relation")
+		return errors.New("it is not a file of a relation")
 	}
 	if e.Blocks == nil {
 		return nil
@@ -129,7 +129,7 @@ func (p *Plan) verifyBlocks(v *pgdata.Version, e *Entry) error {
 	}
 	for b := range e.Blocks.All() {
 		if int64(b) >= min(e.SourceSize, e.TargetSize)/size {
-			return fmt.Errorf("block %d lies behind its end", b)
+			return fmt.Errorf("block %d is after its end", b)
 		}
 	}
 	return nil

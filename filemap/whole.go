@@ -6,9 +6,9 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Decide makes a plan of two listings, which may come in any order, and of what else is
-// known. An error of a listing is returned as it is. [Builder] is for those who list both
-// sides at the same time, or look something up before they know the facts.
+// Decide makes a plan from two listings, which may be in any order, and the other
+// facts. An error of a listing is returned unchanged. [Builder] is for callers that list both
+// sides concurrently, or look something up before they know the facts.
 func Decide(rules Rules, facts Facts, source, target iter.Seq2[pgdata.FileInfo, error]) (*Plan, error) {
 	b := NewBuilder(rules)
 	for _, side := range []struct {

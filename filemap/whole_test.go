@@ -32,5 +32,5 @@ func TestAListingThatFailsMakesNoPlan(t *testing.T) {
 		})
 	}
 	_, err := filemap.Decide(rules, filemap.Facts{}, none, none)
-	assert.ErrorContains(t, err, "is it a whole data directory?", "a source without what every cluster has")
+	assert.ErrorContains(t, err, "is it a complete data directory?", "a source without what every cluster has")
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes all that is published of a release, in DIRECTORY, where only what an earlier
-# run made is removed: archives for every platform, packages for Debian and Red Hat,
-# a list of what is in the program (SBOM), and SHA256SUMS. The same commit gives the
+# Creates everything that is published for a release in DIRECTORY, where it only removes what
+# an earlier run created: archives for every platform, packages for Debian and Red Hat,
+# a list of the program's components (SBOM), and SHA256SUMS. The same commit gives the
 # same bytes.
 #
 #   VERSION=… COMMIT=… PLATFORMS='OS/ARCH …' LDFLAGS=… packaging/dist.sh DIRECTORY
@@ -24,7 +24,7 @@ if [ "$1" = --fetch-tools ]; then # only, so that what follows needs no network
 fi
 out=$(realpath -m "$1")
 
-# The time of all files is that of the commit.
+# All files get the time of the commit.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 export SOURCE_DATE_EPOCH
 release=${VERSION#v}
@@ -70,7 +70,7 @@ for platform in $PLATFORMS; do
 			-output "$work/sbom.json" "$work/$name/gorewind" 2>/dev/null
 	fi
 done
-# The tool notes when it ran, which is no property of what it describes.
+# The tool records when it ran, which would make the result differ each time.
 sed '/^ *"timestamp": /d' "$work/sbom.json" >"$out/gorewind-$release.cdx.json"
 
 cd "$out"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Tries what dist.sh made, in DIRECTORY: that a second run in another clone gives
-# the same bytes, and that the package for Debian works in a clean root, also in
-# pg_rewind's place. What cannot be tried here is said.
+# Tests what dist.sh created in DIRECTORY: that a second run in another clone gives
+# the same bytes, and that the package for Debian works in a clean root, also in place
+# of pg_rewind. It prints what cannot be tested here.
 #
 #   packaging/try.sh DIRECTORY
 set -euo pipefail
@@ -69,7 +69,7 @@ debootstrap --variant=minbase "$(. /etc/os-release && echo "$VERSION_CODENAME")"
 inside() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C "$@"; }
 cp "$deb" "$root/gorewind.deb"
 
-# A package in the place of PostgreSQL's, of two versions.
+# A fake PostgreSQL package in two versions.
 for version in 1 2; do
 	fake=$work/fake$version
 	mkdir -p "$fake/DEBIAN" "$fake/usr/lib/postgresql/17/bin"
@@ -102,7 +102,7 @@ inside dpkg -r gorewind >/dev/null
 says 'pg_rewind of 2' $place/pg_rewind
 [ ! -e "$root$place/pg_rewind.postgresql" ] || fail "removing the package left pg_rewind.postgresql"
 
-# An administrator's own diversion is left alone, and in nobody's way.
+# An administrator's own diversion is left alone, and causes no problems.
 inside dpkg -i /gorewind.deb >/dev/null
 inside dpkg-divert --quiet --local --rename --divert $place/pg_rewind.mine --add $place/pg_rewind
 printf '#!/bin/sh\necho pg_rewind of mine\n' >"$root$place/pg_rewind"
@@ -111,7 +111,7 @@ inside dpkg -r gorewind >/dev/null
 says 'pg_rewind of mine' $place/pg_rewind
 says 'pg_rewind of 2' $place/pg_rewind.mine
 
-# A link that was begun and not made, and one that was taken away and not given back.
+# An interrupted "on", and an interrupted "off".
 inside dpkg -i /gorewind.deb >/dev/null
 rm "$root$place/pg_rewind"
 inside dpkg-divert --quiet --local --rename --remove $place/pg_rewind
@@ -124,7 +124,7 @@ for then in on off; do
 done
 inside dpkg -r gorewind >/dev/null
 
-# As in PGDG's RPMs, where no package manager keeps the link.
+# As with PGDG's RPMs, where no package manager keeps the link.
 mkdir -p "$root/usr/pgsql-17/bin"
 printf '#!/bin/sh\necho pg_rewind of RPM\n' >"$root/usr/pgsql-17/bin/pg_rewind"
 chmod 755 "$root/usr/pgsql-17/bin/pg_rewind"

@@ -1,6 +1,6 @@
 package report
 
-// reasonSame is the reason of files of which nothing differs.
+// reasonSame is the reason of files without differences.
 const reasonSame = "same content on both sides"
 
 // compares reports whether a file of a relation was compared as a whole.
@@ -8,7 +8,7 @@ func (d *Document) compares(f *File) bool {
 	return d.Compared > 0 && f.SourceSize > 0 && f.TargetSize > 0 && (f.Reason == reasonSame || f.FetchBytes > 0 || f.Blocks != "")
 }
 
-// ComparedWords says, to go on with, what came of a comparison of all files.
+// ComparedWords is the result of a comparison of all files, as the rest of a sentence.
 func (d *Document) ComparedWords() string {
 	type place struct{ tablespace, database, file uint32 }
 	differs := map[place]bool{}

@@ -2,7 +2,7 @@ package report
 
 import "time"
 
-// FormatVersion is that of the documents of this package.
+// FormatVersion is the version of the documents of this package.
 const FormatVersion = 1
 
 // Kind is what a document is about.
@@ -12,40 +12,40 @@ type Kind string
 const (
 	Plan   Kind = "plan"   // what a rewind would do
 	Result Kind = "result" // what a rewind did
-	Failed Kind = "error"  // why a rewind did not do it
+	Failed Kind = "error"  // why a rewind failed
 )
 
-// Document is all that there is to say about a rewind. LSNs are texts as
+// Document is the complete description of a rewind. LSNs are text as
 // PostgreSQL writes them, sizes are in bytes.
 type Document struct {
 	FormatVersion int       `json:"format_version"`
 	Kind          Kind      `json:"kind"`
-	Program       string    `json:"program"` // with its version
+	Program       string    `json:"program"` // including its version
 	Created       time.Time `json:"created"`
 
-	Target *Side `json:"target,omitempty"` // nil where nothing could be found out
+	Target *Side `json:"target,omitempty"` // nil if nothing is known about it
 	Source *Side `json:"source,omitempty"`
 
-	// Required is false where the target can follow the source as it is, and
-	// Reason says why. Where Resumes is true, the rewind completes one that was
-	// interrupted, of which little is known.
+	// Required is false if the target can follow the source as it is, and
+	// Reason says why. If Resumes is true, the rewind completes an
+	// interrupted one, of which little is known.
 	Required bool   `json:"required"`
 	Reason   string `json:"reason,omitempty"`
 	Resumes  bool   `json:"resumes,omitempty"`
 
-	// Evidence is what shows which blocks of which files differ, and Because why what
-	// costs less could not be used.
+	// Evidence is what shows which blocks of which files differ, and Because says why cheaper
+	// evidence could not be used.
 	Evidence Evidence     `json:"evidence,omitempty"`
 	Because  []PassedOver `json:"because,omitempty"`
-	// RecoversFirst is true of a plan where the target's crash recovery comes first.
+	// RecoversFirst is true for a plan if the target needs crash recovery first.
 	RecoversFirst bool     `json:"recovers_first,omitempty"`
-	Read          int64    `json:"read_bytes,omitempty"`     // of the target's files, to find out what differs
-	Compared      int64    `json:"compared_bytes,omitempty"` // of each side, where files were compared as a whole
+	Read          int64    `json:"read_bytes,omitempty"`     // bytes of the target's files read to find out what differs
+	Compared      int64    `json:"compared_bytes,omitempty"` // bytes of each side, if files were compared as a whole
 	Damaged       []Damage `json:"damaged,omitempty"`        // what a comparison found damaged on the target
 
-	// Proven is true where the last WAL before the divergence, or before the target's
-	// end, was read on both sides and is the same. Where it is false, Unproven says
-	// why, and only the timeline histories vouch for it. Both are missing where the
+	// Proven is true if the last WAL before the divergence, or before the target's
+	// end, was read on both sides and is the same. If it is false, Unproven says
+	// why, and only the timeline histories show the divergence. Both are missing if the
 	// two were not compared.
 	Proven   *bool  `json:"proven,omitempty"`
 	Unproven string `json:"unproven,omitempty"`
@@ -55,18 +55,18 @@ type Document struct {
 	WALRead      *WALRead    `json:"wal_read,omitempty"`
 	Lost         *Lost       `json:"lost,omitempty"`
 	Startability *Start      `json:"startability,omitempty"`
-	WillFollow   *bool       `json:"will_follow,omitempty"` // whether the standby will be able to stream from the source; missing where that was not tried
+	WillFollow   *bool       `json:"will_follow,omitempty"` // whether the standby will be able to stream from the source; missing if that was not tried
 	Following    *Following  `json:"following,omitempty"`
 	Totals       *Totals     `json:"totals,omitempty"`
-	Named        []Relation  `json:"named_relations,omitempty"` // relations that files belong to, as far as the source knows their names
+	Named        []Relation  `json:"named_relations,omitempty"` // relations of the files, if the source knows their names
 	BlockSize    int64       `json:"block_size,omitempty"`      // in bytes, of both sides
-	Files        []File      `json:"files,omitempty"`           // that are written, removed or mentioned, in the order of the work
+	Files        []File      `json:"files,omitempty"`           // files that are written, removed or mentioned, in the order of the work
 	Saved        []Saving    `json:"saved,omitempty"`
 	Space        []Space     `json:"space,omitempty"`
-	Sync         string      `json:"sync,omitempty"` // how what is written is made durable
+	Sync         string      `json:"sync,omitempty"` // how written data is made durable
 	Warnings     []string    `json:"warnings,omitempty"`
 	Phases       []Phase     `json:"phases,omitempty"`
-	FetchedBytes int64       `json:"fetched_bytes,omitempty"` // by a rewind that was carried out
+	FetchedBytes int64       `json:"fetched_bytes,omitempty"` // bytes fetched by a completed rewind
 	Error        *Error      `json:"error,omitempty"`
 }
 
@@ -83,15 +83,15 @@ const (
 // PassedOver is a kind of evidence that could not be used.
 type PassedOver struct {
 	Evidence  Evidence `json:"evidence"`
-	Condition string   `json:"condition"` // as in an error
+	Condition string   `json:"condition"` // as in Error
 	Reason    string   `json:"reason"`
 }
 
-// Damage is a file of the target with blocks whose checksums are wrong. They are
-// replaced by the source's.
+// Damage is a file of the target with blocks whose checksums are wrong. The source's blocks
+// replace them.
 type Damage struct {
 	Path     string    `json:"path"`
-	Relation *Relation `json:"relation,omitempty"` // of the source, where that is known
+	Relation *Relation `json:"relation,omitempty"` // the source's relation, if known
 	Blocks   string    `json:"blocks"`             // such as "0-3 7", within the file
 	Count    int64     `json:"count"`
 }
@@ -101,11 +101,11 @@ type Side struct {
 	Name             string       `json:"name"` // directory or connection, without secrets
 	Version          string       `json:"postgresql_version"`
 	SystemIdentifier string       `json:"system_identifier"`
-	State            string       `json:"state"` // as pg_controldata says it
+	State            string       `json:"state"` // as in pg_controldata
 	Timeline         uint32       `json:"timeline"`
-	Checkpoint       string       `json:"checkpoint"` // the last one, by the control file
+	Checkpoint       string       `json:"checkpoint"` // the last one, according to the control file
 	Redo             string       `json:"redo"`
-	EndOfWAL         string       `json:"end_of_wal,omitempty"` // that was written, received or replayed
+	EndOfWAL         string       `json:"end_of_wal,omitempty"` // of the WAL that was written, received or replayed
 	History          List[Period] `json:"history"`
 }
 
@@ -113,23 +113,23 @@ type Side struct {
 type Period struct {
 	Timeline uint32 `json:"timeline"`
 	Begin    string `json:"begin"`
-	End      string `json:"end,omitempty"` // empty in the last one
+	End      string `json:"end,omitempty"` // empty for the last one
 }
 
-// Position is a place in the WAL.
+// Position is a position in the WAL.
 type Position struct {
 	LSN      string `json:"lsn"`
 	Timeline uint32 `json:"timeline"`
 }
 
-// Checkpoint is where a checkpoint's record and its redo point are.
+// Checkpoint is the positions of a checkpoint's record and its redo point.
 type Checkpoint struct {
 	LSN      string `json:"lsn"`
 	Redo     string `json:"redo"`
 	Timeline uint32 `json:"timeline"`
 }
 
-// WALRead is what was read of the target's WAL to find out what it changed.
+// WALRead is the WAL of the target that was read to find out what it changed.
 type WALRead struct {
 	Records  int64         `json:"records"`
 	Bytes    int64         `json:"bytes"`
@@ -139,11 +139,11 @@ type WALRead struct {
 // Origin is where a WAL segment is.
 type Origin string
 
-// The places.
+// The locations.
 const (
 	OnTarget  Origin = "target"
 	OnSource  Origin = "source"
-	InArchive Origin = "archive" // restore_command brought it back
+	InArchive Origin = "archive" // restore_command restored it
 	Missing   Origin = "missing" // nowhere: the server cannot start
 )
 
@@ -153,108 +153,108 @@ type Segment struct {
 	Where Origin `json:"where"`
 }
 
-// Lost is what the rewind throws away: all that the target wrote after the
-// divergence. Relations that only became shorter, as by VACUUM, are not listed on
-// their own.
+// Lost is what the rewind discards: everything that the target wrote after the
+// divergence. Relations that only became shorter, for example by VACUUM, are not listed
+// separately.
 type Lost struct {
 	WALBytes            int64             `json:"wal_bytes"`
 	Committed           int               `json:"committed_transactions"`
-	CommittedByDatabase []DatabaseCommits `json:"committed_by_database,omitempty"` // the most first; only where the WAL tells it of all of them, as with wal_level = logical
-	Prepared            int               `json:"prepared_transactions"`           // for a commit in two phases, whatever became of them
-	StillPrepared       List[Prepared]    `json:"still_prepared"`                  // those of them that never ended, the first ones
-	StillPreparedMore   int               `json:"still_prepared_more,omitempty"`   // how many that list lacks
+	CommittedByDatabase []DatabaseCommits `json:"committed_by_database,omitempty"` // sorted by number, descending; only if the WAL has the database of all of them, as with wal_level = logical
+	Prepared            int               `json:"prepared_transactions"`           // for two-phase commit, whether they ended or not
+	StillPrepared       List[Prepared]    `json:"still_prepared"`                  // the first of those that never ended
+	StillPreparedMore   int               `json:"still_prepared_more,omitempty"`   // how many more there are
 	Aborted             int               `json:"aborted_transactions"`
 	FirstCommit         *time.Time        `json:"first_commit,omitempty"`
 	LastCommit          *time.Time        `json:"last_commit,omitempty"`
 	Blocks              int64             `json:"changed_blocks"`
-	Relations           List[Relation]    `json:"relations"`                        // that were changed, the most blocks first
-	Created             List[Relation]    `json:"created_relations"`                // files of tables and indexes, also of those that were rewritten; the first ones
-	CreatedMore         int               `json:"created_relations_more,omitempty"` // how many that list lacks
+	Relations           List[Relation]    `json:"relations"`                        // changed relations, sorted by blocks, descending
+	Created             List[Relation]    `json:"created_relations"`                // the first files of tables and indexes, including rewritten ones
+	CreatedMore         int               `json:"created_relations_more,omitempty"` // how many more there are
 	Dropped             List[Relation]    `json:"dropped_relations"`                // likewise
-	DroppedMore         int               `json:"dropped_relations_more,omitempty"` // how many that list lacks
+	DroppedMore         int               `json:"dropped_relations_more,omitempty"` // how many more there are
 	CreatedDatabases    List[string]      `json:"created_databases"`                // their OIDs, since the source never had them
-	DroppedDatabases    List[string]      `json:"dropped_databases"`                // names, or OIDs where there are none
+	DroppedDatabases    List[string]      `json:"dropped_databases"`                // names, or OIDs if the names are unknown
 	CreatedTablespaces  List[Tablespace]  `json:"created_tablespaces"`
-	DroppedTablespaces  List[string]      `json:"dropped_tablespaces"`        // names, or OIDs where there are none
-	Messages            int               `json:"logical_messages,omitempty"` // of pg_logical_emit_message: what listens to them does not find these in any table
-	Unparsed            int               `json:"unparsed_records,omitempty"` // that may add to this
-	SavedIn             string            `json:"saved_in,omitempty"`         // the directory in which it is kept, or by a plan will be
+	DroppedTablespaces  List[string]      `json:"dropped_tablespaces"`        // names, or OIDs if the names are unknown
+	Messages            int               `json:"logical_messages,omitempty"` // from pg_logical_emit_message; they are in no table
+	Unparsed            int               `json:"unparsed_records,omitempty"` // records that may contain further losses
+	SavedIn             string            `json:"saved_in,omitempty"`         // the directory in which it is saved or, for a plan, will be
 }
 
 // DatabaseCommits is how many transactions were committed in a database.
 type DatabaseCommits struct {
 	Database  uint32 `json:"database_oid"`
-	DBName    string `json:"database_name,omitempty"` // where the source knows it
+	DBName    string `json:"database_name,omitempty"` // if the source knows it
 	Committed int    `json:"committed_transactions"`
 }
 
-// Prepared is a transaction that was prepared for a commit in two phases, and
-// neither committed nor rolled back: what coordinates it may wait to do so.
+// Prepared is a transaction that was prepared for two-phase commit, and
+// neither committed nor rolled back: its coordinator may still want to do so.
 type Prepared struct {
-	GID      string    `json:"gid"`     // as in PREPARE TRANSACTION, but for bytes that are not UTF-8
-	Literal  string    `json:"literal"` // the same as SQL has it, to the byte: quoted, and escaped where necessary
+	GID      string    `json:"gid"`     // as in PREPARE TRANSACTION, except for bytes that are not UTF-8
+	Literal  string    `json:"literal"` // the exact GID as an SQL literal, escaped if necessary
 	XID      uint32    `json:"xid"`
 	Database uint32    `json:"database_oid"`
-	DBName   string    `json:"database_name,omitempty"` // where the source knows it
-	Time     time.Time `json:"prepared_at"`             // by the target's clock
+	DBName   string    `json:"database_name,omitempty"` // if the source knows it
+	Time     time.Time `json:"prepared_at"`             // according to the target's clock
 }
 
 // Tablespace is a tablespace that the source never had.
 type Tablespace struct {
 	OID      uint32 `json:"oid"`
-	Location string `json:"location"` // empty if it lies in the data directory
+	Location string `json:"location"` // empty if it is in the data directory
 }
 
-// Relation is a relation by where its file is, and its name where the source
-// knows it. Those in a database that the source never had are one entry, without
+// Relation is a relation, identified by its file, with its name if the source
+// knows it. All relations in a database that the source never had share one entry, without
 // a file and a tablespace.
 type Relation struct {
 	Tablespace uint32 `json:"tablespace_oid"`
-	Database   uint32 `json:"database_oid"`            // zero for relations that all databases share
-	FileNode   uint32 `json:"relfilenode"`             // zero where it is an entry for more than one
+	Database   uint32 `json:"database_oid"`            // zero for shared relations
+	FileNode   uint32 `json:"relfilenode"`             // zero for an entry for several relations
 	Name       string `json:"name,omitempty"`          // for people, such as "table public.t"
-	DBName     string `json:"database_name,omitempty"` // of the database
-	Schema     string `json:"schema,omitempty"`        // of the relation, or of the table that it belongs to
-	Relation   string `json:"relation,omitempty"`      // its name alone, without quotes
+	DBName     string `json:"database_name,omitempty"` // the name of the database
+	Schema     string `json:"schema,omitempty"`        // the schema of the relation, or of the table that it belongs to
+	Relation   string `json:"relation,omitempty"`      // its unqualified name, without quotes
 	RelKind    string `json:"relation_kind,omitempty"` // such as table, index or toast table
 	Blocks     int64  `json:"changed_blocks,omitempty"`
-	Inserted   int64  `json:"inserted_rows,omitempty"` // by committed transactions; of a table only, if its name is known
+	Inserted   int64  `json:"inserted_rows,omitempty"` // by committed transactions; only for tables whose names are known
 	Updated    int64  `json:"updated_rows,omitempty"`
 	Deleted    int64  `json:"deleted_rows,omitempty"`
-	Relations  int    `json:"relations,omitempty"` // of a database that the source never had: how many this entry is for
+	Relations  int    `json:"relations,omitempty"` // for a database that the source never had: how many relations this entry stands for
 }
 
 // Start is whether the rewound server will start: where the WAL is that its
-// recovery reads until it takes connections.
+// recovery reads until it accepts connections.
 type Start struct {
 	From     string        `json:"from"`
 	To       string        `json:"to"`
 	Segments List[Segment] `json:"segments"`
 }
 
-// Following is what came of trying the connection that the standby will open.
+// Following is the result of trying the connection that the standby will open.
 type Following struct {
-	Start    string `json:"start"` // from where it will ask for WAL first
+	Start    string `json:"start"` // the LSN from which it will first request WAL
 	Timeline uint32 `json:"timeline"`
-	Slot     string `json:"slot,omitempty"`     // which it will use
-	NewSlot  bool   `json:"new_slot,omitempty"` // that the rewind makes
+	Slot     string `json:"slot,omitempty"`     // the slot that it will use
+	NewSlot  bool   `json:"new_slot,omitempty"` // the rewind creates the slot
 	Problem  string `json:"problem,omitempty"`  // why it will not be able to stream
-	Advice   string `json:"advice,omitempty"`   // what to do about that
+	Advice   string `json:"advice,omitempty"`   // what to do about the problem
 }
 
-// Totals add up Files.
+// Totals are sums over Files.
 type Totals struct {
-	Files        int         `json:"files"`         // that are written, made or removed
+	Files        int         `json:"files"`         // files that are written, created or removed
 	FetchBytes   int64       `json:"fetch_bytes"`   // to read from the source
-	RemoveBytes  int64       `json:"remove_bytes"`  // of files that are removed or cut
-	SourceBytes  int64       `json:"source_bytes"`  // of all the source's files
+	RemoveBytes  int64       `json:"remove_bytes"`  // of files that are removed or truncated
+	SourceBytes  int64       `json:"source_bytes"`  // of all files of the source
 	ByKind       List[Total] `json:"by_kind"`       // main, fsm, vm, init, wal, slru, configuration, other
 	ByDatabase   List[Total] `json:"by_database"`   // of relations
 	ByTablespace List[Total] `json:"by_tablespace"` // of relations
 	ByAction     List[Total] `json:"by_action"`
 }
 
-// Total is a sum over files that have something in common.
+// Total is a sum over files that have a property in common.
 type Total struct {
 	Name       string `json:"name"`
 	Files      int    `json:"files"`
@@ -267,20 +267,20 @@ type FileAction string
 
 // The actions, in the order of the work.
 const (
-	ActionCreate   FileAction = "create"    // make a directory or a link
-	ActionCopy     FileAction = "copy"      // replace or make a file
+	ActionCreate   FileAction = "create"    // create a directory or a link
+	ActionCopy     FileAction = "copy"      // replace or create a file
 	ActionCopyTail FileAction = "copy_tail" // append what the source has beyond the target's end
-	ActionBlocks   FileAction = "blocks"    // overwrite blocks; to other actions they may be added
+	ActionBlocks   FileAction = "blocks"    // overwrite blocks; other actions may also overwrite blocks
 	ActionNone     FileAction = "none"
 	ActionTruncate FileAction = "truncate"
 	ActionRemove   FileAction = "remove"
-	ActionRestore  FileAction = "restore" // put a WAL segment in place that an archive brought back
+	ActionRestore  FileAction = "restore" // put a WAL segment that was restored from an archive in place
 )
 
-// KindMain is the Kind of files that hold the contents of relations.
+// KindMain is the Kind of files with the contents of relations.
 const KindMain = "main"
 
-// ReasonKept is the Reason of files that stay because it was asked for.
+// ReasonKept is the Reason of files that stay because the user asked for it.
 const ReasonKept = "kept as asked"
 
 // File is a file, directory or symbolic link, and what happens to it.
@@ -293,7 +293,7 @@ type File struct {
 	SourceSize int64      `json:"source_size"`
 	TargetSize int64      `json:"target_size"`
 	FetchBytes int64      `json:"fetch_bytes"`
-	Blocks     string     `json:"blocks,omitempty"` // to overwrite, such as "0-3 7"
+	Blocks     string     `json:"blocks,omitempty"` // blocks to overwrite, such as "0-3 7"
 	Link       string     `json:"link,omitempty"`
 }
 
@@ -304,47 +304,47 @@ type Saving struct {
 	Bytes int64  `json:"bytes"`
 }
 
-// Space is the room that the rewind takes on a file system.
+// Space is the space that the rewind needs on a file system.
 type Space struct {
-	Directory string `json:"directory"` // on that file system
+	Directory string `json:"directory"` // a directory on that file system
 	Needed    int64  `json:"needed_bytes"`
 	Free      int64  `json:"free_bytes"`
 }
 
-// Phase is what a phase of the rewind took.
+// Phase is the cost of a phase of the rewind.
 type Phase struct {
 	Name    string    `json:"name"`
 	Began   time.Time `json:"began"`
 	Seconds float64   `json:"seconds"`
 	Bytes   int64     `json:"bytes,omitempty"` // fetched
-	Files   int       `json:"files,omitempty"` // that something was fetched of
+	Files   int       `json:"files,omitempty"` // files of which something was fetched
 }
 
-// Error is why a rewind was not carried out, or not to its end.
+// Error is why a rewind was not started or not finished.
 type Error struct {
 	Message          string   `json:"message"`
-	Condition        string   `json:"condition"` // a stable word
-	Action           NextStep `json:"action"`    // what is to be done next
+	Condition        string   `json:"condition"` // a stable identifier
+	Action           NextStep `json:"action"`    // what to do next
 	Phase            string   `json:"phase"`
 	TargetUntouched  bool     `json:"target_untouched"`
 	CrashRecovered   bool     `json:"crash_recovered,omitempty"` // crash recovery changed the target, in this run
-	NeedsSource      bool     `json:"needs_source,omitempty"`    // the target is half rewound in place, and what finishes it takes a source
-	Retryable        bool     `json:"retryable"`                 // the action is only to run the same again
+	NeedsSource      bool     `json:"needs_source,omitempty"`    // the target is partly rewound in place, and finishing it requires the source
+	Retryable        bool     `json:"retryable"`                 // the action is only to run the same command again
 	BaseBackupNeeded bool     `json:"base_backup_needed"`        // the action is resync or base_backup
 	ExitStatus       int      `json:"exit_status"`
 	Details          []string `json:"details,omitempty"`
 	Hints            []string `json:"hints,omitempty"`
 }
 
-// untouched says that the target was not changed, where that is so.
+// untouched says that the target was not changed, if that is so.
 func (e *Error) untouched() string {
 	if e.CrashRecovered {
-		return "The target was not changed but for its crash recovery."
+		return "The target was not changed, except by its crash recovery."
 	}
 	return "The target was not changed."
 }
 
-// Words are the evidence's for people.
+// Words describe the evidence for people.
 func (e Evidence) Words() string {
 	switch e {
 	case ByChanges:
@@ -355,7 +355,7 @@ func (e Evidence) Words() string {
 	return "the target's WAL"
 }
 
-// Label is the name of what is damaged: the relation's, where it is known.
+// Label is the name of the damaged relation or, if that is unknown, of the file.
 func (d *Damage) Label() string {
 	if d.Relation == nil {
 		return d.Path

@@ -2,7 +2,7 @@ package report
 
 import "fmt"
 
-// following says whether the standby will be able to stream from the source.
+// following writes whether the standby will be able to stream from the source.
 func (t *text) following(d *Document) {
 	f := d.Following
 	if d.WillFollow == nil || f == nil {
@@ -17,7 +17,7 @@ func (t *text) following(d *Document) {
 	}
 }
 
-// Sentence says whether it will, for people.
+// Sentence says for people whether it will.
 func (f *Following) Sentence(will bool) string {
 	if !will {
 		return "As a standby it will not be able to stream from the source."
@@ -31,7 +31,7 @@ func (f *Following) SlotSentence() string {
 	case f.Slot == "":
 		return ""
 	case f.NewSlot:
-		return fmt.Sprintf("It will use replication slot %s, which the rewind makes.", f.Slot)
+		return fmt.Sprintf("It will use replication slot %s, which the rewind creates.", f.Slot)
 	}
 	return fmt.Sprintf("It will use replication slot %s.", f.Slot)
 }

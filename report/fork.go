@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// strokes are what lines are drawn with.
+// strokes are the characters that lines are drawn with.
 type strokes struct{ flat, side, up, down, fork, mark, source, target string }
 
 var (
@@ -16,8 +16,8 @@ var (
 // roomy is the width from which on there is room for long branches.
 const roomy = 60
 
-// fork draws where the two histories part: what they share from the left, the
-// source's branch above, the target's, which is lost, below.
+// fork draws where the two histories diverge: the shared part from the left, the
+// source's branch above, and the target's branch, which is lost, below.
 func (t *text) fork(d *Document) {
 	if d.Divergence == nil || d.Target == nil || d.Source == nil {
 		return
@@ -29,10 +29,10 @@ func (t *text) fork(d *Document) {
 	if t.Width >= roomy {
 		branch = 10
 	}
-	t.title("Where they part")
+	t.title("Where they diverge")
 
-	// The places in the WAL stand above the line that both share.
-	const longest = 17 // of an LSN
+	// The positions in the WAL are above the line of the shared part.
+	const longest = 17 // characters of an LSN
 	places := "  "
 	trunk := strings.Repeat(s.flat, 2)
 	if c := d.Checkpoint; c != nil && t.Width >= roomy {

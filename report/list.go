@@ -2,10 +2,10 @@ package report
 
 import "encoding/json"
 
-// List is a list that is there in the JSON also when it is nil, as an empty one.
+// List is a list that is present in the JSON even if it is nil, as an empty array.
 type List[T any] []T
 
-// MarshalJSON writes an array in any case.
+// MarshalJSON always writes an array.
 func (l List[T]) MarshalJSON() ([]byte, error) {
 	if l == nil {
 		return []byte("[]"), nil

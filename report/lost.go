@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// Listing is one sort of things that are lost, by their names.
+// Listing is one category of lost things, by name.
 type Listing struct {
 	What  string // such as "databases created"
-	Back  bool   // these come back, others go
+	Back  bool   // these come back; others disappear
 	Names []string
-	More  int // how many Names lacks
+	More  int // how many more there are than Names
 }
 
-// Listings are all sorts of what was created and dropped that there is something of.
+// Listings are the non-empty categories of what was created and dropped.
 func (l *Lost) Listings() []Listing {
 	var created []string
 	for _, t := range l.CreatedTablespaces {
@@ -38,7 +38,7 @@ func (l *Lost) Listings() []Listing {
 	return list
 }
 
-// hasRows reports that rows of tables are lost.
+// hasRows reports whether rows of tables are lost.
 func (l *Lost) hasRows() bool {
 	return slices.ContainsFunc(l.Relations, func(r Relation) bool { return r.Rows() != "" })
 }
@@ -51,7 +51,7 @@ func (l *Lost) RelationCount() (n int64) {
 	return n
 }
 
-// NeverEnded are the transactions that were prepared and never ended.
+// NeverEnded are the prepared transactions that never ended.
 func (l *Lost) NeverEnded() Listing {
 	list := Listing{What: "prepared and never ended", More: l.StillPreparedMore}
 	for _, p := range l.StillPrepared {
@@ -60,10 +60,10 @@ func (l *Lost) NeverEnded() Listing {
 	return list
 }
 
-// Count is how many things there are.
+// Count is the number of things.
 func (l Listing) Count() int { return len(l.Names) + l.More }
 
-// shown is as much of the names as a text has room for.
+// shown is as many of the names as fit into a text.
 func (l Listing) shown() string {
 	n := min(len(l.Names), maxRows)
 	list := strings.Join(l.Names[:n], ", ")
@@ -73,28 +73,28 @@ func (l Listing) shown() string {
 	return list
 }
 
-// String names a prepared transaction as SQL would, and its database.
+// String is the prepared transaction's SQL literal, and its database.
 func (p Prepared) String() string {
 	return p.Literal + " in " + cmp.Or(p.DBName, fmt.Sprintf("database %d", p.Database))
 }
 
-// String says which tablespace it is, and where it lies.
+// String is the tablespace and its location.
 func (t Tablespace) String() string {
 	return fmt.Sprintf("%d in %s", t.OID, cmp.Or(t.Location, "the data directory"))
 }
 
-// whyLostUnknown says why nobody knows what is lost; it is empty where nothing can be.
+// whyLostUnknown says why it is unknown what is lost; empty if nothing can be lost.
 func (d *Document) whyLostUnknown() string {
 	switch {
 	case d.Evidence == ByComparison:
 		return "Unknown: the target's WAL does not show it."
 	case d.Evidence == ByChanges && d.Divergence != nil:
-		return "That is not known: nothing tells whether the source has what the target did after " + d.Divergence.LSN + "."
+		return "Unknown: it cannot be determined whether the source has what the target did after " + d.Divergence.LSN + "."
 	}
 	return ""
 }
 
-// lost is about all that is lost.
+// lost writes everything that is lost.
 func (t *text) lost(d *Document) {
 	l := d.Lost
 	if l == nil {
@@ -151,7 +151,7 @@ func (t *text) lost(d *Document) {
 	t.keptIn(d)
 }
 
-// lostInShort is what a summary says of it.
+// lostInShort is the summary of what is lost.
 func (t *text) lostInShort(d *Document) {
 	l := d.Lost
 	if l == nil {
@@ -168,7 +168,7 @@ func (t *text) lostInShort(d *Document) {
 	t.keptIn(d)
 }
 
-// neverEnded comes before all else but commits: somebody may wait to end them.
+// neverEnded comes right after the commits: somebody may be waiting to end them.
 func (t *text) neverEnded(l *Lost) {
 	if list := l.NeverEnded(); list.Count() > 0 {
 		t.wrapped("", Count(int64(list.Count()), "transaction")+" "+list.What+": "+list.shown())
@@ -179,7 +179,7 @@ func (t *text) keptIn(d *Document) {
 	switch dir := d.Lost.SavedIn; {
 	case dir == "":
 	case d.Kind == Plan:
-		t.wrapped("", "will be kept in "+dir)
+		t.wrapped("", "will be saved in "+dir)
 	default:
 		t.wrapped("", "kept in "+dir)
 	}

@@ -1,9 +1,9 @@
 package report
 
-// NextStep is what is to be done after an error.
+// NextStep is what to do after an error.
 type NextStep string
 
-// The next steps. Package rewind says more of them.
+// The next steps. Package rewind has the details.
 const (
 	StepRetry           NextStep = "retry"
 	StepRetryWithSource NextStep = "retry_with_source"
@@ -18,19 +18,19 @@ func NextSteps() []NextStep {
 	return []NextStep{StepRetry, StepRetryWithSource, StepResume, StepFix, StepResync, StepBaseBackup}
 }
 
-// Words say it in a sentence, for people.
+// Words is a sentence for people.
 func (s NextStep) Words() string {
 	switch s {
 	case StepRetry:
-		return "The same may succeed later: run it again."
+		return "It may succeed later: run the same again."
 	case StepRetryWithSource:
 		return "Run the same again as soon as the source can be reached."
 	case StepResume:
 		return "Run the rewind again, or resume it: the source is not needed."
 	case StepFix:
-		return "Trying again does not help before that is corrected."
+		return "Trying again does not help until that is corrected."
 	case StepResync:
-		return "The target's WAL does not tell what differs: resync the target, or take a base backup."
+		return "The target's WAL does not show what differs: resync the target, or take a base backup."
 	case StepBaseBackup:
 		return "No further attempt can succeed: take a base backup."
 	}

@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// RelationTotal is what is written of a relation, over all its forks and segments.
-// Blocks is how many of its blocks are overwritten one by one.
+// RelationTotal is what is written to a relation, over all its forks and segments.
+// Blocks is how many of its blocks are overwritten individually.
 type RelationTotal struct {
 	Relation
 	Files      int
 	FetchBytes int64
-	Compared   int64 // bytes of each side, where all files were compared
+	Compared   int64 // bytes of each side, if all files were compared
 }
 
-// ByRelation adds up the files of relations that something is fetched of, the most
-// bytes first. Names are those that Named and Lost have.
+// ByRelation sums up the files of relations from which something is fetched, with the most
+// bytes first. Names come from Named and Lost.
 func (d *Document) ByRelation() []RelationTotal {
 	type place struct{ tablespace, database, file uint32 }
 	sums, compared := map[place]*RelationTotal{}, map[place]int64{}
@@ -76,15 +76,15 @@ func (d *Document) ByRelation() []RelationTotal {
 	return list
 }
 
-// The tablespaces whose relations lie in base and global (catalog/pg_tablespace.dat).
+// The tablespaces whose relations are in base and global (catalog/pg_tablespace.dat).
 const (
 	defaultTablespace = 1663
 	globalTablespace  = 1664
 )
 
-// RelationOf says which relation a file belongs to, by its path: any fork, any
-// segment, of any version's directory of a tablespace. It is false for files of
-// other kinds. It is to name and to add up, not to decide what is copied.
+// RelationOf returns the relation to which a file belongs, by its path: any fork, any
+// segment, in any version's directory of a tablespace. It returns false for files of
+// other kinds. It is for names and sums, not for decisions about what is copied.
 func RelationOf(path string) (Relation, bool) {
 	parts := strings.Split(path, "/")
 	var r Relation
@@ -115,8 +115,8 @@ func RelationOf(path string) (Relation, bool) {
 	return r, true
 }
 
-// Label names a relation without its database, by its file where its name is not
-// known.
+// Label is the relation's name without its database or, if the name is
+// unknown, its file.
 func (r Relation) Label() string {
 	switch {
 	case r.Relations > 0:
@@ -127,22 +127,22 @@ func (r Relation) Label() string {
 	return r.Name
 }
 
-// HasRows reports that the relation is a table that is known by its name, of users:
-// what it has are rows to people.
+// HasRows reports whether the relation is a user table whose name is known:
+// its content is rows to people.
 func (r Relation) HasRows() bool {
 	const table = "table"
 	return r.RelKind == table && r.Schema != "pg_catalog" && r.Schema != "information_schema"
 }
 
-// firstNormalOID is where the OIDs begin that servers give (access/transam.h): below
-// it are the files that initdb made.
+// firstNormalOID is the first OID that servers assign (access/transam.h): smaller ones
+// belong to files from initdb.
 const firstNormalOID = 16384
 
-// isSystem reports that the relation is a system catalog or belongs to one, and so is of
-// no interest to whoever looks for their tables.
+// isSystem reports whether the relation is a system catalog or belongs to one, and so does
+// not interest people who look for their tables.
 func (r Relation) isSystem() bool {
 	switch {
-	case r.Relations > 0: // all of a database's
+	case r.Relations > 0: // all relations of a database
 		return false
 	case r.Schema != "":
 		return r.Schema == "pg_catalog" || r.Schema == "information_schema"
@@ -150,7 +150,7 @@ func (r Relation) isSystem() bool {
 	return r.Tablespace == globalTablespace || r.FileNode < firstNormalOID
 }
 
-// usersFirst tells users' relations from the system's, each in their order.
+// usersFirst separates users' relations from the system's, each in its original order.
 func usersFirst[T any](list []T, of func(T) Relation) (users, system []T) {
 	for _, one := range list {
 		if of(one).isSystem() {
@@ -162,10 +162,10 @@ func usersFirst[T any](list []T, of func(T) Relation) (users, system []T) {
 	return users, system
 }
 
-// systemCatalogs is the row that is shown for all of them.
+// systemCatalogs is the single row for all of them.
 func systemCatalogs(n int) string { return "system catalogs (" + Count(int64(n), "relation") + ")" }
 
-// Rows says how many rows of it were changed, and how; empty if none were.
+// Rows describes how many rows of it were changed, and how; empty if none were.
 func (r Relation) Rows() string {
 	var parts []string
 	for _, c := range []struct {
@@ -179,7 +179,7 @@ func (r Relation) Rows() string {
 	return strings.Join(parts, ", ")
 }
 
-// String names a relation and its database.
+// String is the relation and its database.
 func (r Relation) String() string {
 	switch {
 	case r.DBName != "":

@@ -8,7 +8,7 @@ import (
 	"github.com/gorewind/gorewind/internal/plain"
 )
 
-// text is text that is being set.
+// text is text that is being laid out.
 type text struct {
 	Options
 	out bytes.Buffer
@@ -28,18 +28,18 @@ func (t *text) paint(how, s string) string {
 	return "\x1b[" + how + "m" + s + "\x1b[0m"
 }
 
-// clean keeps what came from outside from steering a terminal, from hiding and
-// from changing the order of what is around it.
+// clean prevents text from outside from controlling a terminal, and from hiding or
+// reordering what is around it.
 func clean(s string) string { return plain.Text(s, plain.Unlimited) }
 
-// wide are the characters that take two columns, roughly: those of East Asia and
-// pictures (Unicode Standard Annex 11).
+// wide are, roughly, the characters that take two columns: those of East Asia and
+// emoji (Unicode Standard Annex 11).
 var wide = &unicode.RangeTable{
 	R16: []unicode.Range16{{0x1100, 0x115f, 1}, {0x231a, 0x23ff, 1}, {0x2600, 0x27bf, 1}, {0x2e80, 0xa4cf, 1}, {0xa960, 0xa97f, 1}, {0xac00, 0xd7a3, 1}, {0xf900, 0xfaff, 1}, {0xfe10, 0xfe6f, 1}, {0xff01, 0xff60, 1}, {0xffe0, 0xffe6, 1}},
 	R32: []unicode.Range32{{0x16fe0, 0x1b2ff, 1}, {0x1f000, 0x1faff, 1}, {0x20000, 0x3fffd, 1}},
 }
 
-// columns is how many columns a character takes at most.
+// columns is the most columns that a character takes.
 func columns(r rune) int {
 	if r >= 0x1100 && unicode.Is(wide, r) {
 		return 2
@@ -47,7 +47,7 @@ func columns(r rune) int {
 	return 1
 }
 
-// columnsOf is how many columns a text takes.
+// columnsOf is the number of columns that a text takes.
 func columnsOf(s string) (n int) {
 	for _, r := range s {
 		n += columns(r)
@@ -55,7 +55,7 @@ func columnsOf(s string) (n int) {
 	return n
 }
 
-// cut makes a text fit, by leaving out its middle.
+// cut shortens a text to a width by leaving out its middle.
 func cut(s string, width int) string {
 	s = clean(s)
 	if columnsOf(s) <= width {
@@ -85,7 +85,7 @@ func headOf(s string, width int) string {
 	return s
 }
 
-// line writes a line that fits by itself.
+// line writes a line that is short enough.
 func (t *text) line(s string) { t.out.WriteString(strings.TrimRight(s, " ") + "\n") }
 
 // title begins a section.
@@ -93,14 +93,14 @@ func (t *text) title(s string) { t.titled(bold, s) }
 
 func (t *text) titled(how, s string) { t.out.WriteString("\n" + t.paint(how, s) + "\n") }
 
-// wrapped writes words in as many lines as they need, indented by two columns,
-// the first of them behind a label.
+// wrapped wraps words into lines, indented by two columns,
+// the first of them after a label.
 func (t *text) wrapped(label, s string) {
 	t.flow("  "+label, strings.Repeat(" ", 2+len(label)), s)
 }
 
-// flow writes words in as many lines as they need: the first of them begins with
-// one text, all others with another of the same width.
+// flow wraps words into lines. The first line begins with one text, all others with
+// another one of the same width.
 func (t *text) flow(first, other, s string) {
 	room := t.Width - columnsOf(first)
 	var line string
@@ -118,11 +118,11 @@ func (t *text) flow(first, other, s string) {
 	t.line(first + line)
 }
 
-// maxCell is how many lines a cell may take.
+// maxCell is the most lines of a cell.
 const maxCell = 3
 
-// table sets two or more columns: the first ones to the right, the last to the
-// left, in what width is left.
+// table lays out two or more columns: all but the last are right-aligned, the last is
+// left-aligned in the remaining width.
 func (t *text) table(rows [][]string) {
 	widths := map[int]int{}
 	for _, row := range rows {

@@ -2,7 +2,7 @@ package report
 
 import "io"
 
-// Verdict is the one sentence that whoever gets a document wants to read first.
+// Verdict is the one sentence that a reader of the document wants to see first.
 func (d *Document) Verdict() string {
 	switch e := d.Error; {
 	case e != nil && e.Action == StepBaseBackup:
@@ -27,9 +27,9 @@ func (d *Document) Verdict() string {
 	return "The target is rewound and can follow the source."
 }
 
-// Summary writes what there is to say after a rewind, for people, in a few lines:
-// the time and bytes of each phase, what need not be copied, what was lost. Of a
-// rewind that failed it writes why, and what it took until then.
+// Summary writes a short summary of a rewind for people:
+// the time and bytes of each phase, what need not be copied, what was lost. For a
+// failed rewind it writes why it failed, and what it took until then.
 func Summary(w io.Writer, d *Document, o Options) error {
 	t := newText(o)
 	t.flow("", "", d.Verdict())

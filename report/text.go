@@ -6,21 +6,21 @@ import (
 	"io"
 )
 
-// DefaultWidth is how wide text is where no terminal says otherwise.
+// DefaultWidth is the width of text if no terminal has another.
 const DefaultWidth = 80
 
-// minWidth is the least that anything can be set in.
+// minWidth is the smallest width in which anything can be laid out.
 const minWidth = 40
 
-// Options say how text is set.
+// Options are how text is laid out.
 type Options struct {
 	Width   int  // columns, at least 40; no line is longer
 	Color   bool // with the escapes of a terminal (SGR, ECMA-48)
-	Unicode bool // lines are drawn with more than ASCII; names are as they are in any case
+	Unicode bool // draw lines with more than ASCII; names are never changed
 }
 
 // Text writes a document for people: the fork, what is lost, what is copied,
-// whether the server will start, and of a rewind that was carried out what it
+// whether the server will start and, for a completed rewind, how much time and space it
 // took.
 func Text(w io.Writer, d *Document, o Options) error {
 	t := newText(o)
@@ -57,7 +57,7 @@ func (t *text) heading(d *Document) {
 		}
 	}
 	if d.RecoversFirst {
-		t.wrapped("", "The target's crash recovery comes first; the plan is what its WAL says now.")
+		t.wrapped("", "The target's crash recovery comes first; the plan is based on its present WAL.")
 	}
 	switch {
 	case d.Resumes:
@@ -66,19 +66,19 @@ func (t *text) heading(d *Document) {
 		t.wrapped("", "It copies what either side changed since both had the same files.")
 	case d.Evidence == ByComparison:
 		t.wrapped("", "It compares all files, "+Bytes(d.Compared)+" on each side"+d.ComparedWords()+".")
-	case !d.Required && d.Target != nil && d.Error == nil: // what failed early does not know
+	case !d.Required && d.Target != nil && d.Error == nil: // an early failure does not know
 		t.wrapped("", "No rewind is required: "+d.Reason+".")
 	}
 }
 
-// because says why what costs less could not be used.
+// because says why cheaper evidence could not be used.
 func (t *text) because(d *Document) {
 	for _, p := range d.Because {
 		t.wrapped("not by "+p.Evidence.Words()+": ", p.Reason)
 	}
 }
 
-// damaged lists what was found damaged on the target.
+// damaged lists the damaged blocks of the target.
 func (t *text) damaged(d *Document) {
 	if len(d.Damaged) == 0 {
 		return
@@ -95,10 +95,10 @@ func (t *text) damaged(d *Document) {
 	t.table(rows)
 }
 
-// maxRows is how many rows a table of the text has.
+// maxRows is the most rows of a table in the text.
 const maxRows = 10
 
-// more is the last row of a table that goes on.
+// more is the last row of a shortened table.
 func more(n int) string { return fmt.Sprintf("and %d more", n-maxRows) }
 
 func (t *text) copied(d *Document) {
@@ -148,7 +148,7 @@ func (t *text) copied(d *Document) {
 		t.table(rows)
 	}
 	if s.RemoveBytes > 0 {
-		t.wrapped("", fmt.Sprintf("%s removed or cut off", Bytes(s.RemoveBytes)))
+		t.wrapped("", fmt.Sprintf("%s removed or truncated", Bytes(s.RemoveBytes)))
 	}
 	if len(d.Saved) > 0 {
 		t.wrapped("", "Not copied:")
@@ -195,7 +195,7 @@ func (t *text) start(s *Start) {
 		where Origin
 		words string
 	}{
-		{OnTarget, "on the target"}, {OnSource, "on the source, to be copied"}, {InArchive, "in the archive, to be brought back"}, {Missing, "nowhere: the server cannot start"},
+		{OnTarget, "on the target"}, {OnSource, "on the source, to be copied"}, {InArchive, "in the archive, to be restored"}, {Missing, "nowhere: the server cannot start"},
 	} {
 		if n := where[place.where]; n > 0 {
 			rows = append(rows, []string{Count(n, "segment"), place.words})
@@ -211,7 +211,7 @@ func (t *text) space(d *Document) {
 	if len(d.Space) == 0 || d.Kind == Result {
 		return
 	}
-	t.title("What room it takes")
+	t.title("How much space it takes")
 	var rows [][]string
 	for _, s := range d.Space {
 		rows = append(rows, []string{Bytes(s.Needed), "of " + Bytes(s.Free) + " free", "where " + s.Directory + " is"})

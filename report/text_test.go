@@ -114,7 +114,7 @@ func TestWhatFailedEarlyDoesNotSayThatNothingIsRequired(t *testing.T) {
 	d = &report.Document{Kind: report.Failed, Target: d.Target, Source: d.Source, Error: &report.Error{Message: "x", Action: report.StepRetry, TargetUntouched: true, Retryable: true}}
 	text := textOf(t, d, report.Options{Width: 80})
 	assert.NotContains(t, text, "No rewind is required")
-	assert.Contains(t, text, "The same may succeed later: run it again.")
+	assert.Contains(t, text, "It may succeed later: run the same again.")
 }
 
 func TestSummariesAreAsTheyWereLookedAt(t *testing.T) {

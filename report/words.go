@@ -2,7 +2,7 @@ package report
 
 import "cmp"
 
-// The words that people know for what the document calls by a code.
+// Words for people in place of the document's codes.
 
 var kinds = map[string]string{
 	KindMain:        "data of tables and indexes",
@@ -16,7 +16,7 @@ var kinds = map[string]string{
 }
 
 var actions = map[FileAction]string{
-	ActionCreate:   "directories and links to make",
+	ActionCreate:   "directories and links to create",
 	ActionCopy:     "copied whole",
 	ActionCopyTail: "copied beyond the target's end",
 	ActionBlocks:   "changed blocks copied",
@@ -25,13 +25,13 @@ var actions = map[FileAction]string{
 	ActionRestore:  "WAL from the archive",
 }
 
-// shared is what the document calls the database of relations that all share.
+// shared is the document's name for the database of shared relations.
 const shared = "global"
 
-// KindWords says what files of a kind (Totals.ByKind) are.
+// KindWords describes files of a kind (Totals.ByKind).
 func KindWords(kind string) string { return cmp.Or(kinds[kind], kind) }
 
-// ActionWords says what happens to files (Totals.ByAction).
+// ActionWords describes what happens to files (Totals.ByAction).
 func ActionWords(action string) string { return cmp.Or(actions[FileAction(action)], action) }
 
 func tablespaceWords(name string) string { return "tablespace " + name }

@@ -82,7 +82,7 @@ func TestWhatIsLostIsCounted(t *testing.T) {
 		require.NoError(t, err)
 		defer func() { assert.NoError(t, r.Close()) }()
 		said := r.Document(ctx, nil)
-		assert.Contains(t, textOf(t, said), "will be kept in")
+		assert.Contains(t, textOf(t, said), "will be saved in")
 		assert.NoDirExists(t, saved)
 		require.NoError(t, r.Apply(ctx))
 		assert.Equal(t, saved, r.Document(ctx, nil).Lost.SavedIn)

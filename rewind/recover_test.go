@@ -204,7 +204,7 @@ func TestAFailedCrashRecoveryIsAnError(t *testing.T) {
 		says    string
 	}{
 		{"before it changes anything", "", false, "The target was not changed."},
-		{"in the middle", `cp "$OTHER" "$3/global/pg_control";`, true, "The target was not changed but for its crash recovery."},
+		{"in the middle", `cp "$OTHER" "$3/global/pg_control";`, true, "The target was not changed, except by its crash recovery."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := restorePair(t, "18", "basic")

@@ -206,7 +206,7 @@ func (l *Live) TryReplication(_ context.Context, s source.Standby) error {
 	case s.SystemIdentifier != l.control.SystemIdentifier:
 		return &source.ReplicationError{Reason: fmt.Sprintf("its system identifier is %d, that of the standby %d", l.control.SystemIdentifier, s.SystemIdentifier)}
 	case s.Slot != "" && !s.MakesSlot && l.find(s.Slot) < 0:
-		return &source.ReplicationError{Reason: fmt.Sprintf("replication slot %q does not exist", s.Slot), Hint: "make it"}
+		return &source.ReplicationError{Reason: fmt.Sprintf("replication slot %q does not exist", s.Slot), Hint: "create it"}
 	}
 	return nil
 }

@@ -18,8 +18,8 @@ type Dir struct {
 	dir *datadir.Dir
 }
 
-// OpenDir opens a stopped server's data directory. Whether the server really is
-// stopped, the rewind checks. The error is a *DirError.
+// OpenDir opens a stopped server's data directory. The rewind checks that the server is
+// really stopped. The error is a *DirError.
 func OpenDir(name string) (*Dir, error) {
 	d, err := datadir.Open(name)
 	if err != nil {
@@ -36,21 +36,21 @@ type DirError struct {
 
 func (e *DirError) Error() string { return e.Err.Error() }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e *DirError) Unwrap() error { return e.Err }
 
-// Close gives back the directory handles.
+// Close closes the directory handles.
 func (s *Dir) Close() error { return s.dir.Close() }
 
 func (s *Dir) String() string { return s.dir.Name() }
 
-// State is that of a stopped server.
+// State is the zero State of a stopped server.
 func (s *Dir) State(context.Context) (State, error) { return State{}, nil }
 
 // Path is the directory's absolute path.
 func (s *Dir) Path() string { return s.dir.Name() }
 
-// ServerPID is the process of the server that runs in the directory, or zero.
+// ServerPID is the process ID of the server that runs in the directory, or zero.
 func (s *Dir) ServerPID() (int, error) { return s.dir.ServerPID() }
 
 // Files lists the directory.
@@ -67,16 +67,16 @@ func (s *Dir) Files(ctx context.Context) iter.Seq2[pgdata.FileInfo, error] {
 	}
 }
 
-// Spare has directories that may not be read left out if their paths are spared.
+// Spare leaves unreadable directories out of listings if spared accepts their paths.
 func (s *Dir) Spare(spared func(dir string) bool) { s.dir.Spare(spared) }
 
 // ReadFile reads a small file.
 func (s *Dir) ReadFile(_ context.Context, path string) ([]byte, error) { return s.dir.ReadFile(path) }
 
 const (
-	// maxPart is how much of one file a worker copies before another may help it.
+	// maxPart is how many bytes of one file a worker copies before another may help.
 	maxPart = 32 << 20
-	// maxRanges is how many ranges of one file a worker is given at once.
+	// maxRanges is how many ranges of one file a worker gets at once.
 	maxRanges = 1024
 )
 
@@ -86,7 +86,7 @@ type part struct {
 	ranges []Range
 }
 
-// Fetch copies on all processors. Large files are copied by several workers.
+// Fetch copies on all processors. Large files are shared by several workers.
 func (s *Dir) Fetch(ctx context.Context, ranges iter.Seq[Range], dst Sink) error {
 	g, ctx := errgroup.WithContext(ctx)
 	queue := make(chan part)
@@ -114,7 +114,7 @@ func (s *Dir) Fetch(ctx context.Context, ranges iter.Seq[Range], dst Sink) error
 	return g.Wait()
 }
 
-// split makes pieces of work of ranges: short ones of one file come together.
+// split groups ranges into work: short ranges of one file are combined.
 func split(ranges iter.Seq[Range]) iter.Seq[part] {
 	return func(yield func(part) bool) {
 		var next part

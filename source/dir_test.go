@@ -15,7 +15,7 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// collector puts together what it is sent.
+// collector assembles what it receives.
 type collector struct {
 	mu    sync.Mutex
 	files map[string][]byte
@@ -46,7 +46,7 @@ func (c *collector) Vanished(path string) error {
 	return c.fail
 }
 
-// fileCollector takes files, too.
+// fileCollector also accepts files.
 type fileCollector struct {
 	*collector
 	copied int64
@@ -61,7 +61,7 @@ func (c *fileCollector) CopyFrom(path string, from *os.File, offset, length int6
 	return int64(n), c.WriteAt(path, b[:n], offset)
 }
 
-// TestDirectoryIsCopiedInParts fetches more than one worker takes at once.
+// TestDirectoryIsCopiedInParts fetches more than one worker takes at a time.
 func TestDirectoryIsCopiedInParts(t *testing.T) {
 	dir := t.TempDir()
 	large := bytes.Repeat([]byte("0123456789abcdef"), (70<<20)/16)

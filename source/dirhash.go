@@ -18,13 +18,13 @@ var (
 // Open opens a file of the directory.
 func (s *Dir) Open(path string) (*os.File, error) { return s.dir.Open(path) }
 
-// hashBatch is how many ranges are hashed before any result is given.
+// hashBatch is how many ranges are hashed before results are reported.
 const hashBatch = 1024
 
 // NewHash is SHA-256.
 func (s *Dir) NewHash() hash.Hash { return sha256.New() }
 
-// Hash reads on all processors. Ranges can have any length.
+// Hash hashes on all processors. Ranges can have any length.
 func (s *Dir) Hash(ctx context.Context, ranges iter.Seq[Range], result func(r Range, sum []byte) error) error {
 	batch := make([]datadir.Range, 0, hashBatch)
 	flush := func() error {

@@ -13,7 +13,7 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// dataDirectory makes what looks like a data directory to the examples.
+// dataDirectory creates a directory that the examples can use as a data directory.
 func dataDirectory() string {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
@@ -59,7 +59,7 @@ func ExampleOpenDir() {
 	// global/pg_control: 8192 bytes
 }
 
-// printer is a Sink that tells what it gets.
+// printer is a Sink that prints what it receives.
 type printer struct{}
 
 func (printer) WriteAt(path string, data []byte, offset int64) error {

@@ -13,7 +13,7 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// answering is a source that answers whatever it is asked for.
+// answering is a source with a fixed answer, whatever it is asked for.
 type answering struct {
 	source.Source
 	answer func(dst source.Sink) error

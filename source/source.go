@@ -21,49 +21,49 @@ import (
 type Range struct {
 	Path   string // relative to the data directory
 	Offset int64
-	Length int64 // bytes wanted; a source that has fewer gives those
+	Length int64 // the number of bytes; a source that has fewer returns those
 }
 
-// Sink takes what Fetch reads, and only what was asked for. Its methods may be called from several
+// Sink receives what Fetch reads, and only that. Its methods may be called from several
 // goroutines at once, and an error from one of them ends the Fetch.
 type Sink interface {
-	// WriteAt takes bytes of a file. data is valid during the call only.
+	// WriteAt receives bytes of a file. data is valid only during the call.
 	WriteAt(path string, data []byte, offset int64) error
-	// Vanished says that the source no longer has the file.
+	// Vanished reports that the source no longer has the file.
 	Vanished(path string) error
 }
 
-// FileSink is a Sink that can take bytes from a file on this machine without their
-// coming into memory.
+// FileSink is a Sink that can copy from a file on this machine without reading it
+// into memory.
 type FileSink interface {
 	Sink
-	// CopyFrom takes length bytes at offset of the open file, which is what the
-	// source has at path, and gives how many there were: fewer where the file ends
-	// before. What of it was taken is as if WriteAt had brought it.
+	// CopyFrom copies length bytes at offset of the open file, which is the source's file
+	// at path, and returns the number of bytes copied: fewer if the file ends earlier. The
+	// effect is that of WriteAt with the same bytes.
 	CopyFrom(path string, from *os.File, offset, length int64) (int64, error)
 }
 
-// Local is a source whose files lie on this machine.
+// Local is a source whose files are on this machine.
 type Local interface {
-	// Open opens a file to be read. The error wraps fs.ErrNotExist where there is none.
+	// Open opens a file for reading. The error wraps fs.ErrNotExist if it does not exist.
 	Open(path string) (*os.File, error)
 }
 
-// Sparing is a Source that can leave out of its listing what is in some directories,
-// for example because nobody may read it.
+// Sparing is a Source that can leave the contents of some directories out of its listing,
+// for example because they are unreadable.
 type Sparing interface {
-	// Spare says which, by their paths; it is to be called before Files.
+	// Spare sets which ones, by path; it must be called before Files.
 	Spare(spared func(dir string) bool)
 }
 
-// copyBuffer is how much of a file is read at once.
+// copyBuffer is how many bytes of a file are read at once.
 const copyBuffer = 256 << 10
 
 var buffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
 
-// CopyFrom gives a part of an open file to a sink, by FileSink.CopyFrom where the
-// sink has that. It returns how many bytes there were; a file that has none at the
-// offset is one WriteAt without data, as of Fetch.
+// CopyFrom passes a part of an open file to a sink, with FileSink.CopyFrom if the
+// sink has it. It returns the number of bytes passed. If the file has none at the
+// offset, it makes one WriteAt without data, as Fetch does.
 func CopyFrom(dst Sink, path string, from *os.File, offset, length int64) (int64, error) {
 	if direct, ok := dst.(FileSink); ok && length > 0 {
 		return direct.CopyFrom(path, from, offset, length)
@@ -85,61 +85,60 @@ func CopyFrom(dst Sink, path string, from *os.File, offset, length int64) (int64
 	}
 }
 
-// Source is a cluster to rewind to. Paths that it yields are not to be trusted;
-// paths that it is given are those that it yielded. Its methods but Close may be
+// Source is a cluster to rewind to. Paths that it yields must not be trusted. Paths that
+// it receives are ones that it yielded. All methods except Close may be
 // called from several goroutines at once.
 //
-// These methods are all that there will ever be: what a source can do besides is an
-// optional interface, such as [Hasher], [WALHolder], [Local], [Namer] or [Primary], for
-// which a rewind asks by type. Whoever wraps a source hides what it does not pass on,
-// and a rewind does without it.
+// This interface will not grow: whatever else a source can do is an
+// optional interface, such as [Hasher], [WALHolder], [Local], [Namer] or [Primary], which a
+// rewind finds with a type assertion. A wrapper hides the optional interfaces that it does
+// not implement, and a rewind works without them.
 type Source interface {
-	// String names the source for messages, without secrets.
+	// String names the source in messages, without secrets.
 	String() string
-	// State tells whether the source is a running server and, of one, where it is now.
+	// State returns whether the source is a running server and, if so, its current position.
 	State(ctx context.Context) (State, error)
-	// Files lists the whole data directory, directories before what they
-	// contain. The first error ends the sequence. A live source can yield a file
-	// again after it lost a connection. Nothing else may be asked of the source
-	// from within the loop.
+	// Files lists the whole data directory, directories before their
+	// contents. The first error ends the sequence. A live source can yield a file
+	// again after it lost a connection. The body of the loop must not make other
+	// requests to the source.
 	Files(ctx context.Context) iter.Seq2[pgdata.FileInfo, error]
-	// ReadFile reads a small file whole. The error wraps fs.ErrNotExist where
-	// there is none.
+	// ReadFile reads a complete small file. The error wraps fs.ErrNotExist if it
+	// does not exist.
 	ReadFile(ctx context.Context, path string) ([]byte, error)
-	// Fetch gives every range to dst, in any order, in pieces of any size. A
-	// file that ends early gives fewer bytes, and one WriteAt without data where
-	// it has none; a file that is gone is Vanished.
+	// Fetch passes every range to dst, in any order, in pieces of any size. For a file
+	// that ends early it passes fewer bytes, and makes one WriteAt without data if there
+	// are none; for a file that is gone it calls Vanished.
 	Fetch(ctx context.Context, ranges iter.Seq[Range], dst Sink) error
 	Close() error
 }
 
-// Waiter is what a Source can be that connects again when a connection is lost.
+// Waiter is a Source that reconnects when a connection is lost.
 type Waiter interface {
-	// Waiting tells for how long nothing came and connections are tried again; it is
-	// zero as long as the source answers.
+	// Waiting is how long there has been no progress while the source reconnects; zero as
+	// long as the source answers.
 	Waiting() time.Duration
 }
 
-// What the errors of a source wrap.
+// Errors that a source's errors wrap.
 var (
-	// ErrUnavailable is wrapped where the source gave no answer for as long as it
-	// was waited for, and trying again later may help.
+	// ErrUnavailable is wrapped if the source did not answer within the timeout, and
+	// trying again later may help.
 	ErrUnavailable = errors.New("the source did not answer")
-	// ErrChanged is wrapped where the source is not what it was, so that what was
-	// read of it before and after do not belong together. A new rewind may succeed.
+	// ErrChanged is wrapped if the source is no longer the same, so that data read
+	// before and after do not belong together. A new rewind may succeed.
 	ErrChanged = errors.New("the source changed while gorewind was running")
-	// ErrPooled is wrapped where there is no session with the source, because what is
-	// in between has others use it, too.
+	// ErrPooled is wrapped if there is no session with the source of its own, because a
+	// pooler in between lets other clients use it, too.
 	ErrPooled = errors.New("the source is behind a connection pooler that does not keep sessions apart")
-	// ErrUntrusted is wrapped where the source sent what no sound source sends.
+	// ErrUntrusted is wrapped if the source sent what a sound source never sends.
 	ErrUntrusted = errors.New("do not trust this source")
-	// ErrPrivilege is wrapped where the role that connected may not do what is needed.
+	// ErrPrivilege is wrapped if the role of the connection lacks a necessary privilege.
 	ErrPrivilege = errors.New("the role lacks privileges on the source")
 )
 
-// ReadRange reads one range into memory, for those who need bytes and not a
-// copy. It returns fewer bytes where the file is shorter; the error wraps
-// fs.ErrNotExist where it does not exist.
+// ReadRange reads one range into memory. It returns fewer bytes if the file is shorter;
+// the error wraps fs.ErrNotExist if it does not exist.
 func ReadRange(ctx context.Context, src Source, r Range) ([]byte, error) {
 	m := memory{r: r, data: make([]byte, r.Length)}
 	err := src.Fetch(ctx, func(yield func(Range) bool) { yield(r) }, &m)
@@ -177,19 +176,19 @@ func (m *memory) Vanished(string) error {
 	return nil
 }
 
-// State is what only a running server knows. That of a stopped one is zero.
+// State is what only a running server knows. For a stopped one it is zero.
 type State struct {
 	Live           bool              // it is a running server
 	InRecovery     bool              // a standby
 	FullPageWrites bool              // the setting full_page_writes
-	Timeline       pgdata.TimelineID // where it writes WAL; zero in recovery
-	FlushLSN       pgdata.LSN        // up to where its WAL is on disk; zero in recovery
-	ReceiveLSN     pgdata.LSN        // up to where WAL that was streamed is on disk; zero unless in recovery
-	ReplayLSN      pgdata.LSN        // up to where WAL was replayed; zero unless in recovery
-	Control        []byte            // the control file of the moment before; nil: it is to be read as a file
+	Timeline       pgdata.TimelineID // the timeline on which it writes WAL; zero in recovery
+	FlushLSN       pgdata.LSN        // the end of its WAL on disk; zero in recovery
+	ReceiveLSN     pgdata.LSN        // the end of streamed WAL on disk; zero unless in recovery
+	ReplayLSN      pgdata.LSN        // the end of replayed WAL; zero unless in recovery
+	Control        []byte            // the control file just before; nil: read it as a file
 }
 
-// WALEnd is up to where the server's WAL is on disk. A standby that reads an
-// archive has replayed what it never received; one that streams may have received
-// what it has not replayed yet.
+// WALEnd is the end of the server's WAL on disk. A standby that reads an
+// archive has replayed WAL that it never received; one that streams may have received
+// WAL that it has not replayed yet.
 func (s State) WALEnd() pgdata.LSN { return max(s.FlushLSN, s.ReceiveLSN, s.ReplayLSN) }

@@ -10,13 +10,13 @@ import (
 // clusters have separate pasts and cannot be rewound to each other.
 var ErrNoCommonAncestor = errors.New("could not find common ancestor of the source and target cluster's timelines")
 
-// CommonAncestor finds where two histories part. fork is the divergence point:
+// CommonAncestor finds where two histories diverge. fork is the divergence point:
 // WAL before it is the same in both. index is the entry of a (and of b, which is
-// equal up to there) that holds the WAL just before fork.
+// equal up to there) that contains the WAL just before fork.
 //
-// A fork of zero stands for "never": the histories are the same. Two clusters
-// that chose the same number for different timelines at the same LSN look so
-// too; history files cannot tell.
+// A fork of zero means "never": the histories are the same. That is also so for two
+// clusters that chose the same number for different timelines at the same LSN;
+// history files cannot show the difference.
 //
 // The error is ErrNoCommonAncestor.
 func CommonAncestor(a, b History) (fork pgdata.LSN, index int, err error) {
@@ -28,7 +28,7 @@ func CommonAncestor(a, b History) (fork pgdata.LSN, index int, err error) {
 		return 0, 0, ErrNoCommonAncestor
 	}
 	index = n - 1
-	// The lower end of the two, unless a history later turned back to before it.
+	// The lower of the two ends, unless a history later turned back to before it.
 	for _, h := range []History{a[index:], b[index:]} {
 		for _, e := range h {
 			if e.End != 0 && (fork == 0 || e.End < fork) {

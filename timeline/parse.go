@@ -8,16 +8,16 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// MaxSize bounds a history file, in bytes. An entry takes some 50 bytes, so
+// MaxSize is the largest size of a history file, in bytes. An entry takes about 50 bytes, so
 // this is enough for hundreds of thousands of promotions.
 const MaxSize = 16 << 20
 
-// ParseError says what is wrong with a history file, in pg_rewind's words where
-// it has any.
+// ParseError says what is wrong with a history file, in pg_rewind's words if
+// it has a message for it.
 type ParseError struct {
-	TLI    pgdata.TimelineID // whose history file it is
-	Number int               // of the line, from 1; zero if it is the file as a whole
-	Line   string            // its text
+	TLI    pgdata.TimelineID // the timeline of the history file
+	Number int               // the line number, from 1; zero for the file as a whole
+	Line   string            // the line's text
 	Msg    string
 	Hint   string
 }
@@ -34,7 +34,7 @@ func (e *ParseError) Error() string {
 	return s + ": " + e.Hint
 }
 
-// printable makes a line of any file fit for a message.
+// printable makes a line of any file safe for a message.
 func printable(line string) string {
 	const most = 100
 	if len(line) > most {
@@ -47,14 +47,14 @@ func printable(line string) string {
 	return line
 }
 
-// Parse reads the history file of timeline tli. Timeline 1 has none: give nil.
+// Parse reads the history file of timeline tli. Timeline 1 has none: pass nil.
 //
 // Each line has the number of an ancestor in decimal, white space, and the LSN
-// of the switch to the next entry in either padding; after white space the rest
-// is a remark. Blank lines and those that begin with # are skipped, also where a
-// carriage return makes them so. Signs, prefixes and overlong numbers, which the
-// server's sscanf lets pass, are errors, and so is a file without any entry: it
-// was cut short. LSNs may go down; see [History].
+// of the switch to the next entry, zero-padded or not; after white space the rest
+// is a comment. Blank lines and lines that begin with # are skipped, also if they are
+// blank except for a carriage return. Signs, prefixes and overlong numbers, which the
+// server's sscanf accepts, are errors, and so is a file without any entry, because it
+// was truncated. LSNs may decrease; see [History].
 //
 // The error is a *ParseError.
 func Parse(tli pgdata.TimelineID, b []byte) (History, error) {
@@ -100,7 +100,7 @@ func Parse(tli pgdata.TimelineID, b []byte) (History, error) {
 }
 
 // switchpoint reads white space and an LSN, which ends at white space or the
-// end of the line. Zero is none: no timeline ends before its first record, and
+// end of the line. Zero is not valid: no timeline ends before its first record, and
 // an End of zero has another meaning.
 func switchpoint(s string) (pgdata.LSN, bool) {
 	s = trimSpace(s)

@@ -9,9 +9,9 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Read reads the history of the timeline that a data directory is on, by its control
-// file: History.Newest is that timeline. A standby that follows a new timeline says so
-// in its control file no sooner than at its next restartpoint.
+// Read reads the history of the timeline that a data directory is on, according to its
+// control file: History.Newest is that timeline. The control file of a standby that follows
+// a new timeline does not show that before its next restartpoint.
 func Read(dir string) (History, error) {
 	c, err := controlfile.Read(dir)
 	if err != nil {
@@ -21,8 +21,8 @@ func Read(dir string) (History, error) {
 }
 
 // ReadOf reads the history of one of the timelines whose history files are in a data
-// directory. Timeline 1 has none. The error wraps fs.ErrNotExist where there is no
-// file; about one that is there it wraps a *ParseError.
+// directory. Timeline 1 has none. The error wraps fs.ErrNotExist if there is no
+// file, and a *ParseError if it is invalid.
 func ReadOf(dir string, v *pgdata.Version, tli pgdata.TimelineID) (History, error) {
 	if tli == 1 {
 		return First(), nil

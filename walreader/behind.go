@@ -9,14 +9,14 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// behindSegments are how many segments behind the end are looked through.
-const behindSegments = 2
+// segmentsAfterEnd is how many segments after the end are searched.
+const segmentsAfterEnd = 2
 
-// CheckNothingBehind looks for whole records behind what [EndOfWAL] found. A server
-// writes WAL in order, so of one that was killed there are none: what is not valid at
-// the end is damage then, and pages may have been changed by what follows. The error is
-// an [*Error] that wraps ErrCorrupt. What a recycled segment held before is not of its
-// place, so it does not count.
+// CheckNothingBehind looks for complete records after the end that [EndOfWAL] found. A
+// server writes WAL in order, so after a crash there are none. If there is one, the invalid
+// data at the end is damage, and pages may contain changes from later records. The error is
+// an [*Error] that wraps ErrCorrupt. The old content of a recycled segment belongs to other
+// positions, so it does not count.
 func CheckNothingBehind(ctx context.Context, segs Segments, f Format, end End) error {
 	r := NewReader(segs, f)
 	defer func() { _ = r.Close() }()
@@ -24,7 +24,7 @@ func CheckNothingBehind(ctx context.Context, segs Segments, f Format, end End) e
 		return r.err
 	}
 	g := &f.Geometry
-	limit := g.SegStart(g.SegNo(end.LSN) + behindSegments)
+	limit := g.SegStart(g.SegNo(end.LSN) + segmentsAfterEnd)
 	for at := g.PageStart(end.LSN) + pgdata.LSN(g.WALBlockSize); at < limit; {
 		if err := ctx.Err(); err != nil {
 			return err

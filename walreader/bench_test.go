@@ -53,7 +53,7 @@ func BenchmarkDecode(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(w.Records)), "ns/record")
 }
 
-// BenchmarkScan is what a rewind does: it wants to know what is lost, too.
+// BenchmarkScan scans as a rewind does, which also wants to know what is lost.
 func BenchmarkScan(b *testing.B) {
 	w, segs := benchmarkWAL(64 << 20)
 	fork := w.Records[len(w.Records)/2].LSN
@@ -108,7 +108,7 @@ func BenchmarkScanEndless(b *testing.B) {
 	require.Equal(b, e.first, res.FirstSegment)
 }
 
-// BenchmarkReadRecord jumps about, as whoever follows links backwards does.
+// BenchmarkReadRecord reads in random order, like following links backwards.
 func BenchmarkReadRecord(b *testing.B) {
 	w, segs := benchmarkWAL(32 << 20)
 	r := walreader.NewReader(segs, w.Format)

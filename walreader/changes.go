@@ -2,16 +2,16 @@ package walreader
 
 import "github.com/gorewind/gorewind/pgdata"
 
-// changes collects changed blocks. Records that stand near each other change the
-// same few files: their sets are remembered, so that most references cost no
-// look-up in the map.
+// changes collects changed blocks. Neighbouring records change the
+// same few files, so their sets are cached, and most references need no
+// map lookup.
 type changes struct {
 	relSegBlocks pgdata.BlockNumber
 	blocks       pgdata.ChangedBlocks
-	limits       pgdata.Changes               // of which only the limits are used
-	spare        []*pgdata.BlockSet           // empty ones, to be used again
-	wanted       func(pgdata.RelSegment) bool // files of which nothing else is kept; nil: all
-	unwanted     pgdata.BlockSet              // of all others
+	limits       pgdata.Changes               // only its limits are used
+	spare        []*pgdata.BlockSet           // empty sets for reuse
+	wanted       func(pgdata.RelSegment) bool // the files to keep; nil: all
+	unwanted     pgdata.BlockSet              // the set for all other files, never read
 	recent       [64]struct {
 		file pgdata.RelSegment
 		set  *pgdata.BlockSet // nil: unused
@@ -22,12 +22,12 @@ func newChanges(g pgdata.Geometry) *changes {
 	return &changes{relSegBlocks: pgdata.BlockNumber(g.RelSegBlocks), blocks: pgdata.ChangedBlocks{}}
 }
 
-// keepSets is how many sets are kept to be used again: one is no larger than
+// keepSets is how many sets are kept for reuse: one takes at most
 // 16 kB with PostgreSQL's usual geometry.
 const keepSets = 256
 
-// reset forgets all blocks. Its memory serves the next segment: how much WAL is
-// scanned makes no difference.
+// reset forgets all blocks. The next segment reuses the memory, so memory does not depend
+// on how much WAL is scanned.
 func (c *changes) reset() {
 	clear(c.recent[:])
 	if len(c.limits.Limits) > keepSets {
@@ -45,7 +45,7 @@ func (c *changes) reset() {
 	clear(c.blocks)
 }
 
-// addRecord adds all that a record changes.
+// addRecord adds all changes of a record.
 func (c *changes) addRecord(f Format, rec *Record) {
 	c.addBlocks(rec)
 	if rec.Rmgr == RmgrStorage || rec.Rmgr == RmgrDatabase || rec.Rmgr == RmgrTransaction && rec.Info&transactionHasInfo != 0 {
@@ -62,11 +62,11 @@ func (c *changes) addBlocks(rec *Record) {
 	}
 }
 
-// addLimits adds from where on a record makes, removes or cuts main forks. The
-// init fork stands for its relation's main fork, which is not logged, and which
-// an end of recovery makes anew from it. A database whose directory is made or
-// removed is one that all relations are: a copy of files is described nowhere, and
-// ALTER DATABASE SET TABLESPACE there and back brings what changed elsewhere.
+// addLimits adds the block numbers from which on a record creates, removes or truncates main
+// forks. An init fork stands for its relation's main fork, which is not logged, and which
+// the end of recovery recreates from it. If the directory of a database is created or
+// removed, that applies to all its relations: a file copy is described nowhere, and
+// ALTER DATABASE SET TABLESPACE there and back brings changes made elsewhere.
 func (c *changes) addLimits(f Format, rec *Record) {
 	if l, fork, ok := f.StorageCreate(rec); ok {
 		if fork == pgdata.MainFork || fork == pgdata.InitFork {
@@ -89,7 +89,7 @@ func (c *changes) addLimits(f Format, rec *Record) {
 	c.addDatabase(f, rec)
 }
 
-// limit notes a limit, if it is of something that is wanted.
+// limit records a limit, if the relation is wanted.
 func (c *changes) limit(l pgdata.RelFileLocator, b pgdata.BlockNumber) {
 	if c.wanted == nil || c.wanted(pgdata.RelSegment{Locator: l}) {
 		c.limits.Limit(l, b)

@@ -2,18 +2,19 @@ package walreader
 
 import "github.com/gorewind/gorewind/pgdata"
 
-// ChangesVisitor collects what the records of a stretch change that [Read] reads, as
-// [Scan] does of what it reads itself: for the WAL that no summary covers yet.
+// ChangesVisitor collects the changes of the WAL that [Read] reads, as
+// [Scan] does for the WAL that it reads itself. It is for WAL that no summary covers yet.
 type ChangesVisitor struct {
 	format  Format
 	changes *changes
 	unknown error
 }
 
-// NewChangesVisitor makes one that keeps what is of wanted files, and of relations whose
-// first file is wanted; with relation zero it is asked for the directory of a database.
-// Records can name more files than there can be: whoever reads somebody else's WAL
-// bounds memory so. If wanted is nil, all is kept. It is called from several goroutines.
+// NewChangesVisitor returns a ChangesVisitor that keeps changes of wanted files, and of
+// relations whose first file is wanted; for the directory of a database wanted gets
+// relation zero. Records can name more files than can exist, so wanted limits the memory
+// for WAL from an untrusted source. If wanted is nil, everything is kept. It is called
+// from several goroutines.
 func NewChangesVisitor(f Format, wanted func(pgdata.RelSegment) bool) *ChangesVisitor {
 	v := &ChangesVisitor{format: f, changes: newChanges(f.Geometry)}
 	v.changes.wanted = wanted
@@ -28,7 +29,7 @@ func (v *ChangesVisitor) Visit(rec *Record) {
 	v.changes.addRecord(v.format, rec)
 }
 
-// Prepend takes in what the one of the segment before has collected.
+// Prepend adds what the visitor of the previous segment collected.
 func (v *ChangesVisitor) Prepend(earlier Visitor) {
 	e := earlier.(*ChangesVisitor)
 	all := pgdata.Changes{Blocks: v.changes.blocks, Limits: v.changes.limits.Limits}
@@ -39,8 +40,8 @@ func (v *ChangesVisitor) Prepend(earlier Visitor) {
 	}
 }
 
-// Changes is what was collected. The error is an [*UnknownRecordError] if there was a
-// record that changes relations in a way that is not known.
+// Changes is what was collected. The error is an [*UnknownRecordError] if a
+// record changes relations in an unknown way.
 func (v *ChangesVisitor) Changes() (pgdata.Changes, error) {
 	if v.unknown != nil {
 		return pgdata.Changes{}, v.unknown

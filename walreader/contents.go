@@ -6,14 +6,14 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// BlockContent is what a record says of a block.
+// BlockContent is what a record contains for a block.
 type BlockContent struct {
-	Data  []byte // nil if there is none, as where an image makes it unnecessary
+	Data  []byte // nil if there is none, for example because an image makes it unnecessary
 	Image PageImage
 }
 
-// PageImage is a full-page image as it stands in the WAL: without the hole in the
-// page, which is zeros, and maybe compressed.
+// PageImage is a full-page image as stored in the WAL: without the hole in the
+// page, which consists of zeros, and possibly compressed.
 type PageImage struct {
 	Bytes       []byte // nil if there is no image
 	HoleOffset  uint16
@@ -24,7 +24,7 @@ type PageImage struct {
 // ImageCompression is how an image is compressed.
 type ImageCompression uint8
 
-// The methods. Up to 14 there was only pglz.
+// The methods. Up to 14 only pglz existed.
 const (
 	NotCompressed ImageCompression = iota
 	PGLZ
@@ -32,9 +32,9 @@ const (
 	Zstd
 )
 
-// Contents returns what a record that was read says of each of its blocks, in the
-// order of Blocks, as parts of the record. The scan has no need of it; it walks
-// the record's headers once more.
+// Contents returns what a record contains for each of its blocks, in the
+// order of Blocks, as slices of the record. It parses the record's headers again,
+// because the scan does not need the contents.
 func (f Format) Contents(rec *Record, into []BlockContent) []BlockContent {
 	into = into[:0]
 	if len(rec.Blocks) == 0 || len(rec.raw) < recordHeaderSize {
@@ -44,7 +44,7 @@ func (f Format) Contents(rec *Record, into []BlockContent) []BlockContent {
 	var lengths [2 * (maxBlockID + 1)]int // of each block's image, and of its data
 	var total int
 	p := rec.raw[recordHeaderSize:]
-	// decodeBody has found all of this whole.
+	// decodeBody checked that all of this is complete.
 	for len(into) < len(rec.Blocks) {
 		switch p[0] {
 		case blockIDOrigin:

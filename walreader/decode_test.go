@@ -192,7 +192,7 @@ func TestWhatRecordsSay(t *testing.T) {
 	}
 }
 
-// A reader says that something is wrong where it would miss what a record says.
+// A reader returns an error if it would otherwise miss the content of a record.
 func TestSettingsOfAnotherSizeAreNotPassedOver(t *testing.T) {
 	for _, v := range pgdata.Versions() {
 		for _, s := range []waltest.Record{

@@ -7,15 +7,15 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// FirstDifference reads two WALs in step from the record at from, and returns
-// where the first record starts that is not the same in both, byte for byte, or
-// where one of them ends. upTo is where to stop; zero stands for the end of
-// either. same reports that none was found before that: at is upTo then, or that
-// end.
+// FirstDifference reads two WALs in step from the record at from. It returns the start of
+// the first record that is not the same in both, byte for byte, or the position at
+// which one of them ends. upTo is where to stop; zero means the end of
+// either. same reports that no difference was found before that: at is then upTo, or
+// that end.
 //
-// A WAL ends where there is no whole and valid record, whatever the reason; errors
-// of other kinds are returned. Page headers, and with them timelines, are not
-// compared, neither is what was written of a record that both abandoned.
+// A WAL ends where there is no complete and valid record, whatever the reason. Errors
+// of other kinds are returned. Page headers, and therefore timelines, are not
+// compared, nor is what was written of a record that both abandoned.
 func FirstDifference(ctx context.Context, a, b Segments, f Format, from, upTo pgdata.LSN) (at pgdata.LSN, same bool, err error) {
 	one, other := NewReader(a, f), NewReader(b, f)
 	defer func() { _, _ = one.Close(), other.Close() }()

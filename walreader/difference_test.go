@@ -160,7 +160,7 @@ func TestFirstDifferenceOfRandomWAL(t *testing.T) {
 			assert.True(t, same)
 			assert.Equal(t, lastEnd(w), at)
 
-			// A bit of a record makes it another one, or none at all.
+			// A flipped bit makes a record a different one, or invalid.
 			changed := w.Records[max(i, j)]
 			b.At(changed.LSN)[0] ^= 1
 			at, same, err = walreader.FirstDifference(t.Context(), a, b, f, w.Records[min(i, j)].LSN, lastEnd(w))

@@ -14,17 +14,17 @@ import (
 	"github.com/gorewind/gorewind/timeline"
 )
 
-// Dir opens the WAL segments of a data directory, those on the history of one timeline.
-// It holds nothing open.
+// Dir opens the WAL segments of a data directory that are on the history of one timeline.
+// It keeps nothing open.
 type Dir struct {
 	Format  Format
 	Control *controlfile.Data
 	History timeline.History
-	dir     string // of the WAL
+	dir     string // the WAL directory
 }
 
 // OpenDir reads what is needed to read the WAL of a data directory: its control file
-// and the history of the timeline that it is on.
+// and the history of its timeline.
 func OpenDir(dir string) (*Dir, error) {
 	c, err := controlfile.Read(dir)
 	if err != nil {
@@ -40,8 +40,8 @@ func OpenDir(dir string) (*Dir, error) {
 	}, nil
 }
 
-// OpenSegment opens a segment, the newest file of it on the history, as the server
-// does: a timeline can have ended before it had one of its own.
+// OpenSegment opens a segment: its file with the newest timeline of the history, as the
+// server does. A timeline can have ended before it had a file of its own.
 func (d *Dir) OpenSegment(_ context.Context, s pgdata.SegNo) (Segment, error) {
 	geo := d.Format.Geometry
 	var first error
@@ -65,8 +65,8 @@ func (d *Dir) OpenSegment(_ context.Context, s pgdata.SegNo) (Segment, error) {
 // Reader reads records of the directory's WAL.
 func (d *Dir) Reader() *Reader { return NewReader(d, d.Format) }
 
-// First is where the first record starts of all WAL up to the last checkpoint that is
-// there without a gap.
+// First is the start of the first record of the WAL that reaches up to the last checkpoint
+// without a gap.
 func (d *Dir) First(ctx context.Context) (pgdata.LSN, error) {
 	last := d.Format.Geometry.SegNo(d.Control.CheckPoint)
 	oldest := last + 1
@@ -80,20 +80,20 @@ func (d *Dir) First(ctx context.Context) (pgdata.LSN, error) {
 	}
 	if oldest > last {
 		_, err := d.OpenSegment(ctx, last)
-		return 0, fmt.Errorf("the WAL of the last checkpoint is not there: %w", err)
+		return 0, fmt.Errorf("the WAL of the last checkpoint is missing: %w", err)
 	}
 	r := d.Reader()
 	defer func() { _ = r.Close() }()
 	return r.FindNextRecord(ctx, d.Format.Geometry.SegStart(oldest))
 }
 
-// End is where the directory's WAL ends, read on from the last checkpoint.
+// End is the end of the directory's WAL, searched from the last checkpoint on.
 func (d *Dir) End(ctx context.Context) (End, error) {
 	return EndOfWAL(ctx, d, d.Format, d.Control.CheckPoint)
 }
 
-// Summaries lists the directory's WAL summaries, which servers of 17 and later can
-// make. There are none where it has no directory for them.
+// Summaries lists the directory's WAL summaries, which servers from 17 on can
+// write. The list is empty if there is no directory for them.
 func (d *Dir) Summaries() ([]SummaryName, error) {
 	entries, err := os.ReadDir(filepath.Join(d.dir, SummaryDir))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -108,7 +108,7 @@ func (d *Dir) Summaries() ([]SummaryName, error) {
 	return names, err
 }
 
-// ReadSummaryChanges adds what a summary says to changes: see the function of this name.
+// ReadSummaryChanges adds the content of a summary to changes, like the function of this name.
 func (d *Dir) ReadSummaryChanges(n SummaryName, wanted func(pgdata.RelSegment) bool, changes *pgdata.Changes) error {
 	f, err := regular.Open(filepath.Join(d.dir, SummaryDir, n.String()))
 	if err != nil {

@@ -45,7 +45,7 @@ func TestADirectoryWithoutTheWALOfItsCheckpointHasNoFirstRecord(t *testing.T) {
 	require.NoError(t, os.RemoveAll(filepath.Join(w.dir, "pg_wal")))
 	_, err := w.First(t.Context())
 	require.ErrorIs(t, err, fs.ErrNotExist)
-	assert.ErrorContains(t, err, "the WAL of the last checkpoint is not there")
+	assert.ErrorContains(t, err, "the WAL of the last checkpoint is missing")
 	_, err = w.End(t.Context())
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	names, err := w.Summaries()
@@ -53,7 +53,7 @@ func TestADirectoryWithoutTheWALOfItsCheckpointHasNoFirstRecord(t *testing.T) {
 	assert.Empty(t, names)
 }
 
-// dataDir makes a data directory of the target of a fixture.
+// dataDir creates a data directory from the target of a fixture.
 func dataDir(cluster string) (dir string, remove func()) {
 	temp, err := os.MkdirTemp("", "cluster")
 	if err != nil {
@@ -66,7 +66,7 @@ func dataDir(cluster string) (dir string, remove func()) {
 	return dir, func() { _ = os.RemoveAll(temp) }
 }
 
-// How many records of which resource manager a data directory's WAL has.
+// Counting the records of a data directory's WAL by resource manager.
 func ExampleOpenDir() {
 	dir, remove := dataDir("18-basic")
 	defer remove()

@@ -9,20 +9,20 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// End is where a cluster's WAL ends.
+// End is the end of a cluster's WAL.
 type End struct {
 	LSN      pgdata.LSN        // end of the last record
 	Last     pgdata.LSN        // its start
 	Timeline pgdata.TimelineID // of the page it starts on
-	Why      error             // why it does not go on: an *Error
+	Why      error             // why it ends there: an *Error
 }
 
 // EndOfWAL reads forward from the record at from, typically the control file's
-// checkpoint, until no whole record follows. Every back link is checked, that of
-// the first record behind from included, so that a stale record of a recycled
-// segment is not taken for a continuation. Errors that are not about what WAL
-// holds (I/O, context) are returned; so is any about the record at from, which has
-// to be there.
+// checkpoint, until no complete record follows. Every back link is checked, including
+// that of the first record after from, so that a stale record of a recycled
+// segment is not taken for a continuation. Errors that are not about the content of
+// the WAL (I/O, context) are returned, and so is any error about the record at from, which
+// must exist.
 func EndOfWAL(ctx context.Context, segs Segments, f Format, from pgdata.LSN) (End, error) {
 	r := NewReader(segs, f)
 	defer func() { _ = r.Close() }()
@@ -45,21 +45,21 @@ func EndOfWAL(ctx context.Context, segs Segments, f Format, from pgdata.LSN) (En
 	}
 }
 
-// isEnd reports whether a record could not be read because of what the WAL holds:
-// nothing, not all of it, something that is not valid, or no such segment. Servers
-// take each for the end.
+// isEnd reports whether a record could not be read because of the WAL's content:
+// nothing, an incomplete record, invalid data, or a missing segment. Servers
+// treat each as the end.
 func isEnd(err error) bool {
 	return errors.Is(err, ErrEndOfWAL) || errors.Is(err, ErrTornRecord) || errors.Is(err, ErrCorrupt) || errors.Is(err, fs.ErrNotExist)
 }
 
 // LastRecordEnd returns the end of the last record that ends at or before limit.
-// WAL may end before limit, as it does behind the insert position of a live
-// server: what was not written yet, a segment that does not exist yet included,
-// does not count. Damage does: it is an error.
+// WAL may end before limit, as it does before the insert position of a live
+// server. Unwritten WAL, including a segment that does not exist yet,
+// is ignored. Damage is an error.
 //
-// It reads back from limit to a page on which a record starts, and from there
-// forward. Where nothing ends for longer than any record is, it gives up: whoever
-// says where WAL ends need not tell the truth.
+// It reads backwards from limit to a page on which a record starts, and from there
+// forward. If no record ends within the length of the longest record, it gives up,
+// because the given limit may be wrong.
 func LastRecordEnd(ctx context.Context, segs Segments, f Format, limit pgdata.LSN) (pgdata.LSN, error) {
 	end, sure, err := lastRecordEnd(ctx, segs, f, limit, true)
 	if !sure && ctx.Err() == nil {
@@ -68,10 +68,10 @@ func LastRecordEnd(ctx context.Context, segs Segments, f Format, limit pgdata.LS
 	return end, err
 }
 
-// lastRecordEnd is LastRecordEnd. With leaps it goes over the empty rest of a segment
-// without reading it, and is sure only if there is nothing that it went over, or a switch
-// to the next segment ends what it found: only behind that is the rest of a segment empty
-// wherever a part of it is. Elsewhere there is a hole where a disk lost something.
+// lastRecordEnd implements LastRecordEnd. With leaps it skips the empty rest of a segment
+// without reading it. The result is then sure only if nothing was skipped, or if a switch
+// to the next segment ends what it found: only after a switch is the whole rest of a
+// segment empty if a part of it is. Elsewhere there may be a hole where a disk lost data.
 func lastRecordEnd(ctx context.Context, segs Segments, f Format, limit pgdata.LSN, leaps bool) (end pgdata.LSN, sure bool, err error) {
 	r := &backwards{Reader: NewReader(segs, f), leaps: leaps}
 	defer func() { _ = r.Close() }()
@@ -82,12 +82,12 @@ func lastRecordEnd(ctx context.Context, segs Segments, f Format, limit pgdata.LS
 	return end, !r.leapt || r.switched, err
 }
 
-// backwards is a reader that looks for the end of WAL.
+// backwards is a reader that searches for the end of WAL.
 type backwards struct {
 	*Reader
-	leaps    bool // over what is empty
+	leaps    bool // skip what is empty
 	leapt    bool
-	switched bool // the last record that was read is a switch to the next segment
+	switched bool // the last record read is a switch to the next segment
 }
 
 func (r *backwards) lastRecordEnd(ctx context.Context, limit pgdata.LSN) (pgdata.LSN, error) {
@@ -120,18 +120,18 @@ func (r *backwards) lastRecordEnd(ctx context.Context, limit pgdata.LSN) (pgdata
 	return 0, r.pages.fail(limit, ErrCorrupt, fmt.Sprintf("no record ends on %d pages before %s on which one starts", unfinished, r.format(limit)))
 }
 
-// Of what servers write, only the last record can be without an end, and it can be
-// overwritten once; and what they have not written yet is the rest of a segment, and
-// the next one. Of such a rest, after a switch to the next segment, all pages can have
+// In the WAL that servers write, only the last record can lack an end, and it can be
+// overwritten once. What they have not written yet is the rest of a segment, and
+// the next one. In the rest of a segment after a switch, all pages can have
 // headers.
 const (
 	maxUnfinished     = 8
 	unwrittenSegments = 2
 )
 
-// emptyFrom is where what is empty up to the page at lsn, or not written, begins in its
-// segment. Behind a switch to the next segment that can be all of it, which is not worth
-// being read from a distance.
+// emptyFrom is the start, in its segment, of the empty or unwritten pages up to the page at
+// lsn. After a switch to the next segment that can be all of it, which is not worth
+// reading over a network.
 func (r *backwards) emptyFrom(ctx context.Context, lsn pgdata.LSN) pgdata.LSN {
 	g := &r.f.Geometry
 	size := pgdata.LSN(g.WALBlockSize)
@@ -141,18 +141,18 @@ func (r *backwards) emptyFrom(ctx context.Context, lsn pgdata.LSN) pgdata.LSN {
 		pg, err := r.pages.probe(ctx, middle)
 		if errors.Is(err, ErrEndOfWAL) || err == nil && !pg.has(flagContRecord) && allZero(pg[r.f.headerSize(middle):]) {
 			lsn, r.leapt = middle, true
-		} else { // what is wrong with it, if that is it, whoever reads it will say
+		} else { // if it is damaged, reading it will show that
 			written = middle + size
 		}
 	}
 	return lsn
 }
 
-// startBefore finds the last page before lsn, and not before floor, on which a record
-// starts before limit: that record and the page.
+// startBefore finds the last page before lsn, but not before floor, on which a record
+// starts before limit. It returns that record and the page.
 func (r *backwards) startBefore(ctx context.Context, lsn, floor, limit pgdata.LSN) (start, at pgdata.LSN, err error) {
 	g := &r.f.Geometry
-	checked := pgdata.LSN(1) // a segment that was begun; none begins there
+	checked := pgdata.LSN(1) // the segment whose beginning was checked; no segment begins at 1
 	for lsn > 0 {
 		if lsn < floor {
 			return 0, 0, r.pages.fail(limit, ErrCorrupt, fmt.Sprintf("no record starts between %s and %s", r.format(lsn), r.format(limit)))
@@ -169,7 +169,7 @@ func (r *backwards) startBefore(ctx context.Context, lsn, floor, limit pgdata.LS
 			if !missing && !errors.Is(err, ErrEndOfWAL) {
 				return 0, 0, err
 			}
-			lsn = segment // nothing was written to all of it
+			lsn = segment // nothing was written to any of it
 			continue
 		}
 		checked = segment
@@ -189,7 +189,7 @@ func (r *backwards) startBefore(ctx context.Context, lsn, floor, limit pgdata.LS
 	return 0, 0, r.notWritten(limit)
 }
 
-// startOn is where the first record starts on the page at lsn, or zero if all of
+// startOn is the start of the first record on the page at lsn, or zero if all of
 // the page continues a record.
 func (r *Reader) startOn(pg page, lsn pgdata.LSN) pgdata.LSN {
 	start := uint64(r.f.headerSize(lsn))
@@ -202,7 +202,7 @@ func (r *Reader) startOn(pg page, lsn pgdata.LSN) pgdata.LSN {
 	return lsn + pgdata.LSN(start)
 }
 
-// lastEnd reads on. It returns zero if no record ends before limit, and then whether
+// lastEnd reads on. It returns zero if no record ends before limit, and then also whether
 // one begins.
 func (r *backwards) lastEnd(ctx context.Context, limit pgdata.LSN) (end pgdata.LSN, begun bool, err error) {
 	for r.pos < limit {

@@ -236,7 +236,7 @@ func TestAStaleRecordIsNotTheLastOneBeforeALimit(t *testing.T) {
 	assert.Equal(t, next.End, end)
 }
 
-// The WAL of a standby that was stopped goes on with whatever was in the file.
+// The WAL of a stopped standby continues with the old content of the file.
 func TestTheEndOfAFixturesWALIsFound(t *testing.T) {
 	eachFixture(t, func(t *testing.T, dir string) {
 		for _, side := range []string{"target", "source"} {
@@ -371,8 +371,8 @@ func TestTheEmptyRestOfASegmentIsNotRead(t *testing.T) {
 	}
 }
 
-// Only behind a switch to the next segment is all empty where a part of it is. Elsewhere
-// it is what a disk lost, and the end lies behind it.
+// Only after a switch to the next segment is everything empty if a part is. Elsewhere
+// a disk lost data, and the end is after the hole.
 func TestTheEndIsNotTakenForAHoleBeforeIt(t *testing.T) {
 	f := waltest.Format("17")
 	f.Geometry.WALSegSize = 16 << 20

@@ -8,24 +8,24 @@ import (
 )
 
 // The three answers to "why is there no record here?"; see the package comment
-// for the rule. Every one comes wrapped in an [*Error].
+// for the rule. Each is wrapped in an [*Error].
 var (
 	// ErrEndOfWAL: nothing was written at this position.
 	ErrEndOfWAL = errors.New("end of WAL")
 	// ErrTornRecord: a record starts here, but its continuation was never
 	// written, or what was written was abandoned and overwritten.
 	ErrTornRecord = errors.New("torn WAL record")
-	// ErrCorrupt: something was written here and is not valid, or the position
-	// is not one at which a record can start.
+	// ErrCorrupt: something was written here and is not valid, or no record
+	// can start at the position.
 	ErrCorrupt = errors.New("corrupt WAL")
 )
 
 // Error says where and why a record could not be read.
 type Error struct {
 	LSN    pgdata.LSN // start of the record that was wanted
-	File   string     // name of the segment at fault; empty when it could not be opened
+	File   string     // name of the faulty segment; empty if it could not be opened
 	Offset int64      // bytes from the start of File
-	Reason string     // in PostgreSQL's words where it has them
+	Reason string     // in PostgreSQL's words, if it has a message for it
 	Err    error      // one of the three above, or the error of opening or reading a segment
 
 	version  *pgdata.Version
@@ -43,12 +43,12 @@ func (e *Error) Error() string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// BoundaryError says that the divergence point or the end that a scan was asked
-// for does not lie between two records: it is not of this WAL.
+// BoundaryError says that the divergence point or the end of a scan
+// is not between two records, so it does not belong to this WAL.
 type BoundaryError struct {
 	Fork     bool       // the divergence point; otherwise the end
-	At       pgdata.LSN // what was asked for
-	Expected pgdata.LSN // the next boundary that there is
+	At       pgdata.LSN // the given position
+	Expected pgdata.LSN // the next boundary in the WAL
 
 	version *pgdata.Version
 }

@@ -24,7 +24,7 @@ func (d walDir) OpenSegment(_ context.Context, s pgdata.SegNo) (walreader.Segmen
 	return os.Open(filepath.Join(d.dir, d.geometry.WALFileName(d.tli, s)))
 }
 
-// exampleCluster makes a WAL directory. The format would come from the control
+// exampleCluster creates a WAL directory. The format would come from the control
 // file, start and fork from timeline histories.
 func exampleCluster() (segs walreader.Segments, f walreader.Format, start, fork, end pgdata.LSN, cleanup func()) {
 	w := waltest.NewBuilder(waltest.Format("17"))

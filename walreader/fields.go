@@ -8,14 +8,14 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// fields reads a struct field by field. Of what is too short it makes zeros, and
-// remembers it.
+// fields reads a struct field by field. If the data is too short, it returns zeros and
+// remembers that.
 type fields struct {
 	rest []byte
 	bad  bool
 }
 
-// take is the next n bytes, or nil.
+// take returns the next n bytes, or nil.
 func (f *fields) take(n uint64) []byte {
 	if n > uint64(len(f.rest)) {
 		f.rest, f.bad = nil, true
@@ -33,12 +33,12 @@ func (f *fields) uint32() uint32 {
 	return 0
 }
 
-// array is a number, and as many elements of a size: these.
+// array reads a count, and returns the bytes of that many elements of a size.
 func (f *fields) array(size int) []byte {
 	return f.take(uint64(f.uint32()) * uint64(size))
 }
 
-// text is what stands before a zero byte, of which it must have one.
+// text reads a string up to its terminating zero byte, which must be there.
 func (f *fields) text() []byte {
 	n := bytes.IndexByte(f.rest, 0)
 	if n < 0 {
@@ -52,12 +52,12 @@ func (f *fields) locator() pgdata.RelFileLocator {
 	return pgdata.RelFileLocator{Tablespace: f.uint32(), Database: f.uint32(), Relation: f.uint32()}
 }
 
-// postgresEpoch is what a TimestampTz counts microseconds from, 2000-01-01, in
+// postgresEpoch is the epoch of a TimestampTz, 2000-01-01, in
 // microseconds of Unix time (datatype/timestamp.h).
 const postgresEpoch = 946_684_800 * 1_000_000
 
-// timestamp is a TimestampTz, or the zero time if there is none: no clock shows a
-// time before 1970 or after the year 9999, which JSON cannot write.
+// timestamp reads a TimestampTz. It returns the zero time if there is none or it is
+// implausible: before 1970, or after the year 9999, which JSON cannot represent.
 func (f *fields) timestamp() time.Time {
 	b := f.take(8)
 	if b == nil {

@@ -26,8 +26,8 @@ func (rec *Record) is(rmgr, info uint8) bool {
 	return rec.Rmgr == rmgr && rec.Info&infoRmgrMask == info
 }
 
-// StorageCreate returns which fork of a relation a record makes (xl_smgr_create,
-// catalog/storage_xlog.h). Of an unlogged relation only the init fork is logged.
+// StorageCreate returns which fork of a relation a record creates (xl_smgr_create,
+// catalog/storage_xlog.h). For an unlogged relation only the init fork is logged.
 func (f Format) StorageCreate(rec *Record) (relation pgdata.RelFileLocator, fork pgdata.Fork, ok bool) {
 	if !rec.is(RmgrStorage, storageCreate) || len(rec.MainData) != storageCreateSize {
 		return relation, 0, false
@@ -38,9 +38,9 @@ func (f Format) StorageCreate(rec *Record) (relation pgdata.RelFileLocator, fork
 	return relation, pgdata.Fork(n), n <= uint32(pgdata.InitFork)
 }
 
-// StorageTruncate returns to how many blocks a record cuts a relation
-// (xl_smgr_truncate, catalog/storage_xlog.h). If main is false, that is not about
-// its main fork, but maps only.
+// StorageTruncate returns to how many blocks a record truncates a relation
+// (xl_smgr_truncate, catalog/storage_xlog.h). If main is false, the main fork is not
+// truncated, only maps are.
 func (f Format) StorageTruncate(rec *Record) (relation pgdata.RelFileLocator, blocks pgdata.BlockNumber, main, ok bool) {
 	if !rec.is(RmgrStorage, storageTruncate) || len(rec.MainData) != storageTruncateSize {
 		return relation, 0, false, false
@@ -51,9 +51,9 @@ func (f Format) StorageTruncate(rec *Record) (relation pgdata.RelFileLocator, bl
 	return relation, blocks, d.uint32()&truncateHeap != 0, true
 }
 
-// DatabaseCopy is a directory of a database that is made as a copy of another one,
+// DatabaseCopy is a database directory that is created as a copy of another one,
 // file by file. CREATE DATABASE does that up to 14 and with STRATEGY file_copy,
-// and ALTER DATABASE SET TABLESPACE, where both databases are the same.
+// and so does ALTER DATABASE SET TABLESPACE, where both databases are the same.
 type DatabaseCopy struct {
 	Database, Tablespace         uint32 // OIDs
 	FromDatabase, FromTablespace uint32
@@ -69,8 +69,8 @@ func (f Format) DatabaseCopy(rec *Record) (DatabaseCopy, bool) {
 	return DatabaseCopy{Database: d.uint32(), Tablespace: d.uint32(), FromDatabase: d.uint32(), FromTablespace: d.uint32()}, true
 }
 
-// DatabaseCreate returns which database's directory a record makes whose content
-// other records describe (xl_dbase_create_wal_log_rec, from 15 on).
+// DatabaseCreate returns the database whose directory a record creates, while other
+// records describe its content (xl_dbase_create_wal_log_rec, from 15 on).
 func (f Format) DatabaseCreate(rec *Record) (database, tablespace uint32, ok bool) {
 	info := f.Version.WAL.DatabaseCreateWAL
 	if info == 0 || !rec.is(RmgrDatabase, info) || len(rec.MainData) != databaseCreateSize {
@@ -80,8 +80,8 @@ func (f Format) DatabaseCreate(rec *Record) (database, tablespace uint32, ok boo
 	return d.uint32(), d.uint32(), true
 }
 
-// DatabaseDrop returns which directories of a database a record removes, by their
-// tablespaces (xl_dbase_drop_rec, commands/dbcommands_xlog.h). Up to 12 there is a
+// DatabaseDrop returns which directories of a database a record removes, by
+// tablespace (xl_dbase_drop_rec, commands/dbcommands_xlog.h). Up to 12 there is a
 // record for each.
 func (f Format) DatabaseDrop(rec *Record) (database uint32, tablespaces []uint32, ok bool) {
 	wal := &f.Version.WAL
@@ -105,8 +105,8 @@ func (f Format) DatabaseDrop(rec *Record) (database uint32, tablespaces []uint32
 	return database, tablespaces, true
 }
 
-// TablespaceCreate returns which tablespace a record makes, and where; the
-// location is empty if it lies in the data directory (xl_tblspc_create_rec,
+// TablespaceCreate returns which tablespace a record creates, and where; the
+// location is empty if it is in the data directory (xl_tblspc_create_rec,
 // commands/tablespace.h).
 func (f Format) TablespaceCreate(rec *Record) (oid uint32, location string, ok bool) {
 	if !rec.is(RmgrTablespace, tablespaceCreate) {

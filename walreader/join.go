@@ -10,11 +10,11 @@ import (
 )
 
 // join takes the segments' results, newest first, until one has the checkpoint or
-// where to begin.
+// the position at which to begin.
 func (s *scan) join(ctx context.Context, inOrder <-chan segmentJob) (*ScanResult, error) {
 	var (
 		g       = &s.f.Geometry
-		newer   = &segmentScan{} // the neighbour in which a record starts
+		newer   = &segmentScan{} // the nearest newer segment in which a record starts
 		tli     = ^uint32(0)     // of the newer segment's first page
 		unknown error
 		total   = &ScanResult{Changes: pgdata.Changes{Blocks: pgdata.ChangedBlocks{}}, LastSegment: g.SegNo(s.end - 1)}
@@ -41,7 +41,7 @@ func (s *scan) join(ctx context.Context, inOrder <-chan segmentJob) (*ScanResult
 				}
 				return nil, &BoundaryError{Fork: true, At: s.fork, Expected: next, version: s.f.Version}
 			}
-			total.BlocksAfterFork = countBlocks(res.afterForkBlocks.blocks, total.Changes.Blocks) // which has the newer segments' yet
+			total.BlocksAfterFork = countBlocks(res.afterForkBlocks.blocks, total.Changes.Blocks) // total still has only the newer segments
 		}
 		if total.Visitor == nil {
 			total.Visitor = res.visitor
@@ -55,7 +55,7 @@ func (s *scan) join(ctx context.Context, inOrder <-chan segmentJob) (*ScanResult
 		if err := s.joinTwo(res, newer); err != nil {
 			return nil, err
 		}
-		if res.last == 0 { // one abandoned record: what follows points back past it
+		if res.last == 0 { // only an abandoned record: what follows points back past it
 			res.firstPrev = newer.firstPrev
 		}
 		newer = res
@@ -87,7 +87,7 @@ func (s *scan) join(ctx context.Context, inOrder <-chan segmentJob) (*ScanResult
 		s.f.Version.FormatLSN(s.fork))
 }
 
-// take adds what a segment changed to all, and gives its memory to the next one.
+// take adds a segment's changes to the total, and releases its memory for reuse.
 func (s *scan) take(res *segmentScan, total *ScanResult) {
 	if res.changes == nil {
 		return
@@ -106,7 +106,7 @@ func countBlocks(older, newer pgdata.ChangedBlocks) map[pgdata.RelFileLocator]in
 	counts := map[pgdata.RelFileLocator]int64{}
 	for file, blocks := range newer {
 		if more := older[file]; more != nil {
-			more.Union(blocks) // counted below
+			more.Union(blocks) // its blocks are counted below
 		} else {
 			counts[file.Locator] += int64(blocks.Len())
 		}
@@ -136,7 +136,7 @@ func (s *scan) joinTwo(older, newer *segmentScan) error {
 	return nil
 }
 
-// cannotReach is the error of a segment that could not be read. If it is missing,
+// cannotReach is the error for a segment that could not be read. If it is missing,
 // what matters is that newer points back to a record in it.
 func (s *scan) cannotReach(err error, newer *segmentScan) error {
 	var e *Error
@@ -146,7 +146,7 @@ func (s *scan) cannotReach(err error, newer *segmentScan) error {
 	return err
 }
 
-// broken is the error of WAL that does not go on before lsn.
+// broken is the error for WAL that does not continue to lsn.
 func (s *scan) broken(lsn pgdata.LSN, err error, format string, args ...any) error {
 	return &Error{
 		LSN: lsn, Offset: int64(lsn & pgdata.LSN(s.f.Geometry.WALSegSize-1)),

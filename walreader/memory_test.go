@@ -37,7 +37,7 @@ type templateRecord struct {
 	crc              uint32 // of the body
 }
 
-// newEndlessWAL makes a template of records none of which crosses a page.
+// newEndlessWAL creates a template of records that do not cross pages.
 func newEndlessWAL(f walreader.Format) *endlessWAL {
 	w := waltest.NewBuilder(f)
 	last := -1
@@ -120,7 +120,7 @@ func (s endlessSegment) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// scan scans that many segments and says what it allocated.
+// scan scans that many segments and returns what it allocated.
 func (e *endlessWAL) scan(t testing.TB, segments int) (allocated uint64) {
 	end := e.f.Geometry.SegStart(e.first + pgdata.SegNo(segments))
 	var before, after runtime.MemStats
@@ -142,7 +142,7 @@ func TestScanningMoreWALTakesNoMoreMemory(t *testing.T) {
 	assert.Less(t, (int64(large)-int64(small))/more, int64(2<<10), "bytes allocated per segment")
 }
 
-// BenchmarkScanMemory shows what of the memory grows with WAL: nothing.
+// BenchmarkScanMemory shows that memory does not grow with WAL.
 func BenchmarkScanMemory(b *testing.B) {
 	f := waltest.Format("17")
 	f.Geometry.WALSegSize = 16 << 20

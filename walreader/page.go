@@ -14,8 +14,8 @@ import (
 // the caller's knowledge: the segment in which a timeline ends is read from the
 // file of the younger one.
 type Segments interface {
-	// OpenSegment opens segment s. The error wraps [fs.ErrNotExist] when there
-	// is none. It must be safe for concurrent use.
+	// OpenSegment opens segment s. The error wraps [fs.ErrNotExist] if it does not
+	// exist. It must be safe for concurrent use.
 	OpenSegment(ctx context.Context, s pgdata.SegNo) (Segment, error)
 }
 
@@ -26,7 +26,7 @@ type Segment interface {
 	Name() string // for messages
 }
 
-// Format is what a reader must know of the cluster that wrote the WAL.
+// Format is what a reader must know about the cluster that wrote the WAL.
 type Format struct {
 	Version          *pgdata.Version
 	Geometry         pgdata.Geometry
@@ -62,8 +62,8 @@ func (f *Format) firstOfSegment(lsn pgdata.LSN) bool {
 	return lsn&pgdata.LSN(f.Geometry.WALSegSize-1) == 0
 }
 
-// recordStart is where a record starts that follows one ending at lsn: there,
-// or behind the page header if lsn is the start of a page.
+// recordStart is the start of the record that follows one ending at lsn: lsn itself,
+// or the end of the page header if lsn is the start of a page.
 func (f *Format) recordStart(lsn pgdata.LSN) pgdata.LSN {
 	if lsn&pgdata.LSN(f.Geometry.WALBlockSize-1) == 0 {
 		lsn += pgdata.LSN(f.headerSize(lsn))
@@ -71,8 +71,8 @@ func (f *Format) recordStart(lsn pgdata.LSN) pgdata.LSN {
 	return lsn
 }
 
-// recordEnd is where a record ends that is followed by one starting at lsn: there,
-// or before the page header if lsn is right behind one.
+// recordEnd is the end of the record that is followed by one starting at lsn: lsn itself,
+// or the start of the page if lsn is right after a page header.
 func (f *Format) recordEnd(lsn pgdata.LSN) pgdata.LSN {
 	if at := f.Geometry.PageStart(lsn); lsn == at+pgdata.LSN(f.headerSize(at)) {
 		return at
@@ -88,11 +88,11 @@ func (p page) timeline() uint32     { return binary.LittleEndian.Uint32(p[4:]) }
 func (p page) remaining() uint32    { return binary.LittleEndian.Uint32(p[16:]) }
 func (p page) has(flag uint16) bool { return p.flags()&flag != 0 }
 
-// chunkSize is how much is read at once: a multiple of every WAL block size and
-// a divisor of every segment size, small enough for a processor's cache.
+// chunkSize is how many bytes are read at once: a multiple of every WAL block size and
+// a divisor of every segment size, and small enough for a processor's cache.
 const chunkSize = 256 << 10
 
-// maxLSN keeps arithmetic on positions from overflowing.
+// maxLSN prevents overflows in arithmetic on positions.
 const maxLSN = pgdata.LSN(1) << 62
 
 // pages finds and validates WAL pages.
@@ -104,30 +104,30 @@ type pages struct {
 	segNo pgdata.SegNo
 	buf   []byte     // one chunk of seg; reused
 	start pgdata.LSN // of buf[0]
-	n     int        // bytes of buf that are filled
+	n     int        // number of valid bytes in buf
 
-	page     page       // validated last, or nil
+	page     page       // the page validated last, or nil
 	lsn      pgdata.LSN // of page
-	latest   pgdata.LSN // page whose timeline was seen last
+	latest   pgdata.LSN // the page whose timeline was seen last
 	timeline uint32
 
-	named  pgdata.SegNo // segment of which no page may be of a newer timeline
+	named  pgdata.SegNo // the segment in which no page may have a newer timeline
 	newest uint32       // than this; zero: any
 }
 
-// at returns the page that starts at lsn, valid until the next call. Errors are
-// of type *Error, their LSN that of the page.
+// at returns the page that starts at lsn, valid until the next call. Errors have
+// type *Error with the LSN of the page.
 func (p *pages) at(ctx context.Context, lsn pgdata.LSN) (page, error) {
 	pg, err := p.peek(ctx, lsn)
 	if err != nil {
-		_ = p.close() // its first page may be at fault, and may be written later
+		_ = p.close() // its first page may be invalid, and may be written later
 		return nil, err
 	}
 	p.page, p.lsn = pg, lsn
 	return pg, nil
 }
 
-// peek is at for whoever goes back page by page: one that is no page does not cost
+// peek is at for callers that go backwards page by page: an invalid page does not discard
 // what was read around it.
 func (p *pages) peek(ctx context.Context, lsn pgdata.LSN) (page, error) {
 	if p.page != nil && lsn == p.lsn {
@@ -140,7 +140,7 @@ func (p *pages) peek(ctx context.Context, lsn pgdata.LSN) (page, error) {
 	return p.load(ctx, lsn, chunkSize)
 }
 
-// probe is peek for whoever reads nothing around the page.
+// probe is peek for callers that read nothing else around the page.
 func (p *pages) probe(ctx context.Context, lsn pgdata.LSN) (page, error) {
 	p.page = nil
 	if err := p.open(ctx, lsn); err != nil {
@@ -149,14 +149,14 @@ func (p *pages) probe(ctx context.Context, lsn pgdata.LSN) (page, error) {
 	return p.load(ctx, lsn, int(p.f.Geometry.WALBlockSize))
 }
 
-// open makes seg the segment of lsn. A segment that is entered in its middle is
-// judged by its first page too: only that one tells whose file it is.
+// open makes seg the segment of lsn. If a segment is entered in its middle, its first page
+// is validated as well: only that page identifies the file.
 func (p *pages) open(ctx context.Context, lsn pgdata.LSN) error {
 	s := p.f.Geometry.SegNo(lsn)
 	if p.seg != nil && s == p.segNo {
 		return nil
 	}
-	_ = p.close() // nothing was written to it
+	_ = p.close() // it was only read
 	if lsn >= maxLSN {
 		return p.fail(lsn, ErrCorrupt, "impossible WAL location")
 	}
@@ -166,7 +166,7 @@ func (p *pages) open(ctx context.Context, lsn pgdata.LSN) error {
 	}
 	p.seg, p.segNo = seg, s
 	if p.f.firstOfSegment(lsn) {
-		return nil // is validated next
+		return nil // the first page is validated next
 	}
 	if _, err := p.load(ctx, p.f.Geometry.SegStart(s), int(p.f.Geometry.WALBlockSize)); err != nil {
 		_ = p.close()
@@ -175,8 +175,8 @@ func (p *pages) open(ctx context.Context, lsn pgdata.LSN) error {
 	return nil
 }
 
-// load validates the page at lsn of the open segment, reading size bytes around
-// it if it is not in the buffer.
+// load validates the page at lsn of the open segment. If it is not in the buffer, size
+// bytes around it are read.
 func (p *pages) load(ctx context.Context, lsn pgdata.LSN, size int) (page, error) {
 	blockSize := int(p.f.Geometry.WALBlockSize)
 	if lsn < p.start || lsn >= p.start+pgdata.LSN(p.n) {
@@ -225,7 +225,7 @@ func (p *pages) check(pg page, lsn pgdata.LSN) (reason string, err error) {
 		return reason, ErrCorrupt
 	}
 	if g := &p.f.Geometry; flags&^wal.PageFlags == 0 && flags&flagLongHeader != 0 && address < lsn && address == g.SegStart(g.SegNo(lsn)) {
-		// The first page of a segment, in the place of another one: see below.
+		// It is the first page of a segment that was renamed to this one: see below.
 		return fmt.Sprintf("unexpected pageaddr %s", p.f.Version.FormatLSN(address)), ErrEndOfWAL
 	}
 	if flags&^wal.PageFlags != 0 || (flags&flagLongHeader != 0) != p.f.firstOfSegment(lsn) {
@@ -247,8 +247,8 @@ func (p *pages) check(pg page, lsn pgdata.LSN) (reason string, err error) {
 	}
 	if address != lsn {
 		reason = fmt.Sprintf("unexpected pageaddr %s", p.f.Version.FormatLSN(address))
-		// Old content is no damage. A recycled segment was renamed as a whole: its
-		// pages keep their places. And a promotion fills the rest of its first
+		// Old content is not damage. A recycled segment was renamed as a whole, so its
+		// pages keep their offsets. And a promotion fills the rest of its first
 		// segment with copies of the page that it wrote last.
 		g := &p.f.Geometry
 		if (address^lsn)&pgdata.LSN(g.WALSegSize-1) == 0 || address < lsn && g.SegNo(address) == g.SegNo(lsn) {
@@ -258,8 +258,8 @@ func (p *pages) check(pg page, lsn pgdata.LSN) (reason string, err error) {
 	}
 	tli := pg.timeline()
 	if lsn > p.latest && tli < p.timeline {
-		// The page is one that an abandoned timeline had written to its own
-		// segment of this number, before the file was recycled.
+		// An abandoned timeline had written the page to its own
+		// segment with this number, before the file was recycled.
 		return fmt.Sprintf("out-of-sequence timeline ID %d (after %d)", tli, p.timeline), ErrEndOfWAL
 	}
 	if p.newest != 0 && tli > p.newest && p.f.Geometry.SegNo(lsn) == p.named {
@@ -278,12 +278,12 @@ func allZero(b []byte) bool {
 	return true
 }
 
-// offset is the place of lsn in its segment file.
+// offset is the offset of lsn in its segment file.
 func (p *pages) offset(lsn pgdata.LSN) int64 {
 	return int64(lsn & pgdata.LSN(p.f.Geometry.WALSegSize-1))
 }
 
-// fail makes the error of a place in the WAL.
+// fail makes the error for a position in the WAL.
 func (p *pages) fail(lsn pgdata.LSN, err error, reason string) *Error {
 	e := &Error{LSN: lsn, Offset: p.offset(lsn), Reason: reason, Err: err, version: p.f.Version}
 	if p.seg != nil && p.segNo == p.f.Geometry.SegNo(lsn) {
@@ -292,7 +292,7 @@ func (p *pages) fail(lsn pgdata.LSN, err error, reason string) *Error {
 	return e
 }
 
-// forget drops what was buffered, so that WAL written since is seen.
+// forget discards buffered data, so that WAL written since then is seen.
 func (p *pages) forget() { p.page, p.n = nil, 0 }
 
 func (p *pages) close() error {
@@ -305,7 +305,7 @@ func (p *pages) close() error {
 	return seg.Close()
 }
 
-// CheckSegment finds out by its first page whether a file is WAL segment s of
+// CheckSegment checks by its first page whether a file is WAL segment s of
 // the cluster. The error is an *Error.
 func CheckSegment(ctx context.Context, seg Segment, s pgdata.SegNo, f Format) error {
 	if err := f.validate(); err != nil {

@@ -7,34 +7,34 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// scan is the state that the workers of one Scan or Read share. It goes from its
-// end back to a checkpoint before the fork, or to where it was told to begin.
+// scan is the state that the workers of one Scan or Read share. It goes backwards from
+// the end to a checkpoint before the fork, or to the given start.
 type scan struct {
 	f       Format
 	segs    Segments
 	fork    pgdata.LSN // start of the first diverged record; zero in a Read
-	before  pgdata.LSN // the checkpoint to find starts before this; the fork or earlier
+	before  pgdata.LSN // the checkpoint that is wanted starts before this; the fork or earlier
 	from    pgdata.LSN // start of the first record; zero in a Scan
 	end     pgdata.LSN // of the last record
 	visitor func() Visitor
-	early   [256]bool // resource managers whose records visitors see also before the fork
+	early   [256]bool // resource managers whose records visitors also see before the fork
 
-	oldest atomic.Uint64 // segment known to hold a checkpoint before the fork
-	used   chan *changes // of segments that were joined
+	oldest atomic.Uint64 // oldest segment known to contain a checkpoint before the fork
+	used   chan *changes // changes of joined segments, for reuse
 
-	oldestJoined atomic.Uint64 // segment; zero: none yet
-	joined       chan struct{} // has something when oldestJoined changed
+	oldestJoined atomic.Uint64 // the oldest joined segment; zero: none yet
+	joined       chan struct{} // receives when oldestJoined changed
 }
 
 // segmentJob is one segment to scan. The result channel has room for the
-// result, so that no worker waits.
+// result, so no worker waits.
 type segmentJob struct {
 	segment pgdata.SegNo
 	result  chan *segmentScan
 }
 
-// produce hands out the segments, newest first. Both channels get each; how far
-// the workers run ahead of the joining is bounded by inOrder's capacity, and by
+// produce hands out the segments, newest first, on both channels. How far
+// the workers run ahead of the joining is limited by the capacity of inOrder, and by
 // segments that are costly to open.
 func (s *scan) produce(ctx context.Context, work, inOrder chan<- segmentJob) {
 	defer close(work)
@@ -60,7 +60,7 @@ func (s *scan) produce(ctx context.Context, work, inOrder chan<- segmentJob) {
 }
 
 // waitJoined waits until segment no and all newer ones are joined. It returns
-// false if that does not come, as when the checkpoint is found.
+// false if that will not happen, for example because the checkpoint was found.
 func (s *scan) waitJoined(ctx context.Context, no pgdata.SegNo) bool {
 	for s.oldestJoined.Load() != uint64(no) {
 		select {
@@ -72,8 +72,8 @@ func (s *scan) waitJoined(ctx context.Context, no pgdata.SegNo) bool {
 	return true
 }
 
-// noteJoined tells whoever waits for it that segment no was joined, and that
-// older ones are needed.
+// noteJoined wakes waitJoined after segment no was joined and older
+// ones are needed.
 func (s *scan) noteJoined(no pgdata.SegNo) {
 	s.oldestJoined.Store(uint64(no))
 	select {
@@ -82,30 +82,30 @@ func (s *scan) noteJoined(no pgdata.SegNo) {
 	}
 }
 
-// segmentScan is what one worker knows of the records that start in a segment.
+// segmentScan is a worker's result for the records that start in a segment.
 type segmentScan struct {
 	err error // why the segment could not be read to its end
 
-	// To join it with its neighbours. Without a record, abandoned ones included,
-	// first is zero and only the timelines count.
+	// For joining it with its neighbours. If no record starts in it, not even an abandoned one,
+	// first is zero and only the timelines matter.
 	first, last          pgdata.LSN // starts of the first and the last record
-	firstPrev            pgdata.LSN // what the first one points back to
-	next                 pgdata.LSN // start of the record behind the last one, in a later segment
+	firstPrev            pgdata.LSN // the record to which the first one points back
+	next                 pgdata.LSN // start of the record after the last one, in a later segment
 	abandoned            pgdata.LSN // start of an abandoned record right before next, or zero
-	overwritten          pgdata.LSN // what the first record declares abandoned, or zero
+	overwritten          pgdata.LSN // start of the record that the first one declares abandoned, or zero
 	oldestTLI, newestTLI uint32     // of the pages read
 	atEnd                bool       // the last record ends where WAL must end
 
 	atFork     bool       // a record starts at the fork
-	afterFork  pgdata.LSN // start of the first record behind the fork, or zero
-	checkpoint Checkpoint // the last before the fork; LSN zero if there is none
-	unknown    error      // the first special record that is not known
+	afterFork  pgdata.LSN // start of the first record after the fork, or zero
+	checkpoint Checkpoint // the last one before the fork; its LSN is zero if there is none
+	unknown    error      // the first special record of an unknown kind
 
-	changes        *changes // all that follows counts from the checkpoint, if there is one; nil in a Read
+	changes        *changes // changes from the checkpoint on, if there is one; nil in a Read
 	records, bytes int64
 
-	// The segment of the fork has also older records, so that its changed blocks
-	// are more than those behind the fork. Nil in other segments.
+	// The segment of the fork also has older records, so its changed blocks
+	// include more than those after the fork. Nil in other segments.
 	afterForkBlocks *changes
 
 	visitor Visitor // or nil
@@ -152,7 +152,7 @@ func (s *scan) read(ctx context.Context, r *Reader, no pgdata.SegNo, res *segmen
 		}
 		res.oldestTLI = r.pages.timeline
 		var err error
-		first, err = r.firstStart(ctx, begin, min(limit, s.end)) // pages behind the end may not be written
+		first, err = r.firstStart(ctx, begin, min(limit, s.end)) // pages after the end may be unwritten
 		res.newestTLI = r.pages.timeline
 		if err != nil || first == 0 || first >= s.f.recordStart(s.end) {
 			return err
@@ -191,7 +191,7 @@ func (s *scan) read(ctx context.Context, r *Reader, no pgdata.SegNo, res *segmen
 	return nil
 }
 
-// add takes one record into account.
+// add records one record's effects.
 func (s *scan) add(rec *Record, res *segmentScan) error {
 	if rec.End >= s.end {
 		if rec.End > s.end {

@@ -125,7 +125,7 @@ func TestReadDoesNotCareAboutWhatStandsBeforeIt(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// costlySegments are those of which the older ones are dear to open.
+// costlySegments are segments of which the older ones are expensive to open.
 type costlySegments struct {
 	*waltest.Segments
 	below pgdata.SegNo // those are
@@ -265,7 +265,7 @@ func readChanges(t *testing.T, segs walreader.Segments, f walreader.Format, from
 	return changes
 }
 
-// Somebody else's WAL can name any number of files; what is not wanted takes no memory.
+// Untrusted WAL can name any number of files; unwanted ones take no memory.
 func TestChangesOfUnwantedFilesAreNotKept(t *testing.T) {
 	f := waltest.Format("17")
 	w := waltest.NewBuilder(f)
@@ -288,7 +288,7 @@ func TestChangesOfUnwantedFilesAreNotKept(t *testing.T) {
 	assert.Equal(t, 2000, changes.Blocks[pgdata.RelSegment{Locator: waltest.HeapTable}].Len())
 }
 
-// A record that is not known makes all that was collected worthless, in whichever
+// An unknown record makes everything that was collected worthless, in whichever
 // segment it is; the first one is named.
 func TestChangesOfUnknownRecordsAreNotCollected(t *testing.T) {
 	f := waltest.Format("17")

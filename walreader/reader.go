@@ -10,42 +10,42 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Reader reads WAL records. It is not safe for concurrent use; it holds one
+// Reader reads WAL records. It is not safe for concurrent use. It keeps one
 // segment open until [Reader.Close].
 type Reader struct {
 	f     Format
 	err   error // why nothing can be read
 	pages pages
 	rec   Record // the record read last
-	raw   []byte // that record as it stands in the WAL, without page headers
-	tli   uint32 // of the page it starts on
+	raw   []byte // that record as stored in the WAL, without page headers
+	tli   uint32 // the timeline of the page it starts on
 	buf   []byte // that record, if it crosses pages; reused
-	file  string // segment in which that record starts, if it crosses pages
+	file  string // the segment in which that record starts, if it crosses pages
 
-	// Where step reads.
+	// The position of step.
 	pos       pgdata.LSN // start of the next record
-	prev      pgdata.LSN // start of the one before it; zero when not known
+	prev      pgdata.LSN // start of the one before it; zero if unknown
 	first     bool       // nothing was read since begin
-	abandoned pgdata.LSN // start of the record that was skipped last step, or zero
+	abandoned pgdata.LSN // start of the record that the last step skipped, or zero
 	resume    pgdata.LSN // set by read: the page that overwrites the rest of the record, or zero
 }
 
-// keepBuffer is how much of a large record's buffer is kept for the next one.
+// keepBuffer is the most bytes of a large record's buffer that are kept for the next one.
 const keepBuffer = 4 << 20
 
-// NewReader returns a reader of the WAL that segs opens. An impossible format is
-// reported by the first call that reads.
+// NewReader returns a reader of the WAL that segs opens. If the format is invalid, the
+// first call that reads returns the error.
 func NewReader(segs Segments, f Format) *Reader {
 	return &Reader{f: f, err: f.validate(), pages: pages{segs: segs, f: f}}
 }
 
-// Close closes the segment that is open. The reader can be used again.
+// Close closes the open segment. The reader can be used again.
 func (r *Reader) Close() error { return r.pages.close() }
 
-// ReadRecord reads the record that starts at at, or behind the page header if at
+// ReadRecord reads the record that starts at at, or after the page header if at
 // is the start of a page. The record is valid until the next call. Of its link
-// to the previous record only the direction is checked. An abandoned record is
-// an ErrTornRecord here. Errors are of type *Error.
+// to the previous record only the direction is checked. For an abandoned record the
+// error is ErrTornRecord. Errors have type *Error.
 func (r *Reader) ReadRecord(ctx context.Context, at pgdata.LSN) (*Record, error) {
 	if r.err != nil {
 		return nil, r.err
@@ -58,11 +58,11 @@ func (r *Reader) ReadRecord(ctx context.Context, at pgdata.LSN) (*Record, error)
 }
 
 // Records yields the records that start in [from, to), in order, without
-// abandoned ones; a to of zero stands for the end of the WAL. There must be a
-// record at from, or behind the page header if from is the start of a page.
+// abandoned ones. If to is zero, it reads to the end of the WAL. There must be a
+// record at from, or after the page header if from is the start of a page.
 // Every record must point back to the one before it. A yielded record is valid
-// until the next step. An error ends the sequence; without a to it always ends
-// with one, which wraps ErrEndOfWAL if all is well.
+// until the next step. An error ends the sequence. If to is zero, it always ends
+// with an error, which wraps ErrEndOfWAL in the normal case.
 func (r *Reader) Records(ctx context.Context, from, to pgdata.LSN) iter.Seq2[*Record, error] {
 	return func(yield func(*Record, error) bool) {
 		if r.err != nil {
@@ -83,9 +83,9 @@ func (r *Reader) Records(ctx context.Context, from, to pgdata.LSN) iter.Seq2[*Re
 	}
 }
 
-// FindNextRecord returns where the first record at or after from starts. from
-// may lie anywhere on a page that was written, also within a record: page headers
-// tell where that ends.
+// FindNextRecord returns the start of the first record at or after from. from
+// may be anywhere on a written page, even inside a record: page headers
+// show where that ends.
 func (r *Reader) FindNextRecord(ctx context.Context, from pgdata.LSN) (pgdata.LSN, error) {
 	if r.err != nil {
 		return 0, r.err
@@ -112,23 +112,23 @@ func (r *Reader) FindNextRecord(ctx context.Context, from pgdata.LSN) (pgdata.LS
 	}
 }
 
-// failed forgets what was buffered: a server may still be writing this WAL, and
-// who tries again wants to see it.
+// failed discards buffered data: a server may still be writing this WAL, and
+// a caller that tries again wants to see it.
 func (r *Reader) failed(err error) error {
 	r.pages.forget()
 	return err
 }
 
-// begin makes at the place where the next record is read.
+// begin makes at the position from which the next record is read.
 func (r *Reader) begin(at pgdata.LSN) {
 	r.pos, r.prev, r.first, r.abandoned = r.f.recordStart(at), 0, true, 0
 }
 
-// beginLinked makes start, the first record that starts on a page, the place where
-// the next record is read, and reads those before it from an earlier page of the
-// segment on. So its back link is checked, too: behind the end of what a standby
-// received, a page can go on with what a recycled file held. What is wrong with
-// earlier records is no concern of who wants this one.
+// beginLinked makes start, the first record that starts on a page, the position from which
+// the next record is read, and reads those before it, from an earlier page of the
+// segment on. So its back link is checked, too: after the end of what a standby
+// received, a page can continue with the old content of a recycled file. Errors in
+// earlier records do not matter to the reader of this one.
 func (r *Reader) beginLinked(ctx context.Context, start, page pgdata.LSN) error {
 	var (
 		g      = &r.f.Geometry
@@ -250,8 +250,8 @@ func (r *Reader) read(ctx context.Context) error {
 	return r.checkOverwrite(overwrites)
 }
 
-// assemble collects a record of which only first stands on its first page. The
-// buffer grows with what was found, not with what the length promises.
+// assemble collects a record of which only first is on its first page. The
+// buffer grows with the data that was found, not with the length in the header.
 func (r *Reader) assemble(ctx context.Context, first []byte, total uint32) ([]byte, error) {
 	if cap(r.buf) > keepBuffer {
 		r.buf = nil
@@ -290,8 +290,8 @@ func (r *Reader) assemble(ctx context.Context, first []byte, total uint32) ([]by
 	return buf, nil
 }
 
-// checkOverwrite holds an OVERWRITE_CONTRECORD against what was read before it:
-// it is the first record of the page that overwrites, and names the record that
+// checkOverwrite checks an OVERWRITE_CONTRECORD against what was read before it:
+// it must be the first record of the page that overwrites, and name the record that
 // was abandoned.
 func (r *Reader) checkOverwrite(overwrites bool) error {
 	lsn := r.rec.overwritten()
@@ -306,8 +306,8 @@ func (r *Reader) checkOverwrite(overwrites bool) error {
 	return r.corrupt("mismatching overwritten LSN %s -> %s in record at %s", r.format(lsn), r.format(r.abandoned), r.lsn())
 }
 
-// firstStart finds where the first record starts on the page at lsn or a later
-// one, passing over the rest of a record that started before. It returns zero if
+// firstStart finds the start of the first record on the page at lsn or a later
+// one, skipping the rest of a record that started before. It returns zero if
 // no record starts before limit.
 func (r *Reader) firstStart(ctx context.Context, lsn, limit pgdata.LSN) (pgdata.LSN, error) {
 	pageSize := pgdata.LSN(r.f.Geometry.WALBlockSize)
@@ -356,8 +356,8 @@ func (r *Reader) at(err error) error {
 	return err
 }
 
-// torn turns the error of a page that continues the record at pos into that
-// record's: if nothing was written there, the record is torn.
+// torn turns the error of a page that continues the record at pos into that of the
+// record: if nothing was written there, the record is torn.
 func (r *Reader) torn(err error) error {
 	if e := (*Error)(nil); errors.As(err, &e) && errors.Is(e.Err, ErrEndOfWAL) {
 		e.Err = ErrTornRecord
@@ -365,16 +365,16 @@ func (r *Reader) torn(err error) error {
 	return r.at(err)
 }
 
-// corrupt is the error of the record at pos.
+// corrupt makes the error for the record at pos.
 func (r *Reader) corrupt(format string, args ...any) *Error {
 	e := r.pages.fail(r.pos, ErrCorrupt, fmt.Sprintf(format, args...))
-	if e.File == "" { // the record goes on in another segment
+	if e.File == "" { // the record continues in another segment
 		e.File = r.file
 	}
 	return e
 }
 
-// noContRecord and badContRecord are errors of the page at lsn, which ought to
+// noContRecord and badContRecord are errors of the page at lsn, which should
 // continue a record.
 func (r *Reader) noContRecord(lsn pgdata.LSN) *Error {
 	return r.pages.fail(lsn, ErrCorrupt, "there is no contrecord flag at "+r.format(lsn))

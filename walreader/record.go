@@ -11,30 +11,30 @@ import (
 // Record is one WAL record (XLogRecord, access/xlogrecord.h), reassembled from
 // its pages.
 type Record struct {
-	LSN      pgdata.LSN // where it starts, behind any page header
-	End      pgdata.LSN // where it ends; that may be the start of a page, the next record stands behind its header
+	LSN      pgdata.LSN // where it starts, after any page header
+	End      pgdata.LSN // where it ends; that may be the start of a page, with the next record after its header
 	Prev     pgdata.LSN // where the record before it starts; zero in the very first one
-	Length   uint32     // bytes with its header and without page headers (xl_tot_len)
+	Length   uint32     // bytes, including its header, without page headers (xl_tot_len)
 	XID      uint32     // transaction, or zero
-	TopXID   uint32     // top-level transaction, where the record names it, or zero
+	TopXID   uint32     // top-level transaction if the record names it, or zero
 	Origin   uint16     // replication origin, or zero
 	Info     uint8      // the high four bits belong to the resource manager
 	Rmgr     uint8      // resource manager
 	Blocks   []BlockRef // in order of their ids
-	MainData []byte     // what is not tied to a block
+	MainData []byte     // the data that does not belong to a block
 
-	raw []byte // all of it; see Contents
+	raw []byte // the whole record; see Contents
 }
 
-// BlockRef is a record's reference to a block. Images and data are skipped by their
-// length; who wants them asks for [Record.Contents].
+// BlockRef is a record's reference to a block. Images and data are skipped; use
+// [Format.Contents] to get them.
 type BlockRef struct {
 	Locator  pgdata.RelFileLocator
 	Block    pgdata.BlockNumber // counted over all segment files of the fork
 	Fork     pgdata.Fork
 	ID       uint8
-	HasImage bool // a full-page image comes with it
-	Apply    bool // replay restores the image; otherwise it serves a consistency check only
+	HasImage bool // the record has a full-page image of it
+	Apply    bool // replay restores the image; otherwise it is only for a consistency check
 	WillInit bool // replay initializes the page
 }
 
@@ -44,7 +44,7 @@ type Checkpoint struct {
 	LSN      pgdata.LSN        // start of the record
 	Redo     pgdata.LSN        // where replay must start
 	TLI      pgdata.TimelineID // timeline of the record
-	PrevTLI  pgdata.TimelineID // the timeline before, if this record begins one; else TLI
+	PrevTLI  pgdata.TimelineID // the previous timeline, if this record begins one; otherwise TLI
 	Shutdown bool              // it was written while shutting down
 
 	FullPageWrites bool // full_page_writes was on at the redo point
@@ -116,8 +116,8 @@ func (rec *Record) isSwitch() bool {
 }
 
 // decodeHeader reads the fixed header of raw; the reason is empty if it is
-// plausible. LSN must be set. A prev of zero means that it is not known, and
-// only that it must be smaller.
+// plausible. LSN must be set. A prev of zero means that it is unknown; then
+// it must only be smaller.
 func (rec *Record) decodeHeader(raw []byte, prev pgdata.LSN, v *pgdata.Version) (reason string) {
 	rec.Length = binary.LittleEndian.Uint32(raw)
 	rec.XID = binary.LittleEndian.Uint32(raw[4:])
@@ -133,16 +133,16 @@ func (rec *Record) decodeHeader(raw []byte, prev pgdata.LSN, v *pgdata.Version) 
 	return ""
 }
 
-// checksum reports whether the CRC in raw's header is that of raw: of the body
-// first, then of the header up to the CRC.
+// checksum reports whether the CRC in raw's header is correct: it covers the body
+// first, then the header up to the CRC.
 func checksum(raw []byte) bool {
 	crc := crc32.Update(0, castagnoli, raw[recordHeaderSize:])
 	crc = crc32.Update(crc, castagnoli, raw[:20])
 	return crc == binary.LittleEndian.Uint32(raw[20:])
 }
 
-// decodeBody reads everything behind the fixed header of raw. The reason is
-// empty if all of it makes sense.
+// decodeBody reads everything after the fixed header of raw. The reason is
+// empty if all of it is valid.
 func (rec *Record) decodeBody(raw []byte, wal *pgdata.WALFormat, blockSize uint32) (reason string) {
 	rec.TopXID, rec.Origin = 0, 0
 	rec.Blocks = rec.Blocks[:0]
@@ -153,7 +153,7 @@ func (rec *Record) decodeBody(raw []byte, wal *pgdata.WALFormat, blockSize uint3
 	var (
 		p      = raw[recordHeaderSize:] // headers not yet read, then payload
 		data   uint64                   // payload announced by the headers so far
-		main   uint64                   // that of it which is main data
+		main   uint64                   // the main data's part of it
 		nextID uint8
 	)
 headers:
@@ -167,7 +167,7 @@ headers:
 			}
 			main = uint64(p[0])
 			p = p[1:]
-			break headers // always the last header
+			break headers // it is always the last header
 		case id <= maxBlockID:
 			if id < nextID {
 				return fmt.Sprintf("out-of-order block_id %d", id)
@@ -216,10 +216,10 @@ headers:
 	return rec.checkMainData(wal)
 }
 
-// decodeBlock reads a block reference header behind its id into ref: n bytes of p
-// that announce payload bytes. before are the record's references before it. It
-// sets every field, one by one: a reference made elsewhere and copied here would
-// have to wait for its own small writes.
+// decodeBlock reads a block reference header after its id into ref: n bytes of p
+// that announce payload bytes. before are the earlier references of the record. It
+// sets every field individually: copying a reference built elsewhere would
+// wait for the small stores that built it.
 func (ref *BlockRef) decodeBlock(p []byte, before []BlockRef, wal *pgdata.WALFormat, blockSize uint32) (n int, payload uint32, reason string) {
 	const short = "record with invalid length"
 	if len(p) < 3 {
@@ -233,7 +233,7 @@ func (ref *BlockRef) decodeBlock(p []byte, before []BlockRef, wal *pgdata.WALFor
 		return 0, 0, fmt.Sprintf("invalid fork number %d", ref.Fork)
 	}
 	if (flags&blockHasData != 0) != (length != 0) {
-		return 0, 0, fmt.Sprintf("block flags %02X do not go with a data length of %d", flags, length)
+		return 0, 0, fmt.Sprintf("block flags %02X contradict a data length of %d", flags, length)
 	}
 	payload = uint32(length)
 	n = 3
@@ -290,7 +290,7 @@ func (ref *BlockRef) decodeImage(p []byte, wal *pgdata.WALFormat, blockSize uint
 	var hole uint32
 	switch {
 	case length > blockSize || compressed && length == blockSize:
-		return 0, 0, fmt.Sprintf("image flags %02X do not go with a block image length of %d", info, length)
+		return 0, 0, fmt.Sprintf("image flags %02X contradict a block image length of %d", info, length)
 	case compressed && hasHole:
 		if len(p) < 7 {
 			return 0, 0, short
@@ -301,14 +301,14 @@ func (ref *BlockRef) decodeImage(p []byte, wal *pgdata.WALFormat, blockSize uint
 		hole = blockSize - length
 	}
 	if hasHole != (holeOffset != 0) || hasHole != (hole != 0) || holeOffset+hole > blockSize {
-		return 0, 0, fmt.Sprintf("image flags %02X do not go with hole offset %d length %d block image length %d",
+		return 0, 0, fmt.Sprintf("image flags %02X contradict hole offset %d length %d block image length %d",
 			info, holeOffset, hole, length)
 	}
 	return n, length, ""
 }
 
-// checkMainData looks at the sizes of XLOG records that this package itself
-// understands: what they say of the server's settings must not be missed.
+// checkMainData checks the sizes of the XLOG records that this package itself
+// interprets: what they say about the server's settings must not be missed.
 func (rec *Record) checkMainData(wal *pgdata.WALFormat) (reason string) {
 	want := len(rec.MainData)
 	switch rec.Info & infoRmgrMask {

@@ -10,52 +10,52 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// ScanRequest says what part of a diverged cluster's WAL to scan.
+// ScanRequest says which part of a diverged cluster's WAL to scan.
 type ScanRequest struct {
-	Fork pgdata.LSN // divergence point: the first record that the other cluster does not have starts here, or behind the page header
-	End  pgdata.LSN // exactly the end of a record, the last that the cluster's files depend on
+	Fork pgdata.LSN // divergence point: the first record that the other cluster does not have starts here, or after the page header
+	End  pgdata.LSN // exactly the end of a record, the last one that the cluster's files depend on
 	// Before, if not zero, asks for an older checkpoint: one that starts before it.
 	Before pgdata.LSN
-	Jobs   int // segments scanned at a time; zero: as many as there are processors
+	Jobs   int // segments scanned at a time; zero: one per processor
 
-	// Visitor, if not nil, makes a visitor for each segment, maybe several at a
-	// time. They see every record before End of the segments that were read, in
+	// Visitor, if not nil, makes a visitor for each segment, possibly concurrently.
+	// The visitors see every record before End in the segments that were read; in
 	// the oldest one also those before the checkpoint.
 	Visitor func() Visitor
-	// BeforeFork, if not nil, are the resource managers of which visitors see the
-	// records before the fork, too: these can be the most by far.
+	// BeforeFork, if not nil, lists the resource managers whose records visitors also see
+	// before the fork. Those records can be by far the most.
 	BeforeFork []uint8
 }
 
-// ScanResult is what a scan found between the last common checkpoint record,
-// included, and the end.
+// ScanResult is what a scan found from the last common checkpoint record on,
+// including that record, to the end.
 type ScanResult struct {
 	Checkpoint   Checkpoint     // the last one that starts before the fork
 	Changes      pgdata.Changes // of main forks
 	Records      int64
 	Bytes        int64        // of these records, without page headers
-	FirstSegment pgdata.SegNo // in which Checkpoint starts
-	LastSegment  pgdata.SegNo // in which the last byte before End lies
+	FirstSegment pgdata.SegNo // the segment in which Checkpoint starts
+	LastSegment  pgdata.SegNo // the segment of the last byte before End
 
-	// BlocksAfterFork counts, for every relation, the different blocks of its main
-	// fork that records at the fork or behind it changed.
+	// BlocksAfterFork counts, for every relation, the distinct blocks of its main
+	// fork that records at or after the fork changed.
 	BlocksAfterFork map[pgdata.RelFileLocator]int64
 
-	Visitor Visitor // all of them, joined; nil if none was asked for
+	Visitor Visitor // all visitors, joined; nil if none was requested
 }
 
 // Scan finds the last checkpoint that starts before the fork and every block
 // that was changed from there to the end, in one parallel pass: each worker
 // takes a segment, newest first, and reads all records that start in it. Then
-// neighbours are joined: one's last record must lead exactly to the next one's
-// first, and be what that one points back to. So the records are the same, and
-// as much verified, as those of one sequential reader.
+// neighbours are joined: the last record of one must lead exactly to the first record of
+// the next, which must point back to it. So the records are the same as those of one
+// sequential reader, and verified just as much.
 //
-// Older segments than that of the checkpoint may be opened ahead, but never
-// cause an error; none that is [Costly] is. If WAL does not reach back to a
+// Segments older than the checkpoint's may be opened ahead, but never
+// cause an error; [Costly] ones are not opened ahead. If WAL does not reach back to a
 // checkpoint, the error wraps what OpenSegment returned, usually
-// [fs.ErrNotExist]. A fork or an end that is not between two records is a
-// [*BoundaryError], an unknown record that changes relations an
+// [fs.ErrNotExist]. If the fork or the end is not between two records, it is a
+// [*BoundaryError]; for an unknown record that changes relations it is an
 // [*UnknownRecordError].
 func Scan(ctx context.Context, segs Segments, f Format, req ScanRequest) (*ScanResult, error) {
 	if err := f.validate(); err != nil {
@@ -75,24 +75,24 @@ func Scan(ctx context.Context, segs Segments, f Format, req ScanRequest) (*ScanR
 	return s.run(ctx, req.Jobs)
 }
 
-// ReadRequest says what stretch of WAL to read.
+// ReadRequest says which part of the WAL to read.
 type ReadRequest struct {
-	From    pgdata.LSN // a record starts here, or behind the page header
+	From    pgdata.LSN // a record starts here, or after the page header
 	To      pgdata.LSN // exactly the end of a record, or where the next one starts
-	Jobs    int        // segments read at a time; zero: as many as there are processors
+	Jobs    int        // segments read at a time; zero: one per processor
 	Visitor func() Visitor
 }
 
-// ReadResult is what there was to read.
+// ReadResult is the result of Read.
 type ReadResult struct {
 	Records int64
 	Bytes   int64   // of these records, without page headers
-	Visitor Visitor // all of them, joined; nil if none was asked for
+	Visitor Visitor // all visitors, joined; nil if none was requested
 }
 
 // Read reads all records in [From, To) in parallel, joined and verified as [Scan]
-// does. Visitors see only these. Of what the first one points back to only the
-// direction is checked. If From is To, nothing is read.
+// does. Visitors see only these. Of the first record's back link only the
+// direction is checked. If From equals To, nothing is read.
 func Read(ctx context.Context, segs Segments, f Format, req ReadRequest) (*ReadResult, error) {
 	if err := f.validate(); err != nil {
 		return nil, err
@@ -115,11 +115,11 @@ func Read(ctx context.Context, segs Segments, f Format, req ReadRequest) (*ReadR
 	return &ReadResult{Records: total.Records, Bytes: total.Bytes, Visitor: total.Visitor}, nil
 }
 
-// Costly is what Segments can be of which some are dear to open, as those that
-// restore_command has to bring.
+// Costly is implemented by Segments of which some are expensive to open, for example
+// because restore_command must retrieve them.
 type Costly interface {
-	// Costly reports that about segment s. A scan opens such a one only if it
-	// needs it: when all newer ones are joined and none had the checkpoint. It
+	// Costly reports whether segment s is expensive to open. A scan opens such a segment
+	// only if it is needed: when all newer ones are joined and none had the checkpoint. It
 	// must be safe for concurrent use.
 	Costly(s pgdata.SegNo) bool
 }

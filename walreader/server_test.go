@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m)
 }
 
-// TestWhatServersWriteDownIsRead lets servers of every major do what only the
+// TestWhatServersWriteDownIsRead lets servers of every major do things that only the
 // test knows.
 func TestWhatServersWriteDownIsRead(t *testing.T) {
 	if *update {

@@ -7,7 +7,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Info codes of XLOG records that say how the server is set
+// Info codes of XLOG records about the server's settings
 // (catalog/pg_control.h).
 const (
 	xlogParameterChange = 0x60
@@ -24,8 +24,8 @@ const (
 	WALLevelLogical = 2
 )
 
-// Parameters are the settings that a server writes down when it finds, at its
-// start, that they are not those of the control file (XLOG_PARAMETER_CHANGE,
+// Parameters are the settings that a server logs at its start when they differ
+// from those in the control file (XLOG_PARAMETER_CHANGE,
 // xl_parameter_change in access/xlog_internal.h).
 type Parameters struct {
 	WALLevel             int32 // 0 minimal, 1 replica, 2 logical
@@ -33,12 +33,12 @@ type Parameters struct {
 	TrackCommitTimestamp bool
 	MaxConnections       int32
 	MaxWorkerProcesses   int32
-	MaxWALSenders        int32 // zero where the record does not have it, up to 11
+	MaxWALSenders        int32 // zero up to 11, where the record does not have it
 	MaxPreparedXacts     int32
 	MaxLocksPerXact      int32
 }
 
-// isXLOG reports whether the record is one of the XLOG resource manager with that
+// isXLOG reports whether the record belongs to the XLOG resource manager and has that
 // info code and that many bytes of main data.
 func (rec *Record) isXLOG(info uint8, size int) bool {
 	return rec.Rmgr == RmgrXLOG && rec.Info&infoRmgrMask == info && len(rec.MainData) == size
@@ -69,9 +69,9 @@ func parameterChangeSize(wal *pgdata.WALFormat) int {
 	return 24
 }
 
-// FullPageWritesChange returns what full_page_writes was set to, if the record
+// FullPageWritesChange returns the new value of full_page_writes if the record
 // is an FPW_CHANGE. A primary writes one when the setting changes; at its start
-// the checkpoint tells it.
+// the checkpoint has the value.
 func (f Format) FullPageWritesChange(rec *Record) (on, ok bool) {
 	if !rec.isXLOG(xlogFPWChange, 1) {
 		return false, false
@@ -79,14 +79,14 @@ func (f Format) FullPageWritesChange(rec *Record) (on, ok bool) {
 	return rec.MainData[0] != 0, true
 }
 
-// IsHintImage reports whether the record is the image of a page of which only
-// hint bits were changed. Servers write it with data checksums or wal_log_hints.
+// IsHintImage reports whether the record is the image of a page in which only
+// hint bits changed. Servers write it with data checksums or wal_log_hints.
 func (rec *Record) IsHintImage() bool {
 	return rec.Rmgr == RmgrXLOG && rec.Info&infoRmgrMask == xlogFPIForHint
 }
 
-// EndOfRecovery returns what an END_OF_RECOVERY record says: when a server was
-// promoted without a checkpoint, to which timeline, and from which.
+// EndOfRecovery returns the content of an END_OF_RECOVERY record: when a server was
+// promoted without a checkpoint, to which timeline, and from which one.
 func (f Format) EndOfRecovery(rec *Record) (at time.Time, tli, prev pgdata.TimelineID, ok bool) {
 	if !rec.isXLOG(xlogEndOfRecovery, endOfRecoverySize(&f.Version.WAL)) {
 		return time.Time{}, 0, 0, false
@@ -99,20 +99,20 @@ func (f Format) EndOfRecovery(rec *Record) (at time.Time, tli, prev pgdata.Timel
 
 func endOfRecoverySize(wal *pgdata.WALFormat) int {
 	if wal.StatesWALLevel {
-		return 24 // four of them padding
+		return 24 // including four bytes of padding
 	}
 	return 16
 }
 
-// Where records have wal_level, in majors that have it there.
+// Offsets of wal_level in records, in majors that have it there.
 const (
 	checkpointWALLevel    = 20
 	endOfRecoveryWALLevel = 16
 )
 
-// WALLevelOf returns the wal_level that a record states: PARAMETER_CHANGE and,
-// from 17 on, checkpoints, CHECKPOINT_REDO and END_OF_RECOVERY. It is that of
-// what follows the record.
+// WALLevelOf returns the wal_level in a record: a PARAMETER_CHANGE and,
+// from 17 on, a checkpoint, CHECKPOINT_REDO or END_OF_RECOVERY. It applies to
+// the WAL after the record.
 func (f Format) WALLevelOf(rec *Record) (level int32, ok bool) {
 	if p, ok := f.Parameters(rec); ok {
 		return p.WALLevel, true
@@ -134,9 +134,9 @@ func (f Format) WALLevelOf(rec *Record) (level int32, ok bool) {
 	return int32(binary.LittleEndian.Uint32(rec.MainData[at:])), true
 }
 
-// CheckpointXIDs returns what a checkpoint record says of transactions: the next one,
-// and the oldest that was running, which is zero in shutdown checkpoints (CheckPoint,
-// catalog/pg_control.h). Every transaction from the next one on began behind the redo
+// CheckpointXIDs returns the transaction IDs of a checkpoint record: the next one,
+// and the oldest one that was running, which is zero in shutdown checkpoints (CheckPoint,
+// catalog/pg_control.h). Every transaction from the next one on began after the redo
 // point.
 func (f Format) CheckpointXIDs(rec *Record) (next, oldestActive uint32, ok bool) {
 	wal := &f.Version.WAL
@@ -148,5 +148,5 @@ func (f Format) CheckpointXIDs(rec *Record) (next, oldestActive uint32, ok bool)
 }
 
 // oldestActiveFromEnd is how far before the end of a CheckPoint oldestActiveXid is: it
-// is the last field in every major, with four bytes of padding behind it.
+// is the last field in every major, followed by four bytes of padding.
 const oldestActiveFromEnd = 8

@@ -6,7 +6,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Resource managers whose records are decoded here or by those who visit them
+// Resource managers whose records are decoded here or by visitors
 // (access/rmgrlist.h), the same in every major.
 const (
 	RmgrXLOG           = 0
@@ -30,7 +30,7 @@ var rmgrNames = [maxBuiltinRmgr + 1]string{
 }
 
 // RmgrName is the name that pg_waldump shows for a resource manager; "custom"
-// for those that extensions bring.
+// for those of extensions.
 func RmgrName(id uint8) string {
 	if id <= maxBuiltinRmgr {
 		return rmgrNames[id]
@@ -39,9 +39,9 @@ func RmgrName(id uint8) string {
 }
 
 // CheckSpecial returns an [*UnknownRecordError] if rec changes relation files in
-// a way that its block references do not tell (XLR_SPECIAL_REL_UPDATE) and is
+// a way that its block references do not show (XLR_SPECIAL_REL_UPDATE) and is
 // not of a known kind and size. The known kinds create, truncate or drop whole
-// files: the comparison of the file lists covers them, and [pgdata.Changes.Limits].
+// files, which the comparison of the file lists and [pgdata.Changes.Limits] cover.
 func (f Format) CheckSpecial(rec *Record) error {
 	if rec.Info&infoSpecialRel == 0 {
 		return nil
@@ -69,8 +69,8 @@ func (f Format) CheckSpecial(rec *Record) error {
 	return &UnknownRecordError{LSN: rec.LSN, Rmgr: rec.Rmgr, Info: rec.Info, version: f.Version}
 }
 
-// UnknownRecordError says that a record changes relation files in a way that is
-// not known, so that it cannot be undone.
+// UnknownRecordError says that a record changes relation files in an unknown
+// way, so the change cannot be undone.
 type UnknownRecordError struct {
 	LSN        pgdata.LSN
 	Rmgr, Info uint8

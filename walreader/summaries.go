@@ -11,14 +11,14 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// SummaryDir is the directory of the WAL summaries, inside that of the WAL.
+// SummaryDir is the directory of the WAL summaries, inside the WAL directory.
 const SummaryDir = "summaries"
 
 const summarySuffix = ".summary"
 
-// SummaryName is what the name of a WAL summary tells: it is about the WAL of a
-// timeline in [Start, End) (backup/walsummary.c, 17). As a rule these are redo
-// points; where a timeline ends, or wal_level changes, there are others.
+// SummaryName is the content of a WAL summary's name: it covers the WAL of a
+// timeline in [Start, End) (backup/walsummary.c, 17). The limits are usually redo
+// points; they are others where a timeline ends or wal_level changes.
 type SummaryName struct {
 	TLI        pgdata.TimelineID
 	Start, End pgdata.LSN
@@ -28,14 +28,14 @@ func (n SummaryName) String() string {
 	return fmt.Sprintf("%08X%016X%016X%s", uint32(n.TLI), uint64(n.Start), uint64(n.End), summarySuffix)
 }
 
-// ParseSummaryName undoes String. Any other name is none of a summary, that of one
-// that is being written (temp.summary) among them.
+// ParseSummaryName is the inverse of String. ok is false for any other name, including that
+// of a summary that is being written (temp.summary).
 func ParseSummaryName(name string) (n SummaryName, ok bool) {
 	digits, ok := strings.CutSuffix(name, summarySuffix)
 	if !ok || len(digits) != 40 || strings.Trim(digits, "0123456789ABCDEF") != "" {
 		return SummaryName{}, false
 	}
-	// These are hexadecimal digits, and not too many.
+	// These are hexadecimal digits, and not too many, so there is no error.
 	number := func(from, to int) uint64 { v, _ := strconv.ParseUint(digits[from:to], 16, 64); return v }
 	n = SummaryName{TLI: pgdata.TimelineID(number(0, 8)), Start: pgdata.LSN(number(8, 24)), End: pgdata.LSN(number(24, 40))}
 	if n.TLI == 0 || n.Start >= n.End {
@@ -44,11 +44,11 @@ func ParseSummaryName(name string) (n SummaryName, ok bool) {
 	return n, true
 }
 
-// SummaryGapError says that no WAL summary covers a part of what was asked for.
+// SummaryGapError says that no WAL summary covers a part of the requested WAL.
 type SummaryGapError struct {
 	TLI pgdata.TimelineID
 	LSN pgdata.LSN // the first position that is not covered
-	End pgdata.LSN // up to which it was wanted
+	End pgdata.LSN // the end of the requested WAL
 }
 
 func (e *SummaryGapError) Error() string {
@@ -56,25 +56,25 @@ func (e *SummaryGapError) Error() string {
 		e.TLI, e.LSN, e.End)
 }
 
-// CoverSummaries chooses, of the summaries that there are, those that tell of all
-// WAL of the stretches (timeline.History.Stretches makes them of a history), in
-// their order and no more than are needed. They may reach beyond: that something
-// counts as changed that did not change does no harm.
+// CoverSummaries chooses, from the available summaries, those that cover all WAL of the
+// stretches (timeline.History.Stretches makes them from a history), in their order and
+// no more than necessary. They may extend beyond the stretches: it does no harm if
+// an unchanged block counts as changed.
 //
-// The error is a [*SummaryGapError]. Those that are returned with it cover all
+// The error is a [*SummaryGapError]. The summaries returned with it cover everything
 // before the gap. The newest summary ends at the redo point of the last checkpoint,
-// so as a rule the WAL from there on is to be read: [Read] takes that position, and
+// so usually the WAL from there on must be read: [Read] takes that position, and
 // a [ChangesVisitor] collects the rest.
 //
-// Names prove nothing about whose WAL it was: two servers can have a timeline of
-// one number.
+// Names do not prove whose WAL it was: two servers can have a timeline with the same
+// number.
 func CoverSummaries(have []SummaryName, stretches []pgdata.TimelineStretch) ([]SummaryName, error) {
 	have = slices.Clone(have)
 	slices.SortFunc(have, func(a, b SummaryName) int { return cmp.Compare(a.Start, b.Start) })
 	var chosen []SummaryName
 	for _, want := range stretches {
 		at, next := want.From, 0
-		var farthest SummaryName // of those that begin in time
+		var farthest SummaryName // of those that begin early enough
 		for at < want.To {
 			for ; next < len(have) && have[next].Start <= at; next++ {
 				if s := have[next]; s.TLI == want.TLI && s.End > farthest.End {
@@ -90,11 +90,11 @@ func CoverSummaries(have []SummaryName, stretches []pgdata.TimelineStretch) ([]S
 	return chosen, nil
 }
 
-// ReadSummaryChanges reads a WAL summary as [ReadSummary] does, and adds to changes
-// what it says, in the shape in which a [Scan] says what WAL does: blocks and limits
-// of main forks, where an init fork stands for its relation's main fork. Of blocks
-// behind a limit a summary has less than the WAL; they count as changed anyhow. What
-// is kept wanted says, as for [NewChangesVisitor]. On an error changes is as it was.
+// ReadSummaryChanges reads a WAL summary as [ReadSummary] does, and adds its content
+// to changes, in the form in which a [Scan] reports changes: blocks and limits
+// of main forks, where an init fork stands for its relation's main fork. A summary may
+// lack blocks beyond a limit that the WAL has; they count as changed anyway. wanted
+// says what is kept, as for [NewChangesVisitor]. On an error changes is not modified.
 func ReadSummaryChanges(r io.Reader, name string, g pgdata.Geometry, wanted func(pgdata.RelSegment) bool, changes *pgdata.Changes) error {
 	if err := g.Validate(); err != nil {
 		return err

@@ -13,20 +13,20 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// The layout of a WAL summary (common/blkreftable.h, common/blkreftable.c), the
-// same since there are any (17).
+// The layout of a WAL summary (common/blkreftable.h, common/blkreftable.c), unchanged
+// since summaries were introduced (17).
 const (
 	summaryMagic     = 0x652B137B // BLOCKREFTABLE_MAGIC
 	summaryEntrySize = 24         // BlockRefTableSerializedEntry
 	summaryNoLimit   = 0xFFFFFFFF // InvalidBlockNumber: no limit, and no block either
 
 	chunkBlocks    = 1 << 16          // BLOCKS_PER_CHUNK
-	chunkBitmap    = chunkBlocks / 16 // MAX_ENTRIES_PER_CHUNK: a chunk of so many words is a bitmap
+	chunkBitmap    = chunkBlocks / 16 // MAX_ENTRIES_PER_CHUNK: a chunk of this many words is a bitmap
 	summaryChunks  = 1 << 32 / chunkBlocks
 	chunkUsageSize = 2 // bytes that say how many words a chunk has
 )
 
-// ErrSummary says that a file is not a whole and valid WAL summary. It comes
+// ErrSummary says that a file is not a complete and valid WAL summary. It is
 // wrapped in a [*SummaryError].
 var ErrSummary = errors.New("invalid WAL summary")
 
@@ -39,50 +39,50 @@ type SummaryError struct {
 }
 
 func (e *SummaryError) Error() string {
-	return fmt.Sprintf("could not read WAL summary %q at byte %d: %s; the WAL itself says what changed there", e.File, e.Offset, e.Reason)
+	return fmt.Sprintf("could not read WAL summary %q at byte %d: %s; the WAL itself shows what changed there", e.File, e.Offset, e.Reason)
 }
 
 // Unwrap returns Err.
 func (e *SummaryError) Unwrap() error { return e.Err }
 
-// SummaryFork is what a WAL summary says of one fork of a relation beside its
+// SummaryFork is what a WAL summary contains about one fork of a relation besides its
 // blocks.
 type SummaryFork struct {
-	Locator pgdata.RelFileLocator // of relation zero if it is about a whole database in a tablespace
+	Locator pgdata.RelFileLocator // its relation is zero if it is about a whole database in a tablespace
 	Fork    pgdata.Fork
 	Limited bool
-	Limit   pgdata.BlockNumber // if Limited: the fork had no more blocks than this at some time
+	Limit   pgdata.BlockNumber // if Limited: the fork had at most this many blocks at some time
 }
 
-// ReadSummary reads a WAL summary of 17 or later. For every fork of which it tells,
-// in the order of tablespace, database, relation and fork, visit is called with
-// the blocks that changed, in ascending order: once for each 65536 blocks among
-// which there are any, or once with none. They are valid during the call. The
-// checksum stands at the end, so what was visited holds only if there is no error.
+// ReadSummary reads a WAL summary of 17 or later. For every fork in it, in the
+// order of tablespace, database, relation and fork, it calls visit with
+// the changed blocks, in ascending order: once for each range of 65536 blocks that
+// has any, or once with none. blocks is valid only during the call. The
+// checksum is at the end, so what was visited is reliable only if there is no error.
 //
-// A summary says what records in its range said, [Start, End) of its name
-// (postmaster/walsummarizer.c; seen with servers of 17, 18 and 19):
+// A summary contains what records in its range did, [Start, End) of its name
+// (postmaster/walsummarizer.c; observed with servers of 17, 18 and 19):
 //
-//   - Every block that a record names is listed, those of page images for hints
-//     among them. Blocks of free space maps never are.
-//   - A fork that is made has the limit 0: a new relation its main fork, an
+//   - Every block that a record names is listed, including those of page images for
+//     hints. Blocks of free space maps never are.
+//   - A fork that is created has the limit 0: for a new relation its main fork, for an
 //     unlogged one only its init fork, as no record is about the others.
-//   - A commit, or a rollback, that removes a relation gives main fork, visibility
+//   - A commit, or a rollback, that removes a relation gives its main fork, visibility
 //     map and init fork the limit 0, whether they exist or not.
 //   - A truncation gives the main fork and the visibility map its length. Of
 //     several limits the lowest is kept.
-//   - A limit forgets all blocks from there on that were listed before. Blocks from
-//     the limit on that are listed all the same changed later.
-//   - A database that is made (STRATEGY file_copy or wal_log), moved to another
-//     tablespace or dropped is an entry of relation zero with the limit 0, one for
-//     each tablespace where its directory came or went. Blocks of its relations
-//     that were listed before are not forgotten.
-//   - What was written with wal_level minimal is in no summary.
+//   - A limit removes all blocks from there on that were listed before. Blocks at or
+//     after the limit that are still listed changed later.
+//   - A database that is created (STRATEGY file_copy or wal_log), moved to another
+//     tablespace or dropped has an entry with relation zero and the limit 0, one for
+//     each tablespace in which its directory was created or removed. Blocks of its
+//     relations that were listed before are not removed.
+//   - Changes with wal_level minimal are in no summary.
 //
-// Nothing else is told: not when, not by which transaction, and not of settings.
+// Nothing else is recorded: no times, no transactions, no settings.
 //
-// Memory does not depend on the size of the file: no length in it is believed that
-// is beyond what a relation can have. Name is for messages. The error is a
+// Memory does not depend on the size of the file: a length in it that exceeds what a
+// relation can have is rejected. name is for messages. The error is a
 // [*SummaryError].
 func ReadSummary(r io.Reader, name string, visit func(f SummaryFork, blocks []pgdata.BlockNumber)) error {
 	s := &summaryReader{r: bufio.NewReaderSize(r, 1<<16), name: name, visit: visit}
@@ -112,11 +112,11 @@ type summaryReader struct {
 	r      *bufio.Reader
 	name   string
 	visit  func(SummaryFork, []pgdata.BlockNumber)
-	at     int64 // where what was taken last began
+	at     int64 // offset of what was last taken
 	next   int64
 	crc    uint32
 	buf    []byte
-	usage  []uint16 // of the chunks of one fork: how many words
+	usage  []uint16 // number of words in each chunk of one fork
 	blocks []pgdata.BlockNumber
 	last   SummaryFork
 }
@@ -144,7 +144,7 @@ func (s *summaryReader) take(n int) ([]byte, error) {
 	return s.buf, nil
 }
 
-// end reads what comes after all forks.
+// end reads what follows all forks.
 func (s *summaryReader) end() error {
 	want := s.crc
 	stored, err := s.take(4)
@@ -164,7 +164,7 @@ func (s *summaryReader) end() error {
 	return nil
 }
 
-// fork reads what follows an entry, and visits it.
+// fork reads what follows an entry, and calls visit.
 func (s *summaryReader) fork(entry []byte) error {
 	word := func(i int) uint32 { return binary.LittleEndian.Uint32(entry[4*i:]) }
 	f := SummaryFork{
@@ -182,9 +182,9 @@ func (s *summaryReader) fork(entry []byte) error {
 	case s.last.Locator.Tablespace != 0 && compareForks(s.last, f) >= 0:
 		return s.invalid("relation %s, fork %d does not come after relation %s, fork %d", f.Locator, f.Fork, s.last.Locator, s.last.Fork)
 	case f.Locator.Tablespace == 0:
-		return s.invalid("relation %s is in no tablespace", f.Locator)
+		return s.invalid("relation %s has no tablespace", f.Locator)
 	case f.Locator.Relation == 0 && (f.Fork != pgdata.MainFork || !f.Limited || f.Limit != 0 || chunks != 0):
-		return s.invalid("database %d in tablespace %d is neither made nor dropped", f.Locator.Database, f.Locator.Tablespace)
+		return s.invalid("database %d in tablespace %d is neither created nor dropped", f.Locator.Database, f.Locator.Tablespace)
 	case chunks > summaryChunks:
 		return s.invalid("relation %s, fork %d has %d pieces of %d blocks, more than there can be", f.Locator, f.Fork, chunks, chunkBlocks)
 	}
@@ -222,7 +222,7 @@ func (s *summaryReader) chunks(f SummaryFork, n int) error {
 		}
 		s.decode(pgdata.BlockNumber(i)*chunkBlocks, words)
 		if len(s.blocks) == 0 {
-			continue // a bitmap of which a limit left nothing
+			continue // a bitmap that a limit has emptied
 		}
 		if s.blocks[len(s.blocks)-1] == summaryNoLimit {
 			return s.invalid("relation %s, fork %d has a block of number %d", f.Locator, f.Fork, uint32(summaryNoLimit))

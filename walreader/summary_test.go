@@ -23,7 +23,7 @@ import (
 
 var forkNames = []string{"main", "fsm", "vm", "init"}
 
-// summaryText says what a summary says in the words of pg_walsummary --individual.
+// summaryText is the content of a summary in the format of pg_walsummary --individual.
 func summaryText(r io.Reader, name string) (string, error) {
 	var b strings.Builder
 	var last walreader.SummaryFork
@@ -82,7 +82,7 @@ func TestSummariesOfServersAreReadAsByPgWalsummary(t *testing.T) {
 	}
 }
 
-// Whatever a single bit or a lost end makes of a file, it is noticed.
+// Every flipped bit and every truncation of a file is detected.
 func TestADamagedSummaryIsNoticed(t *testing.T) {
 	for _, file := range summaryFixtures(t) {
 		data, err := os.ReadFile(file)
@@ -139,9 +139,9 @@ func TestReadSummaryRefusesWhatNoServerWrites(t *testing.T) {
 		{"a negative fork", waltest.Summary(fork(rel, 1<<31, 0)), "has a fork of number 2147483648"},
 		{"relations that are not in order", waltest.Summary(fork(rel, 0, 0), fork(other, 0, 0)), "does not come after"},
 		{"a fork twice", waltest.Summary(fork(rel, 2, 0), fork(rel, 2, 0)), "does not come after"},
-		{"a relation in no tablespace", waltest.Summary(fork(nowhere, 0, 0)), "is in no tablespace"},
-		{"a database with blocks", waltest.Summary(fork(database, 0, 0, []uint16{1})), "is neither made nor dropped"},
-		{"a database with a limit of its own", waltest.Summary(fork(database, 0, 3)), "is neither made nor dropped"},
+		{"a relation in no tablespace", waltest.Summary(fork(nowhere, 0, 0)), "has no tablespace"},
+		{"a database with blocks", waltest.Summary(fork(database, 0, 0, []uint16{1})), "is neither created nor dropped"},
+		{"a database with a limit of its own", waltest.Summary(fork(database, 0, 3)), "is neither created nor dropped"},
 		{"a piece that is too long", waltest.Summary(fork(rel, 0, 0, make([]uint16, 4097))), "has a piece of 4097 words"},
 		{"more pieces than there can be", chunked(65537), "has 65537 pieces"},
 		{"a length without end", chunked(1<<32 - 1), "has 4294967295 pieces"},
@@ -153,7 +153,7 @@ func TestReadSummaryRefusesWhatNoServerWrites(t *testing.T) {
 			err := walreader.ReadSummary(bytes.NewReader(c.data), "x.summary", func(walreader.SummaryFork, []pgdata.BlockNumber) {})
 			assert.ErrorContains(t, err, `could not read WAL summary "x.summary" at byte `)
 			assert.ErrorContains(t, err, c.want)
-			assert.ErrorContains(t, err, "the WAL itself says what changed there")
+			assert.ErrorContains(t, err, "the WAL itself shows what changed there")
 		})
 	}
 }

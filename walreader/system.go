@@ -6,9 +6,10 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// SystemIdentifier is that of the cluster which wrote a WAL segment, by its first page:
-// also of one that was recycled and not written to since (XLogLongPageHeaderData,
-// access/xlog_internal.h). ok is false where it is no segment of this major.
+// SystemIdentifier is the system identifier of the cluster that wrote a WAL segment, from
+// its first page. That works also for a recycled segment that was not written to since
+// (XLogLongPageHeaderData, access/xlog_internal.h). ok is false if it is not a segment of
+// this major.
 func SystemIdentifier(seg Segment, v *pgdata.Version) (id uint64, ok bool) {
 	var header [40]byte
 	if n, _ := seg.ReadAt(header[:], 0); n < len(header) {

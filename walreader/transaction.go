@@ -22,9 +22,9 @@ const (
 	transactionHasInfo = 0x80 // XLOG_XACT_HAS_INFO: xinfo follows the time
 )
 
-// Bits of xinfo (access/xact.h). Each of the first nine says that something
-// follows, in the order in which endOfTransaction reads it. The highest three
-// are about what else a standby has to do.
+// Bits of xinfo (access/xact.h). Each of the first nine means that a field
+// follows, in the order in which endOfTransaction reads them. The highest three
+// are about what else a standby must do.
 const (
 	xinfoDatabase  = 1 << 0
 	xinfoSubxacts  = 1 << 1
@@ -43,19 +43,19 @@ const (
 	invalidationSize = 16 // SharedInvalidationMessage (storage/sinval.h)
 )
 
-// TransactionEvent is what a record says of a transaction.
+// TransactionEvent is what a record does to a transaction.
 type TransactionEvent uint8
 
-// The events. Assignments of subtransactions and invalidations are none.
+// The events. Assignments of subtransactions and invalidations are not events.
 const (
 	NoEvent      TransactionEvent = iota
 	Commits                       // a commit or COMMIT PREPARED
-	Aborts                        // of a transaction or a subtransaction, or ROLLBACK PREPARED
+	Aborts                        // the abort of a transaction or a subtransaction, or ROLLBACK PREPARED
 	Prepares                      // PREPARE TRANSACTION
-	UnknownEvent                  // a record of the Transaction resource manager that no major writes
+	UnknownEvent                  // a record type of the Transaction resource manager that no major writes
 )
 
-// TransactionEvent tells by a record's type what it says of a transaction.
+// TransactionEvent returns what the record does to a transaction, from its type.
 func (rec *Record) TransactionEvent() TransactionEvent {
 	if rec.Rmgr != RmgrTransaction {
 		return NoEvent
@@ -73,11 +73,11 @@ func (rec *Record) TransactionEvent() TransactionEvent {
 	return UnknownEvent
 }
 
-// Ended is the end of a transaction, as far as it is of interest (xl_xact_commit
+// Ended is the end of a transaction, reduced to what is needed (xl_xact_commit
 // and xl_xact_abort, access/xact.h).
 type Ended struct {
 	Time      time.Time // by the server's clock, in UTC
-	Database  uint32    // its OID, or zero: with wal_level = logical all have it, else those that changed catalogs
+	Database  uint32    // its OID, or zero: all have it with wal_level = logical, otherwise only those that changed catalogs
 	Prepared  uint32    // XID of the prepared transaction that ends, or zero
 	relations []byte    // locators
 	subxacts  []byte    // XIDs
@@ -94,8 +94,8 @@ func (e *Ended) Subtransactions() iter.Seq[uint32] {
 	}
 }
 
-// Relations are those whose files go with the end of the transaction: it dropped
-// them and commits, or made them and is rolled back.
+// Relations are those whose files are removed at the end of the transaction: it dropped
+// them and commits, or created them and is rolled back.
 func (e *Ended) Relations() iter.Seq[pgdata.RelFileLocator] {
 	return func(yield func(pgdata.RelFileLocator) bool) {
 		for f := (fields{rest: e.relations}); len(f.rest) > 0; {
@@ -106,9 +106,9 @@ func (e *Ended) Relations() iter.Seq[pgdata.RelFileLocator] {
 	}
 }
 
-// Ended returns what a record says that ends a transaction: commit, abort, or one
-// of these of a prepared transaction. If such a record is not laid out as is known,
-// ok is false, and only the time is set, if that could be read. Its relations and
+// Ended returns the end of a transaction that a record describes: a commit, an abort, or
+// one of these for a prepared transaction. If the layout of such a record is unknown,
+// ok is false, and only the time is set, if it could be read. Its relations and
 // subtransactions are valid as long as the record.
 func (f Format) Ended(rec *Record) (e Ended, ok bool) {
 	if event := rec.TransactionEvent(); event != Commits && event != Aborts {
@@ -129,7 +129,7 @@ func parseEnded(b []byte, hasInfo bool, wal *pgdata.WALFormat) (e Ended, ok bool
 	}
 	xinfo := f.uint32()
 	if xinfo&^(wal.XactInfo|xinfoCompletion) != 0 {
-		return e, false // who knows what follows, and where
+		return e, false // it is unknown what follows, and where
 	}
 	if xinfo&xinfoDatabase != 0 {
 		e.Database = f.uint32()
@@ -160,8 +160,8 @@ func parseEnded(b []byte, hasInfo bool, wal *pgdata.WALFormat) (e Ended, ok bool
 }
 
 // TransactionEnd returns when a transaction ended, if the record is its commit or
-// abort, prepared before or not. That stands first in all of these, so it does not
-// depend on what else they hold.
+// abort, prepared before or not. The time comes first in all of these, so this does not
+// depend on the rest of the record.
 func (f Format) TransactionEnd(rec *Record) (time.Time, bool) {
 	if event := rec.TransactionEvent(); event != Commits && event != Aborts {
 		return time.Time{}, false
@@ -171,7 +171,7 @@ func (f Format) TransactionEnd(rec *Record) (time.Time, bool) {
 	return at, !d.bad
 }
 
-// Prepared is a transaction that was prepared for a commit in two phases
+// Prepared is a transaction that was prepared for two-phase commit
 // (xl_xact_prepare, access/xact.h).
 type Prepared struct {
 	XID      uint32
@@ -180,7 +180,7 @@ type Prepared struct {
 	GID      string    // as in PREPARE TRANSACTION; not necessarily UTF-8
 }
 
-// Prepared returns what a PREPARE record says.
+// Prepared returns the content of a PREPARE record.
 func (f Format) Prepared(rec *Record) (p Prepared, ok bool) {
 	wal, b := &f.Version.WAL, rec.MainData
 	if rec.TransactionEvent() != Prepares || len(b) < wal.PrepareGID {
@@ -190,7 +190,7 @@ func (f Format) Prepared(rec *Record) (p Prepared, ok bool) {
 	d.take(8) // magic number, length
 	p.XID, p.Database, p.Time = d.uint32(), d.uint32(), d.timestamp()
 	gid := b[wal.PrepareGID:]
-	length := int(binary.LittleEndian.Uint16(b[wal.PrepareGIDLen:])) // with the zero at its end
+	length := int(binary.LittleEndian.Uint16(b[wal.PrepareGIDLen:])) // including the terminating zero
 	if d.bad || p.XID != rec.XID || length < 1 || length > len(gid) || gid[length-1] != 0 {
 		return Prepared{}, false
 	}

@@ -9,18 +9,18 @@ import (
 )
 
 // VerifySegment proves by its content that what segs opens as segment s is that
-// segment of the cluster, written to its end, under the name of timeline tli: every
-// page is of this place, none of a timeline newer than tli or older than that of the
-// page before it; every record of which a part stands in it has a right CRC and
-// points back to the one before. What follows an XLOG/SWITCH is padding that nobody
-// reads, and not looked at; neither is the size of the file.
+// segment of the cluster, completely written, with the name of timeline tli. Every
+// page belongs to its position, and none has a timeline newer than tli or older than that
+// of the page before it. Every record that has a part in it has a correct CRC and
+// points back to the record before it. After an XLOG/SWITCH there is only padding, which
+// is not checked; nor is the size of the file.
 //
-// As a rule the first bytes belong to a record of the segment before, and the last
-// record ends in the next one. Both are read whole if segs opens those segments too.
-// Of the one of which it says [fs.ErrNotExist] nothing is required, and only page
-// headers vouch for the part of such a record that is here. Damage at a boundary is
-// an error of both segments: nothing tells which of them is at fault. The error is
-// an *Error.
+// Usually the first bytes belong to a record from the previous segment, and the last
+// record ends in the next one. Both are read completely if segs opens those segments too.
+// If the error for such a segment is [fs.ErrNotExist], it is not required, and only page
+// headers verify the part of such a record that is here. Damage at a boundary is
+// an error of both segments: it is impossible to say which of them is damaged. The error
+// is an *Error.
 func VerifySegment(ctx context.Context, segs Segments, f Format, s pgdata.SegNo, tli pgdata.TimelineID) error {
 	r := NewReader(segs, f)
 	defer func() { _ = r.Close() }()
@@ -31,7 +31,7 @@ func VerifySegment(ctx context.Context, segs Segments, f Format, s pgdata.SegNo,
 	begin := f.Geometry.SegStart(s)
 	end := begin + pgdata.LSN(f.Geometry.WALSegSize)
 	if _, err := r.pages.at(ctx, begin); err != nil {
-		return err // also if it does not exist
+		return err // even if it does not exist
 	}
 	// It may have no neighbours, and no record may follow one that fills all of it.
 	forgiven := func(err error) bool {
@@ -47,8 +47,8 @@ func VerifySegment(ctx context.Context, segs Segments, f Format, s pgdata.SegNo,
 	return nil
 }
 
-// VerifyStart is the part of [VerifySegment] that a [Scan] did not do in the segment
-// s in which it found its checkpoint: it proves the record of the segment before that
+// VerifyStart does the part of [VerifySegment] that a [Scan] does not do in the segment
+// s in which it found its checkpoint: it verifies the record from the previous segment that
 // ends in this one.
 func VerifyStart(ctx context.Context, segs Segments, f Format, s pgdata.SegNo) error {
 	r := NewReader(segs, f)
@@ -67,8 +67,8 @@ func VerifyStart(ctx context.Context, segs Segments, f Format, s pgdata.SegNo) e
 	return err
 }
 
-// PageTimeline is the timeline of the page at lsn, of which everything else that its
-// header says is right.
+// PageTimeline is the timeline of the page at lsn. Everything else in the page's
+// header must be valid.
 func PageTimeline(ctx context.Context, segs Segments, f Format, lsn pgdata.LSN) (pgdata.TimelineID, error) {
 	r := NewReader(segs, f)
 	defer func() { _ = r.Close() }()
@@ -79,8 +79,8 @@ func PageTimeline(ctx context.Context, segs Segments, f Format, lsn pgdata.LSN) 
 	return pgdata.TimelineID(r.pages.timeline), err
 }
 
-// readAcross reads from one record to another one, which it is linked to. Zero is
-// a record that is not there.
+// readAcross reads from one record to another one, to which it is linked. Zero means
+// that there is no such record.
 func (r *Reader) readAcross(ctx context.Context, from, to pgdata.LSN) (err error) {
 	if from == 0 {
 		return nil
@@ -92,8 +92,8 @@ func (r *Reader) readAcross(ctx context.Context, from, to pgdata.LSN) (err error
 }
 
 // readStarting reads all records that start in [begin, end), or the next one if
-// none does. first is where the first of them starts, and before what it points back
-// to: the record to which the bytes before it belong.
+// none does. first is the start of the first of them, and before is where that one points
+// back to: the record to which the preceding bytes belong.
 func (r *Reader) readStarting(ctx context.Context, begin, end pgdata.LSN) (first, before pgdata.LSN, err error) {
 	if first, err = r.firstStart(ctx, begin, maxLSN); err != nil {
 		return 0, 0, err

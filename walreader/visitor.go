@@ -1,11 +1,12 @@
 package walreader
 
 // A Visitor sees the records that start in one segment, in order, each valid
-// during the call. What it makes of them is its own: see package lost for one.
+// only during the call. What it does with them is its own concern: package lost has an
+// example.
 type Visitor interface {
 	Visit(rec *Record)
-	// Prepend takes in what a Visitor of the segment before has seen; that one is
-	// not used any more.
+	// Prepend adds what a Visitor of the previous segment has collected; that one
+	// is not used after that.
 	Prepend(earlier Visitor)
 }
 

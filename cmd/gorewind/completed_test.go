@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestFishCompletes has fish itself complete command lines.
+// TestFishCompletes lets fish itself complete command lines.
 func TestFishCompletes(t *testing.T) {
 	fish, err := exec.LookPath("fish")
 	if err != nil {
@@ -39,8 +39,8 @@ func TestFishCompletes(t *testing.T) {
 	}
 }
 
-// zshTypes types command lines into a zsh on a terminal of its own, with a tab behind
-// each, and prints what zsh made of them.
+// zshTypes types command lines into a zsh on its own terminal, with a tab after
+// each, and prints what zsh completed.
 const zshTypes = `zmodload zsh/zpty || exit 9
 zpty z "zsh -f -i"
 zpty -w z "PROMPT= RPROMPT=; unsetopt zle_bracketed_paste; autoload -Uz compinit; compinit -u -D; source $1"
@@ -54,7 +54,7 @@ for words in "${@:2}"; do
 done
 zpty -d z`
 
-// TestZshCompletes has zsh itself complete command lines.
+// TestZshCompletes lets zsh itself complete command lines.
 func TestZshCompletes(t *testing.T) {
 	zsh, err := exec.LookPath("zsh")
 	if err != nil {

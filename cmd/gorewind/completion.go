@@ -29,10 +29,10 @@ func (in *invocation) completion() int {
 	return exitDone
 }
 
-// names are what completes for gorewind completes for, too.
+// names are the programs that the completions are registered for.
 const names = "gorewind pg_rewind"
 
-// spellings are all ways to write an option: --name= where it takes an argument.
+// spellings are all ways to write an option: --name= if it takes an argument.
 func (o *option) spellings() []string {
 	long := "--" + o.name
 	if o.arg != "" {
@@ -58,7 +58,7 @@ _gorewind() {
     COMPREPLY=()
     case "${COMP_WORDS[1]} $prev" in
 `)
-	// What one command has of a name comes before what others have of it.
+	// Where options share a name, those of a single command come first.
 	ownFirst := slices.SortedStableFunc(slices.Values(optionTable), func(a, b *option) int { return cmp.Compare(b.id, a.id) })
 	for _, o := range ownFirst {
 		if o.arg == "" {
@@ -94,7 +94,7 @@ complete -F _gorewind %s
 	return b.String()
 }
 
-// commandPattern matches the commands whose option this is, if another one has the
+// commandPattern matches the commands that have this option, if another option has the
 // same name.
 func (o *option) commandPattern() string {
 	if o.id == "" {
@@ -109,7 +109,7 @@ func (o *option) commandPattern() string {
 	return strings.Join(names, "|")
 }
 
-// words are all options and operands of a command.
+// words are all options and operands of the command.
 func (c *command) words() []string {
 	words := append([]string(nil), c.operand...)
 	for _, o := range c.options() {
@@ -210,7 +210,7 @@ func fishCompletion() string {
 	return b.String()
 }
 
-// fish says what else fish is to know of an option.
+// fish is what else fish must know about the option.
 func (o *option) fish() string {
 	s := ""
 	if o.short != 0 {

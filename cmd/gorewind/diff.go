@@ -13,7 +13,7 @@ import (
 
 const (
 	exitDifferent = 1
-	exitTrouble   = 2 // as of diff(1)
+	exitTrouble   = 2 // as in diff(1)
 )
 
 // diff compares two data directories.

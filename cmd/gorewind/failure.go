@@ -9,10 +9,10 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// failed says what went wrong and what to do, and gives the exit status. The
-// first line is that of pg_rewind, and what gorewind adds comes after it. In the
-// place of pg_rewind it comes before: that one's last line is what failed, and
-// there are programs that look at no other.
+// failed reports what went wrong and what to do, and returns the exit status. The
+// first line is pg_rewind's, and what gorewind adds comes after it. If gorewind is
+// called as pg_rewind, its additions come first: pg_rewind's last line is the error, and
+// some programs read only that line.
 func (in *invocation) failed(err error) int {
 	main, more := firstLine(in.ctx, err), ""
 	var details, hints []string
@@ -30,7 +30,7 @@ func (in *invocation) failed(err error) int {
 		case !failed.TargetUntouched:
 			details = append(details, "The target is half rewound: no server starts on it.")
 		case failed.CrashRecovered:
-			details = append(details, "The target was not changed but for its crash recovery.")
+			details = append(details, "The target was not changed, except by its crash recovery.")
 		default:
 			details = append(details, "The target was not changed.")
 		}
@@ -76,7 +76,7 @@ func firstLine(ctx context.Context, err error) string {
 	return err.Error()
 }
 
-// inCLocale writes the system's errors as C programs do, which begin them with a
+// inCLocale writes system errors as C programs do, beginning with a
 // capital letter: failover managers look for "No such file or directory".
 func inCLocale(text string, err error) string {
 	var errno syscall.Errno
@@ -93,7 +93,7 @@ func capital(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// reason is why a call of the system failed, without its name and path.
+// reason is why a system call failed, without its name and path.
 func reason(err error) string {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {

@@ -26,15 +26,15 @@ import (
 )
 
 // situation is a command line in a certain situation. TARGET and SOURCE stand for
-// data directories that have diverged, made anew for every situation that spoils
+// diverged data directories, recreated for every situation that modifies
 // them.
 type situation struct {
 	name  string
 	line  string
 	spoil func(t *testing.T, target, source string)
-	// The target is changed, so both programs have one of their own.
+	// The target is changed, so each program gets its own.
 	changes bool
-	// What is allowed to differ, beyond what normal takes away:
+	// Permitted differences, in addition to what normal removes:
 	unordered  bool // the order of lines
 	onlyErrors bool // lines that are no errors
 	skip       *regexp.Regexp
@@ -147,7 +147,7 @@ func setState(s controlfile.State) func([]byte) {
 	return func(b []byte) { binary.LittleEndian.PutUint32(b[16:], uint32(s)) }
 }
 
-// editControl changes a control file so that its checksum is still right.
+// editControl changes a control file and its checksum.
 func editControl(t *testing.T, dir string, edit func([]byte)) {
 	t.Helper()
 	name := filepath.Join(dir, filepath.FromSlash(pgdata.ControlFilePath))
@@ -165,15 +165,15 @@ func editControl(t *testing.T, dir string, edit func([]byte)) {
 	t.Fatal("the control file has no valid checksum")
 }
 
-// notAsPgRewind are lines about files: WAL that both have is not copied, which
-// older ones do, and of which 19 says so; what WAL does not describe is copied only
-// where it differs; what recovery makes is not, and the first block of a relation that
-// is cut is.
+// notAsPgRewind are lines about files that differ: WAL that both sides have is not copied, which
+// older pg_rewinds copy and 19 reports; what WAL does not describe is copied only
+// where it differs; what recovery creates is not copied; and the first block of a truncated
+// relation is copied.
 var notAsPgRewind = regexp.MustCompile(`: (pg_wal/[0-9A-F]{24}|\S+_(fsm|vm|init)|pg_(xact|multixact|commit_ts|subtrans|logical|stat)/\S+|` +
 	`\S*pg_filenode\.map|[a-zA-Z_.]+|global/pg_[a-z_.]+|pg_wal/\S+|pg_twophase/\S+) \((COPY|NONE)\)$|: block 0$|: what recovery will choose is not known`)
 
-// In the place of pg_rewind, gorewind does what that does and says the same: the
-// same status (zero or not), and the same lines but for those that normal names.
+// Called as pg_rewind, gorewind does and prints the same: the
+// same status (zero or not), and the same lines except those that normal removes.
 func TestCommandLinesBesideTheGenuinePgRewind(t *testing.T) {
 	pgtest.EachGenuine(t, func(t *testing.T, in *pgtest.Installation) {
 		program, ok := in.Program("pg_rewind")
@@ -202,7 +202,7 @@ func TestCommandLinesBesideTheGenuinePgRewind(t *testing.T) {
 
 				assert.Equal(t, want.status == 0, status == 0, "status %d, genuine %d\n%s", status, want.status, stderr.String())
 				assert.Equal(t, want.stdout == "", stdout.String() == "", "standard output")
-				// Before 15 the words were others.
+				// Before 15 the wording was different.
 				if in.Version.ServerNum >= 1500 {
 					assert.Equal(t, s.normal(want.stderr, theirs), s.normal(stderr.String(), ours))
 				}
@@ -211,7 +211,7 @@ func TestCommandLinesBesideTheGenuinePgRewind(t *testing.T) {
 	})
 }
 
-// make makes the situation. For those that are not about files it has only the
+// make creates the situation. If it is not about files, it has only the
 // control files, the histories and the WAL, which is fast.
 func (s *situation) make(t *testing.T, v *pgdata.Version) string {
 	t.Helper()
@@ -230,11 +230,11 @@ func (s *situation) args(home string) []string {
 }
 
 var (
-	// What only gorewind says: details and hints, but for the hint that follows
-	// every mistake in the command line; what a dry run says first, as 19 does.
-	// What it does not say of a dry run, as it does not copy then.
+	// Only gorewind prints these: details and hints, except the hint after
+	// every mistake in the command line; the first line of a dry run, as in 19.
+	// It does not print these in a dry run, since it does not copy then.
 	additions = regexp.MustCompile(`: detail: |: hint: (?:[^TY]|T[^r])|: executing in dry-run mode$|kB \(\d+%\) copied$`)
-	// It reads WAL from its end, and so meets another record where a file is
+	// It reads WAL from its end, and so stops at another record if a file is
 	// missing.
 	whichRecord = regexp.MustCompile(`could not (?:read|find previous) WAL record at \S+`)
 	megabytes   = regexp.MustCompile(`\d+ MB`)
@@ -306,7 +306,7 @@ func TestLiveSourcesBesideTheGenuinePgRewind(t *testing.T) {
 		{name: "a dry run with progress", line: "-nP -D TARGET --source-server", unordered: true},
 		{
 			name: "debug messages", line: "--debug -n -D TARGET --source-server", unordered: true,
-			// Nor how data comes over, which in a dry run it does not.
+			// Nor lines about the transfer, which a dry run does not make.
 			skip: regexp.MustCompile(notAsPgRewind.String() + `|: pg_wal/|: fetched file |: getting \d+ file chunks|: received |: the source keeps its WAL`),
 		},
 	} {

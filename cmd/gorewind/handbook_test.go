@@ -14,7 +14,7 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest"
 )
 
-// handbook is a primary with two standbys, one by streaming, one by log shipping,
+// handbook is a primary with two standbys, one streaming, one with log shipping,
 // as handbooks for 9.6 to 11 set it up: no checksums but wal_log_hints, an
 // archive directory, recovery.conf with trigger_file.
 type handbook struct {
@@ -25,8 +25,8 @@ type handbook struct {
 
 func (h *handbook) restoreCommand() string { return fmt.Sprintf("cp %s/%%f %%p", h.archive) }
 
-// standby writes what makes a stopped server a standby: by streaming if primary
-// is not nil, and by log shipping in any case.
+// standby writes the files that make a stopped server a standby: with streaming if primary
+// is not nil, and always with log shipping.
 func (h *handbook) standby(c, primary *pgtest.Cluster) {
 	h.t.Helper()
 	settings := []string{
@@ -58,7 +58,7 @@ func (h *handbook) write(name, text string) {
 	require.NoError(h.t, os.WriteFile(name, []byte(text), 0o600))
 }
 
-// pay adds rows that say who took them.
+// pay adds rows that record which server took them.
 func (h *handbook) pay(c *pgtest.Cluster, who string) {
 	h.t.Helper()
 	c.Exec(h.t, fmt.Sprintf("INSERT INTO payments SELECT '%s', repeat('p', 200) FROM generate_series(1, 2000)", who),
@@ -118,7 +118,7 @@ func TestHandbookOf2019(t *testing.T) {
 		a.SwitchWAL(t)
 		b.WaitCaughtUp(t, a)
 
-		// The primary is cut off, takes some more writes, and dies.
+		// The primary is cut off, accepts some more writes, and crashes.
 		if in.Version.RecoveryConf {
 			h.write(h.trigger(b), "")
 			require.Eventually(t, func() bool { return !b.InRecovery(t) }, time.Minute, 20*time.Millisecond, "promotion by trigger file")
@@ -138,14 +138,14 @@ func TestHandbookOf2019(t *testing.T) {
 		a.WaitCaughtUp(t, b)
 		assert.Equal(t, h.payments(b), h.payments(a))
 
-		// The standby by log shipping follows on the new timeline.
+		// The log-shipping standby follows on the new timeline.
 		h.archived(b.SwitchWAL(t)) // else a server takes the older timeline's file of that number
 		c.Start(t)
 		require.Eventually(t, func() bool { return h.payments(c) == h.payments(b) }, time.Minute, 50*time.Millisecond, "log shipping")
 		c.Stop(t, pgtest.Fast)
 
-		// And back: a is promoted while b goes on, until its WAL since the fork
-		// lies in the archive only.
+		// And back: a is promoted while b continues, until its WAL since the fork
+		// is only in the archive.
 		a.Promote(t)
 		h.archived("00000003.history")
 		for range 3 {

@@ -6,11 +6,11 @@ import (
 )
 
 const (
-	helpIndent = 33 // where pg_rewind's help begins to say what an option does
+	helpIndent = 33 // the column at which pg_rewind's help describes options
 	helpWidth  = 95
 )
 
-// help is what --help says.
+// help is the output of --help.
 func (c *command) help(name string) string {
 	var b strings.Builder
 	full := strings.TrimSpace(name + " " + c.name)
@@ -47,7 +47,7 @@ func (o *option) helpLines() string {
 	return helpEntry(spelling, o.help)
 }
 
-// helpEntry is a name and what it stands for, in lines that are not too long.
+// helpEntry is a name and its description, wrapped.
 func helpEntry(name, what string) string {
 	line := fmt.Sprintf("  %-*s", helpIndent-3, name)
 	var b strings.Builder

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// obstacle is something of one side that keeps a rewind from being carried out.
+// obstacle is something on one side that prevents a rewind.
 type obstacle struct {
 	name string
 	put  func(t *testing.T, target, source string)
@@ -97,7 +97,7 @@ func obstacles() []obstacle {
 	}
 }
 
-// What keeping the target's own files gets around, the error says, and it does.
+// If keeping the target's own files avoids the obstacle, the error says so, and it works.
 func TestWhatCanBeKeptIsSaidAndGotAround(t *testing.T) {
 	if runtime.GOOS == "windows" || os.Geteuid() == 0 {
 		t.Skip("root reads everything, and so does everybody on Windows: run this as an ordinary user of another system")
@@ -122,7 +122,7 @@ func TestWhatCanBeKeptIsSaidAndGotAround(t *testing.T) {
 	}
 }
 
-// treeIfReadable is a digest of a directory, or nothing where some of it cannot be read.
+// treeIfReadable is a digest of a directory, or nothing if some of it cannot be read.
 func treeIfReadable(t *testing.T, dir string) any {
 	tree, err := treeIn(dir)
 	if os.IsPermission(err) {
@@ -132,8 +132,8 @@ func treeIfReadable(t *testing.T, dir string) any {
 	return tree
 }
 
-// The same where the source is a server, which lists nothing if there is something
-// that it may not list, and shows links as what they lead to.
+// The same if the source is a server, which lists nothing if there is something
+// that it may not list, and lists links as their destinations.
 func TestWhatCanBeKeptIsGotAroundOverSQL(t *testing.T) {
 	if runtime.GOOS == "windows" || os.Geteuid() == 0 {
 		t.Skip("root reads everything, and so does everybody on Windows: run this as an ordinary user of another system")

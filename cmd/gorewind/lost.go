@@ -10,7 +10,7 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// lost writes down the rows that a rewind would lose.
+// lost writes the rows that a rewind would lose to files.
 func (in *invocation) lost() int {
 	if err := in.opts.checkLost(); err != nil {
 		return in.misused(err)
@@ -43,7 +43,7 @@ func (in *invocation) lost() int {
 	return exitDone
 }
 
-// checkLost makes the same checks as for a rewind, as far as there is a choice.
+// checkLost makes the checks of checkRewind that apply to this command.
 func (o *options) checkLost() error {
 	switch {
 	case o.since.LSN == 0 && o.sourceServer == nil && o.sourceDir == nil:
@@ -51,19 +51,19 @@ func (o *options) checkLost() error {
 	case o.sourceServer != nil && o.sourceDir != nil:
 		return errors.New("only one of --source-pgdata or --source-server can be specified")
 	case o.since.LSN != 0 && (o.sourceServer != nil || o.sourceDir != nil):
-		return errors.New("--since is for when there is no source")
+		return errors.New("--since cannot be used together with a source (--source-pgdata or --source-server)")
 	case o.target == nil:
 		return errors.New("no target data directory specified (--target-pgdata)")
 	case o.compare && o.sourceServer == nil:
-		return errors.New("lost rows can be compared with those of a server only (--compare, --source-server)")
+		return errors.New("--compare requires --source-server")
 	case o.output == "":
-		return errors.New("no directory specified for the rows (--output)")
+		return errors.New("no output directory specified (--output)")
 	}
 	return o.checkOperands(0)
 }
 
 func (in *invocation) describeLost(s *export.Summary) {
-	fmt.Fprintf(in.stdout, "Behind the divergence at %s on timeline %d, %d transactions committed; %d rows were inserted, %d updated, %d deleted.\n",
+	fmt.Fprintf(in.stdout, "After the divergence at %s on timeline %d, %d transactions committed; %d rows were inserted, %d updated, %d deleted.\n",
 		s.Divergence, s.Timeline, s.Transactions, s.Inserted, s.Updated, s.Deleted)
 	for _, t := range s.Tables {
 		fmt.Fprintf(in.stdout, "  %s: %d inserted, %d updated, %d deleted\n", plain.Text(t.Database+": "+t.Schema+"."+t.Name, plain.Message), t.Inserted, t.Updated, t.Deleted)
@@ -72,14 +72,14 @@ func (in *invocation) describeLost(s *export.Summary) {
 		fmt.Fprintf(in.stdout, "  %s: %s %s\n", plain.Text(e.Database+": "+e.Schema+"."+e.Name, plain.Message), e.Kind, e.What)
 	}
 	if s.Source != nil {
-		fmt.Fprintf(in.stdout, "Of these, the source has the same row of %d, another one of %d, and none of %d; %d could not be compared.\n",
+		fmt.Fprintf(in.stdout, "Of these rows, the source has %d unchanged, %d changed, and lacks %d; %d could not be compared.\n",
 			s.Source[export.SourceSame], s.Source[export.SourceDifferent], s.Source[export.SourceAbsent], s.Source[export.SourceUnknown])
 	}
 	if s.Unknown+s.NotNamed > 0 {
-		fmt.Fprintf(in.stdout, "A row of %d of these is not known any more; %d more rows are of tables that are gone.\n", s.Unknown, s.NotNamed)
+		fmt.Fprintf(in.stdout, "For %d of these, a version of the row is no longer known; %d more rows are of tables that are gone.\n", s.Unknown, s.NotNamed)
 	}
 	if s.Incomplete {
-		in.log.Warn("transactions had begun before the oldest WAL that there is; what they did before it is not among the rows")
+		in.log.Warn("some transactions began before the oldest WAL available; what they did before it is not among the rows")
 	}
 	fmt.Fprintf(in.stdout, "Rows, summary.json and README.txt are in %s.\n", plain.Text(in.opts.output, plain.Message))
 }

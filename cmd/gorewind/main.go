@@ -1,5 +1,5 @@
 // Command gorewind rewinds a diverged PostgreSQL data directory so that it can
-// follow the server that took over: pg_rewind for all majors at once.
+// follow the server that took over, like pg_rewind, but for all major versions.
 package main
 
 import (
@@ -36,14 +36,14 @@ func program(args []string) int {
 	return run(asked, insisted, args, os.LookupEnv, os.Stdout, os.Stderr)
 }
 
-// signals gives two contexts: one that ends with the first signal that asks to
-// stop, and one that ends with the second. A third one kills.
+// signals returns two contexts: one ends with the first signal that asks to
+// stop, the other with the second. A third signal kills the process.
 func signals() (asked, insisted context.Context) {
 	asked, ask := context.WithCancel(context.Background())
 	insisted, insist := context.WithCancel(context.Background())
 	came := make(chan os.Signal, 2)
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
-		if !signal.Ignored(sig) { // as by nohup, and in the background of a shell
+		if !signal.Ignored(sig) { // ignored under nohup, and in the background of a shell
 			signal.Notify(came, sig)
 		}
 	}
@@ -57,8 +57,8 @@ func signals() (asked, insisted context.Context) {
 	return asked, insisted
 }
 
-// outliveReaders lets the program go on when nobody reads its messages any more: a
-// write that fails does not kill it then.
+// outliveReaders keeps the program running when nobody reads its messages any more: a
+// failing write no longer kills it.
 func outliveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 // environment looks variables up, as os.LookupEnv does.
@@ -71,8 +71,8 @@ func (env environment) get(name string) string {
 
 // invocation is one run of a command.
 type invocation struct {
-	ctx     context.Context // until somebody asks to stop
-	insist  context.Context // until somebody asks again
+	ctx     context.Context // ends at the first request to stop
+	insist  context.Context // ends at the second
 	env     environment
 	command *command
 	opts    *options
@@ -82,8 +82,8 @@ type invocation struct {
 	stdout  io.Writer
 }
 
-// run is the program, without the process around it. The first context ends when
-// somebody asks to stop, the other one when they insist.
+// run is the program, independent of its process. The first context ends at the first
+// request to stop, the other one at the second.
 func run(ctx, insist context.Context, args []string, env environment, stdout, stderr io.Writer) int {
 	name := programName(args)
 	out := &messages{name: name, w: stderr, colors: colorsFor(stderr, env)}
@@ -138,15 +138,15 @@ func (in *invocation) misused(err error) int {
 	case !usage.getopt:
 		in.out.error(err.Error())
 	default:
-		// The C library says this, which knows no levels, and the program by the
-		// path that it was called by.
+		// In pg_rewind the C library reports this, without a level and with the path
+		// by which the program was called.
 		fmt.Fprintf(in.out.w, "%s: %s\n", plain.Text(in.path, plain.Message), plain.Text(err.Error(), plain.Message))
 	}
 	in.out.tryHelp(in.command)
 	return exitUsage
 }
 
-// refuseRoot makes sure that the files which this run makes belong to the
+// refuseRoot ensures that the files which this run creates belong to the
 // server's user.
 func (in *invocation) refuseRoot() bool {
 	if os.Geteuid() != 0 {
@@ -157,7 +157,7 @@ func (in *invocation) refuseRoot() bool {
 	return true
 }
 
-// programName is what messages begin with: the name it was called by.
+// programName is what messages begin with: the name by which the program was called.
 func programName(args []string) string {
 	if len(args) == 0 || args[0] == "" {
 		return "gorewind"

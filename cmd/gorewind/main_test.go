@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m)
 }
 
-// result is what a run of the program left behind.
+// result is the result of a run of the program.
 type result struct {
 	status         int
 	stdout, stderr string
@@ -41,7 +41,7 @@ func gorewind(t *testing.T, args ...string) result {
 
 func noEnvironment(string) (string, bool) { return "", false }
 
-// restore makes two data directories that have diverged.
+// restore creates two diverged data directories.
 func restore(t *testing.T) (target, source string) {
 	t.Helper()
 	home := t.TempDir()
@@ -50,7 +50,7 @@ func restore(t *testing.T) (target, source string) {
 	return target, source
 }
 
-// restoreIn makes two data directories, target and source, of a stored cluster.
+// restoreIn creates two data directories, target and source, from a stored cluster.
 func restoreIn(home, cluster string) error {
 	stored := filepath.Join("..", "..", "testdata", "clusters", cluster)
 	return errors.Join(
@@ -127,7 +127,7 @@ func TestRewindFromADirectory(t *testing.T) {
 
 	got := gorewind(t, "--dry-run", "-P", "-D", target, "--source-pgdata", source)
 	assert.Equal(t, 0, got.status, got.stderr)
-	mustContainInOrder(t, got.stdout, `Plan of a rewind`, `Where they part`, `What is lost`, `What is copied`, `Whether it will start`)
+	mustContainInOrder(t, got.stdout, `Plan of a rewind`, `Where they diverge`, `What is lost`, `What is copied`, `Whether it will start`)
 	mustContainInOrder(t, got.stderr,
 		`gorewind: executing in dry-run mode`, `gorewind: detail: The target directory will not be modified\.`,
 		`gorewind: servers diverged at WAL location 0/[0-9A-F]+ on timeline 1`,

@@ -28,7 +28,7 @@ func manPage() string {
 	for _, c := range commands[1:] {
 		fmt.Fprintf(&b, ".SS gorewind %s\nIt %s.\n", c.name, roff(c.purpose))
 		if c.name == "status" {
-			b.WriteString("With \\-\\-format=json a program can read it.\n")
+			b.WriteString("With \\-\\-format=json the result is machine-readable.\n")
 		}
 		for paragraph := range strings.SplitSeq(strings.TrimSpace(c.notes), "\n\n") {
 			if paragraph != "" {
@@ -45,7 +45,7 @@ func manPage() string {
 	return b.String()
 }
 
-// manOptions describes the options that only this command has, and names those
+// manOptions describes the options that only this command has, and names the ones
 // that are described above.
 func (c *command) manOptions() string {
 	var own strings.Builder
@@ -72,10 +72,10 @@ var exitStatuses = []struct {
 	meaning string
 }{
 	{exitDone, "Done, or no rewind is required."},
-	{exitFailed, "Failed. The target is as it was, but for its crash recovery where it needed that."},
-	{exitUsage, "Wrong command line, or options that do not go together."},
+	{exitFailed, "Failed. The target is unchanged, except for its crash recovery, if it needed one."},
+	{exitUsage, "Wrong command line, or options that cannot be combined."},
 	{exitBaseBackup, "Only --resync or a base backup can help. This run did not change the target."},
-	{exitUnfinished, "Interrupted after the point of no return. No server starts on the target until the same command, run again, or gorewind resume has finished the rewind."},
+	{exitUnfinished, "Interrupted after the point of no return. No server starts on the target until the rewind is finished: run the same command again, or gorewind resume."},
 }
 
 const manDescription = `.SH DESCRIPTION
@@ -83,32 +83,32 @@ After a failover the old primary has WAL that the new one never saw.
 .B gorewind
 brings its data directory, the target, back in line with the server that took over, the source, by moving only what
 differs, as pg_rewind does; for every major version of PostgreSQL from 9.6 to 19.
-It takes pg_rewind's options and writes its messages, under the name that it was called by.
+It takes pg_rewind's options and writes its messages, under the name by which it was called.
 .PP
-Until everything that is needed was fetched and made durable, nothing in the target changes but a directory
+Until everything that is needed has been fetched and made durable, nothing in the target changes except a directory
 pgsql_tmp_gorewind.
-After that, the same command or
+After that point, the same command or
 .B gorewind resume
-finishes what was interrupted, without the source.
+finishes an interrupted rewind, without the source.
 `
 
 const manEnvironment = `.SH ENVIRONMENT
 .TP
 PG* (PGHOST, PGPASSFILE, ...)
-The defaults of connections, as for libpq.
+Defaults for connections, as for libpq.
 .TP
 PG_COLOR, PG_COLORS
 Whether messages are coloured (always, auto or never), and how, as in PostgreSQL's programs.
 .TP
 NO_COLOR
-If set and not empty, they are not.
+If set and not empty, messages are not coloured.
 .TP
 PGDATA
 The directory for gorewind resume and gorewind status.
 A rewind does not use it.
 .TP
 POSIXLY_CORRECT
-Options end at the first argument that is none.
+Options end at the first argument that is not an option.
 .SH SEE ALSO
 .BR pg_rewind (1),
 .BR pg_basebackup (1)
@@ -137,8 +137,8 @@ func (o *option) man() string {
 	return b.String()
 }
 
-// roff writes text so that troff takes nothing in it for its own: a hyphen as a
-// minus that can be copied, and no request at the start of a line.
+// roff escapes text for troff: a hyphen becomes a
+// minus that can be copied, and no line starts with a request.
 func roff(s string) string {
 	s = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(s)
 	if strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {

@@ -15,7 +15,7 @@ import (
 	"github.com/gorewind/gorewind/internal/plain"
 )
 
-// messages writes lines as PostgreSQL's programs do, "name: level: text". It is
+// messages writes lines as PostgreSQL's programs do: "name: level: text". It is
 // the slog.Handler that the library logs to.
 type messages struct {
 	name   string
@@ -23,20 +23,20 @@ type messages struct {
 	level  slog.Level
 	colors colors
 	json   *slog.Logger      // instead of lines of text, if not nil
-	stamps func() time.Time  // lines begin with it, if not nil
-	words  *strings.Replacer // of the library's advice, if not nil
+	stamps func() time.Time  // lines begin with this time, if not nil
+	words  *strings.Replacer // translates the library's advice, if not nil
 	mu     sync.Mutex
-	// before is called before every line, where something else, such as a
-	// progress line, has the terminal's last line.
+	// before is called before every line, if something else, such as a
+	// progress line, occupies the terminal's last line.
 	before func()
 }
 
-// colors are what a terminal is told before the parts of a line: the parameters
+// colors are the escape codes before the parts of a line: parameters
 // of SGR (ECMA-48). Empty ones leave the text as it is.
 type colors struct{ locus, error, warning, note string }
 
 // colorsFor does what PostgreSQL's programs do with PG_COLOR and PG_COLORS
-// (common/logging.c). NO_COLOR, which they do not know, overrules both.
+// (common/logging.c). NO_COLOR, which they do not support, overrides both.
 func colorsFor(w io.Writer, env environment) colors {
 	switch env.get("PG_COLOR") {
 	case "always":
@@ -83,13 +83,13 @@ func paint(color, text string) string {
 	return "\x1b[" + color + "m" + text + "\x1b[0m"
 }
 
-// kinds of lines, as they are called between the program's name and the text.
+// The kinds of lines, as printed between the program's name and the text.
 const (
 	kindError   = "error"
 	kindWarning = "warning"
 	kindDetail  = "detail"
 	kindHint    = "hint"
-	kindInfo    = "" // these two pg_rewind does not call anything
+	kindInfo    = "" // pg_rewind prints neither
 	kindDebug   = "debug"
 )
 
@@ -98,8 +98,8 @@ func (m *messages) asJSON() {
 	m.json = slog.New(slog.NewJSONHandler(m.w, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-// line writes a message. All of them come through here, and what is in them may
-// come from anywhere: here it becomes plain, one line, and no longer than a screen.
+// line writes a message. All messages pass through here, and their content may
+// come from anywhere, so it is reduced to plain text, one line, and at most a screenful.
 func (m *messages) line(kind, text string, attrs ...any) {
 	if m.words != nil {
 		text = m.words.Replace(text)
@@ -123,7 +123,7 @@ func (m *messages) line(kind, text string, attrs ...any) {
 	}
 }
 
-// prefix is a line's kind, painted.
+// prefix is the line's kind in color.
 func (m *messages) prefix(kind string) string {
 	switch kind {
 	case kindError:
@@ -138,8 +138,8 @@ func (m *messages) prefix(kind string) string {
 
 func (m *messages) write(text string) { m.block(m.time() + paint(m.colors.locus, m.name+": ") + text) }
 
-// time is what a line begins with: the time as servers write it in their logs (%m of
-// log_line_prefix), where that is asked for.
+// time is the time at the start of a line, written as in servers' logs (%m of
+// log_line_prefix), if it was asked for.
 func (m *messages) time() string {
 	if m.stamps == nil {
 		return ""
@@ -147,7 +147,7 @@ func (m *messages) time() string {
 	return m.stamps().Format("2006-01-02 15:04:05.000 MST ")
 }
 
-// block writes lines as they are.
+// block writes lines unchanged.
 func (m *messages) block(lines string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -166,8 +166,8 @@ func (m *messages) tryHelp(c *command) {
 	m.hint(fmt.Sprintf("Try \"%s --help\" for more information.", strings.TrimSpace(m.name+" "+c.name)))
 }
 
-// Enabled, Handle, WithAttrs and WithGroup make it a slog.Handler. The library's
-// messages are whole sentences, so that its attributes are in JSON only.
+// Enabled is part of slog.Handler, as are Handle, WithAttrs and WithGroup. The library's
+// messages are complete sentences, so attributes are written only in JSON.
 func (m *messages) Enabled(_ context.Context, l slog.Level) bool { return l >= m.level }
 
 // Handle writes a line.
@@ -192,7 +192,7 @@ func (m *messages) Handle(_ context.Context, rec slog.Record) error {
 	return nil
 }
 
-// plainly is an attribute whose text is as harmless as that of messages.
+// plainly makes an attribute's text as harmless as that of messages.
 func plainly(a slog.Attr) slog.Attr {
 	switch v := a.Value.Resolve().Any().(type) {
 	case error:
@@ -211,8 +211,8 @@ func plainly(a slog.Attr) slog.Attr {
 	return a
 }
 
-// WithAttrs has nothing to add.
+// WithAttrs adds nothing.
 func (m *messages) WithAttrs([]slog.Attr) slog.Handler { return m }
 
-// WithGroup has nothing to add.
+// WithGroup adds nothing.
 func (m *messages) WithGroup(string) slog.Handler { return m }

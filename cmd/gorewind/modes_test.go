@@ -13,7 +13,7 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/built"
 )
 
-// What gorewind makes can be read by the group if the data directory can, and by
+// Files that gorewind creates are readable by the group if the data directory is, and by
 // nobody else, whatever the umask is.
 func TestModesDoNotDependOnTheUmask(t *testing.T) {
 	sh, err := exec.LookPath("sh")
@@ -46,8 +46,8 @@ func TestModesDoNotDependOnTheUmask(t *testing.T) {
 	}
 }
 
-// A report and a saved plan are for others to read, as far as the umask allows; it
-// is the user's business which that is.
+// Others may read a report and a saved plan if the umask allows it; choosing
+// the umask is up to the user.
 func TestReportsAndPlansHaveTheModeThatTheUmaskAllows(t *testing.T) {
 	sh, err := exec.LookPath("sh")
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 // usageError is a mistake in the command line.
 type usageError struct {
 	err    error
-	getopt bool // of the spelling of options: the C library reports it, not the program
+	getopt bool // an unknown or malformed option, which in pg_rewind the C library reports
 	noHint bool
 }
 
@@ -39,7 +39,7 @@ func (c *command) parse(args []string, env environment) (*options, error) {
 		if err := list[i].set(o, value); err != nil {
 			return o, &usageError{err: err, noHint: true}
 		}
-		if o.help || o.version { // which pg_rewind understands as its first argument only
+		if o.help || o.version { // pg_rewind accepts these as its first argument only
 			return o, nil
 		}
 	}
@@ -57,17 +57,17 @@ func (o *options) checkRewind() error {
 	case o.recoveryConf && o.sourceServer == nil:
 		return errors.New("no source server information (--source-server) specified for --write-recovery-conf")
 	case o.slot != "" && !o.recoveryConf:
-		return errors.New("a replication slot (--slot) is for a standby (--write-recovery-conf)")
+		return errors.New("a replication slot (--slot) requires --write-recovery-conf")
 	case o.makeSlot && o.slot == "":
 		return errors.New("no slot name (--slot) specified for --create-slot")
 	case o.checkReplication && o.sourceServer == nil:
 		return errors.New("no source server information (--source-server) specified for --check-replication")
 	case o.system != 0 && o.resync != rewind.ResyncCompare:
-		return errors.New("--system-identifier is for a comparison of all files (--resync=compare)")
+		return errors.New("--system-identifier requires --resync=compare")
 	case o.savePlan != "" && !o.dryRun:
-		return errors.New("--save-plan is for a dry run (--dry-run)")
+		return errors.New("--save-plan requires --dry-run")
 	case o.plan != "" && o.dryRun:
-		return errors.New("a saved plan (--plan) is carried out, which a dry run does not do")
+		return errors.New("--plan cannot be used with --dry-run")
 	}
 	return o.checkOperands(0)
 }
@@ -80,7 +80,7 @@ func (o *options) checkOperands(most int) error {
 }
 
 // targetOrPGDATA is the directory for the commands that pg_rewind does not have.
-// It does not use PGDATA itself.
+// pg_rewind itself does not use PGDATA.
 func (in *invocation) targetOrPGDATA() (string, error) {
 	if err := in.opts.checkOperands(0); err != nil {
 		return "", err
@@ -94,7 +94,7 @@ func (in *invocation) targetOrPGDATA() (string, error) {
 	return "", errors.New("no target data directory specified (--target-pgdata)")
 }
 
-// maxJobs is more than any server of use has connections for.
+// maxJobs is more connections than any practical server accepts.
 const maxJobs = 1000
 
 func parseJobs(s string) (int, error) {
@@ -108,7 +108,7 @@ func parseJobs(s string) (int, error) {
 func parseLimit(s string) (int64, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 1 {
-		return 0, fmt.Errorf("invalid value \"%s\" for option --limit: give a number from 1 on", s)
+		return 0, fmt.Errorf("invalid value \"%s\" for option --limit: give a number of at least 1", s)
 	}
 	return n, nil
 }
@@ -121,7 +121,7 @@ func parseSystemIdentifier(s string) (uint64, error) {
 	return id, nil
 }
 
-// parseSince understands an LSN and, behind another slash, a timeline.
+// parseSince parses an LSN and, after another slash, a timeline.
 func parseSince(s string) (rewind.Since, error) {
 	invalid := fmt.Errorf("invalid value \"%s\" for option --since: give an LSN and a timeline, as in 0/3000060/1", s)
 	at := strings.LastIndexByte(s, '/')
@@ -148,7 +148,7 @@ func oneOf(what, value string, choices ...string) error {
 	return fmt.Errorf("unrecognized %s: %s (choose from: %s)", what, value, strings.Join(choices, ", "))
 }
 
-// units are those of PostgreSQL's settings.
+// units are the time units of PostgreSQL's settings.
 var units = []struct {
 	suffix string
 	unit   time.Duration
@@ -161,7 +161,7 @@ var units = []struct {
 	{"", time.Second},
 }
 
-// parseDuration understands a positive number, of seconds or of the unit that
+// parseDuration parses a positive number, of seconds or of the unit that
 // follows it.
 func parseDuration(s string) (time.Duration, error) {
 	invalid := fmt.Errorf("invalid value \"%s\" for option --source-timeout: give a number of seconds, or one with a unit (ms, s, min, h, d)", s)
@@ -174,7 +174,7 @@ func parseDuration(s string) (time.Duration, error) {
 		}
 	}
 	if strings.Trim(number, "0123456789.") != "" {
-		return 0, invalid // no signs, exponents, infinities
+		return 0, invalid // a sign, an exponent or an infinity
 	}
 	n, err := strconv.ParseFloat(number, 64)
 	if d := n * float64(unit); err == nil && d >= float64(time.Millisecond) && d <= float64(365*24*time.Hour) {

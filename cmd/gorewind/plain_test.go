@@ -38,7 +38,7 @@ func TestNothingFromOutsideSteersATerminalOrForgesALine(t *testing.T) {
 	}
 }
 
-// rawIn is what should not have been written as it is.
+// rawIn is what should not have been written unchanged.
 func rawIn(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || unicode.IsPrint(r) && r != unicode.ReplacementChar {

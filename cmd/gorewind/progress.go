@@ -12,19 +12,19 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// progress shows how far the rewind is: one line that changes on a terminal,
+// progress shows how far the rewind is: one changing line on a terminal,
 // pg_rewind's plain lines elsewhere.
 type progress struct {
 	out      *messages
-	original bool // only what pg_rewind says, too
+	original bool // print only the lines that pg_rewind prints
 	mu       sync.Mutex
 	shown    bool // the terminal's last line is ours
 	tty      bool
 	now      func() time.Time
-	told     time.Time // when a line about anything but copying was last written
+	told     time.Time // when a line not about copying was last written
 }
 
-// seldom is the time between two lines about anything but copying, where they stay.
+// seldom is the time between two lines not about copying, where lines are not overwritten.
 const seldom = 5 * time.Second
 
 func newProgress(out *messages) *progress {
@@ -67,7 +67,7 @@ func countsFiles(r *rewind.Progress) bool {
 	return r.DoneBytes == 0 && r.TotalBytes == 0 && r.DoneFiles > 0
 }
 
-// copied is pg_rewind's line. What comes after it is ours.
+// copied is pg_rewind's line, followed by gorewind's additions.
 func (p *progress) copied(r *rewind.Progress) string {
 	const kB = 1024
 	percent := int64(100)
@@ -81,7 +81,7 @@ func (p *progress) copied(r *rewind.Progress) string {
 	return line
 }
 
-// line says how far an activity is, as in "copying: 45%, 1.2 GB of 2.6 GB, 110 MB/s, 13 s left".
+// line shows how far an activity is, as in "copying: 45%, 1.2 GB of 2.6 GB, 110 MB/s, 13 s left".
 func (p *progress) line(r *rewind.Progress) string {
 	var parts []string
 	done, total := r.DoneBytes, r.TotalBytes
@@ -110,8 +110,8 @@ func (p *progress) line(r *rewind.Progress) string {
 	return string(r.Activity) + ": " + strings.Join(parts, ", ")
 }
 
-// pace is the rate and the time that is left or, in an outage, for how long the source
-// is lost: what came before says nothing then.
+// pace is the rate and the time left. In an outage it is how long the source
+// has been lost, because the earlier rate means nothing then.
 func pace(r *rewind.Progress) string {
 	if r.Waiting > 0 {
 		return fmt.Sprintf("source lost for %s, waiting for it", inSeconds(r.Waiting))
@@ -136,7 +136,7 @@ func inSeconds(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// inOneLine cuts what has no room, so that the terminal does not wrap it.
+// inOneLine cuts text to the width of the terminal, so that it does not wrap.
 func inOneLine(s string, width int) string {
 	if len(s) < width {
 		return s
@@ -144,7 +144,7 @@ func inOneLine(s string, width int) string {
 	return s[:max(width-1, 0)]
 }
 
-// clear takes the line off the terminal, and what a key such as ^C left there.
+// clear erases the line from the terminal, and the echo of keys such as ^C.
 func (p *progress) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -154,5 +154,5 @@ func (p *progress) clear() {
 	}
 }
 
-// close ends it.
+// close erases the line for good.
 func (p *progress) close() { p.clear() }

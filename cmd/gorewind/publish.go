@@ -15,14 +15,14 @@ import (
 	"github.com/gorewind/gorewind/report/html"
 )
 
-// originalName is the program whose place gorewind takes: what is called by that
-// name prints nothing that pg_rewind does not, unless it is asked to.
+// originalName is the program that gorewind replaces. Called by that
+// name, it prints nothing that pg_rewind does not print, unless asked to.
 const originalName = "pg_rewind"
 
-// asOriginal reports whether this is called as the program whose place it takes.
+// asOriginal reports whether the program was called as pg_rewind.
 func (in *invocation) asOriginal() bool { return in.out.name == originalName }
 
-// wantsDocument reports whether anything is made of the document.
+// wantsDocument reports whether the document is printed or written as a report.
 func (in *invocation) wantsDocument() bool { return in.prints() != "" || in.opts.report != "" }
 
 // prints is the format in which the document is printed, or empty.
@@ -33,7 +33,7 @@ func (in *invocation) prints() string {
 	return in.opts.format
 }
 
-// publish prints the document and writes the report, as far as asked for.
+// publish prints the document and writes the report, if they were asked for.
 func (in *invocation) publish(d *report.Document) error {
 	in.inWords(d)
 	d.Program = "gorewind " + version()
@@ -42,7 +42,7 @@ func (in *invocation) publish(d *report.Document) error {
 	case formatJSON:
 		err = in.printJSON(d)
 	case formatText:
-		if d.Kind != report.Failed { // the messages have said why
+		if d.Kind != report.Failed { // the messages already said why
 			err = report.Text(in.stdout, d, in.layout(in.stdout))
 		}
 	}
@@ -52,7 +52,7 @@ func (in *invocation) publish(d *report.Document) error {
 	return err
 }
 
-// checkReport finds out before a rewind whether its report can be written.
+// checkReport checks before a rewind that its report can be written.
 func (in *invocation) checkReport() error {
 	if in.opts.report == "" {
 		return nil
@@ -67,7 +67,7 @@ func (in *invocation) checkReport() error {
 	return nil
 }
 
-// layout is how text is set on one of the outputs.
+// layout is how text is laid out on one of the outputs.
 func (in *invocation) layout(w io.Writer) report.Options {
 	o := report.Options{Width: report.DefaultWidth}
 	if f, ok := w.(*os.File); ok && isTerminal(f) {
@@ -78,7 +78,7 @@ func (in *invocation) layout(w io.Writer) report.Options {
 	return o
 }
 
-// widthOf is how wide a terminal is.
+// widthOf is the width of a terminal in columns.
 func widthOf(w io.Writer) int {
 	if f, ok := w.(*os.File); ok {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
@@ -88,8 +88,8 @@ func widthOf(w io.Writer) int {
 	return report.DefaultWidth
 }
 
-// writeFile writes a file that is whole or not there. Others may read it as far as
-// the umask lets them.
+// writeFile writes a file that is either complete or absent. Others may read it if
+// the umask allows it.
 func writeFile(name string, write func(io.Writer) error) error {
 	f, err := createBeside(name)
 	if err != nil {
@@ -109,8 +109,8 @@ func writeFile(name string, write func(io.Writer) error) error {
 	return nil
 }
 
-// createBeside makes a new file with a name of its own in the directory of another
-// one. os.CreateTemp would do, but lets nobody else read what it makes.
+// createBeside creates a file with a unique name in the directory of another
+// one. Unlike with os.CreateTemp, others may read it.
 func createBeside(name string) (*os.File, error) {
 	for {
 		f, err := os.OpenFile(filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+"."+rand.Text()), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)

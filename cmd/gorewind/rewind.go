@@ -13,7 +13,7 @@ import (
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
-// rewind is what gorewind is for.
+// rewind rewinds the target, the command without a name.
 func (in *invocation) rewind() int {
 	if err := in.opts.checkRewind(); err != nil {
 		return in.misused(err)
@@ -40,8 +40,8 @@ func (in *invocation) rewind() int {
 	}
 	if document != nil {
 		if err := in.publish(document); err != nil {
-			in.out.error(fmt.Sprintf("could not write what is to be reported: %v", err))
-			if document.Kind == report.Plan { // else the status is that of the rewind
+			in.out.error(fmt.Sprintf("could not write the result: %v", err))
+			if document.Kind == report.Plan { // otherwise the status is that of the rewind
 				status = max(status, exitFailed)
 			}
 		}
@@ -49,14 +49,14 @@ func (in *invocation) rewind() int {
 	return status
 }
 
-// perform does the rewind through the library, as any importer would.
+// perform rewinds through the library, as any importer would.
 func (in *invocation) perform() (*report.Document, error) {
 	if in.opts.dryRun {
 		in.log.Info("executing in dry-run mode")
 		in.out.detail("The target directory will not be modified.")
 	}
 	status, err := rewind.ReadStatus(*in.opts.target)
-	if err != nil && in.opts.resync == rewind.NoResync { // else it may do without a control file
+	if err != nil && in.opts.resync == rewind.NoResync { // a resync may work without a control file
 		return nil, err
 	}
 	resumes := status != nil && status.State == rewind.StateUnfinished
@@ -79,7 +79,7 @@ func (in *invocation) perform() (*report.Document, error) {
 		defer plan.Close()
 		opts.Plan = plan
 	}
-	if !resumes { // which needs no source, and the source may be gone
+	if !resumes { // resuming needs no source, and the source may be gone
 		if err := in.openSource(&opts); err != nil {
 			return nil, status.Classify(err)
 		}
@@ -100,7 +100,7 @@ func (in *invocation) perform() (*report.Document, error) {
 		err = in.savePlan(r)
 	}
 	if err == nil && in.sumsUp(r.Plan()) {
-		in.sumUp(r.Brief(nil)) // the source is not asked any more
+		in.sumUp(r.Brief(nil)) // without asking the source again
 	}
 	if !in.wantsDocument() {
 		return nil, err
@@ -116,7 +116,7 @@ func (in *invocation) carryOut(r *rewind.Rewind) error {
 			plan.Files.FetchBytes()/mb, plan.Files.SourceBytes/mb))
 	}
 	for _, w := range plan.Warnings {
-		if !in.asOriginal() || !slices.Contains(plan.Foreign, w) { // which pg_rewind leaves to whoever calls it
+		if !in.asOriginal() || !slices.Contains(plan.Foreign, w) { // pg_rewind leaves such warnings to its caller
 			in.log.Warn(w)
 		}
 	}
@@ -127,7 +127,7 @@ func (in *invocation) carryOut(r *rewind.Rewind) error {
 	case in.opts.dryRun:
 		return nil
 	}
-	// Where no rewind is required this may still make the target a standby.
+	// Even if no rewind is required, this may make the target a standby.
 	if err := r.Apply(in.ctx); err != nil {
 		return err
 	}
@@ -140,9 +140,9 @@ func (in *invocation) carryOut(r *rewind.Rewind) error {
 	return nil
 }
 
-// sumsUp reports whether a rewind that was carried out is summed up among the
-// messages: where it is asked for, and on a terminal. Scripts read pg_rewind's
-// messages, to which it is not added, and a printed document says it already.
+// sumsUp reports whether a summary of a completed rewind goes to the
+// messages: if it is asked for, and on a terminal. Scripts read pg_rewind's
+// messages, so nothing is added to those, and a printed document has it already.
 func (in *invocation) sumsUp(p *rewind.Plan) bool {
 	if !p.Required || p.Files == nil || in.opts.dryRun || in.out.json != nil {
 		return false
@@ -150,23 +150,23 @@ func (in *invocation) sumsUp(p *rewind.Plan) bool {
 	return in.opts.summary || in.prints() == "" && !in.asOriginal() && isTerminal(in.out.w)
 }
 
-// sumUp says what the rewind took, and what was lost.
+// sumUp prints what the rewind did and what was lost.
 func (in *invocation) sumUp(d *report.Document) {
 	in.inWords(d)
 	summary := *d
-	summary.Warnings = nil // these were messages
+	summary.Warnings = nil // these were already messages
 	var b strings.Builder
-	_ = report.Summary(&b, &summary, in.layout(in.out.w)) // a strings.Builder takes all
+	_ = report.Summary(&b, &summary, in.layout(in.out.w)) // writing to a strings.Builder never fails
 	in.out.block(b.String())
 }
 
-// savePlan writes the plan to a file, which is whole or not there.
+// savePlan writes the plan to a file, which is either complete or absent.
 func (in *invocation) savePlan(r *rewind.Rewind) error {
 	return writeFile(in.opts.savePlan, r.Save)
 }
 
 func (in *invocation) doneDry() {
-	if in.opts.progress { // a dry run of pg_rewind says so, too
+	if in.opts.progress { // a dry run of pg_rewind prints these lines, too
 		in.log.Info("creating backup label and updating control file")
 		in.log.Info("syncing target data directory")
 	}
@@ -174,7 +174,7 @@ func (in *invocation) doneDry() {
 	in.out.detail("The target directory was not modified.")
 }
 
-// rewindOptions are those that resuming has, too.
+// rewindOptions are the options that a rewind and resuming share.
 func (in *invocation) rewindOptions() rewind.Options {
 	return rewind.Options{
 		TargetDir: *in.opts.target, NoSync: in.opts.noSync, SyncMethod: in.opts.syncMethod, Logger: in.log,
@@ -182,7 +182,7 @@ func (in *invocation) rewindOptions() rewind.Options {
 	}
 }
 
-// openSource opens the directory or the server that the command line names.
+// openSource opens the source directory or server that the command line names.
 func (in *invocation) openSource(opts *rewind.Options) error {
 	if in.opts.sourceDir != nil {
 		dir, err := source.OpenDir(*in.opts.sourceDir)

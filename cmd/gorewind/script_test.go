@@ -12,11 +12,11 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestScripts runs testdata/script. Beside testscript's own commands they have
+// TestScripts runs testdata/script. In addition to testscript's own commands they have
 //
-//	restore CLUSTER     makes $WORK/target and $WORK/source of a stored cluster
-//	exits N NAME ARG…   runs gorewind, called NAME, which must end with status N
-//	spills FILE N NAME ARG…   likewise; what it writes to stderr comes into FILE, too
+//	restore CLUSTER     creates $WORK/target and $WORK/source from a stored cluster
+//	exits N NAME ARG…   runs gorewind, called NAME, which must exit with status N
+//	spills FILE N NAME ARG…   likewise; its stderr is also written to FILE
 //	interrupt LINE ARG… runs gorewind and interrupts it when it writes LINE
 //	same A B            the data directories A and B are the same in every byte
 func TestScripts(t *testing.T) {
@@ -80,7 +80,7 @@ func runInScript(ts *testscript.TestScript, stderr io.Writer, args []string) int
 	return run(context.Background(), context.Background(), args, scriptEnvironment(ts), ts.Stdout(), stderr)
 }
 
-// trigger does something when a text is written.
+// trigger calls a function when a text is written.
 type trigger struct {
 	io.Writer
 	text   string
@@ -96,7 +96,7 @@ func (w *trigger) Write(p []byte) (int, error) {
 	return w.Writer.Write(p)
 }
 
-// The scripts mention every option, so that none is without a test.
+// The scripts use every option, so that every one is tested.
 func TestScriptsKnowEveryOption(t *testing.T) {
 	var all strings.Builder
 	files, err := filepath.Glob("testdata/script/*.txtar")

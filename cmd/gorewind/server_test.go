@@ -19,7 +19,7 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/servers"
 )
 
-// diverged makes a stopped old primary and a running new one, which has some
+// diverged creates a stopped old primary and a running new one, which has some
 // megabytes that the old one lacks.
 func diverged(t *testing.T, major string) (target, source *pgtest.Cluster) {
 	t.Helper()
@@ -64,8 +64,8 @@ func TestRewindFromAServer(t *testing.T) {
 	}
 }
 
-// stallingProxy forwards connections to a server until that has sent limit
-// bytes; then nothing comes any more.
+// stallingProxy forwards connections to a server until the server has sent limit
+// bytes; then it stalls.
 func stallingProxy(t *testing.T, address string, limit int64) (port string, stalled <-chan struct{}) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -20,11 +20,11 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// envSignalled makes the test program gorewind, which sends itself signals when it
+// envSignalled makes the test program run as gorewind and send itself signals when it
 // writes a text: "signal|how often|text".
 const envSignalled = "GOREWIND_TEST_SIGNALLED"
 
-// signalledIfAsked does what envSignalled says, and does not return then.
+// signalledIfAsked does what envSignalled says, and then does not return.
 func signalledIfAsked() {
 	what := strings.Split(os.Getenv(envSignalled), "|")
 	if len(what) != 3 {

@@ -8,7 +8,7 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// meaning says what a state is, for people.
+// meaning describes a state for people.
 var meaning = map[rewind.State]string{
 	rewind.StateClean:      "no rewind is under way",
 	rewind.StateStaged:     "a rewind was interrupted before it changed anything",
@@ -17,7 +17,7 @@ var meaning = map[rewind.State]string{
 	rewind.StateRewound:    "rewound, and not started since",
 }
 
-// status tells what state a data directory is in.
+// status shows what state a data directory is in.
 func (in *invocation) status() int {
 	dir, err := in.targetOrPGDATA()
 	if err != nil {
@@ -52,7 +52,7 @@ func (in *invocation) describe(s *rewind.Status) {
 		row("Server", fmt.Sprintf("running here, process %d", s.ServerPID))
 	}
 	if s.Running {
-		row("Rewind", "one is running at this moment")
+		row("Rewind", "one is running now")
 	}
 	if s.Source != "" {
 		row("Source", s.Source)

@@ -16,7 +16,7 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/built"
 )
 
-// openTerminal makes a pseudo terminal; text closes it and returns what was
+// openTerminal opens a pseudo terminal; text closes it and returns what was
 // written to it.
 func openTerminal(t *testing.T) (terminal *os.File, text func() string) {
 	t.Helper()

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// checkCommand makes sure that the first word on the command line is not a command
-// that was misspelled. pg_rewind has no commands.
+// checkCommand checks that the first word on the command line is not a misspelled
+// command. pg_rewind has no commands.
 func (in *invocation) checkCommand(args []string) error {
 	if len(args) == 0 || in.command.name != "" || in.asOriginal() {
 		return nil
@@ -17,9 +17,9 @@ func (in *invocation) checkCommand(args []string) error {
 	return nil
 }
 
-// likeCommand is the command that is spelled most like a word, or empty.
+// likeCommand is the command whose name is most similar to the word, or empty.
 func likeCommand(word string) string {
-	best, like := 3, "" // more mistakes make another word
+	best, like := 3, "" // three or more edits make a different word
 	for _, c := range commands[1:] {
 		d := distance(word, c.name)
 		if strings.HasPrefix(c.name, word) && len(word) >= 3 {
@@ -32,8 +32,8 @@ func likeCommand(word string) string {
 	return like
 }
 
-// distance is how many letters two words differ in: how many must be put in, taken out
-// or replaced (Levenshtein).
+// distance is the number of letters that must be inserted, deleted
+// or replaced to turn one word into the other (Levenshtein).
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

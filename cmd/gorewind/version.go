@@ -10,16 +10,16 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// What the Makefile knows of a build, by the linker's -X. Empty for go install and
-// go build, which leave what they know in the program's build information.
+// The Makefile sets these with the linker's -X. They are empty for go install and
+// go build, which record what they know in the program's build information.
 var (
-	release string // as git describe says it
+	release string // the output of git describe
 	commit  string
 )
 
-// versionLine is what --version says. Called pg_rewind, it is what a program
-// expects that reads a version from pg_rewind: that of PostgreSQL, the newest
-// that gorewind knows, and then, where packagers put theirs, its own.
+// versionLine is the output of --version. Called as pg_rewind, it is what programs
+// that read pg_rewind's version expect: the version of PostgreSQL, namely the newest
+// that gorewind supports, and then gorewind's own, where packagers put theirs.
 func versionLine(name string) string {
 	if name == originalName {
 		all := pgdata.Versions()
@@ -36,20 +36,20 @@ func version() string {
 	return describe(release, commit, info)
 }
 
-// pseudoVersion ends in the commit that it stands for.
+// pseudoVersion matches a version that ends in the commit it stands for.
 var pseudoVersion = regexp.MustCompile(`\d{14}-([0-9a-f]{12})$`)
 
-// commitLength is how much of a commit's hash is shown: as much as Go shows of it.
+// commitLength is how many digits of a commit's hash are shown: as many as Go shows.
 const commitLength = 12
 
-// describe names a version and a commit: of what the Makefile says, else of what
-// the go command left in the program. It does not make up what neither knows.
+// describe names the version and the commit that the Makefile set or, without them,
+// those that the go command recorded. What neither knows is left out.
 func describe(release, commit string, info *debug.BuildInfo) string {
 	module, dirty := info.Main.Version, false
 	if module == "(devel)" {
 		module = ""
 	}
-	if release == "" { // else neither of these is about the same build
+	if release == "" { // otherwise this information may be about another build
 		for _, s := range info.Settings {
 			switch s.Key {
 			case "vcs.revision":

@@ -37,7 +37,7 @@ func TestAVersionIsSaidAsFarAsItIsKnown(t *testing.T) {
 	}
 }
 
-// Whether the linker finds these names packaging/try.sh proves, which builds.
+// packaging/try.sh, which builds, proves that the linker finds these names.
 func TestTheMakefileTellsTheProgramItsVersion(t *testing.T) {
 	mk, err := exec.LookPath("make")
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Who opens a fifo waits for somebody to write to it, and sees no signal meanwhile.
-// So nothing is opened in a way that could wait, wherever a fifo lies.
+// Opening a fifo waits for a writer, and signals are not handled in the meantime.
+// So nothing is opened in a way that could block, wherever there is a fifo.
 func TestNothingIsWaitedForWhereAFileBelongs(t *testing.T) {
 	makeFifo := func(t *testing.T, name string) { require.NoError(t, syscall.Mkfifo(name, 0o600)) }
 	makeSocket := func(t *testing.T, name string) { // whose path may be longer than bind takes

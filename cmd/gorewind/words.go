@@ -7,8 +7,8 @@ import (
 	"github.com/gorewind/gorewind/report"
 )
 
-// optionOf is what the fields of rewind.Options, which the library names where it
-// says what to do, are on the command line.
+// optionOf maps the fields of rewind.Options that the library names in its
+// advice to options of the command line.
 var optionOf = map[string]string{
 	"Options.ArchiveLostWAL":    "--archive-lost-wal",
 	"Options.BinDir":            "--bindir",
@@ -31,7 +31,7 @@ var optionOf = map[string]string{
 	"Run the rewind again":      "Run the same command again",
 }
 
-// words translates the library's advice for this command line.
+// words translates the library's advice to the terms of the command line.
 func (in *invocation) words() *strings.Replacer {
 	without := "a run"
 	switch {
@@ -52,7 +52,7 @@ func (in *invocation) words() *strings.Replacer {
 // inWords translates the advice in a document.
 func (in *invocation) inWords(d *report.Document) {
 	words := in.words()
-	d.Warnings = slices.Clone(d.Warnings) // which the plan has, too
+	d.Warnings = slices.Clone(d.Warnings) // the plan shares the slice
 	all := [][]string{d.Warnings}
 	if e := d.Error; e != nil {
 		e.Message = words.Replace(e.Message)

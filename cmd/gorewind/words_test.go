@@ -14,7 +14,7 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// Every field that the library's advice names is an option here, and a field.
+// Every field that the library's advice names has an option, and exists.
 func TestAdviceOfTheLibraryIsSaidInOptions(t *testing.T) {
 	named := map[string]bool{}
 	advice := regexp.MustCompile(`Options\.[A-Z]\w+|rewind\.Resume\b`)

@@ -18,28 +18,28 @@ import (
 	"github.com/gorewind/gorewind/timeline"
 )
 
-// Archive runs a server's restore_command, or a function in the place of it. Its
-// methods may be used concurrently; commands run one after the other, since no server
+// Archive runs a server's restore_command, or a function in its place. Its
+// methods may be used concurrently; commands run one at a time, since no server
 // runs two at once.
 type Archive struct {
-	Command string          // restore_command as it is configured; it can hold passwords
+	Command string          // restore_command as configured; it can contain passwords
 	DataDir string          // the server's data directory
-	WorkDir string          // the command's working directory; DataDir if empty, as of those that a server runs
+	WorkDir string          // the command's working directory; DataDir if empty, as for a server's commands
 	Env     []string        // the command's environment; nil: that of this process
 	Version *pgdata.Version // the server's major
-	// Fetch, if not nil, is called instead of the command. It makes a file dst of what the
-	// archive has by that name, which is a segment's or a history's. The error is
-	// ErrNotInArchive where that is nothing; after any other it is called again.
+	// Fetch, if not nil, is called instead of the command. It must write the archive's
+	// file of that name, a segment or a history, to dst. The error is
+	// ErrNotInArchive if the archive does not have it; after any other error it is called again.
 	Fetch    func(ctx context.Context, name, dst string) error
-	Attempts int           // how often what fails is tried; 3 if zero
-	Pause    time.Duration // between the first two attempts, then twice as long each time; a second if zero
+	Attempts int           // the number of attempts; 3 if zero
+	Pause    time.Duration // between the first two attempts, doubled each time; a second if zero
 	Logger   *slog.Logger  // gets what the command prints; nil discards
 
 	mu        sync.Mutex
 	processes processes
 }
 
-// The settings that have commands.
+// The settings that contain commands.
 const (
 	restoreCommand = "restore_command"
 	archiveCommand = "archive_command"
@@ -47,44 +47,44 @@ const (
 
 const defaultAttempts = 3
 
-// NotFoundError says that the archive did not give a file. Of a command it cannot be
-// told whether the archive has it: commands have one status for all failures.
+// NotFoundError says that the archive did not provide a file. With a command it is
+// unknown whether the archive has it: commands have one status for all failures.
 type NotFoundError struct {
 	Name       string
-	Command    string // as it was run; it can hold passwords
+	Command    string // as it was run; it can contain passwords
 	ExitStatus int    // of the last attempt
 	Attempts   int
 	Certain    bool  // Archive.Fetch said that there is no such file
-	Err        error // what it said, or what was wrong with the file if the command ended with 0; or nil
+	Err        error // what Fetch returned, or what was wrong with the file if the command ended with 0; or nil
 }
 
 func (e *NotFoundError) Error() string {
 	if e.Certain {
-		return fmt.Sprintf("could not restore file %q from archive: %v; see that it is the right archive, else take a base backup", e.Name, e.Err)
+		return fmt.Sprintf("could not restore file %q from archive: %v; check that it is the right archive, otherwise take a base backup", e.Name, e.Err)
 	}
 	why := fmt.Sprintf("restore_command exited with status %d", e.ExitStatus)
 	if e.Err != nil {
 		why = e.Err.Error()
 	}
-	return fmt.Sprintf("could not restore file %q from archive: %s in attempt %d; try again if the archive has it, else take a base backup",
+	return fmt.Sprintf("could not restore file %q from archive: %s in attempt %d; try again if the archive has it, otherwise take a base backup",
 		e.Name, why, e.Attempts)
 }
 
-// Unwrap gives what was wrong with the file.
+// Unwrap returns what was wrong with the file.
 func (e *NotFoundError) Unwrap() error { return e.Err }
 
 // CommandError says that a command cannot work, or that it was killed.
 type CommandError struct {
 	Setting string // restore_command or archive_command
-	Command string // as it was run; it can hold passwords
+	Command string // as it was run; it can contain passwords
 	Reason  string
-	// ExitStatus is that of the shell; zero if nothing was run, -1 if a signal ended it.
+	// ExitStatus is the shell's; zero if nothing was run, -1 if a signal ended it.
 	ExitStatus int
 }
 
-// MayPass reports whether the command, left as it is, may succeed later: a signal ended
-// it, or itself says that it could not do its work. What the shell cannot find or run, it
-// will not.
+// MayPass reports whether the unchanged command may succeed later: a signal ended
+// it, or it reported a failure itself. A command that the shell cannot find or run will
+// not.
 func (e *CommandError) MayPass() bool {
 	return e.ExitStatus != 0 && e.ExitStatus != notExecutable && e.ExitStatus != notFound
 }
@@ -93,26 +93,26 @@ func (e *CommandError) Error() string {
 	return fmt.Sprintf("%s failed: %s; run it by hand to see why, and correct it in the target's configuration", e.Setting, e.Reason)
 }
 
-// Restore gets a file into dst, which must be in a directory of the caller's own:
-// commands may put other things beside it. The file has exactly size bytes, if
-// that is not zero, is nobody else's by a link, and passed check, which may be
-// nil. Whatever was at dst before is lost, and a failure leaves nothing there.
+// Restore gets a file into dst, which must be in a directory of the caller's own,
+// because commands may put other things next to it. The file has exactly size bytes, if
+// that is not zero, has no other links, and passed check, which may be
+// nil. Any file at dst is lost, and after a failure there is none.
 //
-// A command that fails and a file that is not what it should be are tried again,
-// for archives on the other side of a network fail for moments; the error is a
-// *NotFoundError in the end. If a signal killed the command or the shell could not
-// run it, which is a status over 125, the error is a *CommandError at once. So is the
-// *NotFoundError of a Fetch that says that there is no such file; its other errors are a
-// *FetchError in the end.
+// A failing command or an invalid file is tried again,
+// because archives across a network fail briefly; finally the error is a
+// *NotFoundError. If a signal killed the command or the shell could not run it, which is
+// a status over 125, the error is a *CommandError at once. If a Fetch says that
+// there is no such file, the error is a *NotFoundError at once; after its other errors
+// it is finally a *FetchError.
 func (a *Archive) Restore(ctx context.Context, name, dst string, size int64, check func(path string) error) error {
 	return a.restore(ctx, name, dst, cmp.Or(a.Attempts, defaultAttempts), size, check)
 }
 
 // RestoreHistory gets the history of a timeline into dst, as Restore does, and
-// reads it. Most that are asked for do not exist, which is how a server finds the
-// latest timeline: so there is one attempt only, but for a Fetch, which tells that from
-// trouble. The error is a *NotFoundError where the archive has none; of one that is too
-// large to be a history it is another one.
+// reads it. Most histories that are requested do not exist, which is how a server finds
+// the latest timeline, so there is only one attempt, except with a Fetch, which can tell
+// a missing file from a failure. The error is a *NotFoundError if the archive has none,
+// but not if the file is too large to be a history.
 func (a *Archive) RestoreHistory(ctx context.Context, tli pgdata.TimelineID, dst string) ([]byte, error) {
 	name := pgdata.HistoryFileName(tli)
 	err := a.restore(ctx, name, dst, 1, 0, nil)
@@ -135,21 +135,21 @@ func readHistory(path string) ([]byte, error) {
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, timeline.MaxSize+1))
 	if err == nil && len(b) > timeline.MaxSize {
-		err = fmt.Errorf("it has more than %d bytes, which is no history", timeline.MaxSize)
+		err = fmt.Errorf("it has more than %d bytes, which is too large for a history", timeline.MaxSize)
 	}
 	return b, err
 }
 
-// getter makes an attempt to get one file.
+// getter makes single attempts to get one file.
 type getter struct {
-	by    string // what it is called in messages
+	by    string // its name in messages
 	text  string // the command as it is run, or empty
-	again int    // how many attempts there are after errors that are no *NotFoundError
+	again int    // number of attempts after errors that are not a *NotFoundError
 	log   *slog.Logger
 	get   func(ctx context.Context) error
 }
 
-// commander has the command get a file.
+// commander gets a file with the command.
 func (a *Archive) commander(name, dst string) (getter, error) {
 	c, err := a.expand(name, dst)
 	return getter{by: restoreCommand, text: c.text, log: c.log, get: func(ctx context.Context) error {
@@ -162,7 +162,7 @@ func (a *Archive) commander(name, dst string) (getter, error) {
 	}}, err
 }
 
-// restore gets a file that has a size and passes check.
+// restore gets a file that must have a size and pass check.
 func (a *Archive) restore(ctx context.Context, name, dst string, attempts int, size int64, check func(path string) error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -214,8 +214,8 @@ func (a *Archive) restore(ctx context.Context, name, dst string, attempts int, s
 	}
 }
 
-// attempt tries once. The error of what is worth another attempt is a *NotFoundError or
-// a *FetchError.
+// attempt tries once. The error is a *NotFoundError or a *FetchError if another attempt is
+// worthwhile.
 func (g getter) attempt(ctx context.Context, dst string, size int64, check func(string) error) error {
 	if err := os.RemoveAll(dst); err != nil {
 		return fmt.Errorf("could not remove %q before it is restored: %w", dst, err)
@@ -233,11 +233,11 @@ func (g getter) accept(dst string, size int64, check func(string) error) error {
 	info, err := os.Stat(dst)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return errors.New(g.by + " succeeded, but did not make the file")
+		return errors.New(g.by + " succeeded, but did not create the file")
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
-		return errors.New(g.by + " made something that is no regular file")
+		return errors.New(g.by + " created something that is not a regular file")
 	case size != 0 && info.Size() != size:
 		return fmt.Errorf("unexpected file size: %d instead of %d", info.Size(), size)
 	}
@@ -252,8 +252,8 @@ func (g getter) accept(dst string, size int64, check func(string) error) error {
 	return check(dst)
 }
 
-// ownCopy replaces a link to a file of the archive, as some commands make, by a
-// copy: a server will write to its WAL files when it uses them again.
+// ownCopy replaces a link to a file of the archive, which some commands create, with a
+// copy: a server will overwrite its WAL files when it recycles them.
 func ownCopy(dst string) (err error) {
 	from, err := regular.Open(dst)
 	if err != nil {
@@ -279,8 +279,8 @@ func ownCopy(dst string) (err error) {
 	return os.Rename(temp, dst)
 }
 
-// Close ends what commands left running in the background, as those do that
-// fetch the next files early. The caller may remove its directory then.
+// Close kills what commands left running in the background, for example to
+// prefetch the next files. After that the caller may remove its directory.
 func (a *Archive) Close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -117,7 +117,7 @@ func TestPlaceholders(t *testing.T) {
 	t.Run("refused: a name for the shell", func(t *testing.T) {
 		p, a := newPlace(t, "x")
 		a.Command = "touch ran"
-		require.ErrorContains(t, a.Restore(t.Context(), "x;y", p.dst, 0, nil), "no name of a WAL file")
+		require.ErrorContains(t, a.Restore(t.Context(), "x;y", p.dst, 0, nil), "not the name of a WAL file")
 		assert.NoFileExists(t, filepath.Join(p.data, "ran"))
 	})
 }
@@ -132,10 +132,10 @@ func TestRestoreGivesUp(t *testing.T) {
 	}{
 		{"a command that fails", `exit 3`, nil, 3, "exited with status 3"},
 		{"the highest status of one that ran", `exit 125`, nil, 125, "exited with status 125"},
-		{"a command that does nothing", `true`, nil, 0, "did not make the file"},
+		{"a command that does nothing", `true`, nil, 0, "did not create the file"},
 		{"a short file", `echo x >%p`, nil, 0, "unexpected file size: 2 instead of 16"},
 		{"a long file", `cat ../archive/%f ../archive/%f >%p`, nil, 0, "unexpected file size: 32 instead of 16"},
-		{"a directory", `mkdir -p %p/x`, nil, 0, "no regular file"},
+		{"a directory", `mkdir -p %p/x`, nil, 0, "not a regular file"},
 		{"another file", `cp ../archive/%f %p`, damaged, 0, "page header is damaged"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -199,8 +199,8 @@ func waitUntil(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// hasReader tells whether a process that a command started holds a fifo open. One
-// that ends, however it does, does not.
+// hasReader reports whether a process that a command started holds a fifo open. A process
+// that has ended, in whatever way, does not.
 func hasReader(fifo string) bool {
 	f, err := os.OpenFile(fifo, os.O_WRONLY|syscall.O_NONBLOCK, 0)
 	if err == nil {
@@ -268,8 +268,8 @@ func TestOutputIsLoggedAndTheCommandOnlyForDebugging(t *testing.T) {
 	}
 }
 
-// TestTheLastLinesOfACommandThatFailedAreTold are where nobody looks at what is for
-// debugging.
+// TestTheLastLinesOfACommandThatFailedAreTold checks that they are visible without
+// debug messages.
 func TestTheLastLinesOfACommandThatFailedAreTold(t *testing.T) {
 	p, a := newPlace(t, "x")
 	var log bytes.Buffer
@@ -292,8 +292,8 @@ func TestRestoreHistory(t *testing.T) {
 		{"brings an empty one", `: >%p`, "", 0, ""},
 		{"says that there is none", `exit 1`, "", 1, ""},
 		{"says that there is none after a partial one", `echo x >%p; exit 2`, "", 2, ""},
-		{"takes a command that makes no file for one that has none", `true`, "", -1, "did not make the file"},
-		{"takes a directory for none", `mkdir %p`, "", -1, "no regular file"},
+		{"takes a command that makes no file for one that has none", `true`, "", -1, "did not create the file"},
+		{"takes a directory for none", `mkdir %p`, "", -1, "not a regular file"},
 		{"refuses one that is too large", `truncate -s 17M %p`, "", 0, "more than 16777216 bytes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -16,9 +16,9 @@ import (
 
 // Archiver runs a server's archive_command, as the server's own archiver does
 // (postmaster/pgarch.c; from 15 on archive/shell_archive.c). Its method may be used
-// concurrently; commands run one after the other, since no server runs two at once.
+// concurrently; commands run one at a time, since no server runs two at once.
 type Archiver struct {
-	Command  string          // archive_command as it is configured; it can hold passwords
+	Command  string          // archive_command as configured; it can contain passwords
 	DataDir  string          // the server's data directory
 	WorkDir  string          // the command's working directory; DataDir if empty
 	Env      []string        // the command's environment; nil: that of this process
@@ -31,10 +31,10 @@ type Archiver struct {
 	processes processes
 }
 
-// NotArchivedError says that a file did not get into the archive.
+// NotArchivedError says that a file could not be archived.
 type NotArchivedError struct {
 	Name       string
-	Command    string // as it was run; it can hold passwords
+	Command    string // as it was run; it can contain passwords
 	ExitStatus int    // of the last attempt
 	Attempts   int
 }
@@ -44,13 +44,13 @@ func (e *NotArchivedError) Error() string {
 		e.Name, e.ExitStatus, e.Attempts)
 }
 
-// Archive hands a file over under a name. The path is relative to the data
-// directory, as that in a server's command; the command gets the whole one where it
-// runs elsewhere.
+// Archive archives a file under a name. The path is relative to the data
+// directory, as in a server's command. If the command runs elsewhere, it gets the
+// absolute path.
 //
-// A command that fails is tried again; the error is a *NotArchivedError in the end.
-// If a signal killed it or the shell could not run it, which is a status over 125,
-// the error is a *CommandError at once. Of a file that is not there the error is
+// A failing command is tried again; finally the error is a *NotArchivedError.
+// If a signal killed the command or the shell could not run it, which is a status over
+// 125, the error is a *CommandError at once. If the file does not exist, the error is
 // fs.ErrNotExist, and nothing is run.
 func (a *Archiver) Archive(ctx context.Context, path, name string) error {
 	a.mu.Lock()
@@ -64,7 +64,7 @@ func (a *Archiver) Archive(ctx context.Context, path, name string) error {
 		return fmt.Errorf("could not archive file %q: %w", name, err)
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("could not archive file %q: %q is no regular file", name, path)
+		return fmt.Errorf("could not archive file %q: %q is not a regular file", name, path)
 	}
 	attempts, pause := cmp.Or(a.Attempts, defaultAttempts), cmp.Or(a.Pause, time.Second)
 	for n := 1; ; n++ {
@@ -88,23 +88,23 @@ func (a *Archiver) Archive(ctx context.Context, path, name string) error {
 	}
 }
 
-// Close ends what commands left running in the background.
+// Close kills what commands left running in the background.
 func (a *Archiver) Close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.processes.close()
 }
 
-// expand makes the command line for one file. There is no %r.
+// expand builds the command line for one file. %r is not supported.
 func (a *Archiver) expand(path, name string) (command, error) {
 	c := command{setting: archiveCommand, text: a.Command, dir: cmp.Or(a.WorkDir, a.DataDir), env: a.Env, log: orDiscard(a.Logger)}
 	switch {
 	case a.Command == "":
 		return c, c.broken("it is not set")
 	case !archivable(name):
-		return c, fmt.Errorf("%q is no name of a WAL file that servers archive", name)
+		return c, fmt.Errorf("%q is not the name of a WAL file that servers archive", name)
 	case !filepath.IsLocal(filepath.FromSlash(path)) || strings.ContainsFunc(path, notOfWALPaths) || path[0] == '-':
-		return c, fmt.Errorf("%q is no path for a command", path)
+		return c, fmt.Errorf("%q cannot be used as a path in a command", path)
 	}
 	if path = filepath.FromSlash(path); a.WorkDir != "" {
 		dir, err := filepath.Abs(a.DataDir)
@@ -116,12 +116,12 @@ func (a *Archiver) expand(path, name string) (command, error) {
 	return c.expand(a.Version.StrictCommands, map[byte]string{'p': path, 'f': name})
 }
 
-// archivable tells the names of files that a server archives: segments, also
-// partial ones, histories and backup labels. The characters are those that the
-// names have (MIN_XFN_CHARS, MAX_XFN_CHARS and VALID_XFN_CHARS, postmaster/pgarch.h).
+// archivable reports whether servers archive files of a name: segments, including
+// partial ones, histories and backup labels. The characters are those of
+// such names (MIN_XFN_CHARS, MAX_XFN_CHARS and VALID_XFN_CHARS, postmaster/pgarch.h).
 func archivable(name string) bool {
 	return len(name) >= 16 && len(name) <= 40 && strings.Trim(name, "0123456789ABCDEF.abchikloprstuy") == ""
 }
 
-// notOfWALPaths keeps out what a shell would make something else of.
+// notOfWALPaths rejects characters that a shell would interpret.
 func notOfWALPaths(r rune) bool { return r != '/' && r != '_' && r != '-' && notOfWALNames(r) }

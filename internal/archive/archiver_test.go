@@ -21,7 +21,7 @@ import (
 
 const waiting = "pg_wal/" + segment
 
-// newArchiver is one of a data directory with a segment; the archive beside it is empty.
+// newArchiver returns an archiver for a data directory with a segment; the archive next to it is empty.
 func newArchiver(t *testing.T, name, command string) (dir, store string, a *archive.Archiver) {
 	t.Helper()
 	root := filepath.Join(t.TempDir(), name)

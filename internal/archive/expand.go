@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// noRestartPoint is what stands for %r, the oldest file that must be kept. It is
-// older than all files, so that a command which cleans up behind it removes
-// nothing; servers give the same one until they know better. pg_rewind refuses %r.
-// A true one cannot be known before the WAL was read.
+// noRestartPoint replaces %r, the oldest file that must be kept. It is
+// older than all files, so a command that removes older files removes
+// nothing. Servers use the same value until they know a better one. pg_rewind refuses %r.
+// The real value is unknown before the WAL has been read.
 const noRestartPoint = "000000000000000000000000"
 
-// expand makes the command line for one file, like BuildRestoreCommand
+// expand builds the command line for one file, like BuildRestoreCommand
 // (common/archive.c).
 func (a *Archive) expand(name, dst string) (command, error) {
 	if name == "" || strings.ContainsFunc(name, notOfWALNames) {
-		return command{}, fmt.Errorf("%q is no name of a WAL file", name)
+		return command{}, fmt.Errorf("%q is not the name of a WAL file", name)
 	}
 	path, err := a.relative(dst)
 	if err != nil {
@@ -27,8 +27,8 @@ func (a *Archive) expand(name, dst string) (command, error) {
 	return c.expand(a.Version.StrictCommands, map[byte]string{'p': path, 'f': name, 'r': noRestartPoint})
 }
 
-// expand puts values in for what stands after each %; %% is one. Anything else is
-// an error to strict servers (common/percentrepl.c), and before nothing special.
+// expand replaces each % and the character after it; %% is a percent sign. Other characters
+// are an error if strict, as in servers that have common/percentrepl.c, and otherwise literal.
 func (c command) expand(strict bool, values map[byte]string) (command, error) {
 	var b strings.Builder
 	for i := 0; i < len(c.text); i++ {
@@ -49,7 +49,7 @@ func (c command) expand(strict bool, values map[byte]string) (command, error) {
 			b.WriteByte('%')
 		case !strict:
 			b.WriteByte('%')
-			i-- // what follows stands for itself
+			i-- // the next character is literal
 		case next == 0:
 			return c, c.broken(`it ends unexpectedly after escape character "%"`)
 		default:
@@ -60,14 +60,14 @@ func (c command) expand(strict bool, values map[byte]string) (command, error) {
 	return c, nil
 }
 
-// notOfWALNames keeps out what a shell would make something else of.
+// notOfWALNames rejects characters that a shell would interpret.
 func notOfWALNames(r rune) bool {
 	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '.'
 }
 
-// relative is the path for %p: relative to the command's working directory, if it lies
-// there. In the data directory, which that is for commands of a server, blanks in the
-// directory's own path do no harm then.
+// relative is the path for %p: relative to the command's working directory, if it is
+// there. For a server's commands that is the data directory, so that blanks in the
+// directory's own path do no harm.
 func (a *Archive) relative(dst string) (string, error) {
 	dir, err := filepath.Abs(cmp.Or(a.WorkDir, a.DataDir))
 	if err != nil {

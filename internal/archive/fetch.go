@@ -7,31 +7,31 @@ import (
 	"fmt"
 )
 
-// ErrNotInArchive says that an archive does not have a file, and that this is certain.
+// ErrNotInArchive says that the archive certainly does not have a file.
 var ErrNotInArchive = errors.New("the archive does not have the file")
 
-// FetchError says that a file could not be fetched. Whether the archive has it is not
-// known: it may be out of reach for a while.
+// FetchError says that a file could not be fetched. It is unknown whether the archive has
+// it: the archive may be temporarily unreachable.
 type FetchError struct {
 	Name     string
 	Attempts int
-	// Err is what the last attempt ended by. It is not unwrapped: what it wraps, such as
-	// fs.ErrNotExist or the end of a context of its own, would be taken for another
-	// trouble than it is.
+	// Err is the error of the last attempt. It is not unwrapped: what it wraps, such as
+	// fs.ErrNotExist or the end of its own context, would be mistaken for another
+	// problem.
 	Err error
 }
 
 func (e *FetchError) Error() string {
-	return fmt.Sprintf("could not fetch file %q from archive: %v in attempt %d; see that the archive can be reached, and try again", e.Name, e.Err, e.Attempts)
+	return fmt.Sprintf("could not fetch file %q from archive: %v in attempt %d; make sure that the archive can be reached, and try again", e.Name, e.Err, e.Attempts)
 }
 
-// notInArchive is the error of a function that says that there is no file. Of what it
-// wraps only that counts.
+// notInArchive wraps the error of a function that says that there is no file. Only that
+// fact is unwrapped.
 type notInArchive struct{ error }
 
 func (notInArchive) Unwrap() error { return ErrNotInArchive }
 
-// fetcher has the caller's function get a file.
+// fetcher gets a file with the caller's function.
 func (a *Archive) fetcher(name, dst string) getter {
 	return getter{
 		by: "FetchWAL", log: orDiscard(a.Logger), again: cmp.Or(a.Attempts, defaultAttempts),

@@ -20,7 +20,7 @@ import (
 
 var errBusy = errors.New("503 slow down")
 
-// copies is a function that brings files of the archive, from its nth call on.
+// copies returns a function that copies files from the archive, from its nth call on.
 func copies(p place, n int, calls *int) func(context.Context, string, string) error {
 	return func(_ context.Context, name, dst string) error {
 		if *calls++; *calls < n {
@@ -53,7 +53,7 @@ func TestAFunctionTakesTheCommandsPlace(t *testing.T) {
 	}
 }
 
-// TestWhatAFunctionDeliversIsCheckedAsWhatACommandDelivers has it deliver what it should not.
+// TestWhatAFunctionDeliversIsCheckedAsWhatACommandDelivers lets it deliver invalid files.
 func TestWhatAFunctionDeliversIsCheckedAsWhatACommandDelivers(t *testing.T) {
 	damaged := errors.New("page header is damaged")
 	for _, c := range []struct {
@@ -62,9 +62,9 @@ func TestWhatAFunctionDeliversIsCheckedAsWhatACommandDelivers(t *testing.T) {
 		check   error
 		says    string
 	}{
-		{"nothing", func(place, string) error { return nil }, nil, "FetchWAL succeeded, but did not make the file"},
+		{"nothing", func(place, string) error { return nil }, nil, "FetchWAL succeeded, but did not create the file"},
 		{"a short file", func(_ place, dst string) error { return os.WriteFile(dst, []byte("x"), 0o600) }, nil, "unexpected file size: 1 instead of 16"},
-		{"a directory", func(_ place, dst string) error { return os.Mkdir(dst, 0o700) }, nil, "no regular file"},
+		{"a directory", func(_ place, dst string) error { return os.Mkdir(dst, 0o700) }, nil, "not a regular file"},
 		{"another file", func(p place, dst string) error { return os.Link(filepath.Join(p.store, segment), dst) }, damaged, "page header is damaged"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 )
 
 // shell runs a command as system(3) does. In a session of its own it has no
-// terminal, so that nothing can wait there for a password.
+// terminal, so nothing can wait there for a password.
 func shell(ctx context.Context, command string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -20,7 +20,7 @@ func shell(ctx context.Context, command string) *exec.Cmd {
 
 func killGroup(pid int) error { return syscall.Kill(-pid, syscall.SIGKILL) }
 
-// isLink reports whether others have this file, too.
+// isLink reports whether the file has other names, too.
 func isLink(path string) bool {
 	info, err := os.Lstat(path)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// shell runs a command as system does there: cmd.exe takes all that stands
-// between the outer quotes as it is.
+// shell runs a command as system does there: cmd.exe takes everything between the
+// outer quotes literally.
 func shell(ctx context.Context, command string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "cmd.exe")
 	cmd.SysProcAttr = &syscall.SysProcAttr{CmdLine: `cmd.exe /C "` + command + `"`}

@@ -12,24 +12,24 @@ import (
 	"time"
 )
 
-// drainTime is how long the last output of a command is waited for that has ended,
-// but left something running which could print more.
+// drainTime is how long to wait for the last output of a command that has ended,
+// but left something running that could print more.
 const drainTime = 100 * time.Millisecond
 
-// command is one that a server's configuration has.
+// command is a command from a server's configuration.
 type command struct {
 	setting string   // restore_command or archive_command
-	text    string   // as it is run; it can hold passwords
+	text    string   // as it is run; it can contain passwords
 	dir     string   // where it runs
-	env     []string // as of exec.Cmd
+	env     []string // as in exec.Cmd
 	log     *slog.Logger
 }
 
-// processes are those that commands left running.
+// processes are processes that commands left running.
 type processes struct{ left []*output }
 
-// run gives the status of a command that ended by itself. It is a process group
-// of its own, which is killed when the context ends.
+// run returns the exit status of a command that ended by itself. The command runs in its
+// own process group, which is killed when the context ends.
 func (p *processes) run(ctx context.Context, c command) (status int, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -37,7 +37,7 @@ func (p *processes) run(ctx context.Context, c command) (status int, err error) 
 	}
 	cmd := shell(ctx, c.text)
 	cmd.Dir, cmd.Env = c.dir, c.env
-	cmd.Stdout, cmd.Stderr = w, w // files, so that Wait does not wait for what goes on in the background
+	cmd.Stdout, cmd.Stderr = w, w // files, so that Wait does not wait for background processes
 	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
 	err = cmd.Start()
 	w.Close()
@@ -55,7 +55,7 @@ func (p *processes) run(ctx context.Context, c command) (status int, err error) 
 	case !out.drained():
 		p.forgetEnded()
 		p.left = append(p.left, out)
-	case err != nil && len(out.last) > 0: // done is closed, so nobody writes to it
+	case err != nil && len(out.last) > 0: // done is closed, so nothing writes to it
 		c.log.Info(fmt.Sprintf("%s printed, and failed: %s", c.setting, strings.Join(out.last, "; ")), "setting", c.setting, "output", out.last)
 	}
 	var exit *exec.ExitError
@@ -65,7 +65,7 @@ func (p *processes) run(ctx context.Context, c command) (status int, err error) 
 	return c.exitStatus(cmd.ProcessState)
 }
 
-// exitStatus tells what is worth another attempt from what is not
+// exitStatus distinguishes failures that are worth another attempt from others
 // (wait_result_is_any_signal, common/wait_error.c).
 func (c command) exitStatus(s *os.ProcessState) (int, error) {
 	status := s.ExitCode()
@@ -88,14 +88,14 @@ const (
 	notFound      = 127
 )
 
-// broken says of a command that was not run why.
+// broken makes the error for a command that could not be run.
 func (c command) broken(reason string) error { return c.failed(reason, 0) }
 
 func (c command) failed(reason string, status int) error {
 	return &CommandError{Setting: c.setting, Command: c.text, Reason: reason, ExitStatus: status}
 }
 
-// close ends what commands left running in the background.
+// close kills what commands left running in the background.
 func (p *processes) close() {
 	p.forgetEnded()
 	for _, out := range p.left {
@@ -118,12 +118,12 @@ func (p *processes) forgetEnded() {
 type output struct {
 	r     *os.File
 	group int
-	done  chan struct{} // closed when nobody can print any more
-	last  []string      // lines, for whoever is told of a failure
+	done  chan struct{} // closed when nothing can print any more
+	last  []string      // the last lines, for error messages
 }
 
-// lastLines is how many lines of a command that failed are told, and lineBytes how much
-// of each.
+// lastLines is how many lines of a failed command are reported, and lineBytes how many
+// bytes of each.
 const (
 	lastLines = 5
 	lineBytes = 500
@@ -134,7 +134,7 @@ func (o *output) read(log *slog.Logger, setting string) {
 	defer o.r.Close()
 	lines := bufio.NewReader(o.r)
 	for {
-		line, _, err := lines.ReadLine() // cuts lines that are very long
+		line, _, err := lines.ReadLine() // splits very long lines
 		if err != nil {
 			return
 		}
@@ -155,7 +155,7 @@ func (o *output) ended() bool {
 	}
 }
 
-// drained waits for the end of the output, for a moment.
+// drained waits a moment for the end of the output.
 func (o *output) drained() bool {
 	select {
 	case <-o.done:
@@ -165,14 +165,14 @@ func (o *output) drained() bool {
 	}
 }
 
-// stop kills the group. That the output has no end yet shows that the group is
-// still there, and its number not that of another.
+// stop kills the group. The output has not ended, which shows that the group still
+// exists and that its number was not reused.
 func (o *output) stop() {
 	if !o.ended() {
-		_ = killGroup(o.group) // what is gone need not be killed
+		_ = killGroup(o.group) // an error means that it is gone
 	}
 	if !o.drained() {
-		o.r.Close() // something left the group, and has the pipe
+		o.r.Close() // a process left the group and holds the pipe
 		o.drained()
 	}
 }

@@ -4,9 +4,9 @@ package datadir
 
 import "os"
 
-// askProcess finds out whether a process lives.
+// askProcess checks whether a process is alive.
 func askProcess(pid int) error {
-	p, err := os.FindProcess(pid) // opens the process where there is no signal 0
+	p, err := os.FindProcess(pid) // opens the process on systems without signal 0
 	if err != nil {
 		return errNoProcess
 	}

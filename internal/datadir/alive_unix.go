@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// askProcess finds out whether a process lives, and whether it is one of this user's.
+// askProcess checks whether a process is alive, and whether it belongs to this user.
 func askProcess(pid int) error {
 	switch err := syscall.Kill(pid, 0); err {
 	case syscall.ESRCH:

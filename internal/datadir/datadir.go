@@ -1,6 +1,6 @@
-// Package datadir opens a data directory so that nothing outside of it can be
-// reached by a path: not outside the directory itself, its WAL directory and its
-// tablespaces, wherever those two lie (invariant I5).
+// Package datadir opens a data directory so that no path can lead outside: that is,
+// outside the directory itself, its WAL directory and its tablespaces,
+// wherever those two are (invariant I5).
 package datadir
 
 import (
@@ -22,26 +22,26 @@ import (
 // ErrUnsafePath marks a path that could lead out of the data directory.
 var ErrUnsafePath = errors.New("path is unsafe")
 
-// ErrNoCluster says that a directory is not there or is no data directory.
+// ErrNoCluster says that a directory does not exist or is not a data directory.
 var ErrNoCluster = errors.New("no data directory of a cluster")
 
 // ErrNoControlFile says that a data directory has no control file. It is an
 // ErrNoCluster, too.
 var ErrNoControlFile = errors.New("no control file")
 
-// noControlFile is an ErrNoControlFile with the text of why.
+// noControlFile is an ErrNoControlFile with its own message.
 type noControlFile struct{ noCluster }
 
 func (e noControlFile) Unwrap() error { return e.noCluster }
 func (noControlFile) Is(err error) bool {
-	return err == ErrNoControlFile //nolint:errorlint // as errors.Is asks for
+	return err == ErrNoControlFile //nolint:errorlint // required by errors.Is
 }
 
-// noCluster is an ErrNoCluster with the text of why.
+// noCluster is an ErrNoCluster with its own message.
 type noCluster struct{ error }
 
 func (e noCluster) Unwrap() error   { return e.error }
-func (noCluster) Is(err error) bool { return err == ErrNoCluster } //nolint:errorlint // as errors.Is asks for
+func (noCluster) Is(err error) bool { return err == ErrNoCluster } //nolint:errorlint // required by errors.Is
 
 // Dir is an open data directory. Its methods may be used concurrently.
 type Dir struct {
@@ -50,14 +50,14 @@ type Dir struct {
 	mode  fs.FileMode
 	spare func(dir string) bool // see Spare
 	mu    sync.Mutex
-	links map[string]*os.Root // where the followed symbolic links lead, by their path
+	links map[string]*os.Root // the destinations of followed symbolic links, by path
 	read  atomic.Int64        // bytes, see CountRead
-	// enclosed are directories that are known not to be links, by their path.
+	// enclosed are directories that are known not to be links, by path.
 	enclosed map[string]*os.Root
 }
 
-// Open opens a directory that holds a cluster, running or not. The error wraps
-// ErrNoCluster where it does not.
+// Open opens a directory that contains a cluster, running or not. The error wraps
+// ErrNoCluster if it does not.
 func Open(name string) (*Dir, error) {
 	d, err := OpenAny(name)
 	if err != nil {
@@ -75,7 +75,7 @@ func Open(name string) (*Dir, error) {
 	return d, nil
 }
 
-// unreadable says whatever is wrong of the file that pg_rewind opens first.
+// unreadable reports any problem as one with the file that pg_rewind opens first.
 func unreadable(name string, err error) error {
 	missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 	err = fmt.Errorf("could not open file %q for reading: %w", filepath.Join(name, filepath.FromSlash(pgdata.ControlFilePath)), Reason(err))
@@ -85,7 +85,7 @@ func unreadable(name string, err error) error {
 	return err
 }
 
-// OpenAny opens a directory, whether it holds a cluster or not.
+// OpenAny opens a directory, whether it contains a cluster or not.
 func OpenAny(name string) (*Dir, error) {
 	abs, err := filepath.Abs(name)
 	if err != nil {
@@ -105,7 +105,7 @@ func OpenAny(name string) (*Dir, error) {
 	return &Dir{name: abs, root: root, mode: info.Mode(), links: map[string]*os.Root{}}, nil
 }
 
-// Close gives back the directory handles.
+// Close closes the directory handles.
 func (d *Dir) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -122,10 +122,10 @@ func (d *Dir) Close() error {
 // Name is the directory's absolute path.
 func (d *Dir) Name() string { return d.name }
 
-// Join makes a path within the directory into one for messages.
+// Join turns a path within the directory into one for messages.
 func (d *Dir) Join(p string) string { return filepath.Join(d.name, filepath.FromSlash(p)) }
 
-// Locate is where a path within the data directory really lies.
+// Locate is the real location of a path within the data directory.
 func (d *Dir) Locate(p string) (string, error) {
 	root, rest, err := d.Resolve(p)
 	if err != nil {
@@ -138,8 +138,8 @@ func (d *Dir) Locate(p string) (string, error) {
 // --allow-group-access makes it (11 and later).
 func (d *Dir) GroupAccess() bool { return d.mode.Perm()&0o050 == 0o050 }
 
-// Resolve gives the confined root in which a path lies, and the path in there.
-// Symbolic links are followed where PostgreSQL makes them, and nowhere else: the
+// Resolve returns the confined root that contains a path, and the path in that root.
+// Symbolic links are followed only where PostgreSQL creates them: the
 // WAL directory and the entries of pg_tblspc.
 func (d *Dir) Resolve(p string) (*os.Root, string, error) {
 	if p != path.Clean(p) || !filepath.IsLocal(filepath.FromSlash(p)) || strings.ContainsRune(p, 0) {
@@ -176,8 +176,8 @@ func (d *Dir) Resolve(p string) (*os.Root, string, error) {
 	return r, rest, nil
 }
 
-// ResolveDir is Resolve for what is meant to be a directory: where a link is
-// followed, the directory that it leads to, and not the link itself.
+// ResolveDir is Resolve for a path that should be a directory: if it is a followed
+// link, it returns the directory that the link leads to, and not the link itself.
 func (d *Dir) ResolveDir(p string) (*os.Root, string, error) {
 	if !IsLinkPoint(p) && !d.encloses(p) {
 		return d.Resolve(p)
@@ -187,10 +187,10 @@ func (d *Dir) ResolveDir(p string) (*os.Root, string, error) {
 }
 
 // Adopt lets the paths below a tablespace's link lead to a directory before the
-// link is there.
+// link exists.
 func (d *Dir) Adopt(link, to string) error {
 	if !IsLinkPoint(link) {
-		return fmt.Errorf("%w: %q is not the place of a tablespace's link", ErrUnsafePath, link)
+		return fmt.Errorf("%w: %q is not the path of a tablespace's link", ErrUnsafePath, link)
 	}
 	if !filepath.IsAbs(to) {
 		to = filepath.Join(filepath.Dir(d.Join(link)), to)
@@ -202,13 +202,13 @@ func (d *Dir) Adopt(link, to string) error {
 	}
 	r, err := openRoot(to)
 	if err != nil {
-		return fmt.Errorf("could not open directory %q, where %q is to lead: %w", to, d.Join(link), Reason(err))
+		return fmt.Errorf("could not open directory %q, where %q will lead: %w", to, d.Join(link), Reason(err))
 	}
 	d.links[link] = r
 	return nil
 }
 
-// Forget drops what is known of a link or an enclosed directory, which changes.
+// Forget discards what is known of a link or an enclosed directory that will change.
 func (d *Dir) Forget(p string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -233,7 +233,7 @@ func followed(p string) (link, rest string) {
 	return "", ""
 }
 
-// IsLinkPoint reports whether a path is one at which a symbolic link is followed.
+// IsLinkPoint reports whether a symbolic link at the path is followed.
 func IsLinkPoint(p string) bool {
 	link, rest := followed(p + "/.")
 	return link == p && rest == "."
@@ -254,13 +254,13 @@ func (d *Dir) open(p, purpose string) (*os.File, error) {
 	return f, nil
 }
 
-// CountRead takes note that so many bytes were read of a file that Open opened.
+// CountRead records that n bytes were read from a file that Open opened.
 func (d *Dir) CountRead(n int) { d.read.Add(int64(n)) }
 
-// BytesRead is how much was read of files, as far as those who read them told.
+// BytesRead is how many bytes were read from files, according to CountRead.
 func (d *Dir) BytesRead() int64 { return d.read.Load() }
 
-// OpenFile opens a file that is there, with the flags of os.OpenFile.
+// OpenFile opens an existing file, with the flags of os.OpenFile.
 func (d *Dir) OpenFile(p string, flag int) (*os.File, error) {
 	root, rest, err := d.Resolve(p)
 	if err != nil {
@@ -287,10 +287,10 @@ func (d *Dir) Lstat(p string) (fs.FileInfo, error) {
 	return root.Lstat(rest)
 }
 
-// maxSmallFile bounds what ReadFile reads: control files, timeline histories.
+// maxSmallFile limits what ReadFile reads: control files, timeline histories.
 const maxSmallFile = 16 << 20
 
-// ReadFile reads a small file whole.
+// ReadFile reads a complete small file.
 func (d *Dir) ReadFile(p string) ([]byte, error) {
 	f, err := d.open(p, " for reading")
 	if err != nil {
@@ -303,12 +303,12 @@ func (d *Dir) ReadFile(p string) ([]byte, error) {
 	}
 	d.CountRead(len(b))
 	if len(b) > maxSmallFile {
-		return nil, fmt.Errorf("file %q is larger than %d bytes, which is not what it should be", d.Join(p), maxSmallFile)
+		return nil, fmt.Errorf("file %q is larger than %d bytes, which it should not be", d.Join(p), maxSmallFile)
 	}
 	return b, nil
 }
 
-// Reason strips the operation and paths that os puts before an error's reason,
+// Reason removes the operation and paths that os puts before an error's reason,
 // for messages that name the path themselves.
 func Reason(err error) error {
 	var pe *fs.PathError

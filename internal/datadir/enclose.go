@@ -10,12 +10,12 @@ import (
 	"github.com/gorewind/gorewind/internal/regular"
 )
 
-// ErrNotDirectory says that something else is where a directory is meant to be.
+// ErrNotDirectory says that there is something else where a directory should be.
 var ErrNotDirectory = errors.New("it is not a directory")
 
-// Enclose opens a directory, which must be one and no link to one, so that whatever
-// becomes of its name, the paths below it lead to what is in it and never out of it.
-// It holds until Forget. A directory that is not there is an fs.ErrNotExist.
+// Enclose opens a directory, which must not be a link to one. Whatever
+// happens to its name afterwards, the paths below it lead into it and never elsewhere,
+// until Forget. If the directory does not exist, the error is an fs.ErrNotExist.
 func (d *Dir) Enclose(p string) error {
 	root, rest, err := d.Resolve(p)
 	if err != nil {
@@ -41,7 +41,7 @@ func (d *Dir) Enclose(p string) error {
 	}
 	if now, err := r.Stat("."); err != nil || !os.SameFile(info, now) {
 		r.Close()
-		return fmt.Errorf("%w any more: another program works on it", ErrNotDirectory)
+		return fmt.Errorf("%w any more: another program is modifying it", ErrNotDirectory)
 	}
 	if have := d.enclosed[p]; have != nil {
 		have.Close()
@@ -53,7 +53,7 @@ func (d *Dir) Enclose(p string) error {
 	return nil
 }
 
-// enclosure finds the enclosed directory that a path leads into.
+// enclosure finds the enclosed directory that contains a path.
 func (d *Dir) enclosure(p string) (r *os.Root, rest string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

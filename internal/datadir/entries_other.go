@@ -5,7 +5,7 @@ package datadir
 import "os"
 
 // readEntries adds the next entries of an open directory to a batch. The error is
-// io.EOF at its end. What an entry is comes with its name here.
+// io.EOF at its end. Here the type of an entry comes with its name.
 func readEntries(f *os.File, batch []entry) ([]entry, error) {
 	found, err := f.ReadDir(batchSize)
 	for _, d := range found {

@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Asking the kernel about a file takes most of the time of listing: of files that
-// are not cached, it is waited for the disk. So several are asked about at once,
-// if they are enough.
+// Most of the time of a listing goes into stat calls: for files that are not cached,
+// they wait for the disk. So several goroutines make them, if there are enough
+// files.
 const (
 	askers   = 8
-	fewFiles = 64 // for one asker
+	fewFiles = 64 // per goroutine
 )
 
 // readEntries adds the next entries of an open directory to a batch. The error is
@@ -41,8 +41,8 @@ func readEntries(f *os.File, batch []entry) ([]entry, error) {
 	return batch, err
 }
 
-// ask fills in what a directory's entries are, relative to the open directory, so
-// that no path has to be walked, and none can be changed meanwhile.
+// ask stats a directory's entries relative to the open directory, so that no path must be
+// resolved, and none can be changed in the meantime.
 func ask(dir int, entries []entry) {
 	for i := range entries {
 		e := &entries[i]
@@ -56,7 +56,7 @@ func ask(dir int, entries []entry) {
 	}
 }
 
-// fileMode tells the types that are listed apart.
+// fileMode is the mode, with the file types that listings distinguish.
 func fileMode(st *unix.Stat_t) fs.FileMode {
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:

@@ -21,17 +21,17 @@ type Range struct {
 	Length int64
 }
 
-// hashShare is how many ranges a goroutine takes at a time; neighbours often
-// belong to one file. hashBuffer is how much of one is read at a time.
+// hashShare is how many ranges a goroutine takes at a time; adjacent ones often
+// belong to one file. hashBuffer is how many bytes of a range are read at a time.
 const (
 	hashShare  = 16
 	hashBuffer = 256 << 10
-	minAhead   = 256 << 10 // less is not worth to be announced
+	minAhead   = 256 << 10 // less is not worth announcing
 )
 
-// Hash computes the hashes of ranges, each of the bytes that the file has of it,
-// on all processors. A sum is nil where the file is gone. It is fastest where the
-// ranges of a file follow each other: then the file stays open.
+// Hash computes the hashes of ranges, each of the bytes that the file has in it,
+// on all processors. A sum is nil if the file does not exist. It is fastest if the
+// ranges of a file are adjacent, since the file then stays open.
 func (d *Dir) Hash(ctx context.Context, newHash func() hash.Hash, ranges []Range) ([][]byte, error) {
 	sums := make([][]byte, len(ranges))
 	var taken atomic.Int64
@@ -61,19 +61,19 @@ func (d *Dir) Hash(ctx context.Context, newHash func() hash.Hash, ranges []Range
 	return sums, nil
 }
 
-// hasher hashes one range after the other.
+// hasher hashes ranges one after the other.
 type hasher struct {
 	dir  *Dir
 	hash hash.Hash
 	buf  []byte
 	path string
-	file *os.File // the one at path, or nil
+	file *os.File // the open file at path, or nil
 
-	share     []Range // what is to be hashed, from the next range on
-	announced int64   // up to where the system was told what is read of the file
+	share     []Range // the remaining ranges, from the next one on
+	announced int64   // the end of what was announced of the file
 }
 
-// ahead tells the system what is read of the file next.
+// ahead announces what is read next from the file.
 func (h *hasher) ahead(r Range) {
 	if r.Offset < h.announced {
 		return

@@ -13,19 +13,19 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Files lists everything below the directory, directories before what they
-// contain, in no other order. Entries that vanish meanwhile are left out;
-// sockets and the like are, too.
+// Files lists everything below the directory, directories before their
+// contents, otherwise in no particular order. Entries that vanish in the meantime are left
+// out, and so are sockets and the like.
 func (d *Dir) Files() iter.Seq2[pgdata.FileInfo, error] {
 	return func(yield func(pgdata.FileInfo, error) bool) { d.list("", yield) }
 }
 
-// Spare has directories that may not be read left out of listings with what is in
-// them, if their paths are spared, instead of ending the listing with an error.
+// Spare leaves unreadable directories and their contents out of listings if spared
+// accepts their paths. Otherwise an unreadable directory ends the listing with an error.
 func (d *Dir) Spare(spared func(dir string) bool) { d.spare = spared }
 
-// LostAndFound is what file systems have at the top of them, for themselves. As a
-// rule nobody may read it.
+// LostAndFound is a directory that file systems have at their top for their own use.
+// It is usually unreadable.
 const LostAndFound = "lost+found"
 
 func (d *Dir) spares(dir string) bool {
@@ -35,7 +35,7 @@ func (d *Dir) spares(dir string) bool {
 // batchSize is how many entries of one directory are held in memory at once.
 const batchSize = 1024
 
-// entry is what a directory says of one of its entries.
+// entry is an entry of a directory.
 type entry struct {
 	name string
 	mode fs.FileMode
@@ -43,7 +43,7 @@ type entry struct {
 	err  error
 }
 
-// list yields what lies in a directory, whose path is empty or ends with a slash.
+// list yields the contents of a directory, whose path is empty or ends with a slash.
 func (d *Dir) list(dir string, yield func(pgdata.FileInfo, error) bool) bool {
 	fail := func(err error) bool { yield(pgdata.FileInfo{}, err); return false }
 	f, err := d.openDir(strings.TrimSuffix(dir, "/"))
@@ -123,14 +123,14 @@ func (d *Dir) listEntry(p string, e *entry, yield func(pgdata.FileInfo, error) b
 	return yield(fi, nil) && (!enter || d.list(p+"/", yield))
 }
 
-// inTablespaceRoot reports whether p lies in a tablespace beside the directories
-// of PostgreSQL versions. What else is there, lost+found as a rule, is nothing of
-// PostgreSQL's and often unreadable.
+// inTablespaceRoot reports whether p is in a tablespace, next to the directories
+// of PostgreSQL versions. Other entries there, usually lost+found, do not belong to
+// PostgreSQL and are often unreadable.
 func inTablespaceRoot(p string) bool {
 	return strings.HasPrefix(p, pgdata.TablespaceRoot+"/") && strings.Count(p, "/") == 2
 }
 
-// Readlink tells where a symbolic link of the data directory leads.
+// Readlink returns the destination of a symbolic link in the data directory.
 func (d *Dir) Readlink(p string) (string, error) { return d.readlink(p) }
 
 func (d *Dir) readlink(p string) (string, error) {

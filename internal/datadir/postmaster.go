@@ -11,23 +11,23 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// What can be wrong with telling a process that it is looked for.
+// Why a process cannot be signalled.
 var (
 	errNoProcess   = errors.New("there is no such process")
 	errOtherPeople = errors.New("the process is another user's")
 )
 
-// processes is what ServerPID must know of this machine.
+// processes is what ServerPID must know about this machine.
 type processes struct {
 	self, parent int
-	owner        bool                // this process's user has the data directory
-	ask          func(pid int) error // nil for one that lives and is this user's
+	owner        bool                // this process's user owns the data directory
+	ask          func(pid int) error // returns nil for a live process of this user
 }
 
-// ServerPID is the process that has the directory in use, going by
-// postmaster.pid, or zero where none has. A file that names no living process
-// was left by a crash, and so was one that names a process of somebody to whom the
-// directory does not belong: no server runs on what is not its user's.
+// ServerPID is the process ID of the server that uses the directory according to
+// postmaster.pid, or zero if there is none. If the file names no live process, a crash
+// left it behind. The same is true if the process belongs to a user who does not own the
+// directory: a server only runs as the owner of its directory.
 func (d *Dir) ServerPID() (int, error) {
 	return d.serverPID(processes{os.Getpid(), os.Getppid(), d.isOwn(), askProcess})
 }
@@ -53,10 +53,10 @@ func (d *Dir) serverPID(p processes) (int, error) {
 	return pid, nil
 }
 
-// mayServe tells a process that may be a server on the directory from one that
-// cannot be, as a starting server does (CreateLockFile, utils/init/miscinit.c).
-// After a reboot, or in a new container, the number may be anybody's. Who is not the
-// directory's user cannot tell whose a process is that it may not signal.
+// mayServe reports whether a process may be a server on the directory, as a
+// starting server does (CreateLockFile, utils/init/miscinit.c).
+// After a reboot, or in a new container, the number may belong to any process. A user who
+// does not own the directory cannot tell whose process it is if it may not be signalled.
 func (p processes) mayServe(pid int) bool {
 	if pid == p.self || pid == p.parent {
 		return false

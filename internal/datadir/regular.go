@@ -9,10 +9,10 @@ import (
 	"github.com/gorewind/gorewind/internal/regular"
 )
 
-// OpenRegular is root.OpenFile for what must be a regular file. It waits for nobody.
+// OpenRegular is root.OpenFile for a file that must be regular. It never blocks on a fifo.
 func OpenRegular(root *os.Root, p string, flag int, perm fs.FileMode) (*os.File, error) {
 	f, err := root.OpenFile(p, flag|regular.NoWaiting, perm)
-	if errors.Is(err, syscall.ENXIO) { // nobody is at the other end
+	if errors.Is(err, syscall.ENXIO) { // a fifo without a reader
 		if info, serr := root.Stat(p); serr == nil && !info.Mode().IsRegular() {
 			err = &regular.NotAFileError{Mode: info.Mode()}
 		}
@@ -20,7 +20,7 @@ func OpenRegular(root *os.Root, p string, flag int, perm fs.FileMode) (*os.File,
 	return regular.Check(f, err)
 }
 
-// openRoot is os.OpenRoot, which waits at a fifo.
+// openRoot is like os.OpenRoot, which would block on a fifo.
 func openRoot(name string) (*os.Root, error) {
 	info, err := os.Stat(name)
 	if err == nil && !info.IsDir() {
@@ -32,7 +32,7 @@ func openRoot(name string) (*os.Root, error) {
 	return os.OpenRoot(name)
 }
 
-// OpenDirectory opens what must be a directory. It waits for nobody.
+// OpenDirectory opens a path that must be a directory. It never blocks on a fifo.
 func OpenDirectory(root *os.Root, p string) (*os.File, error) {
 	f, err := root.OpenFile(p, os.O_RDONLY|regular.NoWaiting, 0)
 	if err != nil {

@@ -19,12 +19,12 @@ import (
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
-// Telling are the majors between which most changed of what a rewind meets: the
-// poison that 9.6 and 10 need, standbys without recovery.conf, checksums that go on
-// and off. TestEverythingThatCanDiffer is for all of them.
+// Telling are the majors between which most of what matters to a rewind changed: the
+// poison that 9.6 and 10 need, standbys without recovery.conf, checksums that are switched on
+// and off. TestEverythingThatCanDiffer runs on all majors.
 var Telling = []string{"9.6", "10", "13", "18", "19"}
 
-// OldestAndNewest runs a test on two majors, where others would add nothing.
+// OldestAndNewest runs a test on two majors, if others would add nothing.
 func OldestAndNewest(t *testing.T, test func(t *testing.T, in *pgtest.Installation)) {
 	t.Helper()
 	pgtest.EachOf(t, []string{"9.6", "18"}, test)
@@ -48,7 +48,7 @@ func OpenDir(t *testing.T, dir string) source.Source {
 	return src
 }
 
-// Prepare plans a rewind, and leaves it at that.
+// Prepare plans a rewind, and does not apply it.
 func Prepare(t *testing.T, target *pgtest.Cluster, src source.Source) (*rewind.Rewind, error) {
 	t.Helper()
 	r, err := rewind.Prepare(context.WithoutCancel(t.Context()), rewind.Options{TargetDir: target.Dir, Source: src})
@@ -71,7 +71,7 @@ func MustRewind(t *testing.T, target *pgtest.Cluster, src source.Source) *rewind
 }
 
 // MustFollow starts a rewound target as a standby of the source, and checks
-// invariant I4 but for the checksums: it reaches consistency, streams, holds the
+// invariant I4 except for the checksums: it reaches consistency, streams, has the
 // same rows as the source, and can be promoted.
 func MustFollow(t *testing.T, target, src *pgtest.Cluster) {
 	t.Helper()
@@ -162,7 +162,7 @@ func Load(t *testing.T, c *pgtest.Cluster) (stop func()) {
 	}
 }
 
-// Write gives a cluster rows, and dirty pages that its next checkpoint is slow
+// Write gives a cluster rows, and dirty pages that its next checkpoint takes long
 // to write.
 func Write(t *testing.T, c *pgtest.Cluster, what string) {
 	t.Helper()

@@ -21,7 +21,7 @@ func ConditionOf(err error) rewind.Condition {
 	return "none"
 }
 
-// Exists tells whether a file is there.
+// Exists reports whether a file exists.
 func Exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil

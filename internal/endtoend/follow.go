@@ -13,9 +13,9 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Follow starts the target as a standby of the source, and the source where it is
-// stopped. The target has to reach consistency, stream, get what is written from
-// now on, and have the rows that the primary has.
+// Follow starts the target as a standby of the source, and the source if it is
+// stopped. The target must reach consistency, stream, receive what is written from
+// then on, and have the rows that the primary has.
 func (y *Try) Follow(t pgtest.T) error {
 	t.Helper()
 	if !y.Src.Running() {
@@ -75,10 +75,10 @@ func (y *Try) promoteSource(t pgtest.T, logged int) error {
 	return nil
 }
 
-// sameAsStandbys compares the rows of two standbys, of which the one follows the other.
-// That tells something only while both have replayed as much: a standby passes WAL on
-// that it has not replayed itself, and may be behind for as long as its settings say.
-// If it stays there, the comparison after its promotion, which replays all, has to do.
+// sameAsStandbys compares the rows of two standbys, one of which follows the other.
+// That is meaningful only while both have replayed the same WAL: a standby passes on WAL
+// that it has not replayed itself, and may stay behind for as long as its settings say.
+// If it stays behind, the comparison after its promotion, which replays everything, must suffice.
 func (y *Try) sameAsStandbys(t pgtest.T, logged int) error {
 	t.Helper()
 	var still stillness
@@ -117,7 +117,7 @@ func (y *Try) replayed() (pgdata.LSN, error) {
 	return pgdata.ParseLSN(text)
 }
 
-// ask puts a question with one answer to the target.
+// ask runs a query with one value on the target.
 func (y *Try) ask(sql string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -133,14 +133,14 @@ func (y *Try) answers(sql string) (bool, error) {
 	return a == "t", err
 }
 
-// patience is how long a standby may stand still, with nothing in its log and no
-// WAL, before it is taken for stuck. Nothing that is right waits for that. On a machine
-// that is so busy that looks take long, it is that many looks.
+// patience is how long a standby may make no progress, with nothing in its log and no
+// WAL, before it counts as stuck. No correct standby waits that long. On a machine
+// so busy that checks take long, it is that many checks.
 const patience = 30 * time.Second
 
 const looks = int(patience / (2 * Tick))
 
-// stillness is since when nothing changes.
+// stillness is the time since which nothing has changed.
 type stillness struct {
 	state string
 	since time.Time
@@ -153,13 +153,13 @@ func (s *stillness) look(state string) {
 	}
 }
 
-// lasts tells whether it has gone on for a part of patience.
+// lasts reports whether it has lasted for a part of patience.
 func (s *stillness) lasts(part int) bool {
 	return time.Since(s.since) > patience/time.Duration(part) && s.looks > looks/part
 }
 
-// wait waits for one thing after the other. It gives up when the target's log says
-// the same for ever, or when nothing happens any more.
+// wait waits for one condition after the other. It gives up when the target's log repeats
+// the same message endlessly, or when nothing happens any more.
 func (y *Try) wait(logged int, what string, things ...func() (bool, error)) error {
 	var still stillness
 	for i, done := range things {
@@ -186,18 +186,18 @@ func (y *Try) wait(logged int, what string, things ...func() (bool, error)) erro
 	return nil
 }
 
-// position is how far the target has come, empty if it does not say so.
+// position is how far the target has come; empty if it does not tell.
 func (y *Try) position() string {
 	sql := y.Target.In.Version.SQL
 	at, _ := y.ask(fmt.Sprintf("SELECT concat(%s(), ' ', %s())", sql.ReplayLSN, sql.ReceiveLSN))
 	return at
 }
 
-// repeats is how often a standby says the same thing before nothing else is to be
-// expected of it.
+// repeats is how often a standby logs the same message before it counts as hopeless.
+// Nothing else will happen after that.
 const repeats = 30
 
-// Hopeless tells from a standby's log that it says the same for ever.
+// Hopeless reports whether a standby's log repeats the same message endlessly.
 func Hopeless(log string) bool {
 	said := map[string]int{}
 	for line := range strings.Lines(log) {
@@ -210,7 +210,7 @@ func Hopeless(log string) bool {
 	return false
 }
 
-// complaint is the last that a server's log has to complain about.
+// complaint is the last error in a server's log.
 func complaint(log string) string {
 	last := ""
 	for line := range strings.Lines(log) {

@@ -21,25 +21,25 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// How long to wait for what is sure to come, and between two looks.
+// How long to wait for what will certainly happen, and between two checks.
 const (
 	WaitLong = 2 * time.Minute
 	Tick     = 20 * time.Millisecond
 )
 
-// Lab makes situations.
+// Lab creates situations.
 type Lab struct {
 	*testing.T
 	In *pgtest.Installation
 }
 
-// NewLab is for what is no Situation.
+// NewLab returns a Lab for tests that are not a Situation.
 func NewLab(t *testing.T, in *pgtest.Installation) *Lab { return &Lab{t, in} }
 
 // Quiet are settings with which as little as possible happens by itself.
 var Quiet = map[string]string{"bgwriter_lru_maxpages": "0", "max_standby_streaming_delay": "-1", "max_standby_archive_delay": "-1", "archive_timeout": "0"}
 
-// Primary makes a running server.
+// Primary creates a running server.
 func (l *Lab) Primary(o pgtest.Options, sql ...string) *pgtest.Cluster {
 	l.Helper()
 	conf := maps.Clone(Quiet)
@@ -52,10 +52,10 @@ func (l *Lab) Primary(o pgtest.Options, sql ...string) *pgtest.Cluster {
 	return p
 }
 
-// Thousand is a table with so many rows.
+// Thousand creates a table with a thousand rows.
 var Thousand = []string{"CREATE TABLE t (i int)", "INSERT INTO t SELECT generate_series(1, 1000)"}
 
-// Standbys of a running server; they stream.
+// Standbys creates streaming standbys of a running server.
 func (l *Lab) Standbys(p *pgtest.Cluster, n int) []*pgtest.Cluster {
 	l.Helper()
 	all := l.Copies(p, n)
@@ -69,13 +69,13 @@ func (l *Lab) Standbys(p *pgtest.Cluster, n int) []*pgtest.Cluster {
 	return all
 }
 
-// Standby is one of Standbys.
+// Standby creates one standby.
 func (l *Lab) Standby(p *pgtest.Cluster) *pgtest.Cluster {
 	l.Helper()
 	return l.Standbys(p, 1)[0]
 }
 
-// Copies of a running server are stopped.
+// Copies creates stopped copies of a running server.
 func (l *Lab) Copies(p *pgtest.Cluster, n int) []*pgtest.Cluster {
 	l.Helper()
 	p.Stop(l, pgtest.Fast)
@@ -95,7 +95,7 @@ func (l *Lab) Cascade(c, upstream *pgtest.Cluster) {
 	c.WaitStreaming(l, upstream)
 }
 
-// CatchUp waits until standbys replayed all that a server has.
+// CatchUp waits until standbys have replayed everything that a server has.
 func (l *Lab) CatchUp(p *pgtest.Cluster, standbys ...*pgtest.Cluster) {
 	l.Helper()
 	for _, s := range standbys {
@@ -106,7 +106,7 @@ func (l *Lab) CatchUp(p *pgtest.Cluster, standbys ...*pgtest.Cluster) {
 // Until waits for something to be true on a server.
 func (l *Lab) Until(c *pgtest.Cluster, sql string) {
 	l.Helper()
-	var s Session // a connection for each look would be most of the work
+	var s Session // a connection for each check would be most of the work
 	defer s.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), WaitLong)
 	defer cancel()
@@ -129,7 +129,7 @@ func (l *Lab) Level(a, b *pgtest.Cluster) {
 	}, WaitLong, Tick, "both have the same WAL")
 }
 
-// Promote makes a standby a primary, and its control file says so.
+// Promote promotes a standby, and waits until its control file says so.
 func (l *Lab) Promote(c *pgtest.Cluster) {
 	l.Helper()
 	c.Promote(l)
@@ -155,7 +155,7 @@ func (l *Lab) Recycling(segment int) map[string]string {
 	}
 }
 
-// PgSize is a size as settings have it.
+// PgSize is a size in the format of settings.
 func PgSize(mb int) string { return fmt.Sprintf("%dMB", mb) }
 
 // Recovers lets Prepare complete the crash recovery of a target.
@@ -202,8 +202,8 @@ func (l *Lab) Checksums(c *pgtest.Cluster, on bool) {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// SetControl writes a number to that place of a stopped cluster's control file with
-// which it says what it should.
+// SetControl writes a number into a stopped cluster's control file, at the position at
+// which says then returns true.
 func (l *Lab) SetControl(c *pgtest.Cluster, number uint64, size int, says func() bool) {
 	l.Helper()
 	name := filepath.Join(c.Dir, pgdata.ControlFilePath)

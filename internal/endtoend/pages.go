@@ -14,10 +14,10 @@ import (
 )
 
 // relationFile matches all forks of permanent relations. Those of unlogged ones
-// are made anew at every start.
+// are recreated at every start.
 var relationFile = regexp.MustCompile(`^[1-9][0-9]*(_fsm|_vm|_init)?(\.[1-9][0-9]*)?$`)
 
-// Sound is nil if every page of a stopped cluster has the checksum that it should.
+// Sound is nil if every page of a stopped cluster has the correct checksum.
 func Sound(dir string) error {
 	control, err := controlfile.Read(dir)
 	if err != nil {
@@ -39,8 +39,8 @@ func Sound(dir string) error {
 	return err
 }
 
-// EachPage calls do with every page of every permanent relation, by its number in
-// the relation, and writes those back of which do says that it changed them.
+// EachPage calls do with every page of every permanent relation and its number in
+// the relation, and writes back the pages that do reports as changed.
 func EachPage(dir string, control *controlfile.Data, do func(file string, p []byte, block uint32) bool) error {
 	size := int(control.Geometry.BlockSize)
 	visit := func(file string, d fs.DirEntry, err error) error {

@@ -13,8 +13,8 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest"
 )
 
-// SameRows compares what two servers have in all databases. The one that follows
-// is read first: a primary that is read sets hint bits, whose WAL would mend the
+// SameRows compares the content of two servers in all databases. The one that follows
+// is read first: reading a primary sets hint bits, and their WAL would repair the
 // other's pages.
 func SameRows(t pgtest.T, want, got *pgtest.Cluster) error {
 	t.Helper()
@@ -41,7 +41,7 @@ func SameRows(t pgtest.T, want, got *pgtest.Cluster) error {
 }
 
 const (
-	// DatabasesQuery names those that are compared.
+	// DatabasesQuery names the databases that are compared.
 	DatabasesQuery = "SELECT datname FROM pg_database WHERE datallowconn AND datname <> 'template0' ORDER BY 1"
 	tablesQuery    = `SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 		WHERE relkind IN ('r', 'm') AND relpersistence = 'p' AND nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') ORDER BY 1`
@@ -54,7 +54,7 @@ func rowsOf(c *pgtest.Cluster) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	all := map[string]string{}
-	// A connection is dear: the one that lists the databases reads one of them.
+	// A connection is expensive: the one that lists the databases also reads one of them.
 	conn, err := pgconn.Connect(ctx, c.ConnString("postgres"))
 	if err != nil {
 		return nil, err

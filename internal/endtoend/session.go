@@ -10,11 +10,11 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
-// A Session is a connection to database postgres that is made when it is needed,
+// A Session is a connection to database postgres that is opened when it is needed,
 // and again after its server ended.
 type Session struct{ conn *pgconn.PgConn }
 
-// Query runs SQL and gives the rows of its last statement.
+// Query runs SQL and returns the rows of its last statement.
 func (s *Session) Query(ctx context.Context, c *pgtest.Cluster, sql string) ([][]string, error) {
 	if s.conn != nil {
 		rows, err := ask(ctx, s.conn, sql)
@@ -40,7 +40,7 @@ func (s *Session) Close() {
 	}
 }
 
-// ask runs SQL, and gives the rows of its last statement. No transaction is left
+// ask runs SQL, and returns the rows of its last statement. No transaction is left
 // open.
 func ask(ctx context.Context, conn *pgconn.PgConn, sql string) ([][]string, error) {
 	rows, err := cluster.QueryText(ctx, conn, sql)

@@ -14,24 +14,24 @@ import (
 
 // A Situation is one in which a rewind once went wrong.
 type Situation struct {
-	Name    string // says what is the matter
+	Name    string // describes it
 	Majors  []string
 	Want    Wish
-	Stopped Wish // from a stopped source, where that is another
-	Resync  Wish // with a resync, where that is another than Rewound
+	Stopped Wish // for a stopped source, if different
+	Resync  Wish // with a resync, if different from Rewound
 	Make    func(l *Lab) Ends
 }
 
-// Wish is which outcome is right.
+// Wish is the correct outcome.
 type Wish int
 
-// What is wished.
+// The outcomes.
 const (
-	Either  Wish = iota + 1 // rewound or refused; where nothing is said
-	Rewound                 // no refusal
-	Refused                 // nothing but a refusal
-	Left                    // nothing is to be rewound: it follows, even if the rewind is refused
-	Never                   // is not to be tried
+	Either  Wish = iota + 1 // rewound or refused; the default
+	Rewound                 // it must not be refused
+	Refused                 // it must be refused
+	Left                    // no rewind is required: it follows, even if the rewind is refused
+	Never                   // it must not be tried
 )
 
 // Ends are both sides of a situation. The source runs.
@@ -40,16 +40,16 @@ type Ends struct {
 	Primary     *pgtest.Cluster // of a source that stays a standby
 	Opts        rewind.Options
 	Asked       bool // the rewind itself makes the target a standby
-	// Spoil does something to the target that leaves none that could be copied.
+	// Spoil damages the target so that it can no longer be copied.
 	Spoil func(l *Lab, target *pgtest.Cluster)
-	// Planned looks at the plan that was carried out.
+	// Planned checks the plan that was carried out.
 	Planned func(l *Lab, p *rewind.Plan)
-	// After looks at a target that follows.
+	// After checks a target that follows.
 	After func(l *Lab, y *Try)
 }
 
-// OldestMiddleNewest are the majors on which situations are tried; make torture has the
-// release to come, too, which not every machine can get.
+// OldestMiddleNewest are the majors on which situations are tried; make torture adds the
+// next release, which not every machine can get.
 var OldestMiddleNewest = func() []string {
 	majors := []string{"9.6", "13", "18"}
 	if chance.Torture() > 0 {
@@ -58,11 +58,11 @@ var OldestMiddleNewest = func() []string {
 	return majors
 }()
 
-// resync is how all of them resync; the environment says so.
+// resync is how all situations resync; it comes from the environment.
 var resync = rewind.Resync(os.Getenv("GOREWIND_TEST_RESYNC"))
 
-// TryEach makes each situation on its majors, and rewinds from the running source
-// and from its directory when it is stopped.
+// TryEach creates each situation on its majors, and rewinds from the running source
+// and from its directory after it is stopped.
 func TryEach(t *testing.T, situations []Situation) {
 	t.Helper()
 	for _, s := range situations {
@@ -91,7 +91,7 @@ func (s Situation) tryBoth(l *Lab, e Ends) {
 	first := &Try{Target: e.Target, Src: e.Src, Primary: e.Primary, Opts: e.Opts, Asked: e.Asked}
 	o := first.Rewind(l)
 	stopped := s.Stopped != Never
-	if stopped { // what becomes of the target changes the source
+	if stopped { // testing the target changes the source
 		e.Src.Stop(l, pgtest.Fast)
 		second.Src = e.Src.CloneStopped(l)
 		e.Src.Start(l)
@@ -123,7 +123,7 @@ func (s Situation) judge(l *Lab, y *Try, o Outcome, want Wish, e Ends) {
 			return
 		}
 	} else {
-		l.Logf("a rewind was required: %v %s; the two parted at %s; by %s", o.Plan.Required, o.Plan.Reason, o.Plan.Divergence, o.Plan.Evidence)
+		l.Logf("a rewind was required: %v %s; the two diverged at %s; evidence: %s", o.Plan.Required, o.Plan.Reason, o.Plan.Divergence, o.Plan.Evidence)
 	}
 	if e.Planned != nil && o.Err == nil {
 		e.Planned(l, o.Plan)

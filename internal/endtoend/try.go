@@ -15,25 +15,25 @@ import (
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
-// A Try is a rewind that is judged by nothing but what comes of it: the rows.
-// What goes wrong with the situation fails the T, what goes wrong with the rewind
-// is an error.
+// A Try is a rewind that is judged only by its result: the rows.
+// Problems with the situation fail the T, problems with the rewind
+// are errors.
 type Try struct {
 	Target, Src *pgtest.Cluster // the source may run or not
-	// Primary writes what the target is to get. Without it the source does, and is
+	// Primary writes what the target should receive. Without it the source does, and is
 	// promoted for that if it is a standby.
 	Primary *pgtest.Cluster
-	Opts    rewind.Options // but for the two sides
+	Opts    rewind.Options // except for the two sides
 	Asked   bool           // the rewind itself makes the target a standby
 
 	own Session // with the target
-	// nudge writes more WAL. A standby that has the beginning of a record which its
-	// new timeline does not go on with waits, whatever else comes, until there is as
-	// much as that record would have needed.
+	// nudge writes more WAL. If a standby has the beginning of a record with which its
+	// new timeline does not continue, it waits, whatever else arrives, until there are
+	// as many bytes as that record would have had.
 	nudge func()
 }
 
-// An Outcome is what a rewind said, and what it did to a target that it refused.
+// An Outcome is what a rewind reported, and what it did to a target that it refused.
 type Outcome struct {
 	Plan    *rewind.Plan
 	Err     error
@@ -56,7 +56,7 @@ func (y *Try) Rewind(t pgtest.T) (o Outcome) {
 	opts := y.Opts
 	opts.TargetDir, opts.Source, opts.NoSync = y.Target.Dir, src, true
 	opts.Resync = cmp.Or(opts.Resync, resync)
-	opts.ArchivePause = time.Millisecond // it is not there the next time either
+	opts.ArchivePause = time.Millisecond // a missing file is also missing the next time
 	if y.Asked {
 		opts.PrimaryConnInfo = y.Src.ConnString("postgres") + " application_name=" + y.Target.Name
 	}
@@ -79,7 +79,7 @@ func (y *Try) Rewind(t pgtest.T) (o Outcome) {
 	return o
 }
 
-// Open opens the source as what it is, a server or a directory.
+// Open opens the source as a server or a directory.
 func (y *Try) Open(ctx context.Context) (source.Source, error) {
 	if y.Src.Running() {
 		return pgsource.Open(ctx, y.Src.ConnString("postgres"), pgsource.Options{})
@@ -87,8 +87,8 @@ func (y *Try) Open(ctx context.Context) (source.Source, error) {
 	return source.OpenDir(y.Src.Dir)
 }
 
-// Refusal is nil for a refusal as it should be: with a target that is as it was
-// but for its crash recovery, where the error says so.
+// Refusal is nil for a correct refusal: the target is unchanged
+// except by its crash recovery, if the error says so.
 func (o Outcome) Refusal() error {
 	var e *rewind.Error
 	switch {

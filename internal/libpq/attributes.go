@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// sessionAttrs are the kinds of servers that target_session_attrs asks for: a
-// query, the answer that will do, and libpq's words if it is another.
+// sessionAttrs are the kinds of servers that target_session_attrs can ask for: a
+// query, the accepted answer, and libpq's message for any other answer.
 var sessionAttrs = map[string]struct{ query, want, otherwise string }{
 	"read-write": {"SHOW transaction_read_only", "off", "session is read-only"},
 	"read-only":  {"SHOW transaction_read_only", "on", "session is not read-only"},
@@ -16,7 +16,7 @@ var sessionAttrs = map[string]struct{ query, want, otherwise string }{
 	"standby":    {"SELECT pg_catalog.pg_is_in_recovery()", "t", "server is not in hot standby mode"},
 }
 
-// sessionAttrsError says that the server is of another kind.
+// sessionAttrsError says that the server is of another kind than requested.
 type sessionAttrsError struct{ text string }
 
 func (e *sessionAttrsError) Error() string { return e.text }

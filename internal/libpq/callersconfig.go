@@ -16,15 +16,15 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// FromConfig is a connector by a configuration of pgx that a caller has. It is not
-// changed, and nothing is taken from the environment or from files.
+// FromConfig returns a connector for a caller's pgx configuration. The configuration is not
+// modified, and nothing is taken from the environment or from files.
 func FromConfig(config *pgconn.Config, opts Options) (*Connector, error) {
 	_, replicates := config.RuntimeParams["replication"]
 	switch {
 	case config.User == "":
-		return nil, unusable("it has no user: make it with pgx.ParseConfig or pgconn.ParseConfig")
+		return nil, unusable("it has no user: create it with pgx.ParseConfig or pgconn.ParseConfig")
 	case replicates:
-		return nil, unusable("it is for replication, and an ordinary session is needed: leave that out")
+		return nil, unusable("it is for replication, but an ordinary session is needed: remove the replication parameter")
 	}
 	hosts, encryptions := hostsOf(config)
 	if opts.TLS != nil {
@@ -70,7 +70,7 @@ func unusable(why string) error {
 	return &source.ConnectError{Reason: source.ErrConnString, Message: "could not use the configuration of pgx: " + why}
 }
 
-// hostsOf are the hosts that pgx would try, each with the kinds of encryption.
+// hostsOf are the hosts that pgx would try, each with its kinds of encryption.
 func hostsOf(config *pgconn.Config) (hosts []conninfo.Host, encryptions [][]*tls.Config) {
 	all := append([]*pgconn.FallbackConfig{{Host: config.Host, Port: config.Port, TLSConfig: config.TLSConfig}}, config.Fallbacks...)
 	for _, f := range all {
@@ -84,8 +84,8 @@ func hostsOf(config *pgconn.Config) (hosts []conninfo.Host, encryptions [][]*tls
 	return hosts, encryptions
 }
 
-// modeOf is what comes next to it as sslmode. Certificates in memory cannot be said in
-// a connection string: rather than doing without, who connects by that fails.
+// modeOf is the closest sslmode. A connection string cannot contain certificates in
+// memory: connecting with the string then fails instead of continuing without them.
 func modeOf(encryptions []*tls.Config) string {
 	plain := slices.Index(encryptions, nil)
 	i := slices.IndexFunc(encryptions, func(c *tls.Config) bool { return c != nil })
@@ -104,8 +104,8 @@ func modeOf(encryptions []*tls.Config) string {
 	return "require"
 }
 
-// callersBase has all that the caller's configuration has. Only what ParseConfig of pgx
-// made is accepted by it, and so it is filled in there.
+// callersBase has everything from the caller's configuration. pgx accepts only what its
+// ParseConfig created, so the values are copied into such a configuration.
 func callersBase(config *pgconn.Config, settings *conninfo.Settings) (*pgx.ConnConfig, error) {
 	base, err := baseConfig(settings)
 	if err != nil {

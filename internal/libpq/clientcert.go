@@ -12,8 +12,8 @@ import (
 	"github.com/gorewind/gorewind/internal/libpq/conninfo"
 )
 
-// readClientCertificate reads sslcert and sslkey. Without a certificate it is an
-// empty one, which is what a client without one answers to a server that asks.
+// readClientCertificate reads sslcert and sslkey. Without a certificate it returns an
+// empty one, with which a client answers a server that asks for one.
 func readClientCertificate(s *conninfo.Settings, env conninfo.Environment) (*tls.Certificate, error) {
 	none := &tls.Certificate{}
 	if s.Value("sslcertmode") == "disable" {
@@ -27,7 +27,7 @@ func readClientCertificate(s *conninfo.Settings, env conninfo.Environment) (*tls
 	cert, err := os.ReadFile(certFile)
 	switch {
 	case errors.Is(err, os.ErrNotExist), err != nil && !asked && outOfReach(certFile):
-		return none, nil // libpq connects without
+		return none, nil // libpq connects without one
 	case err != nil:
 		return nil, fmt.Errorf(`could not read certificate file "%s": %w`, certFile, err)
 	}
@@ -53,25 +53,25 @@ func readClientCertificate(s *conninfo.Settings, env conninfo.Environment) (*tls
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return nil, fmt.Errorf(`certificate file "%s" and private key file "%s" do not go together: %w`, certFile, keyFile, err)
+		return nil, fmt.Errorf(`certificate file "%s" and private key file "%s" do not match: %w`, certFile, keyFile, err)
 	}
 	return &pair, nil
 }
 
-// outOfReach tells of a file that nobody asked for, where there is none: it is not
-// there, or in what is no directory, or in one that may not be entered, as somebody
-// else's home directory that HOME still names. libpq takes that for no root.crt, and for
-// an error of the attempt with TLS where it looks for postgresql.crt, so that
-// sslmode=prefer would do without TLS; here it is no certificate either.
+// outOfReach reports whether a default file cannot exist for this process: it is
+// missing, its parent is not a directory, or a parent may not be entered, such as
+// another user's home directory that HOME still names. libpq treats that as a missing
+// root.crt, but for postgresql.crt it fails the attempt with TLS, so that sslmode=prefer
+// would continue without TLS. Here it is a missing certificate in both cases.
 func outOfReach(name string) bool {
 	_, err := os.Stat(name)
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, errNotDir)
 }
 
-// decryptKey takes the password off a private key, if it has one.
+// decryptKey decrypts a private key, if it is encrypted.
 func decryptKey(content []byte, password string) ([]byte, error) {
 	block, rest := pem.Decode(content)
-	for block != nil && block.Type == "EC PARAMETERS" { // openssl ecparam puts them in front
+	for block != nil && block.Type == "EC PARAMETERS" { // openssl ecparam writes them before the key
 		block, rest = pem.Decode(rest)
 	}
 	if block == nil {
@@ -98,6 +98,6 @@ func decryptKey(content []byte, password string) ([]byte, error) {
 }
 
 var (
-	errNoKeyPassword = errors.New("it is encrypted: give its password with sslpassword")
-	errKeyPassword   = errors.New("sslpassword does not open it")
+	errNoKeyPassword = errors.New("it is encrypted: specify its password with sslpassword")
+	errKeyPassword   = errors.New("sslpassword does not decrypt it")
 )

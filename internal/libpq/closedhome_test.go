@@ -12,9 +12,9 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// As with sudo and without -H: HOME is a directory of somebody else's. What libpq of 17
-// does there was tried with psql: it takes no file for no root.crt, root.crl and service
-// file; and verify-ca fails.
+// As with sudo without -H: HOME is another user's directory. The behaviour of libpq of 17
+// was tested with psql: it treats root.crt, root.crl and the service file as
+// missing, and verify-ca fails.
 func TestAHomeDirectoryThatMayNotBeEntered(t *testing.T) {
 	home, service := t.TempDir(), t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(home, ".postgresql"), 0o700))

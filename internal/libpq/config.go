@@ -10,7 +10,7 @@ import (
 )
 
 // neutral has a value for everything that pgx would otherwise take from the
-// environment or from files, which it reads in ways of its own.
+// environment or from files, which it interprets differently from libpq.
 const neutral = `host=/ port=5432 user=x password=x dbname=x passfile='' connect_timeout=0
 	sslmode=disable sslcertmode=allow sslnegotiation='' sslsni='' sslcert='' sslkey='' sslrootcert='' sslpassword=''
 	target_session_attrs=any channel_binding=prefer require_auth='' min_protocol_version=3.0 max_protocol_version=3.0`
@@ -23,7 +23,7 @@ func baseConfig(s *conninfo.Settings) (*pgx.ConnConfig, error) {
 	}
 	config.User = s.Value("user")
 	config.Database = s.Value("dbname")
-	config.ConnectTimeout = 0 // each attempt has a context of its own
+	config.ConnectTimeout = 0 // each attempt has its own context
 	config.SSLCertMode = s.Value("sslcertmode")
 	config.SSLNegotiation = s.Value("sslnegotiation")
 	config.ChannelBinding = s.Value("channel_binding")
@@ -38,13 +38,13 @@ func baseConfig(s *conninfo.Settings) (*pgx.ConnConfig, error) {
 		config.MaxProtocolVersion = high
 	}
 	config.RuntimeParams = runtimeParams(s)
-	config.DefaultQueryExecMode = pgx.QueryExecModeExec // one way there and back for each question
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec // one round trip per query
 	return config, nil
 }
 
-// runtimeParams are all that is sent to the server beside user and database:
-// what only libpq understands is not among them. PGDATESTYLE, PGTZ and PGGEQO,
-// which libpq sends, change nothing of what is asked here.
+// runtimeParams are all parameters that are sent to the server besides user and
+// database; options of libpq itself are not among them. PGDATESTYLE, PGTZ and PGGEQO,
+// which libpq sends, do not affect the queries here.
 func runtimeParams(s *conninfo.Settings) map[string]string {
 	params := map[string]string{
 		"application_name": "gorewind",
@@ -62,8 +62,8 @@ func runtimeParams(s *conninfo.Settings) map[string]string {
 	return params
 }
 
-// neutralConfig is a configuration of pgx in which nothing is from outside. A
-// service that PGSERVICE names pgx always looks up, and so it is given one.
+// neutralConfig is a pgx configuration without outside influence. pgx always looks up
+// the service that PGSERVICE names, so it is given an empty one.
 func neutralConfig() (*pgx.ConnConfig, error) {
 	if os.Getenv("PGSERVICE") == "" {
 		return pgx.ParseConfig(neutral)

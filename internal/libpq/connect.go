@@ -20,30 +20,30 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// Guard is what its owner has to do with all that goes through one connection. For
-// each attempt to connect there is one.
+// Guard controls everything that goes through one connection. There is one for each
+// attempt to connect.
 type Guard interface {
-	// Wrap is given the socket, below TLS if there is some.
+	// Wrap wraps the socket, below TLS if it is used.
 	Wrap(conn net.Conn) net.Conn
-	// Frontend reads what the server sends, decrypted. Where the server asks for a
-	// password and noPassword is not nil, reading ends with that.
+	// Frontend reads what the server sends, decrypted. If the server asks for a
+	// password and noPassword is not nil, reading fails with that error.
 	Frontend(r io.Reader, w io.Writer, noPassword error) *pgproto3.Frontend
-	// Expect says that some statements are about to be sent, each of which has an
+	// Expect announces some statements, each of which has an
 	// answer of a few short rows.
 	Expect(statements int)
 }
 
-// Connect connects to the first server that will do, and says in words which it
-// is. From then on it connects to that one only: what else the connection string
-// names may be another server, or the same one of another time.
+// Connect connects to the first suitable server, and returns a description of
+// it. From then on it connects to that server only: whatever else the connection string
+// names may be another server, or the same one at another time.
 //
-// It takes no longer than the limit. Of what is left of it, each address has an equal
-// share: one at which nobody answers must not keep the next one from being tried.
+// It takes no longer than the limit. The remaining time is divided equally among the
+// remaining addresses: one that does not answer must not prevent the next one from being tried.
 func (c *Connector) Connect(ctx context.Context, limit time.Duration, newGuard func() Guard) (*pgx.Conn, string, error) {
 	var failures []failure
 	all := share{end: time.Now().Add(limit), among: len(c.passes) * len(c.hosts)}
 	for _, attrs := range c.passes {
-		failures = nil // those of a pass before only say which server is no standby
+		failures = nil // those of an earlier pass only say which server is not a standby
 		for _, h := range c.hosts {
 			ofHost := all.next()
 			places, err := c.resolve(ctx, h, ofHost)
@@ -72,27 +72,27 @@ func (c *Connector) Connect(ctx context.Context, limit time.Duration, newGuard f
 	return nil, "", c.connectError(failures)
 }
 
-// share is time that several attempts have together.
+// share is time that several attempts share.
 type share struct {
 	end   time.Time
-	among int // attempts that are still to be made
+	among int // remaining attempts
 }
 
-// next is how much of it the next attempt has.
+// next is the time for the next attempt.
 func (s *share) next() time.Duration {
 	s.among--
 	return time.Until(s.end) / time.Duration(s.among+1)
 }
 
-// ErrSilent says that a server gave no answer for as long as it was waited for.
+// ErrSilent says that a server did not answer within the time limit.
 var ErrSilent = errors.New("nothing came from the server")
 
-// errTimeout is what connect_timeout ends an attempt with.
+// errTimeout is the error when connect_timeout ends an attempt.
 var errTimeout = errors.New("timeout expired")
 
 func isSilence(err error) bool { return err == ErrSilent || err == errTimeout } //nolint:errorlint // isAny unwraps
 
-// attempt is one to connect to one address.
+// attempt is one attempt to connect to one address.
 type attempt struct {
 	*Connector
 	place
@@ -101,9 +101,9 @@ type attempt struct {
 	passfile bool // the password came from the password file
 }
 
-// within connects with and without TLS as sslmode says. The limit is that of all of it,
-// whatever comes: a server that authenticates for ever, or sends its certificate byte
-// by byte, is no better than one that is silent.
+// within connects with and without TLS as sslmode says. The limit applies to all of it,
+// even if data keeps arriving: a server that authenticates for ever, or sends its
+// certificate byte by byte, is no better than a silent one.
 func (a *attempt) within(parent context.Context, limit time.Duration) (*pgx.Conn, error) {
 	late := fmt.Errorf("%w for %v", ErrSilent, limit.Round(time.Millisecond))
 	if a.timeout > 0 && a.timeout < limit {
@@ -131,13 +131,13 @@ func (a *attempt) within(parent context.Context, limit time.Duration) (*pgx.Conn
 	return nil, errors.Join(errs...)
 }
 
-// handshakeFailures are how pgx starts what it says of a handshake that failed,
-// which it makes with the first message.
+// handshakeFailures are the prefixes of pgx's errors for a failed handshake,
+// which it performs with the first message.
 var handshakeFailures = []string{"tls error: ", "failed to write startup message: ", "failed to receive message: "}
 
-// isAboutEncryption tells whether another kind of encryption can help: the
-// handshake failed, or pg_hba.conf does not allow this kind. After anything else,
-// such as a server that does not prove that it knows the password, trying
+// isAboutEncryption reports whether another kind of encryption can help: the
+// handshake failed, or pg_hba.conf does not allow this kind. After any other error,
+// for example if the server does not prove that it knows the password, trying
 // without TLS would only be dangerous.
 func isAboutEncryption(err error) bool {
 	var pg *pgconn.PgError
@@ -153,14 +153,14 @@ func isAboutEncryption(err error) bool {
 	return slices.ContainsFunc(handshakeFailures, func(prefix string) bool { return strings.HasPrefix(reason, prefix) })
 }
 
-// isFinal tells of an error after which libpq tries no other host: the server
-// refuses, and not because it is about to start or to stop.
+// isFinal reports whether libpq tries no other host after this error: the server
+// refused, and not because it is starting or stopping.
 func isFinal(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code != "57P03" || isAny(err, isPassword)
 }
 
-// once connects once, with a password that may be empty.
+// once makes one attempt, with a password that may be empty.
 func (a *attempt) once(ctx context.Context, encryption *tls.Config, password string) (*pgx.Conn, error) {
 	var connected atomic.Bool
 	conn, err := pgx.ConnectConfig(ctx, a.config(encryption, password, &connected))
@@ -168,7 +168,7 @@ func (a *attempt) once(ctx context.Context, encryption *tls.Config, password str
 	return conn, err
 }
 
-// config is that of one connection.
+// config is the configuration of one connection.
 func (a *attempt) config(encryption *tls.Config, password string, connected *atomic.Bool) *pgx.ConnConfig {
 	guard := a.newGuard()
 	config := a.base.Copy()
@@ -212,7 +212,7 @@ func (a *attempt) config(encryption *tls.Config, password string, connected *ato
 	return config
 }
 
-// checked lets a caller's own function ask on a new connection.
+// checked lets a caller's function query a new connection.
 func checked(ctx context.Context, conn *pgconn.PgConn, guard Guard, ask func(context.Context, *pgconn.PgConn) error) error {
 	if ask == nil {
 		return nil
@@ -221,5 +221,5 @@ func checked(ctx context.Context, conn *pgconn.PgConn, guard Guard, ask func(con
 	return ask(ctx, conn)
 }
 
-// maxStatements is how many a caller's own check of a connection may send.
+// maxStatements is the most statements that a caller's check of a connection may send.
 const maxStatements = 16

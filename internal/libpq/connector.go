@@ -19,43 +19,43 @@ import (
 // DialFunc connects a socket, as net.Dialer.DialContext does.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// Options are what a caller has that no connection string can say.
+// Options are what a connection string cannot express.
 type Options struct {
-	// Logger is for what happens while connecting; nil discards.
+	// Logger logs what happens while connecting; nil discards.
 	Logger *slog.Logger
-	// Getenv looks environment variables up, where one that is empty counts as not
-	// set; nil is the environment of this process.
+	// Getenv looks up environment variables; an empty value counts as
+	// unset. nil means the environment of this process.
 	Getenv func(name string) string
-	// Password is asked where a server wants one and none is given otherwise.
+	// Password is called if a server wants a password and none is configured.
 	Password func(ctx context.Context) (string, error)
-	// TLS is for every connection over TCP, in place of what the ssl* keywords say.
+	// TLS is used for every connection over TCP, instead of the ssl* keywords.
 	TLS *tls.Config
-	// Dial connects in place of a net.Dialer. It is given names as they are.
+	// Dial connects in place of a net.Dialer. It gets host names unresolved.
 	Dial DialFunc
 }
 
-// Connector connects to what a connection string says.
+// Connector connects to the servers of a connection string.
 //
 // A password in a connection string on the command line can be seen in the list
 // of processes, as with pg_rewind. In PGPASSWORD or a password file it cannot.
 type Connector struct {
 	settings *conninfo.Settings
-	dbname   string // what is named, for -R
+	dbname   string // the database that is named, for -R
 	base     *pgx.ConnConfig
-	sslmode  string        // what may be without TLS
-	timeout  time.Duration // of each attempt; zero: none
+	sslmode  string        // whether TLS may be omitted
+	timeout  time.Duration // for each attempt; zero: none
 	hosts    []host
-	passes   []string // target_session_attrs, one after the other
+	passes   []string // the values of target_session_attrs to try in order
 	shuffle  bool     // load_balance_hosts
 	lookup   func(ctx context.Context, name string) ([]string, error)
 	dial     func(ctx context.Context, p place) (net.Conn, error)
-	pinned   *bool // once connected, whether with TLS
+	pinned   *bool // once connected: whether with TLS
 	askFor   func(ctx context.Context) (string, error)
-	asks     bool // the server wants a password, which is asked for before it is
+	asks     bool // the server wants a password, so the caller is asked in advance
 	log      *slog.Logger
 }
 
-// New understands a connection string and all that it leaves open. It reads files,
+// New parses a connection string and completes its missing settings. It reads files,
 // but does not connect.
 func New(connString string, opts Options) (*Connector, error) {
 	settings, err := conninfo.Parse(connString)
@@ -68,7 +68,7 @@ func New(connString string, opts Options) (*Connector, error) {
 	return nil, &source.ConnectError{Reason: source.ErrConnString, Message: "could not understand the connection string: " + plain.OneLine(err.Error()), Err: err}
 }
 
-// FromSettings is a connector by settings that leave something open.
+// FromSettings returns a connector for settings that may be incomplete.
 func FromSettings(settings *conninfo.Settings, env conninfo.Environment, opts Options) (*Connector, error) {
 	c := newConnector(settings, opts)
 	c.dbname = conninfo.DatabaseName(settings, env)
@@ -91,12 +91,12 @@ func FromSettings(settings *conninfo.Settings, env conninfo.Environment, opts Op
 		return nil, err
 	}
 	if settings.Value("user") == "" {
-		return nil, errors.New("the user of this process has no name: say who connects with user= or PGUSER")
+		return nil, errors.New("the user of this process has no name: specify the role with user= or PGUSER")
 	}
 	if err := c.setDialer(opts.Dial); err != nil {
 		return nil, err
 	}
-	// libpq never waits less than two seconds: there is less to a second than it seems.
+	// libpq never waits less than two seconds, because a second may be almost over.
 	if seconds, _, _ := settings.Int("connect_timeout"); seconds > 0 {
 		c.timeout = time.Duration(max(seconds, 2)) * time.Second
 	}
@@ -125,7 +125,7 @@ func newConnector(settings *conninfo.Settings, opts Options) *Connector {
 	return c
 }
 
-// addHosts has the hosts in the order in which they are tried.
+// addHosts sets the hosts in the order in which they are tried.
 func (c *Connector) addHosts(hosts []conninfo.Host, encryptions func(conninfo.Host) []*tls.Config) {
 	for i, h := range hosts {
 		if _, warning := c.settings.Password(h); warning != "" && i == 0 && c.settings.Value("password") == "" {
@@ -139,20 +139,20 @@ func (c *Connector) addHosts(hosts []conninfo.Host, encryptions func(conninfo.Ho
 	}
 }
 
-// Copy is a connector of its own, which can be changed.
+// Copy returns an independent connector.
 func (c *Connector) Copy() *Connector {
 	own := *c
 	own.base = c.base.Copy()
 	return &own
 }
 
-// SetDatabase says to which database to connect.
+// SetDatabase sets the database to connect to.
 func (c *Connector) SetDatabase(name string) { c.base.Database = name }
 
-// SetParameter says what is sent to the server as it starts a session.
+// SetParameter sets a parameter that is sent to the server at the start of a session.
 func (c *Connector) SetParameter(name, value string) { c.base.RuntimeParams[name] = value }
 
-// Value is that of a keyword of the connection string, or its default.
+// Value is the value of a keyword of the connection string, or its default.
 func (c *Connector) Value(keyword string) string { return c.settings.Value(keyword) }
 
 // ConnInfo is what "pg_rewind -R" of a major writes as primary_conninfo.

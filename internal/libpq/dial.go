@@ -11,11 +11,11 @@ import (
 	"github.com/gorewind/gorewind/internal/libpq/conninfo"
 )
 
-// newDialer has the keepalives and tcp_user_timeout of the connection string.
-// What is not given, or not positive, is left as the system has it.
+// newDialer applies the keepalives and tcp_user_timeout of the connection string.
+// Values that are unset, or not positive, remain the system's.
 func newDialer(s *conninfo.Settings) (*net.Dialer, error) {
 	number := func(keyword string) int {
-		n, given, _ := s.Int(keyword) // Check looked at it
+		n, given, _ := s.Int(keyword) // Check validated it
 		if !given || n <= 0 {
 			return -1
 		}
@@ -54,8 +54,8 @@ func newDialer(s *conninfo.Settings) (*net.Dialer, error) {
 	return d, nil
 }
 
-// setDialer has the sockets connected by what the caller gave, or as the connection
-// string says. A caller that has its own way to the server also knows names there.
+// setDialer sets how sockets are connected: by the caller's function, or as the connection
+// string says. A caller's function also resolves host names.
 func (c *Connector) setDialer(given DialFunc) error {
 	dial := given
 	if dial == nil {
@@ -80,8 +80,8 @@ func (c *Connector) setDialer(given DialFunc) error {
 	return nil
 }
 
-// dialError is one of a dialer that a caller gave. What it is about nobody knows; what
-// fails to connect may do so later.
+// dialError is an error of a caller's dialer. Its meaning is unknown, so a later attempt
+// may succeed.
 type dialError struct{ error }
 
 func (e *dialError) Unwrap() error { return e.error }
@@ -109,15 +109,15 @@ func dialPlace(ctx context.Context, dial DialFunc, p place, peer string) (net.Co
 	return conn, nil
 }
 
-// checkPeer checks that the process at the other end of a Unix socket is of a
-// certain user, if one is required.
+// checkPeer checks that the process at the other end of a Unix socket belongs to
+// the required user, if any.
 func checkPeer(conn net.Conn, required string) error {
 	if required == "" {
 		return nil
 	}
 	local, ok := conn.(*net.UnixConn)
 	if !ok {
-		return errors.New("requirepeer is for Unix sockets, and this connection is no such: leave it out")
+		return errors.New("requirepeer is only for Unix sockets, which this connection does not use: remove it")
 	}
 	actual, err := peerUser(local)
 	if err != nil {

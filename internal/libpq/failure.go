@@ -13,7 +13,7 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// connectAdvice says what to do about an error of the server's, by SQLSTATE.
+// connectAdvice is what to do about an error of the server, by SQLSTATE.
 var connectAdvice = map[string]string{
 	"28P01": "check the user and the password, which can be in PGPASSWORD or in a password file",
 	"28000": "check the user and what the server's pg_hba.conf allows, and the client's certificate if it asks for one",
@@ -23,7 +23,7 @@ var connectAdvice = map[string]string{
 	"57P03": "wait until the server accepts connections",
 }
 
-// failure is why a host did not do.
+// failure is why the connection to a host failed.
 type failure struct {
 	host     host
 	err      error
@@ -34,7 +34,7 @@ type failure struct {
 func (c *Connector) connectError(failures []failure) error {
 	if c.settings.Suspect() {
 		return &source.ConnectError{Reason: source.ErrConnString, Message: `could not connect to the source: its URI has an "@" where none should be, ` +
-			`and so is not shown: special characters in a URI, such as those of a password, must be percent-encoded`}
+			`so it is not shown: special characters in a URI, such as those of a password, must be percent-encoded`}
 	}
 	var errs []error
 	var servers, names []string
@@ -57,7 +57,7 @@ func (c *Connector) connectError(failures []failure) error {
 	return &source.ConnectError{Reason: reasonFor(failures[len(failures)-1].err), Message: text + ": " + c.advice(failures), Err: errors.Join(errs...)}
 }
 
-// advice is about the last failure.
+// advice is what to do about the last failure.
 func (c *Connector) advice(failures []failure) string {
 	last := failures[len(failures)-1]
 	var pg *pgconn.PgError
@@ -66,7 +66,7 @@ func (c *Connector) advice(failures []failure) string {
 	case errors.Is(last.err, source.ErrUntrusted):
 		return "check the host and the port"
 	case isAny(last.err, isPassword):
-		return "give a password, which can be in PGPASSWORD or in a password file"
+		return "specify a password, for example in PGPASSWORD or in a password file"
 	case errors.As(last.err, &attrs):
 		return "check target_session_attrs and which of the servers is the primary"
 	case c.sslmode != "prefer" && isAny(last.err, refusedTLS):
@@ -83,15 +83,15 @@ func (c *Connector) advice(failures []failure) string {
 	return connectAdvice[pg.Code]
 }
 
-// reasonsOf takes pgx's own words about the place off an error: here messages
-// name it as the user knows it.
+// reasonsOf removes pgx's description of the server from an error, since the
+// messages here name the server as the user knows it.
 func reasonsOf(h host, err error) []string {
 	var connect *pgconn.ConnectError
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []string
 		for _, e := range joined.Unwrap() {
 			if isAny(e, refusedTLS) && len(joined.Unwrap()) > 1 {
-				continue // without TLS it was tried as well, and that is what failed
+				continue // the attempt without TLS failed as well, and its error counts
 			}
 			all = append(all, reasonsOf(h, e)...)
 		}
@@ -108,7 +108,7 @@ func reasonsOf(h host, err error) []string {
 		return []string{"server does not support SSL, but SSL was required"} // libpq's words
 	}
 	if inner := errors.Unwrap(err); inner != nil && strings.HasSuffix(err.Error(), "): "+inner.Error()) {
-		err = inner // it was "address (host): reason"
+		err = inner // it had the form "address (host): reason"
 	}
 	text := err.Error()
 	for _, prefix := range []string{"failed to write startup message: ", "write failed: ", "failed to receive message: ", "ValidateConnect failed: "} {
@@ -117,8 +117,8 @@ func reasonsOf(h host, err error) []string {
 	return []string{text}
 }
 
-// placeOf is what was dialled, where the server's name does not tell: the file of a
-// socket, or the address of a host.
+// placeOf is the address that was dialled, if the server's name does not contain it: the path
+// of a socket, or the address of a host.
 func placeOf(h host, op *net.OpError) string {
 	switch {
 	case h.IsUnix():
@@ -133,5 +133,5 @@ func placeOf(h host, op *net.OpError) string {
 	return "address " + addr + ": "
 }
 
-// refusedTLS reports whether the server has no TLS. pgconn has no type for that.
+// refusedTLS reports whether the server does not support TLS. pgconn has no type for that.
 func refusedTLS(err error) bool { return err.Error() == "server refused TLS connection" }

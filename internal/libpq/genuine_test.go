@@ -31,7 +31,7 @@ func environment(vars []string) conninfo.Environment {
 	return env
 }
 
-// connInfo is what -R writes for a connection string in some environment.
+// connInfo is what -R writes for a connection string in an environment.
 func connInfo(connString string, env conninfo.Environment, major int) (string, error) {
 	settings, err := conninfo.Parse(connString)
 	if err != nil {
@@ -44,7 +44,7 @@ func connInfo(connString string, env conninfo.Environment, major int) (string, e
 	return c.ConnInfo(major), nil
 }
 
-// TestConnInfoEqualsThatOfPgRewind lets pg_rewind write it with -R, where there
+// TestConnInfoEqualsThatOfPgRewind lets pg_rewind write it with -R when there
 // is nothing to rewind.
 func TestConnInfoEqualsThatOfPgRewind(t *testing.T) {
 	pgtest.EachGenuine(t, func(t *testing.T, in *pgtest.Installation) {
@@ -66,7 +66,7 @@ func TestConnInfoEqualsThatOfPgRewind(t *testing.T) {
 			return keywords
 		}
 
-		// Defaults of these depend on what libpq was built with.
+		// The defaults of these depend on how libpq was built.
 		built := regexp.MustCompile("gssencmode=[a-z]+ ")
 		if !strings.Contains(in.Output(t, "pg_config", "--configure"), "openssl") {
 			built = regexp.MustCompile("(gssencmode|sslmode|sslcertmode|channel_binding)=[a-z]+ ")
@@ -115,7 +115,7 @@ func TestConnInfoEqualsThatOfPgRewind(t *testing.T) {
 	})
 }
 
-// lastConnInfo is the primary_conninfo that counts.
+// lastConnInfo is the effective primary_conninfo, the last one.
 func lastConnInfo(t *testing.T, dir string) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(dir, "postgresql.auto.conf"))
@@ -126,7 +126,7 @@ func lastConnInfo(t *testing.T, dir string) string {
 }
 
 // TestConnectionStringsThatPgRewindRefuses are refused here, too, and in its
-// words, except for what stands in quotes: that may be a piece of a password.
+// words, except for the part in quotes, which may be a piece of a password.
 func TestConnectionStringsThatPgRewindRefuses(t *testing.T) {
 	const inWords = 1600 // the words of before differ here and there
 	corpus := []struct {
@@ -177,7 +177,7 @@ func TestConnectionStringsThatPgRewindRefuses(t *testing.T) {
 		assert.Error(t, err, corpus[i].conninfo)
 	}
 	quoted := regexp.MustCompile(`"[^"]*"`)
-	// Here a message goes on, or says where it is instead of quoting it.
+	// Here a message is longer, or gives the position instead of quoting it.
 	shorter := strings.NewReplacer(" in the password of the URI", "", " in the dbname of the URI", "",
 		` in the value of URI query parameter ""`, "", "forbidden value %00", "forbidden value %00 in percent-encoded value",
 		`invalid integer value for`, `invalid integer value "" for`)

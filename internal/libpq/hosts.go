@@ -13,10 +13,10 @@ import (
 // host is one of the hosts to try.
 type host struct {
 	conninfo.Host
-	encryptions []*tls.Config // to try one after the other; nil is none
+	encryptions []*tls.Config // to try in order; nil means unencrypted
 }
 
-// serverName says in messages which server it is.
+// serverName is the name of the server in messages.
 func serverName(h host) string {
 	name := h.String()
 	if h.Addr != "" && h.Name != "" && h.Name != h.Addr {
@@ -25,10 +25,10 @@ func serverName(h host) string {
 	return "server on " + name
 }
 
-// place is an address that a host has.
+// place is an address of a host.
 type place struct {
 	host
-	addr string // of IP, or a name that is resolved elsewhere; empty for a Unix socket
+	addr string // an IP address, or a name that is resolved elsewhere; empty for a Unix socket
 }
 
 // resolve finds the addresses of a host.
@@ -54,12 +54,12 @@ func (c *Connector) resolve(ctx context.Context, h host, limit time.Duration) ([
 	return places, err
 }
 
-// pin leaves of the places only the one that the connection went to, encrypted
-// or not as that is. Another one can be a server that looks the same and is not:
+// pin keeps only the place that the connection went to, with the same
+// encryption. Another place may be a server that looks the same but is not:
 // of two standbys, each has its own pages.
 func (c *Connector) pin(p place, isTLS bool) {
 	c.pinned = &isTLS
-	c.passes = []string{"any"} // what it must be is known better now
+	c.passes = []string{"any"} // the server is now chosen
 	if p.addr != "" {
 		if p.Name == "" {
 			p.Name = p.Addr
@@ -69,8 +69,8 @@ func (c *Connector) pin(p place, isTLS bool) {
 	c.hosts = []host{p.host}
 }
 
-// Prefer leaves of several hosts the one that another connector is connected to, if
-// that is among them.
+// Prefer keeps only the host that another connector is connected to, if
+// it is among the hosts.
 func (c *Connector) Prefer(other *Connector) {
 	for _, h := range c.hosts {
 		if o := other.hosts[0]; h.Port == o.Port && (h.Name == o.Name || h.Addr == o.Addr && h.Addr != "") {

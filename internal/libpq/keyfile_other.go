@@ -8,5 +8,5 @@ import (
 
 var errNotDir = fs.ErrNotExist
 
-// keyIsPrivate does not look: as libpq, since these systems have other means.
+// keyIsPrivate checks nothing, like libpq, since these systems have other means.
 func keyIsPrivate(fs.FileInfo) bool { return true }

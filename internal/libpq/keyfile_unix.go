@@ -10,8 +10,8 @@ import (
 
 var errNotDir error = syscall.ENOTDIR
 
-// keyIsPrivate checks the permissions of a private key, as libpq does: only root
-// may let its group read one.
+// keyIsPrivate checks the permissions of a private key as libpq does: the group may
+// read it only if root owns it.
 func keyIsPrivate(info fs.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	mode := info.Mode().Perm()

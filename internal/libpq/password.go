@@ -10,19 +10,19 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// errNoPassword says that the server asks for a password and that there is none: one
-// that is empty is not sent, since that would be a failed attempt to log in.
+// errNoPassword says that the server asks for a password and there is none. An empty
+// password is not sent, since that would be a failed login.
 var errNoPassword = errors.New("no password supplied")
 
-// PasswordError says that a password was asked for and not given.
+// PasswordError says that a requested password could not be supplied.
 type PasswordError struct{ Err error }
 
 func (e *PasswordError) Error() string { return fmt.Sprintf("could not get a password: %v", e.Err) }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e *PasswordError) Unwrap() error { return e.Err }
 
-// isPassword reports whether there was no password to log in with.
+// isPassword reports whether the login failed for lack of a password.
 func isPassword(err error) bool {
 	_, asked := err.(*PasswordError)     //nolint:errorlint // isAny unwraps
 	return asked || err == errNoPassword //nolint:errorlint // likewise
@@ -40,9 +40,9 @@ func (a *attempt) ask(ctx context.Context) (string, error) {
 	return password, nil
 }
 
-// authenticate connects with the password that is configured or, where there is none
-// and the server wants one, with one that it asks for. One that is refused may have been
-// changed a moment ago: if it is another one then, that is tried, too.
+// authenticate connects with the configured password or, if there is none
+// and the server wants one, with one that it asks the caller for. A refused password may
+// just have been changed: if asking again yields another one, that is tried, too.
 func (a *attempt) authenticate(ctx context.Context, encryption *tls.Config) (*pgx.Conn, error) {
 	password := a.Value("password")
 	if password == "" {
@@ -75,5 +75,5 @@ func (a *attempt) authenticate(ctx context.Context, encryption *tls.Config) (*pg
 	return a.once(ctx, encryption, again)
 }
 
-// wrongPassword is what a server says of one, or of a role that there is not.
+// wrongPassword is a server's code for a wrong password, or for a role that does not exist.
 const wrongPassword = "28P01"

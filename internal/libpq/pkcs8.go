@@ -13,7 +13,7 @@ import (
 	"hash"
 )
 
-// A private key that is encrypted as in PKCS #8 (RFC 5958) by PBES2 (RFC 8018),
+// A private key that is encrypted as in PKCS #8 (RFC 5958) with PBES2 (RFC 8018),
 // which is what OpenSSL writes.
 type encryptedKey struct {
 	Algorithm pkix.AlgorithmIdentifier
@@ -43,18 +43,18 @@ var keyHashes = map[string]func() hash.Hash{
 	"1.2.840.113549.2.11": sha512.New,
 }
 
-// keyLengths are those of AES in CBC mode, in bytes.
+// keyLengths are the key lengths of AES in CBC mode, in bytes.
 var keyLengths = map[string]int{
 	"2.16.840.1.101.3.4.1.2":  16,
 	"2.16.840.1.101.3.4.1.22": 24,
 	"2.16.840.1.101.3.4.1.42": 32,
 }
 
-// maxIterations keeps a hostile file from taking forever; OpenSSL does 2048.
+// maxIterations limits the work that a hostile file can cause; OpenSSL uses 2048.
 const maxIterations = 10_000_000
 
 func decryptPKCS8(der []byte, password string) ([]byte, error) {
-	unsupported := errors.New("it is encrypted in a way that is not supported: encrypt it by AES, as openssl pkcs8 -topk8 -v2 aes256 does")
+	unsupported := errors.New("its encryption is not supported: encrypt it with AES, as openssl pkcs8 -topk8 -v2 aes256 does")
 	var key encryptedKey
 	var scheme pbes2Params
 	var kdf pbkdf2Params

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// encryptedBlocks is what decryptPKCS8 takes, of whole blocks.
+// encryptedBlocks is valid input of decryptPKCS8 that consists of whole blocks.
 func encryptedBlocks(t *testing.T, plain []byte, password string) []byte {
 	t.Helper()
 	encode := func(v any) asn1.RawValue {

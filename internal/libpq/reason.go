@@ -11,12 +11,12 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// reasonByCode is what an error of the server's means, by SQLSTATE.
+// reasonByCode maps errors of the server to reasons, by SQLSTATE.
 var reasonByCode = map[string]error{
 	"28P01": source.ErrWrongPassword,
 	"28000": source.ErrNotAllowed,
 	"42501": source.ErrNotAllowed, // no CONNECT on the database
-	"55000": source.ErrNotAllowed, // a database that takes no connections
+	"55000": source.ErrNotAllowed, // a database that accepts no connections
 	"3D000": source.ErrNoDatabase,
 	"53300": source.ErrTooManyConnections,
 	"57P01": source.ErrNotReady,
@@ -24,7 +24,7 @@ var reasonByCode = map[string]error{
 	"57P03": source.ErrNotReady,
 }
 
-// reasonFor says which of the reasons of a source.ConnectError a failure is.
+// reasonFor returns the reason of a source.ConnectError for a failure.
 func reasonFor(err error) error {
 	var pg *pgconn.PgError
 	var attrs *sessionAttrsError
@@ -38,7 +38,7 @@ func reasonFor(err error) error {
 	case errors.As(err, &attrs):
 		return source.ErrWrongKind
 	case errors.As(err, &pg) && pg.Code == "28000" && pg.File == "miscinit.c":
-		return source.ErrNoRole // where the role of a session is looked up; everything else is in auth.c
+		return source.ErrNoRole // the file that looks up a session's role; other refusals come from auth.c
 	case errors.As(err, &pg):
 		return reasonByCode[pg.Code]
 	case isAny(err, refusedTLS):
@@ -53,8 +53,8 @@ func reasonFor(err error) error {
 	return nil
 }
 
-// ofTLS reports whether either side did not accept what the other one showed: we the
-// server's certificate, or the server, which then sends an alert, ours.
+// ofTLS reports whether one side rejected the other's certificate: we the server's,
+// or the server, which then sends an alert, ours.
 func ofTLS(err error) bool {
 	switch e := err.(type) { //nolint:errorlint // isAny unwraps
 	case *verifyError, *tls.CertificateVerificationError, tls.AlertError, tls.RecordHeaderError:
@@ -65,7 +65,7 @@ func ofTLS(err error) bool {
 	return false
 }
 
-// isAny reports whether any of the errors that an error wraps is what is looked for.
+// isAny reports whether any of the errors that an error wraps satisfies is.
 func isAny(err error, is func(error) bool) bool {
 	switch e := err.(type) { //nolint:errorlint // it unwraps
 	case nil:

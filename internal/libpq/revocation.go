@@ -15,8 +15,8 @@ import (
 	"github.com/gorewind/gorewind/internal/libpq/conninfo"
 )
 
-// readCRLs reads the revocation lists. As in libpq, a file that does not exist
-// counts for nothing; unlike in libpq, that is said if somebody asked for it.
+// readCRLs reads the revocation lists. As in libpq, a missing file is
+// ignored; unlike in libpq, there is a warning if the file was named explicitly.
 func readCRLs(s *conninfo.Settings, env conninfo.Environment, log *slog.Logger) ([]*x509.RevocationList, error) {
 	file, dir := s.Value("sslcrl"), s.Value("sslcrldir")
 	var files []string
@@ -28,7 +28,7 @@ func readCRLs(s *conninfo.Settings, env conninfo.Environment, log *slog.Logger) 
 		}
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) || !asked && outOfReach(file) {
 			if asked && log != nil {
-				log.Warn(fmt.Sprintf(`certificate revocation list file "%s" does not exist: no certificate counts as revoked for it`, file), "path", file)
+				log.Warn(fmt.Sprintf(`certificate revocation list file "%s" does not exist: no certificate is treated as revoked because of it`, file), "path", file)
 			}
 			break
 		}
@@ -76,8 +76,8 @@ func readCRL(name string) ([]*x509.RevocationList, error) {
 	return crls, nil
 }
 
-// checkRevocation wants a chain in which nothing is revoked. As OpenSSL does for
-// libpq, it needs a list of each issuer.
+// checkRevocation requires a chain in which nothing is revoked. As OpenSSL does for
+// libpq, it requires a list of each issuer.
 func checkRevocation(chains [][]*x509.Certificate, crls []*x509.RevocationList) error {
 	var errs []error
 	for _, chain := range chains {
@@ -92,7 +92,7 @@ func checkRevocation(chains [][]*x509.Certificate, crls []*x509.RevocationList) 
 
 func checkChain(chain []*x509.Certificate, crls []*x509.RevocationList) error {
 	for i, cert := range chain {
-		issuer := chain[min(i+1, len(chain)-1)] // the last one is its own
+		issuer := chain[min(i+1, len(chain)-1)] // the last certificate is self-signed
 		if err := checkCertificate(cert, issuer, crls); err != nil {
 			return fmt.Errorf(`certificate "%s": %w`, cert.Subject, err)
 		}

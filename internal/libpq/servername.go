@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// verifyName compares the name of the host with those of a certificate: its
-// alternative names or, if there are none of the kind, its common name
-// (pq_verify_peer_name_matches_certificate_name in fe-secure-common.c). Go does
-// not look at common names any more, but many servers have nothing else.
+// verifyName compares the host name with the names in a certificate: its
+// alternative names or, if there are none of the same kind, its common name
+// (pq_verify_peer_name_matches_certificate_name in fe-secure-common.c). Go no longer
+// checks common names, but many servers have nothing else.
 func verifyName(cert *x509.Certificate, name string) error {
 	ip := net.ParseIP(name)
 	names := slices.Clone(cert.DNSNames)
@@ -21,8 +21,8 @@ func verifyName(cert *x509.Certificate, name string) error {
 		}
 		names = append(names, addr.String())
 	}
-	// A host that is an address may have a certificate with addresses in its
-	// common name, unless it has addresses where they belong.
+	// If the host is an address, the certificate may have addresses in its common
+	// name, unless it has address entries.
 	if len(cert.DNSNames) == 0 && (ip == nil || len(cert.IPAddresses) == 0) && cert.Subject.CommonName != "" {
 		names = append(names, cert.Subject.CommonName)
 	}
@@ -34,8 +34,8 @@ func verifyName(cert *x509.Certificate, name string) error {
 	return fmt.Errorf(`server certificate for "%s" does not match host name "%s"`, strings.Join(names, `", "`), name)
 }
 
-// matchName compares without regard to case. An asterisk stands for the whole
-// first label, and for that only.
+// matchName compares case-insensitively. An asterisk matches the complete
+// first label, and nothing else.
 func matchName(pattern, name string) bool {
 	if strings.EqualFold(pattern, name) {
 		return true

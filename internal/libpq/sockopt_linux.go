@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setUserTimeout sets for how many milliseconds sent data may stay without
-// acknowledgement.
+// setUserTimeout sets for how many milliseconds sent data may remain
+// unacknowledged.
 func setUserTimeout(fd uintptr, ms int) error {
 	return unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, ms)
 }
@@ -18,7 +18,7 @@ const canAskPeer = true
 
 var errNoPeer error
 
-// peerUser is the name of the user at the other end.
+// peerUser is the name of the user at the other end of the socket.
 func peerUser(conn *net.UnixConn) (string, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {

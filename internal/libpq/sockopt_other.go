@@ -7,12 +7,12 @@ import (
 	"net"
 )
 
-// setUserTimeout does nothing: libpq, too, has tcp_user_timeout where the system
-// has TCP_USER_TIMEOUT only.
+// setUserTimeout does nothing: libpq, too, supports tcp_user_timeout only if the system
+// has TCP_USER_TIMEOUT.
 func setUserTimeout(uintptr, int) error { return nil }
 
 const canAskPeer = false
 
-var errNoPeer = errors.New("requirepeer is supported on Linux only: use TLS with sslmode=verify-full to know the server")
+var errNoPeer = errors.New("requirepeer is supported on Linux only: use TLS with sslmode=verify-full to authenticate the server")
 
 func peerUser(*net.UnixConn) (string, error) { return "", errNoPeer }

@@ -16,9 +16,9 @@ import (
 	"github.com/gorewind/gorewind/internal/libpq/conninfo"
 )
 
-// tlsSettings are what the ssl* keywords say, with their files read
-// (initialize_SSL in fe-secure-openssl.c). crypto/tls verifies nothing by
-// itself: libpq's rules are others.
+// tlsSettings are the settings of the ssl* keywords, with their files loaded
+// (initialize_SSL in fe-secure-openssl.c). crypto/tls itself verifies nothing,
+// because libpq's rules differ.
 type tlsSettings struct {
 	mode  string // sslmode
 	sni   bool
@@ -27,8 +27,8 @@ type tlsSettings struct {
 	crls  []*x509.RevocationList
 }
 
-// newTLS reads the files that the settings name, or those in ~/.postgresql. For
-// hosts with Unix sockets it reads none.
+// newTLS reads the files that the settings name, or those in ~/.postgresql. If all
+// hosts are Unix sockets, it reads none.
 func newTLS(s *conninfo.Settings, env conninfo.Environment, hosts []conninfo.Host, log *slog.Logger) (*tlsSettings, error) {
 	t := &tlsSettings{mode: s.Value("sslmode"), sni: strings.HasPrefix(s.Value("sslsni"), "1")}
 	if t.mode == "disable" || !slices.ContainsFunc(hosts, func(h conninfo.Host) bool { return !h.IsUnix() }) {
@@ -53,7 +53,7 @@ func newTLS(s *conninfo.Settings, env conninfo.Environment, hosts []conninfo.Hos
 		if err != nil {
 			return nil, fmt.Errorf("could not open SSL key logging file: %w", err)
 		}
-		t.base.KeyLogWriter = f // open as long as there may be connections
+		t.base.KeyLogWriter = f // stays open as long as there may be connections
 	}
 	if err := t.readRoots(s, env); err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func newTLS(s *conninfo.Settings, env conninfo.Environment, hosts []conninfo.Hos
 	if err != nil {
 		return nil, err
 	}
-	// libpq sends its certificate to whoever asks, also for one of another CA.
+	// libpq sends its certificate to any server that asks, even if that names another CA.
 	t.base.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }
 	return t, nil
 }
@@ -77,8 +77,8 @@ func newTLS(s *conninfo.Settings, env conninfo.Environment, hosts []conninfo.Hos
 // alpn is the protocol that direct negotiation must agree on (PG_ALPN_PROTOCOL).
 const alpn = "postgresql"
 
-// readRoots reads the certificates to trust. With them the certificate of the
-// server is verified, whatever sslmode says.
+// readRoots reads the trusted certificates. If there are any, the server's certificate
+// is verified, whatever sslmode says.
 func (t *tlsSettings) readRoots(s *conninfo.Settings, env conninfo.Environment) error {
 	file := s.Value("sslrootcert")
 	if file == "system" {
@@ -107,10 +107,10 @@ func (t *tlsSettings) readRoots(s *conninfo.Settings, env conninfo.Environment) 
 	return nil
 }
 
-// verifies tells whether the server must be verified.
+// verifies reports whether the server must be verified.
 func (t *tlsSettings) verifies() bool { return strings.HasPrefix(t.mode, "verify-") }
 
-// attempts are the kinds of encryption to try with a host, nil being none.
+// attempts are the kinds of encryption to try with a host; nil means unencrypted.
 func (t *tlsSettings) attempts(h conninfo.Host) []*tls.Config {
 	if t.mode == "disable" || h.IsUnix() {
 		return []*tls.Config{nil}
@@ -135,7 +135,7 @@ func (t *tlsSettings) attempts(h conninfo.Host) []*tls.Config {
 	}
 }
 
-// given are the kinds of encryption where the caller has one: none but that over TCP.
+// given are the kinds of encryption for a caller's TLS configuration: over TCP only that one.
 func given(config *tls.Config, h conninfo.Host, negotiation string) []*tls.Config {
 	if h.IsUnix() {
 		return []*tls.Config{nil}

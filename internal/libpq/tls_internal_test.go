@@ -53,7 +53,7 @@ func TestNamesOfCertificates(t *testing.T) {
 	}
 }
 
-// TestEncryptedKeys opens what openssl made, by "openssl pkcs8 -topk8" and "openssl ec".
+// TestEncryptedKeys decrypts keys made with "openssl pkcs8 -topk8" and "openssl ec".
 func TestEncryptedKeys(t *testing.T) {
 	read := func(name string) []byte {
 		content, err := os.ReadFile(filepath.Join("testdata/keys", name+".key"))
@@ -83,7 +83,7 @@ func TestEncryptedKeys(t *testing.T) {
 	assert.Equal(t, keys[0], keys[2])
 	for _, name := range []string{"des3", "scrypt"} {
 		_, err := decryptKey(read(name), "open")
-		assert.ErrorContains(t, err, "encrypted in a way that is not supported", name)
+		assert.ErrorContains(t, err, "its encryption is not supported", name)
 	}
 	_, err := decryptKey([]byte("nothing"), "")
 	assert.ErrorContains(t, err, "there is no key in it")

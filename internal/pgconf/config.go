@@ -18,11 +18,11 @@ const (
 	StandbySignal    = "standby.signal"       // makes a standby, from 12 on
 	RecoveryFile     = "recovery.conf"        // makes a standby, up to 11
 	RecoveryDoneFile = "recovery.done"        // what a promotion renames RecoveryFile to
-	optsFile         = "postmaster.opts"      // how the server was started last
+	optsFile         = "postmaster.opts"      // how the server was last started
 )
 
-// ReadFile gives the content of a file of the data directory. The error of one
-// that is not there is fs.ErrNotExist.
+// ReadFile returns the content of a file of the data directory. If the file does not
+// exist, the error is fs.ErrNotExist.
 type ReadFile func(path string) ([]byte, error)
 
 // Options say whose configuration to load.
@@ -31,17 +31,17 @@ type Options struct {
 	ConfigFile string          // its config_file, if that is not postgresql.conf in DataDir
 	Version    *pgdata.Version // the cluster's major
 
-	// ReadFile, if not nil, gives the files within DataDir, by their paths there, as
-	// they will be and not as the disk has them. Then Names gives the names of the
-	// files of a directory within DataDir, for include_dir; if that is nil, they are
-	// those that the disk has.
+	// ReadFile, if not nil, supplies the files within DataDir, by their paths there, as
+	// they will be and not as the disk has them. Then Names returns the names of the
+	// files of a directory within DataDir, for include_dir; if Names is nil, they are
+	// read from the disk.
 	ReadFile ReadFile
 	Names    func(dir string) ([]string, error)
 }
 
 // Config is a server's configuration.
 type Config struct {
-	// DataDir is where the server has its data: DataDir of the options, unless the
+	// DataDir is the server's data directory: DataDir of the options, unless the
 	// configuration sets data_directory.
 	DataDir string
 	version *pgdata.Version
@@ -49,9 +49,9 @@ type Config struct {
 	values  map[string]setting // by lower-case name
 }
 
-// Load reads what a server that is started with these options reads. What is on
-// the server's own command line is not known. The error is a *SyntaxError if a
-// file is not what it should be.
+// Load reads what a server that is started with these options reads. The
+// server's own command line is unknown. The error is a *SyntaxError if a
+// file is invalid.
 func Load(o Options) (*Config, error) {
 	dataDir, err := filepath.Abs(o.DataDir)
 	if err != nil {
@@ -67,7 +67,7 @@ func Load(o Options) (*Config, error) {
 	c := &Config{DataDir: dataDir, version: o.Version, disk: newDisk(dataDir, o), values: map[string]setting{}}
 	if err := c.add(file, false); err != nil {
 		if o.ConfigFile == "" && errors.Is(c.disk.stat(file), fs.ErrNotExist) {
-			err = fmt.Errorf("%w: where it lies elsewhere, give it with Options.ConfigFile", err)
+			err = fmt.Errorf("%w: if it is elsewhere, specify it with Options.ConfigFile", err)
 		}
 		return nil, err
 	}
@@ -100,22 +100,22 @@ func (c *Config) add(file string, optional bool) error {
 	return nil
 }
 
-// Lookup gives a setting as it is written, without quotes; set is false if no
-// file has it, and the server's default holds. Names are not case-sensitive.
+// Lookup returns a setting as written, without quotes; set is false if no
+// file sets it, and the server's default applies. Names are not case-sensitive.
 func (c *Config) Lookup(name string) (value string, set bool) {
 	s, set := c.values[lower(name)]
 	return s.value, set
 }
 
-// value is a setting as it is written, or nothing.
+// value is a setting as written, or empty.
 func (c *Config) value(name string) string { return c.values[name].value }
 
-// RestoreCommand gives the command that gets WAL from the archive, or nothing.
+// RestoreCommand returns the command that gets WAL from the archive, or an empty string.
 //
 // Up to 11 a server that is not a standby cannot have one. If it was promoted
-// from a standby, recovery.done has the command that it used; that one is given,
-// for its archive has the WAL of before the promotion, and as a rule that of
-// later, too.
+// from a standby, recovery.done has the command that it used. That one is returned,
+// because its archive has the WAL from before the promotion, and usually also later
+// WAL.
 func (c *Config) RestoreCommand() (string, error) {
 	if !c.version.RecoveryConf {
 		return c.value("restore_command"), nil
@@ -133,7 +133,7 @@ func (c *Config) RestoreCommand() (string, error) {
 // readRecovery reads a recovery.conf. Its names are case-sensitive.
 func (c *Config) readRecovery(name string) (map[string]setting, error) {
 	file := filepath.Join(c.DataDir, name)
-	if err := c.disk.stat(file); err != nil { // what is missing below it is another matter
+	if err := c.disk.stat(file); err != nil { // a missing include is a different error
 		return nil, fmt.Errorf("could not open recovery command file %q: %w", file, datadir.Reason(err))
 	}
 	f := files{disk: c.disk}
@@ -143,14 +143,14 @@ func (c *Config) readRecovery(name string) (map[string]setting, error) {
 	return recoverySettings(f.settings)
 }
 
-// recoveryParameters are what can stand in a recovery.conf (readRecoveryCommandFile,
-// access/transam/xlog.c), and whether it goes into that of a server which is made
+// recoveryParameters are the valid settings of a recovery.conf (readRecoveryCommandFile,
+// access/transam/xlog.c), and whether each is copied when the server is made
 // a standby again.
 //
-// The archive and the commands around it belong to this server and its place, as
-// do the file that promotes it and the delay that it was meant to keep. A slot
-// belongs to the server that it followed: without that slot the new one would send
-// nothing, while without the setting all works, as after pg_rewind --write-recovery-conf.
+// The archive and the commands for it belong to this server, and so do the
+// file that promotes it and its intended delay. A slot
+// belongs to the server that it followed: if the new one lacks the slot it would send
+// nothing, while without the setting everything works, as after pg_rewind --write-recovery-conf.
 // A recovery target would end the recovery.
 var recoveryParameters = map[string]bool{
 	"restore_command":           true,
@@ -182,7 +182,7 @@ func recoverySettings(list []setting) (map[string]setting, error) {
 	return values, nil
 }
 
-// FileOf is the file that has the last word on a setting; empty if none has it.
+// FileOf is the file whose value of a setting counts; empty if no file sets it.
 func (c *Config) FileOf(name string) string {
 	file := c.values[lower(name)].file
 	if file != "" && !filepath.IsAbs(file) {
@@ -191,7 +191,7 @@ func (c *Config) FileOf(name string) string {
 	return file
 }
 
-// Place says where a setting stands.
+// Place describes where a setting is.
 func (c *Config) Place(name string) string {
 	return fmt.Sprintf("file %q line %d", filepath.Base(c.FileOf(name)), c.values[lower(name)].line)
 }

@@ -6,12 +6,12 @@ import (
 	"github.com/gorewind/gorewind/internal/libpq/conninfo"
 )
 
-// endpoint is one of the places to which a connection string leads. What is left
-// open is empty.
+// endpoint is one of the servers that a connection string leads to. What the string leaves
+// out is empty.
 type endpoint struct{ host, addr, port string }
 
-// endpoints reads where a connection string leads. ok is false where it cannot be
-// read, or where another file has a say in it (service).
+// endpoints returns where a connection string leads. ok is false if it cannot be
+// parsed, or if it also depends on another file (service).
 func endpoints(connString string) (list []endpoint, ok bool) {
 	settings, err := conninfo.Parse(connString)
 	if err != nil || settings.Value("service") != "" || settings.Value("servicefile") != "" {
@@ -25,7 +25,7 @@ func endpoints(connString string) (list []endpoint, ok bool) {
 	if settings.Value("host") == "" {
 		hosts = make([]string, len(addrs))
 	}
-	if len(ports) == 1 { // is for all
+	if len(ports) == 1 { // it applies to all hosts
 		for len(ports) < len(hosts) {
 			ports = append(ports, ports[0])
 		}

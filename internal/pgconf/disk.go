@@ -11,11 +11,11 @@ import (
 	"github.com/gorewind/gorewind/internal/regular"
 )
 
-// disk is where configuration is read from: the file system, but for what lies in
-// the data directory and is given by somebody else.
+// disk is where configuration is read from: the file system, except for files in
+// the data directory that the caller supplies.
 type disk struct {
-	dataDirs []string // the data directory as it was given, and without links
-	given    ReadFile // of files within it, or nil
+	dataDirs []string // the data directory as given, and with links resolved
+	given    ReadFile // supplies the files within it, or nil
 	listed   func(dir string) ([]string, error)
 }
 
@@ -27,7 +27,7 @@ func newDisk(dataDir string, o Options) *disk {
 	return d
 }
 
-// within gives the path of what somebody else gives.
+// within returns the path of a file that the caller supplies.
 func (d *disk) within(file string) (path string, ok bool) {
 	if d.given == nil {
 		return "", false
@@ -40,8 +40,8 @@ func (d *disk) within(file string) (path string, ok bool) {
 	return "", false
 }
 
-// readFile gives a file, of one that is too large not all. Of one that cannot be
-// had, opened tells whether it was there to be read.
+// readFile reads a file; if it is too large, only a part of it. On an error,
+// opened reports whether the file could be opened.
 func (d *disk) readFile(file string) (data []byte, opened bool, err error) {
 	if path, ok := d.within(file); ok {
 		data, err = d.given(path)
@@ -57,7 +57,7 @@ func (d *disk) readFile(file string) (data []byte, opened bool, err error) {
 	return data, true, err
 }
 
-// stat tells whether a file is there, with fs.ErrNotExist where it is not.
+// stat checks that a file exists; if not, the error is fs.ErrNotExist.
 func (d *disk) stat(file string) error {
 	if path, ok := d.within(file); ok {
 		_, err := d.given(path)
@@ -81,7 +81,7 @@ func (d *disk) names(dir string) ([]string, error) {
 	return names, err
 }
 
-// isDir tells a directory from a file. What somebody else lists are files.
+// isDir reports whether a name is a directory. The caller's names are always files.
 func (d *disk) isDir(file string) (bool, error) {
 	if _, ok := d.within(file); ok && d.listed != nil {
 		return false, nil

@@ -11,11 +11,11 @@ import (
 
 const (
 	maxDepth = 10       // of nested inclusion (CONF_FILE_MAX_DEPTH, utils/conffiles.h)
-	maxSize  = 16 << 20 // bytes of one file; more is no configuration
+	maxSize  = 16 << 20 // bytes of one file; a larger one is not a configuration file
 )
 
-// SyntaxError says that a line is no setting: the server does not start with it.
-// What the line holds is left out, as it can be a password.
+// SyntaxError says that a line is invalid: the server does not start with it.
+// The content of the line is left out, as it can be a password.
 type SyntaxError struct {
 	File string
 	Line int // from 1
@@ -50,16 +50,16 @@ func settings(file string, data []byte) ([]setting, error) {
 	return all, nil
 }
 
-// files collects the settings of a file and of what it includes, in the order in
-// which the server takes them.
+// files collects the settings of a file and of the files that it includes, in the order in
+// which the server reads them.
 type files struct {
 	disk     *disk
 	settings []setting
 }
 
-// read reads a file that from, a line of another one, includes. A file that is
-// optional need not be there; the server goes on without it, too, if it must not
-// open it.
+// read reads a file that from, a line of another file, includes. An optional file
+// may be missing. Like the server, it also skips an optional file that it may not
+// open.
 func (f *files) read(location string, optional bool, from setting, depth int) error {
 	file, err := locate(location, from)
 	switch {
@@ -135,7 +135,7 @@ func (f *files) readDir(from setting, depth int) error {
 	return nil
 }
 
-// locate finds what a line includes. Without that the location is absolute.
+// locate finds what a line includes. Without an including line, the location is absolute.
 func locate(location string, from setting) (string, error) {
 	if strings.Trim(location, " \t\r\n") == "" {
 		return "", from.errorf("empty configuration file name: %q", location)
@@ -146,7 +146,7 @@ func locate(location string, from setting) (string, error) {
 	return filepath.Join(filepath.Dir(from.file), location), nil
 }
 
-// errorf says where the include stands, if there is one.
+// errorf adds the position of the include, if there is one.
 func (s setting) errorf(format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
 	if s.file == "" {

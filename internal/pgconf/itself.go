@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// Here is what a server's configuration does not say about where it runs.
+// Here is what a server's configuration does not say about where the server runs.
 type Here struct {
-	CommandLine []byte       // postmaster.opts: how the server was started last; or nil
+	CommandLine []byte       // postmaster.opts: how the server was last started; or nil
 	Hostname    string       // of this machine, or empty
 	Addresses   []netip.Addr // of this machine
 }
 
-// ThisMachine gives the name and the addresses that this machine has, as far as
-// they are to be had.
+// ThisMachine returns the name and the addresses of this machine, as far as
+// they can be determined.
 func ThisMachine() Here {
 	var h Here
 	h.Hostname, _ = os.Hostname()
@@ -33,10 +33,10 @@ func ThisMachine() Here {
 const defaultPort = "5432"
 
 // PointsToItself reports whether a connection string, such as primary_conninfo,
-// leads to the very server that has this configuration, on this machine: a standby
-// with that waits for itself for ever. Only what is certain is reported: of several
-// hosts all must be this server, and of names only localhost and the machine's own
-// are known. What the environment or a service file adds is not.
+// leads to the server that has this configuration, on this machine: a standby
+// with that waits for itself for ever. Only certain cases are reported: if there are several
+// hosts, all must be this server, and the only known names are localhost and the machine's
+// own. Settings from the environment or a service file are not considered.
 func (c *Config) PointsToItself(conninfo string, here Here) bool {
 	list, ok := endpoints(conninfo)
 	if !ok {
@@ -76,7 +76,7 @@ func leadsTo(e endpoint, own map[string]string, here Here) bool {
 	if e.addr != "" {
 		host = e.addr
 	}
-	if host == "" { // both have the default that they were built with
+	if host == "" { // both have their built-in default
 		_, set := own["unix_socket_directories"]
 		return !set
 	}
@@ -122,7 +122,7 @@ func listensAt(ip netip.Addr, listens map[string]bool, here Here) bool {
 	return false
 }
 
-// elements cuts a list of addresses or directories, whose elements can be in quotes.
+// elements splits a list of addresses or directories, whose elements can be in quotes.
 func elements(s string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		for e := range strings.SplitSeq(s, ",") {
@@ -134,7 +134,7 @@ func elements(s string) func(yield func(string) bool) {
 	}
 }
 
-// withoutLinks makes one name of several: /var/run is /run.
+// withoutLinks gives different names of a directory the same form: /var/run is /run.
 func withoutLinks(dir string) string {
 	if real, err := filepath.EvalSymlinks(dir); err == nil {
 		return real
@@ -148,8 +148,8 @@ const withArgument = "BCcDdfhkNprStvW"
 
 var shortSettings = map[byte]string{'p': "port", 'h': "listen_addresses", 'k': "unix_socket_directories"}
 
-// commandLine gives the settings of postmaster.opts: the program, and every argument
-// in quotes, with nothing done about quotes in them (CreateOptsFile).
+// commandLine returns the settings in postmaster.opts: it contains the program and every
+// argument in quotes, without escaping quotes in them (CreateOptsFile).
 func commandLine(opts []byte) map[string]string {
 	own := map[string]string{}
 	setting := func(s string) {

@@ -18,7 +18,7 @@ const (
 	tokInteger
 	tokReal
 	tokEquals
-	tokEnd // of the line
+	tokEnd // end of the line
 	tokBad
 )
 
@@ -32,7 +32,7 @@ var tokens = []struct {
 	{tokComment, token(`#.*`)},
 	{tokID, token(`[A-Za-z_\x{80}-\x{10FFFF}][A-Za-z_0-9\x{80}-\x{10FFFF}]*`)},
 	{tokQualifiedID, token(`[A-Za-z_\x{80}-\x{10FFFF}][A-Za-z_0-9\x{80}-\x{10FFFF}]*\.[A-Za-z_\x{80}-\x{10FFFF}][A-Za-z_0-9\x{80}-\x{10FFFF}]*`)},
-	// A zero byte ends the value in the server, one character early. Nobody means that.
+	// In the server a zero byte ends the value, one character early; no valid file has one.
 	{tokString, token(`'([^'\\\x00]|\\[^\x00]|'')*'`)},
 	{tokUnquoted, token(`[A-Za-z_\x{80}-\x{10FFFF}][A-Za-z_0-9\x{80}-\x{10FFFF}._:/-]*`)},
 	{tokInteger, token(`[-+]?([0-9]+|0x[0-9a-fA-F]+)[a-zA-Z]*`)},
@@ -46,7 +46,7 @@ func token(expr string) *regexp.Regexp {
 	return re
 }
 
-// scanner cuts a line into tokens. No token goes over the end of a line.
+// scanner splits a line into tokens. No token spans lines.
 type scanner struct{ rest string }
 
 func (s *scanner) next() (kind tokenKind, text string) {
@@ -71,7 +71,7 @@ func (s *scanner) next() (kind tokenKind, text string) {
 
 var errSyntax = errors.New("syntax error")
 
-// parseLine gives the setting on a line; the name of an empty line is empty. The
+// parseLine returns the setting on a line; the name of an empty line is empty. The
 // line may end with a newline.
 func parseLine(line string) (name, value string, err error) {
 	s := scanner{strings.TrimSuffix(line, "\n")}
@@ -91,7 +91,7 @@ func parseLine(line string) (name, value string, err error) {
 	case tokString:
 		value = unquote(value)
 	case tokID, tokUnquoted, tokInteger, tokReal:
-	default: // "a.b" is a name, and no value without quotes
+	default: // "a.b" is a name, but not a value unless quoted
 		return "", "", errSyntax
 	}
 	if kind, _ = s.next(); kind != tokEnd {
@@ -100,8 +100,8 @@ func parseLine(line string) (name, value string, err error) {
 	return name, value, nil
 }
 
-// unquote gives what a quoted string means. An escaped zero byte ends it, as
-// strings do in the server.
+// unquote returns the value of a quoted string. An escaped zero byte ends it, as
+// it ends strings in the server.
 func unquote(quoted string) string {
 	s := quoted[1 : len(quoted)-1]
 	var b strings.Builder
@@ -109,14 +109,14 @@ func unquote(quoted string) string {
 		c := s[i]
 		switch c {
 		case '\'':
-			i++ // the second of two
+			i++ // skip the second quote
 		case '\\':
 			i++
 			if c = s[i]; isOctal(c) {
 				c = 0
 				end := min(i+3, len(s))
 				for ; i < end && isOctal(s[i]); i++ {
-					c = c<<3 + s[i] - '0' // what does not fit is cut off, as there
+					c = c<<3 + s[i] - '0' // overflow is truncated, as in the server
 				}
 				i--
 			} else if e := strings.IndexByte("bfnrt", c); e >= 0 {
@@ -133,7 +133,7 @@ func unquote(quoted string) string {
 
 func isOctal(c byte) bool { return '0' <= c && c <= '7' }
 
-// Quote writes a value so that the server reads it back. A value with a zero byte
+// Quote quotes a value so that the server reads it back unchanged. A value with a zero byte
 // cannot be written.
 func Quote(value string) (string, error) {
 	if strings.ContainsRune(value, 0) {
@@ -142,7 +142,7 @@ func Quote(value string) (string, error) {
 	return "'" + strings.NewReplacer("'", "''", `\`, `\\`, "\n", `\n`, "\r", `\r`).Replace(value) + "'", nil
 }
 
-// lower is the server's idea of equal names (guc_name_compare): ASCII only.
+// lower compares names as the server does (guc_name_compare): only ASCII letters are folded.
 func lower(name string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {

@@ -10,14 +10,14 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// debian is where Debian and its relatives have the configuration of a cluster, in a
-// directory for its major and in there one with the cluster's name.
+// debian is where Debian and its derivatives keep the configuration of a cluster, in a
+// directory for its major and within that in one with the cluster's name.
 const debian = "/etc/postgresql"
 
 // Locate finds the configuration file of a server whose data directory has none: the
-// one that it was started with last, which postmaster.opts says, or the one in the
-// place of Debian's that names the directory. It gives nothing where there is none,
-// or where the directory has its own.
+// one that it was last started with, according to postmaster.opts, or the one in
+// Debian's location that names the directory. It returns an empty string if there is none,
+// or if the directory has its own.
 func Locate(dataDir string, v *pgdata.Version) string { return locateIn(debian, dataDir, v) }
 
 func locateIn(etc, dataDir string, v *pgdata.Version) string {
@@ -28,13 +28,13 @@ func locateIn(etc, dataDir string, v *pgdata.Version) string {
 		return file
 	}
 	found, err := filepath.Glob(filepath.Join(etc, v.Name, "*", MainFile))
-	if err != nil { // a pattern that is none
+	if err != nil { // the name makes an invalid pattern
 		return ""
 	}
 	for _, file := range found {
 		conf, err := Load(Options{DataDir: dataDir, ConfigFile: file, Version: v})
 		if err != nil {
-			continue // another cluster's, perhaps
+			continue // it may be another cluster's
 		}
 		if dir, set := conf.Lookup("data_directory"); set && sameDir(dir, dataDir) {
 			return file
@@ -43,7 +43,7 @@ func locateIn(etc, dataDir string, v *pgdata.Version) string {
 	return ""
 }
 
-// startedWith is the configuration file that postmaster.opts says, if it is there.
+// startedWith is the configuration file that postmaster.opts names, if it exists.
 func startedWith(dataDir string) string {
 	f, err := regular.Open(filepath.Join(dataDir, optsFile))
 	if err != nil {
@@ -51,7 +51,7 @@ func startedWith(dataDir string) string {
 	}
 	defer f.Close()
 	opts := make([]byte, maxOpts)
-	n, _ := f.Read(opts) // of what cannot be read nothing is known
+	n, _ := f.Read(opts) // an unreadable file counts as empty
 	file := commandLine(opts[:n])["config_file"]
 	if !filepath.IsAbs(file) {
 		return ""
@@ -62,7 +62,7 @@ func startedWith(dataDir string) string {
 	return file
 }
 
-// maxOpts is more than a command line has.
+// maxOpts is more bytes than a command line has.
 const maxOpts = 1 << 20
 
 func sameDir(a, b string) bool {

@@ -5,37 +5,36 @@ import (
 	"strings"
 )
 
-// targetSettings are those that end recovery (access/transam/xlogrecovery.c), of
-// which a server takes one at most.
+// targetSettings are the settings that end recovery (access/transam/xlogrecovery.c). A
+// server accepts at most one of them.
 var targetSettings = []string{
 	"recovery_target", "recovery_target_lsn", "recovery_target_name", "recovery_target_time", "recovery_target_xid",
 }
 
-// RecoveryChoice is what of a configuration decides what recovery will choose:
-// where it gets WAL and histories, along which timeline it goes, and where it ends.
-// All of it holds where a file asks for archive recovery or a standby
-// (recovery.signal or standby.signal; recovery.conf up to 11) and for no other
-// server.
+// RecoveryChoice is the part of a configuration that determines recovery:
+// where it gets WAL and histories, which timeline it follows, and where it ends.
+// It only applies if a file asks for archive recovery or a standby
+// (recovery.signal or standby.signal; recovery.conf up to 11).
 type RecoveryChoice struct {
 	// Targets has those of recovery_target, recovery_target_lsn, _name, _time and
-	// _xid that are set to something. With more than one no server starts from 12 on.
+	// _xid that are not empty. From 12 on a server with more than one does not start.
 	Targets map[string]string
 	// Action is recovery_target_action: what happens at the target. The default,
-	// here an empty string, is to pause, and to promote where hot_standby is off.
+	// an empty string here, is to pause, or to promote if hot_standby is off.
 	Action string
-	// Timeline is recovery_target_timeline as it is written. The default, here an
-	// empty string, is "latest"; up to 11 it is that of the control file.
+	// Timeline is recovery_target_timeline as written. The default, an empty
+	// string here, is "latest"; up to 11 it is the timeline of the control file.
 	Timeline string
 
 	PrimaryConnInfo, PrimarySlotName, RestoreCommand string
 	// TriggerFile is promote_trigger_file (12 to 15), or trigger_file up to 11: a
-	// standby promotes itself when that file is there. It can be relative to the data
+	// standby promotes itself when that file exists. It can be relative to the data
 	// directory.
 	TriggerFile string
 }
 
-// RecoveryChoice tells what recovery will choose by. Up to 11 all is empty without
-// a recovery.conf. The error is a *SeveralTargetsError, beside what was found.
+// RecoveryChoice returns what determines recovery. Up to 11 it is empty without
+// a recovery.conf. The error is a *SeveralTargetsError; the result is valid even then.
 func (c *Config) RecoveryChoice() (RecoveryChoice, error) {
 	choice := RecoveryChoice{
 		Targets:         map[string]string{},
@@ -66,28 +65,28 @@ func (c *Config) triggerSetting() string {
 	return "promote_trigger_file"
 }
 
-// SeveralTargetsError says that a server does not start, as it has more than one
+// SeveralTargetsError says that a server does not start because it has more than one
 // recovery target.
 type SeveralTargetsError struct{ Settings []string }
 
 func (e *SeveralTargetsError) Error() string {
-	return fmt.Sprintf("multiple recovery targets specified: set one at most of %s", strings.Join(e.Settings, ", "))
+	return fmt.Sprintf("multiple recovery targets specified: set at most one of %s", strings.Join(e.Settings, ", "))
 }
 
-// ArchiveCommand is archive_command as it is written, or nothing.
+// ArchiveCommand is archive_command as written, or empty.
 func (c *Config) ArchiveCommand() string { return c.value("archive_command") }
 
-// ArchiveLibrary is archive_library (15), or nothing.
+// ArchiveLibrary is archive_library (15), or empty.
 func (c *Config) ArchiveLibrary() string { return c.value("archive_library") }
 
 // The values of archive_mode (access/transam/xlog.c).
 const (
 	ArchiveOff    = "off"
-	ArchiveOn     = "on"     // what the server itself writes is archived
-	ArchiveAlways = "always" // what it receives as a standby, too
+	ArchiveOn     = "on"     // WAL that the server itself writes is archived
+	ArchiveAlways = "always" // WAL that it receives as a standby is archived, too
 )
 
-// ArchiveMode is archive_mode. What no server takes is given as it is written.
+// ArchiveMode is archive_mode. An invalid value is returned as written.
 func (c *Config) ArchiveMode() string {
 	value, set := c.Lookup("archive_mode")
 	if !set {
@@ -104,8 +103,8 @@ func (c *Config) ArchiveMode() string {
 	return value
 }
 
-// Bool reads a setting that is on or off as parse_bool (utils/adt/bool.c) does: a
-// word may be cut short. def is the server's default.
+// Bool reads a Boolean setting as parse_bool (utils/adt/bool.c) does: words may be
+// abbreviated. def is the server's default.
 func (c *Config) Bool(name string, def bool) (bool, error) {
 	s, set := c.values[lower(name)]
 	if !set {
@@ -114,7 +113,7 @@ func (c *Config) Bool(name string, def bool) (bool, error) {
 	value := lower(s.value)
 	for _, w := range []struct {
 		word  string
-		least int // how much of it must be there
+		least int // the shortest valid abbreviation
 		on    bool
 	}{
 		{"true", 1, true},

@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// standbyDefaults are the defaults of the settings that a hot standby must not
-// have smaller than its primary (utils/misc/guc_tables.c). That of max_wal_senders
+// standbyDefaults are the defaults of the settings for which a hot standby must not
+// have smaller values than its primary (utils/misc/guc_tables.c). That of max_wal_senders
 // in 9.6 does not matter: the setting counts from 12 on.
 func (c *Config) standbyDefaults() map[string]int {
 	return map[string]int{
@@ -20,7 +20,7 @@ func (c *Config) standbyDefaults() map[string]int {
 	}
 }
 
-// Shortfall is a setting that is smaller than a standby needs it.
+// Shortfall is a setting whose value is too small for a standby.
 type Shortfall struct {
 	Name         string
 	Own, Primary int
@@ -30,14 +30,14 @@ func (s Shortfall) String() string {
 	return fmt.Sprintf("%s = %d is lower than on the primary, where it was %d", s.Name, s.Own, s.Primary)
 }
 
-// Shortfalls lists the settings that keep a server with this configuration from
+// Shortfalls lists the settings that prevent a server with this configuration from
 // running as a standby of a primary (controlfile.Data.StandbySettings), sorted by
-// name. It refuses to start then, on every major ("hot standby is not possible
+// name. It then refuses to start, on every major ("hot standby is not possible
 // because ..." up to 13, "recovery aborted because of insufficient parameter
-// settings" from 14). If only the primary's setting grows, later on, a standby up
-// to 13 ends, and from 14 on pauses its recovery. None of that holds for a
-// standby that takes no queries (hot_standby = off, the default of 9.6), nor for a
-// server that is no standby. A value that only the server understands is left out.
+// settings" from 14). If the primary's setting is increased later, a standby up
+// to 13 shuts down, and from 14 on it pauses its recovery. None of that applies to a
+// standby that accepts no queries (hot_standby = off, the default of 9.6), nor to a
+// server that is not a standby. A value that only the server understands is left out.
 func (c *Config) Shortfalls(primary map[string]int) []Shortfall {
 	if !c.hotStandby() {
 		return nil
@@ -58,8 +58,8 @@ func (c *Config) Shortfalls(primary map[string]int) []Shortfall {
 	return found
 }
 
-// hotStandby tells whether a standby takes queries. A value that no server takes
-// counts as one that does.
+// hotStandby reports whether a standby accepts queries. An invalid value
+// counts as on.
 func (c *Config) hotStandby() bool {
 	on, err := c.Bool("hot_standby", c.version.Defaults.HotStandby)
 	return on || err != nil

@@ -14,30 +14,30 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// File is a file that is to be written.
+// File is a file to write.
 type File struct {
 	Path string // within the data directory
 	Data []byte
 }
 
-// StandbyOptions say what else the files of a standby are to say.
+// StandbyOptions are further settings for the files of a standby.
 type StandbyOptions struct {
-	// Effective is the configuration that the server will have, of all its files as
-	// the rewind leaves them: without it, only postgresql.auto.conf is looked at.
+	// Effective is the configuration that the server will have, from all its files as
+	// the rewind leaves them. Without it, only postgresql.auto.conf is considered.
 	Effective *Config
-	// Slot is to be the primary_slot_name: with an empty string, none. nil leaves it
-	// as it is; up to 11 it is none then, too.
+	// Slot is the new primary_slot_name; an empty string means none. nil leaves it
+	// unchanged; up to 11 it means none, too.
 	Slot *string
-	// Timeline is to be the recovery_target_timeline; "latest" if empty.
+	// Timeline is the new recovery_target_timeline; "latest" if empty.
 	Timeline string
 }
 
-// Neutralised is a setting that would have made something else of the new server
-// than a standby of its primary.
+// Neutralised is a setting that would have prevented the new server from being a
+// standby of its primary.
 type Neutralised struct {
 	Name, Old string
-	New       string // empty where it is reset, or left out
-	File      string // where it stood
+	New       string // empty if it is reset or left out
+	File      string // the file that had it
 	Line      int
 }
 
@@ -48,19 +48,19 @@ func (n Neutralised) String() string {
 	return fmt.Sprintf("%s = '%s' of file %q line %d is set to '%s'", n.Name, n.Old, n.File, n.Line, n.New)
 }
 
-// Standby gives the files that make a server follow another one: standby.signal
-// and postgresql.auto.conf, or recovery.conf up to 11. The connection string is
-// that of the other server, as for libpq.
+// Standby returns the files that make a server follow another one: standby.signal
+// and postgresql.auto.conf, or recovery.conf up to 11. conninfo is the libpq connection
+// string of the other server.
 //
 // The files are read as they are before and after the rewind, which replaces them
-// by the source's: postgresql.auto.conf is changed as the source has it. What this
-// server alone can know, such as its restore_command up to 11, comes from its own
-// recovery.conf, or the recovery.done that its promotion made of that.
+// with the source's: postgresql.auto.conf is changed as the source has it. What only this
+// server knows, such as its restore_command up to 11, comes from its own
+// recovery.conf, or from the recovery.done to which its promotion renamed it.
 //
-// What came with the source's configuration and would end the recovery, or lead it
-// elsewhere, is neutralised: recovery targets, another timeline than the options
-// name, a trigger file that is there already. recovery_target_action has no
-// meaning without a target and stays.
+// Settings from the source's configuration that would end the recovery, or lead it
+// elsewhere, are neutralised: recovery targets, a timeline that the options do not
+// name, a trigger file that already exists. recovery_target_action has no
+// effect without a target and is kept.
 func Standby(v *pgdata.Version, before, after ReadFile, conninfo string, o StandbyOptions) ([]File, []Neutralised, error) {
 	o.Timeline = cmp.Or(o.Timeline, "latest")
 	if v.RecoveryConf {
@@ -96,7 +96,7 @@ func Standby(v *pgdata.Version, before, after ReadFile, conninfo string, o Stand
 	return []File{{AutoFile, auto}, {StandbySignal, nil}}, neutralised, nil
 }
 
-// loadAuto takes postgresql.auto.conf for all of the configuration.
+// loadAuto treats postgresql.auto.conf as the whole configuration.
 func loadAuto(v *pgdata.Version, auto []byte) (*Config, error) {
 	list, err := settings(AutoFile, auto)
 	if err != nil {
@@ -109,7 +109,7 @@ func loadAuto(v *pgdata.Version, auto []byte) (*Config, error) {
 	return c, nil
 }
 
-// wanted lists the settings that a standby needs other than they are.
+// wanted lists the settings that a standby needs to have changed.
 func wanted(conf *Config, o StandbyOptions) [][2]string {
 	var lines [][2]string
 	for _, name := range targetSettings {
@@ -129,7 +129,7 @@ func wanted(conf *Config, o StandbyOptions) [][2]string {
 	return lines
 }
 
-// exists reports whether a trigger file is there: the server looks from its data
+// exists reports whether a trigger file exists: the server resolves its path from its data
 // directory.
 func (o StandbyOptions) exists(file string) bool {
 	switch {
@@ -144,9 +144,9 @@ func (o StandbyOptions) exists(file string) bool {
 	return false
 }
 
-// Set gives a configuration file with one setting changed: what it has of that
-// goes, and one line comes to its end, where nothing that the file includes can
-// override it. All other lines stay as they are.
+// Set returns a configuration file with one setting changed: its existing lines are
+// removed, and one line is added at the end, where no included file can
+// override it. All other lines are unchanged.
 func Set(data []byte, file, name, value string) ([]byte, error) {
 	quoted, err := Quote(value)
 	if err != nil {
@@ -209,7 +209,7 @@ func recoveryConf(before ReadFile, conninfo string, o StandbyOptions) ([]byte, [
 	return []byte(b.String()), neutralised, nil
 }
 
-// oldRecovery gives what the server had in its recovery.conf.
+// oldRecovery returns the settings of the server's recovery.conf.
 func oldRecovery(before ReadFile) (map[string]setting, error) {
 	for _, file := range []string{RecoveryFile, RecoveryDoneFile} {
 		data, err := before(file)
@@ -225,7 +225,7 @@ func oldRecovery(before ReadFile) (map[string]setting, error) {
 		}
 		for _, s := range list {
 			if strings.HasPrefix(lower(s.name), "include") {
-				return nil, fmt.Errorf("file %q line %d includes another file, which is not followed here: put what that holds in its place", file, s.line)
+				return nil, fmt.Errorf("file %q line %d includes another file, which is not supported here: replace the line with the content of that file", file, s.line)
 			}
 		}
 		return recoverySettings(list)

@@ -15,8 +15,8 @@
 //		})
 //	}
 //
-// Each of the packages below does one thing: cluster has the servers, servers and
-// download find them, unprivileged runs the tests as another user than root, proxy is a
+// Each of the packages below has one purpose: cluster has the servers, servers and
+// download find them, unprivileged runs the tests as a user other than root, proxy simulates a
 // bad network. Servers are downloaded once and kept in a cache directory. They never
 // outlive the process that started them, and what they leave on disk is removed.
 //

@@ -11,17 +11,17 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/servers"
 )
 
-// atATime is how many tests run at a time. They wait for servers as often as they
-// work, so it is more than there are processors.
+// atATime is how many tests run concurrently. They wait for servers about as much as they
+// work, so it is more than the number of processors.
 var atATime = max(4, 2*runtime.NumCPU())
 
-// running bounds the subtests of Each and EachGenuine that run at a time: a test
+// running limits the concurrent subtests of Each and EachGenuine: a test
 // has two or three servers.
 var running = make(chan struct{}, atATime)
 
 // Each runs fn as a parallel subtest for every installation: the downloadable
 // build of every major, the genuine one of majors without such a build, and all
-// that GOREWIND_TEST_BINDIRS names. A major that cannot be had is skipped with
+// that GOREWIND_TEST_BINDIRS names. An unavailable major is skipped with
 // the reason.
 func Each(t *testing.T, fn func(t *testing.T, in *cluster.Installation)) {
 	t.Helper()
@@ -31,7 +31,7 @@ func Each(t *testing.T, fn func(t *testing.T, in *cluster.Installation)) {
 }
 
 // EachGenuine is Each for the installations that have all the programs of a
-// release, pg_rewind among them. It is skipped where there are none.
+// release, including pg_rewind. It is skipped if there are none.
 func EachGenuine(t *testing.T, fn func(t *testing.T, in *cluster.Installation)) {
 	t.Helper()
 	needUnprivileged(t)
@@ -82,7 +82,7 @@ func subtest(t *testing.T, name, what string, find func() (*cluster.Installation
 	})
 }
 
-// needUnprivileged fails a test that would try to start servers as root.
+// needUnprivileged fails a test that would start servers as root.
 func needUnprivileged(t *testing.T) {
 	t.Helper()
 	if process.IsRoot() {

@@ -32,7 +32,7 @@ func Main(m *testing.M) {
 	scratch.CleanUpOnSignal()
 	scratch.UseMemory()
 	moreAtATime()
-	debug.SetGCPercent(400) // there is little that lives, and much that is read once
+	debug.SetGCPercent(400) // the live heap is small, and much is read only once
 	code := m.Run()
 	scratch.CleanUp()
 	if line := summary(); line != "" {
@@ -41,7 +41,7 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// moreAtATime is -parallel where nobody gave it.
+// moreAtATime sets -parallel if it was not given.
 func moreAtATime() {
 	if !flag.Parsed() {
 		flag.Parse()
@@ -51,9 +51,9 @@ func moreAtATime() {
 	}
 }
 
-// say prints a line for whoever runs the tests. Of passing packages go test
-// throws away what they print, unless it is verbose: then go's own standard
-// error is the place, where it can be had.
+// say prints a line for the person who runs the tests. go test
+// discards the output of passing packages, unless it is verbose: then the line goes to the go
+// command's own standard error, if that is accessible.
 func say(line string) {
 	if !testing.Verbose() {
 		if out := console.Open(); out != nil {

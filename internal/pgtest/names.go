@@ -2,15 +2,15 @@ package pgtest
 
 import "github.com/gorewind/gorewind/internal/pgtest/cluster"
 
-// What nearly every test names, so that it needs no more than this package.
+// The names that nearly every test uses, so that it needs only this package.
 type (
-	// T is what is needed of a test.
+	// T is the required part of testing.T.
 	T = cluster.T
 	// Installation is an installed PostgreSQL server.
 	Installation = cluster.Installation
 	// Cluster is a data directory with its server.
 	Cluster = cluster.Cluster
-	// Options say how a cluster is made.
+	// Options are how a cluster is created.
 	Options = cluster.Options
 	// StopMode is how a server is shut down.
 	StopMode = cluster.StopMode

@@ -33,14 +33,14 @@ func noteMissing(what string, err error) {
 }
 
 // Note adds to the line that is printed at the end of a package's tests, whatever
-// go test is told to show.
+// options go test was given.
 func Note(line string) {
 	used.Lock()
 	defer used.Unlock()
 	used.notes = append(used.notes, line)
 }
 
-// summary is empty if no test asked for a server or noted something.
+// summary is empty if no test used a server or noted something.
 func summary() string {
 	used.Lock()
 	defer used.Unlock()

@@ -11,14 +11,14 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// sharedMemory lists the System V segments of a Linux system. Elsewhere there is
-// no such file, and no such check.
+// sharedMemory lists the System V segments of a Linux system. Other systems do not have
+// the file, so nothing is checked there.
 const sharedMemory = "/proc/sysvipc/shm"
 
 // checkAttached finds processes of a server whose postmaster was killed: they can
-// go on for a while, and write to the files. A starting server finds them by the
-// shared memory that they are attached to (CreateLockFile, miscinit.c); this is
-// for where none is started.
+// continue for a while, and write to the files. A starting server finds them by the
+// shared memory that they are attached to (CreateLockFile, miscinit.c). This check is
+// for cases in which no server is started.
 func checkAttached(d *datadir.Dir) error {
 	pid, err := d.ReadFile(pgdata.PostmasterPid)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -41,7 +41,7 @@ func checkAttached(d *datadir.Dir) error {
 	return nil
 }
 
-// segmentOf gives the key and the number of the segment that postmaster.pid names
+// segmentOf returns the key and the ID of the segment that postmaster.pid names
 // in its seventh line (LOCK_FILE_LINE_SHMEM_KEY, utils/pidfile.h).
 func segmentOf(pidFile string) (key, id string, ok bool) {
 	lines := strings.Split(pidFile, "\n")
@@ -55,7 +55,7 @@ func segmentOf(pidFile string) (key, id string, ok bool) {
 	return fields[0], fields[1], true
 }
 
-// attachedTo gives how many processes are attached to a segment, from a list
+// attachedTo returns the number of processes that are attached to a segment, from a list
 // with the columns key, shmid, perms, size, cpid, lpid, nattch and more.
 func attachedTo(list, key, id string) string {
 	for line := range strings.Lines(list) {

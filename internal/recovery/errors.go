@@ -9,27 +9,27 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Conditions that callers test for with errors.Is.
+// Sentinel errors for errors.Is.
 var (
 	// ErrRunning: a server has the data directory in use.
 	ErrRunning = errors.New("a server is running in the data directory")
-	// ErrPoisoned: a rewind of the cluster did not end, so no server starts.
+	// ErrPoisoned: a rewind of the cluster is unfinished, so no server starts.
 	ErrPoisoned = errors.New("a rewind of this data directory is unfinished")
-	// ErrInconsistent: the cluster was restored, and its files do not agree yet.
+	// ErrInconsistent: the cluster was restored, and its files are not consistent yet.
 	ErrInconsistent = errors.New("the cluster is not consistent yet")
 	// ErrStillUnclean: crash recovery ended, but not with a clean shutdown.
 	ErrStillUnclean = errors.New("the cluster is not shut down cleanly after crash recovery")
 )
 
 // ProgramError says that the single-user server did not bring the cluster to a
-// clean shutdown. It wraps ErrStillUnclean and, where the run was cancelled, the
-// context's error. The cluster is as it was before, or further: recovery can be
+// clean shutdown. It wraps ErrStillUnclean and, if the run was cancelled, the
+// context's error. The cluster is as it was before, or further recovered: recovery can be
 // tried again.
 type ProgramError struct {
-	Command string            // as a shell would take it
+	Command string            // quoted for a shell
 	Output  []string          // the last lines that it wrote, oldest first
 	State   controlfile.State // what the control file says now
-	Err     error             // of running it; nil if it ended well
+	Err     error             // the error of running it; nil if it succeeded
 }
 
 func (e *ProgramError) Error() string {
@@ -47,8 +47,8 @@ func (e *ProgramError) Error() string {
 	return b.String()
 }
 
-// Reason is what the server said was wrong: its last FATAL or PANIC line with
-// the detail and hint behind it, or else its last line.
+// Reason is the server's error: its last FATAL or PANIC line with
+// the detail and hint after it, or otherwise its last line.
 func (e *ProgramError) Reason() string {
 	for i := len(e.Output) - 1; i >= 0; i-- {
 		if level := levelOf(e.Output[i]); level != "FATAL" && level != "PANIC" {
@@ -66,13 +66,13 @@ func (e *ProgramError) Reason() string {
 	return e.Output[len(e.Output)-1]
 }
 
-// Unwrap gives ErrStillUnclean and the reason that the program ended.
+// Unwrap returns ErrStillUnclean and the error with which the program ended.
 func (e *ProgramError) Unwrap() []error { return []error{ErrStillUnclean, e.Err} }
 
 // NotFoundError says that there is no server program of the cluster's major.
 type NotFoundError struct {
 	Version *pgdata.Version
-	BinDir  string   // the directory that was asked for; nowhere else was looked then
+	BinDir  string   // the requested directory; if set, no other was searched
 	Beside  string   // the directory of gorewind
 	Unfit   []string // programs that were found, and what is wrong with each
 }
@@ -89,9 +89,9 @@ func (e *NotFoundError) Error() string {
 		fmt.Fprintf(&b, " (%s)", strings.Join(e.Unfit, "; "))
 	}
 	if e.BinDir != "" {
-		b.WriteString("; give another one with Options.BinDir")
+		b.WriteString("; specify another one with Options.BinDir")
 	} else {
-		b.WriteString("; give its directory with Options.BinDir")
+		b.WriteString("; specify its directory with Options.BinDir")
 	}
 	return b.String()
 }

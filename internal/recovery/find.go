@@ -18,23 +18,23 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Search is what FindPostgres needs to know.
+// Search is what FindPostgres searches for and where.
 type Search struct {
-	Version *pgdata.Version // the cluster's
+	Version *pgdata.Version // the cluster's major
 	// BinDir is the directory that the user named. If it is not empty, the
-	// program is there or the search fails: who names a directory wants that one.
+	// program must be there, or the search fails.
 	BinDir string
 	// Called is how gorewind was called; empty means os.Args[0]. It may be a
 	// link in a PostgreSQL bin directory.
 	Called string
-	// Env is the environment whose PATH counts, and that programs are asked in; nil: that
-	// of this process.
+	// Env is the environment whose PATH is searched, and in which programs run; nil means the
+	// environment of this process.
 	Env []string
 }
 
-// FindPostgres finds the server program of a major: beside gorewind, where it
-// was called and where it really is, then in PATH, then where distributions put
-// it. Servers of other majors are passed over. The error is a *NotFoundError.
+// FindPostgres finds the server program of a major: next to gorewind, both where it
+// was called and where it really is, then in PATH, then where distributions install
+// it. Servers of other majors are skipped. The error is a *NotFoundError.
 func FindPostgres(ctx context.Context, s Search) (string, error) {
 	var beside []string
 	dirs := []string{s.BinDir}
@@ -48,7 +48,7 @@ func FindPostgres(ctx context.Context, s Search) (string, error) {
 	}
 	tried := map[string]bool{}
 	for _, dir := range dirs {
-		if s.BinDir == "" && !filepath.IsAbs(dir) { // in PATH: not ours to trust
+		if s.BinDir == "" && !filepath.IsAbs(dir) { // a relative entry of PATH cannot be trusted
 			continue
 		}
 		program, err := filepath.Abs(filepath.Join(dir, programName("postgres")))
@@ -71,8 +71,8 @@ func FindPostgres(ctx context.Context, s Search) (string, error) {
 	return "", missing
 }
 
-// lookup gives a variable of an environment, of this process if that is nil. Of several
-// the last one counts, as to exec.Cmd.
+// lookup returns a variable of an environment, or of this process if that is nil. If it is
+// set several times, the last value counts, as in exec.Cmd.
 func lookup(env []string, name string) string {
 	if env == nil {
 		return os.Getenv(name)
@@ -92,8 +92,8 @@ func programName(name string) string {
 	return name
 }
 
-// besideGorewind lists the directories of the running program: that of the link
-// by which it was called first, then where the link leads.
+// besideGorewind lists the directories of the running program: first that of the link
+// by which it was called, then the one to which the link leads.
 func besideGorewind(called string) []string {
 	if called == "" {
 		called = os.Args[0]
@@ -120,18 +120,18 @@ func besideGorewind(called string) []string {
 	return dirs
 }
 
-// versionTimeout is ample: the program only prints a line.
+// versionTimeout is generous: the program only prints a line.
 const versionTimeout = time.Minute
 
-// programVersion asks a server program for its major. The error is
-// fs.ErrNotExist where there is no such file.
+// programVersion runs a server program to get its major. The error is
+// fs.ErrNotExist if there is no such file.
 func programVersion(ctx context.Context, program string, env []string) (string, error) {
 	info, err := os.Stat(program)
 	if err != nil {
 		return "", fmt.Errorf("%q: %w", program, datadir.Reason(err))
 	}
 	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%q is no program", program)
+		return "", fmt.Errorf("%q is not a program", program)
 	}
 	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
 	defer cancel()
@@ -153,7 +153,7 @@ func programVersion(ctx context.Context, program string, env []string) (string, 
 // (Debian 17.5-1)", "postgres (EnterpriseDB) 15.4.0", "… 19rc1", "… 9.6.24".
 var versionLine = regexp.MustCompile(`^\S+ (?:\([^()]*\) )?(\d{1,4})(?:\.(\d{1,4}))?(?:[^0-9].*)?$`)
 
-// parseVersion gives the major that such a line is about. Majors before 10 have
+// parseVersion returns the major in such a line. Majors before 10 have
 // two numbers.
 func parseVersion(line string) (string, bool) {
 	m := versionLine.FindStringSubmatch(line)

@@ -17,7 +17,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// script makes an executable shell script.
+// script creates an executable shell script.
 func script(t *testing.T, name, text string) string {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o755))
@@ -25,7 +25,7 @@ func script(t *testing.T, name, text string) string {
 	return name
 }
 
-// server makes a program that says it is a server of some version.
+// server creates a program that reports to be a server of some version.
 func server(t *testing.T, dir, version string) string {
 	t.Helper()
 	return script(t, filepath.Join(dir, "postgres"), "echo 'postgres (PostgreSQL) "+version+"'")
@@ -105,7 +105,7 @@ func TestServerProgramOfTheNamedDirectoryOrNone(t *testing.T) {
 	server(t, filepath.Join(home, "right"), "13.22")
 	require.NoError(t, search("right"))
 	server(t, filepath.Join(home, "wrong"), "14.1")
-	assert.ErrorContains(t, search("wrong"), `was not found in the directory "`+home+`/wrong" ("`+home+`/wrong/postgres" is of PostgreSQL 14); give another one with Options.BinDir`)
+	assert.ErrorContains(t, search("wrong"), `was not found in the directory "`+home+`/wrong" ("`+home+`/wrong/postgres" is of PostgreSQL 14); specify another one with Options.BinDir`)
 	require.NoError(t, os.Mkdir(filepath.Join(home, "empty"), 0o755))
 	assert.ErrorContains(t, search("empty"), `program "postgres" of PostgreSQL 13 is needed but was not found in the directory`)
 	script(t, filepath.Join(home, "broken", "postgres"), "echo cannot load library; exit 127")
@@ -113,7 +113,7 @@ func TestServerProgramOfTheNamedDirectoryOrNone(t *testing.T) {
 	require.NoError(t, os.Chmod(script(t, filepath.Join(home, "locked", "postgres"), ""), 0o600))
 	assert.ErrorContains(t, search("locked"), "does not run: permission denied")
 	require.NoError(t, os.MkdirAll(filepath.Join(home, "directory", "postgres"), 0o755))
-	assert.ErrorContains(t, search("directory"), "is no program")
+	assert.ErrorContains(t, search("directory"), "is not a program")
 }
 
 func TestServerProgramIsNowhere(t *testing.T) {

@@ -10,18 +10,18 @@ import (
 	"github.com/gorewind/gorewind/internal/poison"
 )
 
-// Need is what must happen to a stopped cluster before it can be rewound.
+// Need is what must be done with a stopped cluster before it can be rewound.
 type Need int
 
 // The needs.
 const (
 	// Nothing: the cluster was shut down cleanly, as a primary or as a standby.
 	Nothing Need = iota
-	// SingleUser: its files do not hold all that its WAL says. See [Run].
+	// SingleUser: its files lack changes that its WAL contains. See [Run].
 	SingleUser
 	// OlderStart: a killed standby. It is rewound as it is, but replay must
 	// begin at its own last restartpoint if that is older than the last common
-	// checkpoint. Nothing is run on it: that would add WAL of its own. The
+	// checkpoint. No server is run on it, because that would add WAL of its own. The
 	// package comment has the reasons.
 	OlderStart
 )
@@ -35,7 +35,7 @@ func (n Need) String() string {
 // access/xlog.h).
 const backupLabel = "backup_label"
 
-// Assess tells what a stopped cluster needs, given its control file:
+// Assess returns what a stopped cluster needs, given its control file:
 //
 //	shut down, shut down in recovery             Nothing
 //	in archive recovery, as a standby            OlderStart
@@ -45,8 +45,8 @@ const backupLabel = "backup_label"
 //	in crash recovery, in production             SingleUser, as a standby or not
 //
 // The error is ErrInconsistent for a cluster that was restored from a backup, or
-// rewound, and has not replayed enough since: nobody knows how new its files
-// are. It is ErrPoisoned for one whose rewind did not end, and ErrRunning where
+// rewound, and has not replayed enough since: it is unknown how new its files
+// are. It is ErrPoisoned for one whose rewind is unfinished, and ErrRunning if
 // processes outlived a killed standby's postmaster; a single-user server finds
 // such processes itself.
 func Assess(d *datadir.Dir, c *controlfile.Data) (Need, error) {
@@ -61,11 +61,11 @@ func Assess(d *datadir.Dir, c *controlfile.Data) (Need, error) {
 	inBackup := c.BackupStartPoint != 0 || c.BackupEndPoint != 0 || c.BackupEndRequired
 	switch {
 	case recovering && label:
-		return 0, fmt.Errorf("%w: %q has a %s: it was restored or rewound, and not started since; start it and wait until it takes connections",
+		return 0, fmt.Errorf("%w: %q has a %s: it was restored or rewound, and not started since; start it and wait until it accepts connections",
 			ErrInconsistent, d.Name(), backupLabel)
 	case inBackup && (recovering || c.State == controlfile.ShutDownInRecovery):
 		return 0, fmt.Errorf("%w: %q was stopped before it had replayed all of the backup that it was restored from; "+
-			"start it and wait until it takes connections, or take a base backup", ErrInconsistent, d.Name())
+			"start it and wait until it accepts connections, or take a base backup", ErrInconsistent, d.Name())
 	case c.ShutDownCleanly():
 		return Nothing, nil
 	case !recovering || c.MinRecoveryPoint == 0:

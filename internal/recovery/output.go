@@ -8,18 +8,18 @@ import (
 	"strings"
 )
 
-// tailLines is how much of the server's output an error carries.
+// tailLines is how many lines of the server's output an error contains.
 const tailLines = 20
 
-// maxLine bounds what is kept of one line, in bytes.
+// maxLine is how many bytes of one line are kept.
 const maxLine = 4096
 
-// output takes what the server writes, line by line.
+// output receives the server's output, line by line.
 type output struct {
 	log   *slog.Logger
-	line  func(string) // sees every line
-	part  []byte       // a line that has no end yet
-	lines []string     // the last of them
+	line  func(string) // called for every line
+	part  []byte       // an incomplete line
+	lines []string     // the last lines
 }
 
 // Write is called from one goroutine.
@@ -35,7 +35,7 @@ func (o *output) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush handles a line; at the end, one without its newline.
+// flush handles a line; at the end also one without a newline.
 func (o *output) flush() {
 	line := strings.TrimRight(string(o.part), "\r")
 	o.part = o.part[:0]

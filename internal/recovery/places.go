@@ -8,8 +8,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// places are the bin directories that distributions use, most particular first:
-// %v stands for the major, %n for its digits alone, as in 96.
+// places are the bin directories that distributions use, most specific first:
+// %v stands for the major, %n for its digits alone, such as 96.
 var places = []string{
 	"/usr/lib/postgresql/%v/bin",                       // Debian, Ubuntu
 	"/usr/pgsql-%v/bin",                                // the PostgreSQL project's packages for Red Hat
@@ -36,10 +36,10 @@ var places = []string{
 	"/run/current-system/sw/bin", // NixOS
 }
 
-// windowsPlaces lie below the directory of programs.
+// windowsPlaces are below the directory of programs.
 var windowsPlaces = []string{`\PostgreSQL\%v\bin`, `\edb\as%v\bin`}
 
-// usualPlaces are the directories in which a major may be.
+// usualPlaces are the directories that may contain a major.
 func usualPlaces(v *pgdata.Version) []string {
 	list := places
 	if runtime.GOOS == "windows" {

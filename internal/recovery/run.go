@@ -19,39 +19,39 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Options is what Run needs to know.
+// Options are the options of Run.
 type Options struct {
 	Dir        *datadir.Dir
 	Program    string       // the server program, from FindPostgres
 	ConfigFile string       // postgresql.conf, if it is not in the data directory
-	NoSync     bool         // leave it to the operating system when changes reach the disk
+	NoSync     bool         // let the operating system decide when changes reach the disk
 	Env        []string     // the server's environment; nil: that of this process
-	WorkDir    string       // where it is started; empty: where this process is
+	WorkDir    string       // its working directory; empty: that of this process
 	Logger     *slog.Logger // nil discards
 }
 
 // stopTimeout is how long a server has to stop when the run is cancelled. It
-// stops when it is done with replay at the latest. A server that is killed leaves
-// a cluster that needs crash recovery, which is what it was before.
+// stops after replay at the latest. A server that is killed leaves
+// a cluster that needs crash recovery, as it did before.
 const stopTimeout = 30 * time.Second
 
-// replayBegins is in what a server logs once it has looked for the files that
-// setAside moves, and before it replays anything. It does not look again.
+// replayBegins is part of a message that a server logs after it has looked for the files
+// that setAside moves, and before it replays anything. It does not look for them again.
 const replayBegins = "automatic recovery in progress"
 
 // Run brings a stopped cluster to a clean shutdown with a single-user server, and
-// does nothing where it is so already. The server replays the cluster's own WAL
+// does nothing if it was shut down cleanly. The server replays the cluster's own WAL
 // to its end, on its own timeline, and adds two checkpoints and, with archiving,
-// a switch of the segment. Of the WAL, nothing is removed.
+// a segment switch. No WAL is removed.
 //
 // Never run it on a killed standby that may not need a rewind: the package
-// comment says why. The caller reads the control file again after it.
+// comment says why. The caller must read the control file again afterwards.
 //
-// Whatever makes the cluster a standby is set aside while the server looks for
-// it, and put back then, at the end at the latest; after a kill, by [PutBack].
+// The files that make the cluster a standby are set aside while the server looks for
+// them, and put back after that, at the end at the latest. After a kill, [PutBack] does that.
 //
-// A server whose gorewind was killed goes on to the clean shutdown by itself;
-// until then another Run says ErrRunning.
+// If gorewind is killed, the server continues to the clean shutdown by itself;
+// until then another Run returns ErrRunning.
 //
 // The error is ErrRunning, ErrPoisoned, a *ProgramError, or about a file.
 func Run(ctx context.Context, o Options) (err error) {
@@ -115,8 +115,8 @@ func (o Options) run(ctx context.Context, log *slog.Logger, v *pgdata.Version) e
 	cmd.Dir = o.WorkDir
 	cmd.Env = append(slices.Clone(env),
 		"LC_ALL=C", // for messages before the settings are read
-		// A number in postmaster.pid that by now is that of our parent means nothing to
-		// the server, too; our own is its parent's (CreateLockFile, miscinit.c).
+		// The server also ignores a process ID in postmaster.pid that now belongs to our parent;
+		// our own is its parent's (CreateLockFile, miscinit.c).
 		fmt.Sprintf("PG_GRANDPARENT_PID=%d", os.Getppid()))
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopTimeout
@@ -143,10 +143,10 @@ func (o Options) run(ctx context.Context, log *slog.Logger, v *pgdata.Version) e
 	if !control.ShutDownCleanly() {
 		return &ProgramError{Command: cmd.String(), Output: out.lines, State: control.State, Err: runErr}
 	}
-	// Recovery is done before the server opens a database, which can fail for
-	// reasons of no concern here: there may be no template1.
+	// Recovery is complete before the server opens a database, which can fail for
+	// irrelevant reasons: there may be no template1.
 	if runErr != nil {
-		log.Warn(fmt.Sprintf("the cluster is shut down cleanly, though the single-user server failed: %v", runErr), "error", runErr)
+		log.Warn(fmt.Sprintf("the cluster is shut down cleanly, although the single-user server failed: %v", runErr), "error", runErr)
 	}
 	return ctx.Err()
 }

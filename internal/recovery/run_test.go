@@ -21,7 +21,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// cluster is a stopped cluster of a fixture, made to look otherwise.
+// cluster is a stopped cluster from a fixture, modified to look like another state.
 func cluster(t *testing.T, name string, edit func(*controlfile.Fields)) *datadir.Dir {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
@@ -183,7 +183,7 @@ func TestPutBack(t *testing.T) {
 		},
 		{
 			name: "somebody has written another", aside: map[string]string{"recovery.conf": "a"}, here: map[string]string{"recovery.conf": "b"},
-			err: "was set aside by an earlier run, and meanwhile there is another", want: map[string]string{"recovery.conf": "b"},
+			err: "was set aside by an earlier run, and now there is another", want: map[string]string{"recovery.conf": "b"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -41,7 +41,7 @@ func write(t *testing.T, name, text string) {
 	require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
 }
 
-// program is the server program of an installation, by way of --bindir.
+// program is the server program of an installation, found as with --bindir.
 func program(t *testing.T, in *pgtest.Installation) string {
 	t.Helper()
 	p, err := recovery.FindPostgres(t.Context(), recovery.Search{Version: in.Version, BinDir: in.BinDir})
@@ -49,7 +49,7 @@ func program(t *testing.T, in *pgtest.Installation) string {
 	return p
 }
 
-// watcher is a logger that shows every message to a function.
+// watcher is a logger that passes every message to a function.
 type watcher struct {
 	slog.Handler
 	mu  sync.Mutex
@@ -69,7 +69,7 @@ func (w *watcher) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// signals makes a cluster what its major calls a standby and a recovery to a
+// signals makes a cluster both a standby and a recovery to a
 // point in time, with a restore_command that leaves a trace.
 func signals(t *testing.T, c *pgtest.Cluster, trace string) map[string]string {
 	t.Helper()
@@ -100,7 +100,7 @@ func assertSignals(t *testing.T, c *pgtest.Cluster, want map[string]string) {
 	}
 }
 
-// A primary that is killed while it works, with everything in its configuration
+// A primary that is killed during work, with everything in its configuration
 // that could make recovery fail or do more than recover.
 func TestKilledPrimaryIsShutDownCleanly(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
@@ -116,7 +116,7 @@ func TestKilledPrimaryIsShutDownCleanly(t *testing.T) {
 		c.Kill(t)
 		require.NoError(t, os.RemoveAll(archived))
 
-		// No server runs with this; what is said on the command line must win.
+		// No server starts with this; the command line must override it.
 		confFile := filepath.Join(outside, "postgresql.conf")
 		require.NoError(t, os.Rename(filepath.Join(c.Dir, "postgresql.conf"), confFile))
 		plain, err := os.ReadFile(confFile)
@@ -175,7 +175,7 @@ func TestKilledPrimaryIsShutDownCleanly(t *testing.T) {
 
 var keepWAL = regexp.MustCompile(`(?m)^wal_keep_.*$`)
 
-// The WAL before the last checkpoint tells what a primary changed since it
+// The WAL before the last checkpoint shows what a primary changed since it
 // diverged. A server that starts removes it as soon as it has recovered.
 func TestRecoveryRemovesNoWAL(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {

@@ -12,8 +12,8 @@ import (
 )
 
 // The files that make a server do more than crash recovery when it starts
-// (access/xlog.h): a single-user server refuses to be a standby, and in recovery
-// to a point in time it runs restore_command and begins a timeline.
+// (access/xlog.h): a single-user server refuses to be a standby, and in point-in-time
+// recovery it runs restore_command and begins a timeline.
 var (
 	signalFiles = []string{"standby.signal", "recovery.signal"} // 12 and later
 	confFiles   = []string{"recovery.conf"}                     // up to 11
@@ -26,12 +26,12 @@ func signalsOf(v *pgdata.Version) []string {
 	return signalFiles
 }
 
-// asideName is what a file is called while it is set aside. The file map, base
-// backups, pg_rewind and the server itself do not see such names.
+// asideName is the name of a file while it is set aside. The file map, base
+// backups, pg_rewind and the server itself ignore such names.
 func asideName(name string) string { return filemap.OwnPrefix + "." + name }
 
-// saysStandby reports whether a server would start in recovery, now or when
-// what was set aside is back.
+// saysStandby reports whether a server would start in recovery, now or after
+// the files that were set aside are put back.
 func saysStandby(d *datadir.Dir, v *pgdata.Version) (bool, error) {
 	for _, name := range signalsOf(v) {
 		for _, n := range []string{name, asideName(name)} {
@@ -43,8 +43,8 @@ func saysStandby(d *datadir.Dir, v *pgdata.Version) (bool, error) {
 	return false, nil
 }
 
-// setAside renames the files that would keep a single-user server from doing
-// crash recovery and nothing else.
+// setAside renames the files that would make a single-user server do more than
+// crash recovery.
 func setAside(d *datadir.Dir, v *pgdata.Version) error {
 	moved := false
 	for _, name := range signalsOf(v) {
@@ -67,12 +67,12 @@ func setAside(d *datadir.Dir, v *pgdata.Version) error {
 }
 
 // PutBack undoes what an interrupted [Run] left: it gives the files that were
-// set aside their names again, and says which. Every run of gorewind calls it
-// before anything else, but only where no server runs.
+// set aside their names again, and returns these names. Every run of gorewind calls it
+// before anything else, but only if no server runs.
 //
-// If there is a file of that name by now, somebody wants the cluster to be a
-// standby again: it stays, and the other is dropped if it says the same. If it
-// does not, that is an error, because only a person can tell which is right.
+// If a file of that name exists by now, somebody wants the cluster to be a
+// standby again: it stays, and the other one is removed if its content is the same.
+// Otherwise that is an error, because only a person can decide which is right.
 func PutBack(d *datadir.Dir) ([]string, error) {
 	var back []string
 	for _, name := range append(append([]string(nil), signalFiles...), confFiles...) {
@@ -113,7 +113,7 @@ func dropCopy(d *datadir.Dir, name, aside string) error {
 		return err
 	}
 	if !bytes.Equal(a, b) {
-		return fmt.Errorf("file %q was set aside by an earlier run, and meanwhile there is another %q: compare them and remove %q",
+		return fmt.Errorf("file %q was set aside by an earlier run, and now there is another %q: compare them and remove %q",
 			d.Join(aside), d.Join(name), d.Join(aside))
 	}
 	root, p, err := d.Resolve(aside)
@@ -131,14 +131,14 @@ func rename(d *datadir.Dir, from, to string) error {
 	if err != nil {
 		return err
 	}
-	if err := root.Rename(p, to); err != nil { // both lie at the top
+	if err := root.Rename(p, to); err != nil { // both are in the data directory itself
 		return fmt.Errorf("could not rename file %q to %q: %w", d.Join(from), d.Join(to), datadir.Reason(err))
 	}
 	return nil
 }
 
 func syncDir(d *datadir.Dir) error {
-	if runtime.GOOS == "windows" { // has no such thing
+	if runtime.GOOS == "windows" { // directories cannot be synced there
 		return nil
 	}
 	f, err := os.Open(d.Name())

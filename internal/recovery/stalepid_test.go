@@ -18,8 +18,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// After a reboot the number in postmaster.pid may be anybody's; the server that
-// recovers must not stumble over what was passed over before.
+// After a reboot the process ID in postmaster.pid may belong to any process; the server that
+// recovers must ignore it, too.
 func TestNumbersThatAreNoServersAnyMoreDoNotKeepFromRecovery(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
 		c := in.InitCluster(t, pgtest.Options{})

@@ -31,7 +31,7 @@ func TestKilledStandby(t *testing.T) {
 		end := killPostmaster(t, standby)
 		require.Equal(t, controlfile.InArchiveRecovery, control(t, standby.Dir).State)
 
-		// Processes that outlived the one that postmaster.pid names.
+		// Processes that outlived the postmaster named in postmaster.pid.
 		err := recovery.Run(t.Context(), opts)
 		assert.ErrorIs(t, err, recovery.ErrStillUnclean)
 		assert.ErrorContains(t, err, "still in use")
@@ -69,7 +69,7 @@ func TestKilledStandby(t *testing.T) {
 		assert.Equal(t, []string{name}, back)
 		assertSignals(t, standby, files)
 
-		// Another one was, and this one does all of it.
+		// Another run was killed, too, and this one completes everything.
 		require.NoError(t, recovery.SetAside(d, in.Version))
 		require.NoError(t, recovery.Run(t.Context(), opts))
 		assertSignals(t, standby, files)
@@ -78,7 +78,7 @@ func TestKilledStandby(t *testing.T) {
 	})
 }
 
-// killPostmaster leaves a backend behind that does not notice, until end.
+// killPostmaster leaves a backend running that does not notice, until end is called.
 func killPostmaster(t *testing.T, c *pgtest.Cluster) (end func()) {
 	t.Helper()
 	backend := int(c.Connect(t, "postgres").PgConn().PID())

@@ -1,5 +1,5 @@
-// Command archive packs a directory, so that the same files give the same bytes
-// anywhere: sorted, with one time, no owners, and no modes but two.
+// Command archive packs a directory so that the same files give the same bytes
+// everywhere: sorted, with the same time, no owners, and only two modes.
 //
 //	archive -time SECONDS -o NAME.tar.gz|NAME.zip DIRECTORY
 package main
@@ -34,7 +34,7 @@ func main() {
 	}
 }
 
-// packer takes files one after the other. Its names have the directory's in front.
+// packer adds files one after the other, with the directory's name as a prefix.
 type packer interface {
 	file(name string, mode fs.FileMode, content []byte) error
 	io.Closer
@@ -94,7 +94,7 @@ type tarball struct {
 }
 
 func newTarball(w io.Writer, at time.Time) *tarball {
-	gz, _ := gzip.NewWriterLevel(w, gzip.BestCompression) // a level that exists
+	gz, _ := gzip.NewWriterLevel(w, gzip.BestCompression) // fails only for an invalid level
 	return &tarball{gz, tar.NewWriter(gz), at}
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/gorewind/gorewind/report"
 )
 
-// touched are the files that are more than mentioned.
+// touched are the files that are changed and not only mentioned.
 func touched(files []report.File) (list []report.File) {
 	for _, f := range files {
 		if f.Action != report.ActionNone {
@@ -18,11 +18,11 @@ func touched(files []report.File) (list []report.File) {
 	return list
 }
 
-// TouchedFiles is how many there are.
+// TouchedFiles is the number of those files.
 func (v *view) TouchedFiles() int { return len(v.touched) }
 
-// ShownFiles are those that have a row of their own, in the order of the work, if
-// they are not too many.
+// ShownFiles are the files that have their own row, in the order of the work, unless
+// there are too many.
 func (v *view) ShownFiles() []report.File {
 	if len(v.touched) <= maxFiles {
 		return v.touched
@@ -30,7 +30,7 @@ func (v *view) ShownFiles() []report.File {
 	return nil
 }
 
-// fileGroup is what happens to some of the files of a directory.
+// fileGroup sums up the same action on files of a directory.
 type fileGroup struct {
 	Directory  string
 	Action     report.FileAction
@@ -38,7 +38,7 @@ type fileGroup struct {
 	FetchBytes int64
 }
 
-// FileGroups add the files up where they are too many to be listed, the most bytes
+// FileGroups sums up the files if there are too many to list, with the most bytes
 // first.
 func (v *view) FileGroups() cutOff[fileGroup] {
 	if len(v.touched) <= maxFiles {

@@ -13,22 +13,22 @@ import (
 // heatCells is how many cells a file has in the heat map.
 const heatCells = 64
 
-// usualBlockSize is that of nearly all clusters.
+// usualBlockSize is the block size of nearly all clusters.
 const usualBlockSize = 8192
 
 // heatRow is a segment of a relation in the heat map.
 type heatRow struct {
-	Name  string // of the relation, and of its file
+	Name  string // the names of the relation and of its file
 	Path  string
 	Bytes int64
-	Says  string // what the cells show, for who does not see them
+	Says  string // what the cells show, as text, for accessibility
 	Cells []heatCell
 }
 
-// heatCell is a part of a file, by how much of it is written: 1 to 4 quarters.
+// heatCell is a part of a file; the level, 1 to 4, is how many quarters of it are written.
 type heatCell struct{ X, Level int }
 
-// Heat maps where in the segments of which most is copied the rewind writes.
+// Heat shows where in its segments the rewind writes, for the segments with the most copied data.
 func (v *view) Heat() []heatRow {
 	var files []report.File
 	for _, f := range v.Files {
@@ -57,7 +57,7 @@ func (v *view) Heat() []heatRow {
 	return rows
 }
 
-// at is where a relation is, without its name.
+// at is the location of a relation, without its name.
 func at(r report.Relation) report.Relation {
 	return report.Relation{Tablespace: r.Tablespace, Database: r.Database, FileNode: r.FileNode}
 }
@@ -71,7 +71,7 @@ func (v *view) blockSize() int64 {
 
 func rowOf(f report.File, blockSize int64) heatRow {
 	blocks := max(1, f.SourceSize/blockSize)
-	var written [heatCells]float64 // of each cell, in blocks
+	var written [heatCells]float64 // blocks per cell
 	var sum int64
 	note := func(first, last int64) {
 		first, last = max(0, first), min(last, blocks-1)

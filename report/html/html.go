@@ -1,4 +1,4 @@
-// Package html makes a page of a report: one file without scripts, which needs
+// Package html makes a web page from a report: one file without scripts, which loads
 // nothing from elsewhere.
 package html
 
@@ -28,7 +28,7 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"capital": func(s string) string { return strings.ToUpper(s[:1]) + s[1:] },
 }).Parse(page))
 
-// Write writes a document as a page. It can be a plan, a result or an error.
+// Write writes a document as a page. The document can be a plan, a result or an error.
 func Write(w io.Writer, d *report.Document) error {
 	v := &view{Document: d, copied: d.ByRelation(), touched: touched(d.Files)}
 	if d.Lost != nil {
@@ -39,7 +39,7 @@ func Write(w io.Writer, d *report.Document) error {
 	return pageTemplate.Execute(w, v)
 }
 
-// grouped writes a number of five digits or more in groups of three.
+// grouped formats a number of five digits or more in groups of three.
 func grouped(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	if -10_000 < n && n < 10_000 {
@@ -52,7 +52,7 @@ func grouped(n int64) string {
 	return s
 }
 
-// What a page shows at most of lists without end.
+// The most entries of unbounded lists that a page shows.
 const (
 	maxRelations = 50
 	maxFiles     = 200
@@ -62,15 +62,15 @@ const (
 	maxSegments  = 100
 )
 
-// view is a document with what the page makes of it more than once.
+// view is a document with values that the page uses several times.
 type view struct {
 	*report.Document
-	copied   []report.RelationTotal // what something is copied of
+	copied   []report.RelationTotal // relations of which something is copied
 	touched  []report.File
-	mostLost int64 // the most blocks that are lost of a relation
+	mostLost int64 // the most lost blocks of any relation
 }
 
-// Title says in a word what the page is about.
+// Title is what the page is about.
 func (v *view) Title() string {
 	switch v.Kind {
 	case report.Plan:
@@ -81,7 +81,7 @@ func (v *view) Title() string {
 	return "Report of a rewind that failed"
 }
 
-// Bad reports whether the verdict is one to be alarmed at.
+// Bad reports whether the verdict is alarming.
 func (v *view) Bad() bool { return v.Error != nil || v.Kind == report.Failed }
 
 // cutOff is a list of which only the beginning is shown.
@@ -94,10 +94,10 @@ func cut[T any](list []T, most int) cutOff[T] {
 	return cutOff[T]{list[:min(len(list), most)], max(0, len(list)-most)}
 }
 
-// LostRelations are those of which blocks are lost.
+// LostRelations are the relations with lost blocks.
 func (v *view) LostRelations() cutOff[report.Relation] { return cut(v.Lost.Relations, maxRelations) }
 
-// Names is the beginning of a list of names, which lacks some.
+// Names is the beginning of a list of names, of which more are missing.
 func (v *view) Names(names []string, more int) cutOff[string] {
 	c := cut(names, maxNames)
 	c.More += more
@@ -109,13 +109,13 @@ func (v *view) CommitsByDatabase() cutOff[report.DatabaseCommits] {
 	return cut(v.Lost.CommittedByDatabase, maxNames)
 }
 
-// Share is how much of the most a relation has, in percent.
+// Share is a relation's lost blocks as a percentage of the largest number.
 func (v *view) Share(blocks int64) float64 { return part(float64(blocks), float64(v.mostLost)) }
 
-// CopiedRelations are those that the most is copied of.
+// CopiedRelations are the relations with the most copied bytes.
 func (v *view) CopiedRelations() cutOff[report.RelationTotal] { return cut(v.copied, maxRelations) }
 
-// CopiedShare is how much of the most is copied of a relation, in percent.
+// CopiedShare is a relation's copied bytes as a percentage of the largest number.
 func (v *view) CopiedShare(bytes int64) float64 {
 	return part(float64(bytes), float64(v.copied[0].FetchBytes))
 }
@@ -134,7 +134,7 @@ type sums struct {
 	cutOff[report.Total]
 }
 
-// inWords replaces codes by what people call it.
+// inWords replaces codes with words for people.
 func inWords(list []report.Total, words func(string) string) []report.Total {
 	list = slices.Clone(list)
 	for i := range list {
@@ -159,7 +159,7 @@ func (v *view) Sums() (list []sums) {
 	return list
 }
 
-// Missing are the WAL segments without which the server cannot start.
+// Missing are the missing WAL segments that prevent the server from starting.
 func (v *view) Missing() (names []string) {
 	for _, s := range v.Startability.Segments {
 		if s.Where == report.Missing {
@@ -174,7 +174,7 @@ func (v *view) NeededSegments() cutOff[report.Segment] {
 	return cut(v.Startability.Segments, maxSegments)
 }
 
-// Where adds up where the needed WAL is.
+// Where counts the needed WAL segments by location.
 func (v *view) Where() []report.Segment {
 	var list []report.Segment
 	for _, place := range []report.Origin{report.OnTarget, report.OnSource, report.InArchive, report.Missing} {
@@ -191,7 +191,7 @@ func (v *view) Where() []report.Segment {
 	return list
 }
 
-// Duration is how long all phases took together.
+// Duration is the total time of all phases.
 func (v *view) Duration() (seconds float64) {
 	for _, p := range v.Phases {
 		seconds += max(0, p.Seconds)
@@ -199,7 +199,7 @@ func (v *view) Duration() (seconds float64) {
 	return seconds
 }
 
-// Part is a phase's part of the whole time, in percent.
+// Part is a phase's percentage of the total time.
 func (v *view) Part(seconds float64) float64 { return part(seconds, v.Duration()) }
 
 // Follows reports whether the standby will be able to stream from the source.

@@ -146,7 +146,7 @@ func TestVerdicts(t *testing.T) {
 		"take a base backup":     {Kind: report.Failed, Error: &report.Error{Action: report.StepBaseBackup, TargetUntouched: true}},
 		"resync it, or take":     {Kind: report.Failed, Error: &report.Error{Action: report.StepResync, TargetUntouched: true}},
 		"was not changed":        {Kind: report.Failed, Error: &report.Error{TargetUntouched: true}},
-		"but for its crash":      {Kind: report.Failed, Error: &report.Error{TargetUntouched: true, CrashRecovered: true}},
+		"except by its crash":    {Kind: report.Failed, Error: &report.Error{TargetUntouched: true, CrashRecovered: true}},
 		"run it again":           {Kind: report.Failed, Error: &report.Error{}},
 		"No rewind is required":  {Kind: report.Plan, Target: side, Source: side, Reason: "they are the same"},
 		"Nothing was changed":    {Kind: report.Plan, Required: true},

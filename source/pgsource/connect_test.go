@@ -64,7 +64,7 @@ func TestConnecting(t *testing.T) {
 			{"a wrong password in a URI", "postgres://guarded:Secret2@" + address + "/postgres", source.ErrWrongPassword, []string{address, "password authentication failed", "check the user and the password"}},
 			{"no entry in pg_hba.conf", c.TCPConnString("guarded", "elsewhere") + " password=" + password, source.ErrNotAllowed, []string{address, "pg_hba.conf", "check the user and what"}},
 			{"a server without TLS", c.TCPConnString("guarded", "postgres") + " sslmode=require", source.ErrNoTLS, []string{address, "server does not support SSL, but SSL was required: set ssl = on"}},
-			{"no password", c.TCPConnString("guarded", "postgres"), source.ErrNoPassword, []string{address, "no password supplied: give a password"}},
+			{"no password", c.TCPConnString("guarded", "postgres"), source.ErrNoPassword, []string{address, "no password supplied: specify a password"}},
 			{"a role that does not exist", c.ConnString("postgres") + " user=nobody", source.ErrNoRole, []string{c.SocketDir(), `role "nobody" does not exist`}},
 			{"a role that may not log in", c.ConnString("postgres") + " user=pg_signal_backend", source.ErrNoRole, []string{c.SocketDir(), "is not permitted to log in"}},
 			{"a role that may not connect to the database", c.ConnString("closed") + " user=outsider", source.ErrNotAllowed, []string{"permission denied for database"}},

@@ -10,7 +10,7 @@ import (
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
-// A role that may not read files on the server is told what it needs.
+// If the role may not read files on the server, the error says which privileges it needs.
 func ExampleOpen() {
 	ctx := context.Background()
 	server, err := pgsource.Open(ctx, "host=db2 user=rewind dbname=postgres", pgsource.Options{})

@@ -17,7 +17,7 @@ func (s *Server) idle() *session {
 // TestConn is a session's connection on which anything may be asked.
 type TestConn struct{ *conn }
 
-// Conn is the session, for tests that ask what it is allowed to do.
+// Conn is the session, for tests that check what it may do.
 func (s *Server) Conn() TestConn { return TestConn{s.idle().conn} }
 
 // QueryRow asks for a row.
@@ -26,7 +26,7 @@ func (c TestConn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 	return c.pg.QueryRow(ctx, sql, args...)
 }
 
-// RawConn is what lies below the session.
+// RawConn is the connection below the session.
 func (s *Server) RawConn() net.Conn {
 	return s.idle().conn.socket.Conn
 }
@@ -39,10 +39,10 @@ func (s *Server) Exec(ctx context.Context, sql string) error {
 	return err
 }
 
-// Pooled tells whether the session is taken for one behind a pooler.
+// Pooled reports whether the session counts as one behind a pooler.
 func (s *Server) Pooled() bool { return s.idle().pooled }
 
-// OpenAnother opens a session beside the one that there is.
+// OpenAnother opens another session.
 func (s *Server) OpenAnother(ctx context.Context) (end func(), err error) {
 	another, err := s.openAnother(ctx)
 	return another.drop, err

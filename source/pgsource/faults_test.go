@@ -25,7 +25,7 @@ import (
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
-// onMajors runs a test of what does not depend on the major on some.
+// onMajors runs a test that does not depend on the major on some majors.
 func onMajors(t *testing.T, fn func(t *testing.T, in *pgtest.Installation), majors ...string) {
 	t.Helper()
 	for _, major := range majors {
@@ -135,7 +135,7 @@ func (c *badConn) Close() error {
 	return c.Conn.Close()
 }
 
-// task is what is asked for while the network fails, and what must come.
+// task is a request while the network fails, and its expected result.
 type task struct {
 	conninfo string
 	asked    []source.Range
@@ -173,8 +173,8 @@ func newTask(t *testing.T, c *pgtest.Cluster) *task {
 	return k
 }
 
-// pieces is a sink that checks that each byte comes once, and as it is, and that
-// nothing else comes.
+// pieces is a sink that checks that each byte arrives once and unchanged, and that
+// nothing else arrives.
 type pieces struct {
 	task    *task
 	mu      sync.Mutex
@@ -182,7 +182,7 @@ type pieces struct {
 	trouble error
 }
 
-// arrival is what came of a range.
+// arrival is what arrived of a range.
 type arrival struct {
 	came    []bool // by byte
 	missing int    // bytes

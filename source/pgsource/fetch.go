@@ -16,20 +16,20 @@ import (
 )
 
 const (
-	// perConnection is how many bytes to fetch are worth another connection: to
-	// make one takes the server as long as to send some megabytes.
+	// perConnection is how many bytes to fetch justify another connection: opening
+	// one costs the server as much as sending some megabytes.
 	perConnection = 16 << 20
-	// perPart is what a part costs beside its bytes.
+	// perPart is the cost of a part in addition to its bytes.
 	perPart = 8 << 10
-	// maxInFlight is how many requests are under way on a connection: enough to
-	// keep a distant server busy, and not more than the last ones may wait for.
+	// maxInFlight is how many requests are in flight on a connection: enough to keep a
+	// distant server busy, but few enough that the last ones do not wait long.
 	maxInFlight = 3
-	// maxReady is how many requests wait for a connection: so many that all that
-	// there are by default are made at once where there is enough to fetch.
+	// maxReady is how many requests wait for a connection: enough for all default
+	// connections to be opened at once if there is enough to fetch.
 	maxReady = mostJobs * perConnection / maxRequest
 )
 
-// fetchSQL reads pieces of files; a file that is gone gives NULL. Each connection
+// fetchSQL reads pieces of files; a missing file gives NULL. Each connection
 // prepares it once, as fetchName.
 const fetchName, fetchSQL = "fetch", `SELECT i, pg_catalog.pg_read_binary_file(path, start, length, true)
 	FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::int8[]), pg_catalog.unnest($3::int8[]))
@@ -37,8 +37,8 @@ const fetchName, fetchSQL = "fetch", `SELECT i, pg_catalog.pg_read_binary_file(p
 
 var fetchTypes = []uint32{pgtype.TextArrayOID, pgtype.Int8ArrayOID, pgtype.Int8ArrayOID}
 
-// Fetch reads the ranges over as many connections as they are worth, with several
-// requests under way on each.
+// Fetch reads the ranges over as many connections as the amount justifies, with several
+// requests in flight on each.
 func (s *Server) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst source.Sink) error {
 	c := newWorkers(ctx, s.pool)
 	work := newQueue[*request](c.ctx)
@@ -77,13 +77,13 @@ func (s *Server) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst s
 	return nil
 }
 
-// sinkError is one of those who take what is fetched.
+// sinkError is an error of the receiver of the data.
 type sinkError struct{ error }
 
 func (e *sinkError) Unwrap() error { return e.error }
 
-// fetcher does requests on one connection, and on the next one what was not
-// delivered by then.
+// fetcher runs requests on one connection, and after a loss repeats on the next one what
+// was not delivered.
 type fetcher struct {
 	session  *session
 	work     *queue[*request]
@@ -103,13 +103,13 @@ func (f *fetcher) run(ctx context.Context, conn *conn) (err error) {
 		}
 	}
 	f.types, f.pipe, f.filter = conn.pg.TypeMap(), conn.pg.PgConn().StartPipeline(ctx), conn.filter
-	f.filter.due = nil // nothing else is under way
+	f.filter.due = nil // nothing else is in flight
 	defer func() {
 		var refused *pgconn.PgError
 		if err != nil && !errors.As(err, &refused) {
-			f.filter.shut(err) // what is under way is not waited for
+			f.filter.shut(err) // the requests in flight are not waited for
 		}
-		_ = f.pipe.Close() // everything was received, or it is broken
+		_ = f.pipe.Close() // everything was received, or the pipeline is broken
 	}()
 	if !f.session.prepared {
 		f.pipe.SendPrepare(fetchName, fetchSQL, fetchTypes)
@@ -151,7 +151,7 @@ func (f *fetcher) dropDelivered() {
 	}
 }
 
-// send asks for what was not delivered of a request.
+// send asks for the part of a request that was not delivered.
 func (f *fetcher) send(q *request) error {
 	q.asked = time.Now()
 	rows := q.rows[q.rowsDone:]
@@ -178,11 +178,11 @@ func (f *fetcher) send(q *request) error {
 	return f.pipe.Sync()
 }
 
-// rowOverhead is how much longer, in bytes, a row of an answer is than the piece of a
-// file that it has, at most: the number of columns, two lengths, and which row it is.
+// rowOverhead is how many bytes a row of an answer is longer than its piece of a
+// file, at most: the number of columns, two lengths, and the row's number.
 const rowOverhead = 32
 
-// answerOf is what may come for rows.
+// answerOf limits what may arrive for rows.
 func answerOf(rows []row) answer {
 	a := answer{rows: len(rows)}
 	for _, r := range rows {
@@ -223,7 +223,7 @@ func (f *fetcher) receive(q *request) error {
 		return err
 	}
 	f.session.pool.proof.heard(f.session, q.asked)
-	if q.unnamed && q.rowsDone == first { // a directory on the way is gone
+	if q.unnamed && q.rowsDone == first { // a directory of its path is gone
 		if err := q.deliver(first, [][]byte{{0, 0, 0, 0, 0, 0, 0, 1}, nil}, f.dst); err != nil {
 			return &finalError{err}
 		}
@@ -234,11 +234,11 @@ func (f *fetcher) receive(q *request) error {
 	return nil
 }
 
-// delivered reports whether there is nothing more to ask for.
+// delivered reports whether the whole request was delivered.
 func (q *request) delivered() bool { return q.rowsDone == len(q.rows) }
 
-// deliver gives a row of the answer to who takes it, without what lies in gaps.
-// The answer's first row is that of the row first.
+// deliver passes a row of the answer to the receiver, without the content of gaps.
+// The answer's first row belongs to row number first of the request.
 func (q *request) deliver(first int, values [][]byte, dst source.Sink) error {
 	if q.delivered() || len(values) != 2 {
 		return errors.New("the source sent more than it was asked for")
@@ -260,7 +260,7 @@ func (q *request) deliver(first int, values [][]byte, dst source.Sink) error {
 	return nil
 }
 
-// deliver gives a part of a row to who takes it.
+// deliver passes a part of a row to the receiver.
 func (p part) deliver(r row, data []byte, dst source.Sink) error {
 	start := min(p.offset-r.start, int64(len(data)))
 	piece := data[start:min(start+p.length, int64(len(data)))]
@@ -269,7 +269,7 @@ func (p part) deliver(r row, data []byte, dst source.Sink) error {
 	}
 	switch {
 	case data != nil && p.more && len(piece) == 0:
-		return nil // the range ended with a part before
+		return nil // the range ended with an earlier part
 	case data != nil:
 		return dst.WriteAt(r.path, piece, p.offset)
 	case p.of != nil && p.of.gone.Swap(true):

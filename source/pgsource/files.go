@@ -8,12 +8,11 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// listSQL lists directories, each whole or a share of it. What vanishes between
-// being listed and being looked at has no size. In a tablespace only the
-// directories of PostgreSQL versions are looked at: others, such as lost+found,
-// can be unreadable. A tablespace without a location of its own is a plain
-// directory. With OFFSET a file is looked at once, and without a table of one row
-// for it.
+// listSQL lists directories, each one completely or a share of it. A file that vanishes
+// after it was listed has no size. In a tablespace, only the directories of PostgreSQL
+// versions are listed: others, such as lost+found, can be unreadable. A tablespace
+// without a location of its own is a plain directory. OFFSET makes the server stat each
+// file only once, and without building a table of one row for it.
 const listSQL = `SELECT i, name, (s).size, (s).isdir,
 		CASE WHEN tablespaces THEN (
 			SELECT pg_catalog.pg_tablespace_location(t.oid) FROM pg_catalog.pg_tablespace t WHERE name COLLATE pg_catalog."C" = t.oid::text
@@ -29,7 +28,7 @@ const listSQL = `SELECT i, name, (s).size, (s).isdir,
 	) AS file
 	WHERE (s).size IS NOT NULL`
 
-// listUnnamedSQL lists a directory whose path the server does not take.
+// listUnnamedSQL lists a directory whose path the server does not accept as text.
 const listUnnamedSQL = `WITH RECURSIVE way (path, depth) AS (` + wayToUnnamed + `)
 	SELECT 1::int8, name, (s).size, (s).isdir, NULL::text
 	FROM (
@@ -40,8 +39,8 @@ const listUnnamedSQL = `WITH RECURSIVE way (path, depth) AS (` + wayToUnnamed + 
 	) AS file
 	WHERE (s).size IS NOT NULL`
 
-// A directory that is itself larger than largeDirectory has thousands of files,
-// and so two connections share it; for each hugeDirectory there are two more.
+// A directory that is itself larger than largeDirectory has thousands of files, so
+// two connections share it. Every further hugeDirectory bytes add two more.
 const (
 	largeDirectory = 256 << 10
 	hugeDirectory  = 8 << 20
@@ -49,39 +48,39 @@ const (
 )
 
 const (
-	maxDirectories = 64  // of one query
-	listingChunk   = 256 // files that are handed on together
+	maxDirectories = 64  // per query
+	listingChunk   = 256 // files that are passed on together
 )
 
-// What is kept of directories while they are listed is bounded: a cluster has some
-// for itself, and one for each database and tablespace. Files are not kept here; those
-// who keep them know better how many there can be, and this is for others.
+// The memory for directories during a listing is limited: a cluster has a few of
+// its own, and one for each database and tablespace. Files are not kept here. Those
+// who keep them know their limits better; mostFiles protects everybody else.
 const (
 	mostFiles       = 1 << 26
 	mostDirectories = 1 << 18
-	mostPaths       = 16 << 20 // bytes of their paths
+	mostPaths       = 16 << 20 // bytes of directories' paths
 )
 
-// A path is no longer than systems allow (NAME_MAX, PATH_MAX).
+// A path is no longer than operating systems allow (NAME_MAX, PATH_MAX).
 const (
 	maxFileName = 255
 	maxPath     = 4096
 )
 
-// listAnswer is what may come for some directories.
+// listAnswer limits the answer for a batch of directories.
 var listAnswer = answer{rows: mostFiles + listingChunk, width: 2*maxPath + 256}
 
-// directory is one to list, or a share of it.
+// directory is a directory to list, or a share of it.
 type directory struct {
 	path          string // empty: the data directory
 	share, shares int32  // shares is a power of two
 }
 
-// Files lists the server's data directory, over several connections where it is
+// Files lists the server's data directory, over several connections if it is
 // large. After the loss of a connection it can yield files again.
 //
-// While it yields it uses the connections: a loop over it must not wait for
-// anything else of the server.
+// While it yields it uses the connections: the body of a loop over it must not make
+// other requests to the server.
 func (s *Server) Files(ctx context.Context) iter.Seq2[pgdata.FileInfo, error] {
 	return func(yield func(pgdata.FileInfo, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -89,7 +88,7 @@ func (s *Server) Files(ctx context.Context) iter.Seq2[pgdata.FileInfo, error] {
 		l := s.list(ctx)
 		defer func() {
 			cancel()
-			for range l.found { //nolint:revive // until nobody writes to it
+			for range l.found { //nolint:revive // drain until it is closed
 			}
 		}()
 		for chunk := range l.found {

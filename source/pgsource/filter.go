@@ -9,106 +9,106 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// readAhead is how much is taken from the network at once, in bytes: pgproto3 alone
-// takes no more than the message that it wants.
+// readAhead is how many bytes are read from the network at once: pgproto3 alone
+// reads no more than the message that it wants.
 const readAhead = 128 << 10
 
-// What a server may send beside the rows that it was asked for. Asides are messages
-// that nothing comes of, such as notices and parameters that changed: between two
-// signs of progress a server may send some. It can be its settings that make it do so.
+// Limits on what a server may send beside the rows that it was asked for. Asides are
+// messages that are not progress, such as notices and changed parameters: a server may
+// send a few between two signs of progress, for example because of its settings.
 const (
 	maxAsides     = 256
 	maxAsideBytes = 64 << 10
-	maxError      = 1 << 20 // of an error; what is kept of it is in cleanError
+	maxError      = 1 << 20 // of an error; cleanError decides what is kept of it
 )
 
-// progressBytes of rows that were asked for are progress. A server sends rows when
-// it has 8 kB of them, or no more: so whoever sends single bytes to keep a connection
-// alive is not working.
+// progressBytes of requested rows count as progress. A server sends rows when it has
+// 8 kB of them or no more to come, so sending single bytes to keep a connection
+// alive is not progress.
 const progressBytes = 4 << 10
 
-// answer is how much may come in answer to a statement.
+// answer limits what may arrive in answer to a statement.
 type answer struct {
-	rows  int   // at most
-	width int   // of a row, in bytes, at most
-	bytes int64 // of all rows, at most; zero: no other limit than the one of rows and width
+	rows  int   // the most rows
+	width int   // the most bytes of a row
+	bytes int64 // the most bytes of all rows; zero: only rows and width limit them
 
-	streamed bool // it is a stream of WAL: rows and width are those of its messages
-	flows    bool // that has begun
+	streamed bool // it is a stream of WAL, and rows and width refer to its messages
+	flows    bool // the stream has begun
 }
 
-// oneRow is the answer to a question of which only the meaning is of interest.
+// oneRow is the answer to a query for a single short row.
 var oneRow = answer{rows: 1, width: 4 << 10}
 
-// questions are what was asked for up to a synchronization point.
+// questions are the queries up to a synchronization point.
 type questions struct {
-	answers []answer // that are still to come
-	failed  bool     // the server refused; only the end is to come
+	answers []answer // still expected
+	failed  bool     // the server reported an error; only the end is still expected
 }
 
-// filter is what a server's messages have to pass. Everything comes through it, before
-// pgx makes room for it, and nothing passes that was not asked for, that is longer
-// than it can be, or that comes too often: the first such message is an error, and
-// the last thing that is read. So a server decides neither how much memory it costs
-// nor how long it is listened to: only what was asked for, or leads to it, is progress.
+// filter checks all messages of a server before pgx allocates memory for them. It
+// passes nothing that was not asked for, that is too long, or that arrives too often.
+// The first such message is an error, and nothing is read after it. So a server
+// controls neither how much memory it costs nor how long we listen to it: only
+// requested data, or what leads to it, counts as progress.
 type filter struct {
 	from     *bufio.Reader
 	watchdog *watchdog
-	err      error       // what ended it
+	err      error       // why it stopped
 	due      []questions // oldest first
 
-	authenticating bool            // nothing can be asked yet
-	noPassword     error           // what ends it where the server asks for one; nil: there is one
+	authenticating bool            // no query can be sent yet
+	noPassword     error           // the error if the server asks for a password; nil: there is one
 	rounds         int             // of authentication
-	hashed         map[uint32]bool // what authentication asked for already, of what costs work
-	asides         int             // since something last came of it
+	hashed         map[uint32]bool // the expensive methods that authentication already asked for
+	asides         int             // since the last progress
 	asideBytes     int64
-	progress       int64 // of bytes of rows that do not count as progress yet
+	progress       int64 // bytes of rows that do not yet count as progress
 
 	// The message that is being read:
-	out  []byte // to be handed on
-	row  int64  // bytes of a row that are to be handed on as they come
-	skip int64  // bytes that are not to be handed on
-	buf  []byte // of out
+	out  []byte // to be passed on
+	row  int64  // bytes of a row to be passed on as they arrive
+	skip int64  // bytes to be dropped
+	buf  []byte // the memory of out
 }
 
 func newFilter(r io.Reader, p *watchdog) *filter {
 	return &filter{from: bufio.NewReaderSize(r, readAhead), watchdog: p, authenticating: true, hashed: map[uint32]bool{}}
 }
 
-// ask says what may come until the next synchronization point. Answers that are due
-// already come before.
+// ask announces what may arrive until the next synchronization point, after the answers
+// that are already due.
 func (f *filter) ask(answers ...answer) {
 	f.due = append(f.due, questions{answers: answers})
-	f.watchdog.progress() // how much is asked is not up to the server
+	f.watchdog.progress() // the server does not control how much is asked
 }
 
-// askOnly is ask where nothing else can be under way any more.
+// askOnly is ask when nothing else can be in flight.
 func (f *filter) askOnly(answers ...answer) {
 	f.due = nil
 	f.ask(answers...)
 }
 
-// shut lets nothing more pass. What is still to come of an answer is not waited for.
+// shut lets nothing more pass. The rest of an answer is not waited for.
 func (f *filter) shut(why error) {
 	if f.err == nil {
 		f.err = why
 	}
 }
 
-// unwantedError says what a server sent that it should not have sent.
+// unwantedError describes what a server sent that it should not have sent.
 type unwantedError struct{ what string }
 
 func (e *unwantedError) Error() string {
-	return "it sent " + e.what + ": what answers there is no sound PostgreSQL server; find out what it is before you run gorewind again"
+	return "it sent " + e.what + ": this is not a sound PostgreSQL server; find out what answers at its address before you run gorewind again"
 }
 
 func (e *unwantedError) Unwrap() error { return source.ErrUntrusted }
 
 func unwanted(format string, args ...any) error { return &unwantedError{fmt.Sprintf(format, args...)} }
 
-// Read gives pgx what passes. After an error it gives that again: where a message
-// was broken off, nobody knows where the next one begins.
+// Read returns to pgx what passes. After an error it keeps returning that error: if a
+// message was cut off, it is unknown where the next one begins.
 func (f *filter) Read(b []byte) (n int, err error) {
 	for f.err == nil {
 		switch {
@@ -142,9 +142,9 @@ func (f *filter) moved() {
 	f.watchdog.progress()
 }
 
-// next looks at the next message. Where nothing is due, nobody has a reason to wait for
-// one: pgx took for the middle of an answer what the server said was the end, and would
-// read on without looking at its context.
+// next reads the next message. If nothing is due, there is no reason to wait for one: pgx
+// took for the middle of an answer what the server considered its end, and would
+// read on without checking its context.
 func (f *filter) next() error {
 	if !f.authenticating && len(f.due) == 0 {
 		return unwanted("a synchronization point in the middle of an answer")
@@ -174,13 +174,13 @@ func (f *filter) next() error {
 	return rule.pass(f, size)
 }
 
-// whole hands on a message as it is.
+// whole passes on a message unchanged.
 func (f *filter) whole(size int64) error {
 	_, err := f.take(size)
 	return err
 }
 
-// take hands on a message as it is, and gives its body.
+// take passes on a message unchanged, and returns its body.
 func (f *filter) take(size int64) ([]byte, error) {
 	m, err := f.from.Peek(int(5 + size))
 	if err != nil {
@@ -192,7 +192,7 @@ func (f *filter) take(size int64) ([]byte, error) {
 	return f.buf[5:], err
 }
 
-// dataRow hands on a row as it comes.
+// dataRow passes on a row as it arrives.
 func (f *filter) dataRow(size int64) error {
 	if f.due[0].failed || len(f.due[0].answers) == 0 {
 		return unwanted("a row that it was not asked for")
@@ -214,7 +214,7 @@ func (f *filter) dataRow(size int64) error {
 	return nil
 }
 
-// complete is the end of an answer.
+// complete handles the end of an answer.
 func (f *filter) complete(size int64) error {
 	if f.due[0].failed || len(f.due[0].answers) == 0 {
 		return unwanted("the end of an answer that it was not asked for")
@@ -224,7 +224,7 @@ func (f *filter) complete(size int64) error {
 	return f.whole(size)
 }
 
-// ready is a synchronization point, the first one the end of the authentication.
+// ready handles a synchronization point. The first one is the end of the authentication.
 func (f *filter) ready(size int64) error {
 	switch {
 	case f.authenticating:
@@ -238,7 +238,7 @@ func (f *filter) ready(size int64) error {
 	return f.whole(size)
 }
 
-// refusal is an error of the server's, which can come at any time.
+// refusal handles an error from the server, which can arrive at any time.
 func (f *filter) refusal(size int64) error {
 	if f.asides++; f.asides > maxAsides {
 		return unwanted("%d errors and nothing else", f.asides)

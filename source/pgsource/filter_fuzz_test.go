@@ -24,7 +24,7 @@ func encoded(messages ...pgproto3.BackendMessage) []byte {
 	return b
 }
 
-// greeting is what a server sends to somebody whom it trusts.
+// greeting is what a server sends to a trusted client.
 var greeting = encoded(
 	&pgproto3.AuthenticationOk{}, &pgproto3.ParameterStatus{Name: "server_version", Value: "18.0"},
 	&pgproto3.ParameterStatus{Name: "server_encoding", Value: "UTF8"},
@@ -47,7 +47,7 @@ var (
 	refused = encoded(&pgproto3.ErrorResponse{Severity: "ERROR", Code: "42501", Message: "permission denied\x1b[2J"})
 )
 
-// whoItIs answers what is asked of a new session.
+// whoItIs answers the queries on a new session.
 var whoItIs = bytes.Join([][]byte{
 	rowOf([]uint32{pgtype.TextOID}, ""),
 	rowOf([]uint32{pgtype.TextOID}, "on"),
@@ -116,7 +116,7 @@ func FuzzFilter(f *testing.F) {
 	})
 }
 
-// script is a server that sends the same to everybody, whatever is asked.
+// script is a server that sends the same to every client, whatever the query.
 type script struct {
 	net.Conn
 	sent io.Reader

@@ -12,21 +12,20 @@ import (
 	"github.com/gorewind/gorewind/internal/plain"
 )
 
-// rule is what is done with messages of a kind.
+// rule is how messages of a kind are handled.
 type rule struct {
-	early bool  // it has its place before something can be asked
-	later bool  // it has its place afterwards
-	aside bool  // it leads nowhere by itself
-	empty bool  // it has no body
-	most  int64 // bytes of its body at most; zero: no limit of its own
+	early bool  // allowed before queries can be sent
+	later bool  // allowed afterwards
+	aside bool  // it is not progress by itself
+	empty bool  // it must have no body
+	most  int64 // the most bytes of its body; zero: no limit of its own
 	pass  func(f *filter, size int64) error
 }
 
-// rules are the messages of the protocol that may come (protocol-message-formats);
-// those of COPY come where a stream of WAL was asked for, and whatever else there is
-// nobody asks for. A message without
-// a function is passed over: what notices and notifications say is not of interest,
-// and pgx keeps the latter for ever.
+// rules are the messages of the protocol that are accepted (protocol-message-formats).
+// Those of COPY are accepted if a stream of WAL was asked for; other messages are never
+// asked for. A message without a function is dropped: the content of notices and
+// notifications is of no interest, and pgx would keep notifications for ever.
 var rules = map[byte]rule{
 	'R': {early: true, aside: true, most: 8 << 10, pass: (*filter).authentication},
 	'K': {early: true, aside: true, most: 512, pass: (*filter).whole},     // BackendKeyData
@@ -48,15 +47,15 @@ var rules = map[byte]rule{
 	'c': {later: true, aside: true, empty: true, pass: (*filter).streamEnds},     // CopyDone
 }
 
-// maxRounds is how many messages an authentication has at most: SCRAM has four.
+// maxRounds is the most messages of an authentication: SCRAM has four.
 const maxRounds = 8
 
-// maxHashing is how often a password is hashed at most for SCRAM: about half a
-// second's work. PostgreSQL's scram_iterations is 4096 where nobody changes it.
+// maxHashing is the most times that a password is hashed for SCRAM: about half a
+// second's work. PostgreSQL's scram_iterations is 4096 by default.
 const maxHashing = 1_000_000
 
 // What AuthenticationRequest asks for (libpq/protocol.h). The answers to the first
-// three are made of a password, and each of those to the last two costs work.
+// three are computed from a password, and answering either of the last two is expensive.
 const (
 	authCleartext    = 3
 	authMD5          = 5
@@ -64,7 +63,7 @@ const (
 	authSASLContinue = 11
 )
 
-// wantsPassword tells of a request to authenticate whether a password is asked for.
+// wantsPassword reports whether an authentication request asks for a password.
 func wantsPassword(method uint32, body []byte) bool {
 	return method == authCleartext || method == authMD5 || method == authSASL && bytes.Contains(body, []byte("SCRAM-"))
 }
@@ -101,11 +100,11 @@ func (f *filter) authentication(size int64) error {
 	return nil
 }
 
-// parametersRead are those that anybody here asks pgx for.
+// parametersRead are the parameters that this package or pgx reads.
 var parametersRead = []string{"server_version", "server_encoding", "client_encoding", "standard_conforming_strings"}
 
-// parameter is a setting that the server tells of by itself. pgx keeps it by name; so
-// only those pass that are read, and as they are at first.
+// parameter handles a setting that the server reports by itself. pgx keeps them by name, so
+// only those that are read pass, with their first values.
 func (f *filter) parameter(size int64) error {
 	body, err := f.from.Peek(int(5 + size))
 	if err != nil {
@@ -121,13 +120,13 @@ func (f *filter) parameter(size int64) error {
 	return nil
 }
 
-// typesAsked are those of the columns that are asked for. pgx understands any that it is
-// told of; and for some, such as numbers with exponents, few bytes can mean much work.
+// typesAsked are the types of the requested columns. pgx accepts any type that the server
+// names, and for some, such as numbers with exponents, a few bytes can cause much work.
 var typesAsked = []uint32{
 	pgtype.BoolOID, pgtype.ByteaOID, pgtype.QCharOID, pgtype.NameOID, pgtype.Int8OID, pgtype.Int4OID, pgtype.TextOID, pgtype.OIDOID, pgtype.Float8OID,
 }
 
-// description is what the columns of an answer are.
+// description handles the description of an answer's columns.
 func (f *filter) description(size int64) error {
 	body, err := f.take(size)
 	if err != nil {
@@ -135,7 +134,7 @@ func (f *filter) description(size int64) error {
 	}
 	var d pgproto3.RowDescription
 	if err := d.Decode(body); err != nil {
-		return unwanted("a description of columns that is none")
+		return unwanted("an invalid description of columns")
 	}
 	for _, column := range d.Fields {
 		if !slices.Contains(typesAsked, column.DataTypeOID) {
@@ -145,16 +144,16 @@ func (f *filter) description(size int64) error {
 	return nil
 }
 
-// maxErrorText is how long, in bytes, what is kept of a field of an error can be.
+// maxErrorText is the most bytes that are kept of an error's field.
 const maxErrorText = 600
 
-// errorFields are those that are kept of an error (protocol-error-fields): what it says,
-// and in which file of the server it arose.
+// errorFields are the fields of an error that are kept (protocol-error-fields): what it
+// says, and in which source file of the server it was raised.
 var errorFields = []byte("SVCMDHF")
 
-// cleanError makes the fields of an error message fit for people to read: what they
-// say comes from whoever answers, and goes to a terminal or into a log. It is also
-// given what was cut off, of which it takes what is whole.
+// cleanError makes the fields of an error message fit for people to read: their text
+// comes from an unknown server, and goes to a terminal or a log. The message may have
+// been cut off; then its complete fields are used.
 func cleanError(body []byte) []byte {
 	var clean []byte
 	for len(body) > 0 && body[0] != 0 {

@@ -1,9 +1,9 @@
 package pgsource
 
-// What a server sends while it streams WAL has to pass the filter, too: the stream must
-// have been asked for, and is as long as was said.
+// What a server sends while it streams WAL must pass the filter, too: the stream must
+// have been asked for, and may not be longer than expected.
 
-// streamBegins is the beginning of a stream that was asked for.
+// streamBegins handles the beginning of a stream that was asked for.
 func (f *filter) streamBegins(size int64) error {
 	if f.due[0].failed || len(f.due[0].answers) == 0 || !f.due[0].answers[0].streamed || f.due[0].answers[0].flows {
 		return unwanted("a stream that it was not asked for")
@@ -12,7 +12,7 @@ func (f *filter) streamBegins(size int64) error {
 	return f.whole(size)
 }
 
-// streamed is a message of a stream, which is handed on as it comes.
+// streamed handles a message of a stream, which is passed on as it arrives.
 func (f *filter) streamed(size int64) error {
 	if !f.isStreaming() {
 		return unwanted("a piece of a stream that it was not asked for")
@@ -29,7 +29,7 @@ func (f *filter) streamed(size int64) error {
 	return nil
 }
 
-// streamEnds is the end of a stream. The answer goes on after it.
+// streamEnds handles the end of a stream. The answer continues after it.
 func (f *filter) streamEnds(size int64) error {
 	if !f.isStreaming() {
 		return unwanted("the end of a stream that it was not asked for")

@@ -17,9 +17,9 @@ import (
 
 var _ source.Hasher = (*Server)(nil)
 
-// hashes are the functions that a server has (pgdata.SQLNames.Hash).
+// hashes are the hash functions of servers (pgdata.SQLNames.Hash).
 var hashes = map[string]struct {
-	sql string // of bytea, giving bytea
+	sql string // takes and returns bytea
 	new func() hash.Hash
 }{
 	"sha256": {"pg_catalog.sha256(%s)", sha256.New},
@@ -27,26 +27,26 @@ var hashes = map[string]struct {
 }
 
 // A query asks for the hashes of up to hashRanges ranges of up to hashBytes
-// together, so that the server is not silent for long; hashQueries may be under
-// way at a time.
+// together, so that the server is not silent for long. Up to hashQueries are in
+// flight at a time.
 const (
 	hashRanges  = 4096
 	hashBytes   = 64 << 20
 	hashQueries = 4
-	hashWidth   = 256 // of a row of the answer, in bytes
+	hashWidth   = 256 // bytes of a row of the answer
 )
 
-// hashSQL computes hashes of pieces of files; a file that is gone gives NULL.
+// hashSQL computes hashes of pieces of files; a missing file gives NULL.
 const hashSQL = `SELECT i, %s FROM
 	ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::int8[]), pg_catalog.unnest($3::int8[]))
 		WITH ORDINALITY AS r (path, start, length, i)`
 
-// NewHash is SHA-256, or MD5 where the server has nothing better (up to 10).
+// NewHash is SHA-256, or MD5 if the server has nothing better (up to 10).
 func (s *Server) NewHash() hash.Hash { return hashes[s.version.SQL.Hash].new() }
 
 // Hash lets the server compute the hashes.
 func (s *Server) Hash(ctx context.Context, ranges iter.Seq[source.Range], result func(r source.Range, sum []byte) error) error {
-	if _, err := s.NewHash().Write([]byte{0}); err != nil { // as it may be where only FIPS 140 is allowed
+	if _, err := s.NewHash().Write([]byte{0}); err != nil { // MD5 fails if only FIPS 140 is allowed
 		return fmt.Errorf("%w: %w", errors.ErrUnsupported, err)
 	}
 	var wg sync.WaitGroup
@@ -54,7 +54,7 @@ func (s *Server) Hash(ctx context.Context, ranges iter.Seq[source.Range], result
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
-	var asked []*hashQuery // those under way, oldest first
+	var asked []*hashQuery // queries in flight, oldest first
 	take := func() error {
 		q := asked[0]
 		asked = asked[1:]
@@ -110,12 +110,12 @@ func (s *Server) Hash(ctx context.Context, ranges iter.Seq[source.Range], result
 // hashQuery is a query and its answer.
 type hashQuery struct {
 	ranges []source.Range
-	sums   [][]byte // of all ranges
+	sums   [][]byte // the hashes of all ranges
 	err    error
 	done   chan struct{}
 
-	// Of the ranges that are asked for:
-	at              []int // which of the ranges it is
+	// Of the ranges in the query:
+	at              []int // the index of each range
 	paths           []string
 	starts, lengths []int64
 	bytes           int64
@@ -144,7 +144,7 @@ func (s *Server) hash(ctx context.Context, q *hashQuery) error {
 		var sum []byte
 		err := conn.each(ctx, answer{rows: len(q.at), width: hashWidth}, []any{&i, &sum}, func() error {
 			if i != n+1 || i > len(q.at) || sum != nil && len(sum) != size {
-				return errors.New("the source sent other hashes than it was asked for")
+				return errors.New("the source sent hashes that it was not asked for")
 			}
 			q.sums[q.at[n]] = sum
 			n++
@@ -157,7 +157,7 @@ func (s *Server) hash(ctx context.Context, q *hashQuery) error {
 	})
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) && !isTemporary(err) {
-		// What is wrong with the files, if that is it, reading them will tell.
+		// If something is wrong with the files, reading them will show it.
 		err = fmt.Errorf("%w: %w", errors.ErrUnsupported, err)
 	}
 	if err != nil {

@@ -62,7 +62,7 @@ func (c *collector) Vanished(path string) error {
 	return nil
 }
 
-// sinkFunc is a sink that does something else with what it gets.
+// sinkFunc is a sink that calls a function with what it receives.
 type sinkFunc func(path string) error
 
 func (f sinkFunc) WriteAt(path string, _ []byte, _ int64) error { return f(path) }

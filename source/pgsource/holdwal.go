@@ -14,12 +14,12 @@ import (
 
 var _ source.WALHolder = (*Server)(nil)
 
-// HoldWAL makes a temporary replication slot, on a connection of its own: when
-// that ends, for whatever reason, the server drops the slot. It is to be had from
-// PostgreSQL 10 on, by superusers and roles with the attribute REPLICATION; on the
-// server one of max_replication_slots must be free. A server that limits what
-// slots may keep (max_slot_wal_keep_size, 13) ends the connection when it comes to
-// that.
+// HoldWAL creates a temporary replication slot on a connection of its own: when
+// that ends, for whatever reason, the server drops the slot. It requires
+// PostgreSQL 10, and a superuser or a role with the attribute REPLICATION; one of the
+// server's max_replication_slots must be free. If the server limits what slots may keep
+// (max_slot_wal_keep_size, 13), it terminates the connection when that limit is
+// exceeded.
 func (s *Server) HoldWAL(ctx context.Context) (from pgdata.LSN, release func() error, err error) {
 	if !s.version.SQL.TemporarySlots {
 		return 0, nil, s.notHeld(fmt.Errorf("PostgreSQL %s has no temporary replication slots", s.version))
@@ -50,7 +50,7 @@ func (s *Server) HoldWAL(ctx context.Context) (from pgdata.LSN, release func() e
 	}), nil
 }
 
-// slotSQL names the slot of a session. Slots of a server have different names.
+// slotSQL is the name of a session's slot. It is unique on the server.
 const slotSQL = `'gorewind_' || pg_catalog.pg_backend_pid()`
 
 func makeSlot(ctx context.Context, conn *conn) (pgdata.LSN, error) {
@@ -62,7 +62,7 @@ func makeSlot(ctx context.Context, conn *conn) (pgdata.LSN, error) {
 	return pgdata.ParseLSN(lsn)
 }
 
-// checkSlot looks whether the slot still keeps WAL: where that was given up, it
+// checkSlot checks whether the slot still keeps WAL. An invalidated slot
 // has no position.
 func checkSlot(ctx context.Context, conn *conn) error {
 	var held bool
@@ -73,14 +73,14 @@ func checkSlot(ctx context.Context, conn *conn) error {
 	return err
 }
 
-// holdAdvice says what to do about an error of the server's, by SQLSTATE.
+// holdAdvice is what to do about an error of the server, by SQLSTATE.
 var holdAdvice = map[string]string{
 	"42501": "as a superuser, run ALTER ROLE ... REPLICATION",
 	"53400": "raise max_replication_slots",
 	"55000": "set wal_level to replica or logical, and max_replication_slots to more than 0",
 }
 
-// notHeld says why, and what would help.
+// notHeld says why WAL is not held, and what would help.
 func (s *Server) notHeld(reason error) error {
 	var pg *pgconn.PgError
 	if errors.As(reason, &pg) && holdAdvice[pg.Code] != "" {

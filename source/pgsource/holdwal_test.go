@@ -18,7 +18,7 @@ import (
 
 const waitTimeout = time.Minute
 
-// spendWAL makes servers want to remove WAL.
+// spendWAL writes WAL until servers want to remove some.
 func spendWAL(t *testing.T, primary, standby *pgtest.Cluster) {
 	t.Helper()
 	for range 2 {

@@ -16,7 +16,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// listing is one in progress. Its work is directories, in batches.
+// listing is a listing in progress. Its work is directories, in batches.
 type listing struct {
 	server  *Server
 	workers *workers
@@ -24,21 +24,21 @@ type listing struct {
 	found   chan []pgdata.FileInfo // closed at the end
 	err     error                  // once it is closed
 
-	files atomic.Int64 // that came, those that came again among them
+	files atomic.Int64 // received, including repetitions
 
 	mu        sync.Mutex
 	seen      map[string]bool // directories
 	seenBytes int             // of their paths
 }
 
-// task is directories that are listed together.
+// task is a batch of directories that are listed together.
 type task struct {
 	dirs []directory
-	best int // how many entries came in one go; more of them are progress
+	best int // the most entries that one attempt received; more of them are progress
 }
 
-// parents, and the WAL directory, have directories in them on every server. They
-// are asked for together with the one that they are in.
+// parents and the WAL directory contain directories on every server. Their
+// subdirectories are requested together with them.
 var parents = []string{"base", "pg_logical", "pg_multixact"}
 
 func (s *Server) list(ctx context.Context) *listing {
@@ -65,14 +65,14 @@ func (s *Server) list(ctx context.Context) *listing {
 	return l
 }
 
-// subdirectory is one that was found, with the size of the directory itself.
+// subdirectory is a directory that was found, with its own size.
 type subdirectory struct {
 	path string
 	size int64
 }
 
-// enter has directories listed, each once. The queue is not limited: whoever
-// takes work from it adds to it.
+// enter queues directories, each once. The queue is not limited, because the workers that
+// take from it also add to it.
 func (l *listing) enter(dirs []subdirectory) error {
 	var batch []directory
 	var tasks []*task
@@ -142,8 +142,8 @@ func (l *lister) run(ctx context.Context, conn *conn) error {
 	}
 }
 
-// list lists a batch of directories. Those in them are entered when they were
-// handed on.
+// list lists a batch of directories. Their subdirectories are queued after they were
+// passed on.
 func (l *lister) list(ctx context.Context, conn *conn, t *task) (err error) {
 	asked := time.Now()
 	rows, err := l.query(ctx, conn, t.dirs)
@@ -221,15 +221,15 @@ func (l *lister) query(ctx context.Context, conn *conn, dirs []directory) (pgx.R
 	return conn.query(ctx, listAnswer, listSQL, paths, versions, share, shares)
 }
 
-// isOID reports whether a name is one that links of tablespaces have.
+// isOID reports whether a name is one that tablespace links have.
 func isOID(name string) bool {
 	oid, err := strconv.ParseUint(name, 10, 32)
 	return err == nil && strconv.FormatUint(oid, 10) == name
 }
 
-var errNoList = unwanted("a list of files that is none, or that it was not asked for")
+var errNoList = unwanted("a list of files that is invalid, or that it was not asked for")
 
-// file is what a row says, with the size that a directory has itself.
+// file is the content of a row. size is the size of the directory itself.
 func file(dirs []directory, row [][]byte) (f pgdata.FileInfo, size int64, err error) {
 	if len(row) != 5 {
 		return f, 0, errNoList

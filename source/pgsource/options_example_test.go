@@ -32,7 +32,7 @@ func ExampleOptions_password() {
 	defer func() { _ = server.Close() }()
 }
 
-// Certificates that lie in no file.
+// Certificates that are not in files.
 func ExampleOptions_tls() {
 	ctx := context.Background()
 	var ca, cert, key []byte // from a secret of Kubernetes, say
@@ -90,7 +90,7 @@ func ExampleOpenConfig() {
 	defer func() { _ = server.Close() }()
 }
 
-// Why there is no connection.
+// The reason why a connection failed.
 func ExampleOpen_reasons() {
 	_, err := pgsource.Open(context.Background(), "host=127.0.0.1 port=1 user=rewind", pgsource.Options{})
 	switch {

@@ -33,7 +33,7 @@ func startGuarded(t *testing.T, in *pgtest.Installation) *pgtest.Cluster {
 	return c
 }
 
-// vault gives passwords, the last one again and again, and counts.
+// vault returns its passwords in order, the last one repeatedly, and counts the calls.
 type vault struct {
 	passwords []string
 	err       error
@@ -228,7 +228,7 @@ func TestACallersDialer(t *testing.T) {
 		t.Run("that is no socket", func(t *testing.T) {
 			u := &tunnel{to: to, asked: make(chan string, 100)}
 			_, err := pgsource.Open(t.Context(), "host=/run/elsewhere user=postgres requirepeer=postgres", pgsource.Options{DialFunc: u.dial})
-			assert.ErrorContains(t, err, "requirepeer is for Unix sockets")
+			assert.ErrorContains(t, err, "requirepeer is only for Unix sockets")
 		})
 	})
 }

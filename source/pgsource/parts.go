@@ -7,11 +7,11 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// How a copy is cut. A server reads a row of up to maxRow bytes fastest: larger
-// ones, which it copies several times, leave the processor's cache and are
-// allocated anew each time. A request is large enough that what a query costs does
-// not matter. A row costs about as much as 8 kB more of it on a fast connection,
-// and less on a slow one: gaps that are clearly shorter are read along.
+// How a copy is divided. A server reads a row of up to maxRow bytes fastest: it copies
+// larger ones several times, they exceed the processor's cache, and they are allocated
+// anew each time. A request is large enough that the cost of a query does not matter.
+// A row costs about as much as 8 kB more of it on a fast connection, and less on a
+// slow one, so gaps that are clearly shorter are read as well.
 const (
 	maxRow     = 96 << 10 // bytes
 	maxRequest = 2 << 20  // bytes
@@ -22,27 +22,27 @@ const (
 // part is a range, or a piece of one.
 type part struct {
 	offset, length int64
-	more           bool  // the range began with another part
-	of             *span // nil: the range is no longer than the part
+	more           bool  // another part of the range precedes it
+	of             *span // nil: the range is only this part
 }
 
-// span is what is known of a range of several parts.
+// span is the state of a range of several parts.
 type span struct {
-	ended atomic.Bool // there is nothing behind what came
-	gone  atomic.Bool // the file vanished, and it was said
+	ended atomic.Bool // the file ends with what arrived
+	gone  atomic.Bool // the file vanished, and the sink was told
 }
 
-// row is what one row of the answer has: parts of a file that follow each other,
-// maybe with gaps.
+// row is the content of one row of the answer: consecutive parts of a file,
+// possibly with gaps.
 type row struct {
 	path          string
 	start, length int64
 	parts         int
 }
 
-// request is one query's worth of rows.
+// request is the rows of one query.
 type request struct {
-	unnamed bool // the server does not take the path; there is one row
+	unnamed bool // the server does not accept the path as text; there is one row
 	rows    []row
 	parts   []part // of all rows
 	bytes   int64
@@ -51,7 +51,7 @@ type request struct {
 	asked               time.Time // when it was last sent
 }
 
-// add adds a part, to the last row where it follows close enough.
+// add adds a part, to the last row if it is close enough.
 func (q *request) add(path string, p part) {
 	q.parts = append(q.parts, p)
 	if n := len(q.rows); n > 0 && p.of == nil && q.parts[len(q.parts)-2].of == nil {
@@ -68,14 +68,14 @@ func (q *request) add(path string, p part) {
 	q.bytes += p.length
 }
 
-// planner cuts ranges into requests.
+// planner divides ranges into requests.
 type planner struct {
 	canName func(path string) bool
-	send    func(*request) bool // false: no more is wanted
+	send    func(*request) bool // false: no more are wanted
 	next    *request
 }
 
-// add plans a range, unless no more is wanted.
+// add plans a range, unless no more are wanted.
 func (pl *planner) add(r source.Range) bool {
 	p := part{offset: r.Offset}
 	if r.Length > maxRow {
@@ -101,7 +101,7 @@ func (pl *planner) add(r source.Range) bool {
 	}
 }
 
-// flush sends what is planned.
+// flush sends what has been planned.
 func (pl *planner) flush() bool {
 	q := pl.next
 	pl.next = nil

@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// canName reports whether the server takes a path as text: a client may send
-// only what is valid in the database's encoding, although file names need not be.
+// canName reports whether the server accepts a path as text: a client may send
+// only what is valid in the database's encoding, but file names need not be valid.
 func (s *Server) canName(path string) bool {
 	for i := range len(path) {
 		if path[i] >= utf8.RuneSelf {
@@ -16,13 +16,13 @@ func (s *Server) canName(path string) bool {
 	return true
 }
 
-// fetchUnnamedSQL reads a piece of a file whose path the server does not take. It
-// takes what it lists itself, so it is told the names on the way as bytes.
+// fetchUnnamedSQL reads a piece of a file whose path the server does not accept as text.
+// The server accepts names that it lists itself, so it gets the names of the path as bytes.
 const fetchUnnamedSQL = `WITH RECURSIVE way (path, depth) AS (` + wayToUnnamed + `)
 	SELECT 1::int8, pg_catalog.pg_read_binary_file(path, $2::int8, $3::int8, true)
 	FROM way WHERE depth = pg_catalog.cardinality($1::bytea[])`
 
-// wayToUnnamed descends to a path whose names are $1.
+// wayToUnnamed descends to the path whose names are in $1.
 const wayToUnnamed = `
 		SELECT '.'::text, 0
 	UNION ALL
@@ -31,5 +31,5 @@ const wayToUnnamed = `
 		WHERE way.depth < pg_catalog.cardinality($1::bytea[]) AND pg_catalog.textsend(name) = ($1::bytea[])[way.depth + 1]
 	`
 
-// namesOf splits a path for these.
+// namesOf splits a path for these queries.
 func namesOf(path string) [][]byte { return bytes.Split([]byte(path), []byte("/")) }

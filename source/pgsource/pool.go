@@ -14,10 +14,10 @@ import (
 	"github.com/gorewind/gorewind/internal/plain"
 )
 
-// defaultJobs is how many connections there may be where nobody says: two for
-// each core, since a connection waits for the server as often as for this side.
-// Over a distance it waits for its own data, of which only so much is under way:
-// there it is as many as are ever of use.
+// defaultJobs is the most connections if Options do not say: two for each core, since a
+// connection waits for the server about as often as for this side. To a distant server
+// a connection waits for its own data, of which only so much is in flight, so it is the
+// most connections that are ever useful.
 func defaultJobs(answered time.Duration) int {
 	if answered >= distant {
 		return mostJobs
@@ -27,46 +27,46 @@ func defaultJobs(answered time.Duration) int {
 
 const mostJobs = 8
 
-// distant is how long a server that is far away takes for its first answer. One
-// that is near takes 1 to 3 ms.
+// distant is how long a distant server takes for its first answer. A nearby one
+// takes 1 to 3 ms.
 const distant = 5 * time.Millisecond
 
-// leaveSlots is how many connections the server must have to spare before it is
-// asked for one more than the first.
+// leaveSlots is how many free connections the server must have before it is
+// asked for another one after the first.
 const leaveSlots = 3
 
-// growAgain is how long a server that refused a connection is not asked for
-// another one.
+// growAgain is how long no further connection is requested from a server that
+// refused one.
 const growAgain = 20 * time.Second
 
-// pool is the connections to one server. The first is there from the beginning,
-// and the last one is made again for as long as the timeout allows; others come
-// with the work, and those that cannot be had, or not any more, are done without.
+// pool is the connections to one server. The first exists from the beginning, and
+// the last remaining one is reopened until the timeout. Others are opened as the work
+// requires; the pool continues without those that cannot be opened or are lost.
 type pool struct {
 	timeout time.Duration
 	log     *slog.Logger
 	jobs    int       // the most connections
 	name    string    // of the server, for messages
-	server  *identity // as first connected to; nil before
-	proof   *proof    // that all connections are to one postmaster
+	server  *identity // of the first connection; nil before it
+	proof   *proof    // shows that all connections go to one postmaster
 	outage  outage
 
-	behindPooler atomic.Bool // and that pools sessions
+	behindPooler atomic.Bool // a pooler that keeps sessions apart
 
-	free chan *session // those that nobody uses
+	free chan *session // idle sessions
 
 	getenv func(name string) string // the caller's; nil: that of this process
 
-	connector *libpq.Connector // as the first connection left it; each session has its own
+	connector *libpq.Connector // as set up by the first connection; each session has its own copy
 	mu        sync.Mutex
-	size      int // how many sessions there are, in use or free
-	growing   int // how many more are being made
+	size      int // number of sessions, in use or free
+	growing   int // number of sessions being opened
 	growers   sync.WaitGroup
 	closing   context.Context // ends when the pool is closed
 	closed    context.CancelFunc
-	spare     int       // how many connections more the server had room for
-	fullUntil time.Time // no more could be had
-	warned    bool      // of connections that went to another server
+	spare     int       // how many more connections the server had room for
+	fullUntil time.Time // no more are requested before then
+	warned    bool      // about connections that went to another server
 }
 
 func newPool(c *libpq.Connector, opts Options) *pool {
@@ -81,7 +81,7 @@ func newPool(c *libpq.Connector, opts Options) *pool {
 	return p
 }
 
-// open makes the first connection.
+// open opens the first connection.
 func (p *pool) open(ctx context.Context) (*session, error) {
 	s := &session{pool: p, connector: p.connector.Copy()}
 	if err := s.connect(ctx, p.timeout); err != nil {
@@ -97,7 +97,7 @@ func (p *pool) open(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// close ends the connections; nobody uses them any more.
+// close ends the connections. None may be in use.
 func (p *pool) close() {
 	p.closed()
 	p.growers.Wait()
@@ -108,8 +108,8 @@ func (p *pool) close() {
 	}
 }
 
-// take gives the first session that is free. Where none is at once, another one is
-// made meanwhile, which can take its time where a pooler has none left.
+// take returns the first session that is free. If none is free at once, another one is
+// opened in the meantime, which can take long if a pooler has none left.
 func (p *pool) take(ctx context.Context) (*session, error) {
 	select {
 	case s := <-p.free:
@@ -131,7 +131,7 @@ func (p *pool) take(ctx context.Context) (*session, error) {
 	}
 }
 
-// tryTake gives a session that is free or can be made until the context ends; else nil.
+// tryTake returns a session that is free or can be opened before the context ends, otherwise nil.
 func (p *pool) tryTake(ctx context.Context) *session {
 	select {
 	case s := <-p.free:
@@ -144,7 +144,7 @@ func (p *pool) tryTake(ctx context.Context) *session {
 	return p.grow(ctx)
 }
 
-// give takes a session back. One that lost its connection is kept only where it
+// give returns a session to the pool. One that lost its connection is kept only if it
 // is the last.
 func (p *pool) give(s *session) {
 	if s.conn != nil && s.conn.isClosed() {
@@ -158,7 +158,7 @@ func (p *pool) give(s *session) {
 	}
 }
 
-// abandon gives a session up, if there is another one.
+// abandon gives up a session if there is another one.
 func (p *pool) abandon(s *session) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -170,7 +170,7 @@ func (p *pool) abandon(s *session) bool {
 	return s.abandoned
 }
 
-// mayGrow reports whether one more connection may be made. Who asks makes it.
+// mayGrow reports whether one more connection may be opened. If so, the caller must open it.
 func (p *pool) mayGrow() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -182,8 +182,8 @@ func (p *pool) mayGrow() bool {
 	return true
 }
 
-// grow makes one more connection. It is nil where none is to be had, and nobody fails
-// for that.
+// grow opens one more connection. It returns nil if it cannot, which is not an error
+// for anybody.
 func (p *pool) grow(ctx context.Context) *session {
 	s := &session{pool: p, connector: p.connector.Copy()}
 	err := s.connect(ctx, p.timeout/4)
@@ -194,7 +194,7 @@ func (p *pool) grow(ctx context.Context) *session {
 		p.spare++
 		if ctx.Err() == nil {
 			p.fullUntil = time.Now().Add(growAgain)
-			p.log.Log(ctx, p.levelOf(err), fmt.Sprintf("going on with the connections there are, no more can be made: %s", plain.OneLine(err.Error())),
+			p.log.Log(ctx, p.levelOf(err), fmt.Sprintf("continuing with the existing connections, no more can be opened: %s", plain.OneLine(err.Error())),
 				"source", p.name, "connections", p.size, "error", err)
 		}
 		return nil
@@ -229,8 +229,8 @@ func (p *pool) do(ctx context.Context, op func(context.Context, *conn) error) er
 	}
 }
 
-// moved says that something came of an operation on a connection made then. At
-// the end of one, it does not matter which connection it was.
+// moved records that an operation on a connection opened at that time made progress. If
+// that ends an outage, it does not matter which connection it was.
 func (p *pool) moved(made time.Time) {
 	if length := p.outage.move(made); length > 0 {
 		p.log.Info(fmt.Sprintf("the source %s is back after %v", p.name, length.Round(time.Millisecond)), "source", p.name, "outage", length)

@@ -13,19 +13,19 @@ import (
 )
 
 // A pooler shows by the process ID that comes with the key for cancelling queries:
-// a server sends that of its process, and what only passes bytes on (HAProxy, SSH,
-// NAT) does not change it; poolers, such as PgBouncer, make up keys of their own.
-// Behind one, nothing is set for longer than one question, until it is known that
-// the session is one: other clients would find in it what is left behind.
+// a server sends that of its process, and a proxy that only forwards bytes (HAProxy, SSH,
+// NAT) does not change it, while poolers such as PgBouncer make up their own keys.
+// Behind a pooler, settings last only for one query until it is known that sessions are
+// kept apart: otherwise other clients would find the settings.
 //
-// Whether it is one only shows with another client of the pooler: alone, a client is
-// given the same process again and again.
+// Whether they are kept apart only shows with a second client of the pooler: a single
+// client gets the same process again and again.
 
 // PoolerError says that a connection pooler gives a client one server process for
 // one transaction, and another one for the next.
 type PoolerError struct {
-	Server string // which the pooler stands for
-	Reason string // how it shows
+	Server string // the server behind the pooler
+	Reason string // what showed it
 }
 
 func (e *PoolerError) Error() string {
@@ -36,25 +36,25 @@ func (e *PoolerError) Error() string {
 // Unwrap gives source.ErrPooled.
 func (e *PoolerError) Unwrap() error { return source.ErrPooled }
 
-// secondWait is how long a second client waits before that says something, if the
-// first one is served meanwhile.
+// secondWait is how long a second client must be kept waiting, while the first one is
+// served, before that proves anything.
 const secondWait = 2 * time.Second
 
-// rounds is how often both clients are asked. One is enough if they are the only
-// ones; others who come and go can make a process look like a client's own once.
+// rounds is how often both clients are asked. One round is enough if there are no
+// others; with other clients, a process may look like a client's own by chance.
 const rounds = 4
 
-// checkPooler finds out whether a pooler keeps sessions apart, by a second client:
-// all the time the two must have one process each, not the same. A pooler that has
-// none for the second one while the first, who wants nothing, has one, keeps it for
-// him.
+// checkPooler finds out whether a pooler keeps sessions apart, with a second client:
+// each of the two must have its own process all the time. If the pooler has no process
+// for the second client while the first one, which is idle, has one, it
+// reserves that for the first.
 func (s *session) checkPooler(ctx context.Context, now *identity) error {
 	if err := s.stays(ctx, now.backend); err != nil {
 		return err
 	}
 	second, _, err := connect(ctx, s.connector.Copy(), new(watchdog), s.pool.timeout/4)
 	if err != nil {
-		return fmt.Errorf("whether the connection pooler in between keeps sessions apart cannot be found out without a second connection (connect to the server itself): %w", err)
+		return fmt.Errorf("a second connection is needed to find out whether the connection pooler keeps sessions apart, and it could not be opened (connect to the server itself): %w", err)
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
@@ -82,8 +82,8 @@ func (s *session) checkPooler(ctx context.Context, now *identity) error {
 	return nil
 }
 
-// askSecond asks which process serves the second client. It is zero where that is
-// not served, although the first one is, again and again.
+// askSecond asks which process serves the second client. It returns zero if the second is
+// not served although the first one is, again and again.
 func (s *session) askSecond(ctx context.Context, second *conn, own int64) (int64, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var pid int64
@@ -118,7 +118,7 @@ func (s *session) askSecond(ctx context.Context, second *conn, own int64) (int64
 	return pid, err
 }
 
-// stays checks that a process of the server's is still the session's.
+// stays checks that the session still has the same server process.
 func (s *session) stays(ctx context.Context, backend int64) error {
 	pid, err := backendOf(ctx, s.conn)
 	if err == nil && pid != backend {
@@ -137,13 +137,13 @@ func backendOf(ctx context.Context, conn *conn) (pid int64, err error) {
 	return pid, err
 }
 
-// inProcess is whether a setting is to be for this question only: whether another
-// process answers than the one meant. No name in it can mean anything else.
+// inProcess is SQL for whether a setting must be local to the query: that is so if another
+// process answers than expected. No name in it can mean anything else.
 func inProcess(backend int64) string {
 	return fmt.Sprintf("pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.<>) %d", backend)
 }
 
-// checkKept looks whether what was set is still there with the next question.
+// checkKept checks whether a setting is still there in the next query.
 func (s *session) checkKept(ctx context.Context, now *identity) error {
 	var pid int64
 	var kept bool
@@ -160,15 +160,15 @@ func (s *session) checkKept(ctx context.Context, now *identity) error {
 	return nil
 }
 
-// settlePooled makes a session behind a pooler one to work with, or refuses it. Where
-// there are others, what kind of pooler it is was found out when they were made.
+// settlePooled makes a session behind a pooler ready for work, or refuses it. If there
+// are other sessions, the kind of pooler is already known.
 func (s *session) settlePooled(ctx context.Context, now *identity, others bool) error {
 	if !others {
 		if err := s.checkPooler(ctx, now); err != nil {
 			return err
 		}
 	}
-	s.pooled = true // from here on there is something to put back
+	s.pooled = true // from here on there are settings to reset
 	s.pool.behindPooler.Store(true)
 	if err := s.keep(ctx, now); err != nil {
 		return err
@@ -176,9 +176,9 @@ func (s *session) settlePooled(ctx context.Context, now *identity, others bool) 
 	return s.checkKept(ctx, now)
 }
 
-// isTemporary reports whether another connection, later, may help. Poolers say of
-// most that happens to them that it violates the protocol: that they lost the server's
-// process, have none for now, or shut down. And who gave a password before may have one
+// isTemporary reports whether another connection may help later. Poolers report most of
+// their own problems as protocol violations: a lost server process, no free one, or a
+// shutdown. And a caller that supplied a password before may supply one
 // again.
 func (p *pool) isTemporary(err error) bool {
 	var pg *pgconn.PgError
@@ -186,10 +186,10 @@ func (p *pool) isTemporary(err error) bool {
 	return isTemporary(err) || p.behindPooler.Load() && errors.As(err, &pg) && pg.Code == "08P01" || errors.As(err, &password)
 }
 
-// putBack leaves the server's process to the pooler's next client as it was. Poolers
-// do so themselves, unless they are told not to.
+// putBack resets the server's process for the pooler's next client. Poolers
+// do so themselves, unless configured not to.
 func (s *session) putBack(ctx context.Context) {
 	if s.pooled && !s.conn.pg.IsClosed() {
-		_ = s.conn.exec(ctx, "DISCARD ALL") // or the connection ends, and the process with it
+		_ = s.conn.exec(ctx, "DISCARD ALL") // if it fails, the connection ends, and the process with it
 	}
 }

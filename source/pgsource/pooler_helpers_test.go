@@ -83,7 +83,7 @@ func (p *pooler) connString() string {
 	return fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=postgres sslmode=disable", p.listener.Addr().(*net.TCPAddr).Port)
 }
 
-// take gives a process, once there is one.
+// take returns a process as soon as one is free.
 func (p *pooler) take() (*pooled, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

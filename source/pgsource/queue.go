@@ -5,17 +5,17 @@ import (
 	"sync"
 )
 
-// queue is work for several connections, some of which make more of it.
+// queue is work for several connections, some of which produce more of it.
 type queue[T any] struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	ready   []T
-	taken   int  // how many are being done
+	taken   int  // items in progress
 	adding  bool // more may come from elsewhere
 	stopped bool
 }
 
-// newQueue gives a queue that ends with the context.
+// newQueue returns a queue that ends with the context.
 func newQueue[T any](ctx context.Context) *queue[T] {
 	q := &queue[T]{adding: true}
 	q.changed.L = &q.mu
@@ -30,8 +30,8 @@ func (q *queue[T]) set(change func()) {
 	q.changed.Broadcast()
 }
 
-// put adds work, once there is less than limit; false says that nobody does it
-// any more.
+// put adds work, once there are fewer than limit items; false means that the queue
+// has ended.
 func (q *queue[T]) put(limit int, work T) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -43,8 +43,8 @@ func (q *queue[T]) put(limit int, work T) bool {
 	return !q.stopped
 }
 
-// take gives at most n pieces of work. It waits for the first where it shall;
-// none then means that there will be no more.
+// take returns at most n items. If wait is set, it waits for the first one;
+// an empty result then means that there will be no more.
 func (q *queue[T]) take(n int, wait bool) (work []T) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -63,10 +63,10 @@ func (q *queue[T]) take(n int, wait bool) (work []T) {
 	return work
 }
 
-// done says that so much of what was taken is done.
+// done records that n of the taken items are done.
 func (q *queue[T]) done(n int) { q.set(func() { q.taken -= n }) }
 
-// giveBack returns what was taken and is not done.
+// giveBack returns items that were taken and are not done.
 func (q *queue[T]) giveBack(work []T) {
 	q.set(func() {
 		q.ready = append(append([]T{}, work...), q.ready...)

@@ -2,7 +2,7 @@ package pgsource
 
 import "github.com/gorewind/gorewind/internal/libpq/conninfo"
 
-// Quote writes a value as it can stand behind "keyword=" in a connection string,
-// whatever is in it: "password=" + Quote(password). It is as libpq wants it, which is not
-// how SQL, a shell or a URI does.
+// Quote quotes any value so that it can stand after "keyword=" in a connection string:
+// "password=" + Quote(password). It quotes as libpq requires, which differs from
+// SQL, a shell or a URI.
 func Quote(value string) string { return conninfo.Quote(value) }

@@ -17,9 +17,9 @@ import (
 var _ source.Namer = (*Server)(nil)
 
 // relationSQL names relations by tablespace and file. The server knows which
-// tablespace is the database's own, and which relations are not in the catalog by
-// file (pg_filenode_relation, utils/adt/dbsize.c). An index belongs to its table,
-// and a toast table, with its index, to the one that it holds values of.
+// tablespace is the database's own, and the files of relations that the catalog does not
+// record (pg_filenode_relation, utils/adt/dbsize.c). An index belongs to its table,
+// and a toast table and its index to the table whose values it holds.
 const relationSQL = `WITH found AS (
 		SELECT i, pg_catalog.pg_filenode_relation(spc, rel) AS oid
 		FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.oid[]), pg_catalog.unnest($2::pg_catalog.oid[])) WITH ORDINALITY AS u (spc, rel, i)
@@ -33,22 +33,22 @@ const relationSQL = `WITH found AS (
 		JOIN pg_catalog.pg_class t ON t.oid = COALESCE(toasted.oid, owner)
 		JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace`
 
-// nameWidth is how long, in bytes, a row can be that has some names: they have 63
-// bytes each, or twice that in quotes.
+// nameWidth is the most bytes of a row with a few names: each has 63 bytes,
+// or twice that in quotes.
 const nameWidth = 1 << 10
 
-// ofNames is the answer to a question for all databases, tablespaces or slots: there
-// are as many as there can be slots (262143), and no more bytes of names than can be
+// ofNames limits the answer to a query for all databases, tablespaces or slots: as many
+// as there can be slots (262143), with no more bytes of names than can be
 // kept.
 var ofNames = answer{rows: 1 << 18, width: nameWidth, bytes: 16 << 20}
 
-// kinds are those of relations that have files (relkind, catalog/pg_class.h).
+// kinds are the kinds of relations that have files (relkind, catalog/pg_class.h).
 var kinds = map[string]source.RelationKind{
 	"r": source.Table, "i": source.Index, "S": source.Sequence, "m": source.MaterializedView, "t": source.ToastTable,
 }
 
 // RelationNames connects to every database that has one of the relations, one
-// after the other, as to the server itself.
+// after the other, with the same settings as to the server itself.
 func (s *Server) RelationNames(ctx context.Context, locators []pgdata.RelFileLocator) (map[pgdata.RelFileLocator]source.RelationName, error) {
 	databases, err := s.databases(ctx)
 	if err != nil {
@@ -76,26 +76,26 @@ func (s *Server) RelationNames(ctx context.Context, locators []pgdata.RelFileLoc
 		if err != nil {
 			s.pool.log.Debug(fmt.Sprintf("could not name the relations of database %s: %s", db.quoted, plain.OneLine(err.Error())), "database", db.quoted, "error", err)
 			if isTemporary(err) {
-				break // it would be no better with the next one
+				break // the next database would fail as well
 			}
 		}
 	}
 	return names, nil
 }
 
-// patience is how long a connection to another database may take to be made. What it
-// is for is nice to have, and a pooler may have none left.
+// patience is how long connecting to another database may take. The names are
+// optional, and a pooler may have no connection left.
 const patience = 10 * time.Second
 
-// nameInDatabase asks on a connection to the database.
+// nameInDatabase asks for the names on a connection to the database.
 func (s *Server) nameInDatabase(ctx context.Context, db database, wanted []pgdata.RelFileLocator, names map[pgdata.RelFileLocator]source.RelationName) error {
 	return s.inDatabase(ctx, db, func(ctx context.Context, conn *conn) error {
 		return nameRelations(ctx, conn, db.quoted, wanted, names)
 	})
 }
 
-// inDatabase asks something on a connection to a database, in a transaction that only
-// reads. There the role needs none of the privileges that reading files takes.
+// inDatabase runs queries on a connection to a database, in a read-only transaction.
+// There the role needs none of the privileges for reading files.
 func (s *Server) inDatabase(ctx context.Context, db database, ask func(context.Context, *conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.pool.timeout/2)
 	defer cancel()
@@ -111,8 +111,8 @@ func (s *Server) inDatabase(ctx context.Context, db database, ask func(context.C
 		defer cancel()
 		_ = conn.pg.Close(ctx)
 	}()
-	// Behind a pooler, another database can be one of another server, and one whose
-	// sessions are not kept apart: what is set here is for a transaction.
+	// Behind a pooler, another database may be on another server, and its sessions may
+	// not be kept apart: settings last only for the transaction.
 	if err := conn.exec(ctx, "BEGIN READ ONLY"); err != nil {
 		return err
 	}
@@ -166,14 +166,14 @@ func nameRelations(ctx context.Context, conn *conn, database string, wanted []pg
 	}, relationSQL, tablespaces, relations)
 }
 
-// printable makes text of a name, which can be of any encoding.
+// printable makes valid text of a name, which can be in any encoding.
 func printable(name string) string { return strings.ToValidUTF8(name, "\uFFFD") }
 
 // database is a row of pg_database.
 type database struct {
 	oid         uint32
 	name        string
-	quoted      string // as in SQL, and printable
+	quoted      string // quoted for SQL, and printable
 	connectable bool
 }
 

@@ -21,24 +21,24 @@ import (
 
 var _ source.Primary = (*Server)(nil)
 
-// What a standby's answers may be.
+// Limits on a server's answers to a standby.
 var (
 	identifyAnswer = answer{rows: 1, width: 1 << 10}
 	historyAnswer  = answer{rows: 1, width: maxSmallFile}
-	// A server sends 128 kB at once (MAX_SEND_SIZE, replication/walsender.c), and as many
-	// times as fit on the way until it hears that it was enough.
+	// A server sends 128 kB at once (MAX_SEND_SIZE, replication/walsender.c), as many times
+	// as fit on the way until it learns that it was enough.
 	streamAnswer = answer{streamed: true, rows: 1 << 10, width: 256 << 10}
 	// A server says twice that a stream has ended (StartReplication and
 	// exec_replication_command, replication/walsender.c).
 	streamIsOver = answer{}
 )
 
-// maxTrying is how long a server may be silent while the connection of a standby is tried.
+// maxTrying is how long a server may be silent while a standby's connection is tried.
 const maxTrying = 15 * time.Second
 
 // TryReplication does what a standby's WAL receiver does (replication/walreceiver.c). It
-// streams without the slot: with it, the slot would be in use for a moment, and a standby
-// that wants it just then would be turned away.
+// streams without the slot. With the slot it would be in use for a moment, and a standby
+// that needs it just then would be rejected.
 func (s *Server) TryReplication(ctx context.Context, want source.Standby) error {
 	if want.Slot != "" {
 		if err := s.trySlot(ctx, want.Slot, want.MakesSlot); err != nil {
@@ -76,10 +76,10 @@ func (s *Server) TryReplication(ctx context.Context, want source.Standby) error 
 	return &source.ReplicationError{Reason: fmt.Sprintf("the %s does not stream: %s", name, plain.OneLine(silenced(watched, limit, err).Error())), Temporary: isTemporary(err), Err: err}
 }
 
-// asStandby is how a WAL receiver connects (libpqrcv_connect, libpqwalreceiver.c): the
+// asStandby connects as a WAL receiver does (libpqrcv_connect, libpqwalreceiver.c): the
 // database is called "replication" for password files, and the environment is the
-// server's, not that of this process. Nor has the server what a caller gave to connect
-// with: a dialer, a password, a TLS configuration.
+// server's, not this process's. The server also does not have what a caller supplied for
+// connecting: a dialer, a password, a TLS configuration.
 func (s *Server) asStandby(connInfo string) (*libpq.Connector, error) {
 	settings, err := conninfo.Parse(connInfo)
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *Server) asStandby(connInfo string) (*libpq.Connector, error) {
 	env.Lookup = func(string) (string, bool) { return "", false }
 	settings.Set("dbname", "replication")
 	several := settings.Value("target_session_attrs")
-	settings.Set("target_session_attrs", "any") // which asks in SQL
+	settings.Set("target_session_attrs", "any") // checking others requires SQL
 	c, err := libpq.FromSettings(settings, env, libpq.Options{Logger: s.pool.log})
 	if err != nil {
 		return nil, err
@@ -98,13 +98,13 @@ func (s *Server) asStandby(connInfo string) (*libpq.Connector, error) {
 	if settings.Value("application_name") == "" && settings.Value("fallback_application_name") == "" {
 		c.SetParameter("application_name", "walreceiver")
 	}
-	if several != "any" { // of several hosts that one will do which did for the source
+	if several != "any" { // of several hosts, the standby picks the one that the source's connection used
 		c.Prefer(s.pool.connector)
 	}
 	return c, nil
 }
 
-// askAsStandby asks what a WAL receiver asks, and waits for the first WAL.
+// askAsStandby runs the commands of a WAL receiver, and waits for the first WAL.
 func askAsStandby(ctx context.Context, conn *conn, want source.Standby) error {
 	pg := conn.pg.PgConn()
 	conn.filter.askOnly(identifyAnswer)
@@ -131,17 +131,17 @@ func askAsStandby(ctx context.Context, conn *conn, want source.Standby) error {
 		}
 	}
 	if uint64(want.Start) >= uint64(is.XLogPos) {
-		return nil // there is nothing yet that it could send
+		return nil // the server has nothing to send yet
 	}
 	return streamABit(ctx, conn, want)
 }
 
-// keepaliveSize is that of a keepalive message: its type, where WAL ends, the server's
-// time, and whether it wants an answer (protocol, Streaming Replication Protocol).
+// keepaliveSize is the size of a keepalive message: its type, the end of WAL, the server's
+// time, and whether it requests a reply (protocol, Streaming Replication Protocol).
 const keepaliveSize = 1 + 8 + 8 + 1
 
-// streamABit has WAL streamed until the first of it comes. pglogrepl cannot ask for
-// it without a slot.
+// streamABit streams WAL until the first of it arrives. pglogrepl cannot request
+// a stream without a slot.
 func streamABit(ctx context.Context, conn *conn, want source.Standby) error {
 	pg := conn.pg.PgConn()
 	conn.filter.askOnly(streamAnswer, streamIsOver)
@@ -159,7 +159,7 @@ func streamABit(ctx context.Context, conn *conn, want source.Standby) error {
 		case *pgproto3.ErrorResponse:
 			return noStream(pgconn.ErrorResponseToPgError(m))
 		case *pgproto3.ReadyForQuery:
-			return nil // that timeline ends right there
+			return nil // that timeline ends exactly there
 		case *pgproto3.CopyData:
 			switch {
 			case len(m.Data) > 0 && m.Data[0] == pglogrepl.XLogDataByteID:
@@ -172,8 +172,8 @@ func streamABit(ctx context.Context, conn *conn, want source.Standby) error {
 	}
 }
 
-// endStream lets the server end the stream, which it would else complain about. What
-// comes of that is of no consequence.
+// endStream lets the server end the stream; otherwise it would log an error. The
+// outcome does not matter.
 func endStream(ctx context.Context, pg *pgconn.PgConn) {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
@@ -189,29 +189,29 @@ func endStream(ctx context.Context, pg *pgconn.PgConn) {
 	}
 }
 
-// noStream says of WAL that is gone that it is.
+// noStream recognizes the error that WAL was removed.
 func noStream(err error) error {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) || pg.Code != "58P01" {
 		return err
 	}
 	return &source.ReplicationError{
-		Reason:  "the source does not have the WAL any more with which it would go on: " + pg.Message,
-		Hint:    "bring it back from an archive with restore_command, or rewind once more",
+		Reason:  "the source no longer has the WAL that the standby needs next: " + pg.Message,
+		Hint:    "get it from an archive with restore_command, or rewind again",
 		Removed: true, Err: err,
 	}
 }
 
 // standbyAdvice is connectAdvice for the connection of a standby.
 var standbyAdvice = map[string]string{
-	"28000": "allow it in the source's pg_hba.conf with a line \"host replication %[1]s ADDRESS METHOD\", and reload that",
+	"28000": "allow it in the source's pg_hba.conf with a line \"host replication %[1]s ADDRESS METHOD\", and reload the configuration",
 	"28P01": "check the password: in primary_conninfo, or in the password file of the user that runs the server, with the database \"replication\"",
 	"42501": "as a superuser, run ALTER ROLE %[1]s REPLICATION",
 	"53300": "raise max_wal_senders, or end a connection that it counts",
 	"57P03": "wait until the source accepts connections",
 }
 
-// refusesStandby says why a standby would not be let in.
+// refusesStandby says why a standby would be rejected.
 func (s *Server) refusesStandby(ctx context.Context, user string, err error) error {
 	var pg *pgconn.PgError
 	switch {

@@ -91,8 +91,8 @@ func TestTheConnectionOfAStandbyIsTriedAndLeavesNothingBehind(t *testing.T) {
 			{"with a connection string that is none", func(s *source.Standby) { s.ConnInfo = "colour=red" }, "cannot be understood", ""},
 			{"of another system", func(s *source.Standby) { s.SystemIdentifier++ }, "another system identifier", "connection string"},
 			{"of another timeline", func(s *source.Standby) { s.Primary++ }, "is on timeline 2, not on timeline 3", "connection string"},
-			{"with a slot that does not exist", slot("none", false), "does not exist", "make it"},
-			{"with a slot that is to be made and is there", slot("idle", true), "is there already", "name another one"},
+			{"with a slot that does not exist", slot("none", false), "does not exist", "create it"},
+			{"with a slot that is to be made and is there", slot("idle", true), "already exists", "name another one"},
 			{"with WAL that is gone", func(s *source.Standby) { s.Start, s.Timeline = 0, 1 }, "already been removed", "restore_command"},
 		} {
 			t.Run(try.name, func(t *testing.T) {
@@ -219,7 +219,7 @@ func TestASlotOfWhichNobodyHeardIsSpokenOf(t *testing.T) {
 		require.NoError(t, err)
 		src := open(t, fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=postgres sslmode=disable", r.Port()))
 		_, err = src.MakeSlot(t.Context(), "made")
-		assert.ErrorContains(t, err, "may be there nevertheless")
+		assert.ErrorContains(t, err, "may exist nevertheless")
 		assert.Equal(t, "1", c.QueryString(t, "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'made'"))
 		r.Close()
 		_, err = src.MakeSlot(t.Context(), "other")

@@ -14,7 +14,7 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// Before each attempt to connect again but the first, which comes at once.
+// The pause before each attempt to reconnect. The first attempt is made at once.
 const (
 	firstPause = 100 * time.Millisecond
 	maxPause   = 3 * time.Second
@@ -32,18 +32,18 @@ func pauseBefore(attempt int) time.Duration {
 	return pause/2 + rand.N(pause/2)
 }
 
-// outage is a time in which connections are lost. It ends when something comes of
-// an operation on a connection that was made since.
+// outage is a time in which connections are lost. It ends when an operation makes
+// progress on a connection that was opened since.
 type outage struct {
 	mu       sync.Mutex
 	began    time.Time // zero while there is no outage
-	since    time.Time // the last sign of life, on whichever connection
-	attempts int       // to go on
+	since    time.Time // the last sign of life on any connection
+	attempts int       // to reconnect
 	on       atomic.Bool
-	moved    atomic.Int64 // when something last came of an operation, in Unix nanoseconds
+	moved    atomic.Int64 // when an operation last made progress, in Unix nanoseconds
 }
 
-// begin notes a loss, and reports whether it is the first of an outage.
+// begin records a loss, and reports whether it is the first of an outage.
 func (o *outage) begin(last time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -58,8 +58,8 @@ func (o *outage) begin(last time.Time) bool {
 	return true
 }
 
-// move notes that something came of an operation on a connection made then. If
-// that ends an outage, it tells how long nothing came, else zero.
+// move records that an operation made progress on a connection opened at that time. If
+// that ends an outage, it returns how long the outage lasted, otherwise zero.
 func (o *outage) move(made time.Time) (length time.Duration) {
 	now := time.Now()
 	o.moved.Store(now.UnixNano())
@@ -76,7 +76,7 @@ func (o *outage) move(made time.Time) (length time.Duration) {
 	return length
 }
 
-// giveUp ends an outage without success: the next operation has all the time again.
+// giveUp ends an outage without success: the next operation has the full timeout again.
 func (o *outage) giveUp() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -98,7 +98,7 @@ func (o *outage) left(timeout time.Duration) time.Duration {
 	return timeout - time.Since(o.since)
 }
 
-// waiting is how long the outage lasts already; zero where there is none.
+// waiting is how long the outage has lasted; zero if there is none.
 func (o *outage) waiting() time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -116,16 +116,16 @@ func (o *outage) pause() time.Duration {
 	return pauseBefore(o.attempts - 1)
 }
 
-// finalError is one that no other connection helps against.
+// finalError is an error that another connection cannot fix.
 type finalError struct{ error }
 
-// errAbandoned says that a session could not go on and that others can.
+// errAbandoned says that a session could not go on, while others can.
 var errAbandoned = errors.New("the connection was given up")
 
 // do runs an operation. When the connection is lost or silent, op runs again on
-// a new one, until something comes of it or the timeout is over. It must go on
-// from where it was, and call moved when something came of it. Where no new
-// connection is to be had but others are there, the error is errAbandoned.
+// a new one, until it makes progress or the timeout is over. op must continue from
+// where it was, and call moved when it makes progress. If no new connection can be
+// opened but others exist, the error is errAbandoned.
 func (s *session) do(ctx context.Context, op func(context.Context, *conn) error) error {
 	p := s.pool
 	for {
@@ -164,11 +164,11 @@ func (s *session) do(ctx context.Context, op func(context.Context, *conn) error)
 	}
 }
 
-// moved says that something came of an operation.
+// moved records that an operation made progress.
 func (s *session) moved() { s.pool.moved(s.made) }
 
-// attempt runs an operation once. Silence of half the timeout is taken for a
-// connection that the network lost without a word: the other half is there to
+// attempt runs an operation once. Silence for half the timeout is treated as a
+// connection that the network lost without notice: the other half is left to
 // try another one.
 func (s *session) attempt(ctx context.Context, op func(context.Context, *conn) error) error {
 	timeout := s.pool.timeout
@@ -186,8 +186,8 @@ func (s *session) attempt(ctx context.Context, op func(context.Context, *conn) e
 	return silenced(watched, limit, op(watched, s.conn))
 }
 
-// silenced replaces the error that a watched context led to: that the context was
-// cancelled is not for callers, who cancelled nothing.
+// silenced replaces the error that cancelling a watched context caused: the callers
+// cancelled nothing, so they should not see a cancellation.
 func silenced(watched context.Context, limit time.Duration, err error) error {
 	var final *finalError
 	if err != nil && !errors.As(err, &final) && errors.Is(context.Cause(watched), libpq.ErrSilent) {
@@ -196,10 +196,10 @@ func silenced(watched context.Context, limit time.Duration, err error) error {
 	return err
 }
 
-// isTemporary reports whether another connection, later, may help.
+// isTemporary reports whether another connection may help later.
 func isTemporary(err error) bool { return libpq.IsTemporary(err) || errors.Is(err, errUnproven) }
 
-// unavailableError is one that may go away by itself.
+// unavailableError is an error that may go away by itself.
 type unavailableError struct{ error }
 
 func (e *unavailableError) Unwrap() []error { return []error{e.error, source.ErrUnavailable} }

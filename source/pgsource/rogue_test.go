@@ -27,7 +27,7 @@ import (
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
-// What a source is asked, by what is in it.
+// The queries that a source gets, identified by a part of their text.
 const (
 	askedWho       = "server_version_num"
 	askedState     = "full_page_writes"
@@ -95,7 +95,7 @@ func scram(iterations int) func(v *rogueserver.Victim) bool {
 	}
 }
 
-// attacks are what a source can do, and the error that it must lead to.
+// attacks are attacks by a source, each with the error that it must cause.
 var attacks = []struct {
 	name string
 	rogueserver.Attack
@@ -118,7 +118,7 @@ var attacks = []struct {
 	{"what is no message at all", rogueserver.Attack{Kind: 'R', Do: first([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))}, `kind 'H', which has no place there`, false},
 	{"a parameter byte by byte", rogueserver.Attack{Kind: 'K', Do: func(v *rogueserver.Victim) bool { return v.Drip(rogueserver.Header('S', 60000), 20*time.Millisecond) }}, "nothing came from the server for ", true},
 
-	// While it says who it is.
+	// While it identifies itself.
 	{"functions that the role lacks, without end", rogueserver.Attack{SQL: askedWho, Kind: 'D', Do: forever(rogueserver.Row([]byte("f")))}, "more rows than it was asked for", false},
 	{"a setting of 60 MB", rogueserver.Attack{SQL: askedWho, Kind: 'D', Do: huge('D')}, "a row of 943718400 bytes where one of at most 1024 was asked for", false},
 	{"synchronization points without answers", rogueserver.Attack{SQL: askedWho, Kind: 'C', Do: forever(rogueserver.Bytes(&pgproto3.ReadyForQuery{TxStatus: 'I'}))}, "a synchronization point instead of", false},
@@ -152,12 +152,12 @@ var attacks = []struct {
 	{"a listing without end", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: numbered(func(n int) []byte {
 		return rogueserver.Row([]byte("1"), fmt.Append(nil, "d", n), []byte("0"), []byte("t"), nil)
 	})}, "a list of 262144 directories and more", false},
-	{"directories in directories for ever", rogueserver.Attack{SQL: askedFiles, Kind: 'C', Do: first(rogueserver.Row([]byte("1"), bytes.Repeat([]byte("d"), 255), []byte("0"), []byte("t"), nil))}, "a list of files that is none", false},
+	{"directories in directories for ever", rogueserver.Attack{SQL: askedFiles, Kind: 'C', Do: first(rogueserver.Row([]byte("1"), bytes.Repeat([]byte("d"), 255), []byte("0"), []byte("t"), nil))}, "a list of files that is invalid", false},
 	{"the same file for ever", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: forever(rogueserver.Row([]byte("1"), []byte("x"), []byte("0"), []byte("f"), nil))}, errManyFiles.Error(), false},
 	{"a name of 60 MB", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: huge('D')}, "a row of 943718400 bytes", false},
-	{"a name with a slash", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogueserver.Row([]byte("1"), []byte("a/b"), []byte("0"), []byte("f"), nil))}, "a list of files that is none", false},
-	{"a name of 300 bytes", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogueserver.Row([]byte("1"), bytes.Repeat([]byte("x"), 300), []byte("0"), []byte("f"), nil))}, "a list of files that is none", false},
-	{"a file of a directory that was not asked for", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogueserver.Row([]byte("99"), []byte("x"), []byte("0"), []byte("f"), nil))}, "a list of files that is none", false},
+	{"a name with a slash", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogueserver.Row([]byte("1"), []byte("a/b"), []byte("0"), []byte("f"), nil))}, "a list of files that is invalid", false},
+	{"a name of 300 bytes", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogueserver.Row([]byte("1"), bytes.Repeat([]byte("x"), 300), []byte("0"), []byte("f"), nil))}, "a list of files that is invalid", false},
+	{"a file of a directory that was not asked for", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: first(rogueserver.Row([]byte("99"), []byte("x"), []byte("0"), []byte("f"), nil))}, "a list of files that is invalid", false},
 	{"the same 300 files, and the connection is cut", rogueserver.Attack{SQL: askedFiles, Kind: 'D', Do: func(v *rogueserver.Victim) bool {
 		v.Raw(bytes.Repeat(rogueserver.Row([]byte("1"), []byte("x"), []byte("0"), []byte("f"), nil), 300))
 		time.Sleep(20 * time.Millisecond) // for all of it to arrive
@@ -165,7 +165,7 @@ var attacks = []struct {
 	}}, "the source did not answer for", true},
 
 	// While it computes hashes, and sends pieces of files.
-	{"more hashes than files", rogueserver.Attack{SQL: askedHashes, Kind: 'D', Do: again}, "other hashes than it was asked for", false},
+	{"more hashes than files", rogueserver.Attack{SQL: askedHashes, Kind: 'D', Do: again}, "hashes that it was not asked for", false},
 	{"hashes that are long", rogueserver.Attack{SQL: askedHashes, Kind: 'D', Do: huge('D')}, "a row of 943718400 bytes", false},
 	{"pieces of 900 MB", rogueserver.Attack{SQL: askedPieces, Kind: 'D', Do: huge('D')}, "a row of 943718400 bytes", false},
 	{"the same piece for ever", rogueserver.Attack{SQL: askedPieces, Kind: 'D', Do: again}, "in another order than asked for", false},
@@ -177,8 +177,8 @@ var attacks = []struct {
 
 	{"silence instead of a slot", rogueserver.Attack{SQL: "pg_create_physical_replication_slot", Kind: 'D', Do: (*rogueserver.Victim).Wait}, "nothing came from the server for ", false},
 
-	// While it is asked for names.
-	{"slots without end", rogueserver.Attack{SQL: askedSlots, Kind: 'C', Do: forever(rogueserver.Row([]byte("s"), []byte("t"), []byte("t")))}, "more rows than it was asked for", false},
+	// While names are requested.
+	{"slots without end", rogueserver.Attack{SQL: askedSlots, Kind: 'C', Do: forever(rogueserver.Row([]byte("s"), []byte("t"), []byte("t"), []byte("0/0")))}, "more rows than it was asked for", false},
 	{"slots of another shape", rogueserver.Attack{SQL: askedSlots, Kind: 'C', Do: forever(rogueserver.Row([]byte("s")))}, "a row that cannot be understood", false},
 	{"databases with names that are long", rogueserver.Attack{SQL: askedDatabases, Kind: 'D', Do: numbered(func(n int) []byte {
 		return rogueserver.Row(fmt.Append(nil, n), bytes.Repeat([]byte("x"), 900), []byte("x"), []byte("t"))

@@ -13,15 +13,15 @@ import (
 
 var _ source.RowFinder = (*Server)(nil)
 
-// rowSettings make the server write values as package heap/types does, names of
-// relations and the like among them, look rows up by index, and say so where the role
-// may not see all rows. With this search_path names can mean what any user made them
-// mean: nothing that is asked from then on has one without a schema.
+// rowSettings make the server write values, including names of relations and the like,
+// as package heap/types does, look rows up by index, and report an error if the role may
+// not see all rows. With this search_path, names can refer to whatever any user created,
+// so every name used from then on has a schema.
 const rowSettings = `SELECT pg_catalog.set_config(name, value, true) FROM (VALUES ('datestyle', 'ISO, MDY'), ('intervalstyle', 'postgres'),
 	('timezone', 'UTC'), ('bytea_output', 'hex'), ('extra_float_digits', '3'), ('enable_seqscan', 'off'), ('xmloption', 'content'),
 	('row_security', 'off'), ('search_path', '"$user", public')) AS s (name, value)`
 
-// How much a source can make of the rows that it is asked for.
+// Limits on the rows that a source returns.
 const (
 	maxColumns  = 1600     // MaxHeapAttributeNumber (access/htup_details.h)
 	maxRowText  = 64 << 20 // of one row
@@ -63,8 +63,8 @@ func (s *Server) rowsInDatabase(ctx context.Context, db database, t source.Keyed
 	return found, err
 }
 
-// lookUp joins the table with the keys, which come as text. Values are written by their
-// types' own functions: a cast to text writes some in another way, and can be anybody's.
+// lookUp joins the table with the keys, which are sent as text. Values are written by their
+// types' own output functions: a cast to text writes some differently, and any user can define one.
 func lookUp(ctx context.Context, conn *conn, t source.KeyedTable, key []keyColumn, keys [][]string) ([][]*string, error) {
 	var columns, arrays, names, conditions []string
 	var args []any
@@ -101,13 +101,13 @@ func lookUp(ctx context.Context, conn *conn, t source.KeyedTable, key []keyColum
 	return found, err
 }
 
-// keyColumn is what the server calls the type of a column, or what that is a domain of,
+// keyColumn is the server's name for a column's type, or for the base type of its domain,
 // and the operator by which the primary key compares it.
 type keyColumn struct{ typ, equal string }
 
-// keyColumnsSQL tells that of all columns of a table, of those outside of the key without
-// an operator. The third strategy of a B-tree is equality (access/stratnum.h); keys
-// without overlaps have another index.
+// keyColumnsSQL reads that for all columns of a table; columns outside the key have no
+// operator. The third strategy of a B-tree is equality (access/stratnum.h). Keys with
+// WITHOUT OVERLAPS use another kind of index.
 const keyColumnsSQL = `SELECT a.attname::text,
 		(WITH RECURSIVE base (oid, typmod) AS (
 				SELECT a.atttypid, a.atttypmod
@@ -129,8 +129,8 @@ const keyColumnsSQL = `SELECT a.attname::text,
 		) x ON x.indrelid = c.oid AND x.attnum = a.attnum
 	WHERE n.nspname = $1 AND c.relname = $2`
 
-// keyColumns asks about the columns of the key, and whether the server has a table with
-// these columns and this primary key: without that it would be read from end to end.
+// keyColumns asks for the columns of the key. It also checks that the server has a table
+// with these columns and this primary key: otherwise the query would scan the whole table.
 func keyColumns(ctx context.Context, conn *conn, t source.KeyedTable) ([]keyColumn, error) {
 	columns := map[string]keyColumn{}
 	var name string

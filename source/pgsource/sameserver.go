@@ -15,27 +15,28 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// proof is what shows that all sessions are to one postmaster. Behind one address,
-// that of a load balancer, there can be several standbys of one primary. Those that
-// were made from one snapshot are alike in all that their files say, and virtual
-// machines that were cloned while they ran even in when they started. A mixture of
-// their files would be no cluster.
+// proof shows that all sessions go to one postmaster. Behind one address, that of a
+// load balancer, there can be several standbys of one primary. Standbys made from one
+// snapshot are identical in all that their files say, and virtual machines that were
+// cloned while running even have the same start time. A mixture of their files would
+// not be a cluster.
 //
-// So every session holds an advisory lock whose key is random, in shared mode. It is
-// in the memory of that postmaster only, ends with the session, needs no privilege,
-// changes nothing, is to be had on standbys, and all roles in all databases see it. A session that is made beside others must find it there, held by one of
-// them; only then it takes it itself, so that two strangers cannot vouch for each
-// other.
+// So every session holds an advisory lock with a random key in shared mode. The lock
+// is only in the memory of that postmaster and ends with the session. It needs no
+// privilege, changes nothing, can be taken on standbys, and is visible to all roles in
+// all databases. A session that is opened beside others must find the lock there, held
+// by one of them. Only then does it take the lock itself, so that two sessions of another
+// server cannot prove each other.
 //
-// Where no session is left, there is nobody to vouch. Then the time at which the
-// postmaster started, its process ID and the clock tell whether it is the same one,
+// If no session is left, there is no lock to find. Then the start time of the
+// postmaster, its process ID and the clock show whether it is the same postmaster,
 // or one that started since.
 type proof struct {
 	key uint64
 
 	mu    sync.Mutex
 	run   *postmaster // nil before the first session
-	alive time.Time   // by the server's clock: when that run certainly lived
+	alive time.Time   // by the server's clock: a time at which that run was certainly alive
 }
 
 func newProof() *proof {
@@ -44,29 +45,29 @@ func newProof() *proof {
 	return &proof{key: binary.LittleEndian.Uint64(key[:])}
 }
 
-// witnessSQL tells whether another session holds the lock.
+// witnessSQL asks whether another session holds the lock.
 func (p *proof) witnessSQL() string {
 	return fmt.Sprintf(`EXISTS (SELECT FROM pg_catalog.pg_lock_status() WHERE locktype = 'advisory' AND objsubid = 1
 		AND classid = '%d'::pg_catalog.oid AND objid = '%d'::pg_catalog.oid AND granted AND pid <> pg_catalog.pg_backend_pid())`,
 		p.key>>32, uint32(p.key))
 }
 
-// holdSQL takes the lock for as long as the session lasts.
+// holdSQL takes the lock for the lifetime of the session.
 func (p *proof) holdSQL() string {
 	return fmt.Sprintf(`pg_catalog.pg_try_advisory_lock_shared('%d'::pg_catalog.int8)`, int64(p.key))
 }
 
-// askSQL asks for a process, its postmaster and the lock, which it takes if it is
-// sure that the session is one of ours: if it is the first, or another one vouches for
-// it, and it is not behind a pooler.
+// askSQL asks for the process, its postmaster and the lock. It takes the lock if the
+// session is certainly one of ours: if it is the first, or another one holds the lock,
+// and there is no pooler in between.
 func (p *proof) askSQL(conn *conn) string {
 	return fmt.Sprintf(`SELECT pg_catalog.pg_backend_pid(), %s, witnessed,
 			CASE WHEN (witnessed OR %t) AND pg_catalog.pg_backend_pid() = %d THEN %s END
 		FROM (SELECT %s AS witnessed OFFSET 0) w`, postmasterSQL, !p.begun(), conn.pg.PgConn().PID(), p.holdSQL(), p.witnessSQL())
 }
 
-// runAnswer is what may come in answer to askSQL: 4096 bytes of a postmaster.pid are a
-// part of it, which can be in hexadecimal.
+// runAnswer limits the answer to askSQL: it contains 4096 bytes of a postmaster.pid,
+// which can be in hexadecimal.
 var runAnswer = answer{rows: 1, width: 16 << 10}
 
 // readRun reads the answer.
@@ -79,7 +80,7 @@ func (id *identity) readRun(row pgx.Row) error {
 	return err
 }
 
-// settle makes a new session one to work with, once it is proven to be one to the
+// settle makes a new session ready for work, once it is proven to go to the
 // same server.
 func (s *session) settle(ctx context.Context, now *identity) error {
 	others := s.pool.others(s)
@@ -90,21 +91,21 @@ func (s *session) settle(ctx context.Context, now *identity) error {
 	switch {
 	case now.backend != int64(s.conn.pg.PgConn().PID()):
 		return s.settlePooled(ctx, now, others)
-	case now.holds == nil: // nobody vouched for it, but it was believed
+	case now.holds == nil: // no session held the lock, but the identity was accepted
 		return s.keep(ctx, now)
 	}
 	return nil
 }
 
-// others tells whether there are other sessions than this one.
+// others reports whether there are other sessions than this one.
 func (p *pool) others(s *session) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.size > 1 || p.size == 1 && !s.member
 }
 
-// levelOf is what deserves to be known of a connection that could not be had: once,
-// that it went to another server.
+// levelOf is the log level for a connection that could not be opened. That it went to
+// another server is a warning, once.
 func (p *pool) levelOf(err error) slog.Level {
 	if p.warned || !errors.Is(err, source.ErrChanged) {
 		return slog.LevelDebug
@@ -113,20 +114,20 @@ func (p *pool) levelOf(err error) slog.Level {
 	return slog.LevelWarn
 }
 
-// begun tells whether there was a session.
+// begun reports whether there was a session.
 func (p *proof) begun() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.run != nil
 }
 
-// errUnproven says that a session may be to the same postmaster, but that no other
-// one vouches for it, although there should be some. They may be lost without anybody
-// having noticed; then it is tried again as the last one that is left.
+// errUnproven says that a session may go to the same postmaster, but that no other
+// session proves it, although some should exist. They may have been lost unnoticed;
+// then the session is tried again as the last one that is left.
 var errUnproven = errors.New("no other session vouches for it")
 
-// admit accepts what a new session says, or says why not. Others means that there
-// are sessions beside it.
+// admit accepts the identity of a new session, or returns an error that says why not.
+// Others means that there are other sessions.
 func (p *proof) admit(now *identity, others bool, name string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,10 +149,10 @@ func (p *proof) admit(now *identity, others bool, name string) error {
 	return nil
 }
 
-// heard notes that the server answered in a session what it was asked at a time of
-// ours, and so lived then. What came later may have been on its way while the server
-// was gone. Its clock is known from when the session began; that clocks may differ in
-// pace is allowed for with a thousandth, twice what clocks are slewed by.
+// heard records that the server answered in a session a query sent at the given local
+// time, and so was alive then. An answer that arrived later may have been in flight while
+// the server was gone. Its clock is known from the start of the session. Clocks may run
+// at different rates; the tolerance is a thousandth, twice the rate at which clocks are slewed.
 func (p *proof) heard(s *session, asked time.Time) {
 	passed := asked.Sub(s.clockRead)
 	at := s.clock.Add(passed - passed/1000)
@@ -169,7 +170,7 @@ type balancedError struct {
 }
 
 func (e *balancedError) Error() string {
-	return fmt.Sprintf("%v: the address of the source %s leads to more than one server, as that of a load balancer does: "+
+	return fmt.Sprintf("%v: the address of the source %s leads to more than one server, as a load balancer's does: "+
 		"the first connection went to %v, another one to %v: name one server in the connection string, by an address that is its own",
 		source.ErrChanged, e.name, e.was, e.is)
 }
@@ -177,9 +178,9 @@ func (e *balancedError) Error() string {
 // Unwrap gives source.ErrChanged.
 func (e *balancedError) Unwrap() error { return source.ErrChanged }
 
-// keep makes the session last as it is to be: what was not yet set for longer than
-// the question that asked for it is, and it holds the lock. That is so in the
-// server's process that answered before, and in no other one.
+// keep makes the session permanent: settings that were local to the transaction now
+// last for the session, and it takes the lock. That happens in the
+// server process that answered before, and in no other.
 func (s *session) keep(ctx context.Context, now *identity) error {
 	b := safely(inProcess(now.backend))
 	b.ask(oneRow, fmt.Sprintf(`SELECT pg_catalog.pg_backend_pid(), CASE WHEN pg_catalog.pg_backend_pid() = %d THEN %s END`, now.backend, s.pool.proof.holdSQL()))
@@ -199,7 +200,7 @@ func (s *session) keep(ctx context.Context, now *identity) error {
 	return err
 }
 
-// same asks on a connection to any database whether it is to the same postmaster.
+// same asks on a connection to any database whether it goes to the same postmaster.
 func (p *proof) same(ctx context.Context, conn *conn) (bool, error) {
 	var started int64
 	var witnessed bool

@@ -25,22 +25,22 @@ type Server struct {
 	spare    func(dir string) bool // see Spare
 }
 
-// Spare leaves what is in some directories out of listings: a server that may not
-// read one gives no list at all.
+// Spare leaves the contents of some directories out of listings: if a server may not
+// read one of them, the whole listing fails.
 func (s *Server) Spare(spared func(dir string) bool) { s.spare = spared }
 
 var _ source.Source = (*Server)(nil)
 
 // Open connects to a server and checks its version and the role's privileges.
-// connString is what libpq takes, keywords and values or a URI; what it leaves
-// open comes from the same places as in libpq: a service file, the PG*
-// environment variables, a password file. No error holds a password.
+// connString is a libpq connection string, keywords and values or a URI. What it leaves
+// out comes from the same places as in libpq: a service file, the PG* environment
+// variables, a password file. No error contains a password.
 //
-// Opening is tried once; where trying again may help, the error wraps
-// source.ErrUnavailable. Every operation later on survives the loss of its
-// connection and goes on from where it was, as long as the server comes back
-// within the timeout and is the same one: address, system, major, role, timeline,
-// and the same run of it or one that began since. If it is not, the error wraps
+// Opening is tried once; if another attempt may help, the error wraps
+// source.ErrUnavailable. Every later operation survives the loss of its connection
+// and continues from where it was, as long as the server comes back within the
+// timeout and is the same one: address, system, major, role, timeline, and the same
+// run of the server or one that began since. Otherwise the error wraps
 // source.ErrChanged. Behind a pooler that pools transactions it wraps
 // source.ErrPooled.
 func Open(ctx context.Context, connString string, opts Options) (*Server, error) {
@@ -51,16 +51,16 @@ func Open(ctx context.Context, connString string, opts Options) (*Server, error)
 	return open(ctx, connector, opts)
 }
 
-// OpenConfig is Open with a configuration of pgx, as pgx.ParseConfig and
-// pgconn.ParseConfig make it; of a *pgx.ConnConfig that is &c.Config. It is not changed,
-// and says all: nothing is taken from the environment or from files any more. What
-// Options have takes the place of what it has.
+// OpenConfig is Open with a configuration of pgx, from pgx.ParseConfig or
+// pgconn.ParseConfig; for a *pgx.ConnConfig c, pass &c.Config. It is not modified,
+// and it is complete: nothing is taken from the environment or from files. What
+// is set in Options overrides it.
 //
 // Its functions are used: DialFunc, LookupFunc, and ValidateConnect and AfterConnect,
-// which may ask a few questions with short answers. What is notified is not passed on,
-// and the session has settings of its own (search_path, client_encoding and the like).
+// which may run a few queries with short answers. Notifications are not passed on,
+// and the session has its own settings (search_path, client_encoding and the like).
 //
-// Server.ConnInfo then has what can be said in words: certificates in memory cannot.
+// Server.ConnInfo then contains what text can express: certificates in memory it cannot.
 func OpenConfig(ctx context.Context, config *pgconn.Config, opts Options) (*Server, error) {
 	connector, err := libpq.FromConfig(config, opts.libpq())
 	if err != nil {
@@ -82,7 +82,7 @@ func open(ctx context.Context, connector *libpq.Connector, opts Options) (*Serve
 	return &Server{pool: p, name: first.name, version: p.server.version, encoding: first.conn.pg.PgConn().ParameterStatus("server_encoding")}, nil
 }
 
-// Close ends the connections. It is the last call.
+// Close ends the connections. It must be the last call.
 func (s *Server) Close() error {
 	s.pool.close()
 	return nil
@@ -92,22 +92,22 @@ func (s *Server) String() string { return s.name }
 
 var _ source.Waiter = (*Server)(nil)
 
-// Waiting tells for how long connections were lost and nothing came.
+// Waiting is how long connections have been lost without progress.
 func (s *Server) Waiting() time.Duration { return s.pool.outage.waiting() }
 
 // ConnInfo is the connection string that "pg_rewind -R" of the server's major
 // writes as primary_conninfo (GenerateRecoveryConfig in fe_utils/recovery_gen.c):
-// every option of the connection, defaults included, and the password if the
-// connection string or PGPASSWORD had it. Of Options.TLS it has that there is TLS and
-// whether the server is verified, and nothing of a dialer or of what Options.Password
-// said. It is not yet quoted for a configuration file.
+// every option of the connection, including defaults, and the password if the
+// connection string or PGPASSWORD had it. From Options.TLS it has only that TLS is used
+// and whether the server is verified, and it has nothing of a dialer or of the result of
+// Options.Password. It is not yet quoted for a configuration file.
 func (s *Server) ConnInfo() string { return s.pool.connector.ConnInfo(s.version.ServerNum) }
 
 // Version is the server's major.
 func (s *Server) Version() *pgdata.Version { return s.version }
 
-// neededFunctions are those that read files on the server, and those that tell it
-// from another one. These are everybody's, unless somebody took them away.
+// neededFunctions are those that read files on the server, and those that identify it.
+// The latter may be executed by everybody unless that was revoked.
 var neededFunctions = []string{
 	"pg_catalog.pg_ls_dir(text, boolean, boolean)",
 	"pg_catalog.pg_stat_file(text, boolean)",
@@ -117,7 +117,7 @@ var neededFunctions = []string{
 	"pg_catalog.pg_try_advisory_lock_shared(bigint)",
 }
 
-// PrivilegeError says what the role lacks, all of it at once.
+// PrivilegeError lists all that the role lacks.
 type PrivilegeError struct {
 	Role      string
 	Superuser bool     // the major needs a superuser
@@ -146,15 +146,15 @@ func (e *PrivilegeError) Grants() []string {
 	return grants
 }
 
-// do runs an operation on a connection that is free. When that is lost or silent,
-// f runs again on a new one, until it ends or the timeout is over: what it did
-// before must not matter then. It must not call do.
+// do runs an operation on a free connection. When that is lost or silent,
+// f runs again on a new one, until it ends or the timeout is over, so an incomplete
+// run must have no effect. f must not call do.
 func (s *Server) do(ctx context.Context, f func(ctx context.Context, conn *conn) error) error {
 	return s.pool.do(ctx, f)
 }
 
 // maxControlFile is how much of a control file is read; it has 8 kB. In an answer it
-// can be in hexadecimal.
+// may be in hexadecimal.
 const maxControlFile = 64 << 10
 
 var stateAnswer = answer{rows: 1, width: 2*maxControlFile + 4<<10}
@@ -189,14 +189,14 @@ func (s *Server) State(ctx context.Context) (source.State, error) {
 	return st, nil
 }
 
-// ReadFile reads in pieces of readPiece up to maxSmallFile, more than control
-// files and timeline histories ever need.
+// ReadFile reads in pieces of readPiece, at most maxSmallFile bytes, which is more than
+// control files and timeline histories ever need.
 const (
 	readPiece    = 64 << 10
 	maxSmallFile = 4 << 20
 )
 
-// ReadFile reads a small file whole.
+// ReadFile reads a complete small file.
 func (s *Server) ReadFile(ctx context.Context, path string) ([]byte, error) {
 	var file []byte
 	for len(file) < maxSmallFile {
@@ -206,5 +206,5 @@ func (s *Server) ReadFile(ctx context.Context, path string) ([]byte, error) {
 			return file, err
 		}
 	}
-	return nil, fmt.Errorf("file %q of the source is larger than %d bytes, which is not what it should be", path, maxSmallFile)
+	return nil, fmt.Errorf("file %q of the source is larger than %d bytes, which it should not be", path, maxSmallFile)
 }

@@ -14,23 +14,23 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// session is a connection that is made again when it is lost, to the same
-// server. One operation uses it at a time.
+// session is a connection that is reopened, to the same server, when it is lost.
+// One operation uses it at a time.
 type session struct {
 	pool      *pool
 	connector *libpq.Connector
 	name      string        // of the server, for messages
 	conn      *conn         // nil while there is none
-	made      time.Time     // when conn was
-	prepared  bool          // conn knows fetchSQL
-	watchdog  *watchdog     // of conn, or of the attempt to make one
+	made      time.Time     // when conn was opened
+	prepared  bool          // conn has prepared fetchSQL
+	watchdog  *watchdog     // of conn, or of the attempt to open it
 	answered  time.Duration // how long the first answer took
-	spare     int           // how many connections more the server had room for
+	spare     int           // how many more connections the server had room for
 	run       *postmaster   // of conn
-	clock     time.Time     // the server's, when it was ...
-	clockRead time.Time     // ... so late here, at the latest
-	pooled    bool          // a pooler is in between, and something to be put back
-	member    bool          // it is one of those that the pool counts
+	clock     time.Time     // the server's time, read ...
+	clockRead time.Time     // ... at this local time at the latest
+	pooled    bool          // there is a pooler in between, and settings to be reset
+	member    bool          // the pool counts it
 	abandoned bool
 }
 
@@ -40,19 +40,19 @@ type identity struct {
 	system     uint64 // system identifier
 	inRecovery bool
 	timeline   string  // where a primary writes; empty on a standby
-	made       float64 // when the data directory got its PG_VERSION; see identify
+	made       float64 // when PG_VERSION of the data directory was created; see ask
 
-	// What follows is not compared by check.
+	// check does not compare the rest.
 	spare     int // how many more connections it has room for
 	run       postmaster
-	clock     time.Time // the server's
-	backend   int64     // its process
+	clock     time.Time // the server's time
+	backend   int64     // the process ID of the session's backend
 	witnessed bool      // another session holds the lock; see proof
-	holds     *bool     // nil: this one does not hold it
+	holds     *bool     // nil: this session does not hold it
 }
 
-// connect makes a connection, to the same server as before, and makes it safe.
-// It gives up after the limit, and when nothing came for as long after that.
+// connect opens a connection, to the same server as before, and makes it safe.
+// It gives up after the limit, or when there was no progress for that long.
 func (s *session) connect(ctx context.Context, limit time.Duration) (err error) {
 	s.watchdog = new(watchdog)
 	defer func() {
@@ -88,8 +88,8 @@ func (s *session) connect(ctx context.Context, limit time.Duration) (err error) 
 	return nil
 }
 
-// drop closes what is left of a connection. One that is broken keeps its place
-// on the server for a while, unless it is cut.
+// drop closes what is left of a connection. A broken one would keep its slot
+// on the server for a while if it were not cut.
 func (s *session) drop() {
 	if s.conn == nil {
 		return
@@ -106,12 +106,12 @@ func (s *session) drop() {
 
 const closeTimeout = 5 * time.Second
 
-// sessionSQL makes the session safe. First names, operators among them, come to
-// mean what they should; then nothing is written, no timeout of the role or the
-// database ends a long copy, nothing is compiled for queries that wait for files,
-// and bytes are written in the way that is read here. Settings that a major does
-// not have are passed over. They stay set unless %s says that they are for the
-// transaction only.
+// sessionSQL makes the session safe. First, names, including operators, are fixed to
+// mean what they should. Then nothing can be written, no timeout of the role or the
+// database ends a long copy, queries that wait for files are not JIT-compiled,
+// and bytes are written in the format that is parsed here. Settings that a major does
+// not have are skipped. The settings last for the session unless %s makes them local
+// to the transaction.
 var sessionSQL = []string{
 	`SELECT pg_catalog.set_config('search_path', '', %s)`,
 	`SELECT pg_catalog.set_config(name, value, %s)
@@ -120,11 +120,11 @@ var sessionSQL = []string{
 	WHERE pg_catalog.current_setting(name, true) IS NOT NULL`,
 }
 
-// maxSettings is how many a statement of sessionSQL sets at most.
+// maxSettings is the most settings that a statement of sessionSQL sets.
 const maxSettings = 16
 
-// safely begins what is asked of a new session with what makes it safe, for one
-// transaction where local, in SQL, is true.
+// safely starts the queries for a new session with those that make it safe, for one
+// transaction if local, in SQL, is true.
 func safely(local string) *batch {
 	b := new(batch)
 	for _, sql := range sessionSQL {
@@ -133,7 +133,7 @@ func safely(local string) *batch {
 	return b
 }
 
-// send asks all of it at once. That the session is safe is in the answer first.
+// send sends the whole batch at once. The answer shows first that the session is safe.
 func send(ctx context.Context, conn *conn, b *batch) (pgx.BatchResults, error) {
 	answers := conn.send(ctx, b)
 	for range sessionSQL {
@@ -146,9 +146,9 @@ func send(ctx context.Context, conn *conn, b *batch) (pgx.BatchResults, error) {
 }
 
 // prepareSession makes the session safe, checks that the role may do what is
-// needed, and tells which server it is. All of that is one question, in the words
-// of the version that the server said it has. It is asked again where a pooler
-// said that.
+// needed, and identifies the server. All of that is one batch, written for the
+// version that the server reported. It is repeated if a pooler reported that
+// version and the server has another one.
 func prepareSession(ctx context.Context, conn *conn, p *proof) (*identity, error) {
 	id, said := new(identity), versionOf(conn.pg.PgConn().ParameterStatus("server_version"))
 	err := id.ask(ctx, conn, said, p)
@@ -158,8 +158,8 @@ func prepareSession(ctx context.Context, conn *conn, p *proof) (*identity, error
 	return id, err
 }
 
-// versionOf understands server_version as far as libpq does (PQserverVersion,
-// fe-connect.c). What it does not understand may be any version.
+// versionOf parses server_version as far as libpq does (PQserverVersion,
+// fe-connect.c). What it cannot parse may be any version.
 func versionOf(said string) *pgdata.Version {
 	var major, minor int
 	_, _ = fmt.Sscanf(said, "%d.%d", &major, &minor)
@@ -173,10 +173,10 @@ func versionOf(said string) *pgdata.Version {
 	return pgdata.Versions()[0]
 }
 
-// ask uses nothing but what the role was granted. Behind one address, that of a
-// load balancer, there can be several standbys of one primary, alike in all that
-// they say of themselves; but most got their files at a moment of their own, and
-// each has a postmaster of its own.
+// ask uses only privileges that the role was granted. Behind one address, that of a
+// load balancer, there can be several standbys of one primary, identical in all that
+// they report about themselves. But most got their files at different moments, and
+// each has its own postmaster.
 func (id *identity) ask(ctx context.Context, conn *conn, said *pgdata.Version, p *proof) (err error) {
 	b := safely(inProcess(int64(conn.pg.PgConn().PID())))
 	b.ask(oneRow, `SELECT pg_catalog.current_setting('server_version_num')::int, rolname::text, rolsuper
@@ -200,7 +200,7 @@ func (id *identity) ask(ctx context.Context, conn *conn, said *pgdata.Version, p
 	}()
 
 	var num int
-	var role string // the connection string's, unless a setting of that role changes it
+	var role string // the one in the connection string, unless one of its settings changes it
 	var super bool
 	if err := answers.QueryRow().Scan(&num, &role, &super); err != nil {
 		return err
@@ -232,7 +232,7 @@ func (id *identity) ask(ctx context.Context, conn *conn, said *pgdata.Version, p
 	return id.readRun(answers.QueryRow())
 }
 
-// check compares the server with what it was.
+// check compares the server with what it was before.
 func (id *identity) check(now *identity, name string) error {
 	var what string
 	switch {

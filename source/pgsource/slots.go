@@ -9,8 +9,8 @@ import (
 
 var _ source.SlotLister = (*Server)(nil)
 
-// Slots lists all replication slots, by name. Every role may see them. Those that
-// HoldWAL made are among them for as long as they live.
+// Slots lists all replication slots, by name. Every role may see them. The list includes
+// the slots that HoldWAL created, as long as they exist.
 func (s *Server) Slots(ctx context.Context) ([]source.Slot, error) {
 	var slots []source.Slot
 	err := s.do(ctx, func(ctx context.Context, conn *conn) error {

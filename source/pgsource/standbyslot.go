@@ -12,11 +12,11 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// quoteName writes a name as SQL and pg_hba.conf take it.
+// quoteName quotes a name as SQL and pg_hba.conf require.
 func quoteName(name string) string { return pgx.Identifier{name}.Sanitize() }
 
-// trySlot looks whether a standby can use a slot, or whether it can be made. Slots that
-// were given up say so from 13 on; the ones before never are.
+// trySlot checks whether a standby can use a slot, or whether it can be created. From 13
+// on a slot shows that the server gave it up; before, servers never gave up slots.
 func (s *Server) trySlot(ctx context.Context, name string, made bool) error {
 	var exists, physical, active, lost bool
 	var room int
@@ -34,33 +34,33 @@ func (s *Server) trySlot(ctx context.Context, name string, made bool) error {
 	}
 	switch {
 	case made && exists:
-		return no("is there already", "name another one, or use it without making it if it is that of this standby")
+		return no("already exists", "name another one, or, if it is this standby's, use it without creating it")
 	case made && room <= 0:
-		return no("cannot be made: all are in use", holdAdvice["53400"])
+		return no("cannot be created: all are in use", holdAdvice["53400"])
 	case made:
 		return nil
 	case !exists:
-		return no("does not exist", "make it")
+		return no("does not exist", "create it")
 	case !physical:
-		return no("is a logical one, which no standby can use", "name a physical one")
+		return no("is a logical slot, which no standby can use", "name a physical slot")
 	case active:
 		return &source.ReplicationError{
 			Reason: fmt.Sprintf("replication slot %q of the source is in use by another standby", name), Hint: "wait until that ends, or name another one", Temporary: true,
 		}
 	case lost:
-		return no("was given up by the source, since it kept too much WAL (max_slot_wal_keep_size)", "drop it and make it anew")
+		return no("was invalidated by the source because it kept too much WAL (max_slot_wal_keep_size)", "drop it and create it again")
 	}
 	return nil
 }
 
-// MakeSlot makes a slot on a connection of its own, once: to try again what may have
-// succeeded would find it there.
+// MakeSlot creates a slot on a connection of its own, and only once: a second attempt
+// after one that may have succeeded would find the slot there.
 func (s *Server) MakeSlot(ctx context.Context, name string) (from pgdata.LSN, err error) {
 	asked := false
 	err = s.once(ctx, func(ctx context.Context, conn *conn) error {
 		asked = true
 		var lsn string
-		// Up to 9.6 the function calls that column otherwise.
+		// Up to 9.6 the function's column has another name.
 		err := conn.row(ctx, oneRow, []any{&lsn}, `SELECT made.lsn::text FROM pg_catalog.pg_create_physical_replication_slot($1, true) AS made (name, lsn)`, name)
 		if err == nil {
 			from, err = pgdata.ParseLSN(lsn)
@@ -72,18 +72,18 @@ func (s *Server) MakeSlot(ctx context.Context, name string) (from pgdata.LSN, er
 		err = fmt.Errorf("%w: %s", err, holdAdvice[pg.Code])
 	}
 	if err != nil && pg == nil && asked {
-		err = fmt.Errorf("%w (it may be there nevertheless, and keep WAL until it is dropped)", err)
+		err = fmt.Errorf("%w (it may exist nevertheless, and keep WAL until it is dropped)", err)
 	}
 	if pg != nil && pg.Code == "42710" {
 		err = fmt.Errorf("%w: %w", source.ErrSlotExists, err)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("could not make replication slot %q on the source %s: %w", name, s.name, err)
+		return 0, fmt.Errorf("could not create replication slot %q on the source %s: %w", name, s.name, err)
 	}
 	return from, nil
 }
 
-// DropSlot removes a slot that nobody uses.
+// DropSlot removes a slot that is not in use.
 func (s *Server) DropSlot(ctx context.Context, name string) error {
 	err := s.once(ctx, func(ctx context.Context, conn *conn) error {
 		return conn.row(ctx, oneRow, []any{new(bool)}, `SELECT pg_catalog.pg_drop_replication_slot($1) IS NOT NULL`, name)
@@ -94,7 +94,7 @@ func (s *Server) DropSlot(ctx context.Context, name string) error {
 	return nil
 }
 
-// once does something on a connection of its own, and not again if that is lost.
+// once runs f on a connection of its own, and does not repeat it if the connection is lost.
 func (s *Server) once(ctx context.Context, f func(ctx context.Context, conn *conn) error) error {
 	session, err := s.openAnother(ctx)
 	defer func() { session.drop() }()

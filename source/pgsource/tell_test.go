@@ -19,7 +19,7 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// hashes is what a source says of ranges; an absent sum is empty.
+// hashes are a source's hashes of ranges; a missing sum is empty.
 func hashes(t *testing.T, src source.Hasher, ranges []source.Range) []string {
 	t.Helper()
 	var sums []string
@@ -73,7 +73,7 @@ func TestHashesAreThoseOfTheFiles(t *testing.T) {
 		assert.Equal(t, want, hashes(t, s, ranges))
 		assert.Empty(t, hashes(t, s, nil))
 
-		// Who takes the hashes can end it; who cancels, too, and the source lives on.
+		// The receiver of the hashes can end it, and so can a cancellation; the source stays usable.
 		assert.ErrorIs(t, s.Hash(t.Context(), slices.Values(ranges), func(source.Range, []byte) error { return errSink }), errSink)
 		ctx, cancel := context.WithCancel(t.Context())
 		assert.ErrorIs(t, s.Hash(ctx, slices.Values(ranges), func(source.Range, []byte) error { cancel(); return nil }), context.Canceled)
@@ -123,7 +123,7 @@ func TestStateOfAStandby(t *testing.T) {
 		}, waitTimeout, waitTimeout/1000)
 		assert.Less(t, state.ReplayLSN, end)
 
-		// One that streams nothing has replayed what it has.
+		// A standby that does not stream has replayed everything that it has.
 		primary.Stop(t, pgtest.Fast)
 		standby.Stop(t, pgtest.Fast)
 		standby.Start(t)

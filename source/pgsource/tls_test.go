@@ -23,7 +23,7 @@ hostnossl all plain 127.0.0.1/32 trust
 host all secret 127.0.0.1/32 METHOD
 `
 
-// ofCertificates is what is advised where one side does not accept the other's.
+// ofCertificates is the advice if one side rejects the other's certificate.
 const ofCertificates = "certificates of both sides"
 
 // TestTLS connects in every way that the ssl* keywords know.

@@ -11,14 +11,14 @@ import (
 	"github.com/gorewind/gorewind/internal/libpq"
 )
 
-// watchdog tells for how long something was waited for from a server and nothing came
-// of it. Time in which nobody waits, since what came is being worked on, is not the
-// server's.
+// watchdog measures how long a server was waited for without progress. Time in
+// which nobody waits, because data that arrived is being processed, does not count against
+// the server.
 type watchdog struct {
 	mu      sync.Mutex
-	waiting int           // how many wait
-	began   time.Time     // when the waiting began
-	waited  time.Duration // since the last progress, before that
+	waiting int           // number of waiting goroutines
+	began   time.Time     // when the current wait began
+	waited  time.Duration // time waited since the last progress, before the current wait
 	moved   time.Time     // the last progress
 }
 
@@ -39,8 +39,8 @@ func (p *watchdog) waitNoMore() {
 	}
 }
 
-// progress says that something came of the waiting. That bytes came does not: a
-// server could send one now and then for ever.
+// progress records progress. Received bytes alone are not progress: a server could
+// send one now and then for ever.
 func (p *watchdog) progress() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,8 +64,8 @@ func (p *watchdog) silence() time.Duration {
 	return p.waited + time.Since(p.began)
 }
 
-// watch gives a context that is cancelled, with cause libpq.ErrSilent, when nothing came
-// of waiting for as long as limit. What is slow but moves goes on.
+// watch returns a context that is cancelled, with cause libpq.ErrSilent, after waiting for
+// limit without progress. Slow operations that make progress continue.
 func (p *watchdog) watch(ctx context.Context, limit time.Duration) (_ context.Context, stop func()) {
 	p.progress()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -89,20 +89,20 @@ func (p *watchdog) watch(ctx context.Context, limit time.Duration) (_ context.Co
 	return ctx, func() { cancel(nil) }
 }
 
-// maxUnread is how much a server can have sent before it is listened to, in bytes: pgx
-// keeps all that comes while it writes. That can be answers to what was asked before.
+// maxUnread is how many bytes a server may have sent before we read them: pgx
+// buffers all that arrives while it writes. They may be answers to earlier queries.
 const maxUnread = (maxInFlight + 1) * maxRequest
 
 var errFlood = unwanted("more than %d bytes without taking what it was sent", maxUnread)
 
-// watchedConn is a connection, below TLS if there is some, with its watchdog. An
-// answer to what was written is waited for by reading; what comes of that the filter
-// tells. A server that does not even take what is written is silent, too. That
-// something was written is no progress: with TLS, the server can make us write.
+// watchedConn is a connection, below TLS if it is used, with its watchdog. Reading waits
+// for the answer to what was written; the filter reports whether that was progress. A
+// server that does not accept what is written is silent, too. Writing is not
+// progress: with TLS, the server can make us write.
 type watchedConn struct {
 	net.Conn
 	watchdog *watchdog
-	unread   atomic.Int64 // bytes that came and that the filter did not take yet
+	unread   atomic.Int64 // bytes received that the filter has not read yet
 }
 
 func (c *watchedConn) Read(b []byte) (int, error) {
@@ -126,7 +126,7 @@ func (c *watchedConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// received is what came over a connection, for the filter.
+// received wraps what arrives over a connection, for the filter to read.
 type received struct {
 	io.Reader
 	from *watchedConn

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// workers is some sessions at the same work.
+// workers is a group of sessions that share the same work.
 type workers struct {
 	pool    *pool
 	ctx     context.Context
 	cancel  context.CancelFunc
-	growing context.Context // ends when there is nothing left to do for another one
+	growing context.Context // ends when there is no work left for another session
 	grown   context.CancelFunc
 	all     sync.WaitGroup
-	// work does what there is to do. If its session is abandoned, it leaves the
+	// work does the work that is waiting. If its session is abandoned, it leaves the
 	// rest to others.
 	work func(ctx context.Context, s *session) error
 
@@ -31,7 +31,7 @@ func newWorkers(ctx context.Context, p *pool) *workers {
 	return w
 }
 
-// want makes them more, if it can be. The first one there always is.
+// want raises the number of workers, if possible. There is always at least one.
 func (w *workers) want(number int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -42,7 +42,7 @@ func (w *workers) want(number int) {
 	}
 }
 
-// leave reports whether one may go because there are others.
+// leave reports whether a worker may leave because there are others.
 func (w *workers) leave() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -81,8 +81,8 @@ func (w *workers) run(first bool) {
 	}
 }
 
-// use works with a session, and gives it back also where who takes what is
-// fetched ends the goroutine, as a test does that fails.
+// use works with a session, and gives it back even if the receiver of the data
+// ends the goroutine, as a failing test does.
 func (w *workers) use(s *session) error {
 	ended := true
 	defer func() {
@@ -110,7 +110,7 @@ func (w *workers) stop(err error) {
 	w.cancel()
 }
 
-// wait waits until all is done.
+// wait waits until all work is done.
 func (w *workers) wait() error {
 	w.all.Wait()
 	if w.err == nil && w.ctx.Err() == nil {

@@ -1,2 +1,2 @@
-// Package histories is nothing but tests, about what happens at random to a primary and its standbys.
+// Package histories only has tests, about random events on a primary and its standbys.
 package histories

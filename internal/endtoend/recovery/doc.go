@@ -1,2 +1,2 @@
-// Package recovery is nothing but tests, about archives, and settings that steer recovery.
+// Package recovery only has tests, about archives, and settings that control recovery.
 package recovery

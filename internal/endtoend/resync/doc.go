@@ -1,2 +1,2 @@
-// Package resync is nothing but tests, about targets whose WAL does not tell what differs.
+// Package resync only has tests, about targets whose WAL does not show what differs.
 package resync

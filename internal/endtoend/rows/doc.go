@@ -1,2 +1,2 @@
-// Package rows is nothing but tests, about rows that are lost with a rewind.
+// Package rows only has tests, about rows that are lost with a rewind.
 package rows

@@ -1,2 +1,2 @@
-// Package wal is nothing but tests, about what WAL says, and what it does not.
+// Package wal only has tests, about what WAL contains and what it does not.
 package wal

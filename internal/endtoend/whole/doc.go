@@ -1,3 +1,3 @@
-// Package whole is nothing but tests, about rewinds of all that a cluster can have, on
-// every major, through families of timelines, and beside pg_rewind.
+// Package whole only has tests, about rewinds of everything that a cluster can have, on
+// every major, through families of timelines, and compared with pg_rewind.
 package whole

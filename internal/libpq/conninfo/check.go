@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Check refuses values that libpq refuses, in its words, and those that are not
-// possible here. Call it after Complete.
+// Check refuses values that libpq refuses, with the same messages, and those that are not
+// supported here. Call it after Complete.
 func (s *Settings) Check() error {
 	for _, k := range Keywords {
 		value, ok := s.values[k.Name]
@@ -22,7 +22,7 @@ func (s *Settings) Check() error {
 				return err
 			}
 		case k.Use == Refused && value != "":
-			return fmt.Errorf("connection option %q is not supported: give the password, or have it in a password file", k.Name)
+			return fmt.Errorf("connection option %q is not supported: specify the password, or put it into a password file", k.Name)
 		}
 	}
 	for _, check := range []func() error{s.checkRequireAuth, s.checkSSL, s.checkGSS, s.checkProtocol} {
@@ -33,8 +33,8 @@ func (s *Settings) Check() error {
 	return nil
 }
 
-// matters reports whether libpq looks at a number: at those of TCP only where it
-// connects by TCP, and at the details of keepalives only where they are on.
+// matters reports whether libpq checks a number: those of TCP only if it
+// connects by TCP, and the details of keepalives only if they are on.
 func (s *Settings) matters(keyword string) bool {
 	isKeepalive := strings.HasPrefix(keyword, "keepalives")
 	if !isKeepalive && keyword != "tcp_user_timeout" {
@@ -58,7 +58,7 @@ func (s *Settings) invalid(keyword, value string) error {
 	return fmt.Errorf(`invalid %s value: "%s"`, keyword, value)
 }
 
-// Int is the value of a keyword that takes a number, which is one of 32 bits.
+// Int is the value of a keyword that takes a 32-bit number.
 func (s *Settings) Int(keyword string) (n int, given bool, err error) {
 	value, ok := s.values[keyword]
 	if !ok {
@@ -74,10 +74,10 @@ func (s *Settings) Int(keyword string) (n int, given bool, err error) {
 	return int(wide), true, nil
 }
 
-// tlsVersions are in ascending order. Upper and lower case are the same.
+// tlsVersions are in ascending order. Case does not matter.
 var tlsVersions = []string{"tlsv1", "tlsv1.1", "tlsv1.2", "tlsv1.3"}
 
-// TLSVersion is the index of the version of TLS that a keyword names: 0 is 1.0,
+// TLSVersion is the index of the TLS version that a keyword names: 0 is 1.0,
 // 3 is 1.3, -1 is none.
 func (s *Settings) TLSVersion(keyword string) int {
 	return slices.Index(tlsVersions, strings.ToLower(s.Value(keyword)))
@@ -99,7 +99,7 @@ func (s *Settings) checkSSL() error {
 	case s.Value("sslnegotiation") == "direct" && !slices.Contains([]string{"require", "verify-ca", "verify-full"}, mode):
 		return fmt.Errorf(`weak sslmode "%s" may not be used with sslnegotiation=direct (use "require", "verify-ca", or "verify-full")`, mode)
 	case strings.Contains(s.Value("sslkey"), ":") && !strings.ContainsAny(s.Value("sslkey"), `/\`):
-		return errors.New("sslkey names an OpenSSL engine, which is not supported: give the key in a file")
+		return errors.New("sslkey names an OpenSSL engine, which is not supported: specify a file with the key")
 	}
 	return nil
 }
@@ -114,14 +114,14 @@ func (s *Settings) checkProtocol() error {
 
 func (s *Settings) checkGSS() error {
 	if s.Value("gssencmode") == "require" {
-		return errors.New(`gssencmode value "require" is not supported: there is no GSSAPI here; encrypt by TLS, with gssencmode=disable and sslmode=require or better`)
+		return errors.New(`gssencmode value "require" is not supported: use TLS instead of GSSAPI, with gssencmode=disable and sslmode=require or better`)
 	}
 	return nil
 }
 
 var authMethods = []string{"password", "md5", "gss", "sspi", "scram-sha-256", "oauth", "none"}
 
-// checkRequireAuth checks a list of methods, either of which all or none start
+// checkRequireAuth checks a list of methods, of which either all or none start
 // with an exclamation mark.
 func (s *Settings) checkRequireAuth() error {
 	list := s.Value("require_auth")

@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// Environment is what defaults come from.
+// Environment is the source of defaults.
 type Environment struct {
 	Lookup func(name string) (string, bool) // environment variables
-	Home   string                           // where the user's files are; empty: nowhere
+	Home   string                           // the user's home directory; empty: none
 	User   func() string                    // the name of the user of this process; empty if unknown
 }
 
-// System is the environment of this process, with its variables or, where getenv is
-// not nil, those that it tells: what is empty there is not set.
+// System is the environment of this process. If getenv is not nil, it replaces the
+// environment variables, and an empty value counts as unset.
 func System(getenv func(name string) string) Environment {
 	env := Environment{Lookup: os.LookupEnv, User: systemUser}
 	if getenv != nil {
@@ -47,8 +47,8 @@ func systemUser() string {
 	return u.Username[strings.LastIndexByte(u.Username, '\\')+1:] // Windows has DOMAIN\user
 }
 
-// homeFile is a file in the user's home directory: by convention, its name has
-// a dot in front or another extension, except on Windows.
+// homeFile is a file in the user's home directory: by convention, its name starts
+// with a dot or has another extension, except on Windows.
 func (env Environment) homeFile(unix, windows string) string {
 	switch {
 	case env.Home == "":
@@ -60,14 +60,14 @@ func (env Environment) homeFile(unix, windows string) string {
 	}
 }
 
-// CertificateFile is one of the files that libpq looks for in ~/.postgresql, such
+// CertificateFile is the path of a file that libpq looks for in ~/.postgresql, such
 // as "root.crt". It is empty without a home directory.
 func (env Environment) CertificateFile(name string) string {
 	return env.homeFile(filepath.Join(".postgresql", name), name)
 }
 
-// Complete gives values to the keywords that have none: from the service, if one
-// is named, then from the environment, then libpq's own.
+// Complete sets the keywords that have no value: from the service, if one
+// is named, then from the environment, then from libpq's own defaults.
 func (s *Settings) Complete(env Environment) error {
 	if err := s.addService(env); err != nil {
 		return err
@@ -104,9 +104,9 @@ func (s *Settings) Complete(env Environment) error {
 	return nil
 }
 
-// DatabaseName is the database that the connection string or, failing that, the
-// environment names, which includes a service that PGSERVICE names; empty if
-// none does. PostgreSQL 18 and later write it with -R
+// DatabaseName is the database named by the connection string or, failing that, by
+// the environment, including a service that PGSERVICE names; empty if
+// none is. PostgreSQL 18 and later write it with -R
 // (GetDbnameFromConnectionOptions in streamutil.c).
 func DatabaseName(given *Settings, env Environment) string {
 	if name := given.Value("dbname"); name != "" {

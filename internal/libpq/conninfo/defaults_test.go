@@ -96,7 +96,7 @@ func TestServicesThatCannotBeUsed(t *testing.T) {
 		{"service=nested servicefile=" + file, `nested service specifications not supported in service file "` + file + `", line 2`},
 		{"service=unknown servicefile=" + file, `syntax error in service file "` + file + `", line 4`},
 		{"service=noise servicefile=" + file, `syntax error in service file "` + file + `", line 6`},
-		{"service=directory servicefile=" + file, `service file "` + file + `", line 8: looking services up by LDAP is not supported`},
+		{"service=directory servicefile=" + file, `service file "` + file + `", line 8: looking up services by LDAP is not supported`},
 	} {
 		t.Run(tt.conninfo, func(t *testing.T) {
 			_, err := complete(t, tt.conninfo, empty)
@@ -191,8 +191,8 @@ func TestValuesThatAreRefused(t *testing.T) {
 		{"require_auth=md5,md5", `require_auth method "md5" is specified more than once`},
 		{"require_auth=md5,!none", `negative require_auth method "none" cannot be mixed with non-negative methods`},
 		{"require_auth=!md5,none", `require_auth method "none" cannot be mixed with negative methods`},
-		{"scram_client_key=Secret", `connection option "scram_client_key" is not supported: give the password, or have it in a password file`},
-		{"sslkey=engine:key", "sslkey names an OpenSSL engine, which is not supported: give the key in a file"},
+		{"scram_client_key=Secret", `connection option "scram_client_key" is not supported: specify the password, or put it into a password file`},
+		{"sslkey=engine:key", "sslkey names an OpenSSL engine, which is not supported: specify a file with the key"},
 	} {
 		t.Run(tt.conninfo, func(t *testing.T) {
 			s, err := complete(t, tt.conninfo, empty)
@@ -202,7 +202,7 @@ func TestValuesThatAreRefused(t *testing.T) {
 	}
 	s, err := complete(t, "gssencmode=require", empty)
 	require.NoError(t, err)
-	assert.ErrorContains(t, s.Check(), "there is no GSSAPI here")
+	assert.ErrorContains(t, s.Check(), "use TLS instead of GSSAPI")
 	for _, unread := range []string{"host=/srv keepalives=x keepalives_idle=x tcp_user_timeout=x", "host=db1 keepalives=0 keepalives_idle=x"} {
 		s, err := complete(t, unread, empty)
 		require.NoError(t, err)

@@ -13,15 +13,15 @@ import (
 // Host is one of the hosts to try.
 type Host struct {
 	Name string // host name, or directory of a Unix socket; may be empty if Addr is not
-	Addr string // the address to connect to, if hostaddr says it
+	Addr string // the address to connect to, if hostaddr is set
 	Port string // a number
 }
 
-// socketDirs are the places where servers have their Unix socket by default: that
-// of Debian and its like, and that of PostgreSQL itself.
+// socketDirs are the default directories of servers' Unix sockets: on Debian and
+// its derivatives, and in PostgreSQL itself.
 var socketDirs = []string{"/var/run/postgresql", "/tmp"}
 
-// IsUnix tells whether the host is a directory of Unix sockets. A name that
+// IsUnix reports whether the host is a directory of Unix sockets. A name that
 // starts with an at sign is in the abstract namespace of Linux.
 func (h Host) IsUnix() bool {
 	return h.Addr == "" && (filepath.IsAbs(h.Name) || strings.HasPrefix(h.Name, "/") || strings.HasPrefix(h.Name, "@"))
@@ -30,7 +30,7 @@ func (h Host) IsUnix() bool {
 // Socket is the path of the Unix socket.
 func (h Host) Socket() string { return strings.TrimSuffix(h.Name, "/") + "/.s.PGSQL." + h.Port }
 
-// String says in messages where the server is.
+// String describes in messages where the server is.
 func (h Host) String() string {
 	switch {
 	case h.IsUnix():
@@ -78,7 +78,7 @@ func (h *Host) complete() error {
 	if h.Port == "" {
 		h.Port = DefaultPort
 	}
-	// What is not a number may be a piece of a password.
+	// Anything that is not a number may be a piece of a password.
 	port, err := strconv.Atoi(strings.Trim(h.Port, spaces))
 	if err != nil {
 		return fmt.Errorf(`invalid integer value for connection option "port"`)
@@ -96,14 +96,14 @@ func (h *Host) complete() error {
 	return nil
 }
 
-// withoutZone is an address of IPv6 without what tells the interface.
+// withoutZone is an IPv6 address without its zone.
 func withoutZone(addr string) string {
 	addr, _, _ = strings.Cut(addr, "%")
 	return addr
 }
 
 // defaultHost is where libpq connects if no host is given. The directory is
-// compiled into it; here it is the one that has a socket of that port.
+// compiled into libpq; here it is the first one with a socket of that port.
 func defaultHost(port string) string {
 	if runtime.GOOS == "windows" {
 		return "localhost"

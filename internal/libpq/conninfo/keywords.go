@@ -2,7 +2,7 @@ package conninfo
 
 import "slices"
 
-// Use says what becomes of a keyword here.
+// Use is how a keyword is treated here.
 type Use int
 
 // The uses of keywords.
@@ -11,24 +11,24 @@ const (
 	Honoured Use = iota
 	// Forced keywords have no effect on the connection, which sets its own value.
 	Forced
-	// Harmless keywords are accepted without effect: they are about something
-	// that is not done here, or only about its speed.
+	// Harmless keywords are accepted without effect: they are about a feature that is
+	// not used here, or only about its performance.
 	Harmless
 	// Refused keywords are an error unless they are empty: ignoring them could
-	// make the connection less safe, or impossible in a way hard to understand.
+	// make the connection less secure, or make it fail in a way that is hard to understand.
 	Refused
 )
 
-// Keyword is one option of libpq's.
+// Keyword is one of libpq's options.
 type Keyword struct {
 	Name     string
-	Env      string   // environment variable; empty where there is none
+	Env      string   // environment variable; empty if there is none
 	Default  string   // compiled in
 	Since    int      // first major, as in 906 or 1300; zero: older than 9.6
 	Until    int      // last major that knows it; zero: all
-	Shown    int      // first major whose PQconninfo shows it, where that is not Since
-	Hidden   bool     // not in what -R writes (pg_rewind, fe_utils/recovery_gen.c)
-	Appended int      // first major whose -R has it at the end, if it is named
+	Shown    int      // first major whose PQconninfo shows it, if that is not Since
+	Hidden   bool     // not written by -R (pg_rewind, fe_utils/recovery_gen.c)
+	Appended int      // first major whose -R appends it, if it is set
 	Secret   bool     // a password or the like
 	Integer  bool     // a number
 	Values   []string // the only values
@@ -40,7 +40,7 @@ const never = 1 << 30
 // Keywords are all options of libpq 9.6 to 19, in the order of its table
 // (PQconninfoOptions in fe-connect.c), which is that of "pg_rewind -R".
 var Keywords = []Keyword{
-	{Name: "authtype", Env: "PGAUTHTYPE", Until: 1300, Shown: never, Use: Harmless}, // libpq ignores it itself
+	{Name: "authtype", Env: "PGAUTHTYPE", Until: 1300, Shown: never, Use: Harmless}, // libpq itself ignores it
 	{Name: "service", Env: "PGSERVICE", Shown: 1800},
 	{Name: "servicefile", Env: "PGSERVICEFILE", Since: 1900},
 	{Name: "user", Env: "PGUSER"},
@@ -52,7 +52,7 @@ var Keywords = []Keyword{
 	{Name: "host", Env: "PGHOST"},
 	{Name: "hostaddr", Env: "PGHOSTADDR"},
 	{Name: "port", Env: "PGPORT", Default: DefaultPort},
-	{Name: "tty", Env: "PGTTY", Until: 1300, Use: Harmless}, // libpq ignores it itself
+	{Name: "tty", Env: "PGTTY", Until: 1300, Use: Harmless}, // libpq itself ignores it
 	{Name: "client_encoding", Env: "PGCLIENTENCODING", Use: Forced},
 	{Name: "options", Env: "PGOPTIONS"},
 	{Name: "application_name", Env: "PGAPPNAME"},
@@ -64,7 +64,7 @@ var Keywords = []Keyword{
 	{Name: "tcp_user_timeout", Since: 1200, Integer: true},
 	{Name: "sslmode", Env: "PGSSLMODE", Default: "prefer", Values: []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}},
 	{Name: "sslnegotiation", Env: "PGSSLNEGOTIATION", Default: "postgres", Since: 1700, Values: []string{"postgres", "direct"}},
-	{Name: "sslcompression", Env: "PGSSLCOMPRESSION", Default: "0", Use: Harmless}, // TLS compression is gone everywhere
+	{Name: "sslcompression", Env: "PGSSLCOMPRESSION", Default: "0", Use: Harmless}, // TLS compression no longer exists anywhere
 	{Name: "sslcert", Env: "PGSSLCERT"},
 	{Name: "sslkey", Env: "PGSSLKEY"},
 	{Name: "sslcertmode", Env: "PGSSLCERTMODE", Default: "allow", Since: 1600, Values: []string{"disable", "allow", "require"}},
@@ -89,7 +89,7 @@ var Keywords = []Keyword{
 	{Name: "load_balance_hosts", Env: "PGLOADBALANCEHOSTS", Default: "disable", Since: 1600, Values: []string{"disable", "random"}},
 	{Name: "scram_client_key", Since: 1800, Secret: true, Use: Refused},
 	{Name: "scram_server_key", Since: 1800, Secret: true, Use: Refused},
-	// There is no OAuth here; a server that wants it and nothing else says so.
+	// OAuth is not supported; if a server requires it, the error says so.
 	{Name: "oauth_issuer", Since: 1800, Use: Harmless},
 	{Name: "oauth_client_id", Since: 1800, Use: Harmless},
 	{Name: "oauth_client_secret", Since: 1800, Secret: true, Use: Harmless},
@@ -98,7 +98,7 @@ var Keywords = []Keyword{
 	{Name: "sslkeylogfile", Since: 1800},
 }
 
-// DefaultPort is the port of a host that no port is given for (DEF_PGPORT).
+// DefaultPort is the port of a host without a given port (DEF_PGPORT).
 const DefaultPort = "5432"
 
 var protocolVersions = []string{"3.0", "3.2", "latest"}

@@ -7,7 +7,7 @@ import (
 )
 
 // Settings are the values of keywords. A keyword can have an empty value, which
-// is not the same as none: what is empty takes no default.
+// differs from having none: an empty value is not replaced by a default.
 type Settings struct {
 	values  map[string]string
 	suspect bool
@@ -16,12 +16,12 @@ type Settings struct {
 // Value is the value of a keyword, empty if it has none.
 func (s *Settings) Value(keyword string) string { return s.values[keyword] }
 
-// Set gives a keyword a value, whatever it had.
+// Set sets a keyword's value and replaces any earlier one.
 func (s *Settings) Set(keyword, value string) { s.values[keyword] = value }
 
-// Suspect tells of a URI that has an "@" where none should be. Most likely its
-// password has special characters, and so the host, the port and the database
-// may be pieces of it: nothing of it must be shown.
+// Suspect reports whether a URI has an "@" where none should be. Most likely its
+// password contains special characters, so the host, the port and the database
+// may be pieces of it, and nothing of the URI may be shown.
 func (s *Settings) Suspect() bool { return s.suspect }
 
 func (s *Settings) has(keyword string) bool {
@@ -29,18 +29,18 @@ func (s *Settings) has(keyword string) bool {
 	return ok
 }
 
-// setDefault gives a keyword a value unless it has one.
+// setDefault sets a keyword's value unless it has one.
 func (s *Settings) setDefault(keyword, value string) {
 	if !s.has(keyword) {
 		s.values[keyword] = value
 	}
 }
 
-// Parse takes a connection string apart, in the form of keywords and values or
-// of a URI. Errors have libpq's words.
+// Parse parses a connection string, in the form of keywords and values or
+// of a URI. Errors have libpq's wording.
 func Parse(connString string) (*Settings, error) {
 	if strings.Contains(connString, "\x00") {
-		return nil, errors.New("the connection string has a NUL byte in it")
+		return nil, errors.New("the connection string contains a NUL byte")
 	}
 	p := &parser{settings: &Settings{values: map[string]string{}}}
 	for _, scheme := range []string{"postgresql://", "postgres://"} {
@@ -54,10 +54,10 @@ func Parse(connString string) (*Settings, error) {
 // parser keeps passwords out of messages.
 type parser struct {
 	settings   *Settings
-	secretSeen bool // from here on, anything may be a part of a password
+	secretSeen bool // from then on, anything may be a part of a password
 }
 
-// mention quotes a piece of the connection string in a message, or hides it.
+// mention quotes a piece of the connection string for a message, or hides it.
 func (p *parser) mention(piece string) string {
 	plain := strings.Trim(piece, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == ""
 	if p.secretSeen || p.settings.suspect || !plain {
@@ -69,9 +69,9 @@ func (p *parser) mention(piece string) string {
 // errUnknown is the error for a keyword that does not exist.
 var errUnknown = errors.New("unknown keyword")
 
-// store sets a value. The last one of a keyword counts.
+// store sets a value. The last value of a keyword counts.
 func (p *parser) store(keyword, value string) error {
-	if keyword == "requiressl" { // from before there was sslmode
+	if keyword == "requiressl" { // the predecessor of sslmode
 		keyword = "sslmode"
 		if strings.HasPrefix(value, "1") {
 			value = "require"
@@ -88,7 +88,7 @@ func (p *parser) store(keyword, value string) error {
 	return nil
 }
 
-// spaces are the white space of C.
+// spaces are the white-space characters of C.
 const spaces = " \t\n\v\f\r"
 
 func isSpace(c byte) bool { return strings.IndexByte(spaces, c) >= 0 }
@@ -117,8 +117,8 @@ func (p *parser) parsePairs(s string) error {
 	return nil
 }
 
-// cutValue reads a value up to white space or, if it is quoted, up to the
-// quote. A backslash makes the next character an ordinary one.
+// cutValue reads a value up to white space or, if it is quoted, up to the closing
+// quote. A backslash escapes the next character.
 func cutValue(s string) (value, rest string, ok bool) {
 	quoted := strings.HasPrefix(s, "'")
 	if quoted {

@@ -94,7 +94,7 @@ var refused = []struct{ name, conninfo, want string }{
 	{"percent-encoding cut short", "postgres://h%2", "invalid percent-encoded token in the host of the URI"},
 	{"bad percent-encoding in a parameter", "postgres://h?user=%", `invalid percent-encoded token in the value of URI query parameter "user"`},
 	{"an encoded NUL", "postgres://h/%00", "forbidden value %00 in the dbname of the URI"},
-	{"a NUL", "host=a\x00b", "the connection string has a NUL byte in it"},
+	{"a NUL", "host=a\x00b", "the connection string contains a NUL byte"},
 }
 
 func TestConnectionStringsThatAreUnderstood(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 )
 
 // Password looks for the password of a host in the password file. The warning
-// says why a file that is there was not used.
+// says why an existing file was not used.
 func (s *Settings) Password(h Host) (password, warning string) {
 	file := s.Value("passfile")
 	if file == "" || s.Value("user") == "" {
@@ -53,7 +53,7 @@ func (s *Settings) Password(h Host) (password, warning string) {
 }
 
 // matchLine compares the fields of a line, host:port:dbname:user:password, with
-// what is wanted. A field that is an asterisk matches everything.
+// the wanted values. An asterisk as a field matches everything.
 func matchLine(line string, wanted ...string) (password string, ok bool) {
 	for _, want := range wanted {
 		if rest, any := strings.CutPrefix(line, "*:"); any {
@@ -70,8 +70,8 @@ func matchLine(line string, wanted ...string) (password string, ok bool) {
 	return password, true
 }
 
-// cutField reads up to a colon. A backslash makes the next character an ordinary
-// one.
+// cutField reads up to a colon. A backslash escapes the next
+// character.
 func cutField(line string) (field, rest string, ok bool) {
 	var b strings.Builder
 	for i := 0; i < len(line); i++ {

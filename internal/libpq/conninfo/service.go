@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// systemServiceDirs hold pg_service.conf where PGSYSCONFDIR does not say
-// another: one of these is compiled into libpq, depending on who built it.
+// systemServiceDirs contain pg_service.conf if PGSYSCONFDIR does not name another
+// directory: one of them is compiled into libpq, depending on who built it.
 var systemServiceDirs = []string{"/etc/postgresql-common", "/etc/sysconfig/pgsql", "/etc", "/usr/local/pgsql/etc"}
 
-// addService sets what the service file says of the service, if one is named.
+// addService adds the settings of the service, if one is named.
 func (s *Settings) addService(env Environment) error {
 	service, named := s.values["service"]
 	if !named {
@@ -24,7 +24,7 @@ func (s *Settings) addService(env Environment) error {
 	}
 	for _, file := range s.serviceFiles(env) {
 		if _, err := os.Stat(file.name); err != nil && file.optional {
-			continue // not there, or in a directory that may not be entered
+			continue // missing, or in a directory that may not be entered
 		}
 		content, err := os.ReadFile(file.name)
 		if err != nil {
@@ -67,7 +67,7 @@ func (s *Settings) serviceFiles(env Environment) []serviceFile {
 	return files
 }
 
-// addSection reads one section of a service file. What is set already stays.
+// addSection reads one section of a service file. Values that are already set are kept.
 func (s *Settings) addSection(file, content, service string) (found bool, err error) {
 	number := 0
 	for line := range strings.Lines(content) {
@@ -88,7 +88,7 @@ func (s *Settings) addSection(file, content, service string) (found bool, err er
 			case ok && (keyword == "service" || keyword == "servicefile"):
 				return true, fmt.Errorf(`nested %s specifications not supported in service file "%s", line %d`, keyword, file, number)
 			case strings.HasPrefix(line, "ldap"):
-				return true, fmt.Errorf(`service file "%s", line %d: looking services up by LDAP is not supported`, file, number)
+				return true, fmt.Errorf(`service file "%s", line %d: looking up services by LDAP is not supported`, file, number)
 			case !ok || find(keyword) == nil:
 				return true, fmt.Errorf(`syntax error in service file "%s", line %d`, file, number)
 			}

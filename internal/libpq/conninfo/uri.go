@@ -43,8 +43,8 @@ func (p *parser) parseURI(s string, skipped int) error {
 	return nil
 }
 
-// cutHosts reads "host:port,host:port", where an address of IPv6 stands in
-// brackets, into two lists. With neither a "/" nor a "?" it takes everything.
+// cutHosts reads "host:port,host:port", with IPv6 addresses in brackets, into two
+// lists. Without a "/" or a "?" it reads everything.
 func (p *parser) cutHosts(s string, skipped int) (hosts, ports, rest string, err error) {
 	all := s
 	for {
@@ -85,7 +85,7 @@ func endOf(s, chars string) int {
 	return len(s)
 }
 
-// storeParts sets keywords to parts of a URI, those that are not empty.
+// storeParts sets keywords to those parts of a URI that are not empty.
 func (p *parser) storeParts(keywordsAndParts ...string) error {
 	for pair := range slices.Chunk(keywordsAndParts, 2) {
 		keyword, part := pair[0], pair[1]
@@ -94,14 +94,14 @@ func (p *parser) storeParts(keywordsAndParts ...string) error {
 			return fmt.Errorf("%w in the %s of the URI", err, keyword)
 		}
 		if part != "" {
-			_ = p.store(keyword, value) // all of them are known
+			_ = p.store(keyword, value) // all of these keywords are known
 		}
 	}
 	return nil
 }
 
-// trimmed is a part of a URI without the white space around it. Up to libpq 17
-// that was a part of the value. Inside it is one here, while libpq 18 refuses it.
+// trimmed is a part of a URI without surrounding white space. Up to libpq 17
+// that was part of the value. White space inside is kept here, while libpq 18 refuses it.
 func trimmed(part string) string { return strings.Trim(part, spaces) }
 
 func (p *parser) parseParam(param string) error {
@@ -119,7 +119,7 @@ func (p *parser) parseParam(param string) error {
 	if value, err = decode(trimmed(value)); err != nil {
 		return fmt.Errorf("%w in the value of URI query parameter %s", err, p.mention(keyword))
 	}
-	if keyword == "ssl" && value == "true" { // as JDBC has it
+	if keyword == "ssl" && value == "true" { // as in JDBC
 		keyword, value = "sslmode", "require"
 	}
 	if p.store(keyword, value) != nil {
@@ -128,7 +128,7 @@ func (p *parser) parseParam(param string) error {
 	return nil
 }
 
-// decode resolves the percent-encoding. A plus sign is a plus sign.
+// decode decodes percent-encoding. A plus sign remains a plus sign.
 func decode(s string) (string, error) {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

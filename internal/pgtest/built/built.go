@@ -16,13 +16,13 @@ import (
 
 const module = "github.com/gorewind/gorewind"
 
-// A Program is one of ours. An unprivileged process that root started finds it where a
-// variable says, or in another one the reason why it could not be built: go build
+// A Program is one of ours. An unprivileged process that root started finds its path in one
+// environment variable or, in another one, the reason why it could not be built: go build
 // would need root's caches.
 type Program struct {
 	name   string
-	module string // its directory in ours, if it is a module of its own
-	pkg    string // in that
+	module string // its directory in our module, if it is a separate module
+	pkg    string // the package in that module
 	env    string
 	path   func() (string, error)
 }
@@ -51,13 +51,13 @@ func program(name, module, pkg, env string) *Program {
 	return p
 }
 
-// T is what Gorewind needs of a test.
+// T is the part of testing.T that Gorewind needs.
 type T interface {
 	Helper()
 	Fatalf(format string, args ...any)
 }
 
-// Gorewind returns the path of a gorewind program of the present sources.
+// Gorewind returns the path of a gorewind program built from the present sources.
 // It is built once per process.
 func Gorewind(t T) string {
 	t.Helper()
@@ -74,8 +74,8 @@ func TryGorewind() (string, error) { return gorewind.path() }
 // Fetcher is the program that downloads servers.
 func Fetcher() (string, error) { return fetcher.path() }
 
-// ForOthers builds gorewind, and if wanted the fetcher, in a directory, and gives the
-// variables by which another process finds them.
+// ForOthers builds gorewind and, if wanted, the fetcher in a directory, and returns the
+// environment variables by which another process finds them.
 func ForOthers(dir string, fetch bool) (env []string) {
 	for _, p := range []*Program{gorewind, fetcher} {
 		if p == fetcher && !fetch {
@@ -90,7 +90,7 @@ func ForOthers(dir string, fetch bool) (env []string) {
 	return env
 }
 
-// IsVariable tells whether a variable is one of those.
+// IsVariable reports whether a variable is one of those.
 func IsVariable(name string) bool {
 	name = strings.TrimSuffix(name, "_ERROR")
 	return name == gorewind.env || name == fetcher.env
@@ -107,8 +107,8 @@ func (p *Program) build(dir string) (string, error) {
 	}
 	args := []string{"build", "-trimpath", "-o", path, p.pkg}
 	if cp, err := exec.LookPath("cp"); err == nil {
-		// What go run links it keeps, and has cp copy it instead of running it. Linking
-		// it anew for each package of tests took as long as many a test.
+		// go run caches what it links; with -exec, cp copies the result instead of running it. Linking
+		// it again for each package of tests took as long as many a test.
 		args = []string{"run", "-trimpath", "-exec", cp, p.pkg, path}
 	}
 	cmd := exec.CommandContext(context.Background(), "go", args...)

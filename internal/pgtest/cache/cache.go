@@ -15,10 +15,10 @@ const Env = "GOREWIND_TEST_CACHE"
 
 var (
 	mu    sync.Mutex
-	known string // the directory, once it was asked for
+	known string // the directory, once determined
 )
 
-// Dir is the directory that keeps downloads between runs. It is made if it does
+// Dir is the directory that keeps downloads between runs. It is created if it does
 // not exist.
 func Dir() (string, error) {
 	mu.Lock()
@@ -71,8 +71,8 @@ func OwnTempDir() (string, error) {
 	return dir, nil
 }
 
-// Usable makes dir and finds out whether this user can write there and nobody
-// else can: its programs are going to be run.
+// Usable creates dir and checks that this user can write there and nobody
+// else can, because its programs are going to be run.
 func Usable(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -93,7 +93,7 @@ func Embedded(cache string) string { return filepath.Join(cache, "embedded") }
 // Genuine is where the genuine programs are.
 func Genuine(cache string) string { return filepath.Join(cache, "genuine") }
 
-// Templates is where a user's clusters are that others are copied from: nobody else
+// Templates is the directory of a user's clusters from which others are copied: nobody else
 // can read a data directory.
 func Templates(cache string, uid int) string {
 	return filepath.Join(cache, fmt.Sprintf("templates-%d", uid))

@@ -1,3 +1,3 @@
-// Package cache is for tests: the directory that keeps what was downloaded, and what
-// was made with effort, from one run to the next.
+// Package cache is for tests: the directory that keeps downloads, and files that are
+// expensive to create, from one run to the next.
 package cache

@@ -1,2 +1,2 @@
-// Package chance is for tests: how often tests try what they do at random, and from which seed.
+// Package chance is for tests: how often random tests run, and with which seed.
 package chance

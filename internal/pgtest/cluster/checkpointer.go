@@ -11,21 +11,21 @@ import (
 )
 
 // HoldCheckpoints keeps a running server from making checkpoints and restartpoints, as
-// one does that is slow, until release is called.
+// if they were slow, until release is called.
 func (c *Cluster) HoldCheckpoints(t T) (release func()) {
 	t.Helper()
 	return c.hold(t, "checkpointer")
 }
 
-// HoldBackgroundWriter keeps a running server from writing WAL at times of its own,
+// HoldBackgroundWriter keeps a running server from writing WAL on its own
 // until release is called.
 func (c *Cluster) HoldBackgroundWriter(t T) (release func()) {
 	t.Helper()
-	return c.hold(t, "writer", "wal", "checkpointer") // it was the "writer process" once
+	return c.hold(t, "writer", "wal", "checkpointer") // old majors call it "writer process"
 }
 
-// hold stops the child of the server with a word in its title, and without others, at a
-// moment when it has nothing to do: what it had begun could have a lock that others
+// hold stops the child process of the server with a word in its title, and without others, at a
+// moment when it is idle: a busy one could hold a lock that others
 // wait for.
 func (c *Cluster) hold(t T, word string, without ...string) (release func()) {
 	t.Helper()
@@ -56,9 +56,9 @@ func (c *Cluster) hold(t T, word string, without ...string) (release func()) {
 }
 
 // waitsFor is the kind of event that a process of the server waits for. Up to 9.6 servers
-// do not tell that of processes without a client, which counts as Activity.
+// do not show it for processes without a client, which counts as Activity.
 func (c *Cluster) waitsFor(pid int) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) // it may have what the answer takes
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) // the process may hold a lock that the query needs
 	defer cancel()
 	rows, err := c.TryQuery(ctx, "postgres", fmt.Sprintf(`SELECT CASE WHEN count(*) = 0 THEN 'Activity' ELSE max(wait_event_type) END
 		FROM pg_stat_activity WHERE pid = %d`, pid))

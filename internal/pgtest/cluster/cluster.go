@@ -21,40 +21,40 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/scratch"
 )
 
-// Options say how a cluster is made. The zero value makes one with checksums,
+// Options are how a cluster is created. The zero value creates one with checksums,
 // 16 MB WAL segments and settings for tests.
 type Options struct {
 	Name         string            // application_name of the cluster as a standby; default "nodeN"
 	WALSegSizeMB int               // a power of two; see Installation.CanChooseWALSegSize
-	NoChecksums  bool              // sets wal_log_hints instead, which a rewind needs
+	NoChecksums  bool              // sets wal_log_hints instead, because a rewind needs one of them
 	GroupAccess  bool              // files 0640, directories 0750; see Installation.CanGroupAccess
-	SeparateWAL  bool              // the WAL directory is a symbolic link to a place outside
+	SeparateWAL  bool              // the WAL directory is a symbolic link to a directory outside
 	ExtraInitdb  []string          // more options for initdb
 	Conf         map[string]string // settings for postgresql.conf, over the default ones
-	TCP          bool              // listens on 127.0.0.1 too
-	InMemory     bool              // lies in main memory, where the machine has room for that; under test, all do
-	Distinct     bool              // has a system identifier of its own; otherwise clusters made alike share one
+	TCP          bool              // also listens on 127.0.0.1
+	InMemory     bool              // is in main memory, if the machine has room for it; in tests, all are
+	Distinct     bool              // has its own system identifier; otherwise clusters with the same options share one
 }
 
-// inMemory tells where a cluster is to lie. Making and removing its thousand files
+// inMemory reports whether a cluster should be in memory. Creating and removing its thousand files
 // costs several times as much on a disk, and no test is about that disk.
 func (o Options) inMemory() bool { return o.InMemory || testing.Testing() }
 
-// Cluster is a data directory with its server, which may run or not. What
-// belongs to the place and not to the data (port, socket, log file) is given on
-// the server's command line, so a cluster keeps it when its files are replaced.
+// Cluster is a data directory with its server, which may be running or not. Settings
+// that belong to the location and not to the data (port, socket, log file) are on
+// the server's command line, so a cluster keeps them when its files are replaced.
 type Cluster struct {
 	In           *Installation
 	Name         string
 	Dir          string        // the data directory
-	LogFile      string        // beside the data directory
+	LogFile      string        // next to the data directory
 	StartTimeout time.Duration // how long Start waits for connections; a minute unless changed
-	// Hopeless, if not nil, tells from what the server logged since its start that
-	// waiting for connections is in vain.
+	// Hopeless, if not nil, reports from what the server has logged since its start that
+	// waiting for connections is pointless.
 	Hopeless func(log string) bool
 
-	home   string // holds everything of the cluster, and the socket
-	memory bool   // it and its copies lie in main memory, if there is room
+	home   string // contains everything of the cluster, and the socket
+	memory bool   // it and its copies are in main memory, if there is room
 	port   int
 	tcp    bool
 
@@ -62,8 +62,8 @@ type Cluster struct {
 	server *server // nil when stopped
 }
 
-// testConf are settings that make servers quick, quiet and predictable.
-// Rewinding copies postgresql.conf, so nothing here may be about the place.
+// testConf are settings that make servers fast, quiet and predictable.
+// Rewinding copies postgresql.conf, so nothing here may depend on the location.
 var testConf = map[string]string{
 	"fsync":                        "off",
 	"shared_buffers":               "16MB",
@@ -77,7 +77,7 @@ var testConf = map[string]string{
 	"checkpoint_timeout":           "30min",
 	"wal_retrieve_retry_interval":  "100ms",
 	"wal_receiver_status_interval": "1s",
-	// Shared memory in files goes with the data directory even if the server is killed.
+	// Shared memory in files is removed with the data directory even if the server is killed.
 	"dynamic_shared_memory_type": "mmap",
 	"log_line_prefix":            "%m [%p] ",
 	"log_timezone":               "UTC",
@@ -91,7 +91,7 @@ var (
 	stopAtEnd sync.Once
 )
 
-// newCluster makes a place for a cluster, without data.
+// newCluster creates the directories of a cluster, without data.
 func newCluster(t T, in *Installation, name string, tcp, inMemory bool) *Cluster {
 	t.Helper()
 	base, err := scratch.Run()
@@ -130,10 +130,10 @@ func newCluster(t T, in *Installation, name string, tcp, inMemory bool) *Cluster
 	return c
 }
 
-// givenPorts are those that clusters of this process have, whether they run or not.
+// givenPorts are the ports of this process's clusters, whether they run or not.
 var givenPorts sync.Map
 
-// freePort finds a port below those that systems give to outgoing connections.
+// freePort finds a port below those that systems use for outgoing connections.
 func freePort(t T) int {
 	t.Helper()
 	for range 1000 {
@@ -151,7 +151,7 @@ func freePort(t T) int {
 	return 0
 }
 
-// InitCluster makes a cluster, which is stopped and removed when the test ends.
+// InitCluster creates a cluster, which is stopped and removed when the test ends.
 func (in *Installation) InitCluster(t T, o Options) *Cluster {
 	t.Helper()
 	if process.IsRoot() {
@@ -237,8 +237,8 @@ func confLines(conf map[string]string) string {
 	return b.String()
 }
 
-// SetConf appends settings to postgresql.conf. They hold from the next Start or
-// Reload, and until a rewind copies that file from the source.
+// SetConf appends settings to postgresql.conf. They take effect at the next Start or
+// Reload, and last until a rewind copies that file from the source.
 func (c *Cluster) SetConf(t T, conf map[string]string) {
 	t.Helper()
 	c.appendFile(t, "postgresql.conf", confLines(conf))
@@ -258,7 +258,7 @@ func (c *Cluster) appendFile(t T, name, text string) {
 	}
 }
 
-// TablespaceDir makes an empty directory for CREATE TABLESPACE. A streaming
+// TablespaceDir creates an empty directory for CREATE TABLESPACE. A streaming
 // standby on the same machine would use the same directory: create tablespaces
 // before the standby is copied.
 func (c *Cluster) TablespaceDir(t T, name string) string {

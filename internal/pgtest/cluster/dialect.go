@@ -2,8 +2,8 @@ package cluster
 
 import "fmt"
 
-// dialect is what this harness must know of a major beyond pgdata.Version: a
-// row of the table below holds from its server_version_num / 100 on.
+// dialect is what this harness must know about a major besides pgdata.Version: a
+// row of the table below applies from its server_version_num / 100 on.
 type dialect struct {
 	since       int
 	walSegSize  bool                           // initdb --wal-segsize
@@ -15,14 +15,14 @@ type dialect struct {
 	insertLSN   string // insert position of a primary
 	replayLSN   string // of a standby
 
-	// settings are for postgresql.conf, over those that every major has.
+	// settings are for postgresql.conf, in addition to those of every major.
 	settings map[string]string
 
 	pauseReplay, resumeReplay string
 	reloadConnInfo            bool // primary_conninfo is read again at a reload
 	loggedHash                bool // hash indexes are in WAL
 	summaries                 bool // summarize_wal
-	saysReady                 bool // postmaster.pid tells the state of the server
+	saysReady                 bool // postmaster.pid shows the state of the server
 }
 
 var dialects = func() []dialect {
@@ -43,7 +43,7 @@ var dialects = func() []dialect {
 	d11 := d10
 	d11.since, d11.walSegSize, d11.groupAccess = 1100, true, true
 	d12 := d11
-	// New segments are holes, which cost nothing to write, to read and to copy.
+	// New segments are holes, which cost nothing to write, read and copy.
 	d12.since, d12.settings = 1200, map[string]string{"wal_init_zero": "off"}
 	d13 := d12
 	d13.since, d13.keepWAL = 1300, func(mb, _ int) string { return fmt.Sprintf("wal_keep_size = %d", mb) }
@@ -65,17 +65,17 @@ func (in *Installation) dialect() dialect {
 	return found
 }
 
-// CanChooseWALSegSize tells whether Options.WALSegSizeMB works; before 11 the
+// CanChooseWALSegSize reports whether Options.WALSegSizeMB works; before 11 the
 // size is compiled in.
 func (in *Installation) CanChooseWALSegSize() bool { return in.dialect().walSegSize }
 
-// CanGroupAccess tells whether Options.GroupAccess works: from 11.
+// CanGroupAccess reports whether Options.GroupAccess works: from 11.
 func (in *Installation) CanGroupAccess() bool { return in.dialect().groupAccess }
 
-// SummarizesWAL tells whether there is summarize_wal: from 17.
+// SummarizesWAL reports whether summarize_wal exists: from 17.
 func (in *Installation) SummarizesWAL() bool { return in.dialect().summaries }
 
-// SegSizeOr16 is size, in MB, where WAL segments can have it, and 16 elsewhere.
+// SegSizeOr16 is size, in MB, if WAL segments can have it, and otherwise 16.
 func (in *Installation) SegSizeOr16(size int) int {
 	if in.CanChooseWALSegSize() {
 		return size
@@ -83,5 +83,5 @@ func (in *Installation) SegSizeOr16(size int) int {
 	return 16
 }
 
-// LogsHashIndexes tells whether hash indexes are in WAL: from 10.
+// LogsHashIndexes reports whether hash indexes are in WAL: from 10.
 func (in *Installation) LogsHashIndexes() bool { return in.dialect().loggedHash }

@@ -1,3 +1,3 @@
-// Package cluster is for tests: a PostgreSQL installation, clusters of it, and their servers: made,
-// started, asked, copied, promoted, killed.
+// Package cluster is for tests: PostgreSQL installations, their clusters, and their servers, which it
+// creates, starts, queries, copies, promotes and kills.
 package cluster

@@ -16,9 +16,9 @@ import (
 // Installation is an installed PostgreSQL server.
 type Installation struct {
 	Version *pgdata.Version
-	Full    string // as the server says it: "9.6.24", "17.5", "19rc1"
+	Full    string // as the server reports it: "9.6.24", "17.5", "19rc1"
 	BinDir  string
-	Genuine bool // comes with all the programs of a PostgreSQL release
+	Genuine bool // has all the programs of a PostgreSQL release
 }
 
 // Program is the path of one of the installation's programs, such as
@@ -32,7 +32,7 @@ func (in *Installation) Program(name string) (path string, ok bool) {
 	return path, err == nil && info.Mode().IsRegular()
 }
 
-// String names the installation: its version, and whether it is a genuine one.
+// String is the installation's version, and whether it is a genuine one.
 func (in *Installation) String() string {
 	if in.Genuine {
 		return in.Full + "-genuine"
@@ -41,7 +41,7 @@ func (in *Installation) String() string {
 }
 
 // Inspect describes the server in a bin directory. It fails for directories
-// without a server that runs, and for majors that gorewind does not know.
+// without a working server, and for majors that gorewind does not support.
 func Inspect(bindir string) (*Installation, error) {
 	abs, err := filepath.Abs(bindir)
 	if err != nil {

@@ -17,7 +17,7 @@ func Env() []string {
 	return append(env, "LC_ALL=C")
 }
 
-// Command prepares one of the installation's programs. The test fails if the
+// Command prepares a command with one of the installation's programs. The test fails if the
 // installation lacks it.
 func (in *Installation) Command(t T, name string, args ...string) *exec.Cmd {
 	t.Helper()

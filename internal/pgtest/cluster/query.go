@@ -12,7 +12,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// queryTimeout bounds every statement that the harness runs.
+// queryTimeout limits every statement that the harness runs.
 const queryTimeout = 2 * time.Minute
 
 // ConnString is a connection string for the superuser, over the Unix socket.
@@ -59,7 +59,7 @@ func (c *Cluster) Connect(t T, dbname string) *pgx.Conn {
 	return conn
 }
 
-// TryQuery runs one string of SQL, which may hold several statements, and
+// TryQuery runs one string of SQL, which may contain several statements, and
 // returns the rows of the last one as text. Null is the empty string.
 func (c *Cluster) TryQuery(ctx context.Context, dbname, sql string) ([][]string, error) {
 	conn, err := pgconn.Connect(ctx, c.ConnString(dbname))
@@ -70,7 +70,7 @@ func (c *Cluster) TryQuery(ctx context.Context, dbname, sql string) ([][]string,
 	return QueryText(ctx, conn, sql)
 }
 
-// QueryText runs SQL, which may hold several statements, and gives the rows of the last
+// QueryText runs SQL, which may contain several statements, and returns the rows of the last
 // one as text.
 func QueryText(ctx context.Context, conn *pgconn.PgConn, sql string) ([][]string, error) {
 	results, err := conn.Exec(ctx, sql).ReadAll()
@@ -87,9 +87,9 @@ func QueryText(ctx context.Context, conn *pgconn.PgConn, sql string) ([][]string
 	return rows, nil
 }
 
-// polling prepares to put one question again and again, over one connection: most
-// of what an answer costs is the server's process. The test fails where there is
-// none. To be ended.
+// polling prepares to run one query again and again, over one connection: most
+// of the cost of an answer is the server's process. The test fails if it cannot connect.
+// The caller must call end.
 func (c *Cluster) polling(t T, sql string) (query func() [][]string, end func()) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
@@ -113,7 +113,7 @@ func (c *Cluster) polling(t T, sql string) (query func() [][]string, end func())
 }
 
 // Exec runs statements one after the other on one connection to database
-// postgres. Each is a transaction of its own.
+// postgres. Each is its own transaction.
 func (c *Cluster) Exec(t T, sql ...string) {
 	t.Helper()
 	c.ExecIn(t, "postgres", sql...)
@@ -150,7 +150,7 @@ func (c *Cluster) QueryRowsIn(t T, dbname, sql string) [][]string {
 	return rows
 }
 
-// QueryString returns the one value of a query in database postgres.
+// QueryString returns the single value of a query in database postgres.
 func (c *Cluster) QueryString(t T, sql string) string {
 	t.Helper()
 	return c.QueryStringIn(t, "postgres", sql)
@@ -172,14 +172,14 @@ func (c *Cluster) Checkpoint(t T) {
 	c.Exec(t, "CHECKPOINT")
 }
 
-// SwitchWAL makes a primary begin a new WAL segment, and gives the name of the
+// SwitchWAL makes a primary begin a new WAL segment, and returns the name of the
 // one that ended. The server does nothing if the current one is empty.
 func (c *Cluster) SwitchWAL(t T) (ended string) {
 	t.Helper()
 	return c.QueryString(t, fmt.Sprintf("SELECT %s(%s())", c.In.Version.SQL.WALFileName, c.In.dialect().switchWAL))
 }
 
-// InRecovery tells whether the server is a standby.
+// InRecovery reports whether the server is a standby.
 func (c *Cluster) InRecovery(t T) bool {
 	t.Helper()
 	return c.QueryString(t, "SELECT pg_is_in_recovery()") == "t"
@@ -205,7 +205,7 @@ func (c *Cluster) ReplayLSN(t T) pgdata.LSN {
 }
 
 // endLSN is the end of the WAL that a server has: flushed as a primary, replayed as a
-// standby. It is asked at once, since a connection is dear.
+// standby. It takes a single query, since a connection is expensive.
 func (c *Cluster) endLSN(t T) pgdata.LSN {
 	t.Helper()
 	return c.queryLSN(t, fmt.Sprintf("CASE WHEN pg_is_in_recovery() THEN %s() ELSE %s() END", c.In.dialect().replayLSN, c.In.Version.SQL.FlushLSN))
@@ -224,7 +224,7 @@ func (c *Cluster) queryLSN(t T, expression string) pgdata.LSN {
 	return lsn
 }
 
-// connected makes a connection, to be ended, and a context for what is asked on it.
+// connected opens a connection, which the caller must end, and a context for its queries.
 func (c *Cluster) connected(t T, dbname string) (ctx context.Context, conn *pgconn.PgConn, end func()) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
@@ -236,7 +236,7 @@ func (c *Cluster) connected(t T, dbname string) (ctx context.Context, conn *pgco
 	return ctx, conn, func() { _ = conn.Close(ctx); cancel() }
 }
 
-// CopyOut returns the lines that a COPY ... TO STDOUT in a database gives.
+// CopyOut returns the lines that a COPY ... TO STDOUT in a database prints.
 func (c *Cluster) CopyOut(t T, dbname, sql string) []string {
 	t.Helper()
 	ctx, conn, end := c.connected(t, dbname)

@@ -23,7 +23,7 @@ func (c *Cluster) ReceiveLSN(t T) pgdata.LSN {
 	return c.queryLSN(t, c.In.Version.SQL.ReceiveLSN+"()")
 }
 
-// CutOff leaves a standby without a primary, and its replay as it is. Where
+// CutOff leaves a standby without a primary, and does not change its replay. If
 // primary_conninfo is read only at the start, the server is killed and started.
 func (c *Cluster) CutOff(t T) {
 	t.Helper()
@@ -43,7 +43,7 @@ func (c *Cluster) CutOff(t T) {
 	})
 }
 
-// MakeStandbyOfNobody is MakeStandbyOf for a cluster whose primary is out of reach.
+// MakeStandbyOfNobody is MakeStandbyOf for a cluster whose primary is unreachable.
 func (c *Cluster) MakeStandbyOfNobody(t T) {
 	t.Helper()
 	c.makeStandby(t, "host=/nowhere port=1 user=postgres")

@@ -30,9 +30,9 @@ type StopMode string
 
 // The modes of pg_ctl stop.
 const (
-	Smart     StopMode = "smart"     // waits for clients to leave
-	Fast      StopMode = "fast"      // throws clients out, writes a checkpoint
-	Immediate StopMode = "immediate" // leaves the cluster to crash recovery
+	Smart     StopMode = "smart"     // waits for clients to disconnect
+	Fast      StopMode = "fast"      // disconnects clients, writes a checkpoint
+	Immediate StopMode = "immediate" // leaves crash recovery to the next start
 )
 
 var stopSignals = map[StopMode]syscall.Signal{
@@ -41,10 +41,10 @@ var stopSignals = map[StopMode]syscall.Signal{
 
 const stopTimeout = time.Minute
 
-// live are the clusters whose server this process has to stop.
+// live are the clusters whose server this process must stop.
 var (
 	live    sync.Map    // *Cluster → struct{}
-	closing atomic.Bool // no more servers are to be started
+	closing atomic.Bool // no more servers may be started
 )
 
 func stopAll() {
@@ -57,7 +57,7 @@ func stopAll() {
 	all.Wait()
 }
 
-// Start starts the server and waits until it takes connections. Options go to
+// Start starts the server and waits until it accepts connections. Options go to
 // the postgres command line, as in "-c", "hot_standby=off".
 func (c *Cluster) Start(t T, options ...string) {
 	t.Helper()
@@ -66,9 +66,9 @@ func (c *Cluster) Start(t T, options ...string) {
 	}
 }
 
-// TryStart is Start for servers that are expected not to start: the error ends
-// with what the server logged. A server that runs but takes no connections
-// within StartTimeout is an error too; it is stopped then.
+// TryStart is Start for servers that may fail to start: the error ends
+// with what the server logged. A server that runs but does not accept connections
+// within StartTimeout is an error, too; it is then stopped.
 func (c *Cluster) TryStart(options ...string) error {
 	logged := c.logSize()
 	s, err := c.launch(options)
@@ -107,15 +107,15 @@ func (c *Cluster) TryStart(options ...string) error {
 	}
 }
 
-// saysReady tells whether the server says that it takes connections, in line 8 of
-// postmaster.pid, where pg_ctl looks, too. To ask by connecting costs a process each time.
+// saysReady reports whether the server says that it accepts connections, in line 8 of
+// postmaster.pid, where pg_ctl looks, too. Connecting would cost a process each time.
 func (c *Cluster) saysReady(pid int) bool {
 	text, err := os.ReadFile(filepath.Join(c.Dir, "postmaster.pid"))
 	if err != nil {
 		return false
 	}
 	lines := strings.Split(string(text), "\n")
-	// Another process's is what an earlier server left.
+	// The file of another process was left by an earlier server.
 	return len(lines) > 7 && lines[0] == strconv.Itoa(pid) && strings.TrimSpace(lines[7]) == "ready"
 }
 
@@ -154,7 +154,7 @@ func (c *Cluster) launch(options []string) (*server, error) {
 	s := &server{cmd: cmd, done: make(chan struct{})}
 	c.server = s
 	go func() {
-		_ = cmd.Wait() // ProcessState tells how it ended
+		_ = cmd.Wait() // ProcessState shows how it ended
 		close(s.done)
 	}()
 	return s, nil
@@ -180,14 +180,14 @@ func (c *Cluster) ping() error {
 	return conn.Close(ctx)
 }
 
-// Running tells whether the server process lives.
+// Running reports whether the server process is alive.
 func (c *Cluster) Running() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.server != nil && !c.server.ended()
 }
 
-// PID is the process number of the postmaster, zero when it does not run.
+// PID is the process ID of the postmaster, or zero if it is not running.
 func (c *Cluster) PID() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -263,7 +263,7 @@ func (c *Cluster) killLocked() error {
 	return nil
 }
 
-// halt ends the server quickly, with no care for the cluster.
+// halt ends the server quickly, without regard for the cluster.
 func (c *Cluster) halt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -296,8 +296,8 @@ func (c *Cluster) Reload(t T) {
 	c.Exec(t, "SELECT pg_reload_conf()")
 }
 
-// Promote makes a standby a primary, as pg_ctl promote does, and waits until it
-// takes writes. It does not wait for the checkpoint that follows.
+// Promote promotes a standby, as pg_ctl promote does, and waits until it
+// accepts writes. It does not wait for the checkpoint that follows.
 func (c *Cluster) Promote(t T) {
 	t.Helper()
 	pid := c.PID()
@@ -337,7 +337,7 @@ func (c *Cluster) logSince(offset int64) string {
 	return string(text[offset:])
 }
 
-// LogTail is the end of Log, at most n lines.
+// LogTail is at most the last n lines of Log.
 func (c *Cluster) LogTail(n int) string {
 	lines := strings.SplitAfter(c.Log(), "\n")
 	return strings.Join(lines[max(0, len(lines)-n-1):], "")

@@ -11,10 +11,10 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// waitTimeout bounds waiting for a server to get somewhere.
+// waitTimeout limits the time to wait for a server's progress.
 const waitTimeout = 2 * time.Minute
 
-// waitFor polls until done says so; state is for the failure message.
+// waitFor polls until done returns true; state is for the failure message.
 func (c *Cluster) waitFor(t T, what string, done func() (ok bool, state string)) {
 	t.Helper()
 	deadline := time.Now().Add(waitTimeout)
@@ -34,8 +34,8 @@ func (c *Cluster) waitFor(t T, what string, done func() (ok bool, state string))
 }
 
 // CloneStopped copies a cluster whose server is stopped (or was killed) to a
-// new one with a port, a socket and a log of its own. Tablespaces and a WAL
-// directory outside the data directory are copied, too, and the copies linked.
+// new one with its own port, socket and log. Tablespaces and a WAL
+// directory outside the data directory are copied, too, and the links lead to the copies.
 func (c *Cluster) CloneStopped(t T) *Cluster {
 	t.Helper()
 	return c.cloneStopped(t, "")
@@ -54,7 +54,7 @@ func (c *Cluster) cloneStopped(t T, name string) *Cluster {
 	return clone
 }
 
-// copyCluster copies a data directory and, below home, what it links to.
+// copyCluster copies a data directory and, into home, what it links to.
 func copyCluster(from, to string, v *pgdata.Version, home string) error {
 	if err := dirtree.Copy(from, to); err != nil {
 		return err
@@ -94,8 +94,8 @@ func copyCluster(from, to string, v *pgdata.Version, home string) error {
 	return nil
 }
 
-// Standby makes a streaming standby of a primary and waits until it streams. A
-// primary that runs is stopped for the copy and started again.
+// Standby creates a streaming standby of a primary and waits until it streams. A
+// running primary is stopped for the copy and started again.
 func (c *Cluster) Standby(t T) *Cluster {
 	t.Helper()
 	c.Stop(t, Fast)
@@ -107,7 +107,7 @@ func (c *Cluster) Standby(t T) *Cluster {
 	return standby
 }
 
-// MakeStandbyOf writes what makes a stopped cluster a standby of the primary:
+// MakeStandbyOf writes the files that make a stopped cluster a standby of the primary:
 // recovery.conf up to 11; from 12 standby.signal, and settings in
 // postgresql.auto.conf that replace those of earlier calls.
 func (c *Cluster) MakeStandbyOf(t T, primary *Cluster) {
@@ -176,7 +176,7 @@ func (c *Cluster) WaitForLSN(t T, lsn pgdata.LSN) {
 	})
 }
 
-// WaitCaughtUp waits until this standby has replayed all that other, which it
+// WaitCaughtUp waits until this standby has replayed everything that other, which it
 // follows, has flushed (or, as a standby itself, replayed) by now.
 func (c *Cluster) WaitCaughtUp(t T, other *Cluster) {
 	t.Helper()

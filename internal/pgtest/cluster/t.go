@@ -1,7 +1,7 @@
 package cluster
 
-// T is what the functions of this package need of a test. *testing.T and
-// *testing.B satisfy it, and so can a program. Fatalf must not return.
+// T is the part of testing.T that this package needs. *testing.T and
+// *testing.B implement it, and so can a program. Fatalf must not return.
 type T interface {
 	Helper()
 	Name() string

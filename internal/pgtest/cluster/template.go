@@ -25,12 +25,12 @@ func (in *Installation) initdb(dir string, args []string) error {
 	return nil
 }
 
-// initdb is slow, so clusters are copies of the first one made alike, which is
-// kept in the cache.
+// initdb is slow, so clusters are copies of the first one created with the same options,
+// which is kept in the cache.
 var templates sync.Map // key → func() (string, error)
 
 func (in *Installation) template(args []string) (string, error) {
-	bindir, err := filepath.EvalSymlinks(in.BinDir) // changes if the programs are installed again
+	bindir, err := filepath.EvalSymlinks(in.BinDir) // changes if the programs are reinstalled
 	if err != nil {
 		return "", err
 	}
@@ -51,7 +51,7 @@ func (in *Installation) template(args []string) (string, error) {
 			return final, nil
 		}
 		part := final + ".part"
-		if err := os.RemoveAll(part); err != nil { // of a process that was killed
+		if err := os.RemoveAll(part); err != nil { // left by a killed process
 			return "", err
 		}
 		if err := in.initdb(part, args); err != nil {

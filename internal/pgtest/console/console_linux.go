@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Env tells an unprivileged process that root started which descriptor
-// is the console.
+// Env names the descriptor of the console for an unprivileged process that root
+// started.
 const Env = "GOREWIND_TEST_CONSOLE"
 
 // Open opens the standard error of the go command that started this
@@ -27,7 +27,7 @@ func Open() *os.File {
 	if err != nil {
 		return nil
 	}
-	// Opening a file again means a position of its own, so a file only works
+	// Opening a file again starts at a separate position, so this only works for a file
 	// if go appends to it.
 	if info.Mode()&(fs.ModeNamedPipe|fs.ModeCharDevice) == 0 && !appends(parent+"fdinfo/2") {
 		return nil

@@ -6,5 +6,5 @@ import "os"
 
 const Env = "GOREWIND_TEST_CONSOLE"
 
-// Open gives nil: only Linux shows the descriptors of another process.
+// Open returns nil: only Linux shows the descriptors of another process.
 func Open() *os.File { return nil }

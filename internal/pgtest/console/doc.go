@@ -1,3 +1,3 @@
-// Package console is for tests: the standard error of the go command that runs a test, for what is to be seen
-// whatever it is told to show.
+// Package console is for tests: the standard error of the go command that runs a test, for output that must be seen
+// whatever options go test was given.
 package console

@@ -47,7 +47,7 @@ func Copy(from, to string) error {
 
 var zeros [64 << 10]byte
 
-// buffers are as large as zeros, and used again: new memory is dear where thousands
+// buffers are as large as zeros, and reused: new memory is expensive when thousands
 // of files are read.
 var buffers = sync.Pool{New: func() any { return new([len(zeros)]byte) }}
 
@@ -69,14 +69,14 @@ func CopyFile(from, to string, info fs.FileInfo) (err error) {
 	if err := copyData(out, in, info.Size(), pooled[:]); err != nil {
 		return err
 	}
-	if mode&0o077 == 0 { // of which no mask takes anything
+	if mode&0o077 == 0 { // no umask changes this
 		return nil
 	}
 	return out.Chmod(mode)
 }
 
-// copyData takes no more calls of the kernel than it must: most files of a cluster fit
-// into the buffer, and most of a copy is a thousand of them.
+// copyData makes as few system calls as possible: most files of a cluster fit
+// into the buffer, and most of the cost of a copy is a thousand of them.
 func copyData(out, in *os.File, size int64, buf []byte) error {
 	if size <= int64(len(buf)) {
 		n, err := io.ReadFull(in, buf[:size])

@@ -12,13 +12,13 @@ import (
 	"strings"
 )
 
-// Tree describes everything below a data directory: for each path, in slashes,
+// Tree describes everything below a data directory: for each slash-separated path
 // its kind, permissions, size and content.
 type Tree map[string]string
 
-// Read reads a data directory. It looks behind the symbolic links that
-// PostgreSQL has there, those in pg_tblspc and that of the WAL directory; paths
-// are as if they were directories. Where they lead does not matter.
+// Read reads a data directory. It follows the symbolic links that
+// PostgreSQL creates there, those in pg_tblspc and that of the WAL directory; paths
+// are as if they were directories. Their destinations do not matter.
 func Read(dir string) (Tree, error) {
 	tree := Tree{}
 	return tree, tree.add(dir, "")
@@ -64,7 +64,7 @@ func (tree Tree) add(dir, prefix string) error {
 	return nil
 }
 
-// digestSeed makes digests those of this process, which nobody keeps.
+// digestSeed makes digests specific to this process. Nobody stores them.
 var digestSeed = maphash.MakeSeed()
 
 func digestFile(path string) (string, error) {
@@ -89,8 +89,8 @@ func digestFile(path string) (string, error) {
 	}
 }
 
-// Diff lists where two trees differ, sorted by path: "path: what a has, what b
-// has", or "nothing" where one lacks the path.
+// Diff lists the differences of two trees, sorted by path: "path: content in tree, content in
+// other", or "nothing" if one lacks the path.
 func (tree Tree) Diff(other Tree) []string {
 	var diff []string
 	describe := func(tree Tree, path string) string {
@@ -109,7 +109,7 @@ func (tree Tree) Diff(other Tree) []string {
 	return diff
 }
 
-// Without drops paths for which skip is true, and everything below them.
+// Without removes paths for which skip is true, and everything below them.
 func (tree Tree) Without(skip func(path string) bool) Tree {
 	kept := Tree{}
 	for path, what := range tree {

@@ -1,2 +1,2 @@
-// Package dirtree is for tests: copies directories, and tells where two differ.
+// Package dirtree is for tests: it copies directories, and shows where two differ.
 package dirtree

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// nextData is where data begins at or behind a place in a file: the place itself
-// where that is not known, the end of the file behind the last data.
+// nextData is where data begins at or after an offset of a file: the offset itself
+// if unknown, or the end of the file after the last data.
 func nextData(f *os.File, at int64) (int64, error) {
 	const seekData = 3
 	next, err := f.Seek(at, seekData)

@@ -4,5 +4,5 @@ package dirtree
 
 import "os"
 
-// nextData is the place itself: only Linux says where data begins.
+// nextData is the offset itself: only Linux reports where data begins.
 func nextData(_ *os.File, at int64) (int64, error) { return at, nil }

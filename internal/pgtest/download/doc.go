@@ -1,2 +1,2 @@
-// Package download is for tests: gets PostgreSQL servers from the network, once, into the cache.
+// Package download is for tests: it downloads PostgreSQL servers, once, into the cache.
 package download

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// ErrUnavailable is the reason why a server cannot be tested with on this
-// machine, for want of a network or of the right operating system.
+// ErrUnavailable says that a server is unavailable for tests on this
+// machine, for lack of a network or of a suitable operating system.
 var ErrUnavailable = errors.New("not available")
 
 const fetchTimeout = 5 * time.Minute

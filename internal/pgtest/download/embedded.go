@@ -18,7 +18,7 @@ import (
 )
 
 // embedded lists the builds that can be downloaded, by the names of their
-// majors. They hold nothing but initdb, pg_ctl and postgres. 19 has no build
+// majors. They contain only initdb, pg_ctl and postgres. There is no build of 19
 // yet.
 var embedded = []struct{ major, version string }{
 	{"9.6", "9.6.24"},
@@ -33,10 +33,10 @@ var embedded = []struct{ major, version string }{
 	{"18", "18.3.0"},
 }
 
-// embeddedAdvice is what to do where one is not available.
+// embeddedAdvice is what to do if one is not available.
 const embeddedAdvice = "its first use downloads it from repo1.maven.org and keeps it: run the tests once with a network that reaches that"
 
-// HasEmbedded tells whether there is a build of a major.
+// HasEmbedded reports whether there is a build of a major.
 func HasEmbedded(major string) bool { return versionOf(major) != "" }
 
 func versionOf(major string) string {
@@ -49,9 +49,9 @@ func versionOf(major string) string {
 }
 
 // Embedded returns the directory of the programs of a major's downloadable build. The
-// first call on a machine downloads it; several processes may do so at a time. What
-// was downloaded is kept if check has nothing against its programs. The error wraps
-// ErrUnavailable if there is none or it cannot be had.
+// first call on a machine downloads it; several processes may do so concurrently. A
+// download is kept if check accepts its programs. The error wraps
+// ErrUnavailable if there is no build or it cannot be downloaded.
 func Embedded(ctx context.Context, major string, check func(bindir string) error) (string, error) {
 	version := versionOf(major)
 	if version == "" {
@@ -64,7 +64,7 @@ func Embedded(ctx context.Context, major string, check func(bindir string) error
 	return filepath.Join(dir, "bin"), nil
 }
 
-// MissingEmbedded are those of the majors whose build is to be downloaded yet.
+// MissingEmbedded are those of the majors whose build has not been downloaded yet.
 func MissingEmbedded(majors []string) []string {
 	dir, err := cache.Dir()
 	if err != nil {
@@ -80,8 +80,8 @@ var (
 	offline  error // why no download of this process will succeed
 )
 
-// fetchEmbedded returns the directory that an embedded build is unpacked in. It
-// appears there by a rename, so if it exists it is whole.
+// fetchEmbedded returns the directory into which an embedded build is unpacked. It
+// is created by a rename, so if it exists it is complete.
 func fetchEmbedded(ctx context.Context, version string, check func(bindir string) error) (string, error) {
 	dir, err := cache.Dir()
 	if err != nil {
@@ -109,7 +109,7 @@ func fetchEmbedded(ctx context.Context, version string, check func(bindir string
 		return final, nil
 	}
 	stage := filepath.Join(base, version+".part")
-	if err := os.RemoveAll(stage); err != nil { // of a process that was killed
+	if err := os.RemoveAll(stage); err != nil { // left by a killed process
 		return "", err
 	}
 	defer func() { _ = os.RemoveAll(stage) }()
@@ -118,12 +118,12 @@ func fetchEmbedded(ctx context.Context, version string, check func(bindir string
 	}
 	tree := filepath.Join(stage, "tree")
 	if err := check(filepath.Join(tree, "bin")); err != nil {
-		return "", fmt.Errorf("what was downloaded is no server: %w", err)
+		return "", fmt.Errorf("the download is not a server: %w", err)
 	}
 	return final, os.Rename(tree, final)
 }
 
-// fetchInto has the program of the directory "embedded" unpack a build in stage/tree.
+// fetchInto lets the program in directory "embedded" unpack a build into stage/tree.
 func fetchInto(ctx context.Context, stage, version string) error {
 	program, err := built.Fetcher()
 	if err != nil {

@@ -22,14 +22,14 @@ import (
 //go:embed genuine.sh
 var genuineScript []byte
 
-// genuineMajors are those that genuine.sh can install.
+// genuineMajors are the majors that genuine.sh can install.
 var genuineMajors = []string{"13", "15", "16", "17", "18", "19"}
 
-// GenuineMajors are those that can be had with all the programs of a release.
+// GenuineMajors are the majors that are available with all the programs of a release.
 func GenuineMajors() []string { return slices.Clone(genuineMajors) }
 
-// MissingGenuine are those of the majors that are not installed. A failure that is
-// not long ago counts as an answer.
+// MissingGenuine are those of the majors that are not installed. A recent failure to
+// install one counts as installed.
 func MissingGenuine(majors []string) []string {
 	base, err := cache.Dir()
 	if err != nil {
@@ -41,12 +41,12 @@ func MissingGenuine(majors []string) []string {
 	})
 }
 
-// genuineAdvice is what to do where one is not available.
+// genuineAdvice is what to do if one is not available.
 const genuineAdvice = "its first use fetches it from Debian's mirror: run the tests once on Debian with a network, or name the directory of its programs in GOREWIND_TEST_BINDIRS"
 
 // Genuine returns the directory of all the programs of a release of a major. The first
-// call on a machine installs them, and with them those of the other majors that are
-// wanted. The error wraps ErrUnavailable if they cannot be had.
+// call on a machine installs them, together with those of the other wanted
+// majors. The error wraps ErrUnavailable if they are unavailable.
 func Genuine(ctx context.Context, major string, wanted []string) (string, error) {
 	base, err := cache.Dir()
 	if err != nil {
@@ -68,12 +68,12 @@ var installing sync.Mutex
 // the same.
 const retryAfter = 10 * time.Minute
 
-// installGenuine runs genuine.sh for every wanted major that is not there, and
+// installGenuine runs genuine.sh for every wanted major that is missing, and
 // returns why it failed for this one.
 func installGenuine(ctx context.Context, dir, major string, wanted []string) error {
 	installing.Lock()
 	defer installing.Unlock()
-	// Where root has tried, its directory cannot be written, but the reason read.
+	// If root has tried, its directory cannot be written, but the reason can be read.
 	if err := recentFailure(dir, major); err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func recentFailure(dir, major string) error {
 	return errors.New(string(reason))
 }
 
-// runGenuineScript returns what the script said of the majors that it could not
+// runGenuineScript returns the script's messages about the majors that it could not
 // install.
 func runGenuineScript(ctx context.Context, dir string, majors []string) (map[string]string, error) {
 	bash, err := exec.LookPath("bash")

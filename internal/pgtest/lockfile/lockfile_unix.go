@@ -28,7 +28,7 @@ func Lock(path string) (unlock func(), err error) {
 	}
 }
 
-// TryLock takes the lock of an existing file if nobody has it.
+// TryLock takes the lock of an existing file if it is free.
 func TryLock(path string) (unlock func(), ok bool) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {

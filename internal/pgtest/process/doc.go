@@ -1,3 +1,3 @@
-// Package process is for tests: what a test does to processes: stop, freeze, find
-// and end them, run them as another user.
+// Package process is for tests: it stops, freezes, finds
+// and ends processes, and runs them as another user.
 package process

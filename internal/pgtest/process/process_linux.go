@@ -24,11 +24,11 @@ func stat(pid int) []string {
 	if err != nil {
 		return nil
 	}
-	// The second field is the program's name, which may hold anything.
+	// The second field is the program's name, which may contain anything.
 	return strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 }
 
-// Children lists the processes that pid started and that live.
+// Children lists the live child processes of pid.
 func Children(pid int) []int {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	var found []int
@@ -44,20 +44,20 @@ func Children(pid int) []int {
 	return found
 }
 
-// Title is what a process calls itself.
+// Title is the title of a process.
 func Title(pid int) string {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	return string(text)
 }
 
-// Frozen tells whether a process has stopped, or ended.
+// Frozen reports whether a process is stopped, or has ended.
 func Frozen(pid int) bool {
 	f := stat(pid)
 	return len(f) == 0 || f[0] == "T" || f[0] == "Z"
 }
 
-// Gone tells whether a process has ended, even if nobody took notice: in a
-// container there may be no one to reap orphans.
+// Gone reports whether a process has ended, even if it was not reaped: in a
+// container there may be nobody to reap orphans.
 func Gone(pid int) bool {
 	f := stat(pid)
 	return len(f) == 0 || f[0] == "Z" || f[0] == "X"

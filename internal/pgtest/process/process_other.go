@@ -7,9 +7,9 @@ import (
 	"os/exec"
 )
 
-// Servers are not run here: the functions only have to exist.
+// Servers are not run on this system: the functions only need to exist.
 
-// DieWithParent does nothing on this system, as what follows.
+// DieWithParent does nothing on this system.
 func DieWithParent(*exec.Cmd) {}
 
 // KillGroup does nothing on this system.

@@ -15,7 +15,7 @@ func DieWithParent(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 }
 
-// Children lists the processes that pid started and that live.
+// Children lists the live child processes of pid.
 func Children(pid int) []int {
 	out, err := exec.Command("ps", "-axo", "pid=,ppid=").Output()
 	if err != nil {
@@ -33,22 +33,22 @@ func Children(pid int) []int {
 	return found
 }
 
-// Title is what a process calls itself.
+// Title is the title of a process.
 func Title(pid int) string {
 	out, _ := exec.Command("ps", "-o", "command=", "-p", strconv.Itoa(pid)).Output()
 	return string(out)
 }
 
-// Frozen tells whether a process has stopped, or ended.
+// Frozen reports whether a process is stopped, or has ended.
 func Frozen(pid int) bool {
 	out, _ := exec.Command("ps", "-o", "state=", "-p", strconv.Itoa(pid)).Output()
 	return len(out) == 0 || out[0] == 'T' || out[0] == 'Z'
 }
 
-// Gone tells whether a process has ended.
+// Gone reports whether a process has ended.
 func Gone(pid int) bool { return syscall.Kill(pid, 0) == syscall.ESRCH }
 
-// RemoveSharedMemory does nothing: only of Linux it is known how.
+// RemoveSharedMemory does nothing: it is only implemented for Linux.
 func RemoveSharedMemory(string) {}
 
 // BecomeUser makes a command run as another user. A process group of its own

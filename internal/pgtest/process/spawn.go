@@ -7,7 +7,7 @@ import (
 )
 
 // Spawn starts commands from one thread that never ends: the kernel signals the
-// servers when the thread that started them does.
+// servers when the thread that started them ends.
 var Spawn = sync.OnceValue(func() func(*exec.Cmd) error {
 	type request struct {
 		cmd   *exec.Cmd

@@ -1,3 +1,3 @@
-// Package proxy is for tests: a bad network before a server: it delays, throttles, stalls and cuts, and
+// Package proxy is for tests: it simulates a bad network in front of a server: it delays, throttles, stalls and cuts, and
 // counts what it carries.
 package proxy

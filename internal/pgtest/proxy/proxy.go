@@ -11,14 +11,14 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
-// Proxy is a TCP port before a server, and a bad network: it can delay, throttle,
+// Proxy is a TCP port in front of a server, and a bad network: it can delay, throttle,
 // stall and cut. It is closed when the test ends.
 type Proxy struct {
 	listener net.Listener
 
 	mu       sync.Mutex
 	server   endpoint
-	changed  chan struct{} // closed when what follows changes
+	changed  chan struct{} // closed when one of the fields below changes
 	delay    time.Duration
 	rate     int64 // bytes per second and connection from the server; zero: no limit
 	wire     [2]way
@@ -32,7 +32,7 @@ type Proxy struct {
 // way is one direction of the wire that all connections share.
 type way struct {
 	bandwidth int64     // bytes per second; zero: no limit
-	clear     time.Time // when all that was sent so far has left
+	clear     time.Time // when everything sent so far has left
 	carried   int64     // bytes
 }
 
@@ -42,8 +42,8 @@ const (
 	fromServer
 )
 
-// send puts bytes on the wire behind what was sent before, and tells when the last of
-// them has left.
+// send puts bytes on the wire after what was sent before, and returns when the last of
+// them will have left.
 func (w *way) send(n int, now time.Time) time.Time {
 	w.carried += int64(n)
 	if w.bandwidth == 0 {
@@ -58,27 +58,27 @@ func (w *way) send(n int, now time.Time) time.Time {
 
 type endpoint struct{ network, address string }
 
-// link is one connection, with both its ends.
+// link is one connection with its two ends.
 type link struct{ client, server net.Conn }
 
 func (l *link) close() {
 	for _, end := range []net.Conn{l.client, l.server} {
 		if tcp, ok := end.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // a reset, what is under way is lost
+			_ = tcp.SetLinger(0) // a reset; data in flight is lost
 		}
 		_ = end.Close()
 	}
 }
 
-// Before puts a proxy before a server, whether that runs or not. The server takes
-// its connections for local ones.
+// Before puts a proxy in front of a server, whether that runs or not. The server sees
+// its connections as local ones.
 func Before(t T, c *cluster.Cluster) *Proxy {
 	t.Helper()
 	at := socket(c)
 	return New(t, at.network, at.address)
 }
 
-// T is what a proxy needs of a test.
+// T is the part of testing.T that a proxy needs.
 type T interface {
 	Helper()
 	Fatalf(format string, args ...any)
@@ -89,11 +89,11 @@ func socket(c *cluster.Cluster) endpoint {
 	return endpoint{"unix", filepath.Join(c.SocketDir(), ".s.PGSQL."+strconv.Itoa(c.Port()))}
 }
 
-// Move makes the proxy lead new connections to another server, as an address does
+// Move leads new connections to another server, like an address
 // that moves in a failover.
 func (p *Proxy) Move(to *cluster.Cluster) { p.set(func() { p.server = socket(to) }) }
 
-// New puts a proxy before any address.
+// New puts a proxy in front of any address.
 func New(t T, network, address string) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -111,15 +111,15 @@ func New(t T, network, address string) *Proxy {
 	return p
 }
 
-// Port is where the proxy listens, on 127.0.0.1.
+// Port is the port on which the proxy listens, on 127.0.0.1.
 func (p *Proxy) Port() int { return p.listener.Addr().(*net.TCPAddr).Port }
 
-// ConnString is that of a role and a database behind the proxy.
+// ConnString is a connection string for a role and a database through the proxy.
 func (p *Proxy) ConnString(role, dbname string) string {
 	return cluster.ConnString("127.0.0.1", p.Port(), role, dbname) + " sslmode=disable"
 }
 
-// set changes something and tells everybody.
+// set changes something and notifies everybody.
 func (p *Proxy) set(change func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,15 +128,15 @@ func (p *Proxy) set(change func()) {
 	p.changed = make(chan struct{})
 }
 
-// Delay makes everything arrive so much later, in each direction. No more than
-// [window] bytes of a connection are under way then, as with TCP.
+// Delay delays everything by that time, in each direction. Then no more than
+// [window] bytes of a connection are in flight, as with TCP.
 func (p *Proxy) Delay(d time.Duration) { p.set(func() { p.delay = d }) }
 
-// Throttle limits what a connection gets from the server; zero lifts the limit.
+// Throttle limits what a connection receives from the server; zero lifts the limit.
 func (p *Proxy) Throttle(bytesPerSecond int64) { p.set(func() { p.rate = bytesPerSecond }) }
 
-// Bandwidth limits what all connections together get in each direction, as a wire
-// does; zero lifts the limit.
+// Bandwidth limits all connections together in each direction, like a wire;
+// zero lifts the limit.
 func (p *Proxy) Bandwidth(bytesPerSecond int64) {
 	p.set(func() {
 		for i := range p.wire {
@@ -145,17 +145,17 @@ func (p *Proxy) Bandwidth(bytesPerSecond int64) {
 	})
 }
 
-// Carried is how many bytes came so far, in both directions together.
+// Carried is how many bytes were carried so far, in both directions together.
 func (p *Proxy) Carried() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.wire[toServer].carried + p.wire[fromServer].carried
 }
 
-// Stall lets nothing through any more, without a word to anybody, or all again.
+// Stall silently lets nothing through any more, or everything again.
 func (p *Proxy) Stall(on bool) { p.set(func() { p.stalled = on }) }
 
-// Refuse closes new connections at once, or lets them in again.
+// Refuse closes new connections at once, or accepts them again.
 func (p *Proxy) Refuse(on bool) { p.set(func() { p.refusing = on }) }
 
 // Cut resets all connections.
@@ -167,12 +167,12 @@ func (p *Proxy) Cut() {
 	}
 }
 
-// CutAfter resets the connection over which the n-th byte from the server on comes,
+// CutAfter resets the connection that carries the n-th byte from the server from now on,
 // once.
 func (p *Proxy) CutAfter(n int64) { p.set(func() { p.budget = n }) }
 
-// Accepted is how many connections there were, requests to cancel a query among
-// them.
+// Accepted is how many connections there were, including requests to cancel a
+// query.
 func (p *Proxy) Accepted() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -218,18 +218,18 @@ func (p *Proxy) connect(client net.Conn) {
 	_ = l.server.Close()
 }
 
-// chunk is on its way.
+// chunk is data in flight.
 type chunk struct {
 	data []byte
 	due  time.Time // when it arrives
 }
 
-// window is how many bytes of a connection are under way before their receipt is
-// known, where there is a delay. Linux has so many with its default buffers: one
+// window is how many bytes of a connection are in flight before their receipt is
+// known, if there is a delay. It is that of Linux with its default buffers: one
 // connection got 236 to 248 MB/s at a round trip of 10 ms.
 const window = 2_400_000
 
-// forward copies one direction, up to its end, which it passes on.
+// forward copies one direction up to its end, and passes the end on.
 func (p *Proxy) forward(l *link, to, from net.Conn, direction int) {
 	way, used := make(chan chunk, 256), make(chan []byte, 256)
 	go func() {
@@ -259,8 +259,8 @@ func (p *Proxy) forward(l *link, to, from net.Conn, direction int) {
 	}
 }
 
-// take sends what comes on its way, no more than a window at a time. It uses buffers
-// again: a network takes none of this machine's time, so the proxy is to take little.
+// take puts received data in flight, no more than a window at a time. It reuses
+// buffers: a network takes none of this machine's time, so the proxy should take little.
 func (p *Proxy) take(from net.Conn, direction int, way chan<- chunk, used <-chan []byte) {
 	type receipt struct {
 		bytes int
@@ -301,7 +301,7 @@ func (p *Proxy) take(from net.Conn, direction int, way chan<- chunk, used <-chan
 	}
 }
 
-// pass waits until some of n bytes may go on, and tells how many.
+// pass waits until some of n bytes may continue, and returns how many.
 func (p *Proxy) pass(l *link, n, direction int) int {
 	for {
 		p.mu.Lock()

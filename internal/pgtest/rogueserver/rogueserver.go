@@ -1,5 +1,5 @@
 // Package rogueserver is for tests: a man in the middle between a client and a real
-// PostgreSQL server. Everything looks as it should, up to the message at which an
+// PostgreSQL server. Everything is normal up to the message at which an
 // attack begins.
 package rogueserver
 
@@ -16,15 +16,15 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// Attack is what is done to a client, and when: at the first message of a server on a
-// connection for which all that is given here holds.
+// Attack is an attack on a client and its trigger: the first message of a server on a
+// connection for which all given conditions hold.
 type Attack struct {
-	SQL  string // the client has asked something on the connection that has this in it
-	Kind byte   // the kind of the message, as in the protocol; zero: any
-	Nth  int    // which of the messages of the connection it is; zero: any
+	SQL  string // the client has sent a query containing this on the connection
+	Kind byte   // the type of the message in the protocol; zero: any
+	Nth  int    // the number of the message on the connection; zero: any
 	Once bool   // on one connection only
-	// Do does it. When it returns, the connection is cut, unless it gives true: then
-	// all goes on as if nothing had been, after the message at which it began.
+	// Do attacks. When it returns false, the connection is cut. When it returns true,
+	// everything continues normally after the message at which it began.
 	Do func(v *Victim) bool
 }
 
@@ -34,12 +34,12 @@ type Server struct {
 	listener net.Listener
 	real     string
 	began    atomic.Int64 // attacks
-	messages atomic.Int64 // of the connection that had most
+	messages atomic.Int64 // the most on one connection
 	ended    chan struct{}
 	all      sync.WaitGroup
 }
 
-// Start stands before the server that listens at an address of TCP.
+// Start listens in front of the server at a TCP address.
 func Start(real string, attack Attack) (*Server, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -58,24 +58,24 @@ func Start(real string, attack Attack) (*Server, error) {
 	return s, nil
 }
 
-// Port is where it listens, at 127.0.0.1.
+// Port is the port on which it listens, at 127.0.0.1.
 func (s *Server) Port() int { return s.listener.Addr().(*net.TCPAddr).Port }
 
-// Began tells how often it attacked.
+// Began is how often it attacked.
 func (s *Server) Began() int { return int(s.began.Load()) }
 
-// Messages is how many messages of the real server there were on the connection that
-// had most of them.
+// Messages is how many messages the real server sent on the connection that
+// had the most.
 func (s *Server) Messages() int { return int(s.messages.Load()) }
 
-// Close ends everything.
+// Close closes everything.
 func (s *Server) Close() {
 	_ = s.listener.Close()
 	close(s.ended)
 	s.all.Wait()
 }
 
-// Codes of what a client can send instead of a startup message.
+// Codes that a client can send instead of a startup message.
 const (
 	cancelCode = 80877102
 	sslCode    = 80877103
@@ -110,7 +110,7 @@ func (s *Server) serve(client net.Conn) {
 	s.relay(v, server)
 }
 
-// startup reads what a client begins with. There is no encryption.
+// startup reads a client's startup message. Encryption is refused.
 func startup(client net.Conn) ([]byte, error) {
 	for {
 		head := make([]byte, 8)
@@ -130,7 +130,7 @@ func startup(client net.Conn) ([]byte, error) {
 	}
 }
 
-// relay passes on what the server sends, up to the attack.
+// relay forwards what the server sends, up to the attack.
 func (s *Server) relay(v *Victim, server net.Conn) {
 	for n := 1; ; n++ {
 		m, err := message(server)
@@ -174,19 +174,19 @@ func message(from io.Reader) ([]byte, error) {
 	return m, err
 }
 
-// Victim is a client that is attacked.
+// Victim is a client under attack.
 type Victim struct {
-	Message []byte      // at which the attack begins, with its header; it was not passed on
-	Asked   chan []byte // what the client sends meanwhile; what does not fit is lost
+	Message []byte      // the message at which the attack begins, with its header; it was not forwarded
+	Asked   chan []byte // what the client sends in the meantime; messages that do not fit are lost
 
 	conn  net.Conn
 	taken atomic.Bool
-	over  chan struct{} // the client has hung up
+	over  chan struct{} // closed when the client disconnects
 	mu    sync.Mutex
-	texts []string // of what was asked
+	texts []string // the texts of the queries
 }
 
-// listen reads what the client sends, and passes it on unless Take was called.
+// listen reads what the client sends, and forwards it unless Take was called.
 func (v *Victim) listen(server net.Conn) {
 	defer close(v.over)
 	for {
@@ -223,10 +223,10 @@ func (v *Victim) asked(text string) bool {
 	return false
 }
 
-// Take keeps what the client sends from the server from now on.
+// Take stops forwarding what the client sends to the server.
 func (v *Victim) Take() { v.taken.Store(true) }
 
-// Raw sends bytes, and reports whether the client is still there.
+// Raw sends bytes, and reports whether the client is still connected.
 func (v *Victim) Raw(b []byte) bool {
 	_, err := v.conn.Write(b)
 	return err == nil
@@ -235,15 +235,15 @@ func (v *Victim) Raw(b []byte) bool {
 // Send sends messages.
 func (v *Victim) Send(messages ...pgproto3.BackendMessage) bool { return v.Raw(Bytes(messages...)) }
 
-// Forever sends bytes again and again, as fast as the client takes them.
+// Forever sends bytes again and again, as fast as the client reads them.
 func (v *Victim) Forever(b []byte) bool {
 	b = bytes.Repeat(b, max(1, (64<<10)/len(b)))
-	for v.Raw(b) { //nolint:revive // until it hangs up
+	for v.Raw(b) { //nolint:revive // until the client disconnects
 	}
 	return false
 }
 
-// Drip sends bytes one by one, and then the last of them for ever.
+// Drip sends bytes one by one, and then the last one for ever.
 func (v *Victim) Drip(b []byte, pause time.Duration) bool {
 	for v.Raw(b[:1]) {
 		if len(b) > 1 {
@@ -258,28 +258,28 @@ func (v *Victim) Drip(b []byte, pause time.Duration) bool {
 	return false
 }
 
-// Wait stays silent until the client hangs up.
+// Wait stays silent until the client disconnects.
 func (v *Victim) Wait() bool {
 	<-v.over
 	return false
 }
 
-// Bytes are messages as they are sent.
+// Bytes encodes messages.
 func Bytes(messages ...pgproto3.BackendMessage) []byte {
 	var b []byte
 	for _, m := range messages {
 		var err error
 		if b, err = m.Encode(b); err != nil {
-			panic(err) // it is a test's own message that cannot be
+			panic(err) // a test's own message is invalid
 		}
 	}
 	return b
 }
 
-// Row is a row with these values, of which nil is NULL.
+// Row encodes a row with these values, where nil is NULL.
 func Row(values ...[]byte) []byte { return Bytes(&pgproto3.DataRow{Values: values}) }
 
-// Header is the beginning of a message with a body of a length.
+// Header encodes the header of a message with a body of that length.
 func Header(kind byte, length uint32) []byte {
 	return binary.BigEndian.AppendUint32([]byte{kind}, length+4)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/lockfile"
 )
 
-// MaxTempDir keeps sockets' names below the 104 bytes that every system allows.
+// MaxTempDir keeps the names of sockets below the 104 bytes that every system allows.
 const MaxTempDir = 50
 
 // A Dir is a temporary directory that is locked while this process lives, so that
@@ -19,10 +19,10 @@ type Dir struct {
 	Unlock func()
 }
 
-// New makes one below temp, and removes what dead processes left there.
+// New creates one below temp, and removes what dead processes left there.
 func New(temp, prefix string) (*Dir, error) {
 	removeAbandoned(temp, prefix)
-	// It gets its name when it is locked, or another process might take it for abandoned.
+	// It gets its name after it is locked, or another process might consider it abandoned.
 	dir, err := os.MkdirTemp(temp, ".new-"+prefix)
 	if err != nil {
 		return nil, err

@@ -1,3 +1,3 @@
-// Package scratch is for tests: directories that go with the process that made them,
-// in main memory where there is room, and what is left to do when it ends.
+// Package scratch is for tests: directories that are removed with the process that created
+// them, in main memory if there is room, and cleaning up when the process ends.
 package scratch

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// freeBytes is the room in the file system of a directory, zero if that is not known.
+// freeBytes is the free space in the file system of a directory, or zero if unknown.
 func freeBytes(dir string) uint64 {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
@@ -17,14 +17,14 @@ func freeBytes(dir string) uint64 {
 	return s.Bavail * uint64(s.Bsize)
 }
 
-// availableMemory is what this process can have without another one being ended
-// for it, as far as the kernel says so.
+// availableMemory is how much memory this process can get before the kernel kills a
+// process for it, as far as the kernel reports it.
 func availableMemory() uint64 {
 	least := uint64(math.MaxUint64)
 	if kb, ok := namedNumber("/proc/meminfo", "MemAvailable:"); ok {
 		least = kb << 10
 	}
-	// A container may have a limit of its own. "max" is no number.
+	// A container may have its own limit. "max" is not a number.
 	limit, limited := number("/sys/fs/cgroup/memory.max")
 	if used, ok := number("/sys/fs/cgroup/memory.current"); limited && ok {
 		cached, _ := namedNumber("/sys/fs/cgroup/memory.stat", "inactive_file")
@@ -33,7 +33,7 @@ func availableMemory() uint64 {
 	return least
 }
 
-// number is what a file consists of.
+// number is the number in a file.
 func number(file string) (n uint64, ok bool) {
 	text, err := os.ReadFile(file)
 	if err == nil {
@@ -42,7 +42,7 @@ func number(file string) (n uint64, ok bool) {
 	return n, err == nil
 }
 
-// namedNumber is what follows a name that a line of a file begins with.
+// namedNumber is the number after a name at the beginning of a line.
 func namedNumber(file, name string) (n uint64, ok bool) {
 	text, _ := os.ReadFile(file)
 	for line := range bytes.Lines(text) {

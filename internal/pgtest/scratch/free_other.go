@@ -2,7 +2,7 @@
 
 package scratch
 
-// freeBytes is zero: only Linux has a place for files in memory that is known here.
+// freeBytes is zero: a file system in memory is only known on Linux.
 func freeBytes(string) uint64 { return 0 }
 
 func availableMemory() uint64 { return 0 }

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// memory is a scratch directory in main memory, empty where there is none.
+// memory is a scratch directory in main memory, or empty if there is none.
 var memory = sync.OnceValue(func() string {
 	const shm = "/dev/shm"
 	d, err := New(shm, "gorewind-shm-")
@@ -17,14 +17,14 @@ var memory = sync.OnceValue(func() string {
 	return d.Path
 })
 
-// UseMemory has t.TempDir lie in main memory, if there is room.
+// UseMemory places t.TempDir in main memory, if there is room.
 func UseMemory() {
 	if dir := RoomyMemory(); dir != "" {
 		_ = os.Setenv("TMPDIR", dir)
 	}
 }
 
-// T is what MemoryDir needs of a test.
+// T is the part of testing.T that MemoryDir needs.
 type T interface {
 	Helper()
 	Fatalf(format string, args ...any)
@@ -32,8 +32,8 @@ type T interface {
 	Cleanup(func())
 }
 
-// MemoryDir is like t.TempDir, but in main memory where the system has a place
-// for that: for tests that write the same files thousands of times.
+// MemoryDir is like t.TempDir, but in main memory if the system supports
+// that: for tests that write the same files thousands of times.
 func MemoryDir(t T) string {
 	t.Helper()
 	dir := memory()
@@ -56,11 +56,11 @@ func MemoryDir(t T) string {
 	return filepath.Clean(dir)
 }
 
-// enoughMemory is what has to be free there for one more cluster, beside what the
-// others that are there now have yet to write.
+// enoughMemory is how much must be free for one more cluster, in addition to what the
+// existing ones have yet to write.
 const enoughMemory = 3 << 30
 
-// RoomyMemory is the scratch directory in main memory, empty where there is none
+// RoomyMemory is the scratch directory in main memory, or empty if there is none
 // with room for one more cluster.
 func RoomyMemory() string {
 	if dir := memory(); dir != "" && min(freeBytes(dir), availableMemory()) >= enoughMemory {

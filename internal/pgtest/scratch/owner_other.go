@@ -2,5 +2,5 @@
 
 package scratch
 
-// OwnedAlone asks nothing: servers are not run here.
+// OwnedAlone checks nothing: servers are not run on this system.
 func OwnedAlone(string) error { return nil }

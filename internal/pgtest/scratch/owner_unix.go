@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// OwnedAlone fails unless dir is a directory of this user's that no other can
+// OwnedAlone fails unless dir is a directory of this user that nobody else can
 // write to.
 func OwnedAlone(dir string) error {
 	info, err := os.Lstat(dir)

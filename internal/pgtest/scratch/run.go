@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// Run is the directory that holds everything that this process makes: clusters,
+// Run is the directory of everything that this process creates: clusters,
 // sockets and the tests' own temporary directories.
 var Run = sync.OnceValues(func() (string, error) {
 	temp := os.TempDir()
@@ -31,7 +31,7 @@ var (
 	}
 )
 
-// Before adds what CleanUp does before it removes directories: to stop who writes
+// Before adds a function that CleanUp calls before it removes directories, to stop what writes
 // there.
 func Before(stop func()) {
 	atEnd.Lock()
@@ -61,13 +61,13 @@ func CleanUp() {
 }
 
 // CleanUpOnSignal makes an interrupted or terminated process clean up and exit
-// with the status that shells give to that.
+// with the usual status for the signal.
 func CleanUpOnSignal() {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		s := <-signals
-		signal.Stop(signals) // a second one kills
+		signal.Stop(signals) // a second signal kills
 		CleanUp()
 		n, _ := s.(syscall.Signal)
 		os.Exit(128 + int(n))

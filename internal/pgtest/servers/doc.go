@@ -1,2 +1,2 @@
-// Package servers is for tests: which PostgreSQL servers there are to test with.
+// Package servers is for tests: it finds the PostgreSQL servers to test with.
 package servers

@@ -19,7 +19,7 @@ const (
 	EnvMajors  = "GOREWIND_TEST_MAJORS"
 )
 
-// Selected tells whether the environment wants tests of a major.
+// Selected reports whether the environment selects a major for tests.
 func Selected(major string) bool {
 	want := os.Getenv(EnvMajors)
 	return want == "" || slices.ContainsFunc(strings.Split(want, ","), func(m string) bool {
@@ -27,7 +27,7 @@ func Selected(major string) bool {
 	})
 }
 
-// Environment is what GOREWIND_TEST_BINDIRS names.
+// Environment is the installations that GOREWIND_TEST_BINDIRS names.
 type Environment struct {
 	Found  []*cluster.Installation
 	Broken map[string]error // by bin directory
@@ -49,13 +49,13 @@ var FromEnvironment = sync.OnceValue(func() Environment {
 	return e
 })
 
-// ByVersion sorts installations, oldest first, and drops doubles.
+// ByVersion sorts installations, oldest first, and removes duplicates.
 func ByVersion(ins []*cluster.Installation) []*cluster.Installation {
 	slices.SortStableFunc(ins, func(a, b *cluster.Installation) int { return a.Version.ServerNum - b.Version.ServerNum })
 	return slices.CompactFunc(ins, func(a, b *cluster.Installation) bool { return a.BinDir == b.BinDir })
 }
 
-// Majors are the names of all majors that the environment wants tests of.
+// Majors are the names of all majors that the environment selects.
 func Majors() []string {
 	var names []string
 	for _, v := range pgdata.Versions() {
@@ -66,9 +66,9 @@ func Majors() []string {
 	return names
 }
 
-// Major returns the installation of a major, such as "17": the downloadable build, the
+// Major returns the installation of a major, such as "17": the downloadable build, or the
 // genuine one of majors without such a build. The error wraps download.ErrUnavailable
-// if it cannot be had.
+// if there is none.
 func Major(ctx context.Context, name string) (*cluster.Installation, error) {
 	if !download.HasEmbedded(name) {
 		return GenuineMajor(ctx, name)
@@ -84,7 +84,7 @@ func Major(ctx context.Context, name string) (*cluster.Installation, error) {
 }
 
 // GenuineMajor returns the installation of a major that has all the programs of a
-// release, pg_rewind among them.
+// release, including pg_rewind.
 func GenuineMajor(ctx context.Context, name string) (*cluster.Installation, error) {
 	bin, err := download.Genuine(ctx, name, Majors())
 	if err != nil {
@@ -93,16 +93,16 @@ func GenuineMajor(ctx context.Context, name string) (*cluster.Installation, erro
 	return inspectOnce(bin)
 }
 
-// GenuineMajors are the names of the majors that the environment wants tests of and
-// that can be had with all their programs.
+// GenuineMajors are the names of the majors that the environment selects and
+// that are available with all their programs.
 func GenuineMajors() []string {
 	return slices.DeleteFunc(download.GenuineMajors(), func(m string) bool { return !Selected(m) })
 }
 
-// Genuine lists the installations that come with all the programs of a PostgreSQL
+// Genuine lists the installations that have all the programs of a PostgreSQL
 // release, oldest first: those that the first call on a machine installs, and those of
-// GOREWIND_TEST_BINDIRS that have pg_rewind. Missing says by major why others are not
-// there.
+// GOREWIND_TEST_BINDIRS that have pg_rewind. missing says by major why others are
+// unavailable.
 func Genuine(ctx context.Context) (ins []*cluster.Installation, missing map[string]error) {
 	missing = map[string]error{}
 	for _, major := range GenuineMajors() {
@@ -120,16 +120,16 @@ func Genuine(ctx context.Context) (ins []*cluster.Installation, missing map[stri
 	return ByVersion(ins), missing
 }
 
-// InstallGenuine installs what is missing of that, and tells nobody how it went:
-// failures show up where the programs are wanted. What one package's tests installed
-// the others find, and do not even look at it.
+// InstallGenuine installs the missing ones, and reports no errors:
+// failures show up where the programs are needed. Other packages' tests find what one
+// package's tests installed, and do not check again.
 func InstallGenuine(ctx context.Context) {
 	for _, major := range download.MissingGenuine(Majors()) {
 		_, _ = GenuineMajor(ctx, major)
 	}
 }
 
-// AreToBeFetched tells whether a download is missing.
+// AreToBeFetched reports whether a download is missing.
 func AreToBeFetched() bool { return len(download.MissingEmbedded(Majors())) > 0 }
 
 var inspected sync.Map // bin directory → *cluster.Installation

@@ -6,7 +6,7 @@ import (
 )
 
 // Mount mounts a file system in memory, which only the calling thread
-// and the processes that it starts see, and which goes with them.
+// and the processes that it starts see, and which ends with them.
 func Mount(dir string, uid, gid int) error {
 	if err := syscall.Unshare(syscall.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("unshare: %w", err)
@@ -21,5 +21,5 @@ func Mount(dir string, uid, gid int) error {
 	return nil
 }
 
-// Unmount takes it away again.
+// Unmount unmounts it.
 func Unmount(dir string) { _ = syscall.Unmount(dir, syscall.MNT_DETACH) }

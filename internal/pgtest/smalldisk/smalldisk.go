@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 )
 
-// An unprivileged process that root started finds a small file system there, or
+// An unprivileged process that root started finds a small file system here, or
 // the reason why there is none.
 const (
 	Env      = "GOREWIND_TEST_SMALL_DISK"
@@ -15,13 +15,13 @@ const (
 // Bytes is the size of a small disk.
 const Bytes = 24 << 20
 
-// T is what Dir needs of a test.
+// T is the part of testing.T that Dir needs.
 type T interface {
 	Helper()
 	Cleanup(func())
 }
 
-// Dir gives a directory on a file system that is small enough to be
+// Dir returns a directory on a file system that is small enough to be
 // filled, or the reason why there is none: only root can mount one. It is
 // emptied at the end of the test; tests that use it do not run in parallel.
 func Dir(t T) (dir, missing string) {

@@ -2,7 +2,7 @@ package unprivileged
 
 // Chores are what root does for a program that ProgramWith runs again.
 type Chores struct {
-	// Genuine is whether to install the genuine programs of the majors that
+	// Genuine makes root install the genuine programs of the majors that
 	// GOREWIND_TEST_MAJORS names.
 	Genuine bool
 	// Outputs are files to write, by the name of the flag that sets them. The

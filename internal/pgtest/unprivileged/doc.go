@@ -1,3 +1,3 @@
-// Package unprivileged is for tests: runs the program that root started again as another user, since
+// Package unprivileged is for tests: it runs a program that root started again as another user, since
 // PostgreSQL refuses root.
 package unprivileged

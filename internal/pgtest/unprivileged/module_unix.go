@@ -13,7 +13,7 @@ import (
 )
 
 // workingDirectory is empty if the process can stay where it is. Otherwise it is
-// the same place in a copy of the module.
+// the corresponding directory in a copy of the module.
 func (w *rootWork) workingDirectory() (string, error) {
 	here, err := os.Getwd()
 	if err != nil {
@@ -46,7 +46,7 @@ func (w *rootWork) workingDirectory() (string, error) {
 	return filepath.Join(copied, rel), nil
 }
 
-// walkModule visits what tests may read: all but hidden directories.
+// walkModule visits what tests may read: everything except hidden directories.
 func walkModule(module string, visit func(rel string, info fs.FileInfo) error) error {
 	return filepath.WalkDir(module, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {

@@ -21,8 +21,8 @@ var outputFlags = map[string]bool{
 	"test.blockprofile": true, "test.mutexprofile": true, "test.trace": true,
 }
 
-// testArgs changes the arguments of a test program so that it writes where it
-// may. What it writes there is fetched afterwards. The log that lets go cache
+// testArgs changes the arguments of a test program so that it writes to a permitted
+// place. What it writes is copied back afterwards. The log with which go caches
 // results is dropped: root's results are not cached.
 func testArgs(w *rootWork, args []string) ([]string, error) {
 	outputDir := ""
@@ -34,7 +34,7 @@ func testArgs(w *rootWork, args []string) ([]string, error) {
 		name, value, ok := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 		switch {
 		case arg == "--" || !strings.HasPrefix(arg, "-"):
-			return append(adjusted, args[i:]...), nil // the test's own
+			return append(adjusted, args[i:]...), nil // the test's own arguments
 		case !ok || value == "":
 		case name == "test.testlogfile" || name == "test.outputdir":
 			continue

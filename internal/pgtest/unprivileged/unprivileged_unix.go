@@ -30,7 +30,7 @@ import (
 )
 
 // Tests runs this test program again as an unprivileged user if it
-// runs as root; done tells that it did. Fuzzing stays as it is.
+// runs as root; done reports whether it did. Fuzzing is not affected.
 func Tests() (code int, done bool) {
 	if !process.IsRoot() {
 		return 0, false
@@ -58,11 +58,11 @@ func Tests() (code int, done bool) {
 }
 
 // Program runs this program again as an unprivileged user if it runs as
-// root, with the same arguments, and returns its exit status; done tells that
-// it did. Call it first thing in main.
+// root, with the same arguments, and returns its exit status; done reports whether
+// it did. Call it first in main.
 func Program() (code int, done bool, err error) { return ProgramWith(Chores{}) }
 
-// ProgramWith is Program for a program that needs more than that.
+// ProgramWith is Program for a program that needs root to do more for it.
 func ProgramWith(c Chores) (code int, done bool, err error) {
 	if !process.IsRoot() {
 		return 0, false, nil
@@ -80,7 +80,7 @@ func ProgramWith(c Chores) (code int, done bool, err error) {
 		for name, path := range c.Outputs {
 			mine := filepath.Join(w.dir, "out", name)
 			w.copyBack = append(w.copyBack, [2]string{mine, path})
-			args = append(args, "-"+name+"="+mine) // the last one counts
+			args = append(args, "-"+name+"="+mine) // the last value counts
 		}
 		return args, nil
 	})
@@ -92,10 +92,10 @@ func ProgramWith(c Chores) (code int, done bool, err error) {
 type rootWork struct {
 	dir      string
 	unlock   func()
-	signals  chan os.Signal // taken from the start, so that nothing is left behind
+	signals  chan os.Signal // handled from the start, so that nothing is left behind
 	uid, gid int
 	env      []string
-	copyBack [][2]string // file or directory of the process → where root wants it
+	copyBack [][2]string // file or directory of the process → destination for root
 }
 
 func newRootWork() (w *rootWork, err error) {
@@ -152,8 +152,8 @@ func (w *rootWork) mkdir(dir string) error {
 	return os.Lchown(dir, w.uid, w.gid)
 }
 
-// reachable tells whether everyone can pass through all directories of a path
-// and into the last.
+// reachable reports whether everyone can traverse all directories of a path,
+// including the last.
 func reachable(dir string) bool {
 	dir, err := filepath.Abs(dir)
 	if err == nil {
@@ -183,7 +183,7 @@ func (w *rootWork) prepareCache() error {
 		if os.Getenv(cache.Env) != "" {
 			return fmt.Errorf("%s: other users cannot reach %s", cache.Env, dir)
 		}
-		_ = os.Remove(dir) // if it was made just now
+		_ = os.Remove(dir) // if it was just created
 		if dir, err = cache.OwnTempDir(); err != nil {
 			return err
 		}
@@ -201,7 +201,7 @@ func (w *rootWork) prepareCache() error {
 	return nil
 }
 
-// own makes a directory of the cache the process's, with what root left there.
+// own makes the process's user the owner of a directory of the cache and its content.
 func (w *rootWork) own(dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -221,8 +221,8 @@ func (w *rootWork) own(dir string) error {
 	})
 }
 
-// installGenuine does what the process could not do itself if what it takes
-// (Python's pip, say) is only root's.
+// installGenuine does what the process could not do itself if only root has the
+// necessary tools (Python's pip, for example).
 func installGenuine() { servers.InstallGenuine(context.Background()) }
 
 // rerun runs this program as the unprivileged user and returns its status.
@@ -253,7 +253,7 @@ func (w *rootWork) rerun(adjust func(*rootWork, []string) ([]string, error)) (in
 	}
 
 	select {
-	case s := <-w.signals: // while the preparations were made
+	case s := <-w.signals: // during the preparations
 		return 0, fmt.Errorf("interrupted: %s", s)
 	default:
 	}

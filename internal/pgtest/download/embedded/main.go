@@ -1,6 +1,6 @@
 // Command embedded downloads a PostgreSQL build: embedded VERSION DIRECTORY. Its bin,
-// lib and share are then in DIRECTORY/tree. It is a program in a module of its own so
-// that what it takes is nobody's who imports gorewind.
+// lib and share are then in DIRECTORY/tree. It is a separate module so
+// that importers of gorewind do not get its dependencies.
 package main
 
 import (
@@ -26,9 +26,9 @@ func main() {
 	}
 }
 
-// fetch downloads a build and unpacks it. The library does so only on the way to
-// starting a server. To stop it there, its runtime directory, which is the next thing
-// that it makes, is to be below a regular file of the build.
+// fetch downloads a build and unpacks it. The library does so only when it
+// starts a server. To stop it before that, its runtime directory, which is the next thing
+// that it creates, is placed below a regular file of the build, which fails.
 func fetch(version, dir string) error {
 	tree := filepath.Join(dir, "tree")
 	if err := os.MkdirAll(tree, 0o755); err != nil {
