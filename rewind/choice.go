@@ -70,7 +70,7 @@ func (a *analyzer) rewoundConfig(ctx context.Context, b *filemap.Builder) (*pgco
 			}
 			b, err := a.source.ReadFile(ctx, p)
 			if size += len(b); size > maxConfiguration {
-				return nil, fmt.Errorf("with file %q, the source's configuration files have more than %d bytes together, which is not plausible: %w",
+				return nil, fmt.Errorf("with file %q, the source's configuration files have more than %d bytes together, which is impossible: %w",
 					p, maxConfiguration, ErrSourceUntrusted)
 			}
 			return b, err

@@ -78,7 +78,7 @@ func TestASourceThatInventsHistories(t *testing.T) {
 	defer func() { _ = honest.Close() }()
 	src := &historian{Source: honest}
 	_, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, NoSync: true, Source: src})
-	require.ErrorContains(t, err, "which is not plausible")
+	require.ErrorContains(t, err, "which is impossible")
 	assert.ErrorContains(t, err, "the histories of the timelines from 3 on")
 	assert.Less(t, src.reads, 20)
 }

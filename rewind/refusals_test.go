@@ -388,7 +388,7 @@ var refusals = []refusal{
 		spoil: func(p *pair) { p.live = &source.State{Live: true, FullPageWrites: true, FlushLSN: 1 << 62} },
 	},
 	{
-		name: "a source server with too much WAL since its checkpoint", phase: rewind.PhaseAnalyze, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "not plausible",
+		name: "a source server with too much WAL since its checkpoint", phase: rewind.PhaseAnalyze, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "impossible",
 		spoil: func(p *pair) {
 			p.live = &source.State{Live: true, InRecovery: true, FullPageWrites: true, ReplayLSN: 1 << 51}
 		},
@@ -400,7 +400,7 @@ var refusals = []refusal{
 		},
 	},
 	{
-		name: "a source control file with an implausible checkpoint", phase: rewind.PhaseInspect, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "not plausible",
+		name: "a source control file with an implausible checkpoint", phase: rewind.PhaseInspect, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "impossible",
 		spoil: func(p *pair) {
 			d := p.control(p.source)
 			f := d.Fields

@@ -122,7 +122,7 @@ func (a *analyzer) histories(read func(string) ([]byte, error), c *controlfile.D
 	counted := func(p string) ([]byte, error) {
 		b, err := read(p)
 		if size += len(b); size > maxHistories {
-			return nil, fmt.Errorf("the histories of the timelines from %d on have more than %d bytes, which is not plausible: "+
+			return nil, fmt.Errorf("the histories of the timelines from %d on have more than %d bytes, which is impossible: "+
 				"remove the files *.history from the %s's WAL directory that do not belong there", tli+1, maxHistories, what)
 		}
 		return b, err
@@ -297,5 +297,5 @@ func (a *analyzer) checkWALEnd(s Side) error {
 }
 
 func (a *analyzer) implausible(what string, x, y pgdata.LSN) error {
-	return fmt.Errorf("the source %s says that "+what+", which is not plausible: %w", a.source, a.lsn(x), a.lsn(y), ErrSourceUntrusted)
+	return fmt.Errorf("the source %s says that "+what+", which is impossible: %w", a.source, a.lsn(x), a.lsn(y), ErrSourceUntrusted)
 }
