@@ -45,7 +45,7 @@ func TestAProgramOutsideTheModuleRewinds(t *testing.T) {
 			"a source of another system is nothing to wait for",
 			[]string{"-source", other},
 			1, nil,
-			[]string{"attempt 1 failed (different_systems): ", "gave up, the old primary is as it was"},
+			[]string{"attempt 1 failed (different_systems): ", "gave up; the old primary is unchanged"},
 		},
 		{
 			"a server that does not answer is tried three times",
@@ -119,8 +119,8 @@ func TestAProgramOutsideTheModuleResyncs(t *testing.T) {
 		says   []string
 	}{
 		{"no server answers", []string{"-source", "host=" + t.TempDir()}, 3, []string{"source_unreachable: "}},
-		{"only a look", []string{"-source", source, "-dry-run"}, 0, []string{"What differs is known by: comparison.", "Not by wal (missing_wal): "}},
-		{"in earnest", []string{"-source", source}, 0, []string{"What differs is known by: comparison.", "copying: "}},
+		{"only a look", []string{"-source", source, "-dry-run"}, 0, []string{"Evidence of what differs: comparison.", "Not by wal (missing_wal): "}},
+		{"in earnest", []string{"-source", source}, 0, []string{"Evidence of what differs: comparison.", "copying: "}},
 		{"a second time", []string{"-source", source}, 0, []string{"The target can follow as it is."}},
 	} {
 		said, err := exec.Command(program, append([]string{"-target", target}, c.args...)...).CombinedOutput()

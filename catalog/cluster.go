@@ -17,31 +17,31 @@ type Files interface {
 	Open(path string) (*os.File, error)
 }
 
-// Newer is what the WAL has that is not in the files yet, of a server that was not
-// shut down cleanly.
+// Newer is what the WAL of a server that was not shut down cleanly has and the files do
+// not have yet.
 type Newer interface {
-	// Status tells whether a transaction committed, if the WAL knows.
+	// Status reports whether a transaction committed, if the WAL shows it.
 	Status(xid uint32) (committed, known bool)
-	// Tuples are those of a page of a catalog as of the end of the WAL.
+	// Tuples returns the tuples of a page of a catalog as of the end of the WAL.
 	Tuples(pgdata.RelFileLocator, pgdata.BlockNumber, heap.Page) ([]heap.Tuple, error)
-	// Blocks are those of a relation that it knows of, in order.
+	// Blocks returns the blocks of a relation that it has something of, in order.
 	Blocks(pgdata.RelFileLocator) []pgdata.BlockNumber
-	// RelationMap is that of a database, zero for what all share; nil if it was not
-	// written.
+	// RelationMap returns the relation map of a database, or of the shared catalogs if
+	// database is zero. It is nil if the WAL does not change the map.
 	RelationMap(database uint32) []byte
 }
 
-// Options say what is read, and how.
+// Options says what to read, and how.
 type Options struct {
 	Files    Files
 	Version  *pgdata.Version
 	Geometry pgdata.Geometry
-	Newer    Newer // nil for a server that was shut down
-	// After, if not nil, tells transactions that are taken for not committed yet: the
-	// catalogs are read as they were before these.
+	Newer    Newer // nil for a server that was shut down cleanly
+	// After, if not nil, reports transactions to treat as not committed yet: the catalogs
+	// are read as they were before these.
 	After func(xid uint32) bool
-	// Relations are some of any databases. Where there is no template1, the columns of
-	// what all databases share are read in one of these.
+	// Relations are some relations of any databases. If there is no template1, the columns
+	// of the shared catalogs are read in the database of one of these.
 	Relations []pgdata.RelFileLocator
 }
 
@@ -58,7 +58,7 @@ type Cluster struct {
 
 	roles    map[uint32]string
 	keywords map[string]bool
-	file     *os.File // that is open
+	file     *os.File // the file that is open
 	opened   pgdata.RelSegment
 }
 
@@ -115,7 +115,7 @@ func (c *Cluster) Close() error {
 	return err
 }
 
-// open opens a file of a relation, and closes the one that was open.
+// open opens a relation's file, and closes the one that was open.
 func (c *Cluster) open(s pgdata.RelSegment) (*os.File, error) {
 	if c.file != nil && c.opened == s {
 		return c.file, nil
@@ -131,14 +131,14 @@ func (c *Cluster) open(s pgdata.RelSegment) (*os.File, error) {
 	return f, nil
 }
 
-// Committed reports whether a transaction committed, and is not one of those that
-// are taken for not committed yet.
+// Committed reports whether a transaction committed and is not one that is treated as
+// not committed yet.
 func (c *Cluster) Committed(xid uint32) bool {
 	return (c.after == nil || !c.after(xid)) && c.status.committed(xid)
 }
 
-// visible is for whoever comes after all that committed, or before those that are
-// taken for not committed.
+// visible reports whether a tuple is visible when all transactions are seen that
+// Committed reports.
 func (c *Cluster) visible(t *heap.Tuple) bool {
 	if c.after != nil && t.Frozen() && t.XMin >= firstNormal && c.after(t.XMin) {
 		return false
@@ -147,7 +147,8 @@ func (c *Cluster) visible(t *heap.Tuple) bool {
 }
 
 // describeShared reads the columns of the shared catalogs, which are the same in every
-// database: in template1, or whatever has its OID, or in one of some relations.
+// database. It reads them in template1, in the database that has its OID, or in the
+// database of one of the given relations.
 func (c *Cluster) describeShared(ctx context.Context, some []pgdata.RelFileLocator) (columns map[uint32][]column, err error) {
 	const template1 = 1
 	tried := map[uint32]bool{}

@@ -12,7 +12,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// mapFile is a relation map of so many bytes before its CRC.
+// mapFile returns a relation map of a given size before its CRC.
 func mapFile(n uint32, size int) []byte {
 	b := make([]byte, size)
 	binary.LittleEndian.PutUint32(b, relationMapMagic)
@@ -55,7 +55,7 @@ func FuzzParseRelationMap(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = parseRelationMap(b) })
 }
 
-// Whatever an index page holds, there is a way down or an error.
+// Whatever an index page contains, the result is a child page or an error.
 func FuzzIndexPage(f *testing.F) {
 	f.Add(make([]byte, 8192), uint32(7))
 	f.Fuzz(func(_ *testing.T, b []byte, id uint32) {

@@ -6,9 +6,9 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// keywords are words that are quoted where they are names: all but the unreserved ones
-// (parser/kwlist.h), of a major and those that follow it. They were read from servers of
-// every major (pg_get_keywords).
+// keywords are the words that must be quoted when they are used as names: all but the
+// unreserved ones (parser/kwlist.h), by the first major that has them. They were read
+// from servers of every major (pg_get_keywords).
 var keywords = []struct{ since, words string }{
 	{"9.6", `all analyse analyze and any array as asc asymmetric authorization between bigint binary bit boolean both case
 		cast char character check coalesce collate collation column concurrently constraint create cross
@@ -27,7 +27,7 @@ var keywords = []struct{ since, words string }{
 	{"17", "json json_exists json_query json_scalar json_serialize json_table json_value merge_action"},
 }
 
-// keywordsOf are those of a major.
+// keywordsOf returns the keywords of a major.
 func keywordsOf(v *pgdata.Version) map[string]bool {
 	words := map[string]bool{}
 	for _, k := range keywords {
@@ -41,7 +41,7 @@ func keywordsOf(v *pgdata.Version) map[string]bool {
 	return words
 }
 
-// quoted writes an identifier as quote_identifier does (utils/adt/ruleutils.c).
+// quoted quotes an identifier as quote_identifier does (utils/adt/ruleutils.c).
 func (c *Cluster) quoted(s string) string {
 	plain := len(s) > 0 && (s[0] >= 'a' && s[0] <= 'z' || s[0] == '_')
 	for _, b := range []byte(s) {

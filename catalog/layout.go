@@ -7,8 +7,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// OIDs of the catalogs that are read before it is known where catalogs are
-// (catalog/pg_*.h), the same in every major.
+// OIDs of the catalogs that are read before any catalog can be looked up
+// (catalog/pg_*.h). They are the same in every major.
 const (
 	oidType       = 1247
 	oidAttribute  = 1249
@@ -28,12 +28,12 @@ const (
 	oidOperator   = 2617
 
 	firstNormalObject = 16384 // FirstNormalObjectId (access/transam.h)
-	vectorHeader      = 20    // of an oidvector: ndim, dataoffset, elemtype, dim, lbound
+	vectorHeader      = 20    // header of an oidvector: ndim, dataoffset, elemtype, dim, lbound
 )
 
-// layout is the columns of pg_attribute of a major and those that follow it
-// (catalog/pg_attribute.h), from the first one to attisdropped: each with its
-// length, and its alignment where that is not the length.
+// layout has the columns of pg_attribute (catalog/pg_attribute.h) in a major and those
+// after it, from the first to attisdropped. Each column has its length, and its
+// alignment if that is not the length.
 type layout struct {
 	first   string // major
 	columns string
@@ -50,7 +50,7 @@ var layouts = []layout{
 	{"18", "attrelid/4 attname/64 atttypid/4 attlen/2 attnum/2 atttypmod/4 attndims/2 attbyval/1 attalign/1 attstorage/1 attcompression/1 attnotnull/1 atthasdef/1 atthasmissing/1 attidentity/1 attgenerated/1 attisdropped/1"},
 }
 
-// columnsFor are the columns of pg_attribute.
+// columnsFor returns the columns of pg_attribute.
 func columnsFor(v *pgdata.Version) []column {
 	var columns []column
 	for _, l := range layouts {
@@ -68,7 +68,7 @@ func columnsFor(v *pgdata.Version) []column {
 	return columns
 }
 
-// column is one of a catalog.
+// column is a column of a catalog.
 type column struct {
 	name string
 	heap.Column

@@ -8,7 +8,7 @@ import (
 	"github.com/gorewind/gorewind/heap/types"
 )
 
-// Types of OIDs that are written by name (catalog/pg_type.dat).
+// OID types whose values are displayed by name (catalog/pg_type.dat).
 const (
 	regdatabase   = 6490 // 19
 	regproc       = 24
@@ -24,25 +24,25 @@ const (
 	regcollation  = 4191
 )
 
-// Schemas that are looked in, in this order: those of the search path that databases
-// have as they are made. What else is there has its schema before its name.
+// The schemas that are searched, in this order: the default search path of a new
+// database. Anything in another schema is shown with its schema.
 const (
 	firstSchema  = "pg_catalog"
 	secondSchema = "public"
 )
 
-// namedThing is something that lies in a schema.
+// namedThing is an object in a schema.
 type namedThing struct {
 	schema, name string
-	arguments    string // OIDs of types; those of one name differ in these
+	arguments    string // OIDs of types; they distinguish objects of the same name
 	vector       []uint32
 }
 
-// names are those of one kind of things, by their OIDs.
+// names has the objects of one kind, by their OIDs.
 type names struct {
 	things  map[uint32]namedThing
-	first   map[string]bool // what is in the schema that is looked in first
-	visible map[string]int  // how many of a name are found without their schema
+	first   map[string]bool // the objects in the schema that is searched first
+	visible map[string]int  // by name, how many are found without their schema
 }
 
 func namesOf(things map[uint32]namedThing) *names {
@@ -62,21 +62,21 @@ func namesOf(things map[uint32]namedThing) *names {
 
 func (t namedThing) key() string { return t.name + "\x00" + t.arguments }
 
-// isVisible reports whether a thing is the one that is found by its name and its
+// isVisible reports whether an object is the one that is found by its name and
 // arguments.
 func (n *names) isVisible(t namedThing) bool {
 	return t.schema == firstSchema || t.schema == secondSchema && !n.first[t.key()]
 }
 
-// isUnique reports whether it is the only one that is found by its name.
+// isUnique reports whether an object is the only one that is found by its name.
 func (n *names) isUnique(t namedThing) bool { return n.isVisible(t) && n.visible[t.name] == 1 }
 
-// Type finds a type, or nil.
+// Type returns a type, or nil.
 func (d *Database) Type(oid uint32) *types.Type { return d.types[oid] }
 
-// Name is how a value of a reg* type is written: as the server does it in a database as
-// it is made, with the search path "$user", public, where there is no schema that is
-// called as the user is. Of an OID that nothing has, ok is false.
+// Name returns the text of a value of a reg* type: as the server writes it in a new
+// database with the search path "$user", public, if no schema has the user's name. If
+// no object has the OID, ok is false.
 func (d *Database) Name(regType, oid uint32) (name string, ok bool) {
 	switch regType {
 	case regtype:
@@ -108,7 +108,7 @@ func (d *Database) Name(regType, oid uint32) (name string, ok bool) {
 	case regprocedure:
 		var arguments []string
 		for _, a := range t.vector {
-			arguments = append(arguments, d.orNumber(a))
+			arguments = append(arguments, d.typeNameOrUnknown(a))
 		}
 		name += "(" + strings.Join(arguments, ",") + ")"
 	case regoper:
@@ -116,7 +116,7 @@ func (d *Database) Name(regType, oid uint32) (name string, ok bool) {
 	case regoperator:
 		var arguments []string
 		for _, a := range t.vector {
-			if s := d.orNumber(a); a != 0 {
+			if s := d.typeNameOrUnknown(a); a != 0 {
 				arguments = append(arguments, s)
 			} else {
 				arguments = append(arguments, "NONE")
@@ -130,7 +130,7 @@ func (d *Database) Name(regType, oid uint32) (name string, ok bool) {
 	return d.cluster.quoted(t.schema) + "." + name, true
 }
 
-// namesOf are the names that values of a type are written with.
+// namesOf returns the names that are used to write values of a type.
 func (d *Database) namesOf(regType uint32) *names {
 	switch regType {
 	case regoperator:
@@ -157,7 +157,7 @@ func (d *Database) namesOf(regType uint32) *names {
 	return set
 }
 
-// sqlNames are types that SQL has words for (format_type_extended,
+// sqlNames are the types for which SQL has its own words (format_type_extended,
 // utils/adt/format_type.c).
 var sqlNames = map[uint32]string{
 	114: "json", // a keyword (17) that is not quoted here
@@ -166,7 +166,7 @@ var sqlNames = map[uint32]string{
 	1266: "time with time zone", 1560: "bit", 1562: "bit varying", 1700: "numeric",
 }
 
-// typeName is what format_type says of a type.
+// typeName returns what format_type returns for a type.
 func (d *Database) typeName(oid uint32) (string, bool) {
 	t := d.types[oid]
 	if t == nil {
@@ -186,16 +186,17 @@ func (d *Database) typeName(oid uint32) (string, bool) {
 	return d.cluster.quoted(t.Schema) + "." + d.cluster.quoted(t.Name) + suffix, true
 }
 
-// orNumber is the name of a type, or ???, as the server writes one that there is not.
-func (d *Database) orNumber(oid uint32) string {
+// typeNameOrUnknown returns the name of a type, or ???, which is what the server writes for a
+// type that does not exist.
+func (d *Database) typeNameOrUnknown(oid uint32) string {
 	if s, known := d.typeName(oid); known {
 		return s
 	}
 	return "???"
 }
 
-// namesFor are the catalogs that values of the tables that are wanted need to be
-// written.
+// namesFor returns the steps that read the catalogs which are needed to write values of
+// the wanted tables.
 func (d *Database) namesFor(wanted func(*Relation) bool) (steps []step) {
 	needed := map[uint32]bool{}
 	var need func(oid uint32)
@@ -240,7 +241,7 @@ func (d *Database) namesFor(wanted func(*Relation) bool) (steps []step) {
 	return steps
 }
 
-// readNames reads what is called how.
+// readNames reads the names of one kind of objects.
 func (d *Database) readNames(regType uint32, name, schema string) func(context.Context, *table) error {
 	return func(ctx context.Context, t *table) error {
 		things := map[uint32]namedThing{}
@@ -267,8 +268,8 @@ func (d *Database) readOperators(ctx context.Context, t *table) error {
 	return err
 }
 
-// readProcs reads the names of functions, and what writes the types that extensions
-// bring.
+// readProcs reads the names of functions, and the output functions of types from
+// extensions.
 func (d *Database) readProcs(ctx context.Context, t *table) error {
 	const internalLanguage, cLanguage = 12, 13
 	writes := map[uint32][]*types.Type{}

@@ -9,13 +9,13 @@ import (
 	"github.com/gorewind/gorewind/heap"
 )
 
-// relationMap is a pg_filenode.map (utils/cache/relmapper.c): a magic number, how
-// many relations, for each its OID and the number of its file, room for more, and a
-// CRC. It takes 512 bytes, from 16 on 524.
+// relationMap is a pg_filenode.map (utils/cache/relmapper.c): a magic number, the
+// number of relations, the OID and file number of each, unused space, and a CRC. It has
+// 512 bytes, from 16 on 524.
 const (
 	relationMapMagic = 0x592717
-	relationMapCRC   = 504 // where the shorter one has it
-	relationMapCRC16 = 520 // where the longer one has it
+	relationMapCRC   = 504 // offset of the CRC in the shorter map
+	relationMapCRC16 = 520 // offset of the CRC in the longer map
 )
 
 func parseRelationMap(b []byte) (map[uint32]uint32, error) {
@@ -40,7 +40,8 @@ func parseRelationMap(b []byte) (map[uint32]uint32, error) {
 	return files, nil
 }
 
-// relationMap reads the one of a database's directory, or of what all share.
+// relationMap reads the relation map of a database's directory, or of the shared
+// catalogs.
 func (c *Cluster) relationMap(dir string, database uint32) (map[uint32]uint32, error) {
 	if c.newer != nil {
 		if b := c.newer.RelationMap(database); b != nil {

@@ -19,8 +19,8 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// values of every type that is written as the server does, each as SQL that all
-// majors from the one that is named take.
+// values has values of every type that is formatted as by the server, each as SQL that
+// all majors from the given one accept.
 var values = []struct{ since, typ, list string }{
 	{"9.6", "boolean", "true; false"},
 	{"9.6", "smallint", "0; -32768; 32767"},
@@ -149,8 +149,8 @@ var setup = []string{
 	"CREATE EXTENSION hstore", "CREATE EXTENSION citext",
 }
 
-// Every value of every type reads as the server copies it, in rows in which it
-// stands at every alignment, compressed, and outside of the row.
+// Every value of every type reads as COPY shows it: at every alignment in a row,
+// compressed, and stored out of line.
 func TestValuesReadAsTheServerCopiesThem(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
 		c := in.InitCluster(t, pgtest.Options{})
@@ -216,7 +216,7 @@ func wideColumns(n int) (columns []string) {
 	return columns
 }
 
-// copied is a table as COPY shows it, sorted.
+// copied returns a table as COPY shows it, sorted.
 func copied(t *testing.T, c *pgtest.Cluster, name string) []string {
 	t.Helper()
 	rows := c.CopyOut(t, "postgres", "COPY "+name+" TO STDOUT")
@@ -270,7 +270,7 @@ func readTables(t *testing.T, c *pgtest.Cluster, wanted func(*catalog.Relation) 
 	return tables
 }
 
-// line is a row as COPY shows it.
+// line returns a row as COPY shows it.
 func line(t *testing.T, p *types.Printer, rel *catalog.Relation, values []heap.Value) string {
 	t.Helper()
 	var fields []string

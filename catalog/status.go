@@ -8,8 +8,8 @@ import (
 	"path"
 )
 
-// Two bits for each transaction, in pages and files of so many (access/transam/clog.c,
-// access/slru.h).
+// The layout of the commit log: two bits for each transaction, in pages and files of
+// this size (access/transam/clog.c, access/slru.h).
 const (
 	xactsPerByte = 4
 	slruPages    = 32
@@ -17,17 +17,17 @@ const (
 	firstNormal  = 3 // FirstNormalTransactionId
 )
 
-// status tells what became of transactions, from the commit log.
+// status looks up the outcome of transactions in the commit log.
 type status struct {
 	c      *Cluster
 	number uint32
-	data   []byte // of the file of that number; nil if there is none
+	data   []byte // content of the file with that number; nil if it does not exist
 	loaded bool
 	err    error // the first error
 }
 
-// committed reports whether a transaction committed. One whose file was removed is
-// so old that it did: what others left was removed before.
+// committed reports whether a transaction committed. If its file was removed, the
+// transaction is so old that it did: all traces of others were removed before.
 func (s *status) committed(xid uint32) bool {
 	if xid < firstNormal {
 		return xid != 0
@@ -63,7 +63,7 @@ func (s *status) load(number uint32) {
 	}
 }
 
-// readAll reads a file, of which there may be so many bytes.
+// readAll reads a file of at most the given size.
 func readAll(f *os.File, most int64) ([]byte, error) {
 	info, err := f.Stat()
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Pages calls a function for every page of a relation's main fork, in order. The
-// page is valid during the call.
+// Pages calls visit for every page of a relation's main fork, in order. The page is
+// valid during the call.
 func (c *Cluster) Pages(ctx context.Context, l pgdata.RelFileLocator, visit func(pgdata.BlockNumber, heap.Page) error) error {
 	for segment := uint32(0); ; segment++ {
 		more, err := c.segmentPages(ctx, pgdata.RelSegment{Locator: l, Segment: segment}, visit)
@@ -55,7 +55,8 @@ func (c *Cluster) segmentPages(ctx context.Context, s pgdata.RelSegment, visit f
 	}
 }
 
-// Page reads one page of a relation; nil if it has none of that number.
+// Page reads one page of a relation. It returns nil if the relation does not have that
+// block.
 func (c *Cluster) Page(l pgdata.RelFileLocator, b pgdata.BlockNumber, into []byte) (heap.Page, error) {
 	f, err := c.open(pgdata.RelSegment{Locator: l, Segment: uint32(b) / c.geometry.RelSegBlocks})
 	if err != nil {
@@ -78,13 +79,13 @@ func (c *Cluster) Page(l pgdata.RelFileLocator, b pgdata.BlockNumber, into []byt
 	return nil, err
 }
 
-// row is one of a catalog. What it returns is zero for columns that there are not,
-// in this major or in this row.
+// row is a row of a catalog. Its methods return zero for columns that do not exist in
+// this major or in this row.
 type row struct {
 	t      *table
 	tuple  heap.Tuple
 	values []heap.Value
-	err    error // the first
+	err    error // the first error
 }
 
 func (r *row) raw(name string) []byte {
@@ -128,7 +129,7 @@ func (r *row) name(name string) string {
 	return string(b)
 }
 
-// varlena is what a varlena holds that is not in a TOAST table.
+// varlena returns the content of a varlena that is not in a TOAST table.
 func (r *row) varlena(name string) []byte {
 	raw := r.raw(name)
 	if raw == nil {
@@ -144,7 +145,7 @@ func (r *row) varlena(name string) []byte {
 	return b
 }
 
-// oid is the row's, which up to 11 is no column.
+// oid returns the row's OID, which up to 11 is not a column.
 func (r *row) oid() uint32 {
 	if oid := r.tuple.OID(); oid != 0 {
 		return oid
@@ -168,7 +169,7 @@ func newTable(l pgdata.RelFileLocator, columns []column) *table {
 	return t
 }
 
-// scan calls a function for every row that can be seen.
+// scan calls visit for every visible row.
 func (c *Cluster) scan(ctx context.Context, t *table, visible func(*heap.Tuple) bool, visit func(*row) error) error {
 	r := row{t: t}
 	next := pgdata.BlockNumber(0)
@@ -183,7 +184,7 @@ func (c *Cluster) scan(ctx context.Context, t *table, visible func(*heap.Tuple) 
 				continue
 			}
 			r.tuple, r.err = tuple, nil
-			// Of pg_attribute only the first columns are known when it is read first.
+			// When pg_attribute is read for the first time, only its first columns are known.
 			r.tuple.Columns = min(r.tuple.Columns, len(t.columns))
 			if r.values, err = r.tuple.Values(t.columns, r.values); err != nil {
 				return err
@@ -200,7 +201,7 @@ func (c *Cluster) scan(ctx context.Context, t *table, visible func(*heap.Tuple) 
 	if err := c.Pages(ctx, t.locator, page); err != nil || c.newer == nil {
 		return err
 	}
-	for _, b := range c.newer.Blocks(t.locator) { // those that the file does not have yet
+	for _, b := range c.newer.Blocks(t.locator) { // blocks that the file does not have yet
 		if b >= next {
 			if err := page(b, nil); err != nil {
 				return err
@@ -210,7 +211,7 @@ func (c *Cluster) scan(ctx context.Context, t *table, visible func(*heap.Tuple) 
 	return nil
 }
 
-// tuples are those of a page, as of the end of the WAL.
+// tuples returns the tuples of a page, as of the end of the WAL.
 func (c *Cluster) tuples(l pgdata.RelFileLocator, b pgdata.BlockNumber, p heap.Page) ([]heap.Tuple, error) {
 	if c.newer != nil {
 		return c.newer.Tuples(l, b, p)

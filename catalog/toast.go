@@ -10,13 +10,13 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// ErrGone is wrapped where a value that lies in a TOAST table is not there any more.
-var ErrGone = errors.New("it is not in the TOAST table any more")
+// ErrGone is wrapped by errors about a value in a TOAST table that is no longer there.
+var ErrGone = errors.New("it is no longer in the TOAST table")
 
-// toastTable is where a TOAST table and its index are.
+// toastTable has the files of a TOAST table and its index.
 type toastTable struct{ heap, index pgdata.RelFileLocator }
 
-// chunkColumns are those of a TOAST table: chunk_id, chunk_seq, chunk_data
+// chunkColumns are the columns of a TOAST table: chunk_id, chunk_seq, chunk_data
 // (catalog/toasting.c).
 var chunkColumns = []heap.Column{{Len: 4, Align: 'i'}, {Len: 4, Align: 'i'}, {Len: -1, Align: 'i'}}
 
@@ -44,8 +44,8 @@ func ParseChunk(t *heap.Tuple) (Chunk, error) {
 	return Chunk{binary.LittleEndian.Uint32(values[0].Raw), binary.LittleEndian.Uint32(values[1].Raw), data}, err
 }
 
-// Fetch brings a value from a TOAST table, as it is stored there, dead or alive. The
-// error wraps ErrGone if a piece of it is missing.
+// Fetch returns a value from a TOAST table, as it is stored there, whether its rows are
+// dead or alive. The error wraps ErrGone if a piece of it is missing.
 func (d *Database) Fetch(e *heap.External) ([]byte, error) {
 	files, known := d.toastFiles[e.Table]
 	if !known {
@@ -90,7 +90,7 @@ func (r *toastReader) fetch(files toastTable, e *heap.External) ([]byte, error) 
 			return nil, err
 		}
 		if chunk.ID != e.ValueID {
-			continue // the place was used again
+			continue // the line pointer has been reused
 		}
 		if other, twice := chunks[chunk.Seq]; twice && !bytes.Equal(other, chunk.Data) {
 			return nil, fmt.Errorf("value %d of TOAST table %d is there twice: %w", e.ValueID, e.Table, ErrGone)
@@ -100,7 +100,7 @@ func (r *toastReader) fetch(files toastTable, e *heap.External) ([]byte, error) 
 	return JoinChunks(chunks, e)
 }
 
-// JoinChunks puts the pieces of a value together.
+// JoinChunks assembles the pieces of a value.
 func JoinChunks(chunks map[uint32][]byte, e *heap.External) ([]byte, error) {
 	stored := make([]byte, 0, min(int(e.Size), 1<<20))
 	for i := range len(chunks) {
@@ -116,7 +116,7 @@ func JoinChunks(chunks map[uint32][]byte, e *heap.External) ([]byte, error) {
 	return stored, nil
 }
 
-// Btree pages and tuples (access/nbtree.h, access/itup.h).
+// The layout of B-tree pages and tuples (access/nbtree.h, access/itup.h).
 const (
 	btreeMagic    = 0x053162
 	btreeSpecial  = 16
@@ -124,11 +124,11 @@ const (
 	btreeDeleted  = 1 << 2
 	btreeHalfDead = 1 << 4
 	tupleSizeMask = 0x1FFF
-	tupleAltTID   = 0x2000 // the TID says something else (11)
-	tidPosting    = 0x2000 // of that: a list of places (13)
-	tidNumber     = 0x0FFF // of that: how many columns, or places
+	tupleAltTID   = 0x2000 // the TID has another meaning (11)
+	tidPosting    = 0x2000 // in that TID: the tuple has a list of TIDs (13)
+	tidNumber     = 0x0FFF // in that TID: number of columns, or of TIDs
 	maxDepth      = 32
-	maxPlaces     = 1 << 20 // of chunks of one value
+	maxPlaces     = 1 << 20 // maximum number of chunks of one value
 )
 
 type place struct {
@@ -136,10 +136,10 @@ type place struct {
 	offset uint16
 }
 
-// node is a page of a btree.
+// node is a page of a B-tree.
 type node struct {
 	heap.Page
-	next  pgdata.BlockNumber // zero for the last one of its level
+	next  pgdata.BlockNumber // zero for the last page of its level
 	level uint32
 	flags uint16
 }
@@ -162,8 +162,8 @@ func (r *toastReader) node(index pgdata.RelFileLocator, b pgdata.BlockNumber) (n
 	}, nil
 }
 
-// places finds where the chunks of a value are: by its root down to the first leaf
-// that can have them, and from there to the right.
+// places finds the chunks of a value: it goes from the root of the index down to the
+// first leaf that may have them, and from there to the right.
 func (r *toastReader) places(index pgdata.RelFileLocator, id uint32) ([]place, error) {
 	meta, err := r.node(index, 0)
 	if err != nil {
@@ -195,8 +195,8 @@ func (r *toastReader) places(index pgdata.RelFileLocator, id uint32) ([]place, e
 	return nil, fmt.Errorf("its index is more than %d levels deep: %w", maxDepth, heap.ErrCorrupt)
 }
 
-// key is a tuple's first two columns. Those that an inner one lacks are smaller than
-// all others.
+// key returns the first of a tuple's key columns. A column that an inner tuple lacks
+// counts as smaller than any value.
 func key(item []byte, leaf bool) (id uint32, has bool) {
 	info := binary.LittleEndian.Uint16(item[6:])
 	if !leaf && info&tupleAltTID != 0 && binary.LittleEndian.Uint16(item[4:])&tidNumber == 0 {
@@ -208,12 +208,12 @@ func key(item []byte, leaf bool) (id uint32, has bool) {
 	return binary.LittleEndian.Uint32(item[8:]), true
 }
 
-// child is which page to go on at: the last one whose key is smaller than the first
-// chunk's.
+// child returns the page to descend to: that of the last tuple whose key is smaller
+// than the first chunk's.
 func (n *node) child(id uint32) (down pgdata.BlockNumber, right bool, err error) {
 	first := 1
 	if n.next != 0 {
-		first = 2 // behind the high key
+		first = 2 // after the high key
 		high, err := n.Item(1)
 		if err != nil {
 			return 0, false, err
@@ -248,7 +248,7 @@ func keyOf(item []byte) (uint32, bool) {
 	return key(item, false)
 }
 
-// leaves collects the places on a leaf and those to its right.
+// leaves collects the places on a leaf and on those to its right.
 func (r *toastReader) leaves(index pgdata.RelFileLocator, n node, id uint32) (places []place, err error) {
 	for seen := 0; ; seen++ {
 		first := 1
@@ -284,8 +284,8 @@ func (r *toastReader) leaves(index pgdata.RelFileLocator, n node, id uint32) (pl
 	}
 }
 
-// itemOf is an index tuple, also one that is marked as dead: what it leads to can
-// still be there.
+// itemOf returns an index tuple, even if it is marked as dead: the row that it points
+// to may still be there.
 func itemOf(p heap.Page, n uint16) ([]byte, error) {
 	item := binary.LittleEndian.Uint32(p[24+4*(int(n)-1):])
 	offset, length := int(item&0x7FFF), int(item>>17)
@@ -295,7 +295,7 @@ func itemOf(p heap.Page, n uint16) ([]byte, error) {
 	return p[offset : offset+length], nil
 }
 
-// appendPlaces adds where a leaf's tuple leads.
+// appendPlaces adds the places that a leaf tuple points to.
 func appendPlaces(places []place, item []byte) ([]place, error) {
 	at := func(b []byte) place {
 		return place{

@@ -1,8 +1,8 @@
-// Package heap reads PostgreSQL's table pages: line pointers, tuples, the values
-// in a tuple, and what TOAST did to them. It knows nothing of catalogs: whoever
-// reads values says which columns there are.
+// Package heap reads PostgreSQL's table pages: line pointers, tuples, the values in a
+// tuple, and what TOAST did to them. It knows nothing of catalogs: the caller says
+// which columns there are.
 //
-// A page (storage/bufpage.h) has a header of 24 bytes, line pointers behind it
+// A page (storage/bufpage.h) has a header of 24 bytes, then line pointers
 // (storage/itemid.h, 4 bytes each), and tuples at its end. A tuple
 // (access/htup_details.h) has a header of 23 bytes,
 //
@@ -14,12 +14,11 @@
 //	20  2  t_infomask
 //	22  1  t_hoff         where the values begin
 //
-// a bitmap of the columns that are not null, if there is one that is, and the
-// values, each aligned as its type wants it. All of this is the same from 9.6 to
-// 19, but for the oid that up to 11 can stand right before the values.
+// a bitmap of the columns that are not null, if any is null, and the values, each
+// aligned as its type requires. All of this is the same from 9.6 to 19, except for the
+// OID that up to 11 may precede the values.
 //
-// Everything that is read is taken for hostile: lengths are checked, and errors
-// wrap [ErrCorrupt].
+// All input is treated as hostile: lengths are checked, and errors wrap [ErrCorrupt].
 package heap
 
 import (

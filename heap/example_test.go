@@ -10,7 +10,7 @@ import (
 
 // The tuples of a page, of a table with an int4 and a text.
 func ExamplePage_Tuples() {
-	tuple, err := heap.NewTuple(2, 0, 24, append([]byte{0, 42, 0, 0, 0}, "\x0dhello"...)) // as a WAL record has it
+	tuple, err := heap.NewTuple(2, 0, 24, append([]byte{0, 42, 0, 0, 0}, "\x0dhello"...)) // as stored in a WAL record
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func page(tuples ...[]byte) heap.Page {
 	return p
 }
 
-// row makes a tuple of an int4, a text that is null and a short text.
+// row makes a tuple with an int4, a null text and a short text.
 func row(t *testing.T) []byte {
 	t.Helper()
 	tuple, err := heap.NewTuple(3, 1, 24, append([]byte{0b101, 7, 0, 0, 0}, "\x07ab"...))
@@ -57,7 +57,7 @@ func TestHostileBytesAreErrors(t *testing.T) {
 	short, err := heap.NewTuple(3, 1, 24, []byte{0b111, 1, 2})
 	require.NoError(t, err)
 	_, err = short.Values(columns, nil)
-	require.ErrorIs(t, err, heap.ErrCorrupt, "values behind the end")
+	require.ErrorIs(t, err, heap.ErrCorrupt, "values after the end")
 	_, err = short.Values(columns[:2], nil)
 	require.ErrorIs(t, err, heap.ErrCorrupt, "more columns than the table has")
 	for _, c := range []struct {
@@ -66,7 +66,7 @@ func TestHostileBytesAreErrors(t *testing.T) {
 	}{
 		{"no header", make([]byte, 22)},
 		{"values before the header's end", append(make([]byte, 22), 8, 0)},
-		{"values behind the end", append(make([]byte, 22), 64, 0)},
+		{"values after the end", append(make([]byte, 22), 64, 0)},
 	} {
 		_, err := heap.ParseTuple(c.raw)
 		require.ErrorIs(t, err, heap.ErrCorrupt, c.name)
@@ -92,7 +92,7 @@ func TestHostileBytesAreErrors(t *testing.T) {
 	p := page(row(t))
 	binary.LittleEndian.PutUint32(p[24:], 8190|1<<15|100<<17)
 	_, _, err = p.Tuple(1)
-	require.ErrorIs(t, err, heap.ErrCorrupt, "a line pointer behind the end")
+	require.ErrorIs(t, err, heap.ErrCorrupt, "a line pointer after the end")
 	binary.LittleEndian.PutUint16(p[14:], 20)
 	require.ErrorIs(t, p.Check(), heap.ErrCorrupt)
 }
@@ -107,7 +107,7 @@ func TestDecompress(t *testing.T) {
 	assert.Equal(t, text, got)
 	_, err = heap.Decompress(heap.LZ4, packed[:n], len(text)+1)
 	require.ErrorIs(t, err, heap.ErrCorrupt)
-	// Eight letters, and a match of them that goes on over itself.
+	// Eight letters, and a match that continues over its own output.
 	got, err = heap.Decompress(heap.PGLZ, append([]byte{0}, append([]byte("abcdefgh"), 0x01, 0x0F, 8, 255)...), 8+18+255)
 	require.NoError(t, err)
 	assert.Equal(t, text[:8+18+255], got)

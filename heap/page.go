@@ -18,7 +18,7 @@ const (
 // Page is a block of a relation.
 type Page []byte
 
-// LSN is the end of the last record that changed the page.
+// LSN returns the end of the last record that changed the page.
 func (p Page) LSN() pgdata.LSN {
 	if len(p) < 8 {
 		return 0
@@ -26,15 +26,15 @@ func (p Page) LSN() pgdata.LSN {
 	return pgdata.LSN(binary.LittleEndian.Uint32(p))<<32 | pgdata.LSN(binary.LittleEndian.Uint32(p[4:]))
 }
 
-// Lower is where the line pointers end; zero for a page that was never written.
+// lower returns where the line pointers end; zero for a page that was never written.
 func (p Page) lower() int { return int(binary.LittleEndian.Uint16(p[12:])) }
 
-// IsNew reports that the page was never written.
+// IsNew reports whether the page was never written.
 func (p Page) IsNew() bool {
 	return len(p) < pageHeaderSize || binary.LittleEndian.Uint16(p[14:]) == 0
 }
 
-// Check tells what is wrong with the page's header.
+// Check returns an error if the page's header is wrong.
 func (p Page) Check() error {
 	if p.IsNew() {
 		return nil
@@ -50,7 +50,7 @@ func (p Page) Check() error {
 	return nil
 }
 
-// Items is how many line pointers the page has.
+// Items returns the number of line pointers on the page.
 func (p Page) Items() int {
 	if p.IsNew() || p.lower() > len(p) {
 		return 0
@@ -58,8 +58,8 @@ func (p Page) Items() int {
 	return max(0, (p.lower()-pageHeaderSize)/itemSize)
 }
 
-// Item is what the line pointer of a number points to, from 1 on. It is nil where
-// the pointer is free, dead, or leads to another one.
+// Item returns what the line pointer with a number, from 1, points to. It is nil if the
+// line pointer is unused, dead, or redirects to another one.
 func (p Page) Item(n uint16) ([]byte, error) {
 	if n < 1 || int(n) > p.Items() {
 		return nil, nil
@@ -75,8 +75,8 @@ func (p Page) Item(n uint16) ([]byte, error) {
 	return p[offset : offset+length], nil
 }
 
-// Tuples yields the page's tuples by the numbers of their line pointers, dead
-// ones too. An error is about one tuple and does not end the sequence.
+// Tuples yields the page's tuples by the numbers of their line pointers, including dead
+// ones. An error concerns one tuple and does not end the sequence.
 func (p Page) Tuples() iter.Seq2[Tuple, error] {
 	return func(yield func(Tuple, error) bool) {
 		for n := 1; n <= p.Items(); n++ {
@@ -95,8 +95,8 @@ func (p Page) Tuples() iter.Seq2[Tuple, error] {
 	}
 }
 
-// Tuple returns the tuple that a line pointer leads to, from 1 on; ok is false
-// if it leads to none.
+// Tuple returns the tuple that a line pointer, from 1, points to. ok is false if it
+// points to none.
 func (p Page) Tuple(n uint16) (t Tuple, ok bool, err error) {
 	raw, err := p.Item(n)
 	if raw == nil || err != nil {

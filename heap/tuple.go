@@ -20,16 +20,16 @@ const (
 	headerSize = 23 // SizeofHeapTupleHeader, without the bitmap
 )
 
-// Tuple is a version of a row.
+// Tuple is a row version.
 type Tuple struct {
-	Offset     uint16 // of its line pointer, from 1; zero where it comes from elsewhere
+	Offset     uint16 // number of its line pointer, from 1; zero if it is not from a page
 	XMin, XMax uint32
-	NextBlock  uint32 // t_ctid: where the next version is, or this one itself
+	NextBlock  uint32 // t_ctid: the next version, or this one itself
 	NextOffset uint16
 	Mask       uint16 // t_infomask
-	Columns    int    // how many values it has
+	Columns    int    // number of values
 	HeaderSize int    // t_hoff
-	Data       []byte // all of it, from its header on
+	Data       []byte // the whole tuple, header included
 }
 
 // ParseTuple reads a tuple's header.
@@ -62,8 +62,8 @@ func (t *Tuple) check() error {
 	return nil
 }
 
-// NewTuple makes a tuple of what a WAL record has of it: two masks, t_hoff and
-// what follows the header (xl_heap_header, access/heapam_xlog.h).
+// NewTuple makes a tuple of what a WAL record has of it: two masks, t_hoff and what
+// follows the header (xl_heap_header, access/heapam_xlog.h).
 func NewTuple(mask2, mask uint16, hoff uint8, body []byte) (Tuple, error) {
 	raw := make([]byte, headerSize+len(body))
 	binary.LittleEndian.PutUint16(raw[18:], mask2)
@@ -73,7 +73,7 @@ func NewTuple(mask2, mask uint16, hoff uint8, body []byte) (Tuple, error) {
 	return ParseTuple(raw)
 }
 
-// OID is the oid of a row of a table WITH OIDS, up to 11, or zero.
+// OID returns the OID of a row of a table WITH OIDS, up to 11, or zero.
 func (t *Tuple) OID() uint32 {
 	if t.Mask&hasOID == 0 {
 		return 0
@@ -81,21 +81,21 @@ func (t *Tuple) OID() uint32 {
 	return binary.LittleEndian.Uint32(t.Data[t.HeaderSize-4:])
 }
 
-// Frozen reports that all transactions see the tuple.
+// Frozen reports whether all transactions see the tuple.
 func (t *Tuple) Frozen() bool { return t.Mask&xminFrozen == xminFrozen || t.XMin == 2 || t.XMin == 1 }
 
-// XMaxIsMulti reports that XMax is the number of a MultiXact.
+// XMaxIsMulti reports whether XMax is a MultiXact.
 func (t *Tuple) XMaxIsMulti() bool { return t.Mask&xmaxIsMulti != 0 }
 
-// Deleted reports that XMax deleted the tuple, or updated it, if it is a
+// Deleted reports whether XMax deleted or updated the tuple, provided that XMax is a
 // transaction that committed.
 func (t *Tuple) Deleted() bool {
 	locked := t.Mask&xmaxLockOnly != 0 || t.Mask&(xmaxIsMulti|xmaxExclusive|xmaxKeyShared) == xmaxExclusive
 	return t.XMax != 0 && t.Mask&xmaxInvalid == 0 && !locked
 }
 
-// End notes that a transaction deleted the tuple, or updated it to one elsewhere. The
-// bytes stay as they are.
+// End records that a transaction deleted the tuple, or updated it to a version
+// elsewhere. The bytes remain as they are.
 func (t *Tuple) End(xmax uint32, isMulti bool, nextBlock uint32, nextOffset uint16) {
 	t.XMax, t.NextBlock, t.NextOffset = xmax, nextBlock, nextOffset
 	t.Mask &^= xmaxInvalid | xmaxCommitted | xmaxLockOnly | xmaxIsMulti | xmaxExclusive | xmaxKeyShared
@@ -104,8 +104,8 @@ func (t *Tuple) End(xmax uint32, isMulti bool, nextBlock uint32, nextOffset uint
 	}
 }
 
-// Visible reports whether a tuple is there for who sees all transactions that
-// committed, which the function tells of.
+// Visible reports whether a tuple is visible to someone who sees all committed
+// transactions. committed reports which these are.
 func (t *Tuple) Visible(committed func(xid uint32) bool) bool {
 	if !t.Frozen() && !committed(t.XMin) {
 		return false
@@ -114,36 +114,35 @@ func (t *Tuple) Visible(committed func(xid uint32) bool) bool {
 		return true
 	}
 	if t.XMaxIsMulti() {
-		return t.NextOffset == t.Offset // a next version makes it an old one
+		return t.NextOffset == t.Offset // if there is a next version, this one is old
 	}
 	return !committed(t.XMax)
 }
 
-// Column is what must be known of a column to find its values
-// (catalog/pg_attribute.h).
+// Column is what must be known of a column to find its values (catalog/pg_attribute.h).
 type Column struct {
-	Len   int16 // attlen: bytes, or -1 for a varlena, or -2 for a string with a zero at its end
+	Len   int16 // attlen: bytes, or -1 for a varlena, or -2 for a zero-terminated string
 	Align byte  // attalign: c, s, i or d
 }
 
-// State says what there is of a column in a tuple.
+// State says whether a tuple has a value for a column.
 type State uint8
 
 // The states of a value.
 const (
 	Absent  State = iota // the column was added after the tuple was written
 	Null                 // it is null
-	Present              // there are bytes
+	Present              // the tuple has a value
 )
 
-// Value is one column of a tuple, as it stands there.
+// Value is the value of a column, as stored in a tuple.
 type Value struct {
 	State State
-	Raw   []byte // of a varlena, with its header
+	Raw   []byte // a varlena includes its header
 }
 
-// Values finds the values of a tuple. They are parts of it. A tuple may have less
-// columns than the table, and none more.
+// Values finds the values of a tuple. They share its memory. A tuple may have fewer
+// columns than the table, but not more.
 func (t *Tuple) Values(columns []Column, into []Value) ([]Value, error) {
 	into = into[:0]
 	if t.Columns > len(columns) {
@@ -171,17 +170,16 @@ func (t *Tuple) Values(columns []Column, into []Value) ([]Value, error) {
 	return into, nil
 }
 
-// Fields reads values that stand one behind the other, as those of tuples and of
-// ranges do.
+// Fields reads consecutive values, as in tuples and ranges.
 type Fields struct {
 	Data   []byte
-	At     int // where the next one is looked for
-	Origin int // alignment counts from here
+	At     int // offset where the next value is looked for
+	Origin int // offset from which alignment counts
 }
 
-// Next is the next value, with the header of a varlena (access/tupmacs.h).
+// Next returns the next value, with the header of a varlena (access/tupmacs.h).
 func (f *Fields) Next(c Column) ([]byte, error) {
-	// A short varlena is not aligned, and padding is zeros, which no short header is.
+	// A short varlena is not aligned. Padding is zeros, which no short header is.
 	if c.Len != -1 || f.At >= len(f.Data) || f.Data[f.At] == 0 {
 		f.Skip(c.Align)
 	}
@@ -207,7 +205,7 @@ func (f *Fields) Next(c Column) ([]byte, error) {
 	return rest[:n:n], nil
 }
 
-// Skip goes to the next place of an alignment.
+// Skip advances to the next offset with the given alignment.
 func (f *Fields) Skip(align byte) {
 	a := alignment(align)
 	f.At = f.Origin + (f.At-f.Origin+a-1)&^(a-1)

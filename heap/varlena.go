@@ -7,13 +7,13 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// Headers of varlenas (varatt.h). The low bits of the first byte tell which kind
-// of header it is: xxxxxx00 four bytes, xxxxxx10 four bytes and compressed,
-// xxxxxxx1 one byte, 00000001 a pointer to elsewhere.
+// Headers of varlenas (varatt.h). The low bits of the first byte say which kind of
+// header it is: xxxxxx00 four bytes, xxxxxx10 four bytes and compressed, xxxxxxx1 one
+// byte, 00000001 a TOAST pointer.
 const (
 	tagOnDisk       = 18 // VARTAG_ONDISK
 	pointerSize     = 18 // header, tag and a varatt_external
-	compressionBits = 30 // how far the method is shifted in va_tcinfo and va_extinfo
+	compressionBits = 30 // position of the method in va_tcinfo and va_extinfo
 	sizeMask        = 1<<compressionBits - 1
 	maxValue        = 1 << 30 // MaxAllocSize
 )
@@ -27,24 +27,24 @@ const (
 	LZ4  Compression = 1
 )
 
-// External is a value that lies in a TOAST table (struct varatt_external).
+// External is a pointer to a value in a TOAST table (struct varatt_external).
 type External struct {
-	RawSize uint32 // of the value, with a header of four bytes
-	Size    uint32 // of what is stored
+	RawSize uint32 // size of the value with a four-byte header
+	Size    uint32 // size as stored
 	Method  Compression
 	ValueID uint32 // chunk_id
 	Table   uint32 // oid of the TOAST table
 }
 
-// Compressed reports that what is stored is compressed.
+// Compressed reports whether the stored value is compressed.
 func (e *External) Compressed() bool { return e.Size < e.RawSize-4 }
 
-// VarlenaSize is how many bytes the varlena at the start of b takes, header
+// VarlenaSize returns the size in bytes of the varlena at the start of b, header
 // included.
 func VarlenaSize(b []byte) (int, error) {
 	switch {
 	case len(b) == 0:
-		return 0, corrupt("a value behind the end")
+		return 0, corrupt("a value after the end")
 	case b[0] == 1:
 		if len(b) < pointerSize || b[1] != tagOnDisk {
 			return 0, corrupt("a pointer that leads to no TOAST table")
@@ -62,8 +62,8 @@ func VarlenaSize(b []byte) (int, error) {
 	return n, nil
 }
 
-// Inline returns what a varlena holds, without its header and decompressed. If
-// it lies elsewhere, it returns where.
+// Inline returns the content of a varlena, without its header and decompressed. If it
+// is in a TOAST table, it returns the pointer instead.
 func Inline(raw []byte) ([]byte, *External, error) {
 	n, err := VarlenaSize(raw)
 	switch {
@@ -94,8 +94,8 @@ func Inline(raw []byte) ([]byte, *External, error) {
 	return b, nil, err
 }
 
-// Assemble makes the value of what was stored in a TOAST table. A compressed one
-// has four bytes in front that say again how long it is, and how it was made.
+// Assemble returns the value that was stored in a TOAST table. A compressed value is
+// preceded by four bytes that repeat its size and say how it was compressed.
 func (e *External) Assemble(stored []byte) ([]byte, error) {
 	if uint32(len(stored)) != e.Size {
 		return nil, corrupt("%d bytes of a value of %d in a TOAST table", len(stored), e.Size)
@@ -113,9 +113,9 @@ func (e *External) Assemble(stored []byte) ([]byte, error) {
 	return Decompress(e.Method, stored[4:], int(e.RawSize-4))
 }
 
-// Decompress undoes the compression of a value of size bytes.
+// Decompress decompresses a value of size bytes.
 func Decompress(method Compression, b []byte, size int) ([]byte, error) {
-	// No method makes less than a 255th of what it gets, but for lone bytes.
+	// No method compresses better than to a 255th, except for single bytes.
 	if size > maxValue || size > 300*len(b)+300 {
 		return nil, corrupt("%d bytes compressed to %d", size, len(b))
 	}
@@ -133,10 +133,10 @@ func Decompress(method Compression, b []byte, size int) ([]byte, error) {
 	return nil, fmt.Errorf("compression method %d: %w", method, ErrCorrupt)
 }
 
-// decompressPGLZ undoes PostgreSQL's own compression (common/pg_lzcompress.c): a
-// byte of eight flags, and for each flag a byte, or a match of two or three bytes:
-// four bits of its length, twelve of how far back it is, and where the length is
-// the largest, a byte more of it.
+// decompressPGLZ decompresses PostgreSQL's own format (common/pg_lzcompress.c): a byte
+// with eight flags, and for each flag either a byte or a match of two or three bytes. A
+// match has four bits of its length and twelve bits of how far back it is; if the
+// length is the maximum, another byte is added to it.
 func decompressPGLZ(b []byte, size int) ([]byte, error) {
 	out := make([]byte, 0, size)
 	for i := 0; i < len(b) && len(out) < size; {

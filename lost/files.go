@@ -5,13 +5,14 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// firstNormalOID begins what users make (FirstNormalObjectId, access/transam.h).
-// Relations below it are only created when a database's catalogs are copied.
+// firstNormalOID is the first OID that user objects can have (FirstNormalObjectId,
+// access/transam.h). Relations below it are only created when a database's catalogs are
+// copied.
 const firstNormalOID = 16384
 
 func (v *Visitor) visitStorage(rec *walreader.Record) (known bool) {
 	if relation, fork, ok := v.format.StorageCreate(rec); ok {
-		// An unlogged relation logs the init fork only.
+		// An unlogged relation logs only the init fork.
 		if relation.Relation >= firstNormalOID && (fork == pgdata.MainFork || fork == pgdata.InitFork) {
 			v.lost.Created.add(relation)
 		}
@@ -24,7 +25,7 @@ func (v *Visitor) visitStorage(rec *walreader.Record) (known bool) {
 	return ok
 }
 
-// databaseEvent is a directory of a database that appears or goes.
+// databaseEvent is the creation or removal of a database's directory.
 type databaseEvent struct {
 	database, tablespace uint32
 	movedFrom            uint32 // the tablespace whose directory was copied by ALTER DATABASE SET TABLESPACE, or zero
@@ -42,7 +43,7 @@ func (v *Visitor) visitDatabase(rec *walreader.Record) (known bool) {
 		e.database, e.tablespace = database, tablespace
 	} else if database, tablespaces, ok := v.format.DatabaseDrop(rec); ok {
 		e.database, e.drop = database, true
-		if len(tablespaces) == 1 { // a move drops one
+		if len(tablespaces) == 1 { // a move removes one
 			e.tablespace = tablespaces[0]
 		}
 	} else {
@@ -54,8 +55,8 @@ func (v *Visitor) visitDatabase(rec *walreader.Record) (known bool) {
 	return true
 }
 
-// foldDatabases finds out which databases were created and dropped. A move to
-// another tablespace is neither: a copy appears there and the original goes.
+// foldDatabases determines which databases were created and dropped. A move to another
+// tablespace is neither: a copy is created there, and the original is removed.
 func (v *Visitor) foldDatabases() {
 	type directory struct{ database, tablespace uint32 }
 	moved := map[directory]bool{}

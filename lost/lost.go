@@ -1,8 +1,8 @@
-// Package lost tells what stands in WAL behind the point where two clusters
-// parted, in terms that mean something to whoever loses it: transactions,
-// relations, databases, tablespaces. A [Visitor] collects it from the records that
-// a [walreader.Scan] reads. A record that ought to say something, and is not laid
-// out as is known, is counted, and no error.
+// Package lost reports what is in the WAL after the point where two clusters diverged,
+// in terms that mean something to the person who loses it: transactions, relations,
+// databases, tablespaces. A [Visitor] collects it from the records that a
+// [walreader.Scan] reads. A record that should say something but has an unknown layout
+// is counted, and is not an error.
 package lost
 
 import (
@@ -11,70 +11,70 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Lost is what stands in the records from the divergence point on: what a rewind
-// throws away. Every list in it has at most 10000 entries, however much WAL
-// there is.
+// Lost is what the records from the divergence point on contain: what a rewind
+// discards. Every list in it has at most 10000 entries, however much WAL there is.
 type Lost struct {
 	Records int64
 	Bytes   int64 // of these records, without page headers
 
-	// Committed counts transactions, but not their subtransactions (commit and
-	// COMMIT PREPARED records). Aborted counts those that were rolled back after
-	// they wrote something; the WAL does not tell them from subtransactions that
-	// were. Prepared counts transactions that were prepared for a commit in two
-	// phases, whatever became of them.
+	// Committed counts transactions without their subtransactions (commit and COMMIT
+	// PREPARED records). Aborted counts transactions that were rolled back after they
+	// wrote something; the WAL does not distinguish these from subtransactions that were
+	// rolled back. Prepared counts transactions that were prepared for two-phase commit,
+	// whatever their outcome.
 	Committed, Aborted, Prepared int
 
-	// StillPrepared are those that were prepared behind the divergence point and
-	// neither committed nor rolled back before the end, in the order of WAL.
+	// StillPrepared lists the transactions that were prepared after the divergence point
+	// and neither committed nor rolled back before the end, in WAL order.
 	StillPrepared List[Prepared]
 
-	// FirstCommit and LastCommit are the first and the last in the WAL; zero
-	// where nothing was committed.
+	// FirstCommit and LastCommit are the first and last commits in the WAL; zero if
+	// nothing was committed.
 	FirstCommit, LastCommit Commit
 
-	// CommittedIn counts committed transactions by the OID of their database,
-	// where the record tells it: with wal_level = logical all do, else those that
-	// changed catalogs.
+	// CommittedIn counts committed transactions by the OID of their database, if the
+	// record has it: with wal_level = logical all records do, otherwise those of
+	// transactions that changed catalogs.
 	CommittedIn map[uint32]int
 
-	// Blocks counts, for every relation, the different blocks of its main fork
-	// that were changed.
+	// Blocks counts, for every relation, the different blocks of its main fork that were
+	// changed.
 	Blocks map[pgdata.RelFileLocator]int64
 
-	// Rows counts, for every relation, rows that committed transactions changed; of
-	// catalogs and TOAST tables, too.
+	// Rows counts, for every relation, the rows that committed transactions changed. It
+	// includes catalogs and TOAST tables.
 	Rows map[pgdata.RelFileLocator]RowCounts
 
-	// Relations by where their files are, in the order of WAL. These are indexes
-	// and TOAST tables too; TRUNCATE and everything that rewrites a table creates
-	// a relation and drops one. Created are also those that were dropped again
-	// behind the divergence point and those of transactions that never ended, but
-	// not those that were rolled back or copied with a database's catalogs. Truncated are those that became shorter, as by
-	// VACUUM. Relations that go with their database are not among the dropped.
+	// The relations that were created, dropped and truncated, by their files, in WAL
+	// order. They include indexes and TOAST tables; TRUNCATE and everything that rewrites
+	// a table creates a relation and drops one. Created includes relations that were
+	// dropped again after the divergence point, and those of transactions that never
+	// ended. It leaves out those that were rolled back or copied with a database's
+	// catalogs. Truncated has the relations that became shorter, for example by VACUUM.
+	// Dropped does not list relations that were dropped with their database.
 	Created, Dropped, Truncated List[pgdata.RelFileLocator]
 
 	CreatedDatabases, DroppedDatabases []uint32 // their OIDs, in the order of WAL
 	CreatedTablespaces                 []Tablespace
 	DroppedTablespaces                 []uint32 // their OIDs, in the order of WAL
 
-	Messages int // of pg_logical_emit_message
+	Messages int // messages of pg_logical_emit_message
 
-	// Unparsed counts records that ought to say some of the above, and that are
-	// not laid out as this package knows it. Their checksums are right and they
-	// concern this report only, so they are no errors: what is certain of them is
-	// counted, such as that they commit a transaction, and nothing is guessed.
+	// Unparsed counts records that should say something of the above but have a layout
+	// that this package does not know. Their checksums are right and they affect only this
+	// report, so they are not errors. What is certain is still counted, for example that a
+	// record commits a transaction; nothing is guessed.
 	Unparsed int
 }
 
 // Commit is the end of a committed transaction.
 type Commit struct {
 	LSN  pgdata.LSN // where its record starts
-	XID  uint32     // of the top-level transaction
+	XID  uint32     // top-level transaction
 	Time time.Time  // when it was committed, by the server's clock, in UTC
 }
 
-// Prepared is a transaction that was prepared for a commit in two phases.
+// Prepared is a transaction that was prepared for two-phase commit.
 type Prepared struct {
 	LSN      pgdata.LSN // where its record starts
 	XID      uint32
@@ -86,16 +86,16 @@ type Prepared struct {
 // Tablespace is a tablespace that was created.
 type Tablespace struct {
 	OID      uint32
-	Location string // empty if it lies in the data directory; not necessarily UTF-8
+	Location string // empty if it is in the data directory; not necessarily UTF-8
 }
 
 // List is a list of bounded length.
 type List[T any] struct {
-	List []T // the first ones
-	More int // how many the list does not have
+	List []T // the first entries
+	More int // how many entries the list leaves out
 }
 
-// maxListed bounds lists, whose length the WAL would decide.
+// maxListed bounds lists, since otherwise the WAL would decide their length.
 const maxListed = 10_000
 
 func (l *List[T]) add(e T) {
@@ -106,7 +106,7 @@ func (l *List[T]) add(e T) {
 	}
 }
 
-// prepend puts earlier ones before it.
+// prepend puts earlier entries before the list.
 func (l *List[T]) prepend(earlier List[T]) {
 	if len(earlier.List) == 0 {
 		return

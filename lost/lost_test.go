@@ -15,7 +15,7 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// lostOf is what is lost with records that stand one after the other.
+// lostOf returns what is lost with the given consecutive records.
 func lostOf(version string, specs ...waltest.Record) lost.Lost {
 	f := waltest.Format(version)
 	v := lost.NewVisitor(f, 0)
@@ -27,7 +27,7 @@ func lostOf(version string, specs ...waltest.Record) lost.Lost {
 	return v.Report(map[pgdata.RelFileLocator]int64{})
 }
 
-// scan is what is lost of all that was built, behind the fork.
+// scan returns what is lost of everything that was built, after the fork.
 func scan(t *testing.T, w *waltest.Builder, fork pgdata.LSN, jobs int) lost.Lost {
 	t.Helper()
 	res, err := walreader.Scan(t.Context(), w.Segments(), w.Format, walreader.ScanRequest{
@@ -38,16 +38,16 @@ func scan(t *testing.T, w *waltest.Builder, fork pgdata.LSN, jobs int) lost.Lost
 	return res.Visitor.(*lost.Visitor).Report(res.BlocksAfterFork)
 }
 
-// epoch is when PostgreSQL's time begins.
+// epoch is the zero of PostgreSQL's time.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// A commit record can hold any combination of what xinfo's bits stand for.
+// A commit record may have any combination of the parts that xinfo's bits stand for.
 func TestEveryCombinationOfACommitRecordIsRead(t *testing.T) {
 	for _, v := range pgdata.Versions() {
 		dropped := pgdata.RelFileLocator{Tablespace: 1663, Database: 5, Relation: 20_000}
 		for xinfo := uint32(0); xinfo <= v.WAL.XactInfo; xinfo++ {
 			if xinfo&(1<<7) != 0 && xinfo&(1<<4) == 0 {
-				continue // a GID is a prepared transaction's
+				continue // only a prepared transaction has a GID
 			}
 			x := waltest.Transaction{
 				XID: 700, Time: 1_500_000, Xinfo: xinfo | 7<<29, Database: 5, Subxacts: []uint32{701, 702},
@@ -71,8 +71,8 @@ func TestEveryCombinationOfACommitRecordIsRead(t *testing.T) {
 			want.LastCommit = want.FirstCommit
 			require.Equal(t, want, lostOf(v.Name, commit), "%s: xinfo %b", v, xinfo)
 
-			// One byte less or more is another layout, of which only the beginning
-			// may count.
+			// One byte fewer or more is a different layout, of which only the beginning may
+			// count.
 			longer, shorter := commit, commit
 			longer.Main, shorter.Main = append(slices.Clone(commit.Main), 0), commit.Main[:len(commit.Main)-1]
 			for _, other := range []waltest.Record{longer, shorter} {
@@ -106,7 +106,7 @@ func TestLostOfRecords(t *testing.T) {
 		name    string
 		version string
 		records []waltest.Record
-		want    lost.Lost // but for what every case has
+		want    lost.Lost // without what every case has
 	}{
 		{
 			"of a relation only the main fork counts, or the init fork", "17",
@@ -165,7 +165,7 @@ func TestLostOfRecords(t *testing.T) {
 			},
 		},
 		{
-			"a prepared transaction of which nothing is known but that it is one", "17",
+			"a prepared transaction of which nothing else is known", "17",
 			[]waltest.Record{{Rmgr: 1, Info: waltest.InfoPrepare, XID: 700, Main: make([]byte, 100)}},
 			lost.Lost{
 				Prepared: 1, Unparsed: 1, StillPrepared: lost.List[lost.Prepared]{List: []lost.Prepared{{LSN: 8, XID: 700}}},
@@ -177,12 +177,12 @@ func TestLostOfRecords(t *testing.T) {
 			lost.Lost{Committed: 1, Unparsed: 1},
 		},
 		{
-			"a commit with something that a later major put in", "10",
+			"a commit with a part that a later major added", "10",
 			[]waltest.Record{waltest.Transaction{XID: 700, Xinfo: 1<<4 | 1<<7, Prepared: 699, GID: "g"}.Record(waltest.InfoCommitPrepared, &pgdata.VersionByName("10").WAL)},
 			lost.Lost{Committed: 1, Unparsed: 1},
 		},
 		{
-			"kinds of records that are not known, and some that are nothing", "17",
+			"unknown kinds of records, and some that do not count", "17",
 			[]waltest.Record{{Rmgr: 1, Info: 0x70}, {Rmgr: 2, Info: 0x30}, {Rmgr: 4, Info: 0x30}, {Rmgr: 5, Info: 0x20}, {Rmgr: 1, Info: 0x50}, {Rmgr: 1, Info: 0x60}, {Rmgr: 200}},
 			lost.Lost{Unparsed: 4},
 		},
@@ -201,7 +201,7 @@ func TestLostOfRecords(t *testing.T) {
 	}
 }
 
-// More than a report can use is counted, and not kept.
+// What does not fit into a report is counted, and not kept.
 func TestListsOfWhatIsLostAreBounded(t *testing.T) {
 	w := waltest.NewBuilder(waltest.Format("17"))
 	w.Checkpoint(0, w.Pos()+40)
@@ -223,8 +223,8 @@ func TestListsOfWhatIsLostAreBounded(t *testing.T) {
 	}
 }
 
-// A server that is asked for transactions in two phases prepares in one segment
-// and commits in another.
+// A server prepares transactions for two-phase commit in one segment and commits them
+// in another.
 func TestPreparedTransactionsAreFollowedOverSegments(t *testing.T) {
 	w := waltest.NewBuilder(waltest.Format("17"))
 	wal := &w.Format.Version.WAL
@@ -257,7 +257,7 @@ func TestPreparedTransactionsAreFollowedOverSegments(t *testing.T) {
 	}
 }
 
-// FuzzLost takes bytes for the main data of any record.
+// FuzzLost uses bytes as the main data of any record.
 func FuzzLost(f *testing.F) {
 	versions := pgdata.Versions()
 	for i, v := range versions {

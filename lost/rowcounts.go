@@ -7,9 +7,9 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// RowCounts is how many rows of a relation committed transactions inserted, updated
-// and deleted. Of transactions that began before the divergence it has what they did
-// behind it. Rows that a table's rewrite inserts into its new file are among them.
+// RowCounts is how many rows of a relation committed transactions inserted, updated and
+// deleted. For transactions that began before the divergence, it counts only what they
+// did after it. It includes the rows that rewriting a table inserts into its new file.
 type RowCounts struct{ Inserted, Updated, Deleted int64 }
 
 func (c *RowCounts) add(o RowCounts) {
@@ -18,17 +18,18 @@ func (c *RowCounts) add(o RowCounts) {
 	c.Deleted += o.Deleted
 }
 
-// rowCounter counts rows by transactions, until it is known what becomes of these.
+// rowCounter counts rows by transaction until the outcome of the transaction is known.
 type rowCounter struct {
 	lost map[pgdata.RelFileLocator]RowCounts
 	open map[uint32]map[pgdata.RelFileLocator]*RowCounts
-	// Whose rows were counted last, as most records are of the same as the one before.
+	// The last counter used, since most records have the same transaction and relation as
+	// the one before.
 	last struct {
 		xid     uint32
 		locator pgdata.RelFileLocator
 		counts  *RowCounts
 	}
-	// Transactions that ended, for those that an earlier segment has left open.
+	// Transactions that ended; an earlier segment may have counts for them.
 	committed, aborted xidset.Set
 }
 
@@ -52,7 +53,7 @@ func (c *rowCounter) visit(rec *walreader.Record) {
 	last.counts.add(counts)
 }
 
-// of is what is counted of a transaction and a relation.
+// of returns the counts of a transaction and a relation.
 func (c *rowCounter) of(xid uint32, l pgdata.RelFileLocator) *RowCounts {
 	if c.open == nil {
 		c.open = map[uint32]map[pgdata.RelFileLocator]*RowCounts{}
@@ -70,7 +71,7 @@ func (c *rowCounter) of(xid uint32, l pgdata.RelFileLocator) *RowCounts {
 	return counts
 }
 
-// ended notes the end of a transaction or subtransaction.
+// ended records the end of a transaction or subtransaction.
 func (c *rowCounter) ended(xid uint32, committed bool) {
 	if c.committed == nil {
 		c.committed, c.aborted = xidset.Set{}, xidset.Set{}

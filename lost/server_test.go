@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// load runs statements on a server and counts what becomes of them.
+// load runs statements on a server and counts the outcomes.
 type load struct {
 	t                            *testing.T
 	c                            *pgtest.Cluster
@@ -65,14 +65,15 @@ func (l *load) oid(catalog, column, name string) uint32 {
 	return uint32(n)
 }
 
-// TestWhatAServerLosesIsCounted lets servers of every major commit what only the
-// test knows.
+// TestWhatAServerLosesIsCounted makes servers of every major commit changes that only
+// the test knows.
 func TestWhatAServerLosesIsCounted(t *testing.T) {
 	pgtest.Each(t, countLosses)
 }
 
 func countLosses(t *testing.T, in *pgtest.Installation) {
-	// Logical records have all that others have, and more. Those of the fixtures are others.
+	// Logical records contain everything that others contain, and more. The fixtures use a
+	// lower level.
 	o := pgtest.Options{Conf: map[string]string{"wal_level": "logical", "track_commit_timestamp": "on"}}
 	if in.CanChooseWALSegSize() {
 		o.WALSegSizeMB = 1
@@ -191,8 +192,8 @@ func assertBetween(t *testing.T, from, to string, at time.Time) {
 
 var dumpedXact = regexp.MustCompile(`(?m)tx: +(\d+), lsn: ([0-9A-F/]+), .* desc: ([A-Z_]+)`)
 
-// compareWithPgWaldump holds the numbers against those of the major's own
-// pg_waldump, where there is one.
+// compareWithPgWaldump compares the numbers with those of the major's own pg_waldump,
+// if available.
 func compareWithPgWaldump(t *testing.T, in *pgtest.Installation, dir string, fork, end pgdata.LSN, got *lost.Lost) {
 	ins, _ := servers.Genuine(t.Context())
 	i := slices.IndexFunc(ins, func(g *pgtest.Installation) bool { return g.Version == in.Version })
@@ -201,7 +202,8 @@ func compareWithPgWaldump(t *testing.T, in *pgtest.Installation, dir string, for
 		return
 	}
 	program, _ := ins[i].Program("pg_waldump")
-	// Without a name pg_waldump takes any file for the segment size, also one that is not written yet.
+	// Without a name, pg_waldump takes the segment size from any file, even one that is
+	// not written yet.
 	names, err := filepath.Glob(filepath.Join(dir, in.Version.WALDir, "00000001*[0-9A-F]"))
 	require.NoError(t, err)
 	require.NotEmpty(t, names)

@@ -13,7 +13,7 @@ func (v *Visitor) visitTransaction(rec *walreader.Record) (known bool) {
 		}
 		c := Commit{LSN: rec.LSN, XID: rec.XID, Time: e.Time}
 		if e.Prepared != 0 {
-			c.XID = e.Prepared // who ends a prepared transaction has none
+			c.XID = e.Prepared // COMMIT PREPARED has no transaction ID of its own
 		}
 		if v.lost.FirstCommit.LSN == 0 {
 			v.lost.FirstCommit = c
@@ -43,7 +43,7 @@ func (v *Visitor) visitTransaction(rec *walreader.Record) (known bool) {
 	case walreader.Prepares:
 		v.lost.Prepared++
 		p, ok := v.format.Prepared(rec)
-		// If it is not as expected, the record's own facts have to do.
+		// If the content is not as expected, only the record's own header can be used.
 		return v.prepare(Prepared{LSN: rec.LSN, XID: rec.XID, Database: p.Database, Time: p.Time, GID: p.GID}) && ok
 	case walreader.NoEvent:
 		return true
@@ -60,7 +60,7 @@ func (v *Visitor) committedIn(database uint32, n int) {
 	}
 }
 
-// prepare notes a prepared transaction that has not ended yet.
+// prepare records a prepared transaction that has not ended yet.
 func (v *Visitor) prepare(p Prepared) bool {
 	if v.prepared == nil {
 		v.prepared = map[uint32]Prepared{}
@@ -72,7 +72,7 @@ func (v *Visitor) prepare(p Prepared) bool {
 	return true
 }
 
-// end notes the end of a transaction, of a prepared one if xid is not zero.
+// end records the end of a transaction; of a prepared one if xid is not zero.
 func (v *Visitor) end(xid uint32) bool {
 	if _, here := v.prepared[xid]; here {
 		delete(v.prepared, xid)
@@ -81,8 +81,8 @@ func (v *Visitor) end(xid uint32) bool {
 	return xid == 0 || v.endEarlier(xid)
 }
 
-// endEarlier notes the end of a transaction that was prepared in an earlier
-// segment or before the fork.
+// endEarlier records the end of a transaction that was prepared in an earlier segment
+// or before the fork.
 func (v *Visitor) endEarlier(xid uint32) bool {
 	if v.ended == nil {
 		v.ended = map[uint32]bool{}
@@ -94,7 +94,8 @@ func (v *Visitor) endEarlier(xid uint32) bool {
 	return true
 }
 
-// endRows decides about what a transaction and its subtransactions did to rows.
+// endRows decides whether the row changes of a transaction and its subtransactions
+// count.
 func (v *Visitor) endRows(rec *walreader.Record, e *walreader.Ended, committed bool) {
 	xid := rec.XID
 	if e.Prepared != 0 {

@@ -9,31 +9,30 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// Visitor collects what is lost, of one segment or of several that are neighbours.
-// What can only be decided when all is known stands beside the report.
+// Visitor collects what is lost in one segment or in several adjacent ones. What can
+// only be decided at the end is kept apart from the report.
 type Visitor struct {
 	lost   Lost
 	format walreader.Format
 	fork   pgdata.LSN
 
-	prepared  map[uint32]Prepared         // by XID: not ended yet
+	prepared  map[uint32]Prepared         // not ended yet, by XID
 	ended     map[uint32]bool             // XIDs of prepared transactions that ended, and were prepared earlier
 	undone    List[pgdata.RelFileLocator] // relations that a rollback dropped
 	databases []databaseEvent             // in the order of WAL
 	rows      rowCounter
 }
 
-// maxPrepared bounds the transactions that are prepared at a time: no server
+// maxPrepared limits the number of transactions that are prepared at a time: no server
 // allows more (MAX_BACKENDS, postmaster/postmaster.h).
 const maxPrepared = 1<<18 - 1
 
-// NewVisitor returns a visitor that counts the records that start at the fork or
-// behind it.
+// NewVisitor returns a visitor that counts the records that start at or after the fork.
 func NewVisitor(f walreader.Format, fork pgdata.LSN) *Visitor {
 	return &Visitor{format: f, fork: fork}
 }
 
-// Visit takes a record into account.
+// Visit adds a record.
 func (v *Visitor) Visit(rec *walreader.Record) {
 	if rec.LSN < v.fork {
 		return
@@ -60,8 +59,8 @@ func (v *Visitor) Visit(rec *walreader.Record) {
 	}
 }
 
-// Prepend takes in what the visitor of the segment before has; that one must not
-// be used afterwards.
+// Prepend merges the visitor of the previous segment, which must not be used
+// afterwards.
 func (v *Visitor) Prepend(before walreader.Visitor) {
 	earlier := before.(*Visitor)
 	v.lost.Records += earlier.lost.Records
@@ -101,8 +100,8 @@ func (v *Visitor) Prepend(before walreader.Visitor) {
 	}
 }
 
-// Report is what was lost, when everything back to the fork was visited. blocks
-// are those of [walreader.ScanResult.BlocksAfterFork]. The visitor must not be used
+// Report returns what was lost. Everything back to the fork must have been visited.
+// blocks is [walreader.ScanResult.BlocksAfterFork]. The visitor must not be used
 // afterwards.
 func (v *Visitor) Report(blocks map[pgdata.RelFileLocator]int64) Lost {
 	v.lost.Blocks, v.lost.Rows = blocks, v.rows.lost

@@ -25,7 +25,7 @@ func samples() map[string]*report.Document {
 		ExitStatus: 1, Details: []string{"It was silent for two minutes."}, Hints: []string{"Look whether it runs."},
 	}
 	return map[string]*report.Document{
-		"plan": plan, "result": result, "failed": failed, "huge": hugeSample(), "shop": shopSample(),
+		"plan": plan, "result": result, "failed": failed, "huge": hugeSample(), "shop": shopSample(), "compared": comparedSample(),
 		"not_required": {
 			FormatVersion: 1, Kind: report.Plan, Program: "gorewind v1", Created: noon, Target: plan.Target, Source: plan.Source,
 			Reason: "source and target cluster are on the same timeline",
@@ -100,6 +100,47 @@ func planSample() *report.Document {
 		Warnings: []string{"recovery will need file \"pg_wal/000000010000000000000002\", which neither side has"},
 		Phases:   []report.Phase{{Name: "inspect", Began: noon, Seconds: 0.01}, {Name: "analyze", Began: noon, Seconds: 0.4}},
 	}
+}
+
+// comparedSample is of all files compared. Of orders a part of one file differs, and none
+// of another; of its index all blocks are new; customers are the same; what only one side
+// has was not compared, nor what no relation has.
+func comparedSample() *report.Document {
+	d := planSample()
+	d.Evidence, d.Compared, d.Read = report.ByComparison, 2<<30, 2<<30+8192
+	d.Because = []report.PassedOver{
+		{Evidence: report.ByWAL, Condition: "missing_wal", Reason: "the target's WAL segment 000000010000000000000002 is gone"},
+		{Evidence: report.ByChanges, Condition: "unproven", Reason: "there is no page that both changed last by the same record"},
+	}
+	d.Divergence, d.Checkpoint, d.WALRead, d.Lost, d.Saved = nil, nil, nil, nil, nil
+	d.Startability = &report.Start{From: "0/4000028", To: "0/4000110", Segments: []report.Segment{{Name: "000000020000000000000004", Where: report.OnSource}}}
+	const differs, same = "different", "same content on both sides"
+	d.Damaged = []report.Damage{{
+		Path: "base/5/16384", Count: 2, Blocks: "3 700",
+		Relation: &report.Relation{Tablespace: 1663, Database: 5, FileNode: 16384, Name: "table public.orders", DBName: "shop"},
+	}}
+	d.Named = []report.Relation{
+		{Tablespace: 1663, Database: 5, FileNode: 16384, Name: "table public.orders", DBName: "shop"},
+		{Tablespace: 1663, Database: 5, FileNode: 16390, Name: "index public.orders_pkey on public.orders", DBName: "shop"},
+	}
+	d.Files = []report.File{
+		{Path: "base/5/16384", Type: "file", Kind: "main", Action: report.ActionBlocks, Reason: differs, SourceSize: 1 << 30, TargetSize: 1 << 30, FetchBytes: 12 * 8192, Blocks: "0-9 700-701"},
+		{Path: "base/5/16384.1", Type: "file", Kind: "main", Action: report.ActionNone, Reason: same, SourceSize: 64 << 20, TargetSize: 64 << 20},
+		{Path: "base/5/16390", Type: "file", Kind: "main", Action: report.ActionCopyTail, Reason: differs, SourceSize: 3 * 8192, TargetSize: 2 * 8192, FetchBytes: 3 * 8192, Blocks: "0-1"},
+		{Path: "base/5/16400", Type: "file", Kind: "main", Action: report.ActionNone, Reason: same, SourceSize: 5 << 20, TargetSize: 5 << 20},
+		{Path: "base/5/16410", Type: "file", Kind: "main", Action: report.ActionCopy, Reason: "not on the target", SourceSize: 8192, FetchBytes: 8192},
+		{Path: "base/5/16420", Type: "file", Kind: "main", Action: report.ActionRemove, Reason: "not on the source", TargetSize: 8192},
+		{Path: "postgresql.conf", Type: "file", Kind: "configuration", Action: report.ActionCopy, Reason: "copied", SourceSize: 29000, TargetSize: 29000, FetchBytes: 29000},
+	}
+	d.Totals = &report.Totals{
+		Files: 5, FetchBytes: 16*8192 + 29000, RemoveBytes: 8192, SourceBytes: 2 << 30,
+		ByKind:       []report.Total{{Name: "main", Files: 4, FetchBytes: 16 * 8192, Blocks: 14}, {Name: "configuration", Files: 1, FetchBytes: 29000}},
+		ByDatabase:   []report.Total{{Name: "shop", Files: 4, FetchBytes: 16 * 8192, Blocks: 14}},
+		ByTablespace: []report.Total{{Name: "pg_default", Files: 4, FetchBytes: 16 * 8192, Blocks: 14}},
+		ByAction:     []report.Total{{Name: "blocks", Files: 1, FetchBytes: 12 * 8192, Blocks: 12}, {Name: "copy_tail", Files: 1, FetchBytes: 3 * 8192, Blocks: 2}, {Name: "copy", Files: 2, FetchBytes: 8192 + 29000}},
+	}
+	d.Warnings = nil
+	return d
 }
 
 // hugeSample has more of everything than anybody wants to read.

@@ -83,7 +83,7 @@ func (t *text) damaged(d *Document) {
 	if len(d.Damaged) == 0 {
 		return
 	}
-	t.title("What is damaged on the target, and replaced")
+	t.title("Damaged on the target, and replaced")
 	var rows [][]string
 	for i, f := range d.Damaged {
 		if i == maxRows {

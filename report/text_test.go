@@ -151,7 +151,7 @@ func TestRunsOfBlocks(t *testing.T) {
 
 // TestThePageHasDocumentsToShow writes the documents that the page's tests read.
 func TestThePageHasDocumentsToShow(t *testing.T) {
-	for _, name := range []string{"result", "shop", "failed", "not_required"} {
+	for _, name := range []string{"result", "shop", "failed", "not_required", "compared"} {
 		want, err := json.MarshalIndent(samples()[name], "", "  ")
 		require.NoError(t, err)
 		golden(t, filepath.Join("..", "html", "testdata", name+".json"), string(want)+"\n")

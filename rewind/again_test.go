@@ -21,7 +21,7 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// saving is a scenario in which what is lost is saved.
+// saving is a scenario that saves what is lost.
 func saving() scenario {
 	return scenario{
 		name: "what is lost is saved", do: run, every: 1,
@@ -30,12 +30,12 @@ func saving() scenario {
 	}
 }
 
-// lostOf is beside the directory that holds the target.
+// lostOf returns a directory next to the one that holds the target.
 func lostOf(target string) string { return filepath.Dir(target) + "-lost" }
 
-// TestTheSameCommandAgainAfterADeath lets a process die at any of its changes, and
-// runs the same again, as people do: it succeeds, saves all that is lost, and leaves
-// nothing behind.
+// TestTheSameCommandAgainAfterADeath kills a process at any of its changes and runs the
+// same command again, as users do: it succeeds, saves everything that is lost, and
+// leaves nothing behind.
 func TestTheSameCommandAgainAfterADeath(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -82,9 +82,9 @@ func filesIn(t *testing.T, dir string) (files []string) {
 	return files
 }
 
-// TestARewindInPlaceThatIsBegunAgainTidiesUp is about WAL that an archive brought
-// back for the first run.
-func TestARewindInPlaceThatIsBegunAgainTidiesUp(t *testing.T) {
+// TestARewindInPlaceThatIsStartedAgainCleansUp checks WAL that an archive restored for
+// the first run.
+func TestARewindInPlaceThatIsStartedAgainCleansUp(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	p.archived(p.target, middleSegment)
 	opts := func() rewind.Options {

@@ -16,26 +16,27 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// ErrUnsafeReplay says that recovery would do something to files of the rewound
-// server that is right only for files as they were back then.
+// ErrUnsafeReplay says that recovery would repeat an operation on files of the rewound
+// server that is only right for older versions of those files.
 var ErrUnsafeReplay = errors.New("recovery would spoil files that are newer than the WAL which it replays")
 
-// ahead is what the source's WAL says of files as a whole, from the fork to its end.
+// ahead holds the operations on whole files in the source's WAL from the fork to its
+// end.
 type ahead struct {
 	events *events
-	from   walreader.Segments // that WAL
+	from   walreader.Segments // the WAL that was read
 	end    pgdata.LSN
 }
 
 // twoPhaseDir has the state files of prepared transactions (access/twophase.c).
 const twoPhaseDir = "pg_twophase"
 
-// ahead reads the source's WAL where the listings show that it can act on files: a
-// database or a tablespace that one side has, or a transaction that is prepared. So an
-// ordinary rewind reads none of it. In place there is no second look before the target
-// is changed, so it is read for that, too.
+// ahead reads the source's WAL if the listings show that it may contain operations on
+// whole files: a database or a tablespace that only one side has, or a prepared
+// transaction. An ordinary rewind reads none of it. A rewind in place cannot check
+// again before it changes the target, so it always reads the WAL.
 func (a *analyzer) ahead(ctx context.Context, p *Plan, b *filemap.Builder) (*ahead, error) {
-	if !a.opts.InPlace && !p.Again && !a.mayAct(b) {
+	if !a.opts.InPlace && !p.Again && !a.mayHaveOperations(b) {
 		return &ahead{events: newEvents(0)}, nil
 	}
 	segs := a.sharedWAL(p.Source)
@@ -49,12 +50,12 @@ func (a *analyzer) ahead(ctx context.Context, p *Plan, b *filemap.Builder) (*ahe
 	h := &ahead{from: segs, end: max(end, p.shared())}
 	var err error
 	if h.events, err = a.readEvents(ctx, segs, max(p.shared(), p.Start.Redo), h.end); err != nil {
-		return nil, fmt.Errorf("could not read what the source's WAL does to files: %w", err)
+		return nil, fmt.Errorf("could not read the source's WAL for operations on files: %w", err)
 	}
 	return h, a.checkAheadSettings(p, h.events)
 }
 
-// readEvents collects the events of a stretch of WAL.
+// readEvents collects the events in a range of WAL.
 func (a *analyzer) readEvents(ctx context.Context, segs walreader.Segments, from, to pgdata.LSN) (*events, error) {
 	read, err := walreader.Read(ctx, segs, a.format, walreader.ReadRequest{
 		From: from, To: to, Visitor: func() walreader.Visitor {
@@ -72,8 +73,9 @@ func (a *analyzer) readEvents(ctx context.Context, segs walreader.Segments, from
 	return read.Visitor.(*events), nil
 }
 
-// mayAct reports whether the listings differ in what records act on as a whole.
-func (a *analyzer) mayAct(b *filemap.Builder) bool {
+// mayHaveOperations reports whether the listings differ in a way that operations on whole files
+// would explain.
+func (a *analyzer) mayHaveOperations(b *filemap.Builder) bool {
 	for f := range b.SourceIn(twoPhaseDir) {
 		if f.Type == pgdata.Regular {
 			return true
@@ -108,7 +110,7 @@ func (a *analyzer) checkAheadSettings(p *Plan, e *events) error {
 		}
 	}
 	if !p.Source.State.Live {
-		return nil // what is copied of a stopped server is whole
+		return nil // pages copied from a stopped server are never torn
 	}
 	if at := e.lastImages; at.at != 0 && !at.on || e.noImages > p.Source.Control.CheckPointCopy.Redo {
 		return &Explained{
@@ -119,10 +121,10 @@ func (a *analyzer) checkAheadSettings(p *Plan, e *events) error {
 	return nil
 }
 
-// stateFiles are the names that state files of transactions have which WAL prepares
-// (eight digits up to 16, from 17 on the epoch before them). Recovery makes them: a
-// file that is there before is taken for one of an earlier transaction, and then the
-// record counts for nothing (restoreTwoPhaseData, twophase.c).
+// stateFiles returns the possible names of the state files of transactions that WAL
+// prepares (eight digits up to 16; from 17 on, the epoch comes first). Recovery creates
+// these files. If such a file already exists, recovery takes it for an earlier
+// transaction's and ignores the record (restoreTwoPhaseData, twophase.c).
 func stateFiles(p *Plan, prepared map[uint32]pgdata.LSN) map[string]bool {
 	files := map[string]bool{}
 	next := p.Source.Control.CheckPointCopy.NextXid
@@ -135,10 +137,10 @@ func stateFiles(p *Plan, prepared map[uint32]pgdata.LSN) map[string]bool {
 	return files
 }
 
-// checkActs refuses what recovery would do wrong: with databases that were copied as
-// files, and with tablespaces that lead elsewhere on the target. common is WAL of
-// before the fork; of after it, h has what was read.
-func (a *analyzer) checkActs(ctx context.Context, p *Plan, past *events, common walreader.Segments, h *ahead) error {
+// checkOperations refuses a plan if recovery would do something wrong with databases that
+// were copied as files, or with tablespaces whose links differ on the target. common is
+// WAL from before the fork; h has what was read from after it.
+func (a *analyzer) checkOperations(ctx context.Context, p *Plan, past *events, common walreader.Segments, h *ahead) error {
 	made, copies := slices.Concat(past.tablespaces, h.events.tablespaces), slices.Concat(past.copies, h.events.copies)
 	for _, t := range made {
 		if err := a.checkTablespaceMade(p, t); err != nil {
@@ -148,7 +150,7 @@ func (a *analyzer) checkActs(ctx context.Context, p *Plan, past *events, common 
 	if len(copies) == 0 {
 		return nil
 	}
-	// The WAL is read once more, for what it changes in which database.
+	// The WAL is read again to find what it changes in each database.
 	var touched [2]map[databaseDir]pgdata.LSN
 	for i, stretch := range []struct {
 		segs     walreader.Segments
@@ -173,16 +175,17 @@ func (a *analyzer) checkActs(ctx context.Context, p *Plan, past *events, common 
 	return nil
 }
 
-// checkCopy judges one copy of a database's directory. Recovery removes the copy and
-// makes it again of what the original is then. That is right if the original is as it
-// was: if nothing was changed in it since, or only by records that recovery replays
-// after the copy on pages that are from before it.
+// checkCopy checks one copy of a database's directory. Recovery removes the copy and
+// makes it again from the original as it is then. That is right only if the original is
+// still as it was at the copy. So either nothing has changed in it since, or only
+// records changed it that recovery replays after the copy, on pages from before the
+// copy.
 func (a *analyzer) checkCopy(p *Plan, c databaseCopy, touched [2]map[databaseDir]pgdata.LSN) error {
 	from := a.version.DatabaseDir(c.from.tablespace, c.from.database)
 	common, own := touched[0][c.from], touched[1][c.from]
-	newer := common > c.at || p.Evidence != ByWAL && own > c.at // pages of the target can be from after the copy
+	newer := common > c.at || p.Evidence != ByWAL && own > c.at // the target may have pages from after the copy
 	if max(common, own) > c.at && changesBelow(p.Files, from) {
-		newer = true // pages come that are from after it, or go
+		newer = true // the plan copies pages from after it, or removes them
 	}
 	if !newer {
 		return nil
@@ -206,8 +209,8 @@ func changesBelow(files *filemap.Plan, dir string) bool {
 	return false
 }
 
-// checkTablespaceMade refuses a tablespace whose link leads elsewhere than the record
-// says that makes it: recovery makes the link again.
+// checkTablespaceMade refuses a tablespace whose link leads elsewhere than its WAL
+// record says: recovery would create the link again.
 func (a *analyzer) checkTablespaceMade(p *Plan, t tablespaceMade) error {
 	link := path.Join(pgdata.TablespaceRoot, strconv.FormatUint(uint64(t.oid), 10))
 	to, hint := "", "Let the link lead there."

@@ -13,8 +13,8 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// analyzer is what the analysis works with. Each of its steps makes a value of those
-// before it, and changes none:
+// analyzer holds what the analysis needs. Each step produces a new value from earlier
+// ones and changes none of them:
 //
 //	inspect → sides → fork → past → WAL table → plan
 type analyzer struct {
@@ -23,20 +23,20 @@ type analyzer struct {
 	target  *target.Target
 	source  source.Source
 	keep    filemap.Keep
-	archive *walArchive // where WAL is to be brought back as soon as the target lacks it; else nil
-	lazy    *walArchive // for WAL that is nowhere else; opened when it is first needed
+	archive *walArchive // set if WAL that the target lacks is restored at once; otherwise nil
+	lazy    *walArchive // for WAL that neither side has; opened on first use
 	noLazy  error       // why it could not be opened
 
-	version *pgdata.Version // of both sides, as is what follows
+	version *pgdata.Version // this and the following apply to both sides
 	geo     pgdata.Geometry
 	format  walreader.Format
 
 	step  func(string)
-	watch func(look func() Progress) (stop func()) // reports how far something is
+	watch func(look func() Progress) (stop func()) // reports progress
 }
 
-// byWAL analyzes by the target's WAL: it finds where the two sides parted, and what
-// the target changed since.
+// byWAL analyzes the target's WAL: it finds where the two sides diverged, and what the
+// target has changed since.
 func (r *Rewind) byWAL(ctx context.Context, a *analyzer, s sides, p, earlier *Plan) error {
 	if err := a.checkPageHints(s); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (r *Rewind) byWAL(ctx context.Context, a *analyzer, s sides, p, earlier *Pl
 		return &Explained{Err: ErrUnproven, Detail: sentence(f.unproven)}
 	}
 	f.describe(p)
-	a.tellFork(p, f)
+	a.logFork(p, f)
 	if !p.Required {
 		if err := r.checkFollows(ctx, a, p); err != nil {
 			return err
@@ -85,7 +85,7 @@ func (r *Rewind) byWAL(ctx context.Context, a *analyzer, s sides, p, earlier *Pl
 	return r.conclude(ctx, a, p, past, lists, earlier)
 }
 
-// conclude makes the plan of what was found out.
+// conclude makes the plan from the results of the analysis.
 func (r *Rewind) conclude(ctx context.Context, a *analyzer, p *Plan, past *past, lists *listings, earlier *Plan) (err error) {
 	past.describe(p)
 	if earlier != nil {
@@ -104,8 +104,8 @@ func (r *Rewind) conclude(ctx context.Context, a *analyzer, p *Plan, past *past,
 }
 
 // isKilledAtFork reports whether the target is a killed primary that had written
-// nothing after the fork. It could follow as it is; but its own crash recovery writes a
-// checkpoint there, and pg_rewind, which runs that first, rewinds it.
+// nothing after the fork. It could follow as it is. But its own crash recovery would
+// write a checkpoint there, so pg_rewind, which runs crash recovery first, rewinds it.
 func (a *analyzer) isKilledAtFork(s sides, f fork) (bool, error) {
 	if f.ancestor == 0 || !a.sameBoundary(s.target.EndOfWAL, f.ancestor) || f.at != f.ancestor {
 		return false, nil
@@ -114,20 +114,20 @@ func (a *analyzer) isKilledAtFork(s sides, f fork) (bool, error) {
 	return need == recovery.SingleUser, err
 }
 
-// lsn writes an LSN as the clusters' major does.
+// lsn formats an LSN as the clusters' major does.
 func (a *analyzer) lsn(l pgdata.LSN) string { return a.version.FormatLSN(l) }
 
-// checkSource refuses a source whose WAL or whose files nothing could be recovered from.
+// checkSource refuses a source whose WAL or files cannot be used for recovery.
 func (a *analyzer) checkSource(s Side) error {
 	c := s.Control
 	switch {
 	case c.WALLevel < 1: // minimal: see WalLevel, access/xlog.h
 		return &Explained{
 			Err: ErrWALLevel, Detail: fmt.Sprintf("The source is the %s.", a.source),
-			Hint: "Set it to replica or logical there and restart it; then take a base backup, or resync (Options.Resync): what it did meanwhile is in no WAL.",
+			Hint: "Set it to replica or logical there and restart it; then take a base backup, or resync (Options.Resync): WAL does not contain all that it did meanwhile.",
 		}
 	case s.State.Live && (!s.State.InRecovery && !s.State.FullPageWrites || !c.CheckPointCopy.FullPageWrites):
-		// A standby's own setting is of no consequence: its primary's is in the WAL.
+		// A standby's own setting does not matter: its primary's setting is in the WAL.
 		hint := "Set it there and wait for a checkpoint."
 		if s.State.InRecovery {
 			hint = "Set it on its primary, and make a checkpoint there and then on it."
@@ -135,7 +135,7 @@ func (a *analyzer) checkSource(s Side) error {
 		return &Explained{Err: ErrFullPageWrites, Detail: fmt.Sprintf("The source is the %s.", a.source), Hint: hint}
 	case !s.State.Live && (c.BackupStartPoint != 0 || c.BackupEndPoint != 0 || c.BackupEndRequired):
 		return &Explained{
-			Err:    fmt.Errorf("%w: it was restored from a backup, and stopped before it had replayed all of it", ErrSourceNotClean),
+			Err:    fmt.Errorf("%w: it was restored from a backup and was stopped before it had replayed all of the backup's WAL", ErrSourceNotClean),
 			Detail: fmt.Sprintf("The source is %s.", a.source), Hint: "Start it and wait until it takes connections.",
 		}
 	}

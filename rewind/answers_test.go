@@ -42,8 +42,8 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// answer is what an error means; never, if not empty, says why it does not leave the
-// packages by itself.
+// answer is what an error means. never, if not empty, says why the error is never
+// returned to importers as it is.
 type answer struct {
 	err       error
 	condition rewind.Condition
@@ -56,21 +56,21 @@ func is(err error, c rewind.Condition, a rewind.Action) answer { return answer{e
 func never(why string) answer { return answer{never: why} }
 
 func connect(reason error) error {
-	return &source.ConnectError{Reason: reason, Message: "could not connect: look why"}
+	return &source.ConnectError{Reason: reason, Message: "could not connect: find out why"}
 }
 
 const (
 	again, withSource, fix, resync, baseBackup = rewind.ActionRetry, rewind.ActionRetryWithSource, rewind.ActionFix, rewind.ActionResync, rewind.ActionBaseBackup
 )
 
-// answers has every exported error of the packages that make up a rewind. The errors
-// which rewind has of others under its own name are there once more.
+// answers has every exported error of the packages that make up a rewind. Errors that
+// rewind exports under names of its own are listed under both names.
 var answers = map[string]answer{
-	"catalog.ErrGone":                never("a lost row says so"),
+	"catalog.ErrGone":                never("it is noted at the lost row"),
 	"heap.ErrCorrupt":                is(heap.ErrCorrupt, rewind.UnexpectedCondition, fix), // of catalogs, only where lost rows are looked for
-	"types.ErrUnknown":               never("a lost row says so"),
+	"types.ErrUnknown":               never("it is noted at the lost row"),
 	"export.NotComparedError":        is(&export.NotComparedError{Err: source.ErrUnavailable}, rewind.SourceUnavailable, withSource),
-	"source.ErrNoSuchTable":          never("a comparison of lost rows says so"),
+	"source.ErrNoSuchTable":          never("it is noted at the compared rows"),
 	"source.ErrWALNotHeld":           never("it is logged"),
 	"page.ErrChecksum":               never("it is in a DamagedPage"),
 	"page.ChecksumError":             never("it is in a DamagedPage"),
@@ -153,10 +153,10 @@ var answers = map[string]answer{
 	"archive.FetchError":          is(&archive.FetchError{Err: errors.New("x")}, rewind.ArchiveFailed, again),
 	"archive.ErrNotInArchive":     is(&archive.NotFoundError{Certain: true, Err: archive.ErrNotInArchive}, rewind.ArchiveFailed, fix),
 	"rewind.ErrNotInArchive":      is(&archive.NotFoundError{Certain: true, Err: rewind.ErrNotInArchive}, rewind.ArchiveFailed, fix),
-	"rewind.ArchiveError":         never("Classify makes it of the one of package archive"),
-	"rewind.RecoveryError":        never("Classify makes it of the one of package recovery"),
-	"rewind.ServerProgramError":   never("Classify makes it of the one of package recovery"),
-	"rewind.ConfigError":          never("Classify makes it of those of package pgconf"),
+	"rewind.ArchiveError":         never("Classify makes it from the error of package archive"),
+	"rewind.RecoveryError":        never("Classify makes it from the error of package recovery"),
+	"rewind.ServerProgramError":   never("Classify makes it from the error of package recovery"),
+	"rewind.ConfigError":          never("Classify makes it from the errors of package pgconf"),
 	"rewind.ErrTargetLost":        is(rewind.ErrTargetLost, rewind.TargetLost, baseBackup),
 	"rewind.ErrTargetRunning":     is(rewind.ErrTargetRunning, rewind.TargetRunning, fix),
 	"rewind.ErrTargetLocked":      is(rewind.ErrTargetLocked, rewind.TargetLocked, again),
@@ -195,7 +195,7 @@ var answers = map[string]answer{
 	"rewind.CannotStartError":     is(&rewind.CannotStartError{}, rewind.MissingWAL, resync),
 	"rewind.MissingWALError":      is(&rewind.MissingWALError{Err: fs.ErrNotExist}, rewind.MissingWAL, resync),
 
-	// What else can be of consequence.
+	// Other errors that matter.
 	"interrupted":                  is(context.Canceled, rewind.Interrupted, again),
 	"too late":                     is(context.DeadlineExceeded, rewind.Interrupted, again),
 	"the host's name, for now":     is(errors.Join(connect(source.ErrUnknownHost), source.ErrUnavailable), rewind.UnknownHost, withSource),
@@ -209,12 +209,12 @@ var answers = map[string]answer{
 	"anything":                     is(errors.New("x"), rewind.UnexpectedCondition, fix),
 }
 
-// refusalOf is what the system says of an operation in a target.
+// refusalOf returns the error of an operation in a target that the system refused.
 func refusalOf(errno syscall.Errno) error {
 	return &target.Refusal{Err: fmt.Errorf("could not write: %w", errno)}
 }
 
-// says are conditions of which every message says itself what to do.
+// says has the conditions whose messages always say what to do.
 var says = []rewind.Condition{
 	rewind.TargetLocked, rewind.TargetChanged, rewind.MissingPrivilege, rewind.SourceUnavailable, rewind.InvalidOptions, rewind.BadConfiguration, rewind.ArchiveFailed,
 	rewind.CannotFollow, rewind.SourceUnreachable, rewind.SourceStarting, rewind.TooManyConnections, rewind.UnknownHost, rewind.WrongKindOfSource, rewind.WrongPassword,
@@ -243,7 +243,8 @@ func TestEveryErrorSaysWhatToDoNext(t *testing.T) {
 	}
 }
 
-// TestTheBooleansAndTheExitStatusAgreeWithTheAction has them in errors and in documents.
+// TestTheBooleansAndTheExitStatusAgreeWithTheAction checks them in errors and in
+// documents.
 func TestTheBooleansAndTheExitStatusAgreeWithTheAction(t *testing.T) {
 	for action, want := range map[rewind.Action]struct {
 		retryable, baseBackup bool
@@ -272,7 +273,7 @@ func TestTheBooleansAndTheExitStatusAgreeWithTheAction(t *testing.T) {
 	}
 	for _, untouched := range []bool{true, false} {
 		e := &rewind.Error{Condition: rewind.InvalidOptions, Action: rewind.ActionFix, TargetUntouched: untouched, Err: rewind.ErrOptions}
-		assert.Equal(t, 2, e.ExitStatus(), "it is a mistake in the options")
+		assert.Equal(t, 2, e.ExitStatus(), "the options are wrong")
 	}
 
 	var words []string
@@ -284,11 +285,11 @@ func TestTheBooleansAndTheExitStatusAgreeWithTheAction(t *testing.T) {
 	for _, s := range report.NextSteps() {
 		steps = append(steps, string(s))
 	}
-	assert.Equal(t, words, steps, "reports have the same words")
+	assert.Equal(t, words, steps, "reports use the same words")
 }
 
-// TestNoExportedErrorIsForgotten walks through the source of all packages that a rewind
-// is made of.
+// TestNoExportedErrorIsForgotten reads the source code of all packages that make up a
+// rewind.
 func TestNoExportedErrorIsForgotten(t *testing.T) {
 	found := map[string]bool{}
 	for _, dir := range moduleDirs(t) {
@@ -300,17 +301,17 @@ func TestNoExportedErrorIsForgotten(t *testing.T) {
 	}
 	for name := range found {
 		_, known := answers[name]
-		assert.True(t, known, "%s: what does it mean?", name)
+		assert.True(t, known, "%s is missing from answers", name)
 	}
 	for name := range answers {
 		if strings.Contains(name, ".") {
-			assert.True(t, found[name], "%s is there no more", name)
+			assert.True(t, found[name], "%s no longer exists", name)
 		}
 	}
 	assert.Greater(t, len(found), 100)
 }
 
-// moduleDirs are the directories of the packages of ours that a rewind is made of.
+// moduleDirs returns the directories of our packages that make up a rewind.
 func moduleDirs(t *testing.T) (dirs []string) {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}} {{.Dir}}{{end}}", ".", "../source/pgsource").Output()
@@ -324,8 +325,8 @@ func moduleDirs(t *testing.T) (dirs []string) {
 	return dirs
 }
 
-// exportedErrors are the variables of a package that begin with Err, and the types that
-// are errors, as long as other packages can name them.
+// exportedErrors returns a package's exported variables that begin with Err, and its
+// exported error types.
 func exportedErrors(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -378,7 +379,7 @@ func embedsError(s *ast.TypeSpec) bool {
 	})
 }
 
-// conditions are the constants of that type.
+// conditions returns all constants of that type.
 func conditions(t *testing.T) (all []rewind.Condition) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "condition.go", nil, 0)
@@ -394,8 +395,8 @@ func conditions(t *testing.T) (all []rewind.Condition) {
 	return all
 }
 
-// TestEveryConditionHasActionsAndIsInTheTables has the table of the package comment, and
-// that of docs/library.md.
+// TestEveryConditionHasActionsAndIsInTheTables checks the table in the package comment
+// and the one in docs/library.md.
 func TestEveryConditionHasActionsAndIsInTheTables(t *testing.T) {
 	actions, all := rewind.ActionsByCondition(), conditions(t)
 	assert.ElementsMatch(t, all, slices.Collect(maps.Keys(actions)))
@@ -419,6 +420,6 @@ func TestEveryConditionHasActionsAndIsInTheTables(t *testing.T) {
 		seen[a.condition] = true
 	}
 	for _, c := range all {
-		assert.True(t, seen[c], "no error is %s", c)
+		assert.True(t, seen[c], "no error has the condition %s", c)
 	}
 }

@@ -16,28 +16,31 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// ErrNoRestoreCommand says that WAL cannot be brought back from an archive.
+// ErrNoRestoreCommand says that WAL cannot be restored from an archive.
 var ErrNoRestoreCommand = errors.New(`"restore_command" is not set in the target cluster`)
 
-// ErrNotInArchive is what Options.FetchWAL says where the archive has no such file.
+// ErrNotInArchive is what Options.FetchWAL returns if the archive does not have the
+// file.
 var ErrNotInArchive = archive.ErrNotInArchive
 
-// FetchWALError says that Options.FetchWAL failed, each time. Trying again later may help.
+// FetchWALError says that Options.FetchWAL failed on every attempt. Trying again later
+// may help.
 type FetchWALError = archive.FetchError
 
-// walArchive brings WAL back that the target has no more, with its own
-// restore_command or what the caller gave instead, into the staging area.
+// walArchive restores WAL that the target no longer has into the staging area. It uses
+// the target's restore_command, or what the caller gave instead.
 type walArchive struct {
 	archive *archive.Archive
 	target  *target.Target
 	format  walreader.Format
 
 	mu       sync.Mutex
-	dir      string            // within the data directory, where the WAL comes to lie; empty while there is none
-	restored map[string]string // by file name, the path within the data directory
+	dir      string            // where restored WAL is stored, within the data directory; empty until something is restored
+	restored map[string]string // path within the data directory, by file name
 }
 
-// restoreCommand is what the caller or the target's configuration says; none is an error.
+// restoreCommand returns the command from the caller or the target's configuration. It
+// is an error if there is none.
 func (a *analyzer) restoreCommand() (string, error) {
 	if a.opts.RestoreCommand != "" {
 		return a.opts.RestoreCommand, nil
@@ -45,7 +48,7 @@ func (a *analyzer) restoreCommand() (string, error) {
 	return a.configuredCommand()
 }
 
-// configuredCommand is the one that the target's own recovery will use.
+// configuredCommand returns the command that the target's own recovery will use.
 func (a *analyzer) configuredCommand() (string, error) {
 	conf, err := pgconf.Load(pgconf.Options{DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: a.version})
 	if err != nil {
@@ -58,15 +61,16 @@ func (a *analyzer) configuredCommand() (string, error) {
 	return command, err
 }
 
-// mayBeArchived reports whether an archive might have WAL that is missing.
+// mayBeArchived reports whether an archive may have the missing WAL.
 func (a *analyzer) mayBeArchived() bool {
 	if a.anyArchive() != nil {
-		return a.opts.FetchWAL == nil // which would have told
+		return a.opts.FetchWAL == nil // FetchWAL was already asked
 	}
 	return !errors.Is(a.noLazy, ErrNoRestoreCommand)
 }
 
-// archiveBy is the archive that a command, or the caller's function, gets files from.
+// archiveBy returns the archive that a command, or the caller's function, gets files
+// from.
 func (a *analyzer) archiveBy(command string) *archive.Archive {
 	o := a.opts
 	return &archive.Archive{
@@ -75,7 +79,8 @@ func (a *analyzer) archiveBy(command string) *archive.Archive {
 	}
 }
 
-// openArchive reads the target's configuration, before anything replaces it.
+// openArchive reads the target's configuration. It must be called before the rewind
+// replaces that.
 func (a *analyzer) openArchive() (*walArchive, error) {
 	command := ""
 	if a.opts.FetchWAL == nil {
@@ -87,22 +92,22 @@ func (a *analyzer) openArchive() (*walArchive, error) {
 	return &walArchive{archive: a.archiveBy(command), target: a.target, format: a.format, restored: map[string]string{}}, nil
 }
 
-// anyArchive is the archive for WAL that is nowhere else, also where
-// Options.RestoreTargetWAL does not ask for it; nil if there is none.
+// anyArchive returns the archive for WAL that neither side has, even if
+// Options.RestoreTargetWAL is not set. It returns nil if there is no archive.
 func (a *analyzer) anyArchive() *walArchive {
 	if a.archive != nil {
 		return a.archive
 	}
 	if a.lazy == nil && a.noLazy == nil {
 		if a.lazy, a.noLazy = a.openArchive(); a.noLazy != nil {
-			a.log.Debug(fmt.Sprintf("WAL that neither side has is not looked for in an archive: %v", a.noLazy), "error", a.noLazy)
+			a.log.Debug(fmt.Sprintf("not searching an archive for WAL that neither side has: %v", a.noLazy), "error", a.noLazy)
 		}
 	}
 	return a.lazy
 }
 
-// restoreAnyway brings a segment back from any archive there is. The path is empty
-// if there is none.
+// restoreAnyway restores a segment from any available archive. The path is empty if
+// there is no archive.
 func (a *analyzer) restoreAnyway(ctx context.Context, name string) (string, error) {
 	w := a.anyArchive()
 	if w == nil {
@@ -111,7 +116,7 @@ func (a *analyzer) restoreAnyway(ctx context.Context, name string) (string, erro
 	return w.restore(ctx, name)
 }
 
-// restore brings a segment back and gives its path within the data directory.
+// restore restores a segment and returns its path within the data directory.
 func (a *walArchive) restore(ctx context.Context, name string) (string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -119,7 +124,7 @@ func (a *walArchive) restore(ctx context.Context, name string) (string, error) {
 		if _, err := a.target.Lstat(p); !errors.Is(err, fs.ErrNotExist) {
 			return p, err
 		}
-		a.dir = "" // it went with the staging area, and the analysis begins again
+		a.dir = "" // the staging area was removed, and the analysis starts over
 		clear(a.restored)
 	}
 	if a.dir == "" {
@@ -138,13 +143,13 @@ func (a *walArchive) restore(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if a.target.Poisoned() { // an interrupted rewind in place may have brought it back
+	if a.target.Poisoned() { // an interrupted rewind in place may have restored it
 		if a.verify(ctx, oneSegment{absolute, s}, tli) == nil {
 			a.restored[name] = p
 			return p, nil
 		}
 	}
-	// Commands have one status for a full disk and for what they do not find.
+	// A command exits with the same status for a full disk and for a missing file.
 	size := int64(a.format.Geometry.WALSegSize)
 	if free, known := a.target.Free(a.dir); known && free < size {
 		return "", &SpaceError{Dir: a.target.Join(a.dir), Needed: size, Free: free, Restored: true}
@@ -159,8 +164,8 @@ func (a *walArchive) restore(ctx context.Context, name string) (string, error) {
 	return p, nil
 }
 
-// checkRoom refuses to bring back more of the segments with these names than the
-// disk has room for. It does not look at more names than that takes.
+// checkRoom returns an error if the segments with these names do not fit on the disk.
+// It stops reading names as soon as it knows.
 func (a *walArchive) checkRoom(ctx context.Context, names iter.Seq[string]) error {
 	dir, size := a.format.Version.WALDir, int64(a.format.Geometry.WALSegSize)
 	free, known := a.target.Free(dir)
@@ -182,8 +187,8 @@ func (a *walArchive) checkRoom(ctx context.Context, names iter.Seq[string]) erro
 	return nil
 }
 
-// verify proves that a file is the segment that it is said to be. WAL may end in it:
-// whether that is too early is found out where it is known how much is needed.
+// verify checks that a file is the segment that its name says. WAL may end in it:
+// whether that is too early is checked by the code that knows how much is needed.
 func (a *walArchive) verify(ctx context.Context, o oneSegment, tli pgdata.TimelineID) error {
 	err := walreader.VerifySegment(ctx, o, a.format, o.no, tli)
 	if !errors.Is(err, walreader.ErrEndOfWAL) {
@@ -197,7 +202,7 @@ func (a *walArchive) verify(ctx context.Context, o oneSegment, tli pgdata.Timeli
 	return walreader.CheckSegment(ctx, f, o.no, a.format)
 }
 
-// path is where a segment lies that was brought back, or empty.
+// path returns the path of a restored segment, or an empty string.
 func (a *walArchive) path(name string) string {
 	if a == nil {
 		return ""
@@ -207,7 +212,7 @@ func (a *walArchive) path(name string) string {
 	return a.restored[name]
 }
 
-// has reports whether the archive brought a segment back.
+// has reports whether the archive restored a segment.
 func (a *walArchive) has(name string) bool {
 	if a == nil {
 		return false
@@ -217,14 +222,14 @@ func (a *walArchive) has(name string) bool {
 	return a.restored[name] != ""
 }
 
-// close ends what restore_command left running.
+// close stops what restore_command left running.
 func (a *walArchive) close() {
 	if a != nil {
 		a.archive.Close()
 	}
 }
 
-// oneSegment is a file that is to be proven to be a segment, by itself.
+// oneSegment presents a single file as a segment, to check it on its own.
 type oneSegment struct {
 	file string
 	no   pgdata.SegNo

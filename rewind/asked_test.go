@@ -24,12 +24,11 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// envAsk makes the test program a process that does the rewind of a scenario, is
-// sent SIGTERM at its k-th change, and finishes what is committed:
-// "k|scenario|root|source".
+// envAsk makes the test program a process that does the rewind of a scenario, is sent
+// SIGTERM at its k-th change, and finishes what is committed: "k|scenario|root|source".
 const envAsk = "GOREWIND_TEST_ASK"
 
-// stopIfAsked does what envAsk says, and does not return then.
+// stopIfAsked does what envAsk says, and then does not return.
 func stopIfAsked() {
 	args := strings.Split(os.Getenv(envAsk), "|")
 	if len(args) != 4 {
@@ -83,10 +82,10 @@ func rewindAsked(at, name, root, src string) error {
 	return err
 }
 
-// TestWhatIsCommittedIsFinishedByWhoIsAskedToStop sends signals to a process that
-// rewinds, at every change that it makes, or a sample of them. It stops with the
-// target as it was, or it finishes; nothing is left to be done by the next run.
-func TestWhatIsCommittedIsFinishedByWhoIsAskedToStop(t *testing.T) {
+// TestACommittedRewindIsFinishedAfterSIGTERM sends signals to a rewinding process
+// at every change that it makes, or at a sample of them. It stops with the target
+// unchanged, or it finishes; nothing is left for the next run to do.
+func TestACommittedRewindIsFinishedAfterSIGTERM(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	var stopped, finished atomic.Int64
@@ -120,5 +119,5 @@ func TestWhatIsCommittedIsFinishedByWhoIsAskedToStop(t *testing.T) {
 	})
 	assert.NotZero(t, stopped.Load())
 	assert.NotZero(t, finished.Load())
-	pgtest.Note(fmt.Sprintf("asked a rewind to stop: it stopped untouched or in place %d times, and finished %d times", stopped.Load(), finished.Load()))
+	pgtest.Note(fmt.Sprintf("asked a rewind to stop: it stopped with the target unchanged or in place %d times, and finished %d times", stopped.Load(), finished.Load()))
 }

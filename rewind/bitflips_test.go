@@ -16,19 +16,19 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// flips is how many bits are flipped for each major; with six of them that is 300.
+// flips is how many bits are flipped for each major; with six majors, that makes 300.
 const flips = 50
 
-// A judgement is what a program makes of a damaged target: what it would do, or why
-// it does nothing.
+// A judgement is what a program makes of a damaged target: what it would do, or why it
+// refuses.
 type judgement struct {
 	refused bool
 	says    string
 }
 
-// TestFlippedBits flips single bits of a target's WAL and lets pg_rewind judge each,
-// too: what one refuses the other refuses, and what both accept changes nothing of what
-// either would do. Without make torture they are the same every time.
+// TestFlippedBits flips single bits of a target's WAL and compares gorewind with
+// pg_rewind: both refuse the same targets, and what both accept changes nothing of what
+// either would do. Without make torture, the bits are the same every time.
 func TestFlippedBits(t *testing.T) {
 	seed, given := chance.GivenSeed()
 	if !given && chance.Torture() > 0 {
@@ -44,7 +44,7 @@ func TestFlippedBits(t *testing.T) {
 		refused := 0
 		for n := range flips * max(1, chance.Torture()) {
 			at := from + pgdata.LSN(rnd.Uint64N(uint64(end-from)))
-			if n%4 == 0 { // in the header of a page, which is hit too seldom
+			if n%4 == 0 { // in a page header, which random bits hit too rarely
 				at = at - at%pageSize + pgdata.LSN(rnd.IntN(longHeader))
 			}
 			bit := byte(1) << rnd.IntN(8)
@@ -58,7 +58,7 @@ func TestFlippedBits(t *testing.T) {
 				refused++
 			case got.refused && isSystemIdentifier(geo, at): // servers compare it, pg_rewind does not
 			case want.refused != got.refused:
-				assert.Fail(t, "one refuses it: "+what, "pg_rewind: %s\ngorewind: %s", want.says, got.says)
+				assert.Fail(t, "only one refuses it: "+what, "pg_rewind: %s\ngorewind: %s", want.says, got.says)
 			default:
 				assert.Equal(t, theirs.says, want.says, "pg_rewind: %s", what)
 				assert.Equal(t, ours.says, got.says, "gorewind: %s", what)
@@ -69,8 +69,9 @@ func TestFlippedBits(t *testing.T) {
 	pgtest.Note(fmt.Sprintf("flipped %d bits for each major with a pg_rewind (seed %d)", flips*max(1, chance.Torture()), seed))
 }
 
-// Of WAL pages (access/xlog_internal.h): the size, and that of the header of the
-// first one of a segment, in which the system identifier follows the short header.
+// The layout of WAL pages (access/xlog_internal.h): the page size, and the size of the
+// header of a segment's first page, in which the system identifier follows the short
+// header.
 const (
 	pageSize    = 8192
 	shortHeader = 24
@@ -82,7 +83,7 @@ func isSystemIdentifier(geo pgdata.Geometry, at pgdata.LSN) bool {
 	return offset >= shortHeader && offset < shortHeader+8
 }
 
-// spoiled does something while a bit of a file is flipped.
+// spoiled calls do while a bit of a file is flipped.
 func (p *pair) spoiled(name string, at int, bit byte, do func()) {
 	p.t.Helper()
 	sound, err := os.ReadFile(name)
@@ -92,14 +93,14 @@ func (p *pair) spoiled(name string, at int, bit byte, do func()) {
 	p.write(name, sound)
 }
 
-// pgRewind is the judgement of the genuine program.
+// pgRewind returns the judgement of pg_rewind.
 func (p *pair) pgRewind(in *pgtest.Installation) judgement {
 	p.t.Helper()
 	out, err := in.Command(p.t, "pg_rewind", "--dry-run", "--debug", "--source-pgdata="+p.source, "--target-pgdata="+p.target).CombinedOutput()
 	return judgement{err != nil, string(out)}
 }
 
-// gorewind is ours.
+// gorewind returns the judgement of gorewind.
 func (p *pair) gorewind() judgement {
 	p.t.Helper()
 	r, err := rewind.Prepare(p.t.Context(), rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(p.t, p.source), NoSync: true})

@@ -21,10 +21,10 @@ import (
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
-// givenUp is a comparison that is cancelled in its middle: how long it then went on.
+// givenUp measures how long a comparison goes on after it is cancelled in the middle.
 type givenUp struct {
 	cancel context.CancelFunc
-	at     atomic.Int64 // when, in nanoseconds since 1970
+	at     atomic.Int64 // time of the cancellation, in nanoseconds since 1970
 }
 
 func (g *givenUp) now() {
@@ -33,7 +33,7 @@ func (g *givenUp) now() {
 	}
 }
 
-// mustEnd prepares with a source that calls now.
+// mustEnd runs Prepare with a source that calls now.
 func (g *givenUp) mustEnd(t *testing.T, opts rewind.Options) {
 	t.Helper()
 	before, err := dirtree.Read(opts.TargetDir)
@@ -43,7 +43,7 @@ func (g *givenUp) mustEnd(t *testing.T, opts rewind.Options) {
 	defer g.cancel()
 	_, err = rewind.Prepare(ctx, opts)
 	require.ErrorIs(t, err, context.Canceled)
-	require.NotZero(t, g.at.Load(), "it did not come so far")
+	require.NotZero(t, g.at.Load(), "it did not get that far")
 	t.Logf("it ended %s after it was cancelled", time.Since(time.Unix(0, g.at.Load())))
 	after, err := dirtree.Read(opts.TargetDir)
 	require.NoError(t, err)
@@ -54,7 +54,7 @@ func (g *givenUp) mustEnd(t *testing.T, opts rewind.Options) {
 type openedSource struct {
 	*movedSource
 	g    *givenUp
-	path string // who opens it gives up
+	path string // opening this path cancels
 }
 
 func (s openedSource) Open(path string) (*os.File, error) {
@@ -87,7 +87,7 @@ func (s hashedSource) Hash(ctx context.Context, ranges iter.Seq[source.Range], r
 	return s.Server.Hash(ctx, func(yield func(source.Range) bool) {
 		n := 0
 		for r := range ranges {
-			if n++; n == 3000 { // the server has been asked for what comes before
+			if n++; n == 3000 { // by then the server has been asked for the earlier files
 				s.g.now()
 			}
 			if !yield(r) {
@@ -100,7 +100,7 @@ func (s hashedSource) Hash(ctx context.Context, ranges iter.Seq[source.Range], r
 func TestAComparisonOverSQLEndsWhenItIsCancelled(t *testing.T) {
 	in, err := servers.Major(t.Context(), "18")
 	if err != nil {
-		t.Skipf("PostgreSQL 18 is not to be had: %v", err)
+		t.Skipf("PostgreSQL 18 is not available: %v", err)
 	}
 	old, promoted := diverged(t, in)
 	for _, c := range []*pgtest.Cluster{old, promoted} {
@@ -113,5 +113,5 @@ func TestAComparisonOverSQLEndsWhenItIsCancelled(t *testing.T) {
 	g.mustEnd(t, rewind.Options{TargetDir: old.Dir, Source: hashedSource{live, &g}, Resync: rewind.ResyncCompare})
 
 	_, err = live.State(t.Context())
-	assert.NoError(t, err, "the source is of use still")
+	assert.NoError(t, err, "the source can still be used")
 }

@@ -15,10 +15,11 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// byChanges analyzes by what both sides changed since they had the same files: all
-// that either changed comes from the source, and recovery starts at the source's last
-// checkpoint. So neither side need have the WAL that recovery from a common checkpoint
-// would replay; of the source WAL summaries do, too (17).
+// byChanges analyzes what both sides have changed since they had the same files.
+// Everything that either side changed is copied from the source, and recovery starts at
+// the source's last checkpoint. So neither side needs the WAL that recovery from a
+// common checkpoint would replay. For the source, WAL summaries (17) can take the place
+// of WAL.
 func (r *Rewind) byChanges(ctx context.Context, a *analyzer, s sides, p, earlier *Plan) error {
 	s, err := r.sidesNow(ctx, a, s)
 	if err != nil {
@@ -62,8 +63,8 @@ func (r *Rewind) byChanges(ctx context.Context, a *analyzer, s sides, p, earlier
 	return r.conclude(ctx, a, p, past, lists, earlier)
 }
 
-// checkNoBackup refuses a target whose files are as of different moments: a backup
-// that no recovery has completed. Its control file does not tell from when.
+// checkNoBackup refuses a target that is a backup which recovery has not completed. Its
+// files are from different moments, and its control file does not say from when.
 func (a *analyzer) checkNoBackup(s Side) error {
 	c := s.Control
 	_, err := a.target.Lstat(pgdata.BackupLabelPath)
@@ -75,17 +76,17 @@ func (a *analyzer) checkNoBackup(s Side) error {
 	}
 }
 
-// ownChanges is what the target changed since the two sides had the same files.
+// ownChanges is what the target has changed since the two sides had the same files.
 type ownChanges struct {
 	fork    fork
-	since   pgdata.LSN // all changes before are of both sides, and in the target's files
+	since   pgdata.LSN // all earlier changes were made on both sides and are in the target's files
 	changed pgdata.Changes
 	scan    ScanSummary
 	lost    lost.Lost
 }
 
-// ownChanges proves up to where the two sides have the same history, and reads what the
-// target did after that.
+// ownChanges finds up to where the two sides provably have the same history, and reads
+// what the target did after that.
 func (a *analyzer) ownChanges(ctx context.Context, s sides) (ownChanges, error) {
 	o := ownChanges{since: s.target.FilesLow.Redo}
 	var err error
@@ -96,7 +97,7 @@ func (a *analyzer) ownChanges(ctx context.Context, s sides) (ownChanges, error) 
 		return a.proveByPages(ctx, s, o.fork)
 	}
 	if !o.fork.required {
-		return o, nil // it has nothing of its own, not even a hint
+		return o, nil // the target has no changes of its own, not even a hint bit
 	}
 	if err := a.checkPageHints(s); err != nil {
 		return o, err
@@ -115,13 +116,13 @@ func (a *analyzer) ownChanges(ctx context.Context, s sides) (ownChanges, error) 
 	return o, nil
 }
 
-// ErrChangesUnknown says that neither WAL nor summaries of it tell what the source
-// changed.
-var ErrChangesUnknown = errors.New("neither WAL nor WAL summaries of the source tell all that it changed")
+// ErrChangesUnknown says that neither WAL nor WAL summaries show everything that the
+// source changed.
+var ErrChangesUnknown = errors.New("neither WAL nor WAL summaries of the source show everything that it changed")
 
-// sourceChanges is what the source changed from an LSN up to its last checkpoint: what
-// comes later, recovery replays. WAL summaries tell as far as there are any, and WAL
-// the rest.
+// sourceChanges returns what the source changed from an LSN up to its last checkpoint:
+// recovery replays everything later. It reads WAL summaries as far as they go, and WAL
+// for the rest.
 func (a *analyzer) sourceChanges(ctx context.Context, s Side, b *filemap.Builder, from pgdata.LSN) (changed pgdata.Changes, err error) {
 	to := s.FilesLow.Redo
 	if from >= to {
@@ -145,8 +146,8 @@ func (a *analyzer) sourceChanges(ctx context.Context, s Side, b *filemap.Builder
 	default:
 		from = to
 	}
-	// Of files that the target lacks all is copied. What it has bounds what is kept,
-	// whatever the source says.
+	// Files that the target lacks are copied whole. Only the target's files are recorded,
+	// so the target bounds the memory used, whatever the source says.
 	wanted := func(s pgdata.RelSegment) bool {
 		name := s.Path(a.version)
 		if l := s.Locator; l.Relation == 0 {
@@ -180,7 +181,8 @@ func (a *analyzer) sourceChanges(ctx context.Context, s Side, b *filemap.Builder
 	return changed, nil
 }
 
-// readChanges reads what a stretch of WAL changed of wanted files, and the events in it.
+// readChanges returns the changes that a range of WAL makes to wanted files, and the
+// events in it.
 func (a *analyzer) readChanges(ctx context.Context, wal walreader.Segments, from, to pgdata.LSN, wanted func(pgdata.RelSegment) bool) (changed pgdata.Changes, e *events, err error) {
 	read, err := walreader.Read(ctx, wal, a.format, walreader.ReadRequest{
 		From: from, To: to, Visitor: walreader.Visitors(
@@ -196,9 +198,9 @@ func (a *analyzer) readChanges(ctx context.Context, wal walreader.Segments, from
 	return changed, seen[1].(*events), err
 }
 
-// sourceReader reads a file of the source from its beginning to its end.
+// sourceReader reads a file of the source from beginning to end.
 type sourceReader struct {
-	ctx  context.Context // of the call that reads
+	ctx  context.Context // of the caller
 	src  source.Source
 	path string
 	at   int64

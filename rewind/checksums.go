@@ -15,20 +15,20 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// ErrSourceDamaged says that pages of the source are damaged. The target's own may be
-// good.
+// ErrSourceDamaged says that pages of the source are damaged. The target's copies of
+// them may be good.
 var ErrSourceDamaged = errors.New("pages of the source have wrong checksums")
 
-// DamagedPage is a page of the source whose checksum is wrong.
+// DamagedPage is a page of the source with a wrong checksum.
 type DamagedPage struct {
 	Path     string
-	Relation string // its name, where the source knows it
-	Block    uint32 // counted over all files of the relation
+	Relation string // its name, if the source knows it
+	Block    uint32 // block number within the whole relation
 	LSN      pgdata.LSN
 	Reason   string
 }
 
-// DamagedPagesError has the first of the pages that were found damaged.
+// DamagedPagesError lists the first damaged pages that were found.
 type DamagedPagesError struct{ Pages []DamagedPage }
 
 func (e *DamagedPagesError) Error() string {
@@ -43,7 +43,7 @@ func (e *DamagedPagesError) Error() string {
 	return b.String()
 }
 
-// Unwrap gives ErrSourceDamaged.
+// Unwrap returns ErrSourceDamaged.
 func (e *DamagedPagesError) Unwrap() error { return ErrSourceDamaged }
 
 func (d DamagedPage) String() string {
@@ -54,25 +54,26 @@ func (d DamagedPage) String() string {
 	return fmt.Sprintf("%sfile %q: %s", name, d.Path, d.Reason)
 }
 
-// checksumsOn is the data checksum version of clusters of which every page has one. 19
-// has others for those that are being switched over (PG_DATA_CHECKSUM_VERSION and what
-// follows it, storage/bufpage.h).
+// checksumsOn is the data checksum version of a cluster in which every page has a
+// checksum. 19 has other values while checksums are being switched on or off
+// (PG_DATA_CHECKSUM_VERSION and the constants after it, storage/bufpage.h).
 const checksumsOn = 1
 
-// How often a page is read that is being written, and how long in between; the kernel is
-// done with it in less than a millisecond.
+// How often to read a page that is being written, and how long to wait in between. The
+// kernel finishes such a write in less than a millisecond.
 const (
 	pageReads = 8
 	pagePause = 50 * time.Millisecond
 )
 
-// maxDoubtful is how many pages may be in doubt at once: so many are not being written.
+// maxDoubtful is the maximum number of doubtful pages at a time: a server never writes
+// that many at once.
 const maxDoubtful = 4096
 
-// verifier is between the source and the target: pages of tables and indexes pass that
-// are as a server wrote them, and the others are held back, to be read again. Free
-// space and visibility maps are not looked at: no WAL protects them from being half
-// written, and servers take a damaged one for an empty one.
+// verifier sits between the source and the target. It passes on pages of tables and
+// indexes with right checksums, and holds the others back to be read again. It ignores
+// free space and visibility maps: WAL does not protect them from torn writes, and
+// servers treat a damaged one as empty.
 type verifier struct {
 	source.Sink
 	version *pgdata.Version
@@ -89,8 +90,8 @@ type doubtful struct {
 
 var pageBuffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 
-// verifying puts a verifier before a sink, where the source has checksums. It is nil
-// where there is nothing to verify.
+// verifying puts a verifier in front of a sink if the source has checksums. It returns
+// nil if there is nothing to verify.
 func (r *Rewind) verifying(to source.Sink) *verifier {
 	if r.opts.NoVerifyChecksums || r.plan.Source.Control.DataChecksumVersion != checksumsOn {
 		return nil
@@ -98,8 +99,8 @@ func (r *Rewind) verifying(to source.Sink) *verifier {
 	return &verifier{Sink: to, version: r.plan.Version, geo: r.plan.Source.Control.Geometry}
 }
 
-// wrong finds the pages of a piece whose checksums are wrong, and says where they begin in
-// it. What is no whole page is not looked at.
+// wrong returns the offsets, within a piece, of the pages whose checksums are wrong. It
+// ignores partial pages.
 func (v *verifier) wrong(path string, data []byte, offset int64) (at []int64, err error) {
 	segment, is := pgdata.ParseRelPath(v.version, path)
 	size := int64(v.geo.BlockSize)
@@ -129,7 +130,7 @@ func (v *verifier) wrong(path string, data []byte, offset int64) (at []int64, er
 	return at, nil
 }
 
-// WriteAt hands on what is right.
+// WriteAt writes the pages that are right to the sink.
 func (v *verifier) WriteAt(path string, data []byte, offset int64) error {
 	bad, err := v.wrong(path, data, offset)
 	switch {
@@ -143,7 +144,7 @@ func (v *verifier) WriteAt(path string, data []byte, offset int64) error {
 	})
 }
 
-// around does something with what lies between pages.
+// around calls do for the ranges between the bad pages.
 func (v *verifier) around(bad []int64, length int64, do func(from, to int64) error) error {
 	from := int64(0)
 	for _, at := range append(bad, length) {
@@ -157,7 +158,7 @@ func (v *verifier) around(bad []int64, length int64, do func(from, to int64) err
 	return nil
 }
 
-// CopyFrom reads a file of this machine before the kernel copies it.
+// CopyFrom checks a local file before the kernel copies it.
 func (v *verifier) CopyFrom(path string, from *os.File, offset, length int64) (int64, error) {
 	if _, is := pgdata.ParseRelPath(v.version, path); !is || length == 0 {
 		return source.CopyFrom(v.Sink, path, from, offset, length)
@@ -167,7 +168,7 @@ func (v *verifier) CopyFrom(path string, from *os.File, offset, length int64) (i
 	var copied int64
 	for copied < length {
 		n, _ := from.ReadAt(buf[:min(int64(len(buf)), length-copied)], offset+copied)
-		if n == 0 { // its end, or an error, which shows again
+		if n == 0 { // end of file, or an error that the copy will return, too
 			rest, err := source.CopyFrom(v.Sink, path, from, offset+copied, length-copied)
 			return copied + rest, err
 		}
@@ -187,8 +188,8 @@ func (v *verifier) CopyFrom(path string, from *os.File, offset, length int64) (i
 	return copied, nil
 }
 
-// settle reads again what was held back: a page of a running server that was just being
-// written is whole now. One that stays wrong ends the rewind.
+// settle reads again the pages that were held back. A page that a running server was
+// just writing is complete by now. A page that stays wrong ends the rewind.
 func (r *Rewind) settle(ctx context.Context, v *verifier) error {
 	if v == nil || len(v.doubt) == 0 {
 		return nil
@@ -220,22 +221,22 @@ func (r *Rewind) settle(ctx context.Context, v *verifier) error {
 	if err != nil {
 		return err
 	}
-	if control.DataChecksumVersion != checksumsOn { // they were switched off meanwhile
-		return r.takeAsTheyAre(ctx, held, v.Sink)
+	if control.DataChecksumVersion != checksumsOn { // checksums were switched off meanwhile
+		return r.copyUnverified(ctx, held, v.Sink)
 	}
 	return r.sourceDamaged(ctx, damagedPages(held), "Each was read several times. ")
 }
 
-// sourceDamaged says what to do about a source with damaged pages.
+// sourceDamaged returns the error for a source with damaged pages, with advice.
 func (r *Rewind) sourceDamaged(ctx context.Context, e *DamagedPagesError, how string) error {
 	return &Explained{
-		Err: e.named(ctx, r.opts.Source, r.plan.Version), Detail: how + "What the target has there may be good.",
+		Err: e.named(ctx, r.opts.Source, r.plan.Version), Detail: how + "The target's copies of these pages may be good.",
 		Hint: "Repair or replace the source, or copy its pages as they are (Options.NoVerifyChecksums).",
 	}
 }
 
-// takeAsTheyAre copies pages whatever their checksums are.
-func (r *Rewind) takeAsTheyAre(ctx context.Context, held []doubtful, to source.Sink) error {
+// copyUnverified copies pages without checking their checksums.
+func (r *Rewind) copyUnverified(ctx context.Context, held []doubtful, to source.Sink) error {
 	return r.opts.Source.Fetch(ctx, func(yield func(source.Range) bool) {
 		for _, d := range held {
 			if !yield(source.Range{Path: d.path, Offset: d.offset, Length: int64(r.plan.Files.Geometry.BlockSize)}) {
@@ -253,7 +254,7 @@ func damagedPages(list []doubtful) *DamagedPagesError {
 	return e
 }
 
-// named asks the source what the relations are called, if it can tell.
+// named asks the source for the names of the relations, if it can tell.
 func (e *DamagedPagesError) named(ctx context.Context, src source.Source, version *pgdata.Version) *DamagedPagesError {
 	namer, can := src.(source.Namer)
 	if !can {

@@ -12,7 +12,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// takenSink counts what passed, by where it began.
+// takenSink counts what was passed on, by its offset.
 type takenSink struct {
 	mu    sync.Mutex
 	taken map[int64]int
@@ -32,7 +32,7 @@ func newVerifier() (*verifier, *takenSink) {
 	return &verifier{Sink: s, version: pgdata.VersionByName("17"), geo: pgdata.Geometry{BlockSize: 8192, WALBlockSize: 8192, RelSegBlocks: 16}}, s
 }
 
-// pageFor is a page as a server writes it to a block.
+// pageFor returns a page as a server writes it to a block.
 func pageFor(block uint32) []byte {
 	p := make([]byte, 8192)
 	copy(p[12:], []byte{24, 0, 0, 32}) // lower and upper
@@ -41,12 +41,12 @@ func pageFor(block uint32) []byte {
 	return p
 }
 
-// TestChecksumsAreOfBlocksThatAreCountedOverAllFiles gives pages of the second file of a
-// relation, in a piece that begins and ends within pages.
-func TestChecksumsAreOfBlocksThatAreCountedOverAllFiles(t *testing.T) {
+// TestChecksumsUseBlockNumbersOfTheWholeRelation passes pages of a relation's
+// second file, in a piece that begins and ends within pages.
+func TestChecksumsUseBlockNumbersOfTheWholeRelation(t *testing.T) {
 	v, s := newVerifier()
 	var data []byte
-	for _, block := range []uint32{17, 18, 3, 20, 21} { // the third one is of another place
+	for _, block := range []uint32{17, 18, 3, 20, 21} { // the third page belongs to another block
 		data = append(data, pageFor(block)...)
 	}
 	data = append(data[100:], 1, 2, 3)
@@ -65,7 +65,7 @@ func TestChecksumsAreOfBlocksThatAreCountedOverAllFiles(t *testing.T) {
 	assert.Equal(t, map[int64]int{0: 2 * 8192, 8192: 8192}, s.taken)
 }
 
-// TestManyDamagedPages come on several connections at once.
+// TestManyDamagedPages sends them over several connections at once.
 func TestManyDamagedPages(t *testing.T) {
 	v, _ := newVerifier()
 	bad := pageFor(99)

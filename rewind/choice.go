@@ -23,40 +23,40 @@ import (
 	"github.com/gorewind/gorewind/timeline"
 )
 
-// ErrOtherTimeline says that recovery would choose a timeline that does not go on
-// from the source's.
+// ErrOtherTimeline says that recovery would choose a timeline that does not continue
+// the source's.
 var ErrOtherTimeline = errors.New("the rewound server would not start: its recovery would choose a timeline that the source is not on")
 
 // configuration is the server's main configuration file.
 const configuration = "postgresql.conf"
 
-// warn tells what the rewind leaves to others.
+// warn adds a warning to the plan and logs it.
 func (a *analyzer) warn(p *Plan, format string, args ...any) {
 	p.Warnings = append(p.Warnings, fmt.Sprintf(format, args...))
 }
 
-// checkRequired warns about settings with which the rewound server would refuse to
-// be a standby. The source's configuration comes with its files, unless the target
-// keeps its own.
+// checkRequired warns about settings with which the rewound server would refuse to be a
+// standby. The source's configuration is copied with its files, unless the target keeps
+// its own.
 func (a *analyzer) checkRequired(p *Plan, b *filemap.Builder) {
-	if _, comes := b.Source(configuration); comes && a.opts.ConfigFile == "" { // what is kept is not listed
+	if _, comes := b.Source(configuration); comes && a.opts.ConfigFile == "" { // files that the target keeps are not in the listing
 		return
 	}
 	conf, err := pgconf.Load(pgconf.Options{DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: p.Version})
-	if err != nil { // it may lie where only whoever starts the server knows
+	if err != nil { // it may be in a place that only the server's start script knows
 		return
 	}
 	for _, s := range conf.Shortfalls(p.Source.Control.StandbySettings()) {
-		a.warn(p, "the target keeps its configuration, with which it would not start as a standby: %s", s)
+		a.warn(p, "the target keeps its configuration, and would not start as a standby with it: %s", s)
 	}
 }
 
-// maxConfiguration is how many bytes of the source's configuration files are read: one
-// can include any number of others.
+// maxConfiguration limits how many bytes of the source's configuration files are read,
+// since a file can include any number of others.
 const maxConfiguration = 16 << 20
 
-// rewoundConfig is the configuration that the rewound server will have: the source's,
-// but for what the target keeps.
+// rewoundConfig returns the configuration that the rewound server will have: the
+// source's, except for what the target keeps.
 func (a *analyzer) rewoundConfig(ctx context.Context, b *filemap.Builder) (*pgconf.Config, error) {
 	size := 0
 	return pgconf.Load(pgconf.Options{
@@ -70,7 +70,7 @@ func (a *analyzer) rewoundConfig(ctx context.Context, b *filemap.Builder) (*pgco
 			}
 			b, err := a.source.ReadFile(ctx, p)
 			if size += len(b); size > maxConfiguration {
-				return nil, fmt.Errorf("file %q of the source's configuration is one too many: they have more than %d bytes together, which cannot be: %w",
+				return nil, fmt.Errorf("with file %q, the source's configuration files have more than %d bytes together, which is not plausible: %w",
 					p, maxConfiguration, ErrSourceUntrusted)
 			}
 			return b, err
@@ -85,8 +85,8 @@ func (a *analyzer) rewoundConfig(ctx context.Context, b *filemap.Builder) (*pgco
 	})
 }
 
-// readLinked reads a small file of the target, which can be a link: configuration that
-// is switched off leads to the null device.
+// readLinked reads a small file of the target. It may be a symbolic link: a
+// configuration file that is disabled may be a link to the null device.
 func readLinked(t *target.Target, p string) ([]byte, error) {
 	if info, err := t.Lstat(p); err != nil || info.Mode().Type() != fs.ModeSymlink {
 		return t.ReadFile(p)
@@ -99,20 +99,20 @@ func readLinked(t *target.Target, p string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxLinked))
 }
 
-// maxLinked is more than a configuration file has, in bytes.
+// maxLinked is a size, in bytes, that no configuration file reaches.
 const maxLinked = 1 << 20
 
-// choice is what recovery will choose by: the configuration that the rewound server
-// will have, and the source's slots.
+// choice is what decides what recovery will do: the configuration that the rewound
+// server will have, and the source's slots.
 type choice struct {
 	pgconf.RecoveryChoice
-	foreign []string // what is to be said of settings that come from the source
-	noSlot  bool     // the source has no slot of the name that the configuration gives
+	foreign []string // warnings about settings that come from the source
+	noSlot  bool     // the configuration names a slot that the source does not have
 	err     error
 	known   bool
 }
 
-// askChoice begins to find it out, and gives a function that waits for it.
+// askChoice starts to determine the choice, and returns a function that waits for it.
 func (a *analyzer) askChoice(ctx context.Context, b *filemap.Builder) func() choice {
 	answer := make(chan choice, 1)
 	go func() { answer <- a.choose(ctx, b) }()
@@ -130,7 +130,7 @@ func (a *analyzer) choose(ctx context.Context, b *filemap.Builder) (c choice) {
 		return c
 	}
 	c.known = true
-	c.foreign = a.foreignSettings(conf)
+	c.foreign = a.settingsOfSource(conf)
 	lister, can := a.source.(source.SlotLister)
 	if c.PrimarySlotName == "" || !can || a.version.RecoveryConf {
 		return c
@@ -141,8 +141,8 @@ func (a *analyzer) choose(ctx context.Context, b *filemap.Builder) (c choice) {
 	return c
 }
 
-// checkChoice says what of it would make another server of the target than a standby
-// of the source, and refuses what would keep it from starting.
+// checkChoice warns about settings that would make the target something other than a
+// standby of the source, and refuses those that would keep it from starting.
 func (a *analyzer) checkChoice(ctx context.Context, p *Plan, c choice) error {
 	if c.err != nil || !c.known {
 		return c.err
@@ -154,16 +154,16 @@ func (a *analyzer) checkChoice(ctx context.Context, p *Plan, c choice) error {
 	becomesStandby := a.opts.PrimaryConnInfo != ""
 	for _, name := range slices.Sorted(maps.Keys(c.Targets)) {
 		if becomesStandby {
-			a.warn(p, "%s = '%s' of the source's configuration is reset: a standby would end its recovery there", name, c.Targets[name])
+			a.warn(p, "%s = '%s' of the source's configuration is reset: with it, a standby would end recovery there", name, c.Targets[name])
 		} else {
-			a.warn(p, "the configuration that comes from the source has %s = '%s': a standby that is started with it ends its recovery there, and can promote itself", name, c.Targets[name])
+			a.warn(p, "the configuration that comes from the source has %s = '%s': a standby that is started with it ends recovery there, and may promote itself", name, c.Targets[name])
 		}
 	}
 	if !c.noSlot {
 		p.Slot = c.PrimarySlotName
 	}
 	switch {
-	case a.opts.Slot != "": // which replaces the one of the configuration
+	case a.opts.Slot != "": // it replaces the configured one
 	case c.noSlot && becomesStandby:
 		p.ResetSlot = true
 		a.warn(p, "primary_slot_name = '%s' of the source's configuration is reset: the source has no such slot", c.PrimarySlotName)
@@ -173,12 +173,12 @@ func (a *analyzer) checkChoice(ctx context.Context, p *Plan, c choice) error {
 	return a.checkNewerTimelines(ctx, p, c.RecoveryChoice)
 }
 
-// checkLeft is checkChoice for a target that needs no rewind, and keeps its own
+// checkLeft is checkChoice for a target that needs no rewind and keeps its own
 // configuration.
 func (a *analyzer) checkLeft(ctx context.Context, p *Plan) error {
 	conf, err := pgconf.Load(pgconf.Options{DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: a.version})
 	if err != nil {
-		return nil // it may lie where only whoever starts the server knows
+		return nil // it may be in a place that only the server's start script knows
 	}
 	choice, err := conf.RecoveryChoice()
 	if err != nil {
@@ -188,14 +188,15 @@ func (a *analyzer) checkLeft(ctx context.Context, p *Plan) error {
 	return a.checkNewerTimelines(ctx, p, choice)
 }
 
-// checkNewerTimelines looks for histories of newer timelines in the archive, as
-// recovery does that goes on to the latest one, and refuses one that does not go on
-// from where the source is. It is recovery's own restore_command that counts; the
-// caller's function is called in its place, a command of the caller's is not.
+// checkNewerTimelines looks in the archive for histories of newer timelines, as
+// recovery does if it follows the latest timeline. It refuses a history that does not
+// continue from where the source is. What counts is the restore_command that recovery
+// will use: the caller's function is called in its place, but a command from the caller
+// is not run.
 func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgconf.RecoveryChoice) error {
 	latest := choice.Timeline == "latest" || choice.Timeline == "" && !a.version.RecoveryConf || a.opts.PrimaryConnInfo != ""
 	command := choice.RestoreCommand
-	if a.version.RecoveryConf { // it will be the target's own
+	if a.version.RecoveryConf { // the target keeps its own recovery.conf
 		own, err := a.configuredCommand()
 		if err != nil {
 			return nil
@@ -206,15 +207,15 @@ func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgco
 		return nil
 	}
 	from := a.archiveBy(command)
-	if a.opts.FetchWAL != nil { // which is called once at a time
+	if a.opts.FetchWAL != nil { // it must not be called concurrently
 		from = a.anyArchive().archive
 	} else {
-		from.Logger = nil // that there is none is the ordinary answer
+		from.Logger = nil // usually the archive has no such history
 		defer from.Close()
 	}
 	dir, err := a.target.RestoreDir(a.version.WALDir)
-	if err != nil { // as on a disk that cannot be written to
-		a.log.DebugContext(ctx, fmt.Sprintf("histories of newer timelines are not looked for in the archive: %v", err), "error", err)
+	if err != nil { // for example on a read-only disk
+		a.log.DebugContext(ctx, fmt.Sprintf("not searching the archive for histories of newer timelines: %v", err), "error", err)
 		return nil
 	}
 	for tli := p.Source.Timeline + 1; tli < p.Source.Timeline+maxTimelines; tli++ {
@@ -229,31 +230,31 @@ func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgco
 			if ctx.Err() != nil || a.opts.FetchWAL != nil && !certain {
 				return err
 			}
-			return nil // this is where recovery stops to look, too
+			return nil // recovery stops looking here, too
 		}
-		if h, err := timeline.Parse(tli, text); err != nil || !leadsOn(h, p) || givenUp(h, p) {
+		if h, err := timeline.Parse(tli, text); err != nil || !continuesSource(h, p) || isAbandoned(h, p) {
 			return &Explained{
 				Err: ErrOtherTimeline,
-				Detail: fmt.Sprintf("The archive has %s, which does not go on from timeline %d at %s.",
+				Detail: fmt.Sprintf("The archive has %s, which does not continue from timeline %d at %s.",
 					pgdata.HistoryFileName(tli), p.Source.Timeline, a.lsn(max(p.ConsistentAt, p.Source.EndOfWAL))),
-				Hint: "Remove that file from the archive if that timeline was given up, or set recovery_target_timeline.",
+				Hint: "Remove that file from the archive if that timeline was abandoned, or set recovery_target_timeline.",
 			}
 		}
 	}
 	return nil
 }
 
-// givenUp reports whether a timeline is the one on which the target went its own way:
-// what is being rewound.
-func givenUp(h timeline.History, p *Plan) bool {
+// isAbandoned reports whether a timeline is the one on which the target diverged, which the
+// rewind abandons.
+func isAbandoned(h timeline.History, p *Plan) bool {
 	newest := h[len(h)-1]
 	return p.Required && slices.ContainsFunc(p.Target.History, func(e timeline.Entry) bool {
 		return e.TLI == newest.TLI && e.Begin == newest.Begin
 	})
 }
 
-// leadsOn reports whether a history goes on from where the source is.
-func leadsOn(h timeline.History, p *Plan) bool {
+// continuesSource reports whether a history continues from where the source is.
+func continuesSource(h timeline.History, p *Plan) bool {
 	n := len(p.Source.History)
 	if len(h) <= n {
 		return false
@@ -266,9 +267,9 @@ func leadsOn(h timeline.History, p *Plan) bool {
 	return h[n-1].End >= max(p.ConsistentAt, p.Source.EndOfWAL)
 }
 
-// checkUnarchived lists the WAL of before the fork that waits for the target's
-// archive_command. As a standby it will never archive it, and where the source does
-// not have it, it is gone.
+// checkUnarchived lists the WAL from before the fork that the target has not archived
+// yet. As a standby it will never archive it, and if the source does not have it, it is
+// lost.
 func (a *analyzer) checkUnarchived(p *Plan, b *filemap.Builder) {
 	status := a.version.WALPath("archive_status")
 	var waiting []string
@@ -287,19 +288,20 @@ func (a *analyzer) checkUnarchived(p *Plan, b *filemap.Builder) {
 	if n == 0 {
 		return
 	}
-	save := "keep them with Options.SaveLost"
+	save := "save them with Options.SaveLost"
 	if p.Evidence != ByWAL {
-		// Those of after the divergence would be the archive's for others' of that name.
-		a.warn(p, "%d WAL segments wait to be archived by the target, which will not do that any more (%s to %s), and it is not known which of them are of "+
-			"before the divergence, so none is handed over: %s", n, waiting[0], waiting[n-1], save)
+		// Segments from after the divergence would take the place of the source's segments
+		// with the same names in the archive.
+		a.warn(p, "the target has not archived %d WAL segments and will not do so any more (%s to %s), and it is not known which of them are from "+
+			"before the divergence, so none is archived now: %s", n, waiting[0], waiting[n-1], save)
 		return
 	}
 	if p.Unarchived = waiting; !a.opts.ArchiveLostWAL {
-		what := "hand them over with Options.ArchiveLostWAL"
+		what := "archive them with Options.ArchiveLostWAL"
 		if a.opts.SaveLost == "" {
 			what += ", or " + save
 		}
-		a.warn(p, "%d WAL segments of before the divergence wait to be archived by the target, which will not do that any more (%s to %s): %s",
+		a.warn(p, "the target has not archived %d WAL segments from before the divergence and will not do so any more (%s to %s): %s",
 			n, waiting[0], waiting[n-1], what)
 	}
 }

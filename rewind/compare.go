@@ -14,21 +14,21 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// Files are compared in pieces of comparePiece bytes. comparePairs are asked for
-// together, and compareAsks such questions go on at a time.
+// Files are compared in pieces of comparePiece bytes. Each request asks for
+// comparePairs of them, and compareAsks requests run at a time.
 const (
 	comparePiece = 64 << 10
 	comparePairs = 4096
 	compareAsks  = 2
 )
 
-// compareFiles finds out which files that would be copied, because nothing tells
-// whether they differ, do not differ, or only in parts: free space and visibility
-// maps, transaction status, configuration; and all relations, where there is no other
-// evidence. Both sides compute hashes.
+// compareFiles compares the files that would be copied only because nothing shows
+// whether they differ: free space and visibility maps, transaction status,
+// configuration, and all relations if there is no other evidence. It finds those that
+// are equal, or differ only in parts. Both sides compute hashes.
 func (a *analyzer) compareFiles(ctx context.Context, p *Plan) error {
-	// Without hashes all that is not described by WAL is copied; but where nothing else
-	// tells what differs, that must be found out to be all.
+	// Without hashes, everything that WAL does not describe is copied. But if nothing else
+	// shows what differs, the comparison must be made all the same.
 	if _, can := a.source.(source.Hasher); p.Evidence != ByComparison && (!can || p.Again) {
 		return nil
 	}
@@ -74,18 +74,18 @@ func (a *analyzer) compareFiles(ctx context.Context, p *Plan) error {
 	return nil
 }
 
-// comparison is under way. What differs is noted as blocks.
+// comparison is a comparison in progress. Differences are recorded as blocks.
 type comparison struct {
 	a         *analyzer
 	plan      *filemap.Plan
-	refine    bool // find out which blocks of a piece differ
-	checksums bool // the target's pages have them
+	refine    bool // find the blocks of a piece that differ
+	checksums bool // the target's pages have checksums
 
 	done      atomic.Int64 // bytes
-	differing atomic.Int64 // bytes of them
+	differing atomic.Int64 // of these, bytes in blocks that differ
 	mu        sync.Mutex
 	different map[int]*pgdata.BlockSet    // by entry
-	damaged   map[string]*pgdata.BlockSet // by path: the target's blocks that have wrong checksums
+	damaged   map[string]*pgdata.BlockSet // by path: the target's blocks with wrong checksums
 }
 
 // piece is a part of an entry's file.
@@ -94,14 +94,14 @@ type piece struct {
 	source.Range
 }
 
-// pieces cuts all candidates up, as far as both sides have them.
+// pieces divides all candidates into pieces, up to the size that both sides have.
 func (c *comparison) pieces() iter.Seq[piece] {
 	return func(yield func(piece) bool) {
 		for i, e := range c.plan.Candidates() {
 			end := min(e.SourceSize, e.TargetSize)
 			for at := int64(0); at < end; at += comparePiece {
 				length := int64(comparePiece)
-				if e.SourceSize != e.TargetSize { // else one that grew meanwhile is found out
+				if e.SourceSize != e.TargetSize { // if they are equal, a file that has grown since must be noticed
 					length = min(length, end-at)
 				}
 				if !yield(piece{i, source.Range{Path: e.Path, Offset: at, Length: length}}) {
@@ -112,7 +112,7 @@ func (c *comparison) pieces() iter.Seq[piece] {
 	}
 }
 
-// blocks cuts a piece up further.
+// blocks divides pieces into blocks.
 func (c *comparison) blocks(pieces []piece) []piece {
 	size := int64(c.plan.Geometry.BlockSize)
 	var list []piece
@@ -124,7 +124,7 @@ func (c *comparison) blocks(pieces []piece) []piece {
 	return list
 }
 
-// ask compares pieces and notes which blocks differ.
+// ask compares pieces and records which blocks differ.
 func (c *comparison) ask(ctx context.Context, pieces []piece) error {
 	different, err := c.filter(ctx, pieces)
 	if err != nil {
@@ -156,7 +156,7 @@ func (c *comparison) ask(ctx context.Context, pieces []piece) error {
 	return nil
 }
 
-// length is how much of a piece both sides had when they were listed.
+// length returns how much of a piece both sides had when they were listed.
 func (c *comparison) length(p piece) int64 {
 	e := &c.plan.Entries[p.entry]
 	return max(0, min(p.Length, e.SourceSize-p.Offset, e.TargetSize-p.Offset))
@@ -166,7 +166,7 @@ func (c *comparison) block(p piece) pgdata.BlockNumber {
 	return pgdata.BlockNumber(p.Offset / int64(c.plan.Geometry.BlockSize))
 }
 
-// filter gives the pieces that are not known to be the same on both sides.
+// filter returns the pieces that are not known to be the same on both sides.
 func (c *comparison) filter(ctx context.Context, pieces []piece) ([]piece, error) {
 	ranges := make([]source.Range, len(pieces))
 	for i, p := range pieces {
@@ -185,7 +185,7 @@ func (c *comparison) filter(ctx context.Context, pieces []piece) ([]piece, error
 	return different, nil
 }
 
-// verify finds out which of the target's blocks that differ are damaged.
+// verify finds which of the target's differing blocks are damaged.
 func (c *comparison) verify(ctx context.Context, blocks []piece) error {
 	if !c.checksums {
 		return nil

@@ -15,7 +15,7 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// unwilling gives so many hashes, and then says that it knows none.
+// unwilling returns a number of hashes, and then refuses.
 type unwilling struct {
 	*movedSource
 	gives int
@@ -31,9 +31,9 @@ func (s *unwilling) Hash(ctx context.Context, ranges iter.Seq[source.Range], res
 	})
 }
 
-// TestWhatASourceGivesNoHashesOfIsCopied is about a server that refuses a query in
-// the middle, too: what is not known to be the same is copied.
-func TestWhatASourceGivesNoHashesOfIsCopied(t *testing.T) {
+// TestFilesWithoutHashesAreCopied also covers a server that refuses in the
+// middle: what is not known to be equal is copied.
+func TestFilesWithoutHashesAreCopied(t *testing.T) {
 	for _, gives := range []int{0, 1} {
 		t.Run(fmt.Sprintf("it gives %d", gives), func(t *testing.T) {
 			p := newSpecimen(t)

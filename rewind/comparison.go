@@ -8,10 +8,10 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// byComparison analyzes by comparing all files. The result is what a base backup of
-// the source gives: files as of different moments after the source's last checkpoint,
-// and recovery from there. So nothing of the target need be known but that it is of
-// the same system.
+// byComparison analyzes by comparing all files. The result is like a base backup of the
+// source: files from different moments after the source's last checkpoint, and recovery
+// from there. So nothing must be known of the target except that it belongs to the same
+// system.
 func (r *Rewind) byComparison(ctx context.Context, a *analyzer, s sides, p, earlier *Plan) error {
 	s, err := r.sidesNow(ctx, a, s)
 	if err != nil {
@@ -21,21 +21,22 @@ func (r *Rewind) byComparison(ctx context.Context, a *analyzer, s sides, p, earl
 	a.log.Info(fmt.Sprintf("all files are compared; recovery starts at the source's checkpoint at %s on timeline %d",
 		a.lsn(s.source.FilesLow.LSN), s.source.FilesLow.TLI),
 		"evidence", ByComparison, "lsn", a.lsn(s.source.FilesLow.LSN), "timeline", s.source.FilesLow.TLI)
-	lists := a.list(ctx, s.target, nil) // what an interrupted rewind wrote is compared like all else
+	lists := a.list(ctx, s.target, nil) // files that an interrupted rewind wrote are compared like all others
 	defer lists.stop()
 	return r.conclude(ctx, a, p, sourceOnly(s), lists, earlier)
 }
 
-// sourceOnly is the past where recovery starts at the source's last checkpoint: what
-// it replays is all of the source's own WAL.
+// sourceOnly returns the past if recovery starts at the source's last checkpoint:
+// everything that it replays is the source's own WAL.
 func sourceOnly(s sides) *past {
 	start := s.source.FilesLow
 	return &past{checkpoint: start, start: start, events: newEvents(start.Redo)}
 }
 
-// sidesNow looks again: an analysis that failed took its time, and may have made the
-// target complete its crash recovery. The source is asked to keep its WAL before its
-// checkpoint is read, so that this is there to start from when all is copied.
+// sidesNow reads the state of both sides again. A failed analysis took time and may
+// have completed the target's crash recovery. The source is asked to retain its WAL
+// before its checkpoint is read, so that recovery can start from that checkpoint when
+// all files have been copied.
 func (r *Rewind) sidesNow(ctx context.Context, a *analyzer, s sides) (sides, error) {
 	if r.releaseWAL == nil {
 		r.releaseWAL = r.keepWAL(ctx)
@@ -62,7 +63,7 @@ func (r *Rewind) sidesNow(ctx context.Context, a *analyzer, s sides) (sides, err
 	if s.source, err = a.sourceSide(ctx, s.source); err != nil {
 		return s, err
 	}
-	// What the target says of itself is for the report.
+	// The target's own state is only reported.
 	s.target.FilesLow, s.target.Timeline = filesLow(s.target.Control), s.target.Control.Timeline()
 	if h, err := readHistory(a.version, s.target.Timeline, a.target.ReadFile); err == nil {
 		s.target.History = h
@@ -70,7 +71,7 @@ func (r *Rewind) sidesNow(ctx context.Context, a *analyzer, s sides) (sides, err
 	return s, nil
 }
 
-// otherwise is what to do where recovery from the plan's starting point would not do.
+// otherwise says what to do if recovery from the plan's starting point would be wrong.
 func (p *Plan) otherwise() string {
 	if p.Evidence == ByWAL {
 		return takeBase
@@ -78,8 +79,8 @@ func (p *Plan) otherwise() string {
 	return "Make a checkpoint on the source, and run gorewind again: recovery then starts there."
 }
 
-// shared is up to where the target's own WAL is relied on: up to the fork. Other
-// evidence than that relies on none of it.
+// shared returns up to where the plan relies on the target's own WAL: the fork, or zero
+// if the evidence is not that WAL.
 func (p *Plan) shared() pgdata.LSN {
 	if p.Evidence == ByWAL {
 		return p.Divergence

@@ -1,10 +1,10 @@
 package rewind
 
-// Condition is a stable word for what went wrong, for programs that decide on it
-// and for the JSON that they read.
+// Condition is a stable name for what went wrong, for programs that act on it and for
+// the JSON that they read.
 type Condition string
 
-// The conditions. Next to each stands what errors.Is or errors.As finds.
+// The conditions. Each comment says what errors.Is or errors.As finds.
 const (
 	Interrupted          Condition = "interrupted"            // context.Canceled, context.DeadlineExceeded
 	TargetLocked         Condition = "target_locked"          // ErrTargetLocked
@@ -14,15 +14,15 @@ const (
 	TargetLost           Condition = "target_lost"            // ErrTargetLost
 	SourceRunning        Condition = "source_running"         // ErrSourceRunning
 	SourceNotClean       Condition = "source_not_clean"       // ErrSourceNotClean
-	SourceUnavailable    Condition = "source_unavailable"     // ErrSourceUnavailable: it does not answer any more
-	SourceUnreachable    Condition = "source_unreachable"     // source.ErrUnreachable: nobody is there
-	SourceStarting       Condition = "source_starting"        // source.ErrNotReady: it starts or stops
+	SourceUnavailable    Condition = "source_unavailable"     // ErrSourceUnavailable: it stopped answering
+	SourceUnreachable    Condition = "source_unreachable"     // source.ErrUnreachable: nothing answers at its address
+	SourceStarting       Condition = "source_starting"        // source.ErrNotReady: it is starting or stopping
 	TooManyConnections   Condition = "too_many_connections"   // source.ErrTooManyConnections
 	UnknownHost          Condition = "unknown_host"           // source.ErrUnknownHost
 	WrongKindOfSource    Condition = "wrong_kind_of_source"   // source.ErrWrongKind: target_session_attrs wants another one
 	WrongPassword        Condition = "wrong_password"         // source.ErrWrongPassword; or there is no such role
 	NoPassword           Condition = "no_password"            // source.ErrNoPassword
-	ConnectionNotAllowed Condition = "connection_not_allowed" // source.ErrNotAllowed: by pg_hba.conf, or the database
+	ConnectionNotAllowed Condition = "connection_not_allowed" // source.ErrNotAllowed: by pg_hba.conf or by the database
 	NoSuchDatabase       Condition = "no_such_database"       // source.ErrNoDatabase
 	NoSuchRole           Condition = "no_such_role"           // source.ErrNoRole
 	TLSFailed            Condition = "tls_failed"             // source.ErrNoTLS, source.ErrTLS
@@ -50,13 +50,13 @@ const (
 	CannotFollow         Condition = "cannot_follow"          // ErrCannotFollow, *source.ReplicationError; only with Options.Resync, CheckReplication or MakeSlot
 	OtherTimeline        Condition = "other_timeline"         // ErrOtherTimeline
 	NoCommonAncestor     Condition = "no_common_ancestor"     // timeline.ErrNoCommonAncestor
-	MissingWAL           Condition = "missing_wal"            // *MissingWALError, *CannotStartError: a segment that is needed is nowhere
+	MissingWAL           Condition = "missing_wal"            // *MissingWALError, *CannotStartError: a required segment was found nowhere
 	DamagedWAL           Condition = "damaged_wal"            // *walreader.Error, *walreader.BoundaryError
 	UnknownWALRecord     Condition = "unknown_wal_record"     // *walreader.UnknownRecordError
 	ArchiveFailed        Condition = "archive_failed"         // *ArchiveError, *FetchWALError, ErrNoRestoreCommand
 	BadConfiguration     Condition = "bad_configuration"      // *ConfigError: the target's configuration cannot be read
-	NoSpace              Condition = "no_space"               // *SpaceError, and ENOSPC and EDQUOT where they are the target's
-	TargetNotWritable    Condition = "target_not_writable"    // Obstacles, and fs.ErrPermission where it is the target's
+	NoSpace              Condition = "no_space"               // *SpaceError, and ENOSPC and EDQUOT if they come from the target's file systems
+	TargetNotWritable    Condition = "target_not_writable"    // Obstacles, and fs.ErrPermission if it comes from the target
 	PlanOutdated         Condition = "plan_outdated"          // ErrPlanOutdated
 	NothingToResume      Condition = "nothing_to_resume"      // ErrNothingToResume
 	InvalidOptions       Condition = "invalid_options"        // ErrOptions

@@ -8,7 +8,7 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// countedWAL counts the bytes that are read of segments.
+// countedWAL counts the bytes that are read from segments.
 type countedWAL struct {
 	walreader.Segments
 	bytes atomic.Int64
@@ -22,7 +22,7 @@ func (w *countedWAL) OpenSegment(ctx context.Context, s pgdata.SegNo) (walreader
 	return &countedSegment{seg, &w.bytes}, nil
 }
 
-// Costly is what it is of the segments that are counted.
+// Costly reports what the wrapped segments report.
 func (w *countedWAL) Costly(s pgdata.SegNo) bool {
 	costly, can := w.Segments.(walreader.Costly)
 	return can && costly.Costly(s)

@@ -18,8 +18,9 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// Whatever stands in the catalogs' and tables' files, lost rows are told, or it is said
-// that a file is not as PostgreSQL leaves it: neither a panic nor an end that never comes.
+// Whatever the files of catalogs and tables contain, lost rows are reported, or an
+// error says that a file is not as PostgreSQL writes it: there is no panic and no
+// endless loop.
 func TestDamagedFilesAreErrorsOrOtherRows(t *testing.T) {
 	seed := rand.Uint64()
 	if s, err := strconv.ParseUint(os.Getenv("GOREWIND_TEST_SEED"), 10, 64); err == nil {
@@ -54,7 +55,7 @@ func TestDamagedFilesAreErrorsOrOtherRows(t *testing.T) {
 			}
 			if err == nil {
 				told++
-			} else if !errors.Is(err, fs.ErrNotExist) { // a catalog that is somewhere else now
+			} else if !errors.Is(err, fs.ErrNotExist) { // the damage makes a catalog point to another file
 				require.ErrorIs(t, err, heap.ErrCorrupt, "%s, round %d", name, round)
 			}
 			undo()
@@ -63,7 +64,7 @@ func TestDamagedFilesAreErrorsOrOtherRows(t *testing.T) {
 	}
 }
 
-// damage writes random bytes into some files, and gives back what takes that away.
+// damage writes random bytes into some files, and returns a function that undoes it.
 func damage(t *testing.T, rng *rand.Rand, files []string) (undo func()) {
 	t.Helper()
 	was := map[string][]byte{}
@@ -77,7 +78,8 @@ func damage(t *testing.T, rng *rand.Rand, files []string) (undo func()) {
 		if len(b) == 0 {
 			continue
 		}
-		// Much of a page is empty: what is changed is among the line pointers, or in tuples.
+		// Much of a page is empty, so the changes are made among the line pointers or in
+		// tuples.
 		at := rng.IntN(len(b))
 		for tries := 0; b[at] == 0 && tries < 100; tries++ {
 			at = rng.IntN(len(b))

@@ -30,11 +30,11 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// envDie makes the test program a process that does the rewind of a scenario and
-// dies at its k-th change: "k|scenario|root|source".
+// envDie makes the test program a process that does the rewind of a scenario and dies
+// at its k-th change: "k|scenario|root|source".
 const envDie = "GOREWIND_TEST_DIE"
 
-// dieIfAsked does what envDie says, and does not return then.
+// dieIfAsked does what envDie says, and then does not return.
 func dieIfAsked() {
 	args := strings.Split(os.Getenv(envDie), "|")
 	if len(args) != 4 {
@@ -71,9 +71,8 @@ func dieIfAsked() {
 	os.Exit(0)
 }
 
-// TestEveryDeath lets a process die that rewinds. That a death is nothing else
-// than that nothing is done any more is what TestEveryInstant relies on, so a
-// sample will do.
+// TestEveryDeath kills a rewinding process. TestEveryInstant relies on a death being
+// the same as doing nothing more, so a sample is enough here.
 func TestEveryDeath(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -104,8 +103,8 @@ func TestEveryDeath(t *testing.T) {
 	pgtest.Note(fmt.Sprintf("killed %d processes", instants.Load()))
 }
 
-// TestKilledPrograms kills gorewind at random moments while it rewinds real
-// servers whose source is busy, and finishes what it began.
+// TestKilledPrograms kills gorewind at random moments while it rewinds real servers
+// with a busy source, and then finishes the rewind.
 func TestKilledPrograms(t *testing.T) {
 	seed := chance.Seed()
 	kills, rounds, majors := map[rewind.State]int{}, 2, []string{"18"}
@@ -116,7 +115,7 @@ func TestKilledPrograms(t *testing.T) {
 		t.Run(major, func(t *testing.T) {
 			in, err := servers.Major(t.Context(), major)
 			if err != nil {
-				t.Skipf("PostgreSQL %s is not to be had: %v", major, err)
+				t.Skipf("PostgreSQL %s is not available: %v", major, err)
 			}
 			program := built.Gorewind(t)
 			old, promoted := diverged(t, in)
@@ -145,7 +144,7 @@ func TestKilledPrograms(t *testing.T) {
 					within := takes
 					if r.IntN(3) > 0 {
 						if waitForCommit(victim, ended); !inPlace {
-							within /= 16 // the rest is short
+							within /= 16 // the rest of the rewind is short
 						}
 					}
 					time.Sleep(time.Duration(r.Int64N(int64(within))))
@@ -158,13 +157,14 @@ func TestKilledPrograms(t *testing.T) {
 					mustNotStart(t, victim, promoted)
 					require.NoError(t, rewind.Resume(t.Context(), rewind.Options{TargetDir: victim.Dir}))
 				}
-				// One that was killed while it tidied up is rewound, and the next run tidies up.
+				// If it was killed while it cleaned up, the target is rewound, and the next run
+				// cleans up.
 				_, err := os.Stat(filepath.Join(victim.Dir, "pgsql_tmp_gorewind"))
 				if stateOf(t, victim) != rewind.StateRewound || err == nil {
 					out, err := command().CombinedOutput()
 					require.NoError(t, err, "%s", out)
 				}
-				if round == 0 { // which nobody disturbed
+				if round == 0 { // this round was not disturbed
 					takes = time.Since(begun)
 				}
 				stop()
@@ -179,8 +179,8 @@ func TestKilledPrograms(t *testing.T) {
 	pgtest.Note(fmt.Sprintf("killed gorewind in the states %v (seed %d)", kills, seed))
 }
 
-// waitForCommit returns when no server starts on a target any more, or its rewind
-// ended.
+// waitForCommit returns when no server can start on a target any more, or its rewind
+// has ended.
 func waitForCommit(c *pgtest.Cluster, ended <-chan struct{}) {
 	for {
 		raw, err := os.ReadFile(filepath.Join(c.Dir, pgdata.ControlFilePath))
@@ -195,8 +195,8 @@ func waitForCommit(c *pgtest.Cluster, ended <-chan struct{}) {
 	}
 }
 
-// stateOf is the state of a target; one that is not touched starts, and others
-// say so.
+// stateOf returns the state of a target, and checks that a server starts on it only if
+// it is untouched.
 func stateOf(t *testing.T, c *pgtest.Cluster) rewind.State {
 	t.Helper()
 	status, err := rewind.ReadStatus(c.Dir)

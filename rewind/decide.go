@@ -11,15 +11,15 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// decide completes the plan: what becomes of every file, and whether the rewound
-// server will start.
+// decide completes the plan: it decides what happens to every file, and checks that the
+// rewound server will start.
 func (a *analyzer) decide(ctx context.Context, p *Plan, past *past, lists *listings) error {
 	p.ConsistentAt = consistentAt(p)
 	b, err := lists.wait(ctx, a)
 	if err != nil {
 		return err
 	}
-	choice := a.askChoice(ctx, b) // a live source takes its time to answer
+	choice := a.askChoice(ctx, b) // a live source may take a while to answer
 	defer choice()
 	wal, err := a.wal(ctx, p, b)
 	if err != nil {
@@ -44,7 +44,7 @@ func (a *analyzer) decide(ctx context.Context, p *Plan, past *past, lists *listi
 	if err := a.compareFiles(ctx, p); err != nil {
 		return unreadable(err)
 	}
-	if err := a.checkActs(ctx, p, past.events, a.commonWAL(sides{p.Target, p.Source}), ahead); err != nil {
+	if err := a.checkOperations(ctx, p, past.events, a.commonWAL(sides{p.Target, p.Source}), ahead); err != nil {
 		return err
 	}
 	if err := a.target.Check(p.Files, p.Version); err != nil {
@@ -54,22 +54,22 @@ func (a *analyzer) decide(ctx context.Context, p *Plan, past *past, lists *listi
 	return nil
 }
 
-// consistentAt is up to where recovery must replay before the files agree with each
-// other: those of the source, and the target's own, which are as of the fork.
+// consistentAt returns up to where recovery must replay before the files agree with
+// each other: the source's files, and the target's own, which are as of the fork.
 func consistentAt(p *Plan) pgdata.LSN {
 	c := p.Source.Control
 	if p.Source.State.Live && !p.Source.State.InRecovery {
 		return p.Source.State.FlushLSN
 	}
 	end := max(c.CheckPoint, c.MinRecoveryPoint)
-	if p.Evidence != ByComparison { // what stays of the target's files is as of the fork
+	if p.Evidence != ByComparison { // the target's files that stay are as of the fork
 		end = max(end, p.Divergence)
 	}
 	return end
 }
 
-// measure finds out what room the rewind takes. That there is too little is an error
-// when it begins; some may be made until then.
+// measure computes the disk space that the rewind needs. Too little space is an error
+// only when the rewind begins, since some may be freed until then.
 func (a *analyzer) measure(p *Plan) ([]target.Space, error) {
 	inPlace := a.opts.InPlace || p.Again
 	space, err := a.target.Space(p.Files, !p.Source.State.Live, inPlace)
@@ -81,11 +81,11 @@ func (a *analyzer) measure(p *Plan) ([]target.Space, error) {
 	return space, err
 }
 
-// describeFiles writes down what happens to every file, and which blocks of it
-// are changed, as pg_rewind does.
+// describeFiles logs what happens to every file, and which of its blocks changed, as
+// pg_rewind does.
 func (a *analyzer) describeFiles(ctx context.Context, files *filemap.Plan) {
 	if !a.log.Enabled(ctx, slog.LevelDebug) {
-		return // these are many lines
+		return // it would be many lines
 	}
 	for i := range files.Entries {
 		if e := &files.Entries[i]; e.Reason == filemap.NeededRecovery || e.Reason == filemap.Superseded {
@@ -95,7 +95,7 @@ func (a *analyzer) describeFiles(ctx context.Context, files *filemap.Plan) {
 	for i := range files.Entries {
 		e := &files.Entries[i]
 		if e.Reason == filemap.NotARelation && e.Action != filemap.Truncate {
-			a.log.Debug(fmt.Sprintf("%s (%s)", e.Path, filemap.Copy), "path", e.Path, "action", filemap.Copy.String()) // if only the parts that differ
+			a.log.Debug(fmt.Sprintf("%s (%s)", e.Path, filemap.Copy), "path", e.Path, "action", filemap.Copy.String()) // even if only the parts that differ
 			continue
 		}
 		a.log.Debug(fmt.Sprintf("%s (%s)", e.Path, e.Action), "path", e.Path, "action", e.Action.String())

@@ -18,21 +18,21 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// maxDifferentRuns is how many runs of blocks a FileDiff names.
+// maxDifferentRuns is the maximum number of runs of blocks in a FileDiff.
 const maxDifferentRuns = 1000
 
-// DiffOptions say what is compared.
+// DiffOptions says what to compare.
 type DiffOptions struct {
 	A source.Source // usually a stopped data directory
 	B source.Source // another one, or a server
-	// Ignore are patterns of files to pass over, as Options.Keep: "@config" stands for
+	// Ignore has patterns of files to ignore, as in Options.Keep: "@config" stands for
 	// configuration and certificates.
 	Ignore []string
-	// All compares WAL and the control file, too, in which any two servers differ.
+	// All also compares WAL and the control file, which differ between any two servers.
 	All bool
 }
 
-// DiffResult is how two data directories differ.
+// DiffResult describes how two data directories differ.
 type DiffResult struct {
 	FormatVersion int        `json:"format_version"` // 1
 	A             string     `json:"a"`
@@ -40,28 +40,29 @@ type DiffResult struct {
 	FilesCompared int        `json:"files_compared"`
 	BytesCompared int64      `json:"bytes_compared"`
 	Worst         Difference `json:"worst"`
-	Files         []FileDiff `json:"files"` // that differ, by path
+	Files         []FileDiff `json:"files"` // the files that differ, by path
 }
 
-// FileDiff is how a file differs.
+// FileDiff describes how a file differs.
 type FileDiff struct {
 	Path       string     `json:"path"`
 	Difference Difference `json:"difference"` // the worst of its pages
-	// Reason says what is different beside the content: "only in a", "only in b" or
-	// "type"; empty otherwise.
+	// Reason says what differs other than the content: "only in a", "only in b" or "type".
+	// Otherwise it is empty.
 	Reason string `json:"reason,omitempty"`
 	SizeA  int64  `json:"size_a"`
 	SizeB  int64  `json:"size_b"`
-	// Blocks are the different ones of a relation's file, up to a thousand runs.
+	// Blocks lists the differing blocks of a relation's file, up to a thousand runs.
 	Blocks []BlockRun `json:"blocks,omitempty"`
-	More   int        `json:"more_blocks,omitempty"` // that Blocks does not name
+	More   int        `json:"more_blocks,omitempty"` // differing blocks that Blocks leaves out
 }
 
-// maxToldRuns is how many runs of blocks String tells of a file.
+// maxToldRuns is the maximum number of runs of blocks that String prints for a file.
 const maxToldRuns = 20
 
-// String tells how the file differs, in a line, and each run of blocks in one more, as
-// far as there are not too many. What is in the name is harmless to a terminal.
+// String describes in one line how the file differs, followed by a line for each run of
+// blocks, up to a limit. File names are escaped so that they are safe to print on a
+// terminal.
 func (f FileDiff) String() string {
 	b := []byte(plain.Text(f.Path, plain.Unlimited))
 	switch {
@@ -86,16 +87,16 @@ func (f FileDiff) String() string {
 	return string(b)
 }
 
-// BlockRun is some neighbouring blocks of a file that differ in the same way.
+// BlockRun is a run of adjacent blocks of a file that differ in the same way.
 type BlockRun struct {
 	First      pgdata.BlockNumber `json:"first"`
 	Last       pgdata.BlockNumber `json:"last"`
 	Difference Difference         `json:"difference"`
 }
 
-// Diff compares what two servers have on their disks: all that a rewind would
-// make equal. It passes over what a rewind passes over. Pages of relations are
-// compared by their parts. A server that is running changes while it is read.
+// Diff compares the data directories of two servers: everything that a rewind would
+// make equal. It ignores what a rewind ignores. Pages of relations are compared part by
+// part. A running server changes while it is being read.
 func Diff(ctx context.Context, opts DiffOptions) (*DiffResult, error) {
 	if opts.A == nil || opts.B == nil {
 		return nil, Classify(fmt.Errorf("%w: two data directories must be given", ErrOptions))
@@ -115,7 +116,7 @@ func Diff(ctx context.Context, opts DiffOptions) (*DiffResult, error) {
 	return d.result, nil
 }
 
-// differ compares two directories.
+// differ compares two data directories.
 type differ struct {
 	opts    DiffOptions
 	version *pgdata.Version
@@ -148,7 +149,7 @@ func (d *differ) run(ctx context.Context) error {
 	}
 	for i := range d.result.Files {
 		f := &d.result.Files[i]
-		d.weigh(f)
+		d.addLengths(f)
 		d.result.Worst = max(d.result.Worst, f.Difference)
 	}
 	slices.SortFunc(d.result.Files, func(a, b FileDiff) int { return cmp.Compare(a.Path, b.Path) })
@@ -165,7 +166,7 @@ func sameCluster(a, b *controlfile.Data) error {
 	return nil
 }
 
-// list adds the files that are compared.
+// list adds the files to compare.
 func (d *differ) list(ctx context.Context, s source.Source, l *filemap.Listing) error {
 	for f, err := range s.Files(ctx) {
 		if err != nil {
@@ -208,7 +209,7 @@ func (d *differ) compare(ctx context.Context, ours, theirs *filemap.Listing) err
 			if min(f.SizeA, f.SizeB) > 0 || f.SizeA == f.SizeB {
 				continue
 			}
-		default: // where tablespaces lie is each server's own affair
+		default: // tablespaces may be in different places on each server
 			continue
 		}
 		d.result.Files = append(d.result.Files, f)
@@ -216,25 +217,25 @@ func (d *differ) compare(ctx context.Context, ours, theirs *filemap.Listing) err
 	return c.end(ctx)
 }
 
-// hasPages tells the files of relations, maps included.
+// hasPages reports whether a path is a relation's file, maps included.
 func (d *differ) hasPages(p string) bool {
 	_, isMain := pgdata.ParseRelPath(d.version, p)
 	return isMain || isFork(p, "fsm") || isFork(p, "vm")
 }
 
-// isFork tells the files of a fork of relations.
+// isFork reports whether a path is a file of the given fork of a relation.
 func isFork(p, fork string) bool {
 	_, isData := report.RelationOf(p)
 	return isData && (strings.HasSuffix(p, "_"+fork) || strings.Contains(p, "_"+fork+"."))
 }
 
-// comparePages compares blocks of a relation.
+// comparePages compares the blocks of a relation.
 func (d *differ) comparePages(f *FileDiff, offset int64, ours, theirs []byte) {
 	size, isMap := int(d.geo.BlockSize), isFork(f.Path, "vm")
 	for at := 0; at < len(ours); at += size {
 		end := min(at+size, len(ours))
 		how := Difference(page.Compare(ours[at:end], theirs[at:end]))
-		if isMap && how == FreeSpaceDiffers { // where other pages have a hole, this one has the map
+		if isMap && how == FreeSpaceDiffers { // the bytes that are a hole in other pages are the map here
 			how = DifferentContent
 		}
 		if how == NoDifference {
@@ -245,7 +246,7 @@ func (d *differ) comparePages(f *FileDiff, offset int64, ours, theirs []byte) {
 	}
 }
 
-// note adds a block.
+// note records a differing block.
 func (f *FileDiff) note(b pgdata.BlockNumber, how Difference) {
 	if n := len(f.Blocks); n > 0 && f.More == 0 && f.Blocks[n-1].Last+1 == b && f.Blocks[n-1].Difference == how {
 		f.Blocks[n-1].Last = b
@@ -256,9 +257,9 @@ func (f *FileDiff) note(b pgdata.BlockNumber, how Difference) {
 	}
 }
 
-// weigh takes into account what lies beyond the end of the shorter file, and that
-// nothing of a free space map matters.
-func (d *differ) weigh(f *FileDiff) {
+// addLengths accounts for blocks beyond the end of the shorter file. Differences in a free
+// space map never matter.
+func (d *differ) addLengths(f *FileDiff) {
 	if f.SizeA != f.SizeB || f.Reason != "" {
 		f.Difference = DifferentContent
 	}

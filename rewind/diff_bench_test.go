@@ -17,8 +17,8 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// manyFiles is a source that has some more files, each of them with size times the
-// same byte, and measures the memory in use when it is first read.
+// manyFiles is a source with additional files, each of which is size times the same
+// byte. It measures the memory in use when it is first read.
 type manyFiles struct {
 	source.Source
 	files int
@@ -61,7 +61,7 @@ func (s *manyFiles) Fetch(_ context.Context, ranges iter.Seq[source.Range], dst 
 	return nil
 }
 
-// BenchmarkDiff compares clusters of many small files, and of few large ones.
+// BenchmarkDiff compares clusters of many small files, and of a few large ones.
 func BenchmarkDiff(b *testing.B) {
 	dir := filepath.Join(b.TempDir(), "cluster")
 	require.NoError(b, savedcluster.Restore(filepath.Join("..", "testdata", "clusters", "15-basic", "source"), dir))

@@ -12,8 +12,8 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// TestPagesOfAllKindsAreTheSameOnAStandby changes pages of tables and of indexes of
-// every kind in all ways that WAL does not tell whole.
+// TestPagesOfAllKindsAreTheSameOnAStandby changes pages of tables and of all kinds of
+// indexes in all ways that WAL does not describe completely.
 func TestPagesOfAllKindsAreTheSameOnAStandby(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
 		p := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"autovacuum": "off", "enable_seqscan": "off", "enable_bitmapscan": "off"}})
@@ -23,7 +23,7 @@ func TestPagesOfAllKindsAreTheSameOnAStandby(t *testing.T) {
 			"CREATE INDEX t_gist ON t USING gist (p)", "CREATE INDEX t_spgist ON t USING spgist (p)",
 			"CREATE INDEX t_gin ON t USING gin (a)", "CREATE INDEX t_brin ON t USING brin (h) WITH (pages_per_range = 1)",
 			"INSERT INTO t SELECT g, point(g % 100, g), ARRAY[g % 7, g], g, repeat('x', g % 50) FROM generate_series(1, 3000) g")
-		if in.Version.Name != "9.6" { // there, they are not in WAL
+		if in.Version.Name != "9.6" { // in 9.6 they are not WAL-logged
 			p.Exec(t, "CREATE INDEX t_hash ON t USING hash (h)")
 		}
 		s := p.Standby(t)
@@ -48,7 +48,7 @@ func TestPagesOfAllKindsAreTheSameOnAStandby(t *testing.T) {
 			"CREATE SEQUENCE set", "SELECT setval('set', 1000)",
 			"DELETE FROM t WHERE id BETWEEN 200 AND 1800",
 		)
-		// Scans mark dead what they find dead, and what they have found alive.
+		// Scans mark index entries of dead rows as dead, and set hint bits.
 		scans := []string{
 			"SELECT count(*) FROM t WHERE id BETWEEN 1 AND 2500", "SELECT count(*) FROM t WHERE h = 300",
 			"SELECT count(*) FROM t WHERE p <@ box '((0,0),(100,3000))'",

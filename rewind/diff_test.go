@@ -24,7 +24,7 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// TestAStandbyDiffersFromItsPrimaryInHintsOnly stops both, compares them, and then
+// TestAStandbyDiffersFromItsPrimaryInHintsOnly stops both and compares them, and then
 // changes single bytes.
 func TestAStandbyDiffersFromItsPrimaryInHintsOnly(t *testing.T) {
 	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
@@ -33,7 +33,7 @@ func TestAStandbyDiffersFromItsPrimaryInHintsOnly(t *testing.T) {
 		p.Exec(t, "CREATE TABLE t AS SELECT g AS id, repeat('x', 100) AS f FROM generate_series(1, 2000) g", "CREATE INDEX ON t (id)")
 		s := p.Standby(t)
 		p.Exec(t, "INSERT INTO t SELECT g, 'y' FROM generate_series(1, 2000) g", "DELETE FROM t WHERE id % 5 = 0", "SELECT count(*) FROM t")
-		p.Checkpoint(t) // a query that tidies pages up does not wait until its WAL is on disk
+		p.Checkpoint(t) // a query that prunes pages does not wait until its WAL is on disk
 		s.WaitCaughtUp(t, p)
 		file := p.QueryString(t, "SELECT pg_relation_filepath('t')")
 		p.Stop(t, pgtest.Fast)
@@ -63,7 +63,8 @@ func TestAStandbyDiffersFromItsPrimaryInHintsOnly(t *testing.T) {
 		assert.Equal(t, d, back)
 		assert.Equal(t, rewind.NoDifference, diff(endtoend.OpenDir(t, p.Dir), endtoend.OpenDir(t, p.Dir)).Worst)
 
-		// Single bytes of the standby's second block, which is first made the primary's.
+		// Single bytes of the standby's second block are changed, which is first made equal
+		// to the primary's.
 		name := filepath.Join(s.Dir, filepath.FromSlash(file))
 		raw, err := os.ReadFile(filepath.Join(p.Dir, filepath.FromSlash(file)))
 		require.NoError(t, err)
@@ -96,7 +97,7 @@ func TestAStandbyDiffersFromItsPrimaryInHintsOnly(t *testing.T) {
 		require.NoError(t, os.WriteFile(name+"0", nil, 0o600))
 		assert.Equal(t, "only in b", one(file+"0").Reason)
 
-		// A server that runs is the same as its directory.
+		// A running server is equal to its directory.
 		require.NoError(t, os.Remove(name+"0"))
 		require.NoError(t, os.WriteFile(name, raw, 0o600))
 		p.Start(t)
@@ -110,7 +111,7 @@ func TestAStandbyDiffersFromItsPrimaryInHintsOnly(t *testing.T) {
 	})
 }
 
-// secondFails is a source that can be read once.
+// secondFails is a source that can only be read once.
 type secondFails struct {
 	source.Source
 	calls atomic.Int32
@@ -125,7 +126,7 @@ func (s *secondFails) Fetch(ctx context.Context, ranges iter.Seq[source.Range], 
 	return s.Source.Fetch(ctx, ranges, dst)
 }
 
-func TestDifferencesHaveWords(t *testing.T) {
+func TestDifferencesHaveNames(t *testing.T) {
 	for d, word := range []string{"none", "checksum", "lsn", "hint_bits", "free_space", "content"} {
 		got, err := rewind.ParseDifference(word)
 		require.NoError(t, err)
@@ -158,7 +159,8 @@ func TestAFileSaysHowItDiffers(t *testing.T) {
 		{"it is on one side only", rewind.FileDiff{Path: "base/5/1", Reason: "only in a", Difference: rewind.DifferentContent}, "base/5/1: only in a"},
 		{"its size", rewind.FileDiff{Path: "base/5/1", SizeA: 8192, SizeB: 0, Difference: rewind.DifferentContent}, "base/5/1: 8192 and 0 bytes"},
 		{
-			"its blocks", rewind.FileDiff{Path: "base/5/1", Difference: rewind.HintBitsDiffer, Blocks: []rewind.BlockRun{run(1, 1), run(4, 7)}},
+			"its blocks",
+			rewind.FileDiff{Path: "base/5/1", Difference: rewind.HintBitsDiffer, Blocks: []rewind.BlockRun{run(1, 1), run(4, 7)}},
 			"base/5/1: hint_bits\n  block 1: hint_bits\n  blocks 4 to 7: hint_bits",
 		},
 		{"a name that a terminal would obey", rewind.FileDiff{Path: "a\x1b[2J", Difference: rewind.DifferentContent}, `a\x1b[2J: content`},
@@ -168,8 +170,8 @@ func TestAFileSaysHowItDiffers(t *testing.T) {
 	assert.True(t, strings.HasSuffix(many.String(), "\n  block 38: hint_bits\n  and 9 more"), many.String())
 }
 
-// TestDifferencesAreFoundWhereverTheyAre compares more files, and larger ones,
-// than are read at a time.
+// TestDifferencesAreFoundWhereverTheyAre compares more files, and larger ones, than are
+// read at a time.
 func TestDifferencesAreFoundWhereverTheyAre(t *testing.T) {
 	t.Parallel()
 	const block, batch = 8192, 16 << 20
@@ -187,7 +189,7 @@ func TestDifferencesAreFoundWhereverTheyAre(t *testing.T) {
 	before := compare()
 	require.Empty(t, before.Files)
 
-	// put writes a file of a size that has single bytes set.
+	// put writes a file of a given size in which some single bytes are set.
 	put := func(dir, name string, size int64, set ...int64) {
 		f, err := os.Create(filepath.Join(dir, filepath.FromSlash(name)))
 		require.NoError(t, err)
@@ -201,8 +203,8 @@ func TestDifferencesAreFoundWhereverTheyAre(t *testing.T) {
 	run := func(first, last pgdata.BlockNumber) rewind.BlockRun {
 		return rewind.BlockRun{First: first, Last: last, Difference: rewind.DifferentContent}
 	}
-	// What a batch has room for depends on the files before, so that these are
-	// found on both sides of its end.
+	// The room in a batch depends on the files before, so that these differences are on
+	// both sides of a batch's end.
 	const size = 3*batch + 5*block
 	var everywhere []int64
 	for at := int64(batch - 64*block); at < batch+block; at += block {

@@ -10,25 +10,25 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// What a batch has of each side at most.
+// Limits of a batch, for each side.
 const (
 	batchBytes = 16 << 20
 	batchFiles = 1024
-	// batchPiece divides what a batch has of a file that goes on in the next one:
-	// whole blocks.
+	// batchPiece is the unit, in whole blocks, in which a file that continues in the next
+	// batch is split.
 	batchPiece = 64 << 10
 )
 
-// batch is pieces of different files, which are read from both sides together.
+// batch holds pieces of different files that are read from both sides together.
 type batch struct {
-	files   []FileDiff // of which paths and sizes are known
+	files   []FileDiff // with path and size set
 	ranges  []source.Range
 	size    int64
 	a, b    parts
-	reading *errgroup.Group // nil: nothing is read
+	reading *errgroup.Group // nil: no reading in progress
 }
 
-// read begins to read.
+// read starts reading.
 func (b *batch) read(ctx context.Context, opts *DiffOptions) {
 	if len(b.ranges) == 0 {
 		return
@@ -40,7 +40,7 @@ func (b *batch) read(ctx context.Context, opts *DiffOptions) {
 	b.reading.Go(func() error { return opts.B.Fetch(ctx, slices.Values(b.ranges), &b.b) })
 }
 
-// wait ends when all was read.
+// wait waits until everything has been read.
 func (b *batch) wait() error {
 	if b.reading == nil {
 		return nil
@@ -52,19 +52,19 @@ func (b *batch) clear() {
 	*b = batch{files: b.files[:0], ranges: b.ranges[:0], a: b.a, b: b.b}
 }
 
-// contents compares what files hold. While a batch is read, the one before is
+// contents compares the contents of files. While one batch is read, the one before is
 // compared and the next one is filled.
 type contents struct {
 	*differ
 	filling, reading *batch
-	last             int // the number of the latest different file, in the result
+	last             int // index in the result of the latest file that differs
 }
 
 func newContents(d *differ) *contents {
 	return &contents{differ: d, filling: new(batch), reading: new(batch), last: -1}
 }
 
-// add compares a file of which both sides have something, sooner or later.
+// add schedules the comparison of a file that is not empty on either side.
 func (c *contents) add(ctx context.Context, f FileDiff) error {
 	end := min(f.SizeA, f.SizeB)
 	for at := int64(0); at < end; {
@@ -89,14 +89,14 @@ func (c *contents) add(ctx context.Context, f FileDiff) error {
 
 // end compares what is left.
 func (c *contents) end(ctx context.Context) error {
-	if err := c.turn(ctx); err != nil { // nothing is being filled any more
+	if err := c.turn(ctx); err != nil { // no further batch is being filled
 		return err
 	}
 	return c.turn(ctx)
 }
 
-// turn begins to read the batch that was filled, once the one before was read,
-// and compares that one.
+// turn waits for the previous batch, starts reading the batch that was filled, and
+// compares the previous one.
 func (c *contents) turn(ctx context.Context) error {
 	if err := c.reading.wait(); err != nil {
 		return err
@@ -128,8 +128,8 @@ func (c *contents) compare(b *batch) {
 	}
 }
 
-// different gives the file in the result. All pieces of a file come one after the
-// other.
+// different returns the file's entry in the result. All pieces of a file come in
+// succession.
 func (c *contents) different(f *FileDiff) *FileDiff {
 	if c.last < 0 || c.result.Files[c.last].Path != f.Path {
 		c.last = len(c.result.Files)

@@ -6,23 +6,23 @@ import (
 	"github.com/gorewind/gorewind/internal/page"
 )
 
-// Difference is how two versions of a file or page differ: one of the constants,
-// the lightest first.
+// Difference says how two versions of a file or page differ. The constants are ordered
+// from the most harmless to the most serious.
 type Difference uint8
 
-// The differences. Those before DifferentContent are of pages of relations and
-// mean the same to a reader of the data.
+// The differences. Those before DifferentContent apply to pages of relations and make
+// no difference to a reader of the data.
 const (
 	NoDifference     = Difference(page.Same)
 	ChecksumDiffers  = Difference(page.ByChecksum)
-	LSNDiffers       = Difference(page.ByLSN)       // something was logged, and left no other trace
-	HintBitsDiffer   = Difference(page.ByHintBits)  // what servers note without logging it
-	FreeSpaceDiffers = Difference(page.ByFreeSpace) // of pages, and free space maps
+	LSNDiffers       = Difference(page.ByLSN)       // a change was logged that left no other trace
+	HintBitsDiffer   = Difference(page.ByHintBits)  // servers may set these without logging
+	FreeSpaceDiffers = Difference(page.ByFreeSpace) // in pages, and in free space maps
 	DifferentContent = Difference(page.ByContent)
 )
 
-// ParseDifference understands the word for a difference: none, checksum, lsn,
-// hint_bits, free_space or content.
+// ParseDifference parses the name of a difference: none, checksum, lsn, hint_bits,
+// free_space or content.
 func ParseDifference(s string) (Difference, error) {
 	for d := NoDifference; d <= DifferentContent; d++ {
 		if s == d.String() {
@@ -32,13 +32,13 @@ func ParseDifference(s string) (Difference, error) {
 	return 0, fmt.Errorf("unrecognized difference: %s", s)
 }
 
-// String is a word for programs.
+// String returns the name, for programs.
 func (d Difference) String() string { return page.Difference(d).String() }
 
-// MarshalText gives the word.
+// MarshalText returns the name.
 func (d Difference) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// UnmarshalText is the opposite of MarshalText.
+// UnmarshalText is the inverse of MarshalText.
 func (d *Difference) UnmarshalText(b []byte) (err error) {
 	*d, err = ParseDifference(string(b))
 	return err

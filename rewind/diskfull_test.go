@@ -18,10 +18,10 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// filler is a file of somebody else on the target's file system.
+// filler is a file on the target's file system that takes up space.
 type filler string
 
-// grow takes all room but for some bytes.
+// grow takes all space except for some bytes.
 func (f filler) grow(t *testing.T, leave int64) {
 	t.Helper()
 	file, err := os.OpenFile(string(f), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
@@ -52,7 +52,7 @@ func TestFullDisk(t *testing.T) {
 		require.NoError(t, os.RemoveAll(string(other)))
 		p.restore(t)
 	}
-	// needs is what a rewind says that it needs.
+	// needs returns the space that a rewind says it needs.
 	needs := func(opts rewind.Options) int64 {
 		again()
 		other.grow(t, 64<<10)
@@ -66,7 +66,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	staged, less := needs(p.options(t)), needs(inPlace())
 
-	t.Run("in place less is enough", func(t *testing.T) {
+	t.Run("in place, less is enough", func(t *testing.T) {
 		require.Less(t, less, staged)
 		again()
 		other.grow(t, less)
@@ -108,9 +108,9 @@ func TestFullDisk(t *testing.T) {
 	}
 	t.Run("it fills up right after the commit", func(t *testing.T) {
 		require.NoError(t, filledAt(func(op faultdisk.Op) bool { return op.Name == "rename" && op.Path == pgdata.ControlFilePath }))
-		p.mustBeRewound(t, "with the room that was kept")
+		p.mustBeRewound(t, "with the reserved space")
 	})
-	t.Run("somebody takes the room that was kept", func(t *testing.T) {
+	t.Run("the reserved space is taken", func(t *testing.T) {
 		err := filledAt(func(op faultdisk.Op) bool { return op.Name == "rename" && op.Path == "base/7/1" })
 		require.ErrorIs(t, err, syscall.ENOSPC)
 		require.NoError(t, os.Remove(string(other)))
@@ -119,7 +119,7 @@ func TestFullDisk(t *testing.T) {
 	})
 }
 
-// mustBeAsItWas makes sure that a rewind failed while staging and left nothing.
+// mustBeAsItWas checks that a rewind failed while staging and left nothing behind.
 func (p *specimen) mustBeAsItWas(t *testing.T, err error) {
 	t.Helper()
 	var failed *rewind.Error

@@ -10,19 +10,20 @@ import (
 	"github.com/gorewind/gorewind/timeline"
 )
 
-// fork is where the two sides part: at most the histories' common ancestor, at most
-// the end of the source's WAL, and at most the first record that differs.
+// fork is where the two sides diverge. It is not after the histories' common ancestor,
+// the end of the source's WAL, or the first record that differs.
 type fork struct {
-	at       pgdata.LSN        // end of the last record that both have
-	timeline pgdata.TimelineID // on which that lies
-	ancestor pgdata.LSN        // by the histories; zero where they are the same
+	at       pgdata.LSN        // end of the last common record
+	timeline pgdata.TimelineID // timeline of at
+	ancestor pgdata.LSN        // according to the histories; zero if they are the same
 	common   pgdata.TimelineID // timeline of the ancestor
 	required bool
-	unproven string // why the records before it could not be compared; empty: they are the same
+	unproven string // why the records before it could not be compared; empty if they are the same
 }
 
-// findSides is what the control files do not tell. An interrupted rewind in place
-// knows it of the target, whose WAL may be the source's by now.
+// findSides determines what the control files do not say. An interrupted rewind in
+// place already knows it for the target, whose WAL may have been overwritten by the
+// source's.
 func (a *analyzer) findSides(ctx context.Context, s sides, earlier *Plan) (sides, error) {
 	if earlier == nil {
 		return a.sides(ctx, s)
@@ -34,8 +35,8 @@ func (a *analyzer) findSides(ctx context.Context, s sides, earlier *Plan) (sides
 	return s, err
 }
 
-// fork finds the fork, and decides whether a rewind is required: if the target's
-// files or its WAL go beyond it.
+// fork finds the fork and decides whether a rewind is required: it is if the target's
+// files or its WAL go beyond the fork.
 func (a *analyzer) fork(ctx context.Context, s sides, earlier *Plan) (fork, error) {
 	ancestor, index, err := timeline.CommonAncestor(s.source.History, s.target.History)
 	if err != nil {
@@ -65,9 +66,9 @@ func (a *analyzer) fork(ctx context.Context, s sides, earlier *Plan) (fork, erro
 	return f, nil
 }
 
-// earlierFork is that of an interrupted rewind in place, which is begun again. Any
-// fork before the earlier one will do, if its checkpoint lies before that; the source
-// may be another one, which has less WAL.
+// earlierFork is the fork of an interrupted rewind in place that is started again. Any
+// fork before the earlier one will do, if the earlier checkpoint is before it: the
+// source may be a different one with less WAL.
 func (a *analyzer) earlierFork(f fork, s sides, earlier *Plan) (fork, error) {
 	if f.ancestor == 0 && earlier.Target.Timeline != earlier.DivergenceTimeline {
 		return f, fmt.Errorf("%w: an interrupted rewind in place was one to another server than %s; give the source of that rewind", ErrSourceChanged, a.source)
@@ -78,13 +79,13 @@ func (a *analyzer) earlierFork(f fork, s sides, earlier *Plan) (fork, error) {
 	}
 	f.timeline = timelineAt(s.target.History, f.at)
 	if f.at <= earlier.Checkpoint.LSN {
-		return f, fmt.Errorf("%w: the interrupted rewind in place went back to %s, but %s parted from the target before that, or has less WAL; give the source of that rewind",
+		return f, fmt.Errorf("%w: the interrupted rewind in place went back to %s, but %s diverged from the target before that, or has less WAL; give the source of that rewind",
 			ErrSourceChanged, a.lsn(earlier.Checkpoint.LSN), a.source)
 	}
 	return f, nil
 }
 
-// describe puts the fork into the plan.
+// describe copies the fork to the plan.
 func (f fork) describe(p *Plan) {
 	p.Required, p.Proven, p.Unproven = f.required, f.unproven == "", f.unproven
 	switch {
@@ -98,8 +99,8 @@ func (f fork) describe(p *Plan) {
 	}
 }
 
-// tellFork says in pg_rewind's words what was found out.
-func (a *analyzer) tellFork(p *Plan, f fork) {
+// logFork logs the result in pg_rewind's words.
+func (a *analyzer) logFork(p *Plan, f fork) {
 	if p.Divergence != 0 {
 		a.log.Info(fmt.Sprintf("servers diverged at WAL location %s on timeline %d", a.lsn(p.Divergence), p.DivergenceTimeline),
 			"lsn", a.lsn(p.Divergence), "timeline", p.DivergenceTimeline)
@@ -114,6 +115,6 @@ func (a *analyzer) tellFork(p *Plan, f fork) {
 	}
 }
 
-// isMissing reports whether WAL is not there, or not what it should be, as opposed
-// to what stands in the way of reading it.
+// isMissing reports whether WAL is absent or not what it should be, as opposed to an
+// error that prevented reading it.
 func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) || isDamage(err) }

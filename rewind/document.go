@@ -21,14 +21,14 @@ import (
 // lsn writes an LSN as the clusters' major does.
 func (r *Rewind) lsn(l pgdata.LSN) string { return r.plan.Version.FormatLSN(l) }
 
-// Document says all that there is to say about the rewind: what the plan is or,
-// after Apply, what was done; err is what Apply returned. It asks a live source
-// for the names of relations, which are missing where that fails.
+// Document describes the rewind: the plan or, after Apply, what was done. err is what
+// Apply returned. It asks a live source for the names of relations; they are missing if
+// that fails.
 func (r *Rewind) Document(ctx context.Context, err error) *report.Document {
 	return r.document(err, func() names { return r.askNames(ctx) })
 }
 
-// Brief is Document without asking anybody: relations have no names.
+// Brief is Document without asking the source: relations have no names.
 func (r *Rewind) Brief(err error) *report.Document { return r.document(err, r.noNames) }
 
 func (r *Rewind) document(err error, known func() names) *report.Document {
@@ -48,7 +48,7 @@ func (r *Rewind) document(err error, known func() names) *report.Document {
 		return d
 	}
 	d.Required, d.Reason, d.Resumes, d.Warnings = p.Required, p.Reason, p.Resumes, p.Warnings
-	if p.Version == nil { // of a rewind that is only completed little is known
+	if p.Version == nil { // little is known of a rewind that only has to be completed
 		return d
 	}
 	d.Target, d.Source = r.documentSide(&p.Target, r.target.Name()), r.documentSide(&p.Source, r.opts.Source.String())
@@ -76,7 +76,7 @@ func (r *Rewind) document(err error, known func() names) *report.Document {
 		d.Startability.Segments = append(d.Startability.Segments, report.Segment{Name: w.Name, Where: w.Origin})
 	}
 	names := known()
-	if p.Evidence == ByWAL || p.Scan.Records > 0 || p.Evidence == ByChanges && p.Target.EndOfWAL <= p.Divergence { // else it is not known
+	if p.Evidence == ByWAL || p.Scan.Records > 0 || p.Evidence == ByChanges && p.Target.EndOfWAL <= p.Divergence { // otherwise it is not known
 		d.Lost = r.documentLost(names)
 		if r.lostSaved || d.Kind == report.Plan {
 			d.Lost.SavedIn = r.opts.SaveLost
@@ -96,7 +96,7 @@ func (r *Rewind) document(err error, known func() names) *report.Document {
 	return d
 }
 
-// ErrorDocument is the document of an error that came before Prepare ended.
+// ErrorDocument returns the document of an error that occurred before Prepare returned.
 func ErrorDocument(err error) *report.Document {
 	d := newDocument(report.Failed)
 	d.Error = documentError(err)
@@ -171,7 +171,7 @@ func (r *Rewind) documentWAL() *report.WALRead {
 		name := geo.WALFileName(p.Target.History.TimelineOf(geo, s), s)
 		where := report.OnTarget
 		if origin := needed[name]; origin != "" && s < geo.SegNo(p.Divergence) {
-			where = origin // the same as recovery's
+			where = origin // the same as for recovery
 		}
 		if r.analyzer.archive.has(name) {
 			where = report.InArchive
@@ -207,7 +207,7 @@ func (r *Rewind) documentSync() string {
 	return "every file that is written (fsync)"
 }
 
-// documentFiles lists the plan's files, and adds them up.
+// documentFiles lists the plan's files and computes totals.
 func (r *Rewind) documentFiles(n names) (*report.Totals, []report.File) {
 	plan := r.plan.Files
 	files := make([]report.File, 0, len(plan.Entries))
@@ -245,7 +245,7 @@ func (r *Rewind) documentFiles(n names) (*report.Totals, []report.File) {
 	return t, files
 }
 
-// sum adds up by name.
+// sum adds up totals by name.
 type sum map[string]*report.Total
 
 func (s sum) add(name string, bytes, blocks int64) {
@@ -290,7 +290,7 @@ func actionOf(e *filemap.Entry) report.FileAction {
 	return actions[e.Action]
 }
 
-// blockRuns writes blocks down as "0-3 7".
+// blockRuns formats block numbers as "0-3 7".
 func blockRuns(set *pgdata.BlockSet) string {
 	if set == nil {
 		return ""
@@ -322,7 +322,7 @@ func blockRuns(set *pgdata.BlockSet) string {
 	return b.String()
 }
 
-// kinds of files, by the directory at the top of their paths.
+// kindOfDirectory maps the top directory of a path to the kind of its files.
 var kindOfDirectory = map[string]string{
 	"pg_xact": "slru", "pg_clog": "slru", "pg_multixact": "slru", "pg_commit_ts": "slru", "pg_subtrans": "slru", "pg_serial": "slru",
 	"pg_wal": "wal", "pg_xlog": "wal",
@@ -348,7 +348,7 @@ func (r *Rewind) kindOf(e *filemap.Entry) string {
 	return "other"
 }
 
-// documentFollowing says whether the standby will be able to stream.
+// documentFollowing reports whether the standby will be able to stream.
 func (r *Rewind) documentFollowing() (*bool, *report.Following) {
 	f := r.plan.Following
 	if f == nil {

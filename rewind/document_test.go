@@ -22,8 +22,8 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// mustBeADocument checks a document by the published schema, and that it survives
-// being written and read.
+// mustBeADocument validates a document by the published schema, and checks that it
+// survives encoding and decoding.
 func mustBeADocument(t *testing.T, d *report.Document) {
 	t.Helper()
 	schema, err := schemacheck.Compile(report.Schema)
@@ -106,7 +106,7 @@ func TestErrorsAreReported(t *testing.T) {
 	assert.True(t, d.Error.TargetUntouched)
 }
 
-func TestGIDsAreWrittenAsSQLHasThem(t *testing.T) {
+func TestGIDsAreWrittenAsSQLLiterals(t *testing.T) {
 	for gid, want := range map[string]string{
 		"": "''", "open money": "'open money'", "it's": "'it''s'", `a\b`: `E'a\\b'`, "für": "'für'", "caf\xe9 '": `E'caf\xe9 '''`, "\n\u202e": `E'\x0a\xe2\x80\xae'`, "\ufffd": "'\ufffd'",
 	} {
@@ -114,15 +114,15 @@ func TestGIDsAreWrittenAsSQLHasThem(t *testing.T) {
 	}
 }
 
-// TestReportsUseOurWords compares words that are written down twice, since reports
-// import nothing.
+// TestReportsUseOurWords compares words that are defined twice, since package report
+// does not import ours.
 func TestReportsUseOurWords(t *testing.T) {
 	assert.Equal(t, report.ReasonKept, string(filemap.Kept))
 }
 
-// TestWhatIsNotKeptIsNotSaidToBe has a rewind that saved what is lost, and failed
+// TestOnlyWhatIsSavedIsReportedAsSaved has a rewind that saved what is lost, and failed
 // before it changed anything.
-func TestWhatIsNotKeptIsNotSaidToBe(t *testing.T) {
+func TestOnlyWhatIsSavedIsReportedAsSaved(t *testing.T) {
 	temp := t.TempDir()
 	target, src, saved := filepath.Join(temp, "target"), filepath.Join(temp, "source"), filepath.Join(temp, "saved")
 	dir := fixtures(t)[0]
@@ -144,8 +144,8 @@ func TestWhatIsNotKeptIsNotSaidToBe(t *testing.T) {
 	assert.Empty(t, r.Document(t.Context(), err).Lost.SavedIn)
 }
 
-// TestHintsDoNotHangOnWords has errors of which only the kind is known.
-func TestHintsDoNotHangOnWords(t *testing.T) {
+// TestHintsDoNotDependOnTheText has errors of which only the type is known.
+func TestHintsDoNotDependOnTheText(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	p.runServerIn(p.target)
 	_, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source)})
@@ -161,8 +161,8 @@ func TestHintsDoNotHangOnWords(t *testing.T) {
 
 var errMaybe = &rewind.CannotStartError{MayBeArchived: true}
 
-// TestConditions gives every sentinel and struct a word, and no two the same
-// meaning.
+// TestConditions checks that every sentinel and struct has a condition, and that no two
+// have the same.
 func TestConditions(t *testing.T) {
 	for want, err := range map[rewind.Condition]error{
 		rewind.TargetRunning: rewind.ErrTargetRunning, rewind.TargetLocked: rewind.ErrTargetLocked, rewind.TargetChanged: rewind.ErrTargetChanged,

@@ -15,18 +15,19 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// maxNamed is how many relations are asked the names of, the most changed first.
+// maxNamed is how many relations the source is asked the names of, those with the most
+// changes first.
 const maxNamed = 2000
 
-// names is how the source calls relations, databases and tablespaces. What the
-// target created has none, even if the source has something else of the same OID.
+// names has the source's names of relations, databases and tablespaces. What the target
+// created has no name, even if the source has something else with the same OID.
 type names struct {
 	relations              map[pgdata.RelFileLocator]source.RelationName
 	databases, tablespaces map[uint32]string
-	created                map[uint32]bool // databases of the target only
+	created                map[uint32]bool // databases that only the target has
 }
 
-// noNames is what is known without asking.
+// noNames returns what is known without asking the source.
 func (r *Rewind) noNames() names {
 	n := names{created: map[uint32]bool{}}
 	for _, oid := range r.plan.Lost.CreatedDatabases {
@@ -35,7 +36,7 @@ func (r *Rewind) noNames() names {
 	return n
 }
 
-// askNames asks the source, if it can tell.
+// askNames asks the source for names, if it can tell.
 func (r *Rewind) askNames(ctx context.Context) names {
 	lost, n := &r.plan.Lost, r.noNames()
 	namer, can := r.opts.Source.(source.Namer)
@@ -71,7 +72,8 @@ func (r *Rewind) askNames(ctx context.Context) names {
 	return n
 }
 
-// copiedRelations are those that something is copied of, and how many bytes.
+// copiedRelations returns the relations that are copied in whole or in part, with the
+// number of bytes.
 func (r *Rewind) copiedRelations() map[pgdata.RelFileLocator]int64 {
 	copied := map[pgdata.RelFileLocator]int64{}
 	plan := r.plan.Files
@@ -85,7 +87,8 @@ func (r *Rewind) copiedRelations() map[pgdata.RelFileLocator]int64 {
 	return copied
 }
 
-// documentNamed names what is copied. What the target did to it is in Lost.
+// documentNamed lists the copied relations with their names. What the target did to
+// them is in Lost.
 func (r *Rewind) documentNamed(n names) (list []report.Relation) {
 	copied := r.copiedRelations()
 	for _, l := range slices.SortedFunc(maps.Keys(copied), compareLocators) {
@@ -100,7 +103,8 @@ func compareLocators(a, b pgdata.RelFileLocator) int {
 	return cmp.Or(cmp.Compare(a.Tablespace, b.Tablespace), cmp.Compare(a.Database, b.Database), cmp.Compare(a.Relation, b.Relation))
 }
 
-// database names a database of the source; what all share is one of its own.
+// database returns the name of a database of the source. Shared objects count as a
+// database of their own.
 func (n *names) database(oid uint32) string {
 	if oid == 0 {
 		return "global"
@@ -108,7 +112,7 @@ func (n *names) database(oid uint32) string {
 	return cmp.Or(n.databases[oid], fmt.Sprint(oid))
 }
 
-// tablespace names a tablespace of the source.
+// tablespace returns the name of a tablespace of the source.
 func (n *names) tablespace(oid uint32) string {
 	switch oid {
 	case pgdata.DefaultTablespace:
@@ -119,8 +123,8 @@ func (n *names) tablespace(oid uint32) string {
 	return cmp.Or(n.tablespaces[oid], fmt.Sprint(oid))
 }
 
-// ofTarget names a database of the target; it is empty where the source does not
-// have it.
+// ofTarget returns the name of a database of the target, or an empty string if the
+// source does not have it.
 func (n *names) ofTarget(database uint32) string {
 	if n.created[database] {
 		return ""
@@ -137,8 +141,9 @@ func (n *names) relation(l pgdata.RelFileLocator, blocks int64) report.Relation 
 	return d
 }
 
-// list names relations of the target. Those of a database that it created become
-// one, for they would hide all others: its catalogs alone are hundreds.
+// list lists relations of the target with their names. The relations of a database that
+// the target created are combined into one entry. Otherwise they would hide all others:
+// the catalogs alone are hundreds of relations.
 func (n *names) list(relations []pgdata.RelFileLocator, blocks map[pgdata.RelFileLocator]int64) report.List[report.Relation] {
 	var list report.List[report.Relation]
 	of := map[uint32]int{}
@@ -188,7 +193,7 @@ func (r *Rewind) documentLost(n names) *report.Lost {
 		told += committed
 		d.CommittedByDatabase = append(d.CommittedByDatabase, report.DatabaseCommits{Database: oid, DBName: n.ofTarget(oid), Committed: committed})
 	}
-	if told != lost.Committed { // a part of them says nothing about the others
+	if told != lost.Committed { // an incomplete count says nothing about the rest
 		d.CommittedByDatabase = nil
 	}
 	slices.SortFunc(d.CommittedByDatabase, func(a, b report.DatabaseCommits) int {
@@ -214,7 +219,7 @@ func (r *Rewind) documentLost(n names) *report.Lost {
 	return d
 }
 
-// literal writes bytes of the server's encoding down as SQL has them.
+// literal formats bytes in the server's encoding as an SQL literal.
 func literal(s string) string {
 	plain := true
 	var b strings.Builder

@@ -12,19 +12,19 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// endings are the transactions, subtransactions among them, that end in a stretch of
-// WAL: what hint bits can say there that they could not say before.
+// endings holds the transactions and subtransactions that end in a range of WAL. Hint
+// bits set there may be about any of them, but not before.
 type endings struct {
 	format             walreader.Format
 	committed, aborted xidset.Set
-	unknown            pgdata.LSN // a record that is not understood
+	unknown            pgdata.LSN // a record of unknown format
 }
 
 func newEndings(f walreader.Format) *endings {
 	return &endings{format: f, committed: xidset.Set{}, aborted: xidset.Set{}}
 }
 
-// Visit takes a record into account.
+// Visit records the transactions that end with a record.
 func (e *endings) Visit(rec *walreader.Record) {
 	into := e.committed
 	switch rec.TransactionEvent() {
@@ -52,7 +52,7 @@ func (e *endings) Visit(rec *walreader.Record) {
 	}
 }
 
-// Prepend takes in what was seen of the WAL before.
+// Prepend merges what was seen in earlier WAL.
 func (e *endings) Prepend(earlier walreader.Visitor) {
 	o := earlier.(*endings)
 	e.committed.Union(o.committed)
@@ -60,8 +60,8 @@ func (e *endings) Prepend(earlier walreader.Visitor) {
 	e.unknown = max(e.unknown, o.unknown)
 }
 
-// What a server keeps of transactions in pg_xact (access/transam/clog.c): two bits
-// each, in files of 32 pages.
+// The layout of pg_xact (access/transam/clog.c): two bits for each transaction, in
+// files of 32 pages.
 const (
 	xactsPerByte      = 4
 	xactPagesPerFile  = 32
@@ -70,8 +70,9 @@ const (
 	maxXactFilesAsked = 64
 )
 
-// endedAlike is empty if the source says of all these transactions what the target's
-// WAL says of them. Else it says what differs.
+// endedAlike compares how these transactions ended according to the target's WAL and
+// according to the source. It returns an empty string if they agree, otherwise what
+// differs.
 func (a *analyzer) endedAlike(ctx context.Context, e *endings) (differs string, err error) {
 	if e.unknown != 0 {
 		return fmt.Sprintf("the target's WAL has a record at %s that is not understood", a.lsn(e.unknown)), nil
@@ -95,7 +96,7 @@ func (a *analyzer) endedAlike(ctx context.Context, e *endings) (differs string, 
 				path := fmt.Sprintf("%s/%04X", a.version.XactDir, xid/perFile)
 				file, err = source.ReadRange(ctx, a.source, source.Range{Path: path, Length: int64(perFile / xactsPerByte)})
 				if errors.Is(err, fs.ErrNotExist) {
-					err = nil // it is frozen by now
+					err = nil // it has been frozen since
 				}
 				files[xid/perFile] = file
 			}

@@ -8,29 +8,30 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// events are records that say something about a stretch of WAL as a whole: settings
-// that changed, and acts on whole files, which recovery repeats on files that are
-// newer than the record. Those that act on pages know from the page what is done
-// already. The table in ARCHITECTURE.md goes through all of them.
+// events collects records that say something about a range of WAL as a whole: changed
+// settings, and operations on whole files. Recovery repeats those operations even on
+// files that are newer than the record, whereas a record that changes pages can tell
+// from a page's LSN that it was applied already. ARCHITECTURE.md has a table of all of
+// them.
 type events struct {
 	format walreader.Format
-	begin  pgdata.LSN // of what is read; the checkpoint of a shutdown that starts here tells of the time before
-	// Of acts and of what decides about page images only those before fork count:
-	// recovery does not replay the rest. Zero: all count.
+	begin  pgdata.LSN // where reading began; a shutdown checkpoint that starts here describes the time before
+	// For operations and for the events that decide about page images, only those before
+	// fork count: recovery does not replay the rest. Zero: all count.
 	fork pgdata.LSN
 
-	parameters []parameterChange // all of them
-	hints      []pgdata.LSN      // the first page image for a hint after each parameter change, and the first of all
-	noImages   pgdata.LSN        // the last record before the fork that says that full_page_writes are off
-	lastImages imageSetting      // the last one that says anything
+	parameters []parameterChange // every change
+	hints      []pgdata.LSN      // the first page image for a hint after each parameter change, and the first in the range
+	noImages   pgdata.LSN        // the last record before the fork that says that full_page_writes is off
+	lastImages imageSetting      // the last record that tells the setting
 	minimal    pgdata.LSN        // the first record that says that wal_level is minimal
 
 	promoted    pgdata.LSN                    // the last END_OF_RECOVERY
-	checkpoints map[pgdata.LSN]checkpointXIDs // by where their records start
+	checkpoints map[pgdata.LSN]checkpointXIDs // by the start of their records
 
 	copies      []databaseCopy
 	tablespaces []tablespaceMade
-	prepared    map[uint32]pgdata.LSN // transactions, by the record that prepared them
+	prepared    map[uint32]pgdata.LSN // transaction to start of the record that prepared it
 }
 
 type parameterChange struct {
@@ -46,7 +47,7 @@ type imageSetting struct {
 // databaseDir is a database's directory in a tablespace.
 type databaseDir struct{ tablespace, database uint32 }
 
-// databaseCopy is a database whose directory was copied file by file.
+// databaseCopy is the copy of a database's directory file by file.
 type databaseCopy struct {
 	at       pgdata.LSN
 	from, to databaseDir
@@ -58,10 +59,11 @@ type tablespaceMade struct {
 	location string
 }
 
-// eventRmgrs are the resource managers whose records can be events.
+// eventRmgrs are the resource managers whose records may be events.
 var eventRmgrs = []uint8{walreader.RmgrXLOG, walreader.RmgrTransaction, walreader.RmgrDatabase, walreader.RmgrTablespace}
 
-// checkpointXIDs are the next transaction at a checkpoint, and the oldest running one.
+// checkpointXIDs holds the next transaction ID at a checkpoint, and the oldest running
+// one.
 type checkpointXIDs struct{ next, oldestActive uint32 }
 
 func newEvents(fork pgdata.LSN) *events {
@@ -70,7 +72,7 @@ func newEvents(fork pgdata.LSN) *events {
 
 func (e *events) in(f walreader.Format) *events { e.format = f; return e }
 
-// Visit takes a record into account.
+// Visit records the event in a record, if it is one.
 func (e *events) Visit(rec *walreader.Record) {
 	counts := e.fork == 0 || rec.LSN < e.fork
 	switch {
@@ -126,7 +128,7 @@ func (e *events) visitAct(rec *walreader.Record) {
 	}
 }
 
-// Prepend takes in what was seen of the WAL before.
+// Prepend merges what was seen in earlier WAL.
 func (e *events) Prepend(earlier walreader.Visitor) {
 	o := earlier.(*events)
 	e.parameters = append(slices.Clone(o.parameters), e.parameters...)
@@ -147,7 +149,7 @@ func (e *events) Prepend(earlier walreader.Visitor) {
 	}
 }
 
-// touches tells when something was last changed in databases' directories.
+// touches records when something last changed in each database's directory.
 type touches struct {
 	format walreader.Format
 	last   map[databaseDir]pgdata.LSN
@@ -155,7 +157,7 @@ type touches struct {
 
 func newTouches(f walreader.Format) *touches { return &touches{f, map[databaseDir]pgdata.LSN{}} }
 
-// Visit takes a record into account.
+// Visit records what a record changes.
 func (t *touches) Visit(rec *walreader.Record) {
 	for i := range rec.Blocks {
 		l := &rec.Blocks[i].Locator
@@ -173,21 +175,22 @@ func (t *touches) Visit(rec *walreader.Record) {
 	}
 }
 
-// Prepend takes in what was seen of the WAL before.
+// Prepend merges what was seen in earlier WAL.
 func (t *touches) Prepend(earlier walreader.Visitor) {
 	for dir, at := range earlier.(*touches).last {
 		t.last[dir] = max(t.last[dir], at)
 	}
 }
 
-// actsFrom leaves of what recovery repeats only what it begins with.
+// actsFrom removes the operations before the redo point, which recovery does not
+// repeat.
 func (e *events) actsFrom(redo pgdata.LSN) {
 	e.copies = slices.DeleteFunc(e.copies, func(c databaseCopy) bool { return c.at < redo })
 	e.tablespaces = slices.DeleteFunc(e.tablespaces, func(t tablespaceMade) bool { return t.at < redo })
 	maps.DeleteFunc(e.prepared, func(_ uint32, at pgdata.LSN) bool { return at < redo })
 }
 
-// since leaves only what was seen from an LSN on.
+// since keeps only what was seen from an LSN on.
 func (e *events) since(at pgdata.LSN) *events {
 	c := *e
 	if c.noImages < at {

@@ -15,35 +15,34 @@ type Evidence string
 
 // The kinds of evidence, cheapest first.
 const (
-	// ByWAL is the target's WAL since the last common checkpoint, which is where
-	// recovery starts.
+	// ByWAL is the target's WAL since the last common checkpoint, where recovery starts.
 	ByWAL Evidence = "wal"
-	// ByChanges is what both sides changed since a point at which they had the same
-	// files: WAL of both, or WAL summaries of the source. Recovery starts at the source's
-	// own last checkpoint.
+	// ByChanges is what both sides changed since a point at which they had the same files:
+	// WAL of both, or WAL summaries of the source. Recovery starts at the source's own
+	// last checkpoint.
 	ByChanges Evidence = "changes"
 	// ByComparison is a comparison of all files. Recovery starts at the source's own
 	// last checkpoint.
 	ByComparison Evidence = "comparison"
 )
 
-// Resync says what Prepare does where the target's WAL does not tell what differs.
+// Resync says what Prepare does if the target's WAL does not show what differs.
 type Resync string
 
 // The ways to resync.
 const (
 	// NoResync refuses such a target, as pg_rewind does.
 	NoResync Resync = ""
-	// ResyncIfNeeded takes the cheapest kind of evidence that there is.
+	// ResyncIfNeeded takes the cheapest kind of evidence that is available.
 	ResyncIfNeeded Resync = "auto"
-	// ResyncChanges copies what either side changed rather than to have recovery replay
-	// it, and compares all files where that is not known.
+	// ResyncChanges copies what either side changed, so that recovery need not replay it,
+	// and compares all files if the changes are not known.
 	ResyncChanges Resync = "changes"
-	// ResyncCompare compares all files, whatever WAL says.
+	// ResyncCompare compares all files, regardless of WAL.
 	ResyncCompare Resync = "compare"
 )
 
-// ParseResync understands "auto", "changes" and "compare".
+// ParseResync parses "auto", "changes" and "compare".
 func ParseResync(s string) (Resync, error) {
 	switch r := Resync(s); r {
 	case ResyncIfNeeded, ResyncChanges, ResyncCompare:
@@ -59,9 +58,9 @@ type PassedOver struct {
 	Reason    string
 }
 
-// analyze finds out what differs and what is to be done about every file, by the
-// cheapest evidence that may be used and that there is. earlier is what an interrupted
-// rewind in place knew.
+// analyze finds what differs and decides what to do with every file, by the cheapest
+// evidence that is allowed and available. earlier is what an interrupted rewind in
+// place knew.
 func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Plan) error {
 	r.plan = &Plan{Version: a.version, Target: s.target, Source: s.source}
 	if err := a.checkSource(s.source); err != nil {
@@ -70,7 +69,7 @@ func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Pla
 	err := r.firstOf(ctx, a, r.ways(s, earlier), s, earlier)
 	if r.opts.Resync == NoResync && judge(err).resync {
 		e := &Explained{Err: err}
-		if outer, is := err.(*Explained); is { //nolint:errorlint // what is inside says its hints later
+		if outer, is := err.(*Explained); is { //nolint:errorlint // errors inside add their hints later
 			*e = *outer
 		}
 		e.Hint = strings.TrimSpace(e.Hint + " " + a.offerResync(ctx))
@@ -79,12 +78,12 @@ func (r *Rewind) analyze(ctx context.Context, a *analyzer, s sides, earlier *Pla
 	return err
 }
 
-// offerResync says what a resync would read.
+// offerResync says how much a resync would read.
 func (a *analyzer) offerResync(ctx context.Context) string {
 	var sum int64
 	files := 0
 	for f, err := range a.source.Files(ctx) {
-		if files++; err != nil || f.Size < 0 || f.Size > math.MaxInt64-sum || files > allFiles { // as no honest source has
+		if files++; err != nil || f.Size < 0 || f.Size > math.MaxInt64-sum || files > allFiles { // no honest source lists that
 			return "Or resync it (Options.Resync)."
 		}
 		if _, isWAL := a.version.InWALDir(f.Path); !isWAL {
@@ -100,7 +99,7 @@ type way struct {
 	analyze  func(ctx context.Context, a *analyzer, s sides, p, earlier *Plan) error
 }
 
-// ways are those that may be tried, the one that costs least first.
+// ways returns the analyses that may be tried, cheapest first.
 func (r *Rewind) ways(s sides, earlier *Plan) []way {
 	wal, changes, comparison := way{ByWAL, r.byWAL}, way{ByChanges, r.byChanges}, way{ByComparison, r.byComparison}
 	switch {
@@ -110,7 +109,7 @@ func (r *Rewind) ways(s sides, earlier *Plan) []way {
 		return []way{comparison}
 	case earlier != nil && r.opts.Resync == ResyncChanges:
 		return []way{comparison}
-	case earlier != nil: // no WAL tells what the interrupted rewind wrote
+	case earlier != nil: // no WAL shows what the interrupted rewind wrote
 		return []way{wal, comparison}
 	case r.opts.Resync == ResyncChanges:
 		return []way{changes, comparison}
@@ -118,12 +117,12 @@ func (r *Rewind) ways(s sides, earlier *Plan) []way {
 	return []way{wal, changes, comparison}
 }
 
-// firstOf analyzes in the first way that leads to a plan.
+// firstOf uses the first way that leads to a plan.
 func (r *Rewind) firstOf(ctx context.Context, a *analyzer, ways []way, s sides, earlier *Plan) error {
 	for i, way := range ways {
 		was := r.plan
 		r.plan = &Plan{Version: a.version, Target: s.target, Source: s.source, Evidence: way.evidence, PassedOver: was.PassedOver}
-		if was.Scan.Records > 0 { // what is lost is the same by any evidence
+		if was.Scan.Records > 0 { // what is lost is the same whatever the evidence
 			r.plan.Scan, r.plan.Lost, r.plan.Divergence, r.plan.DivergenceTimeline = was.Scan, was.Lost, was.Divergence, was.DivergenceTimeline
 		}
 		err := way.analyze(ctx, a, s, r.plan, earlier)
@@ -135,7 +134,7 @@ func (r *Rewind) firstOf(ctx context.Context, a *analyzer, ways []way, s sides, 
 	return nil
 }
 
-// passOver notes why the plan's evidence cannot be used.
+// passOver records why the plan's evidence cannot be used.
 func (r *Rewind) passOver(err error) {
 	reason := reasonOf(err)
 	r.log.Info(fmt.Sprintf("what differs cannot be found out by %s: %s", r.plan.Evidence.words(), reason),
@@ -143,7 +142,7 @@ func (r *Rewind) passOver(err error) {
 	r.plan.PassedOver = append(r.plan.PassedOver, PassedOver{r.plan.Evidence, judge(err).condition, reason})
 }
 
-// reasonOf is an error without hints, which are about what is done now.
+// reasonOf returns an error's text without hints, which no longer apply.
 func reasonOf(err error) string {
 	d := documentError(err)
 	if len(d.Details) == 0 {
@@ -152,8 +151,8 @@ func reasonOf(err error) string {
 	return d.Message + " (" + strings.TrimSuffix(strings.Join(d.Details, " "), ".") + ")"
 }
 
-// resyncInstead begins again with the next kind of evidence where WAL that came from
-// the source showed only now that recovery would not do. Nothing was changed yet.
+// resyncInstead starts over with the next kind of evidence, if only the WAL that came
+// from the source showed that recovery would go wrong. Nothing has been changed yet.
 func (r *Rewind) resyncInstead(ctx context.Context, err error) error {
 	p := r.plan
 	if r.opts.Resync == NoResync || p.Evidence == ByComparison || r.touched || r.analyzer == nil || !judge(err).resync {
@@ -174,7 +173,7 @@ func (r *Rewind) resyncInstead(ctx context.Context, err error) error {
 	return r.applyStaged(ctx)
 }
 
-// words are the evidence's for a message.
+// words returns the evidence's name for messages.
 func (e Evidence) words() string {
 	return report.Evidence(e).Words()
 }

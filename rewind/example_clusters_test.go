@@ -26,7 +26,7 @@ func exampleClusters() (target, newPrimary string, remove func()) {
 	return target, newPrimary, func() { _ = os.RemoveAll(dir) }
 }
 
-// interruptAfterCommit is a rewind whose context is cancelled when it is committed.
+// interruptAfterCommit runs a rewind whose context is cancelled at the commit.
 func interruptAfterCommit(target, newPrimary string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

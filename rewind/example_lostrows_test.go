@@ -8,7 +8,7 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// What an old primary has that the new one never got, row by row.
+// List, row by row, what an old primary has that the new one never received.
 func ExampleFindLostRows() {
 	ctx := context.Background()
 	src, err := source.OpenDir("/srv/postgres/b")
@@ -28,7 +28,7 @@ func ExampleFindLostRows() {
 			fmt.Println(err)
 			return
 		}
-		if change.New == nil { // of a deletion, or not known
+		if change.New == nil { // a deletion, or the row is not known
 			continue
 		}
 		for i, column := range change.Table.Columns {

@@ -12,7 +12,7 @@ import (
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
-// A failover manager brings the old primary back.
+// A failover manager turns the old primary into a standby.
 func Example() {
 	ctx := context.Background()
 	src, err := pgsource.Open(ctx, "host=new-primary user=rewind_user dbname=postgres", pgsource.Options{})
@@ -37,7 +37,7 @@ func Example() {
 
 	plan := r.Plan()
 	if plan.Required {
-		fmt.Printf("parted at %s on timeline %d, %d bytes to fetch\n",
+		fmt.Printf("diverged at %s on timeline %d, %d bytes to fetch\n",
 			plan.Version.FormatLSN(plan.Divergence), plan.DivergenceTimeline, plan.Files.FetchBytes())
 	}
 	if err := r.Apply(ctx); err != nil { // where no rewind is required, it becomes a standby
@@ -45,7 +45,7 @@ func Example() {
 	}
 }
 
-// What would be done, without a change: Prepare alone.
+// Find out what would be done without changing anything: call only Prepare.
 func Example_dryRun() {
 	target, newPrimary, remove := exampleClusters()
 	defer remove()
@@ -76,7 +76,7 @@ func Example_dryRun() {
 	// commits that are lost: 9
 }
 
-// A program that starts finishes what it committed when it was killed.
+// A program that starts finishes a rewind that it had committed when it was killed.
 func Example_resumeAtStartUp() {
 	target, newPrimary, remove := exampleClusters()
 	defer remove()
@@ -106,10 +106,10 @@ func Example_resumeAtStartUp() {
 	// now: rewound
 }
 
-// reconcile is what an operator does with a replica that is to follow a primary. It says
-// when it is to be called again; zero: there is nothing more to do.
+// reconcile is what an operator does with a replica that should follow a primary. It
+// returns when it must be called again; zero means that nothing is left to do.
 func reconcile(ctx context.Context, dir, primary string, resync rewind.Resync) (again time.Duration) {
-	status, err := rewind.ReadStatus(dir) // nil where there is none; what is wrong, Prepare says
+	status, err := rewind.ReadStatus(dir) // nil if there is none; Prepare reports what is wrong
 	if err == nil && status.State == rewind.StateUnfinished {
 		err = rewind.Resume(ctx, rewind.Options{TargetDir: dir})
 	} else {
@@ -138,7 +138,7 @@ func reconcile(ctx context.Context, dir, primary string, resync rewind.Resync) (
 	return 0
 }
 
-// follow rewinds, if that is required.
+// follow rewinds if that is required.
 func follow(ctx context.Context, dir, primary string, resync rewind.Resync) error {
 	src, err := pgsource.Open(ctx, primary, pgsource.Options{Timeout: time.Second})
 	if err != nil {
@@ -153,7 +153,7 @@ func follow(ctx context.Context, dir, primary string, resync rewind.Resync) erro
 	return r.Apply(ctx)
 }
 
-// An operator's loop does what the Action says, and needs to know no condition.
+// An operator's loop acts on the Action, and needs to know no conditions.
 func Example_operator() {
 	target, newPrimary, remove := exampleClusters()
 	defer remove()
@@ -188,7 +188,7 @@ func ExampleClassify() {
 	// unexpected: fix
 }
 
-// A test finds out that two directories are the same to a server.
+// A test checks that two directories are equal to a server.
 func ExampleDiff() {
 	target, newPrimary, remove := exampleClusters()
 	defer remove()
@@ -206,7 +206,8 @@ func ExampleDiff() {
 			return
 		}
 		defer func() { _ = b.Close() }()
-		// Configuration is one's own; of prepared transactions recovery writes the files.
+		// Each server has its own configuration; recovery writes the files of prepared
+		// transactions.
 		diff, err := rewind.Diff(ctx, rewind.DiffOptions{A: a, B: b, Ignore: []string{"@config", "backup_label", "pg_twophase/*"}})
 		if err != nil {
 			fmt.Println(err)

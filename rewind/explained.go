@@ -12,19 +12,18 @@ import (
 	"github.com/gorewind/gorewind/timeline"
 )
 
-// Explained is an error in parts, as PostgreSQL's programs print them: a main
-// line, which is pg_rewind's where that has one, and what else a reader should
-// know.
+// Explained is an error in parts, as PostgreSQL's programs print them: a main line,
+// which is pg_rewind's if that has one, and more information.
 type Explained struct {
-	Err error // the main line; errors.Is and errors.As see it
-	// Consequence is what could not be done because of it, where pg_rewind says
-	// that, too, in a line of its own.
+	Err error // the main line; errors.Is and errors.As match it
+	// Consequence says what could not be done because of the error, if pg_rewind also says
+	// that in a line of its own.
 	Consequence string
 	Detail      string // facts, in sentences
 	Hint        string // what to do, in sentences
 }
 
-// Error puts all parts on one line.
+// Error joins all parts in one line.
 func (e *Explained) Error() string {
 	s := textOf(e.Err, "")
 	if e.Consequence != "" {
@@ -36,10 +35,10 @@ func (e *Explained) Error() string {
 	return s
 }
 
-// Unwrap gives the main line.
+// Unwrap returns the main line's error.
 func (e *Explained) Unwrap() error { return e.Err }
 
-// reworded says something else of an error.
+// reworded replaces the text of an error.
 type reworded struct {
 	text string
 	error
@@ -54,15 +53,15 @@ const (
 	letItStop = "Start the server in it and stop it again, or have that done by Options.EnsureShutdown."
 )
 
-// fromWAL says where WAL can come from that the target lacks.
+// fromWAL says where WAL that the target lacks may come from.
 func (a *analyzer) fromWAL() string {
-	if a.opts.RestoreTargetWAL { // whose archive was asked
+	if a.opts.RestoreTargetWAL { // the archive was asked already
 		return "If you have that file elsewhere, copy it there, else take a base backup."
 	}
 	return "If an archive has that file, bring it back with Options.RestoreTargetWAL or copy it there, else take a base backup."
 }
 
-// explain takes errors of other packages apart.
+// explain splits errors of other packages into parts.
 func explain(err error) error {
 	var already *Explained
 	var control *controlfile.Error
@@ -82,7 +81,8 @@ func explain(err error) error {
 	case as[*SourceFileError](err):
 		return &Explained{Err: err, Hint: "Leave the source alone, and run gorewind again."}
 	case errors.As(err, &running):
-		// In pg_rewind's eyes it is not shut down, which is why scripts look for this.
+		// To pg_rewind such a target is not shut down cleanly, and scripts look for its
+		// words.
 		return &Explained{
 			Err: &reworded{ErrTargetNotClean.Error(), err}, Hint: "Stop it, and run gorewind again.",
 			Detail: sentence(running.Fact()),
@@ -91,7 +91,7 @@ func explain(err error) error {
 	return err
 }
 
-// unreadable says what can be done about files that may not be read.
+// unreadable says what to do about files that cannot be read.
 func unreadable(err error) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
@@ -99,7 +99,7 @@ func unreadable(err error) error {
 	return &Explained{Err: err, Hint: "Make it readable, or, if it holds no data, keep the target's own with Options.Keep."}
 }
 
-// concerns says where an inner error is from, as far as what wraps it does.
+// concerns says what an inner error is about, taken from the text that wraps it.
 func concerns(err, inner error) string {
 	before, _, found := strings.Cut(err.Error(), ": "+inner.Error())
 	if !found {
@@ -108,7 +108,7 @@ func concerns(err, inner error) string {
 	return "This is about the " + before + "."
 }
 
-// sentence makes one of a part of a message.
+// sentence turns a part of a message into a sentence.
 func sentence(s string) string {
 	if s == "" {
 		return ""

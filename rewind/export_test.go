@@ -13,13 +13,13 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// WithDisk puts something between the rewind and the target's disk.
+// WithDisk wraps the target's disk.
 func (o Options) WithDisk(wrap func(target.Disk) target.Disk) Options {
 	o.disk = wrap
 	return o
 }
 
-// StartOrNot does without the proof that the rewound server will start.
+// StartOrNot skips the check that the rewound server will start.
 func (o Options) StartOrNot() Options {
 	o.startOrNot = true
 	return o
@@ -37,12 +37,13 @@ func (r *Rewind) OwnIsGood(ctx context.Context, from, s pgdata.SegNo, suspects .
 	return w.isGood(ctx, s)
 }
 
-// BringBack brings a segment back from the archive, and gives its path within the target.
+// BringBack restores a segment from the archive, and returns its path within the
+// target.
 func (r *Rewind) BringBack(ctx context.Context, name string) (string, error) {
 	return r.analyzer.restoreAnyway(ctx, name)
 }
 
-// Literal writes bytes down as SQL has them.
+// Literal formats bytes as an SQL literal.
 var Literal = literal
 
 // WritePlan writes any plan as Save does.
@@ -50,7 +51,7 @@ func WritePlan(w io.Writer, keep []string, p *Plan) error {
 	return savedPlan{Keep: keep, Plan: p}.write(w)
 }
 
-// ReadPlan reads a saved plan of which only the bytes of the value are given.
+// ReadPlan reads a saved plan, given only the bytes of the value.
 func ReadPlan(body []byte) (*Plan, error) {
 	types, sum := typeSum(reflect.TypeFor[savedPlan]()), sha256.Sum256(body)
 	s, err := readSavedPlan(io.MultiReader(strings.NewReader(planMagic), bytes.NewReader(types[:]), bytes.NewReader(sum[:]), bytes.NewReader(body)))
@@ -60,19 +61,20 @@ func ReadPlan(body []byte) (*Plan, error) {
 	return s.Plan, nil
 }
 
-// PlanBody is what ReadPlan reads of a saved plan.
+// PlanBody returns the part of a saved plan that ReadPlan reads.
 func PlanBody(saved []byte) []byte { return saved[len(planMagic)+2*sha256.Size:] }
 
-// BackupLabel is what a rewind with a plan would leave.
+// BackupLabel returns the backup_label that a rewind with a plan would write.
 func BackupLabel(p *Plan) []byte { return (&Rewind{plan: p}).backupLabel() }
 
-// Notes are what a rewind in place with a plan would leave.
+// Notes returns the notes that a rewind in place with a plan would write.
 func Notes(p *Plan) ([]byte, error) { return (&Rewind{plan: p, opts: Options{InPlace: true}}).notes() }
 
-// EncodeValue and DecodeValue are the form of saved plans.
+// EncodeValue and DecodeValue are the encoding of saved plans.
 var EncodeValue, DecodeValue = encodeValue, decodeValue
 
-// ActionsByCondition are what the conditions can lead to, in the order of Actions.
+// ActionsByCondition returns the actions that each condition can lead to, in the order
+// of Actions.
 func ActionsByCondition() map[Condition][]Action {
 	all := map[Condition][]Action{}
 	for _, v := range verdicts {

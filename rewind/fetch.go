@@ -21,19 +21,18 @@ import (
 // receiver takes what is fetched, and knows what the target's files will be.
 type receiver interface {
 	source.Sink
-	// Skip says that a file of the plan is not wanted after all.
+	// Skip says that a file of the plan is not needed after all.
 	Skip(path string) error
 	ReadFile(path string) ([]byte, error)
-	// Open opens a file as the target will have it, if that is not put together of
-	// pieces.
+	// Open opens a file as the target will have it, unless it is assembled from pieces.
 	Open(path string) (*os.File, error)
 	// Has reports whether the target will have a file that the plan copies.
 	Has(path string) bool
 }
 
-// fetch brings everything over. WAL comes last: of the source's, all that the
-// minimum recovery point asks for is then on its disk, so that the target gets it
-// even if the source is gone before the target starts.
+// fetch copies everything from the source. WAL comes last. By then the source has all
+// WAL up to the minimum recovery point on its disk. So the target gets it even if the
+// source is gone before the target starts.
 func (r *Rewind) fetch(ctx context.Context, to receiver) (target.Final, error) {
 	sink := &counter{Sink: to}
 	defer func() { p := &r.phases[len(r.phases)-1]; p.Bytes, p.Files = sink.bytes.Load(), int(sink.files.Load()) }()
@@ -48,7 +47,7 @@ func (r *Rewind) fetch(ctx context.Context, to receiver) (target.Final, error) {
 		if errors.As(err, &damaged) {
 			return target.Final{}, r.sourceDamaged(ctx, damaged, "")
 		}
-		if !as[*target.Refusal](err) { // which is the target's
+		if !as[*target.Refusal](err) { // a Refusal is about the target
 			err = unreadable(err)
 		}
 		return target.Final{}, err
@@ -66,7 +65,7 @@ func (r *Rewind) fetch(ctx context.Context, to receiver) (target.Final, error) {
 	if err := wal.Wait(); err != nil {
 		return target.Final{}, err
 	}
-	if !r.plan.Source.State.Live { // which must not have been started meanwhile
+	if !r.plan.Source.State.Live { // it must not have been started meanwhile
 		if e, err = r.endOfSource(ctx); err != nil {
 			return target.Final{}, err
 		}
@@ -77,7 +76,7 @@ func (r *Rewind) fetch(ctx context.Context, to receiver) (target.Final, error) {
 	return r.final(ctx, e, to)
 }
 
-// fetchWAL brings the WAL up to where the source has written it.
+// fetchWAL copies the WAL up to where the source has written it.
 func (r *Rewind) fetchWAL(ctx context.Context, written pgdata.LSN, to receiver, sink *counter) error {
 	plan := r.plan.Files
 	var ranges []source.Range
@@ -102,7 +101,7 @@ func (r *Rewind) fetchWAL(ctx context.Context, written pgdata.LSN, to receiver, 
 	return r.opts.Source.Fetch(ctx, slices.Values(ranges), &walSink{sink, ctx, r, int64(plan.Geometry.WALSegSize)})
 }
 
-// copyLocal takes the first bytes of a file from one that the target has.
+// copyLocal takes the first bytes of a file from a file that the target has.
 func (r *Rewind) copyLocal(e *filemap.Entry, to source.Sink) error {
 	if e.Local == "" {
 		return nil
@@ -119,7 +118,7 @@ func (r *Rewind) copyLocal(e *filemap.Entry, to source.Sink) error {
 	return err
 }
 
-// fileRanges lists what is fetched from the source beside WAL, in the plan's order.
+// fileRanges lists what is fetched from the source other than WAL, in the plan's order.
 func (r *Rewind) fileRanges(files *atomic.Int64) iter.Seq[source.Range] {
 	plan := r.plan.Files
 	return func(yield func(source.Range) bool) {
@@ -136,7 +135,8 @@ func (r *Rewind) fileRanges(files *atomic.Int64) iter.Seq[source.Range] {
 	}
 }
 
-// entryRanges yields the changed blocks of a file and what its action asks for.
+// entryRanges yields the changed blocks of a file and the ranges that its action
+// requires.
 func entryRanges(e *filemap.Entry, geo pgdata.Geometry, yield func(source.Range) bool) bool {
 	for run := range e.Runs(geo) {
 		if !yield(source.Range{Path: e.Path, Offset: run.Offset, Length: run.Length}) {

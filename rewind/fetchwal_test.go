@@ -19,11 +19,11 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// store is an archive that Options.FetchWAL asks. What it is asked for it writes down.
+// store is an archive for Options.FetchWAL. It records what it is asked for.
 type store struct {
 	t      *testing.T
 	dir    string
-	fails  func(name string) error // instead of looking; or nil
+	fails  func(name string) error // used instead of looking, if not nil
 	asked  []string
 	inside atomic.Int32
 }
@@ -47,9 +47,9 @@ func (s *store) fetch(_ context.Context, name, dst string) error {
 	return os.WriteFile(dst, b, 0o600)
 }
 
-// TestAFunctionOfTheCallerBringsWALBack has a target whose restore_command would be of no
-// use, or has none.
-func TestAFunctionOfTheCallerBringsWALBack(t *testing.T) {
+// TestFetchWALRestoresWAL has a target whose restore_command does not
+// work or is not set.
+func TestFetchWALRestoresWAL(t *testing.T) {
 	inSource := func(p *pair) (dir, name string) {
 		segments, err := filepath.Glob(p.wal(p.source, "0000000200000000000000??"))
 		require.NoError(t, err)
@@ -68,7 +68,7 @@ func TestAFunctionOfTheCallerBringsWALBack(t *testing.T) {
 		{"what the target lacks, instead of its command", inTarget, "restore_command = 'touch ran; false'\n", rewind.NoResync, false},
 		{"what the rewound server needs", inSource, "", rewind.NoResync, true},
 		{"what a resync by changes reads", inTarget, "", rewind.ResyncChanges, false},
-		{"what a server needs that is compared", inSource, "", rewind.ResyncCompare, true},
+		{"what the rewound server needs after a comparison", inSource, "", rewind.ResyncCompare, true},
 	} {
 		for _, major := range []string{"13", "18"} {
 			t.Run(c.name+", "+major, func(t *testing.T) {
@@ -92,16 +92,16 @@ func TestAFunctionOfTheCallerBringsWALBack(t *testing.T) {
 	}
 }
 
-// TestWhatAFunctionSaysDecidesWhatIsToBeDone has an archive that has what is missing, or
-// certainly has not, or cannot be asked.
-func TestWhatAFunctionSaysDecidesWhatIsToBeDone(t *testing.T) {
+// TestTheErrorOfFetchWALDecidesTheAction has an archive that has what is missing,
+// certainly does not have it, or cannot be asked.
+func TestTheErrorOfFetchWALDecidesTheAction(t *testing.T) {
 	busy := errors.New("503 slow down")
 	for _, c := range []struct {
 		name      string
 		fails     func(string) error
 		attempts  int
 		condition rewind.Condition
-		asked     int // of the attempts that failed
+		asked     int // failed attempts
 		retryable bool
 		lost      bool
 	}{
@@ -136,9 +136,9 @@ func TestWhatAFunctionSaysDecidesWhatIsToBeDone(t *testing.T) {
 	}
 }
 
-// TestAFunctionIsAskedForHistoriesOfNewerTimelines where the recovery of the rewound server
-// will look for them.
-func TestAFunctionIsAskedForHistoriesOfNewerTimelines(t *testing.T) {
+// TestFetchWALIsAskedForHistoriesOfNewerTimelines checks that this happens if the
+// recovery of the rewound server will look for them.
+func TestFetchWALIsAskedForHistoriesOfNewerTimelines(t *testing.T) {
 	const newer = "00000003.history"
 	for _, c := range []struct {
 		name, conf, history string
@@ -147,8 +147,8 @@ func TestAFunctionIsAskedForHistoriesOfNewerTimelines(t *testing.T) {
 		asked               bool
 	}{
 		{"there is none", "restore_command = 'touch ran; false'\n", "", nil, nil, true},
-		{"one goes on from the source", "restore_command = 'touch ran; false'\n", "1\t%s\tx\n2\t0/F000000\tx\n", nil, nil, true},
-		{"one parted before", "restore_command = 'touch ran; false'\n", "1\t0/A000000\tx\n", nil, rewind.ErrOtherTimeline, true},
+		{"one continues from the source", "restore_command = 'touch ran; false'\n", "1\t%s\tx\n2\t0/F000000\tx\n", nil, nil, true},
+		{"one diverged before", "restore_command = 'touch ran; false'\n", "1\t0/A000000\tx\n", nil, rewind.ErrOtherTimeline, true},
 		{"recovery has no archive", "", "1\t0/A000000\tx\n", nil, nil, false},
 		{"the archive is out of reach", "restore_command = 'touch ran; false'\n", "", func(string) error { return errors.New("503") }, new(rewind.FetchWALError), true},
 	} {
@@ -191,7 +191,7 @@ func TestAFunctionIsAskedForHistoriesOfNewerTimelines(t *testing.T) {
 	}
 }
 
-func TestWALIsBroughtBackInOneWayOnly(t *testing.T) {
+func TestOnlyOneWayToRestoreWALIsAllowed(t *testing.T) {
 	_, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: t.TempDir(), RestoreCommand: "true", FetchWAL: (&store{t: t}).fetch})
 	require.ErrorIs(t, err, rewind.ErrOptions)
 }

@@ -12,8 +12,9 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// backupLabel makes the server start its recovery there, and not at the
-// checkpoint that the control file names (read_backup_label, xlogrecovery.c).
+// backupLabel returns a backup_label that makes recovery start at the plan's
+// checkpoint, and not at the one in the control file (read_backup_label,
+// xlogrecovery.c).
 func (r *Rewind) backupLabel() []byte {
 	from, geo, v := r.plan.Start, r.plan.Target.Control.Geometry, r.plan.Version
 	var b strings.Builder
@@ -24,17 +25,17 @@ func (r *Rewind) backupLabel() []byte {
 	return []byte(b.String())
 }
 
-// end is what the source looks like after everything but WAL was copied.
+// end is the state of the source after everything except WAL was copied.
 type end struct {
 	control *controlfile.Data
 	minLSN  pgdata.LSN // minimum recovery point
-	written pgdata.LSN // up to where the source has written WAL; zero: not known
-	primary bool       // and minLSN the end of its WAL, see lastRecord
+	written pgdata.LSN // up to where the source has written WAL; zero if unknown
+	primary bool       // the source is a primary and minLSN is the end of its WAL, see lastRecord
 }
 
-// endOfSource chooses the minimum recovery point: up to there the rewound server
-// must replay the source's WAL before its files, copied at different moments,
-// agree with each other. The target's own are as of the fork.
+// endOfSource chooses the minimum recovery point. The rewound server must replay the
+// source's WAL up to there before its files, which were copied at different moments,
+// agree with each other. The target's own files are as of the fork.
 func (r *Rewind) endOfSource(ctx context.Context) (end, error) {
 	was := r.plan.Source
 	control, state, err := lookAtSource(ctx, r.opts.Source)
@@ -66,27 +67,27 @@ func (r *Rewind) endOfSource(ctx context.Context) (end, error) {
 	e := end{control: control, written: writtenBy(now)}
 	switch {
 	case !live:
-		// All that it wrote before its last checkpoint is on its disk. A
-		// standby, stopped, has replayed on to its own minimum recovery point.
+		// Everything that it wrote before its last checkpoint is on its disk. A stopped
+		// standby has replayed up to its own minimum recovery point.
 		e.minLSN = max(control.CheckPoint, control.MinRecoveryPoint)
 	case state.InRecovery:
-		// A standby writes no page to disk before its minimum recovery point
-		// has gone past that page's LSN.
+		// A standby writes a page to disk only after its minimum recovery point has passed
+		// that page's LSN.
 		e.minLSN = control.MinRecoveryPoint
 	default:
-		// A primary writes no page to disk before the WAL up to that page's LSN is
-		// there. So the end of the last record that is on its disk will do, see
-		// lastRecord, and is there to be sent even if the primary has nothing to do
-		// any more. Its insert position, which pg_rewind takes, need not be, and at
-		// the start of a page it lies behind a page header that no record ends at.
+		// A primary writes a page to disk only after the WAL up to that page's LSN is there.
+		// So the end of the last record on its disk is enough, see lastRecord, and it can be
+		// sent even if the primary becomes idle. pg_rewind takes the insert position instead.
+		// That WAL need not be on disk; and if the position is at the start of a page, it is
+		// after a page header, where no record ends.
 		e.minLSN, e.primary = state.FlushLSN, true
 	}
 	e.minLSN = max(e.minLSN, r.plan.shared())
 	return e, nil
 }
 
-// lastRecord moves the minimum recovery point, where it is the end of a primary's
-// WAL, back to the end of the last record.
+// lastRecord moves the minimum recovery point back to the end of the last record, if it
+// is the end of a primary's WAL.
 func (r *Rewind) lastRecord(ctx context.Context, e *end) error {
 	if !e.primary {
 		return nil
@@ -102,7 +103,7 @@ func (r *Rewind) lastRecord(ctx context.Context, e *end) error {
 	return nil
 }
 
-// final is what the rewind ends with.
+// final returns what the rewind writes at the end.
 func (r *Rewind) final(ctx context.Context, e end, after receiver) (target.Final, error) {
 	files, err := r.standbyFiles(ctx, after.ReadFile)
 	if err != nil {
@@ -116,12 +117,13 @@ func (r *Rewind) final(ctx context.Context, e end, after receiver) (target.Final
 	}, err
 }
 
-// newControl is the source's control file, as that of a server in archive
+// newControl returns the source's control file, changed to that of a server in archive
 // recovery that must replay up to the minimum recovery point.
 func (r *Rewind) newControl(e end) []byte {
 	f := e.control.Fields
 	f.State = controlfile.InArchiveRecovery
-	// A server refuses another timeline than the one that the point lies on.
+	// A server refuses a timeline other than the one that the minimum recovery point is
+	// on.
 	f.MinRecoveryPoint, f.MinRecoveryPointTLI = e.minLSN, timelineAt(r.plan.Source.History, e.minLSN)
 	if r.plan.Version.StampsControl {
 		f.Time = time.Now()

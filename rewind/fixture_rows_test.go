@@ -16,8 +16,8 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// TestLostRowsOfFixturesAreToldAsRecorded compares all files with lost rows, to the
-// letter, with those that were written when the clusters were whole.
+// TestLostRowsOfFixturesAreToldAsRecorded compares all files with lost rows, byte by
+// byte, with those that were written when the clusters were complete.
 func TestLostRowsOfFixturesAreToldAsRecorded(t *testing.T) {
 	dirs, err := filepath.Glob(filepath.Join("..", "testdata", "clusters", "*-rows"))
 	require.NoError(t, err)
@@ -49,7 +49,7 @@ func TestLostRowsOfFixturesAreToldAsRecorded(t *testing.T) {
 	}
 }
 
-// textsIn are the files of a directory.
+// textsIn returns the files of a directory.
 func textsIn(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	texts := map[string]string{}

@@ -28,7 +28,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files of testdata/clusters")
 
-// fixtures are the clusters of testdata/clusters: its README says more.
+// fixtures are the clusters of testdata/clusters, which its README describes.
 func fixtures(t *testing.T) []string {
 	t.Helper()
 	dirs, err := filepath.Glob(filepath.Join("..", "testdata", "clusters", "*-*"))
@@ -37,7 +37,7 @@ func fixtures(t *testing.T) []string {
 	return dirs
 }
 
-// restoreBoth makes the data directories of a fixture and plans the rewind.
+// restoreBoth restores the data directories of a fixture and plans the rewind.
 func restoreBoth(t *testing.T, dir string) (target, src string, r *rewind.Rewind) {
 	t.Helper()
 	temp := t.TempDir()
@@ -50,9 +50,9 @@ func restoreBoth(t *testing.T, dir string) (target, src string, r *rewind.Rewind
 	return target, src, r
 }
 
-// TestFixturesAreRewoundAsRecorded compares plan and result with what they were
-// before, and the plan with what pg_rewind --debug said when the clusters were
-// made, if there was one of the major.
+// TestFixturesAreRewoundAsRecorded compares the plan and the result with the recorded
+// ones. It also compares the plan with what pg_rewind --debug printed when the clusters
+// were made, if there was one of that major.
 func TestFixturesAreRewoundAsRecorded(t *testing.T) {
 	for _, dir := range fixtures(t) {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
@@ -89,7 +89,7 @@ func readText(t *testing.T, name string) string {
 	return strings.ReplaceAll(string(text), "\r\n", "\n")
 }
 
-// planText writes down all of a plan.
+// planText formats a whole plan.
 func planText(p *rewind.Plan) string {
 	var b strings.Builder
 	lsn := p.Version.FormatLSN
@@ -120,7 +120,7 @@ func planText(p *rewind.Plan) string {
 	return b.String()
 }
 
-// blockRanges writes a set of blocks as in "0-3 7".
+// blockRanges formats a set of blocks, as in "0-3 7".
 func blockRanges(s *pgdata.BlockSet) string {
 	var parts []string
 	blocks := slices.Collect(s.All())
@@ -138,9 +138,9 @@ func blockRanges(s *pgdata.BlockSet) string {
 	return strings.Join(parts, " ")
 }
 
-// resultText writes down what a rewind left: backup_label, the control file's
-// fields that it changes, and which entries the two sides do not share. Times
-// are checked and left out.
+// resultText describes what a rewind left: backup_label, the control file's fields that
+// it changes, and the entries that the two sides do not share. Times are checked and
+// left out.
 func resultText(t *testing.T, p *rewind.Plan, target, src string, begun time.Time) string {
 	t.Helper()
 	var b strings.Builder
@@ -177,8 +177,8 @@ func resultText(t *testing.T, p *rewind.Plan, target, src string, begun time.Tim
 	return b.String()
 }
 
-// listing describes the entries of a data directory. The empty description
-// stands for none.
+// listing describes the entries of a data directory. An empty description means that an
+// entry does not exist.
 func listing(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -189,7 +189,7 @@ func listing(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// comparePlan compares a plan with pg_rewind's words.
+// comparePlan compares a plan with pg_rewind's output.
 func comparePlan(t *testing.T, p *rewind.Plan, words string) {
 	t.Helper()
 	general, genuine := readWords(t, words)
@@ -220,17 +220,18 @@ func comparePlan(t *testing.T, p *rewind.Plan, words string) {
 	assert.Equal(t, genuine, ours)
 }
 
-// alsoFine knows the differences that are meant: the control file is no entry of
-// the plan; what WAL does not describe is compared, and copied where it differs;
-// segments from before the divergence are the same on both sides, so
-// they are not copied, whatever pg_rewind does, but for those that are hollow here; and the segment of the divergence
-// is kept when only the target has it, as by late minors of pg_rewind, but not one of a timeline that the source never had.
+// alsoFine accepts the intended differences. The control file is not an entry of the
+// plan. What WAL does not describe is compared, and copied if it differs. Segments from
+// before the divergence are the same on both sides, so they are not copied, except for
+// those that are hollow here, whatever pg_rewind does. The segment of the divergence is
+// kept if only the target has it, as by late minors of pg_rewind, unless it is of a
+// timeline that the source never had.
 func alsoFine(p *rewind.Plan, path, genuine, ours string) bool {
 	if path == pgdata.ControlFilePath {
 		return genuine == "COPY" && ours == ""
 	}
 	if rest, ok := strings.CutPrefix(ours, "TRUNCATE 0"); ok && genuine == "TRUNCATE"+rest {
-		return true // the first block of what is cut comes, too
+		return true // the first block of a truncated file is copied, too
 	}
 	for i := range p.Files.Entries {
 		e := &p.Files.Entries[i]
@@ -256,8 +257,8 @@ var (
 	wordsOfKept  = regexp.MustCompile(`^Not removing file "(.*)" because it is required for recovery$`)
 )
 
-// readWords reads pg_rewind's words: those that are not about one file, and by
-// path the action with the changed blocks.
+// readWords reads pg_rewind's output: the lines that are not about one file and, by
+// path, the action with the changed blocks.
 func readWords(t *testing.T, name string) (general []string, files map[string]string) {
 	t.Helper()
 	files = map[string]string{}

@@ -11,21 +11,21 @@ import (
 )
 
 // Following says whether the target, once it is a standby of the source, will be able
-// to stream from it. The very connection that it will open was tried.
+// to stream from it. The check uses the connection that the standby will use.
 type Following struct {
 	Will         bool
 	Reason, Hint string            // why not, and what to do about it
-	Start        pgdata.LSN        // from where it will ask for WAL first
-	Timeline     pgdata.TimelineID // and on which timeline
+	Start        pgdata.LSN        // where streaming will start
+	Timeline     pgdata.TimelineID // timeline of Start
 	Slot         string            // its primary_slot_name, if it has one
-	MakesSlot    bool              // which the rewind makes
+	MakesSlot    bool              // the rewind creates the slot
 }
 
-// slotName is what a replication slot can be called (ReplicationSlotValidateName,
+// slotName matches valid names of replication slots (ReplicationSlotValidateName,
 // replication/slot.c).
 var slotName = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
 
-// checkFollowingOptions refuses what cannot be done.
+// checkFollowingOptions refuses options that cannot work.
 func (o *Options) checkFollowingOptions() error {
 	_, streams := o.Source.(source.Primary)
 	switch {
@@ -41,16 +41,16 @@ func (o *Options) checkFollowingOptions() error {
 	return nil
 }
 
-// triesReplication reports whether the connection of the standby is tried.
+// triesReplication reports whether the standby's connection is tried.
 func (r *Rewind) triesReplication() bool {
 	_, can := r.opts.Source.(source.Primary)
 	return can && (r.opts.CheckReplication || r.opts.PrimaryConnInfo != "")
 }
 
-// tryReplication finds out whether the target will be able to stream from the source,
-// before anything is changed. That it will not is a warning: the rewind itself can
-// succeed, and what stands in the way can often be mended later. It is an error where
-// the caller asked for it, or asked for a slot that cannot be made.
+// tryReplication checks, before anything is changed, whether the target will be able to
+// stream from the source. If it will not, that is a warning: the rewind itself can
+// succeed, and the problem can often be fixed later. It is an error if the caller asked
+// for the check, or for a slot that cannot be made.
 func (r *Rewind) tryReplication(ctx context.Context) error {
 	if !r.triesReplication() {
 		return nil
@@ -60,8 +60,8 @@ func (r *Rewind) tryReplication(ctx context.Context) error {
 	if r.opts.Slot != "" {
 		f.Slot = r.opts.Slot
 	}
-	// A standby replays all WAL that it has, and asks for the whole segment in which
-	// that ends. After a rewind it has all up to where the source was.
+	// A standby replays all WAL that it has, and then asks for the whole segment in which
+	// that WAL ends. After a rewind it has all WAL up to where the source was.
 	at := p.Target.EndOfWAL
 	if p.Required {
 		at = p.ConsistentAt
@@ -77,7 +77,7 @@ func (r *Rewind) tryReplication(ctx context.Context) error {
 		if lerr != nil {
 			return lerr
 		}
-		if left || p.Again { // the unfinished run may have made it
+		if left || p.Again { // the unfinished run may have made the slot
 			standby.MakesSlot = false
 			if own := r.opts.Source.(source.Primary).TryReplication(ctx, standby); own == nil || left {
 				err = own
@@ -107,11 +107,12 @@ func (r *Rewind) tryReplication(ctx context.Context) error {
 	return nil
 }
 
-// comesFromArchive reports whether the standby gets a segment that its primary has not.
+// comesFromArchive reports whether the standby gets a segment from an archive that its
+// primary does not have.
 func (r *Rewind) comesFromArchive(ctx context.Context, at pgdata.LSN) bool {
 	a := r.analyzer
 	if _, err := a.configuredCommand(); r.opts.RestoreCommand != "" || r.opts.FetchWAL != nil && err != nil {
-		return false // which the standby has not
+		return false // the standby does not have that function
 	}
 	missing, err := a.missingNext(ctx, r.plan.Source, at)
 	return err == nil && missing == ""

@@ -11,12 +11,12 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// checkFollows finds out whether a target that needs no rewind will get the WAL that
-// comes next. With a resync that it will not is an error; else it is a warning, and
-// what stands in the way of finding it out is of no consequence.
+// checkFollows checks whether a target that needs no rewind can get the WAL that comes
+// next. If it cannot, that is an error with a resync and a warning otherwise. A failure
+// of the check itself is ignored.
 func (r *Rewind) checkFollows(ctx context.Context, a *analyzer, p *Plan) error {
 	if r.triesReplication() && r.opts.Resync == NoResync {
-		return nil // which tells more
+		return nil // tryReplication tells more
 	}
 	err := a.willFollow(ctx, p)
 	switch {
@@ -30,17 +30,18 @@ func (r *Rewind) checkFollows(ctx context.Context, a *analyzer, p *Plan) error {
 	return nil
 }
 
-// maxComingWAL is how many segments an archive is asked for that the source has no more.
-// So many are believed, since each of them is brought back for that.
+// maxComingWAL is how many segments an archive is asked for that the source no longer
+// has. Each of them has to be restored for that. If so many are there, the rest is
+// assumed to be there, too.
 const maxComingWAL = 64
 
-// willFollow is nil if the target will get the WAL that comes next. A standby asks for
-// the whole segment in which its own WAL ends, and for all of them until the source has
-// one.
+// willFollow returns nil if the target can get the WAL that comes next. A standby needs
+// the whole segment in which its own WAL ends, and all segments after it up to the
+// first that the source has.
 func (a *analyzer) willFollow(ctx context.Context, p *Plan) error {
 	at := p.Target.EndOfWAL
 	if at >= p.Source.EndOfWAL {
-		return nil // it has all that there is
+		return nil // it already has all WAL
 	}
 	missing, err := a.missingNext(ctx, p.Source, at)
 	if missing != "" {
@@ -49,9 +50,9 @@ func (a *analyzer) willFollow(ctx context.Context, p *Plan) error {
 	return err
 }
 
-// missingNext names the first WAL segment, from that of an LSN on, that neither the
-// source nor an archive has; it is empty if the source has all from some place on, and an
-// archive all before that.
+// missingNext returns the name of the first WAL segment, starting from that of an LSN,
+// that neither the source nor an archive has. It is empty if the source has all
+// segments from some point on, and an archive has all before that.
 func (a *analyzer) missingNext(ctx context.Context, s Side, at pgdata.LSN) (missing string, err error) {
 	for no := a.geo.SegNo(at); no < a.geo.SegNo(at)+maxComingWAL; no++ {
 		name := a.geo.WALFileName(s.History.TimelineOf(a.geo, no), no)

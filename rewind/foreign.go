@@ -7,33 +7,34 @@ import (
 	"github.com/gorewind/gorewind/internal/pgconf"
 )
 
-// foreignSettings says which settings that come with the source's files are about the
-// source's own place, and nobody sets anew. Their values can have passwords in them, so
-// that only their places are told.
-func (a *analyzer) foreignSettings(conf *pgconf.Config) (says []string) {
+// settingsOfSource returns warnings about settings that come with the source's files,
+// concern only the source's own place, and are not set anew. Their values can contain
+// passwords, so only where they are set is reported.
+func (a *analyzer) settingsOfSource(conf *pgconf.Config) (says []string) {
 	tell := func(name, what string) {
 		says = append(says, fmt.Sprintf("the configuration that comes from the source sets %s (%s): %s", name, conf.Place(name), what))
 	}
 	if a.opts.PrimaryConnInfo == "" {
-		if a.comes(conf, "primary_conninfo") {
+		if a.comesFromSource(conf, "primary_conninfo") {
 			tell("primary_conninfo", "a standby that is started with it connects to the primary that the source had, which may have been this server")
 		}
-		if a.comes(conf, "primary_slot_name") {
+		if a.comesFromSource(conf, "primary_slot_name") {
 			tell("primary_slot_name", "a standby that is started with it uses that slot, which may be another's")
 		}
 	}
-	if conf.ArchiveMode() == pgconf.ArchiveOff || !a.comes(conf, "archive_command") {
+	if conf.ArchiveMode() == pgconf.ArchiveOff || !a.comesFromSource(conf, "archive_command") {
 		return says
 	}
 	own, err := pgconf.Load(pgconf.Options{DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: a.version})
 	if err == nil && own.ArchiveCommand() != conf.ArchiveCommand() {
-		tell("archive_command", "it is another one than the target had, and this server would use it once it is a primary")
+		tell("archive_command", "it differs from the one that the target had, and this server would use it once it is a primary")
 	}
 	return says
 }
 
-// comes reports whether a setting is not empty, and from a file that comes from the source.
-func (a *analyzer) comes(conf *pgconf.Config, name string) bool {
+// comesFromSource reports whether a setting is not empty and is from a file that comes from the
+// source.
+func (a *analyzer) comesFromSource(conf *pgconf.Config, name string) bool {
 	if value, set := conf.Lookup(name); !set || value == "" {
 		return false
 	}

@@ -8,11 +8,10 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// holdWAL lets a live source keep its WAL for as long as it is copied, if it can,
-// and meanwhile the copying begins. Whether WAL was lost all the same,
-// checkFetchedWAL finds out.
+// holdWAL makes a live source, if it can, retain its WAL while it is copied. Copying
+// starts meanwhile. checkFetchedWAL finds out whether WAL was lost all the same.
 func (r *Rewind) holdWAL(ctx context.Context) (release func()) {
-	if r.releaseWAL != nil { // it does so since the analysis
+	if r.releaseWAL != nil { // it has done so since the analysis
 		return r.releaseWAL
 	}
 	if r.slotMade {
@@ -29,7 +28,7 @@ func (r *Rewind) holdWAL(ctx context.Context) (release func()) {
 	})
 }
 
-// keepWAL is holdWAL that waits until the source does so.
+// keepWAL is holdWAL, but waits until the source retains its WAL.
 func (r *Rewind) keepWAL(ctx context.Context) (release func()) {
 	holder, can := r.opts.Source.(source.WALHolder)
 	if !can {
@@ -43,7 +42,7 @@ func (r *Rewind) keepWAL(ctx context.Context) (release func()) {
 	r.log.Debug(fmt.Sprintf("the source keeps its WAL from %s on", from), "lsn", r.lsn(from))
 	return sync.OnceFunc(func() {
 		if err := free(); err != nil {
-			r.log.DebugContext(ctx, "the source did not keep its WAL for as long as it was copied: "+err.Error(), "error", err)
+			r.log.DebugContext(ctx, "the source did not keep its WAL while it was copied: "+err.Error(), "error", err)
 		}
 	})
 }

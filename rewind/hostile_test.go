@@ -25,8 +25,8 @@ import (
 // liar is a data directory that does not tell the truth.
 type liar struct {
 	source.Source
-	listed []pgdata.FileInfo                        // listed too, behind all else
-	edit   func(f pgdata.FileInfo) *pgdata.FileInfo // what is listed instead; nil: nothing
+	listed []pgdata.FileInfo                        // additional files, listed last
+	edit   func(f pgdata.FileInfo) *pgdata.FileInfo // what to list instead; nil: nothing
 	fetch  func(ctx context.Context, honest source.Source, r source.Range, dst source.Sink) error
 	read   func(path string, honest []byte) []byte
 	reads  map[string]int
@@ -63,7 +63,7 @@ func (l *liar) ReadFile(ctx context.Context, path string) ([]byte, error) {
 	return b, err
 }
 
-// Fetch gives evil where it listed files that are not there.
+// Fetch sends "evil" for files that it listed and that do not exist.
 func (l *liar) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst source.Sink) error {
 	invented := map[string]bool{}
 	for _, f := range l.listed {
@@ -101,12 +101,13 @@ func directory(path string) pgdata.FileInfo {
 // lie is what a source does, and how that ends.
 type lie struct {
 	name string
-	// tell makes the liar; canary is a directory outside of everything.
+	// tell sets up the liar. canary is a directory outside everything else.
 	tell func(l *liar, p *pair, canary string)
-	// says is what the error says beside naming the path or what it is about.
+	// says is what the error says. names returns the path or other thing that it must
+	// name.
 	names func(p *pair, canary string) string
 	says  string
-	// harmless lies do no harm, and cause no error.
+	// harmless lies cause no error.
 	harmless bool
 }
 
@@ -117,7 +118,7 @@ func evilPath(path string) func(*liar, *pair, string) {
 	return func(l *liar, _ *pair, _ string) { l.listed = []pgdata.FileInfo{regularFile(path, 4)} }
 }
 
-// evilFetch does something else with the first range of a file that is asked for.
+// evilFetch replaces the fetching of the first requested range of a file.
 func evilFetch(file string, do func(r source.Range, dst source.Sink) error) func(*liar, *pair, string) {
 	return func(l *liar, _ *pair, _ string) {
 		l.fetch = func(ctx context.Context, honest source.Source, r source.Range, dst source.Sink) error {
@@ -132,10 +133,10 @@ func evilFetch(file string, do func(r source.Range, dst source.Sink) error) func
 // copied is a file that every rewind copies whole.
 const copied = "global/pg_filenode.map"
 
-// someBlocks is a relation of which blocks 1, 2 and 4 are asked for.
+// someBlocks is a relation whose blocks 1, 2 and 4 are requested.
 const someBlocks = "base/5/16390"
 
-// inTablespace is a path in this version's part of a tablespace.
+// inTablespace returns a path in this version's part of a tablespace.
 func (p *pair) inTablespace(spc, rest string) string {
 	return "pg_tblspc/" + spc + "/" + p.version.TablespaceDir() + rest
 }
@@ -379,7 +380,7 @@ var lies = []lie{
 	},
 }
 
-// changeControl makes every reading of the control file but the first another one.
+// changeControl changes every reading of the control file except the first.
 func (l *liar) changeControl(p *pair, edit func([]byte)) {
 	changed := restoreSmallCopy(p)
 	p2 := *p
@@ -394,7 +395,7 @@ func (l *liar) changeControl(p *pair, edit func([]byte)) {
 	}
 }
 
-// restoreSmallCopy is a directory with a copy of the source's control file.
+// restoreSmallCopy returns a directory with a copy of the source's control file.
 func restoreSmallCopy(p *pair) string {
 	p.t.Helper()
 	dir := p.t.TempDir()
@@ -449,8 +450,8 @@ func TestALyingSourceReachesNothingOutside(t *testing.T) {
 
 func isTarget(p string) bool { return p == "target" }
 
-// TestASourceThatNeverAnswersIsLeftWhenToldTo cancels in every phase.
-func TestASourceThatNeverAnswersIsLeftWhenToldTo(t *testing.T) {
+// TestASourceThatNeverAnswersCanBeCancelled cancels in every phase.
+func TestASourceThatNeverAnswersCanBeCancelled(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	honest, err := source.OpenDir(p.source)
 	require.NoError(t, err)
@@ -477,13 +478,13 @@ func TestASourceThatNeverAnswersIsLeftWhenToldTo(t *testing.T) {
 	assert.True(t, failed.TargetUntouched)
 	assert.True(t, failed.Retryable())
 
-	// The next run does it.
+	// The next run succeeds.
 	r, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, NoSync: true, Source: honest})
 	require.NoError(t, err)
 	require.NoError(t, r.Apply(t.Context()))
 	require.NoError(t, r.Close())
 
-	// A context that is over from the start changes nothing.
+	// A context that is cancelled from the start changes nothing.
 	q := restorePair(t, "18", "basic")
 	before := treeOf(t, q.target)
 	other, err := source.OpenDir(q.source)
@@ -503,8 +504,8 @@ func TestASourceThatNeverAnswersIsLeftWhenToldTo(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
-// TestATimelineThatChangesMeanwhile is about a server that is promoted while it
-// is being read.
+// TestATimelineThatChangesMeanwhile has a server that is promoted while it is being
+// read.
 func TestATimelineThatChangesMeanwhile(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	honest, err := source.OpenDir(p.source)
@@ -533,8 +534,8 @@ func (s *promoted) State(context.Context) (source.State, error) {
 	return source.State{Live: true, FullPageWrites: true, Timeline: 1 + s.asked, FlushLSN: 0xB00000}, nil
 }
 
-// farAway says, from the second time on, that its WAL ends where nobody has ever been,
-// and that it has every segment up to there.
+// farAway says, from the second time on, that its WAL ends at an absurdly high LSN, and
+// that it has every segment up to there.
 type farAway struct {
 	*liar
 	asked, fetched int
@@ -567,7 +568,7 @@ func TestASourceThatIsFarAheadCostsNoTime(t *testing.T) {
 	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, NoSync: true, Source: src})
 	require.NoError(t, err)
 	defer func() { _ = r.Close() }()
-	// Whether such a source has what it says, the standby finds out.
+	// Only the standby finds out whether such a source has the WAL that it claims.
 	require.NoError(t, r.Apply(t.Context()))
 	assert.Greater(t, src.asked, 1)
 	assert.Positive(t, src.fetched)

@@ -17,8 +17,8 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// inspect finds out what state both sides are in, and whether they belong
-// together. The checks are pg_rewind's, in its order, and some of our own.
+// inspect finds the state of both sides and checks that they belong together. The
+// checks are pg_rewind's, in its order, and some of our own.
 func (r *Rewind) inspect(ctx context.Context, control []byte, earlier *Plan) (a *analyzer, s sides, err error) {
 	if earlier != nil {
 		r.log.InfoContext(ctx, "an earlier rewind of this target in place did not end, this one begins it again", "target", r.target.Name())
@@ -68,9 +68,9 @@ func (r *Rewind) inspect(ctx context.Context, control []byte, earlier *Plan) (a 
 	return a, s, err
 }
 
-// checkSystem makes sure that a target without a readable control file is of the
-// source's system: by its WAL, or because the caller says so. An empty directory is of
-// none.
+// checkSystem makes sure that a target without a readable control file belongs to the
+// source's system: by its WAL, or because the caller says so. An empty directory is
+// always accepted.
 func (r *Rewind) checkSystem(ctx context.Context, c *controlfile.Data) error {
 	if empty, err := r.target.IsEmpty(); empty || err != nil {
 		return err
@@ -113,8 +113,8 @@ func (r *Rewind) checkSystem(ctx context.Context, c *controlfile.Data) error {
 	return nil
 }
 
-// checkPlaces refuses a source directory that is the target, or lies in it, or
-// the other way round.
+// checkPlaces refuses a source directory that is the target, is inside it, or contains
+// it.
 func (r *Rewind) checkPlaces() error {
 	dir, ok := r.opts.Source.(*source.Dir)
 	if !ok {
@@ -156,7 +156,7 @@ func sameFile(a, b string) (bool, error) {
 	return os.SameFile(ai, bi), nil
 }
 
-// checkNotRunning refuses directories in which a server runs.
+// checkNotRunning refuses directories that a running server uses.
 func (r *Rewind) checkNotRunning() error {
 	err := r.target.CheckNotRunning()
 	if dir, ok := r.opts.Source.(*source.Dir); err == nil && ok {
@@ -171,14 +171,15 @@ func (r *Rewind) checkNotRunning() error {
 	return err
 }
 
-// A live server may write its control file while it is being read.
+// A live server may write its control file while it is being read, so reading is tried
+// several times.
 const (
 	controlReads = 10
 	controlPause = 50 * time.Millisecond
 )
 
-// lookAtSource reads the source's control file and asks a running server for its
-// state, which is one question where State answers both.
+// lookAtSource reads the source's control file and asks a running server for its state.
+// If State returns both, one query is enough.
 func lookAtSource(ctx context.Context, src source.Source) (c *controlfile.Data, state source.State, err error) {
 	c, err = parseControl(ctx, src, func() ([]byte, error) {
 		if state, err = src.State(ctx); err != nil || state.Control != nil {
@@ -190,7 +191,7 @@ func lookAtSource(ctx context.Context, src source.Source) (c *controlfile.Data, 
 	return c, state, err
 }
 
-// parseControl reads a control file until it is whole.
+// parseControl reads a control file until it is complete.
 func parseControl(ctx context.Context, src source.Source, read func() ([]byte, error)) (*controlfile.Data, error) {
 	for reads := 1; ; reads++ {
 		raw, err := read()
@@ -232,7 +233,7 @@ func (a *analyzer) checkControlFiles(s sides) error {
 	return a.checkPositions(src)
 }
 
-// checkPageHints refuses clusters of which WAL does not tell all that was changed.
+// checkPageHints refuses clusters whose WAL does not show everything that was changed.
 func (a *analyzer) checkPageHints(s sides) error {
 	if t := s.target.Control; t.DataChecksumVersion == 0 && !t.WALLogHints {
 		return &Explained{Err: ErrNoPageHints, Detail: fmt.Sprintf("Without them WAL does not tell all that the target %q changed.", a.target.Name()), Hint: takeBase}
@@ -240,8 +241,8 @@ func (a *analyzer) checkPageHints(s sides) error {
 	return nil
 }
 
-// checkChecksums refuses sides of which only one has data checksums: the pages that stay
-// would be wrong by the control file that comes.
+// checkChecksums refuses a pair of which only one side has data checksums: the target's
+// pages that stay would not match the control file from the source.
 func (a *analyzer) checkChecksums(s sides) error {
 	own, theirs := s.target.Control.DataChecksumVersion, s.source.Control.DataChecksumVersion
 	if own == theirs {

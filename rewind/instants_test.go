@@ -24,23 +24,23 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// torture, if not zero, makes the tests of this package try everything instead
-// of a sample, and what they do at random so many times as often: see make torture.
+// torture, if not zero, makes the tests of this package try everything instead of a
+// sample, and multiplies the number of random attempts: see make torture.
 var torture = chance.Torture()
 
 // scenario is a rewind that is disturbed.
 type scenario struct {
 	name  string
-	start func(t *testing.T, p *specimen) // makes the target what it is before
+	start func(t *testing.T, p *specimen) // prepares the target
 	do    func(opts rewind.Options) error
 	opts  func(*rewind.Options)
 	every int64                 // as in fault
 	mode  func(*rewind.Options) // as a specimen has it
-	// disk, if not nil, is between the rewind and the target's disk.
+	// disk, if not nil, wraps the target's disk.
 	disk func(target.Disk) target.Disk
 }
 
-// wrapped is a disk as the scenario has it.
+// wrapped returns the disk that the scenario uses.
 func (s *scenario) wrapped(d target.Disk) target.Disk {
 	if s.disk == nil {
 		return d
@@ -48,8 +48,8 @@ func (s *scenario) wrapped(d target.Disk) target.Disk {
 	return s.disk(d)
 }
 
-// twoFileSystems renames nothing that was staged into its place, as a system does between
-// two mounts of one file system, or two quotas.
+// twoFileSystems cannot rename anything that was staged into its place. This is what
+// happens between two mounts of one file system, or two quotas.
 type twoFileSystems struct{ target.Disk }
 
 func (d twoFileSystems) Rename(from, to string) error {
@@ -81,23 +81,23 @@ func scenarios() []scenario {
 	}
 }
 
-// compared compares all files, whatever WAL says.
+// compared compares all files, regardless of WAL.
 func compared(o *rewind.Options) { o.Resync = rewind.ResyncCompare }
 
 // byChanges copies what either side changed.
 func byChanges(o *rewind.Options) { o.Resync = rewind.ResyncChanges }
 
-// withoutControl takes the target's control file away.
+// withoutControl removes the target's control file.
 func withoutControl(t *testing.T, p *specimen) {
 	t.Helper()
 	p.restore(t)
 	require.NoError(t, os.Remove(filepath.Join(p.target(), pgdata.ControlFilePath)))
 	p.untouched = p.load(t)
-	p.expect(t) // the new one has not its mode
+	p.expect(t) // the new control file does not have the mode of the old one
 	p.restore(t)
 }
 
-// committed makes the target one whose rewind was stopped right behind the commit.
+// committed prepares a target whose rewind was stopped right after the commit.
 func committed(t *testing.T, p *specimen) { stopAt(t, p, "base/7", func(*rewind.Options) {}) }
 
 // begunInPlace stops a rewind in place in the middle.
@@ -113,10 +113,10 @@ func stopAt(t *testing.T, p *specimen, path string, set func(*rewind.Options)) {
 	require.ErrorIs(t, run(opts.WithDisk(failAt(func(op faultdisk.Op) bool { return !op.Read && op.Path == path }))), errFault)
 }
 
-// fault is what happens to the k-th operation and those behind it.
+// fault is what happens to the k-th operation and those after it.
 type fault struct {
 	name   string
-	every  int64 // tried at every so many operations only, unless in torture
+	every  int64 // tried only at every so many operations, except in torture
 	counts func(faultdisk.Op) bool
 	strike func(k, n int64, do func() error) error
 }
@@ -146,8 +146,8 @@ func faults() []fault {
 	}
 }
 
-// TestEveryInstant lets the operations on the target's disk fail, and ends the
-// rewind at them: a sample of them, and in torture every single one.
+// TestEveryInstant makes operations on the target's disk fail, or ends the rewind at
+// them: at a sample of them, and in torture at every single one.
 func TestEveryInstant(t *testing.T) {
 	var instants atomic.Int64
 	t.Run("all", func(t *testing.T) {
@@ -175,7 +175,7 @@ func TestEveryInstant(t *testing.T) {
 	pgtest.Note(fmt.Sprintf("disturbed a rewind at %d instants", instants.Load()))
 }
 
-// step is how many operations are between two that are tried.
+// step returns how many operations apart the tried ones are.
 func step(every int64) int64 {
 	if torture > 0 {
 		return 1
@@ -183,7 +183,7 @@ func step(every int64) int64 {
 	return every * sparser
 }
 
-// begin makes the target what it is when the scenario begins.
+// begin prepares the target for the scenario.
 func (p *specimen) begin(t *testing.T, s scenario) *faultdisk.Node {
 	t.Helper()
 	s.start(t, p)
@@ -192,8 +192,8 @@ func (p *specimen) begin(t *testing.T, s scenario) *faultdisk.Node {
 	return start
 }
 
-// disturb does what a scenario does, and lets a fault strike at operation k;
-// struck is false where it did not come so far.
+// disturb does what a scenario does, and makes a fault strike at operation k. struck is
+// false if there were fewer operations.
 func (p *specimen) disturb(t *testing.T, s scenario, f fault, k int64) (what string, struck bool, err error) {
 	t.Helper()
 	opts := p.options(t)
@@ -215,8 +215,8 @@ func (p *specimen) disturb(t *testing.T, s scenario, f fault, k int64) (what str
 	return fmt.Sprintf("%s at operation %d: %+v: %v", f.name, k, at.Load(), err), n.Load() >= k, err
 }
 
-// check makes sure of I1 or I2 after a rewind that was disturbed, and of the
-// result of the next one.
+// check verifies I1 or I2 after a rewind that was disturbed, and the result of the next
+// one.
 func (p *specimen) check(t *testing.T, err error, what string) {
 	t.Helper()
 	if err != nil {
@@ -234,8 +234,8 @@ func (p *specimen) check(t *testing.T, err error, what string) {
 	p.mustBeRewound(t, what)
 }
 
-// checkState makes sure that the target is in one of the states that it may be
-// in, without a word from the rewind.
+// checkState verifies that the target is in one of the allowed states, without relying
+// on what the rewind returned.
 func (p *specimen) checkState(t *testing.T, what string) rewind.State {
 	t.Helper()
 	status, err := rewind.ReadStatus(p.target())
@@ -256,7 +256,7 @@ func (p *specimen) checkState(t *testing.T, what string) rewind.State {
 	return status.State
 }
 
-// withoutSync leaves out what takes long and does nothing that can be seen.
+// withoutSync leaves out syncing, which is slow and has no visible effect.
 func withoutSync(d target.Disk) target.Disk {
 	return faultdisk.Around(d, func(op faultdisk.Op, do func() error) error {
 		if op.Syncs() {
@@ -266,13 +266,13 @@ func withoutSync(d target.Disk) target.Disk {
 	})
 }
 
-// finish does what is to be done in a state.
+// finish does what a state requires.
 func (p *specimen) finish(t *testing.T, state rewind.State, what string) {
 	t.Helper()
 	switch state {
 	case rewind.StateUnfinished:
 		require.NoError(t, rewind.Resume(t.Context(), rewind.Options{TargetDir: p.target()}.WithDisk(withoutSync)), what)
-	case rewind.StateRewound: // but for the certainty that it lasts
+	case rewind.StateRewound: // only the sync is missing
 		if err := rewind.Resume(t.Context(), rewind.Options{TargetDir: p.target()}.WithDisk(withoutSync)); !errors.Is(err, rewind.ErrNothingToResume) {
 			require.NoError(t, err, what)
 		}

@@ -46,14 +46,14 @@ func (s *cutSink) WriteAt(path string, data []byte, offset int64) error {
 	return s.Sink.WriteAt(path, data, offset)
 }
 
-// isWAL tells paths in the WAL directory.
+// isWAL reports whether a path is in the WAL directory.
 func isWAL(path string) bool {
 	return strings.HasPrefix(path, "pg_wal/") || strings.HasPrefix(path, "pg_xlog/")
 }
 
 var errFault = errors.New("a fault")
 
-// failAt makes the first operation fail that matches, and all behind it.
+// failAt makes the first matching operation fail, and all after it.
 func failAt(matches func(faultdisk.Op) bool) func(target.Disk) target.Disk {
 	var failed atomic.Bool
 	return func(d target.Disk) target.Disk {
@@ -85,7 +85,7 @@ func diverged(t *testing.T, in *pgtest.Installation) (old, promoted *pgtest.Clus
 	return old, promoted
 }
 
-// mustNotStart checks that no server starts, in no way.
+// mustNotStart checks that no server starts, in any way.
 func mustNotStart(t *testing.T, c *pgtest.Cluster, src *pgtest.Cluster) {
 	t.Helper()
 	label := filepath.Join(c.Dir, pgdata.BackupLabelPath)
@@ -120,14 +120,14 @@ func mustNotStart(t *testing.T, c *pgtest.Cluster, src *pgtest.Cluster) {
 	}
 }
 
-// TestRewindIsFinishedWithoutTheSource stops rewinds of real servers at telling
-// points, tries to start the target there, and lets a next run go on from there.
+// TestRewindIsFinishedWithoutTheSource stops rewinds of real servers at critical
+// points, tries to start the target there, and makes the next run continue.
 func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 	points := []struct {
 		name    string
 		matches func(faultdisk.Op) bool
 	}{
-		{"the commit itself is done, and nothing behind it", func(op faultdisk.Op) bool { return op.Name == "remove" && op.Path == pgdata.PostmasterPid }},
+		{"the commit itself is done, and nothing after it", func(op faultdisk.Op) bool { return op.Name == "remove" && op.Path == pgdata.PostmasterPid }},
 		{"when files are replaced", func(op faultdisk.Op) bool { return op.Name == "rename" && strings.HasPrefix(op.Path, "base/") }},
 		{"when blocks are written", func(op faultdisk.Op) bool {
 			return strings.HasPrefix(op.Path, "base/") && (op.Name == "writeat" || op.Name == "copyrange")
@@ -162,7 +162,7 @@ func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 		opts := rewind.Options{TargetDir: old.Dir, Source: live}
 		for i, point := range points {
 			wrap := failAt(point.matches)
-			if i == 0 { // the poison is in place when gorewind's own postmaster.pid goes
+			if i == 0 { // the control file is already poisoned when gorewind's postmaster.pid is removed
 				var poisoned atomic.Bool
 				wrap = failAt(func(op faultdisk.Op) bool {
 					if op.Name == "rename" && op.Path == pgdata.ControlFilePath {
@@ -204,9 +204,9 @@ func TestRewindIsFinishedWithoutTheSource(t *testing.T) {
 	})
 }
 
-// TestRewindInPlaceIsBegunAgain cuts rewinds in place; in between no server
+// TestRewindInPlaceIsStartedAgain interrupts rewinds in place. In between no server
 // starts, and the last run does not need what the first ones overwrote.
-func TestRewindInPlaceIsBegunAgain(t *testing.T) {
+func TestRewindInPlaceIsStartedAgain(t *testing.T) {
 	pgtest.EachOf(t, endtoend.Telling, func(t *testing.T, in *pgtest.Installation) {
 		old, promoted := diverged(t, in)
 		live := endtoend.OpenServer(t, promoted.ConnString("postgres"))
@@ -242,9 +242,9 @@ func TestRewindInPlaceIsBegunAgain(t *testing.T) {
 	})
 }
 
-// TestRewindInPlaceIsNotBegunAgainWithAServerThatIsBehind gives the next run a standby
+// TestRewindInPlaceIsNotStartedAgainWithASourceThatLags gives the next run a standby
 // that has less WAL than the checkpoint from which the first one began.
-func TestRewindInPlaceIsNotBegunAgainWithAServerThatIsBehind(t *testing.T) {
+func TestRewindInPlaceIsNotStartedAgainWithASourceThatLags(t *testing.T) {
 	pgtest.EachOf(t, []string{"13", "18"}, func(t *testing.T, in *pgtest.Installation) {
 		l := endtoend.NewLab(t, in)
 		a := l.Primary(pgtest.Options{}, endtoend.Thousand...)

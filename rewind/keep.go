@@ -8,8 +8,8 @@ import (
 	"github.com/gorewind/gorewind/filemap"
 )
 
-// keeper asks Options.KeepFunc, once about each path and one at a time, and remembers
-// what it said. What was said before counts for who has no function.
+// keeper asks Options.KeepFunc, once for each path and one path at a time, and
+// remembers the answers. Earlier answers apply if there is no function.
 type keeper struct {
 	ask func(path string) bool
 
@@ -17,8 +17,8 @@ type keeper struct {
 	answers map[string]bool
 }
 
-// keeps is what the target keeps: what is asked for now and, without a function, what
-// that of an earlier run in place said.
+// keeps returns what the target keeps: what is asked for now and, without a function,
+// what the function of an earlier run in place answered.
 func (r *Rewind) keeps(earlier *Plan) filemap.Keep {
 	r.keeper = &keeper{ask: r.opts.KeepFunc, answers: map[string]bool{}}
 	if earlier != nil && r.keeper.ask == nil {
@@ -38,7 +38,7 @@ func (k *keeper) keeps(path string) bool {
 	return keep
 }
 
-// only keeps what a plan has kept, and asks no more.
+// only restricts a keeper to what a plan keeps, and asks no more.
 func (k *keeper) only(kept []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -48,7 +48,7 @@ func (k *keeper) only(kept []string) {
 	}
 }
 
-// kept lists what is kept, as a plan has it.
+// kept lists what is kept, for a plan.
 func (k *keeper) kept() []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// keeps is an Options.KeepFunc that keeps some paths, and notices how it is asked.
+// keeps is an Options.KeepFunc that keeps some paths, and records how it is called.
 type keeps struct {
 	t      *testing.T
 	keep   []string
@@ -32,7 +32,7 @@ func (k *keeps) ask(path string) bool {
 	return slices.Contains(k.keep, path)
 }
 
-// keptSpecimen is a specimen with files of its own that only a function tells.
+// keptSpecimen is a specimen with files of its own that only the function reports.
 func keptSpecimen(t *testing.T) (p *specimen, k *keeps, mustBeKept func(what string)) {
 	t.Helper()
 	p = newSpecimen(t)
@@ -66,7 +66,7 @@ func keptSpecimen(t *testing.T) (p *specimen, k *keeps, mustBeKept func(what str
 	}
 }
 
-func TestAFunctionOfTheCallerTellsWhatIsKept(t *testing.T) {
+func TestKeepFuncDecidesWhatIsKept(t *testing.T) {
 	p, k, mustBeKept := keptSpecimen(t)
 	for name, mode := range map[string]func(*rewind.Options){
 		"staged": func(*rewind.Options) {}, "in place": func(o *rewind.Options) { o.InPlace = true }, "by changes": byChanges, "compared": compared,
@@ -84,15 +84,15 @@ func TestAFunctionOfTheCallerTellsWhatIsKept(t *testing.T) {
 		mustBeKept(name)
 		assert.FileExists(t, filepath.Join(opts.SaveLost, rewind.LostFiles, "lost"), name)
 		assert.NoFileExists(t, filepath.Join(opts.SaveLost, rewind.LostFiles, "own", "log"), name)
-		assert.Equal(t, 1, slices.Max(slices.Collect(maps.Values(k.asked))), "%s: it is asked once about each path", name)
+		assert.Equal(t, 1, slices.Max(slices.Collect(maps.Values(k.asked))), "%s: it is called once for each path", name)
 		for path := range k.asked {
 			assert.False(t, strings.HasPrefix(path, "base") || strings.HasPrefix(path, "pg_"), path)
 		}
 	}
 }
 
-// TestWhatWasKeptIsKeptWithoutTheFunction carries out a saved plan, resumes, and begins
-// again in place.
+// TestWhatWasKeptIsKeptWithoutTheFunction applies a saved plan, resumes, and starts a
+// rewind in place again.
 func TestWhatWasKeptIsKeptWithoutTheFunction(t *testing.T) {
 	p, k, mustBeKept := keptSpecimen(t)
 	opts := p.options(t)
@@ -130,6 +130,6 @@ func TestWhatWasKeptIsKeptWithoutTheFunction(t *testing.T) {
 		opts = p.options(t)
 		opts.Resync = again
 		require.NoError(t, run(opts.WithDisk(withoutSync)))
-		mustBeKept("in place, begun again, " + string(again))
+		mustBeKept("in place, started again, " + string(again))
 	}
 }

@@ -7,14 +7,14 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// listBudget is how much of a listing is believed of a source. What is listed is kept,
-// and what has to be copied again in the plan; so a source that invents files could
-// take all memory. The target, which was a copy of it, says how many can be: a source
-// has a few times as many, or some more.
+// listBudget limits the size of a source's listing. The listing is held in memory, and
+// so is the part of it that must be copied, in the plan. So a source that invents files
+// could use up all memory. The target was a copy of the source, so its size sets the
+// limit: a source may have a few times as many files, or some more.
 type listBudget struct {
-	files int64 // that the source may have in any case
-	bytes int64 // of their names
-	times int64 // as many as the target may be believed in any case
+	files int64 // files that the source may have in any case
+	bytes int64 // bytes in their names
+	times int64 // the source may have this many times as many as the target
 
 	target chan struct{} // closed when the target was counted
 	counted,
@@ -28,7 +28,7 @@ func (c *listCount) add(f pgdata.FileInfo) {
 	c.bytes += int64(len(f.Path) + len(f.Link))
 }
 
-// A file that is to be copied takes some 400 bytes of memory in the end.
+// A file to be copied takes about 400 bytes of memory in the end.
 const (
 	freeFiles = 250_000
 	freeBytes = 16 << 20
@@ -44,14 +44,15 @@ func newListBudget(s Side) *listBudget {
 	return &listBudget{files: freeFiles, bytes: freeBytes, times: asMuch, target: make(chan struct{})}
 }
 
-// addTarget counts an entry of the target's.
+// addTarget counts an entry of the target.
 func (b *listBudget) addTarget(f pgdata.FileInfo) { b.counted.add(f) }
 
-// endTarget says that all of the target was counted.
+// endTarget says that the whole target was counted.
 func (b *listBudget) endTarget() { close(b.target) }
 
-// addSource refuses what is too much. As soon as it depends on the target, that is
-// waited for, which is read from a disk of this machine.
+// addSource returns an error if the source lists too much. If that depends on the
+// target, it waits until the target is counted, which is fast because it is on a local
+// disk.
 func (b *listBudget) addSource(ctx context.Context, f pgdata.FileInfo) error {
 	b.listed.add(f)
 	if b.listed.files <= b.files && b.listed.bytes <= b.bytes {

@@ -15,7 +15,7 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// inventor lists files that it does not have, without end.
+// inventor endlessly lists files that it does not have.
 type inventor struct {
 	source.Source
 	listed int
@@ -56,7 +56,7 @@ func TestASourceThatInventsFiles(t *testing.T) {
 	assert.Empty(t, before.Diff(treeOf(t, p.target)))
 }
 
-// historian has a history, valid and long, of every newer timeline.
+// historian has a long and valid history of every newer timeline.
 type historian struct {
 	source.Source
 	reads int
@@ -78,7 +78,7 @@ func TestASourceThatInventsHistories(t *testing.T) {
 	defer func() { _ = honest.Close() }()
 	src := &historian{Source: honest}
 	_, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, NoSync: true, Source: src})
-	require.ErrorContains(t, err, "which is impossible")
+	require.ErrorContains(t, err, "which is not plausible")
 	assert.ErrorContains(t, err, "the histories of the timelines from 3 on")
 	assert.Less(t, src.reads, 20)
 }

@@ -12,17 +12,16 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// listings are both sides' file lists, which are made while the target's WAL is
-// read.
+// listings holds both sides' file lists, which are made while the target's WAL is read.
 type listings struct {
 	builder  *filemap.Builder
 	group    *errgroup.Group
-	excluded []string // what is passed over on the source, for the log
+	excluded []string // what is ignored on the source, for the log
 	cancel   context.CancelFunc
 	files    atomic.Int64 // listed on the source so far
 }
 
-// list begins to list both sides.
+// list starts listing both sides.
 func (a *analyzer) list(ctx context.Context, s Side, earlier *Plan) *listings {
 	rules := filemap.Rules{Version: a.version, Geometry: a.geo, Keep: a.keep}
 	if earlier != nil {
@@ -80,13 +79,13 @@ func (a *analyzer) list(ctx context.Context, s Side, earlier *Plan) *listings {
 	return l
 }
 
-// stop ends the listing, if it still goes on.
+// stop ends the listing if it is still in progress.
 func (l *listings) stop() {
 	l.cancel()
 	_ = l.group.Wait()
 }
 
-// wait gives both lists when they are complete.
+// wait returns both lists when they are complete.
 func (l *listings) wait(ctx context.Context, a *analyzer) (*filemap.Builder, error) {
 	a.step("reading source file list")
 	stop := a.watch(func() Progress { return Progress{Activity: ListingFiles, DoneFiles: int(l.files.Load())} })

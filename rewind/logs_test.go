@@ -36,7 +36,8 @@ func (r *records) Handle(_ context.Context, rec slog.Record) error {
 func (r *records) WithAttrs([]slog.Attr) slog.Handler { return r }
 func (r *records) WithGroup(string) slog.Handler      { return r }
 
-// TestRecordsHaveAttributesAndAreFew rewinds, and resyncs, clusters of hundreds of files.
+// TestRecordsHaveAttributesAndAreFew rewinds, and resyncs, clusters of hundreds of
+// files.
 func TestRecordsHaveAttributesAndAreFew(t *testing.T) {
 	for _, resync := range []rewind.Resync{rewind.NoResync, rewind.ResyncChanges, rewind.ResyncCompare} {
 		p := restorePair(t, "18", "basic")
@@ -60,8 +61,8 @@ func TestRecordsHaveAttributesAndAreFew(t *testing.T) {
 	}
 }
 
-// TestNoRecordIsProseOnly walks through the source of the packages that log.
-func TestNoRecordIsProseOnly(t *testing.T) {
+// TestAllLogCallsHaveAttributes reads the source code of the packages that log.
+func TestAllLogCallsHaveAttributes(t *testing.T) {
 	calls := 0
 	for _, dir := range moduleDirs(t) {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -87,7 +88,7 @@ func TestNoRecordIsProseOnly(t *testing.T) {
 	assert.Greater(t, calls, 40)
 }
 
-// ownArguments is how many arguments of a call that logs are no attributes.
+// ownArguments returns how many arguments of a logging call are not attributes.
 func ownArguments(call *ast.CallExpr) (n int, logs bool) {
 	method, is := call.Fun.(*ast.SelectorExpr)
 	if !is {

@@ -20,9 +20,9 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// TestWhatIsLostIsCounted lets the target commit what only this test knows, and
-// compares that with what the plan and its document say is lost, and with what is
-// saved of it.
+// TestWhatIsLostIsCounted makes the target commit changes that only this test knows. It
+// compares them with what the plan and its document say is lost, and with what is saved
+// of it.
 func TestWhatIsLostIsCounted(t *testing.T) {
 	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"autovacuum": "off", "max_prepared_transactions": "5", "wal_level": "logical"}})
@@ -44,7 +44,7 @@ func TestWhatIsLostIsCounted(t *testing.T) {
 			committed += len(sql)
 			target.Exec(t, sql...)
 		}
-		begun := time.Now().Add(-time.Second) // clocks have different grains
+		begun := time.Now().Add(-time.Second) // clocks have different resolutions
 		for range 7 {
 			commit("INSERT INTO t VALUES (1)")
 		}
@@ -103,7 +103,7 @@ func TestWhatIsLostIsCounted(t *testing.T) {
 		assert.Len(t, lost.DroppedDatabases, 1)
 		mustSayWhatIsLost(t, said, literal, newOID, space)
 
-		// What was overwritten or removed can still be looked at.
+		// What was overwritten or removed can still be read.
 		madePath := "files/" + pgdata.RelSegment{Locator: made}.Path(in.Version)
 		info, err := os.Stat(filepath.Join(saved, madePath))
 		require.NoError(t, err)
@@ -129,7 +129,7 @@ func textOf(t *testing.T, d *report.Document) string {
 	return b.String()
 }
 
-// mustSayWhatIsLost checks what the document adds to what is counted.
+// mustSayWhatIsLost checks what the document adds to the counts.
 func mustSayWhatIsLost(t *testing.T, d *report.Document, literal, newDatabase, space string) {
 	t.Helper()
 	mustBeADocument(t, d)

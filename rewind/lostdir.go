@@ -21,10 +21,11 @@ import (
 
 // The directories in Options.SaveLost.
 //
-// LostWAL has the target's WAL segments from the divergence on, those of before that
-// which it has not archived yet, and the timeline histories, so that pg_waldump can read them. LostFiles has, under their own
-// paths, the files that are removed or replaced, and of the others what is
-// overwritten or cut off: where it stood, in a file that is otherwise a hole.
+// LostWAL has the target's WAL segments from the divergence on, earlier segments that
+// it has not archived yet, and the timeline histories, so that pg_waldump can read
+// them. LostFiles has, under their own paths, the files that are removed or replaced.
+// For other files it has what is overwritten or cut off, at its original offset in a
+// file that is otherwise a hole.
 //
 // LostRowsDir has the lost rows as package lost/rows/export writes them, as CSV.
 const (
@@ -33,11 +34,11 @@ const (
 	LostRowsDir = "rows"
 )
 
-// LostMark is a file in Options.SaveLost for as long as the rewind is not committed:
-// if that is interrupted, the same call may use the directory again.
+// LostMark is a file in Options.SaveLost that is there until the rewind is committed.
+// If the rewind is interrupted before that, the same call may use the directory again.
 const LostMark = "not_lost_yet"
 
-// keepLost archives and saves what the rewind throws away, before anything is changed.
+// keepLost archives and saves what the rewind discards, before anything is changed.
 func (r *Rewind) keepLost(ctx context.Context) error {
 	if r.opts.ArchiveLostWAL {
 		if err := r.archiveLost(ctx); err != nil {
@@ -56,7 +57,7 @@ func (r *Rewind) keepLost(ctx context.Context) error {
 		if again {
 			return nil // the interrupted run saved it before it overwrote anything
 		}
-		return fmt.Errorf("%w: what is lost cannot be saved any more: an interrupted rewind in place overwrote a part of it", ErrOptions)
+		return fmt.Errorf("%w: what is lost can no longer be saved: an interrupted rewind in place overwrote part of it", ErrOptions)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("could not create directory %q for what is lost: %w", dir, datadir.Reason(err))
@@ -76,7 +77,7 @@ func (r *Rewind) keepLost(ctx context.Context) error {
 	return nil
 }
 
-// archiveLost hands WAL of before the fork that waits for it to the target's
+// archiveLost passes WAL from before the fork that is not archived yet to the target's
 // archive_command.
 func (r *Rewind) archiveLost(ctx context.Context) error {
 	if len(r.plan.Unarchived) == 0 {
@@ -101,12 +102,12 @@ func (r *Rewind) archiveLost(ctx context.Context) error {
 		}
 		r.log.DebugContext(ctx, fmt.Sprintf("archived WAL segment %s", name), "segment", name)
 	}
-	r.log.InfoContext(ctx, fmt.Sprintf("archived %d WAL segments of before the divergence", len(r.plan.Unarchived)), "segments", len(r.plan.Unarchived))
+	r.log.InfoContext(ctx, fmt.Sprintf("archived %d WAL segments from before the divergence", len(r.plan.Unarchived)), "segments", len(r.plan.Unarchived))
 	return nil
 }
 
-// lostIsGone says that what was saved is lost from now on.
-func (r *Rewind) lostIsGone() {
+// markLost records that what was saved is now lost from the target.
+func (r *Rewind) markLost() {
 	if r.opts.SaveLost == "" {
 		return
 	}
@@ -116,8 +117,8 @@ func (r *Rewind) lostIsGone() {
 	}
 }
 
-// forgetLost removes what was saved if the rewind was not committed, so that it
-// can be tried again with the same directory.
+// forgetLost removes what was saved if the rewind was not committed, so that it can be
+// tried again with the same directory.
 func (r *Rewind) forgetLost() {
 	if r.touched || r.opts.SaveLost == "" {
 		return
@@ -129,8 +130,8 @@ func (r *Rewind) forgetLost() {
 	}
 }
 
-// checkLostDir refuses a directory that holds something, or that lies in the target.
-// What an interrupted run of the same rewind left there may go.
+// checkLostDir refuses a directory that is not empty, or that is in the target.
+// Anything that an interrupted run of the same rewind left there may be removed.
 func (r *Rewind) checkLostDir(dir string) (again bool, err error) {
 	entries, err := os.ReadDir(dir)
 	if err == nil && len(entries) > 0 {
@@ -146,7 +147,7 @@ func (r *Rewind) checkLostDir(dir string) (again bool, err error) {
 	return again, r.outsideOfTarget(dir)
 }
 
-// lostMark tells of which state of which target something was saved.
+// lostMark identifies the target, and its state, that something was saved from.
 func (r *Rewind) lostMark() string {
 	control, _ := r.plan.Target.Control.MarshalBinary()
 	return fmt.Sprintf("control file %x\n", sha256.Sum256(control))
@@ -158,7 +159,7 @@ type lostDir struct {
 	root *os.Root
 }
 
-// remove leaves the directory as empty as it was.
+// remove empties the directory again.
 func (l *lostDir) remove() {
 	l.removeFiles()
 	_ = l.root.Remove(LostMark)
@@ -187,7 +188,7 @@ func (l *lostDir) save(ctx context.Context) error {
 	}
 	for _, h := range p.Target.History {
 		if h.TLI == 1 {
-			continue // it has no file
+			continue // this timeline has no history file
 		}
 		name := pgdata.HistoryFileName(h.TLI)
 		if err := l.copy(ctx, p.Version.WALPath(name), LostWAL+"/"+name, whole); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -199,7 +200,7 @@ func (l *lostDir) save(ctx context.Context) error {
 		if e.Type != pgdata.Regular || e.TargetSize == 0 || p.Files.IsSegment(e) {
 			continue
 		}
-		if err := l.copy(ctx, e.Path, LostFiles+"/"+e.Path, l.goes(e)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := l.copy(ctx, e.Path, LostFiles+"/"+e.Path, l.overwritten(e)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
@@ -209,8 +210,9 @@ func (l *lostDir) save(ctx context.Context) error {
 	return l.sync()
 }
 
-// lostSegments are the names of the target's WAL segments that go. Where the fork is
-// not known, these are all of which the source has another file, or none.
+// lostSegments returns the names of the target's WAL segments that will be removed or
+// replaced. If the fork is not known, these are all for which the source has a
+// different file, or none.
 func (p *Plan) lostSegments() (names []string) {
 	geo := p.Target.Control.Geometry
 	if p.Evidence == ByWAL {
@@ -227,8 +229,8 @@ func (p *Plan) lostSegments() (names []string) {
 	return names
 }
 
-// saveSegment copies a WAL segment. What the target does not have, its archive has
-// brought back, or does so now where a saved plan did without.
+// saveSegment copies a WAL segment. A segment that the target does not have was
+// restored from the archive, or is restored now if a saved plan did not need it.
 func (l *lostDir) saveSegment(ctx context.Context, name string) error {
 	to := LostWAL + "/" + name
 	err := l.copy(ctx, l.r.plan.Version.WALPath(name), to, whole)
@@ -247,11 +249,11 @@ func (l *lostDir) saveSegment(ctx context.Context, name string) error {
 	return err
 }
 
-// whole is all of a file.
+// whole yields all of a file.
 func whole(yield func(filemap.Span) bool) { yield(filemap.Span{Length: 1 << 62}) }
 
-// goes yields the parts of a file that the rewind overwrites or cuts off.
-func (l *lostDir) goes(e *filemap.Entry) iter.Seq[filemap.Span] {
+// overwritten yields the parts of a file that the rewind overwrites or cuts off.
+func (l *lostDir) overwritten(e *filemap.Entry) iter.Seq[filemap.Span] {
 	switch e.Action {
 	case filemap.Copy, filemap.Remove:
 		return whole
@@ -268,7 +270,7 @@ func (l *lostDir) goes(e *filemap.Entry) iter.Seq[filemap.Span] {
 	}
 }
 
-// copy copies parts of a file to where they stand in it.
+// copy copies parts of a file to the same offsets.
 func (l *lostDir) copy(ctx context.Context, from, to string, parts iter.Seq[filemap.Span]) error {
 	var in, out *os.File
 	defer func() {
@@ -304,7 +306,7 @@ func (l *lostDir) copy(ctx context.Context, from, to string, parts iter.Seq[file
 	return out.Sync()
 }
 
-// sync makes the directories last.
+// sync makes the directories durable.
 func (l *lostDir) sync() error {
 	if l.r.opts.NoSync {
 		return nil

@@ -24,54 +24,55 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// LostRowsOptions say of which target lost rows are to be told. TargetDir must be set,
-// and Source or Since.
+// LostRowsOptions says for which target to report lost rows. TargetDir must be set, and
+// so must Source or Since.
 type LostRowsOptions struct {
-	TargetDir string        // its server is stopped, or has crashed
+	TargetDir string        // its server must be stopped, or have crashed
 	Source    source.Source // what it would be rewound to; the caller closes it
-	// Since says where the two parted, where no source is at hand.
+	// Since says where the two diverged, if no source is available.
 	Since Since
 	// Tables are patterns of tables, as in [rows.Options]; none means all.
 	Tables []string
-	// SpillDir is a directory for what does not fit into memory; empty: the system's.
+	// SpillDir is a directory for what does not fit into memory; if empty, the system's
+	// directory for temporary files.
 	SpillDir string
-	// RestoreTargetWAL is that of Options. It makes a staging area in the target.
+	// RestoreTargetWAL is as in Options. It creates a staging area in the target.
 	RestoreTargetWAL bool
-	// FetchWAL, ArchiveAttempts, ArchivePause, ChildEnv and ChildDir are those of Options.
+	// FetchWAL, ArchiveAttempts, ArchivePause, ChildEnv and ChildDir are as in Options.
 	FetchWAL        func(ctx context.Context, name, dst string) error
 	ArchiveAttempts int
 	ArchivePause    time.Duration
 	ChildEnv        []string
 	ChildDir        string
-	ConfigFile      string // the target's, where it is not postgresql.conf in its directory
+	ConfigFile      string // the target's, if it is not postgresql.conf in its data directory
 	Logger          *slog.Logger
 }
 
 // Since is a place in a cluster's WAL.
 type Since struct {
 	LSN      pgdata.LSN
-	Timeline pgdata.TimelineID // on which that lies
+	Timeline pgdata.TimelineID // timeline of LSN
 }
 
-// LostRows are the rows that a rewind of a target would lose. It must be closed, and
+// LostRows holds the rows that a rewind of a target would lose. It must be closed;
 // until then no rewind of the target can begin.
 type LostRows struct {
 	About  export.About
-	finder *rows.Finder // nil where nothing is lost
+	finder *rows.Finder // nil if nothing is lost
 	rewind *Rewind
 }
 
-// LostRowsFormat says how lost rows are written.
+// LostRowsFormat says how to write lost rows.
 type LostRowsFormat struct {
 	Format export.Format
-	Limit  int64 // how many changes of a table are written; zero: all. All are counted
-	// Compare asks the source what it has of each row's primary key now. Its server must
-	// run.
+	Limit  int64 // maximum number of changes to write for each table; zero: no limit. All changes are counted
+	// Compare asks the source for the current row with each primary key. Its server must
+	// be running.
 	Compare bool
 }
 
-// FindLostRows finds out where the two sides parted, and what became of the
-// transactions behind that. Nothing of the target is changed. The error is an *Error.
+// FindLostRows finds where the two sides diverged, and what happened to the
+// transactions after that. It changes nothing in the target. The error is an *Error.
 func FindLostRows(ctx context.Context, o LostRowsOptions) (*LostRows, error) {
 	r := newRewind(Options{
 		TargetDir: o.TargetDir, Source: o.Source, RestoreTargetWAL: o.RestoreTargetWAL, FetchWAL: o.FetchWAL, ArchiveAttempts: o.ArchiveAttempts,
@@ -91,7 +92,7 @@ func (l *LostRows) find(ctx context.Context, o *LostRowsOptions) (err error) {
 	case o.TargetDir == "":
 		return errNoTargetDir
 	case (o.Source == nil) == (o.Since.LSN == 0):
-		return fmt.Errorf("%w: either a source must be given, or where the target parted from it", ErrOptions)
+		return fmt.Errorf("%w: give either a source, or where the target diverged from it", ErrOptions)
 	}
 	if r.target, err = target.Open(o.TargetDir, nil); err != nil {
 		return err
@@ -108,7 +109,7 @@ func (l *LostRows) find(ctx context.Context, o *LostRowsOptions) (err error) {
 		return fmt.Errorf("control file of the target %q: %w", r.target.Name(), err)
 	}
 	if poison.Is(s.target.Control) {
-		return fmt.Errorf("%w: a rewind of %q was committed and did not end: what it lost is not there any more", ErrOptions, r.target.Name())
+		return fmt.Errorf("%w: a rewind of %q was committed and is not finished: what it lost is no longer there", ErrOptions, r.target.Name())
 	}
 	c := s.target.Control
 	a := &analyzer{
@@ -149,7 +150,7 @@ func (l *LostRows) find(ctx context.Context, o *LostRowsOptions) (err error) {
 	return err
 }
 
-// fork finds where the sides parted, as a rewind does.
+// fork finds where the sides diverged, as a rewind does.
 func (l *LostRows) fork(ctx context.Context, a *analyzer, s sides) (at Since, _ sides, err error) {
 	if err := l.rewind.checkPlaces(); err != nil {
 		return at, s, err
@@ -188,7 +189,7 @@ func aboutLost(a *analyzer, t Side, at Since) export.About {
 	}
 }
 
-// lostRows finds rows that are lost from a place of the target's WAL on.
+// lostRows finds the rows that are lost after an LSN of the target's WAL.
 func (a *analyzer) lostRows(ctx context.Context, t Side, fork pgdata.LSN, tables []string, spill string) (*rows.Finder, error) {
 	o := rows.Options{
 		WAL: a.targetWAL(t.History), Format: a.format, Fork: fork, End: t.EndOfWAL, Files: a.target.Dir, Tables: tables, SpillDir: spill,
@@ -200,7 +201,7 @@ func (a *analyzer) lostRows(ctx context.Context, t Side, fork pgdata.LSN, tables
 	return rows.Find(ctx, o)
 }
 
-// dollars reports whether the target writes money as the locale C does.
+// dollars reports whether the target writes money as the C locale does.
 func (a *analyzer) dollars() bool {
 	conf, err := pgconf.Load(pgconf.Options{DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: a.version})
 	if err != nil {
@@ -209,7 +210,7 @@ func (a *analyzer) dollars() bool {
 	return areDollars(conf.Lookup("lc_monetary"))
 }
 
-// areDollars tells that of lc_monetary. If that is empty, the locale is the one of the
+// areDollars decides that by lc_monetary. If it is empty, the locale is from the
 // server's environment, which is not known.
 func areDollars(locale string, set bool) bool {
 	return !set || locale == "C" || locale == "POSIX" || strings.HasPrefix(locale, "C.") || strings.HasPrefix(locale, "en_US")
@@ -224,7 +225,7 @@ func (l *LostRows) Changes(ctx context.Context) iter.Seq2[*rows.Change, error] {
 	return l.finder.Changes(ctx)
 }
 
-// Summary is what was found. It is complete when Changes has ended.
+// Summary says what was found. It is complete when Changes has ended.
 func (l *LostRows) Summary() rows.Summary {
 	if l.finder == nil {
 		return rows.Summary{}
@@ -232,7 +233,7 @@ func (l *LostRows) Summary() rows.Summary {
 	return l.finder.Summary()
 }
 
-// Write writes the lost rows to files in a directory that is new or empty.
+// Write writes the lost rows to files in a directory, which must be new or empty.
 func (l *LostRows) Write(ctx context.Context, dir string, f LostRowsFormat) (*export.Summary, error) {
 	s, err := l.write(ctx, dir, f)
 	if err != nil {
@@ -246,7 +247,7 @@ func (l *LostRows) write(ctx context.Context, dir string, f LostRowsFormat) (*ex
 	if f.Compare {
 		finder, can := l.rewind.opts.Source.(source.RowFinder)
 		if !can {
-			return nil, fmt.Errorf("%w: lost rows can be compared with those of a server only", ErrOptions)
+			return nil, fmt.Errorf("%w: lost rows can only be compared with those of a running server", ErrOptions)
 		}
 		o.Lookup = lookup(finder)
 	}
@@ -268,12 +269,12 @@ func (l *LostRows) write(ctx context.Context, dir string, f LostRowsFormat) (*ex
 	return export.Write(ctx, o, l.Changes(ctx), l.Summary)
 }
 
-// lookup asks a source for rows. A table that it does not have like this one is not
-// compared; what breaks the connection is an error.
+// lookup looks up rows on a source. A table that the source does not have in the same
+// form is not compared. A failed connection is an error.
 func lookup(finder source.RowFinder) export.Lookup {
 	return func(ctx context.Context, t *rows.Table, keys [][]string) ([][]*string, error) {
 		of := source.KeyedTable{Database: t.Database, Schema: t.Schema, Name: t.Name}
-		at := make([]int, len(t.Columns)) // of columns among those that are asked for
+		at := make([]int, len(t.Columns)) // index of each column among those that are requested
 		for i, c := range t.Columns {
 			if at[i] = len(of.Columns); !c.Virtual {
 				of.Columns = append(of.Columns, c.Name)
@@ -290,8 +291,7 @@ func lookup(finder source.RowFinder) export.Lookup {
 	}
 }
 
-// outsideOfTarget refuses a directory that lies in the target, where a rewind would
-// remove it.
+// outsideOfTarget refuses a directory in the target, since a rewind would remove it.
 func (r *Rewind) outsideOfTarget(dir string) error {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -305,7 +305,7 @@ func (r *Rewind) outsideOfTarget(dir string) error {
 	return nil
 }
 
-// Close gives back what is held; the source stays open.
+// Close releases all resources. The source stays open.
 func (l *LostRows) Close() error {
 	var err error
 	if l.finder != nil {
@@ -314,12 +314,12 @@ func (l *LostRows) Close() error {
 	return errors.Join(err, l.rewind.Close())
 }
 
-// saveRows writes the lost rows. That they cannot be read is no reason not to rewind:
-// what they are in is saved.
+// saveRows writes the lost rows. If they cannot be read, the rewind goes on: the WAL
+// and files that contain them are saved.
 func (l *lostDir) saveRows(ctx context.Context) error {
 	a, p := l.r.analyzer, l.r.plan
 	if p.Evidence == ByComparison || p.Scan.Records == 0 {
-		a.warn(p, "lost rows cannot be told: the WAL in which they are is not all there, or where it parts is not known")
+		a.warn(p, "lost rows cannot be listed: some of the WAL that contains them is missing, or the divergence is not known")
 		l.r.log.WarnContext(ctx, p.Warnings[len(p.Warnings)-1], "path", l.r.opts.SaveLost)
 		return nil
 	}
@@ -332,7 +332,7 @@ func (l *lostDir) saveRows(ctx context.Context) error {
 		return err
 	}
 	_ = l.root.RemoveAll(LostRowsDir)
-	a.warn(p, "lost rows could not be told, but what they are in was saved: %v", err)
+	a.warn(p, "lost rows could not be listed, but the WAL and files that contain them were saved: %v", err)
 	l.r.log.WarnContext(ctx, p.Warnings[len(p.Warnings)-1], "path", l.r.opts.SaveLost)
 	return nil
 }

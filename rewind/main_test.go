@@ -12,7 +12,7 @@ func TestMain(m *testing.M) {
 	dieIfAsked()
 	stopIfAsked()
 	flag.Parse()
-	if *update { // which needs no server, but the right to write to the checkout, even as root
+	if *update { // this needs no server, but must be able to write to the checkout, even as root
 		os.Exit(m.Run())
 	}
 	pgtest.Main(m)

@@ -12,19 +12,19 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// TablespaceMapping says where new tablespaces of the source come to lie on the target:
-// by the directory that the source has, the target's. Both are absolute.
+// TablespaceMapping says where to create new tablespaces of the source on the target.
+// It maps a directory on the source to one on the target. Both are absolute.
 type TablespaceMapping map[string]string
 
-// Add understands "OLDDIR=NEWDIR" as pg_basebackup does: a "=" that belongs to a
-// directory has a backslash before it (tablespace_list_append, pg_basebackup.c).
+// Add parses "OLDDIR=NEWDIR" as pg_basebackup does: a "=" that is part of a directory's
+// name must have a backslash before it (tablespace_list_append, pg_basebackup.c).
 func (m *TablespaceMapping) Add(s string) error {
 	var dirs [2]strings.Builder
 	at := 0
 	for i := 0; i < len(s); i++ {
 		switch {
 		case s[i] == '\\' && i+1 < len(s) && s[i+1] == '=':
-			// the next one is not the divider
+			// the next character is not the separator
 		case s[i] == '=' && (i == 0 || s[i-1] != '\\'):
 			if at++; at > 1 {
 				return fmt.Errorf("%w: multiple \"=\" signs in tablespace mapping", ErrOptions)
@@ -44,7 +44,7 @@ func (m *TablespaceMapping) Add(s string) error {
 	return nil
 }
 
-// check refuses places that are none for a tablespace of that data directory.
+// check refuses directories that cannot be used for a tablespace of the data directory.
 func (m TablespaceMapping) check(dataDir string) error {
 	used := map[string]string{}
 	inside := resolved(dataDir)
@@ -58,11 +58,11 @@ func (m TablespaceMapping) check(dataDir string) error {
 		}
 		at := resolved(to)
 		if within(at, inside) || within(inside, at) {
-			return fmt.Errorf("%w: new directory %q of a tablespace must lie outside of the data directory %q", ErrOptions, to, dataDir)
+			return fmt.Errorf("%w: new directory %q of a tablespace must be outside the data directory %q", ErrOptions, to, dataDir)
 		}
 		for other, its := range used {
 			if within(at, other) || within(other, at) {
-				return fmt.Errorf("%w: two tablespaces cannot lie in one directory: %q and %q", ErrOptions, its, to)
+				return fmt.Errorf("%w: two tablespaces cannot use one directory: %q and %q", ErrOptions, its, to)
 			}
 		}
 		used[at] = to
@@ -70,7 +70,8 @@ func (m TablespaceMapping) check(dataDir string) error {
 	return nil
 }
 
-// resolved is where a directory really is, as far as it is there.
+// resolved returns a directory's path with symbolic links resolved, as far as it
+// exists.
 func resolved(dir string) string {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
@@ -84,14 +85,14 @@ func resolved(dir string) string {
 	return dir
 }
 
-// within reports whether a directory is another one, or lies in it.
+// within reports whether a directory is another one, or is inside it.
 func within(dir, in string) bool {
 	rel, err := filepath.Rel(in, dir)
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
 
-// mapTablespaces lets the links of new tablespaces lead where they are to lie. Those
-// that the target has keep their places.
+// mapTablespaces makes the links of new tablespaces lead to the mapped directories.
+// Tablespaces that the target already has stay where they are.
 func (a *analyzer) mapTablespaces(p *Plan) {
 	unused := maps.Clone(a.opts.TablespaceMapping)
 	for i := range p.Files.Entries {
@@ -105,6 +106,6 @@ func (a *analyzer) mapTablespaces(p *Plan) {
 		}
 	}
 	for _, old := range slices.Sorted(maps.Keys(unused)) {
-		a.warn(p, "the source has no new tablespace in directory %q, so that none is made in %q", old, unused[old])
+		a.warn(p, "the source has no new tablespace in directory %q, so none is created in %q", old, unused[old])
 	}
 }

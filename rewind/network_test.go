@@ -46,7 +46,7 @@ func (s *disturbedSink) WriteAt(path string, data []byte, offset int64) error {
 func TestAWholeRewindOverABadNetwork(t *testing.T) {
 	in, err := servers.Major(t.Context(), "18")
 	if err != nil {
-		t.Skipf("PostgreSQL 18 is not to be had: %v", err)
+		t.Skipf("PostgreSQL 18 is not available: %v", err)
 	}
 	old, promoted := diverged(t, in)
 	before, err := dirtree.Read(old.Dir)
@@ -65,7 +65,7 @@ func TestAWholeRewindOverABadNetwork(t *testing.T) {
 		return r.Apply(t.Context())
 	}
 
-	// Its address comes to be that of another server.
+	// Its address becomes that of another server.
 	err = run(func() {
 		other := in.InitCluster(t, pgtest.Options{Distinct: true})
 		other.Start(t)

@@ -17,8 +17,8 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// mapped lets the specimen's new tablespace lie in a directory that is missing, as is the
-// one above it.
+// mapped maps the specimen's new tablespace to a directory that does not exist, nor
+// does its parent.
 func (p *specimen) mapped(o *rewind.Options) (dir string) {
 	dir = filepath.Join(p.root, "disk", "space")
 	o.TablespaceMapping = rewind.TablespaceMapping{filepath.Join(p.root, "new"): dir}
@@ -41,7 +41,7 @@ func mustHaveSpace(t *testing.T, p *specimen, dir, what string) {
 	}
 }
 
-func TestTheDirectoryOfAMappedTablespaceIsMade(t *testing.T) {
+func TestTheDirectoryOfAMappedTablespaceIsCreated(t *testing.T) {
 	p := newSpecimen(t)
 	for _, inPlace := range []bool{false, true} {
 		what := fmt.Sprintf("in place: %v", inPlace)
@@ -71,10 +71,11 @@ func TestTheDirectoryOfAMappedTablespaceIsMade(t *testing.T) {
 	}
 }
 
-// TestTheDirectoryOfATablespaceGoesWithTheRewindThatMadeIt fails a rewind at every change,
-// and once that alone, and once that and all behind it. What is not committed leaves
-// nothing, at the latest after the next run, which has another place for it.
-func TestTheDirectoryOfATablespaceGoesWithTheRewindThatMadeIt(t *testing.T) {
+// TestATablespaceDirectoryIsRemovedIfTheRewindIsNotCommitted makes every change fail,
+// either alone or together with all after it. A rewind that is not committed leaves
+// nothing behind, at the latest after the next run, which maps the tablespace
+// elsewhere.
+func TestATablespaceDirectoryIsRemovedIfTheRewindIsNotCommitted(t *testing.T) {
 	p := newSpecimen(t)
 	for _, c := range []struct{ inPlace, dies bool }{{false, true}, {false, false}, {true, true}, {true, false}} {
 		t.Run(fmt.Sprintf("in place: %v, dies: %v", c.inPlace, c.dies), func(t *testing.T) {
@@ -116,7 +117,7 @@ func TestTheDirectoryOfATablespaceGoesWithTheRewindThatMadeIt(t *testing.T) {
 				default:
 					require.Error(t, err, what)
 					if _, err := os.Stat(filepath.Dir(dir)); err == nil {
-						require.True(t, c.dies, "%s: what can be cleared away is", what)
+						require.True(t, c.dies, "%s: what can be removed is removed", what)
 						left++
 					} else {
 						gone++
@@ -135,7 +136,7 @@ func TestTheDirectoryOfATablespaceGoesWithTheRewindThatMadeIt(t *testing.T) {
 	}
 }
 
-func TestADirectoryThatCannotBeMadeIsRefusedBeforeAnything(t *testing.T) {
+func TestADirectoryThatCannotBeCreatedIsRefusedFirst(t *testing.T) {
 	p := newSpecimen(t)
 	for _, c := range []struct {
 		name  string

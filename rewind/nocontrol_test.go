@@ -20,8 +20,9 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// TestEveryInstantWithoutAControlFile makes clusters of what is none, and ends that at
-// any change, with the power or without it: the same command, run again, does it.
+// TestEveryInstantWithoutAControlFile makes clusters of directories that are not
+// clusters, and interrupts that at any change, with or without a power cut: running the
+// same command again succeeds.
 func TestEveryInstantWithoutAControlFile(t *testing.T) {
 	seed := chance.Seed()
 	for _, c := range []struct {
@@ -99,10 +100,10 @@ func withDamagedControl(p *specimen) error {
 	return os.WriteFile(filepath.Join(p.target(), pgdata.ControlFilePath), make([]byte, 8192), 0o600)
 }
 
-// placesOf are where paths of a target lead to that begins as this, or will.
+// placesOf returns where paths of a target lead to, or will lead to, from a given start.
 func placesOf(start *faultdisk.Node) map[string]string {
 	places := maps.Clone(links)
-	if start.Find("target/pg_wal") == nil { // which will be a directory
+	if start.Find("target/pg_wal") == nil { // it will be a directory
 		delete(places, "pg_wal")
 	}
 	return places

@@ -11,17 +11,16 @@ import (
 
 // Observer is told what a rewind does, for metrics, traces and progress bars. Each
 // function may be nil. They are called one at a time, and the rewind waits for them, so
-// they should be quick; they must not call methods of the Rewind.
+// they should be quick. They must not call methods of the Rewind.
 type Observer struct {
 	// PhaseBegan is called when a phase begins.
 	PhaseBegan func(Phase)
-	// PhaseEnded is called when it has ended. The error, an *Error, is what it ended by;
-	// nil where the next phase follows, or all is done. Every phase that began ends,
-	// at the latest when Prepare, Apply or Resume returns. A phase can come twice: what
-	// is found while WAL is copied can lead back to the analysis.
+	// PhaseEnded is called when a phase has ended. The error, an *Error, is what ended it,
+	// or nil if the next phase follows or the rewind is done. Every phase that began also
+	// ends, at the latest when Prepare, Apply or Resume returns. A phase may run twice:
+	// what is found while WAL is copied can lead back to the analysis.
 	PhaseEnded func(PhaseResult, error)
-	// Progress is called when a step begins and, while something lasts, about once a
-	// second.
+	// Progress is called when a step begins and, during a long step, about once a second.
 	Progress func(Progress)
 }
 
@@ -55,16 +54,16 @@ func (o *observers) progress(p Progress) {
 	}
 }
 
-// PhaseResult is what a phase took.
+// PhaseResult says how long a phase took and what it transferred.
 type PhaseResult struct {
 	Phase    Phase
 	Began    time.Time
 	Duration time.Duration
 	Bytes    int64 // fetched from the source
-	Files    int   // that something was fetched of
+	Files    int   // files of which something was fetched
 }
 
-// enter begins a phase. The one before it, if it goes on, ended well.
+// enter begins a phase. If the previous phase is still open, it ended without an error.
 func (r *Rewind) enter(p Phase) {
 	r.leave(nil)
 	r.phase = p
@@ -72,13 +71,13 @@ func (r *Rewind) enter(p Phase) {
 	r.observe.phaseBegan(p)
 }
 
-// reach is enter, where tests can let a phase fail at its beginning.
+// reach is enter, but tests can make a phase fail at its beginning.
 func (r *Rewind) reach(ctx context.Context, p Phase) error {
 	r.enter(p)
 	return seam.At(ctx, string(p))
 }
 
-// leave ends the phase that goes on, if one does, by the error that is given.
+// leave ends the current phase, if there is one, with the given error.
 func (r *Rewind) leave(err error) {
 	n := len(r.phases)
 	if n == 0 || r.phases[n-1].Duration != 0 {
@@ -89,7 +88,7 @@ func (r *Rewind) leave(err error) {
 	r.observe.phaseEnded(*last, err)
 }
 
-// ended ends the phase and gives the *Error that an error of it is, or nil.
+// ended ends the phase and returns its error as an *Error, or nil.
 func (r *Rewind) ended(err error) error {
 	if err != nil {
 		err = r.failed(err)
@@ -98,8 +97,8 @@ func (r *Rewind) ended(err error) error {
 	return err
 }
 
-// Phases is what the phases took that have begun so far; of one that goes on, what it
-// took until now.
+// Phases returns the results of the phases that have begun so far. For the current
+// phase, it is the result up to now.
 func (r *Rewind) Phases() []PhaseResult {
 	phases := slices.Clone(r.phases)
 	if n := len(phases); n > 0 && phases[n-1].Duration == 0 {

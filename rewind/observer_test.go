@@ -16,8 +16,7 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// witness writes down what an Observer is told, and notices if it is told two things at
-// once.
+// witness records what an Observer is told, and notices concurrent calls.
 type witness struct {
 	t      *testing.T
 	inside atomic.Int32
@@ -45,7 +44,7 @@ func (w *witness) observer() rewind.Observer {
 		},
 		Progress: func(p rewind.Progress) {
 			w.alone(func() {
-				if len(w.lines) > 0 && p.Step != "" { // in a phase that began and did not end
+				if len(w.lines) > 0 && p.Step != "" { // in a phase that has not ended
 					assert.Equal(w.t, "+"+string(p.Phase), w.lines[len(w.lines)-1], p.Step)
 				}
 			})
@@ -84,9 +83,9 @@ func TestAnObserverIsToldOfEveryPhase(t *testing.T) {
 	}
 }
 
-// TestAnObserverIsToldTheErrorByWhichAPhaseEnded lets every phase fail, and compares what
-// is told with what the caller gets.
-func TestAnObserverIsToldTheErrorByWhichAPhaseEnded(t *testing.T) {
+// TestAnObserverIsToldTheErrorOfAPhase makes every phase fail, and compares
+// what the observer is told with what the caller gets.
+func TestAnObserverIsToldTheErrorOfAPhase(t *testing.T) {
 	p := newSpecimen(t)
 	for _, phase := range []rewind.Phase{rewind.PhaseAnalyze, rewind.PhaseStage, rewind.PhaseCommit, rewind.PhaseApply} {
 		t.Run(string(phase), func(t *testing.T) {
@@ -127,10 +126,10 @@ func TestAnObserverIsToldTheErrorByWhichAPhaseEnded(t *testing.T) {
 	}
 }
 
-// TestACancelledContextStopsNothingBehindTheCommit ends the context at a sample of the
-// changes that are made from the commit on. Asked to, the rewind goes on to its end; else
-// it stops there, and what is left is to be finished.
-func TestACancelledContextStopsNothingBehindTheCommit(t *testing.T) {
+// TestACancelledContextAfterTheCommit cancels the context at a sample of
+// the changes from the commit on. With FinishCommitted the rewind runs to its end;
+// otherwise it stops, and must be finished.
+func TestACancelledContextAfterTheCommit(t *testing.T) {
 	for _, s := range []struct {
 		name    string
 		inPlace bool
@@ -164,7 +163,7 @@ func TestACancelledContextStopsNothingBehindTheCommit(t *testing.T) {
 					err = r.Apply(ctx)
 					require.NoError(t, r.Close())
 					cancel()
-					what := fmt.Sprintf("cancelled at change %d behind the commit, to be finished: %v", k, finish)
+					what := fmt.Sprintf("cancelled at change %d after the commit, to be finished: %v", k, finish)
 					state := p.checkState(t, what)
 					more = n.Load() >= k
 					switch {

@@ -3,6 +3,7 @@ package rewind
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -17,20 +18,24 @@ import (
 // What bounds the proof by pages: how many pages of a stretch of WAL are looked at, how
 // many are asked for at a time, and how many segments of the target's WAL are read.
 const (
-	maxWitnessPages    = 1024
+	maxWitnessPages    = 4096
 	witnessPagesAtOnce = 256
 	maxWitnessSegments = 16
 )
 
 // proveByPages proves by pages what WAL would that the source has no more: up to where
 // the two have one history. A page says by its LSN which record changed it last. The
-// pages are looked at that the target's WAL says were changed, from its end backwards
-// until one tells. One that is the same on both sides, with its LSN, was changed last by
-// a record that both histories have, and so is all before it. One that is older on the
-// source, or another at the same LSN, was changed by a record that only the target has.
-// What the source has newer tells nothing. If the histories part once, all pages of the
-// one sort have lower LSNs than those of the other; then the highest of them is the fork,
-// as far as is known.
+// pages are looked at that the target's WAL says were changed, as far back as it has any.
+// One that is the same on both sides, with its LSN, was changed last by a record that
+// both histories have. One that is older on the source, or another at the same LSN, was
+// changed by a record that only the target has. One that is newer on the source was
+// changed by a record that may be of either. The newest page of the first sort is the
+// fork, as far as is known, if all others differ because of what came after it.
+//
+// A page that is the same proves little by itself. Two servers that were promoted at one
+// place come to write the same records at the same places whenever the same is done on
+// both behind a switch of WAL segments: it is the pages of before, which they changed
+// differently, that tell. So no page ends the search but one that contradicts.
 //
 // What the target changed after the fork counts as different. What is not seen is that
 // two servers parted before all WAL that is read, or in so many pages of it that only
@@ -44,8 +49,8 @@ func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChan
 	if s.source.FilesLow.Redo < end {
 		return o, unproven("the source has made no checkpoint since, so its files do not tell")
 	}
-	w, own := pageWitness{a: a, end: end}, a.backward(ctx, s.target)
-	for w.same == 0 {
+	w, own := newPageWitness(a, s, f), a.backward(ctx, s.target)
+	for w.contradiction() == "" {
 		changed, more, err := own.read(ctx)
 		if err != nil {
 			return o, a.unreadable(err)
@@ -60,11 +65,11 @@ func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChan
 			}
 		}
 	}
-	switch {
+	switch differs := w.contradiction(); {
+	case differs != "":
+		return o, unproven("pages do not tell, either: %s", differs)
 	case w.same == 0:
 		return o, unproven("there is no page that both changed last by the same record")
-	case w.own != 0 && w.own < w.same:
-		return o, unproven("pages do not tell, either: one that the target changed at %s is another on the source, one that it changed at %s is the same", a.lsn(w.own), a.lsn(w.same))
 	}
 	a.log.Info(fmt.Sprintf("source and target have %d pages that the same records changed last, the newest at %s", w.pages, a.lsn(w.same)),
 		"pages", w.pages, "lsn", a.lsn(w.same))
@@ -78,7 +83,7 @@ func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChan
 	if o.changed, _, err = a.readChanges(ctx, a.targetWAL(s.target.History).own(), f.at, end, nil); err != nil {
 		return o, a.unreadable(err)
 	}
-	differs, err := a.hintsAlike(ctx, s, f, own)
+	differs, err := a.hintsAlike(ctx, s, f, own.events)
 	if err == nil && differs != "" {
 		err = unproven("%s", differs)
 	}
@@ -92,17 +97,12 @@ func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChan
 // after it, hints of after it are logged or in pages that changed after the fork; those
 // between the two can be missing. All that they can have said anew is how transactions
 // ended which the target's WAL ends there; a promotion ends some in silence.
-func (a *analyzer) hintsAlike(ctx context.Context, s sides, f fork, own *backwardWAL) (differs string, err error) {
+func (a *analyzer) hintsAlike(ctx context.Context, s sides, f fork, e *events) (differs string, err error) {
 	if err := a.checkPageHints(s); err != nil {
 		return "", err
 	}
 	if s.target.Control.DataChecksumVersion == 0 {
-		for more := true; more; { // what the setting was can show long before
-			if _, more, err = own.read(ctx); err != nil {
-				return "", a.unreadable(err)
-			}
-		}
-		if err := a.checkHints(ctx, s, f, own.events); err != nil {
+		if err := a.checkHints(ctx, s, f, e); err != nil {
 			return "", err
 		}
 	}
@@ -110,8 +110,8 @@ func (a *analyzer) hintsAlike(ctx context.Context, s sides, f fork, own *backwar
 	if f.at >= to {
 		return "", nil
 	}
-	if own.events.promoted > f.at {
-		return fmt.Sprintf("the target was promoted at %s, after the last page that both have", a.lsn(own.events.promoted)), nil
+	if e.promoted > f.at {
+		return fmt.Sprintf("the target was promoted at %s, after the last page that both have", a.lsn(e.promoted)), nil
 	}
 	read, err := walreader.Read(ctx, a.targetWAL(s.target.History).own(), a.format, walreader.ReadRequest{
 		From: f.at, To: to, Visitor: func() walreader.Visitor { return newEndings(a.format) },
@@ -122,18 +122,18 @@ func (a *analyzer) hintsAlike(ctx context.Context, s sides, f fork, own *backwar
 	return a.endedAlike(ctx, read.Visitor.(*endings))
 }
 
-// backwardWAL reads the target's WAL from its end, as far back as it goes without a
-// gap, in stretches that grow.
+// backwardWAL reads the target's WAL backwards from its end, in ranges that grow, as
+// far back as there is no gap.
 type backwardWAL struct {
 	a      *analyzer
 	wal    targetWAL
-	needed pgdata.SegNo // what is older need not be whole
+	needed pgdata.SegNo // older segments may be incomplete
 	oldest pgdata.SegNo
-	size   pgdata.SegNo // of the next stretch
+	size   pgdata.SegNo // segments in the next range
 
-	first  pgdata.SegNo // of what was read
-	begin  pgdata.LSN   // of its first record
-	events *events      // all of them
+	first  pgdata.SegNo // first segment that was read
+	begin  pgdata.LSN   // start of its first record
+	events *events      // all events that were read
 }
 
 func (a *analyzer) backward(ctx context.Context, s Side) *backwardWAL {
@@ -146,7 +146,7 @@ func (a *analyzer) backward(ctx context.Context, s Side) *backwardWAL {
 	return b
 }
 
-// read gives what the next stretch changed, unless there is none.
+// read returns what the next range changed, unless there is none.
 func (b *backwardWAL) read(ctx context.Context) (changed pgdata.Changes, more bool, err error) {
 	for b.first > b.oldest {
 		end, floor := b.first, b.oldest
@@ -156,7 +156,7 @@ func (b *backwardWAL) read(ctx context.Context) (changed pgdata.Changes, more bo
 		for from := end - min(b.size, end-floor); from < end; from++ {
 			begin, err := b.a.firstRecord(ctx, b.wal, from)
 			if from > b.needed && (err != nil && isMissing(err) || begin >= b.begin) {
-				break // no record begins there
+				break // no record begins in that segment
 			}
 			if err == nil && begin < b.begin {
 				var e *events
@@ -176,13 +176,13 @@ func (b *backwardWAL) read(ctx context.Context) (changed pgdata.Changes, more bo
 	return changed, false, nil
 }
 
-// hasOwn reports whether the target has a segment that is what its name says.
+// hasOwn reports whether the target has a segment, and it is what its name says.
 func (a *analyzer) hasOwn(ctx context.Context, wal targetWAL, s pgdata.SegNo) bool {
 	_, err := walreader.PageTimeline(ctx, wal, a.format, a.geo.SegStart(s))
 	return err == nil
 }
 
-// firstRecord is where the first record of a segment begins.
+// firstRecord returns where the first record of a segment begins.
 func (a *analyzer) firstRecord(ctx context.Context, wal targetWAL, s pgdata.SegNo) (pgdata.LSN, error) {
 	r := walreader.NewReader(wal, a.format)
 	defer func() { _ = r.Close() }()
@@ -192,33 +192,71 @@ func (a *analyzer) firstRecord(ctx context.Context, wal targetWAL, s pgdata.SegN
 // pageWitness compares pages of both sides.
 type pageWitness struct {
 	a          *analyzer
-	begin, end pgdata.LSN // of the target's WAL
-	same       pgdata.LSN // the newest page that both have; zero: none
-	own        pgdata.LSN // the oldest page that only the target has; zero: none
-	pages      int        // that both have
+	begin, end pgdata.LSN // of the target's WAL, as far as it was read
+	redo       pgdata.LSN // what was changed before is in the target's files
+	ancestor   pgdata.LSN // by the histories nothing after it is of both
+
+	same  pgdata.LSN // the newest page that both have; zero: none
+	own   pgdata.LSN // the oldest page that only the target has; zero: none
+	newer pgdata.LSN // the oldest that the source has newer, as it has it; zero: none
+	pages int        // that both have
+	told  map[source.Range]bool
 }
 
-// sample are the blocks to be compared, as pages: all of them, or some from everywhere.
-func (w *pageWitness) sample(blocks pgdata.ChangedBlocks) []source.Range {
-	total := 0
-	for _, set := range blocks {
-		total += set.Len()
+func newPageWitness(a *analyzer, s sides, f fork) *pageWitness {
+	w := &pageWitness{a: a, end: s.target.EndOfWAL, redo: s.target.FilesLow.Redo, ancestor: f.ancestor, told: map[source.Range]bool{}}
+	w.begin = w.end
+	if w.ancestor == 0 {
+		w.ancestor = w.end
 	}
-	step := max(1, (total+maxWitnessPages-1)/maxWitnessPages)
-	size := int64(w.a.geo.BlockSize)
-	var ranges []source.Range
-	files := slices.SortedFunc(maps.Keys(blocks), func(x, y pgdata.RelSegment) int {
-		return strings.Compare(x.Path(w.a.version), y.Path(w.a.version))
-	})
-	i := 0
-	for _, file := range files {
-		for b := range blocks[file].All() {
-			if i++; i%step == 0 {
-				ranges = append(ranges, source.Range{Path: file.Path(w.a.version), Offset: int64(b) * size, Length: size})
-			}
+	return w
+}
+
+// contradiction is empty if what was seen can be of histories that part once, behind the
+// newest page that both have. Else it says what cannot. What is copied is what either
+// side's WAL changed since then, or since the target's checkpoint if that is older: so a
+// page that differs and is older on both sides than that would stay as it is.
+func (w *pageWitness) contradiction() string {
+	switch {
+	case w.own != 0 && w.own <= w.same:
+		return fmt.Sprintf("one that the target changed at %s is another on the source, one that it changed at %s is the same", w.a.lsn(w.own), w.a.lsn(w.same))
+	case w.newer != 0 && w.newer <= min(w.same, w.redo):
+		return fmt.Sprintf("one that the source changed at %s is older on the target, one that the target changed at %s is the same", w.a.lsn(w.newer), w.a.lsn(w.same))
+	}
+	return ""
+}
+
+// sample are the blocks to be compared, as pages: all that have not told anything, or
+// some from everywhere.
+func (w *pageWitness) sample(blocks pgdata.ChangedBlocks) (ranges []source.Range) {
+	total := 0
+	for range w.untold(blocks) {
+		total++
+	}
+	step, i := max(1, (total+maxWitnessPages-1)/maxWitnessPages), 0
+	for r := range w.untold(blocks) {
+		if i++; i%step == 0 {
+			ranges = append(ranges, r)
 		}
 	}
 	return ranges
+}
+
+func (w *pageWitness) untold(blocks pgdata.ChangedBlocks) iter.Seq[source.Range] {
+	size := int64(w.a.geo.BlockSize)
+	files := slices.SortedFunc(maps.Keys(blocks), func(x, y pgdata.RelSegment) int {
+		return strings.Compare(x.Path(w.a.version), y.Path(w.a.version))
+	})
+	return func(yield func(source.Range) bool) {
+		for _, file := range files {
+			r := source.Range{Path: file.Path(w.a.version), Length: size}
+			for b := range blocks[file].All() {
+				if r.Offset = int64(b) * size; !w.told[r] && !yield(r) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // compare looks at some pages. One that only the target has is read again: a server may
@@ -237,15 +275,13 @@ func (w *pageWitness) compare(ctx context.Context, ranges []source.Range) error 
 				reader.close()
 				return err
 			}
-			switch own, is := w.judge(mine, theirs.of[r]); {
-			case is == onBoth:
-				w.pages++
-				w.same = max(w.same, own)
-			case is == onTarget && again > 0:
+			at, is := w.judge(mine, theirs.of[r])
+			if is == onTarget && again > 0 {
 				read = append(read, r)
-			case is == onTarget && (w.own == 0 || own < w.own):
-				w.own = own
+				continue
 			}
+			w.note(at, is)
+			w.told[r] = is != notYet
 		}
 		reader.close()
 		ranges = read
@@ -253,29 +289,56 @@ func (w *pageWitness) compare(ctx context.Context, ranges []source.Range) error 
 	return nil
 }
 
-// whose says which of the two histories has what changed a page of the target last.
+// whose says which of the two histories has what changed a page last.
 type whose int
 
 const (
-	unclear whose = iota // it was not yet written, or the source has changed, cut or removed it since
-	onBoth
-	onTarget
+	notYet   whose = iota // WAL of before what was read did, as far as the files tell
+	unknown               // one of them has cut or removed it
+	onBoth                // what changed it last on the target
+	onTarget              // what changed it last on the target
+	onSource              // what changed it last on the source, at least
 )
 
-// judge compares one page.
-func (w *pageWitness) judge(mine, theirs []byte) (own pgdata.LSN, is whose) {
+// judge compares one page, and says when what it tells of was changed.
+func (w *pageWitness) judge(mine, theirs []byte) (at pgdata.LSN, is whose) {
 	size := int(w.a.geo.BlockSize)
 	if len(mine) < size || len(theirs) < size {
-		return 0, unclear
+		return 0, unknown
 	}
-	own = page.LSN(mine)
-	switch other := page.LSN(theirs); {
-	case own <= w.begin, own > w.end, other > own:
-		return own, unclear
-	case other < own, page.Compare(mine, theirs) > page.ByFreeSpace:
+	own, other := page.LSN(mine), page.LSN(theirs)
+	switch {
+	case own > w.end:
+		return own, unknown
+	case other > own:
+		return other, onSource
+	case own <= w.begin:
+		return own, notYet
+	case other < own, own > w.ancestor, page.Compare(mine, theirs) > page.ByFreeSpace:
 		return own, onTarget
 	}
 	return own, onBoth
+}
+
+// note takes into account what one page tells.
+func (w *pageWitness) note(at pgdata.LSN, is whose) {
+	switch is {
+	case onBoth:
+		w.pages++
+		w.same = max(w.same, at)
+	case onTarget:
+		w.own = earliest(w.own, at)
+	case onSource:
+		w.newer = earliest(w.newer, at)
+	}
+}
+
+// earliest is the lower one of two LSNs, of which zero stands for none.
+func earliest(x, y pgdata.LSN) pgdata.LSN {
+	if x == 0 {
+		return y
+	}
+	return min(x, y)
 }
 
 // pages collects what a source sends of pages, by range.
@@ -295,7 +358,7 @@ func (p *pages) WriteAt(path string, data []byte, offset int64) error {
 			p.of[r] = make([]byte, 0, p.size)
 		}
 		n := min(p.size-within, int64(len(data)))
-		if int64(len(p.of[r])) == within { // else a part is missing, and it stays too short
+		if int64(len(p.of[r])) == within { // otherwise a part is missing, and the page stays too short
 			p.of[r] = append(p.of[r], data[:n]...)
 		}
 		data, offset = data[n:], offset+n

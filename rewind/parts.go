@@ -7,21 +7,21 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// parts is a sink that keeps one part of each of some files in memory.
+// parts is a sink that keeps one part of each of several files in memory.
 type parts struct {
 	file map[string]*part
 	all  []part
-	buf  []byte // of all parts; reused
+	buf  []byte // buffer for all parts; reused
 }
 
 type part struct {
 	mu     sync.Mutex
 	offset int64
 	data   []byte
-	end    int // of what came
+	end    int // end of the bytes received
 }
 
-// reset forgets everything and makes room for ranges, which are of different files.
+// reset discards everything and makes room for ranges, each of a different file.
 func (p *parts) reset(ranges []source.Range) {
 	size := 0
 	for _, r := range ranges {
@@ -44,7 +44,7 @@ func (p *parts) reset(ranges []source.Range) {
 	}
 }
 
-// of gives what came of a range: fewer bytes where the file ends early.
+// of returns the bytes received for a range, which are fewer if the file ends early.
 func (p *parts) of(r source.Range) []byte {
 	f := p.file[r.Path]
 	return f.data[:f.end]

@@ -12,16 +12,16 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// past is what the target did since the two sides had the same files: which blocks
-// may differ, and from where recovery has to start. It does not tell what it came
-// from: today that is the target's WAL, or what an interrupted rewind knew of it.
+// past is what the target did since the two sides had the same files: which blocks may
+// differ, and where recovery has to start. It does not depend on how this was found:
+// from the target's WAL, or from what an interrupted rewind knew of it.
 type past struct {
-	checkpoint walreader.Checkpoint // the last common one
-	start      walreader.Checkpoint // of recovery
+	checkpoint walreader.Checkpoint // the last common checkpoint
+	start      walreader.Checkpoint // where recovery starts
 	changed    pgdata.Changes
 	scan       ScanSummary
 	lost       lost.Lost
-	events     *events // of the records that recovery replays before the fork
+	events     *events // in the records that recovery replays before the fork
 }
 
 // past reads the target's WAL from the last common checkpoint to its end.
@@ -43,7 +43,7 @@ func (a *analyzer) past(ctx context.Context, s sides, f fork, earlier *Plan) (*p
 	if err := a.readBefore(ctx, s, p); err != nil {
 		return nil, err
 	}
-	p.events.actsFrom(p.start.Redo) // the scan's oldest segment has more
+	p.events.actsFrom(p.start.Redo) // the scan's oldest segment has earlier operations, too
 	if err := a.checkSettings(ctx, s, f, p); err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (a *analyzer) past(ctx context.Context, s sides, f fork, earlier *Plan) (*p
 }
 
 // scanSinceCommon reads the target's WAL from the last checkpoint before the fork, or
-// further back where that matters.
+// from earlier if that matters.
 func (a *analyzer) scanSinceCommon(ctx context.Context, s sides, f fork) (*past, error) {
 	a.step("reading WAL in target")
 	own := a.targetWAL(s.target.History)
@@ -70,8 +70,8 @@ func (a *analyzer) scanSinceCommon(ctx context.Context, s sides, f fork) (*past,
 	return p, err
 }
 
-// startOfRecovery is the oldest of the last common checkpoint and of those up to
-// which each side's files are complete.
+// startOfRecovery returns the oldest of the last common checkpoint and the checkpoints
+// up to which each side's files are complete.
 func startOfRecovery(s sides, common walreader.Checkpoint) walreader.Checkpoint {
 	c := common
 	for _, side := range []Side{s.source, s.target} {
@@ -82,15 +82,15 @@ func startOfRecovery(s sides, common walreader.Checkpoint) walreader.Checkpoint 
 	return c
 }
 
-// readBefore adds what records say that recovery replays and the scan did not read:
-// from the start of recovery to the checkpoint.
+// readBefore adds the events in the WAL that recovery replays but the scan did not
+// read: from the start of recovery to the checkpoint.
 func (a *analyzer) readBefore(ctx context.Context, s sides, p *past) error {
 	before, err := a.readEvents(ctx, a.commonWAL(s), p.start.Redo, p.checkpoint.LSN)
 	switch {
 	case err != nil && isMissing(err):
-		a.log.DebugContext(ctx, fmt.Sprintf("WAL between %s and %s is not there to be read: %v", a.lsn(p.start.Redo), a.lsn(p.checkpoint.LSN), err),
+		a.log.DebugContext(ctx, fmt.Sprintf("could not read WAL between %s and %s: %v", a.lsn(p.start.Redo), a.lsn(p.checkpoint.LSN), err),
 			"from", a.lsn(p.start.Redo), "to", a.lsn(p.checkpoint.LSN), "error", err)
-		return nil // startability says what is missing
+		return nil // the check whether the server can start reports what is missing
 	case err != nil:
 		return err
 	}
@@ -98,22 +98,22 @@ func (a *analyzer) readBefore(ctx context.Context, s sides, p *past) error {
 	return nil
 }
 
-// describe puts the past into the plan.
+// describe copies the past to the plan.
 func (p *past) describe(plan *Plan) {
 	plan.Checkpoint, plan.Start, plan.Changed = p.checkpoint, p.start, p.changed
-	if plan.Evidence == ByWAL { // else it is what was found out before
+	if plan.Evidence == ByWAL { // otherwise the plan already has what was found
 		plan.Scan, plan.Lost = p.scan, p.lost
 	}
 	plan.Prepared = p.events.prepared
 }
 
-// commonWAL is WAL from before the fork: the target's own or, where it lacks that,
-// the source's.
+// commonWAL opens WAL from before the fork: the target's own or, if it lacks that, the
+// source's.
 func (a *analyzer) commonWAL(s sides) walreader.Segments {
 	return eitherWAL{a.targetWAL(s.target.History).own(), a.sharedWAL(s.source)}
 }
 
-// eitherWAL opens segments of the target or, where it lacks them, of the source.
+// eitherWAL opens segments of the target or, if it lacks them, of the source.
 type eitherWAL struct {
 	own    targetWAL
 	theirs sourceWAL
@@ -127,14 +127,14 @@ func (w eitherWAL) OpenSegment(ctx context.Context, s pgdata.SegNo) (walreader.S
 	return f, err
 }
 
-// Costly tells segments that are not the target's own.
+// Costly reports whether a segment is not the target's own.
 func (w eitherWAL) Costly(s pgdata.SegNo) bool {
 	_, err := w.own.dir.Lstat(w.own.path(s))
 	return err != nil
 }
 
-// proveScanned finds out from which segment on the scan has proven what
-// [walreader.VerifySegment] proves, before the fork.
+// proveScanned returns the first segment from which on the scan has proven, before the
+// fork, what [walreader.VerifySegment] proves.
 func (a *analyzer) proveScanned(ctx context.Context, own targetWAL, first pgdata.SegNo, fork pgdata.LSN) pgdata.SegNo {
 	err := walreader.VerifyStart(ctx, own, a.format, first)
 	if err != nil || !a.noneNewer(ctx, own, first, fork, own.history.TimelineOf(a.geo, first)) {
@@ -143,9 +143,9 @@ func (a *analyzer) proveScanned(ctx context.Context, own targetWAL, first pgdata
 	return first
 }
 
-// noneNewer reports whether the pages of a scanned segment, before the fork, are of no
-// newer timeline than tli. The last one tells, for the scan has found that they do not
-// go back.
+// noneNewer reports whether the pages of a scanned segment, before the fork, have no
+// newer timeline than tli. The last page is enough, since the scan has found that
+// timelines do not go back.
 func (a *analyzer) noneNewer(ctx context.Context, own targetWAL, s pgdata.SegNo, fork pgdata.LSN, tli pgdata.TimelineID) bool {
 	end := min(a.geo.SegStart(s+1), a.geo.PageStart(fork))
 	if end <= a.geo.SegStart(s) {

@@ -15,9 +15,9 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// TestWhoseIsWhatTheSystemRefuses takes permissions away, from the target and from
-// others.
-func TestWhoseIsWhatTheSystemRefuses(t *testing.T) {
+// TestPermissionErrorsAreOfTheRightSide removes permissions on the target and on other
+// places.
+func TestPermissionErrorsAreOfTheRightSide(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		want  rewind.Condition
@@ -73,9 +73,9 @@ func TestWhoseIsWhatTheSystemRefuses(t *testing.T) {
 	}
 }
 
-// TestEveryOperationOnTheTargetSaysThatItIsTheTargets refuses one kind at a time,
-// but links, without which it goes on.
-func TestEveryOperationOnTheTargetSaysThatItIsTheTargets(t *testing.T) {
+// TestEveryRefusedOperationOnTheTargetIsTheTargets refuses one kind of operation at
+// a time. Links are left out, since a rewind goes on without them.
+func TestEveryRefusedOperationOnTheTargetIsTheTargets(t *testing.T) {
 	p := newSpecimen(t)
 	for _, name := range []string{"open", "readdir", "mkdir", "symlink", "chmod", "rename", "remove", "sync", "copyrange", "reserve", "writeat", "truncate", "fsync"} {
 		for errno, want := range map[syscall.Errno]rewind.Condition{syscall.EACCES: rewind.TargetNotWritable, syscall.ENOSPC: rewind.NoSpace} {

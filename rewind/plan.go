@@ -10,117 +10,115 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// Plan is what a rewind will do and why. All that the rewind needs to know of the
-// analysis is in it, so that it can be saved.
+// Plan is what a rewind will do and why. It has everything that the rewind needs from
+// the analysis, so that it can be saved.
 type Plan struct {
 	Version *pgdata.Version
 	Target  Side
 	Source  Side
 
-	// Required is false where the target can follow the source as it is; Reason
-	// says why.
+	// Required is false if the target can follow the source as it is. Reason says why.
 	Required bool
 	Reason   string
 
-	// Proven is true where the last WAL that both sides are said to share was read
-	// on both and is the same. Else Unproven says why that could not be done: then
-	// what the timeline histories say is believed, as pg_rewind does.
+	// Proven is true if the last WAL that both sides should share was read on both and is
+	// the same. Otherwise Unproven says why that was not possible: then the plan relies on
+	// the timeline histories, as pg_rewind does.
 	Proven   bool
 	Unproven string
 
-	// Evidence is what shows what differs, and PassedOver which kinds that cost less
-	// could not be used. Where it is not ByWAL, nothing rests on WAL of the target:
-	// Proven is true, and Divergence can be zero, Lost empty.
+	// Evidence is what shows what differs. PassedOver lists cheaper kinds of evidence that
+	// could not be used. If Evidence is not ByWAL, nothing depends on WAL of the target:
+	// Proven is true, and Divergence may be zero and Lost empty.
 	Evidence   Evidence
 	PassedOver []PassedOver
 
-	// Kept are the files and directories that stay because Options.KeepFunc said so, also
-	// those that only the source has, and that do not come. Whoever carries out the plan
-	// need not ask again.
+	// Kept lists the files and directories that stay because of Options.KeepFunc. It
+	// includes those that only the source has, which are not copied. The function need not
+	// be called again to carry out the plan.
 	Kept []string
 
-	// Resumes is true where an earlier rewind was committed and did not end:
-	// Apply completes that one. Of the rest only what says where the two parted
-	// is set.
+	// Resumes is true if an earlier rewind was committed and is not finished: Apply
+	// completes that rewind. Of the other fields, only those that say where the two
+	// diverged are set.
 	Resumes bool
 
-	// RecoversFirst is true where the target's crash recovery is to come first: see
+	// RecoversFirst is true if the target's crash recovery must come first: see
 	// Options.ForeseeRecovery.
 	RecoversFirst bool
 
-	// Divergence is the end of the WAL that both sides share, and the timeline
-	// that it lies on. It is zero where the histories are the same and no rewind is
-	// required.
+	// Divergence is the end of the WAL that both sides share, with its timeline. It is
+	// zero if the histories are the same and no rewind is required.
 	Divergence         pgdata.LSN
 	DivergenceTimeline pgdata.TimelineID
 
-	// What follows is set where a rewind is required.
-	Checkpoint walreader.Checkpoint // the last one before the divergence
-	// Start is where the rewound server's recovery starts: the oldest of Checkpoint
-	// and of the checkpoints up to which both sides' files are complete.
+	// The following is set if a rewind is required.
+	Checkpoint walreader.Checkpoint // the last checkpoint before the divergence
+	// Start is where the rewound server's recovery starts: the oldest of Checkpoint and
+	// the checkpoints up to which both sides' files are complete.
 	Start walreader.Checkpoint
-	// ConsistentAt is up to where recovery must replay at least, as far as that is
-	// known before anything is copied.
+	// ConsistentAt is the LSN that recovery must at least reach, as far as is known before
+	// anything is copied.
 	ConsistentAt pgdata.LSN
 	Changed      pgdata.Changes // what the target changed since Checkpoint
-	// Prepared are the transactions that WAL of before the divergence prepares and that
-	// recovery replays, each with where its record starts.
+	// Prepared has the transactions that are prepared by WAL from before the divergence
+	// which recovery replays, each with the start of its record.
 	Prepared   map[uint32]pgdata.LSN
 	Scan       ScanSummary
-	Lost       lost.Lost   // what the rewind throws away
+	Lost       lost.Lost   // what the rewind discards
 	NeededWAL  []NeededWAL // what the rewound server's recovery reads, in its order
-	Unarchived []string    // names of WAL segments of before the divergence that wait for the target's archive_command
+	Unarchived []string    // names of WAL segments from before the divergence that the target has not archived
 	Files      *filemap.Plan
 	Read       int64 // bytes of the target's files that the analysis read
-	Compared   int64 // bytes of each side that were compared where nothing else tells what differs
-	// Damaged are blocks of the target, by path, that a comparison found different and
-	// whose checksums are wrong.
+	Compared   int64 // bytes of each side that were compared because nothing else shows what differs
+	// Damaged has the target's blocks, by path, that a comparison found to differ and that
+	// have wrong checksums.
 	Damaged map[string]*pgdata.BlockSet
-	// Following is nil where it was not tried whether the standby will be able to stream.
+	// Following is nil if it was not checked whether the standby will be able to stream.
 	Following *Following
-	Slot      string   // the primary_slot_name that the configuration of the rewound server gives
-	ResetSlot bool     // the source has no slot of the name that its configuration gives its standbys
-	Warnings  []string // about what the rewind leaves to others
-	Foreign   []string // those of them that are about settings which come with the source's files
+	Slot      string   // primary_slot_name in the rewound server's configuration
+	ResetSlot bool     // the source does not have the slot that its configuration names for standbys
+	Warnings  []string // about what the operator has to take care of
+	Foreign   []string // the warnings that are about settings from the source's files
 
-	// Again is true where an interrupted rewind in place is begun again: this one
-	// goes on in place. Suspect are the files, by path, that may be half written,
-	// and Recovery is the target's own recovery.conf or recovery.done.
+	// Again is true if an interrupted rewind in place is started again; this one continues
+	// in place. Suspect has the files, by path, that may be half written. Recovery is the
+	// target's own recovery.conf or recovery.done.
 	Again    bool
 	Suspect  map[string]bool
 	Recovery map[string][]byte
 }
 
-// Side is one of the two clusters, as it was when the analysis looked at it.
+// Side is one of the two clusters, as it was when it was analyzed.
 type Side struct {
 	Control *controlfile.Data
-	State   source.State // of a source that is a running server
+	State   source.State // set if the source is a running server
 
-	// Timeline is that of the end of its WAL, and History how that came to be. They
-	// are what its WAL says: a control file tells of a new timeline late.
+	// Timeline is the timeline at the end of the cluster's WAL, and History is its
+	// history. They are taken from the WAL: a control file is late to show a new timeline.
 	Timeline pgdata.TimelineID
 	History  timeline.History
 
-	// EndOfWAL is the end of what it has written, received or replayed: of the
-	// target, what a server started there would replay before it asks anybody, and
-	// no change of after that is in its files. FilesLow is the redo point before
-	// which all changes are in its files.
+	// EndOfWAL is the end of the WAL that the cluster has written, received or replayed.
+	// For the target, it is the end of what a server started there would replay on its
+	// own; its files have no change from after that. FilesLow is the checkpoint before
+	// whose redo point all changes are in its files.
 	EndOfWAL pgdata.LSN
 	FilesLow walreader.Checkpoint
 
-	// Unknown is true of a target without a readable control file: what Control says is
-	// the source's.
+	// Unknown is true for a target without a readable control file: Control is then the
+	// source's.
 	Unknown bool
 
-	unread error // why its last checkpoint cannot be read, so that EndOfWAL is only what its control file says
+	unread error // why its last checkpoint cannot be read; EndOfWAL is then only what its control file says
 }
 
 // ScanSummary says what was read of the target's WAL.
 type ScanSummary struct {
 	Records int64
 	Bytes   int64
-	// Segments from which WAL was read; the scan began in the middle of the first.
+	// The segments from which WAL was read; the scan began somewhere inside the first.
 	FirstSegment, LastSegment pgdata.SegNo
-	// Proven is the first of them of which all is proven, see walreader.VerifySegment.
+	// Proven is the first segment that is proven as a whole, see walreader.VerifySegment.
 	Proven pgdata.SegNo
 }

@@ -14,25 +14,26 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// A plan comes from a file that anybody can have written. So what is in it is decided
-// by Go's types alone: a value is its exported fields in their order, a list or a map
-// the number of its elements and these, a pointer whether it is nil. Nothing in the
-// file says what follows, how deep it goes or, beyond the bytes that are there, how much
-// of it. A file of other types is told by their description.
+// A plan comes from a file that anybody can have written. So Go's types alone decide
+// how the file is read: a value is its exported fields in order; a list or a map is the
+// number of its elements followed by the elements; a pointer starts with whether it is
+// nil. Nothing in the file says what follows or how deeply it is nested, and no count
+// can exceed the bytes that are there. A file with different types is recognized by a
+// hash of their description.
 
-// errPlanBytes is the error of bytes that are no value of a type.
-var errPlanBytes = errors.New("its bytes make no sense")
+// errPlanBytes is the error for bytes that are not a value of a type.
+var errPlanBytes = errors.New("its content cannot be decoded")
 
 var versionType = reflect.TypeFor[*pgdata.Version]()
 
-// encodeValue gives the bytes of a value.
+// encodeValue encodes a value.
 func encodeValue(v any) ([]byte, error) {
 	var e valueEncoder
 	err := e.value(reflect.ValueOf(v))
 	return e.b, err
 }
 
-// decodeValue is the inverse. to is a pointer.
+// decodeValue is the inverse of encodeValue. to is a pointer.
 func decodeValue(b []byte, to any) error {
 	d := valueDecoder{b}
 	if err := d.value(reflect.ValueOf(to).Elem()); err != nil {
@@ -44,7 +45,7 @@ func decodeValue(b []byte, to any) error {
 	return nil
 }
 
-// typeSum tells types apart whose values have other bytes.
+// typeSum returns a hash that differs for types whose values are encoded differently.
 func typeSum(t reflect.Type) [sha256.Size]byte {
 	var b strings.Builder
 	describe(&b, t)
@@ -81,7 +82,7 @@ func fieldsOf(t reflect.Type) []reflect.StructField {
 	return slices.DeleteFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool { return !f.IsExported() || len(f.Index) > 1 })
 }
 
-// isOpaque reports whether a type has bytes of its own.
+// isOpaque reports whether a type encodes itself.
 func isOpaque(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.BinaryUnmarshaler]())
 }
@@ -163,8 +164,8 @@ func (e *valueEncoder) slice(v reflect.Value) error {
 	return nil
 }
 
-// mapping writes a map down in the order of its keys' bytes, so that one map has one
-// form.
+// mapping encodes a map in the order of its encoded keys, so that equal maps have equal
+// bytes.
 func (e *valueEncoder) mapping(v reflect.Value) error {
 	var pairs [][2][]byte
 	for at := v.MapRange(); at.Next(); {
@@ -194,7 +195,7 @@ func (d *valueDecoder) uint() (uint64, error) {
 	return u, nil
 }
 
-// count is a number of elements, each of which takes a byte at least.
+// count decodes a number of elements, each of which takes at least a byte.
 func (d *valueDecoder) count() (int, error) {
 	u, err := d.uint()
 	if err == nil && u > uint64(len(d.b)) {
@@ -222,7 +223,7 @@ func (d *valueDecoder) flag() (bool, error) {
 	return set, nil
 }
 
-// value fills in a value, which is zero.
+// value decodes into a value, which must be zero.
 func (d *valueDecoder) value(v reflect.Value) error {
 	t := v.Type()
 	switch {
@@ -298,7 +299,7 @@ func (d *valueDecoder) slice(v reflect.Value) error {
 	if err != nil {
 		return err
 	}
-	for range n { // growing with what is there
+	for range n { // the list grows only with bytes that are there
 		one := reflect.New(v.Type().Elem()).Elem()
 		if err := d.value(one); err != nil {
 			return err

@@ -15,9 +15,9 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// verify refuses a plan that no analysis makes. It was in a file, so that nothing of it
-// is more than somebody's word: what is believed of it can be carried out, names files
-// that a rewind may touch, and says nothing that the rest could not bear.
+// verify refuses a plan that no analysis makes. The plan was in a file, so nothing in
+// it can be trusted. verify checks that it can be carried out, that it only names files
+// that a rewind may change, and that its parts are consistent.
 func (p *Plan) verify() error {
 	t, s := p.Target.Control, p.Source.Control
 	switch {
@@ -26,9 +26,9 @@ func (p *Plan) verify() error {
 	case p.Version == nil || p.Version != t.Version || s.Version != t.Version || s.Geometry != t.Geometry || s.SystemIdentifier != t.SystemIdentifier:
 		return errors.New("its control files are of two clusters")
 	case p.Evidence != ByWAL && p.Evidence != ByChanges && p.Evidence != ByComparison:
-		return errors.New("it rests on nothing")
+		return errors.New("it has no evidence")
 	case p.Resumes || p.Again:
-		return errors.New("it is the rest of another rewind")
+		return errors.New("it is what is left of another rewind")
 	}
 	if err := p.verifyPositions(); err != nil {
 		return err
@@ -40,7 +40,7 @@ func (p *Plan) verify() error {
 		return err
 	}
 	if p.Files == nil {
-		return errors.New("it says nothing of files")
+		return errors.New("it has no list of files")
 	}
 	if err := p.Files.Verify(p.Version, t.Geometry); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (p *Plan) verifyHistories() error {
 		Side
 	}{{"target", p.Target}, {"source", p.Source}} {
 		if side.what == "target" && p.Evidence != ByWAL && len(side.History) == 0 {
-			continue // it may have none that can be read
+			continue // it may have no readable one
 		}
 		if err := verifyHistory(side.History, side.Timeline); err != nil {
 			return fmt.Errorf("the timelines of the %s: %w", side.what, err)
@@ -77,7 +77,7 @@ func (p *Plan) verifyHistories() error {
 	return nil
 }
 
-// verifyPositions makes sure that positions in WAL are such.
+// verifyPositions checks that positions in WAL are plausible.
 func (p *Plan) verifyPositions() error {
 	lsns := []pgdata.LSN{p.Divergence, p.ConsistentAt, p.Target.EndOfWAL, p.Source.EndOfWAL}
 	for _, c := range []walreader.Checkpoint{p.Checkpoint, p.Start, p.Target.FilesLow, p.Source.FilesLow} {
@@ -100,7 +100,7 @@ func (p *Plan) verifyPositions() error {
 	return nil
 }
 
-// verifyHistory makes sure that a history is one, of a timeline.
+// verifyHistory checks that a history is valid and leads to a timeline.
 func verifyHistory(h timeline.History, newest pgdata.TimelineID) error {
 	if len(h) == 0 || h.Newest() != newest {
 		return fmt.Errorf("they do not lead to timeline %d", newest)
@@ -114,12 +114,12 @@ func verifyHistory(h timeline.History, newest pgdata.TimelineID) error {
 		}
 	}
 	if h[0].Begin != 0 || h[len(h)-1].End != 0 {
-		return errors.New("they do not begin at the beginning and go on")
+		return errors.New("they do not start with the first timeline and continue without gaps")
 	}
 	return nil
 }
 
-// verifyNames makes sure that what is used as the name of a file is one of its kind.
+// verifyNames checks that everything used as a file name is a name of its kind.
 func (p *Plan) verifyNames() error {
 	geo := p.Target.Control.Geometry
 	isSegment := func(name string) bool { _, _, ok := geo.ParseWALFileName(name); return ok }
@@ -138,32 +138,32 @@ func (p *Plan) verifyNames() error {
 	}
 	for _, name := range p.Unarchived {
 		if !isSegment(name) {
-			return fmt.Errorf("%.200q is no WAL segment that waits to be archived", name)
+			return fmt.Errorf("%.200q is not a WAL segment that may still have to be archived", name)
 		}
 	}
 	for _, name := range p.Kept {
 		if name != path.Clean(name) || !filepath.IsLocal(filepath.FromSlash(name)) || !filemap.Keepable(name) {
-			return fmt.Errorf("%.200q is no file to keep", name)
+			return fmt.Errorf("%.200q is not a file that can be kept", name)
 		}
 	}
 	for name := range p.Suspect {
 		if name != path.Clean(name) || !filepath.IsLocal(filepath.FromSlash(name)) {
-			return fmt.Errorf("%.200q is no file of a cluster", name)
+			return fmt.Errorf("%.200q is not a file of a cluster", name)
 		}
 	}
 	for name := range p.Recovery {
 		if name != pgconf.RecoveryFile && name != pgconf.RecoveryDoneFile {
-			return fmt.Errorf("%.200q does not make a server a standby", name)
+			return fmt.Errorf("%.200q is not a file that makes a server a standby", name)
 		}
 	}
 	for name, blocks := range p.Damaged {
 		if blocks == nil || name != path.Clean(name) || !filepath.IsLocal(filepath.FromSlash(name)) {
-			return fmt.Errorf("%.200q is no damaged file of a cluster", name)
+			return fmt.Errorf("%.200q is not a file of a cluster that can be damaged", name)
 		}
 	}
 	for segment, blocks := range p.Changed.Blocks {
 		if blocks == nil {
-			return fmt.Errorf("of file %q it does not say which blocks changed", segment.Path(p.Version))
+			return fmt.Errorf("it does not say which blocks of file %q changed", segment.Path(p.Version))
 		}
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 )
 
 // TestEveryPowerCut cuts the power before changes of the target's disk, in torture
-// before every one, and at the end. What was not made durable is lost, all of it or some.
+// before every one, and at the end. What was not synced is lost, all of it or some.
 func TestEveryPowerCut(t *testing.T) {
 	var instants atomic.Int64
 	seed := chance.Seed()
@@ -44,7 +44,7 @@ func TestEveryPowerCut(t *testing.T) {
 					}))
 					struck = n.Load() >= k
 					worst := cut.Worst()
-					if last == nil || len(faultdisk.Diff(worst, last, nil)) > 0 { // else that was tried
+					if last == nil || len(faultdisk.Diff(worst, last, nil)) > 0 { // otherwise that was tried already
 						p.checkCut(t, worst, fmt.Sprintf("cut before %d: %+v, all is lost", k, at.Load()))
 						instants.Add(1)
 					}
@@ -64,8 +64,8 @@ func TestEveryPowerCut(t *testing.T) {
 	pgtest.Note(fmt.Sprintf("cut the power at %d instants (seed %d)", instants.Load(), seed))
 }
 
-// checkCut makes sure of I1 or I2 on what a power cut left, and of the result of
-// the next rewind.
+// checkCut verifies I1 or I2 on what a power cut left, and the result of the next
+// rewind.
 func (p *specimen) checkCut(t *testing.T, left *faultdisk.Node, what string) {
 	t.Helper()
 	require.NoError(t, left.Store(p.root), what)

@@ -8,7 +8,7 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// Activity is what goes on and can last.
+// Activity is a part of a rewind that may take long.
 type Activity string
 
 // The activities, in the order of a rewind.
@@ -21,24 +21,23 @@ const (
 	Applying       Activity = "applying changes"
 )
 
-// Progress is one report of how far a rewind is: a step that begins, or how far an
-// activity is. What an activity counts is bytes or, if DoneBytes and TotalBytes are
-// zero, files.
+// Progress is one progress report: a step that begins, or how far an activity is. An
+// activity is measured in bytes or, if DoneBytes and TotalBytes are zero, in files.
 type Progress struct {
 	Phase      Phase
-	Step       string // what begins, in pg_rewind's words; empty between two steps
+	Step       string // what begins, in pg_rewind's words; empty if no step begins
 	Activity   Activity
 	DoneBytes  int64         // fetched, compared or read so far
 	Differing  int64         // of the compared bytes, those of blocks that differ
-	TotalBytes int64         // to fetch or compare, going by the listed sizes, or what came if that is more; zero where it is not known
+	TotalBytes int64         // bytes to fetch or compare, by the listed sizes, or DoneBytes if that is more; zero if unknown
 	DoneFiles  int           // asked for, listed, synced or applied so far
-	TotalFiles int           // of them; zero where it is not known
-	Rate       int64         // bytes per second, or files if no bytes are counted, lately; zero while nothing comes
-	Remaining  time.Duration // at that rate; zero where it is not known
-	Waiting    time.Duration // for how long the source is lost and waited for; zero while it answers
+	TotalFiles int           // total; zero if unknown
+	Rate       int64         // recent bytes per second, or files if bytes are not counted; zero while nothing arrives
+	Remaining  time.Duration // at that rate; zero if unknown
+	Waiting    time.Duration // how long the source has not answered; zero while it answers
 }
 
-// isOfBytes reports whether it counts bytes.
+// isOfBytes reports whether progress is measured in bytes.
 func (p *Progress) isOfBytes() bool { return p.DoneBytes > 0 || p.TotalBytes > 0 }
 
 // progressInterval is the time between two reports while data is fetched.
@@ -59,7 +58,7 @@ func (c *counter) WriteAt(path string, data []byte, offset int64) error {
 	return err
 }
 
-// CopyFrom makes a FileSink of every sink, whether dst is one or not.
+// CopyFrom makes a FileSink of any sink, whether dst is one or not.
 func (c *counter) CopyFrom(path string, from *os.File, offset, length int64) (int64, error) {
 	n, err := source.CopyFrom(c.Sink, path, from, offset, length)
 	if err == nil {
@@ -68,14 +67,14 @@ func (c *counter) CopyFrom(path string, from *os.File, offset, length int64) (in
 	return n, err
 }
 
-// watchFetched reports what was fetched.
+// watchFetched reports how much was fetched.
 func (r *Rewind) watchFetched(c *counter, total int64, files int) (stop func()) {
 	return r.watch(func() Progress {
 		return Progress{Activity: Copying, DoneBytes: c.bytes.Load(), TotalBytes: total, DoneFiles: int(c.files.Load()), TotalFiles: files}
 	})
 }
 
-// watchTarget reports how far the target is with syncing and applying.
+// watchTarget reports the progress of syncing and applying.
 func (r *Rewind) watchTarget() (stop func()) {
 	return r.watch(func() Progress {
 		w := r.target.Work()
@@ -87,9 +86,9 @@ func (r *Rewind) watchTarget() (stop func()) {
 	})
 }
 
-// watch makes reports until the returned function is called, which waits for the last
-// one. What is copied or compared is reported from the beginning on and at its end, all else only
-// if it lasts.
+// watch sends reports until the returned function is called, which waits for the last
+// one. Copying and comparing are reported from beginning to end, other activities only
+// if they take long.
 func (r *Rewind) watch(look func() Progress) (stop func()) {
 	if r.observe.Progress == nil {
 		return func() {}
@@ -103,7 +102,7 @@ func (r *Rewind) watch(look func() Progress) (stop func()) {
 			p.Waiting = w.Waiting()
 		}
 		if p.Activity == Copying {
-			p.TotalBytes = max(p.TotalBytes, p.DoneBytes) // the source writes WAL meanwhile
+			p.TotalBytes = max(p.TotalBytes, p.DoneBytes) // the source may have written more WAL
 		}
 		speed.measure(now, &p)
 		r.observe.progress(p)
@@ -132,8 +131,8 @@ func (r *Rewind) watch(look func() Progress) (stop func()) {
 	return func() { close(done); <-ended }
 }
 
-// speedometer measures how fast an activity is, by its last reports: after an outage
-// the time without a source counts no longer than those last.
+// speedometer measures the rate of an activity by its latest reports, so an outage of
+// the source affects the rate only as long as those span it.
 type speedometer struct {
 	activity Activity
 	last     []sample
@@ -170,7 +169,7 @@ func (s *speedometer) measure(now time.Time, p *Progress) {
 	}
 }
 
-// step says that a part of the work begins.
+// step reports that a part of the work begins.
 func (r *Rewind) step(what string) {
 	r.observe.progress(Progress{Phase: r.phase, Step: what})
 }

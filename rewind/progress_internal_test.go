@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestTheRateIsThatOfLateAndNoneDuringAnOutage(t *testing.T) {
+func TestTheRateIsRecentAndZeroDuringAnOutage(t *testing.T) {
 	start := time.Unix(1000, 0)
 	var s speedometer
 	at := func(second int, p Progress) Progress {

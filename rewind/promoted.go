@@ -12,14 +12,14 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// scan reads the target's WAL from the last checkpoint before the fork, or an LSN that
-// lies before that.
+// scan reads the target's WAL from the last checkpoint before the fork, or before an
+// LSN that is earlier than the fork.
 func (a *analyzer) scan(ctx context.Context, s sides, f fork, wal walreader.Segments, before pgdata.LSN) (*past, error) {
 	counted := &countedWAL{Segments: wal}
 	total := int64(s.target.EndOfWAL - a.geo.SegStart(a.geo.SegNo(f.at)))
 	defer a.watch(func() Progress {
 		p := Progress{Activity: ReadingWAL, DoneBytes: counted.bytes.Load(), TotalBytes: total}
-		if p.DoneBytes > total { // nobody knows how far back the last common checkpoint is
+		if p.DoneBytes > total { // it is not known how far back the last common checkpoint is
 			p.TotalBytes = 0
 		}
 		return p
@@ -41,22 +41,23 @@ func (a *analyzer) scan(ctx context.Context, s sides, f fork, wal walreader.Segm
 	}, nil
 }
 
-// changedBefore gives what the target changed, with what it changed before the last
-// common checkpoint where that matters: if it was promoted after that. Up to its own
-// first checkpoint such a server logs a hint only where a page is older than the redo
-// point of its last restartpoint, which may be of an older checkpoint: the one of a slow
-// restartpoint, or several that came since. So hints that its own history is behind,
-// such as that a transaction which the promotion ended had failed, can be in pages that
-// were changed before the last common checkpoint, and in no WAL. Which redo point that
-// was is written nowhere. So the scan goes back to before all transactions that were
-// running at the last common checkpoint, of which the two histories may think
-// differently, and by one checkpoint anyway, for the entries of indexes that are marked
-// as dead. Recovery starts where it would: the pages themselves come from the source.
+// changedBefore returns what the target changed. If the target was promoted after the
+// last common checkpoint, that includes earlier changes. Until its own first
+// checkpoint, a promoted server logs a hint only for pages older than the redo point of
+// its last restartpoint. That restartpoint may be of an older checkpoint: a
+// restartpoint may be slow, or several checkpoints may have come since. So pages that
+// were changed before the last common checkpoint may have hints that are in no WAL and
+// are true only in the target's history, for example that a transaction ended by the
+// promotion failed. That redo point is not recorded anywhere. So the scan goes back to
+// before all transactions that were running at the last common checkpoint, since the
+// two histories may disagree about those. It goes back by at least one checkpoint,
+// because of index entries that are marked as dead. Recovery starts where it would
+// otherwise: the pages themselves come from the source.
 func (a *analyzer) changedBefore(ctx context.Context, s sides, f fork, p *past) (pgdata.Changes, error) {
 	if p.events.promoted <= p.checkpoint.LSN {
 		return p.changed, nil
 	}
-	began := a.beganAt()
+	began := a.firstRecoveryStart()
 	running := p.events.checkpoints[p.checkpoint.LSN].oldestActive
 	wal := olderWAL{eitherWAL{a.targetWAL(s.target.History), a.sharedWAL(s.source)}, a.geo.SegNo(f.at)}
 	for older := p; ; {
@@ -80,7 +81,7 @@ func (a *analyzer) changedBefore(ctx context.Context, s sides, f fork, p *past) 
 	}
 }
 
-// missingBefore is the error of WAL from before an LSN that neither side has.
+// missingBefore is the error for WAL from before an LSN that neither side has.
 func (a *analyzer) missingBefore(s sides, lsn pgdata.LSN, err error) error {
 	var missing *MissingWALError
 	if errors.As(err, &missing) {
@@ -94,11 +95,11 @@ func (a *analyzer) missingBefore(s sides, lsn pgdata.LSN, err error) error {
 	own := a.targetWAL(s.target.History)
 	return &MissingWALError{
 		Timeline: s.target.History.TimelineOf(a.geo, no), Segment: no, Path: a.target.Join(own.path(no)), MayBeArchived: a.mayBeArchived(),
-		Err: fmt.Errorf("%w, and neither on the source", fs.ErrNotExist),
+		Err: fmt.Errorf("%w, nor on the source", fs.ErrNotExist),
 	}
 }
 
-// olderWAL opens segments of the target or, of those before the fork, of the source.
+// olderWAL opens segments of the target or, before the fork, also of the source.
 type olderWAL struct {
 	eitherWAL
 	fork pgdata.SegNo
@@ -111,9 +112,10 @@ func (w olderWAL) OpenSegment(ctx context.Context, s pgdata.SegNo) (walreader.Se
 	return w.eitherWAL.OpenSegment(ctx, s)
 }
 
-// beganAt is where the target's first recovery began if it was made from a backup, or
-// zero: no restartpoint of it can be older. Its label stays when it was used.
-func (a *analyzer) beganAt() pgdata.LSN {
+// firstRecoveryStart returns where the target's first recovery began if it was made from a backup,
+// and otherwise zero. None of its restartpoints can be older. A server keeps the
+// backup's label after using it.
+func (a *analyzer) firstRecoveryStart() pgdata.LSN {
 	label, err := a.target.ReadFile(usedBackupLabel)
 	if err != nil {
 		return 0
@@ -127,6 +129,6 @@ func (a *analyzer) beganAt() pgdata.LSN {
 	return began
 }
 
-// usedBackupLabel is what a server renames its backup_label to (BACKUP_LABEL_OLD,
-// access/xlog.h).
+// usedBackupLabel is the name to which a server renames its backup_label
+// (BACKUP_LABEL_OLD, access/xlog.h).
 const usedBackupLabel = "backup_label.old"

@@ -10,15 +10,15 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// ArchiveError says that restore_command or archive_command did not do what it was to do.
+// ArchiveError says that restore_command or archive_command failed.
 type ArchiveError struct {
 	Setting    string // restore_command or archive_command
-	Command    string // as it was run; it can hold passwords
-	File       string // the name of the WAL file; empty where the command itself is wrong
-	ExitStatus int    // of the last attempt; -1: a signal ended it
-	Attempts   int    // zero: it was not run again
-	// NotThere: the archive does not have the file, as the restore_command says by its
-	// status, which a server would understand so, or a FetchWAL by its error.
+	Command    string // as it was run; it may contain passwords
+	File       string // the name of the WAL file; empty if the command itself is wrong
+	ExitStatus int    // of the last attempt; -1 if a signal ended it
+	Attempts   int    // zero if it was not tried again
+	// NotThere: the archive does not have the file. restore_command says so by its exit
+	// status, as a server would understand it, and FetchWAL by its error.
 	NotThere bool
 	err      error
 }
@@ -28,7 +28,7 @@ func (e *ArchiveError) Error() string { return textOf(e.err, e.Setting+" failed"
 // RecoveryError says that the single-user server did not complete the target's crash
 // recovery, which Options.EnsureShutdown asks for.
 type RecoveryError struct {
-	Command string            // as a shell would take it
+	Command string            // in shell syntax
 	Output  []string          // the last lines that the server wrote
 	State   controlfile.State // what the control file says now
 	err     error
@@ -36,22 +36,23 @@ type RecoveryError struct {
 
 func (e *RecoveryError) Error() string { return textOf(e.err, "crash recovery failed") }
 
-// ServerProgramError says that the program "postgres" of the target's major, which crash
-// recovery takes, was not found.
+// ServerProgramError says that the program "postgres" of the target's major version was
+// not found. Crash recovery needs it.
 type ServerProgramError struct {
 	Version *pgdata.Version
-	BinDir  string   // the only directory where it was looked for; empty: in all usual places
+	BinDir  string   // the only directory that was searched; empty: all usual places
 	Unfit   []string // programs that were found, and what is wrong with each
 	err     error
 }
 
 func (e *ServerProgramError) Error() string { return textOf(e.err, `program "postgres" was not found`) }
 
-// ConfigError says what in the target's configuration a server would not start with.
+// ConfigError says what in the target's configuration would keep a server from
+// starting.
 type ConfigError struct {
 	File     string
-	Line     int      // from 1; zero where it is about Settings
-	Settings []string // that exclude one another
+	Line     int      // from 1; zero if the error is about Settings
+	Settings []string // settings that exclude each other
 	err      error
 }
 
@@ -59,7 +60,7 @@ func (e *ConfigError) Error() string {
 	return textOf(e.err, "the target's configuration cannot be read")
 }
 
-// textOf is an error's text, or that of one that somebody made without.
+// textOf returns an error's text, or a default if the struct was made without an error.
 func textOf(err error, otherwise string) string {
 	if err == nil {
 		return otherwise
@@ -67,8 +68,8 @@ func textOf(err error, otherwise string) string {
 	return err.Error()
 }
 
-// published is an error with what importers can know of it, where its own type is not
-// for them.
+// published is an error together with a public type for it, because its own type is
+// internal.
 type published struct {
 	error
 	public error
@@ -76,7 +77,7 @@ type published struct {
 
 func (p *published) Unwrap() []error { return []error{p.error, p.public} }
 
-// publish adds a type of this package to an error of a type that importers do not see.
+// publish adds a type of this package to an error whose own type is internal.
 func publish(err error) error {
 	if public := publicOf(err); public != nil {
 		return &published{err, public}
@@ -119,13 +120,13 @@ func publicOf(err error) error {
 	return nil
 }
 
-// tell makes an error one that says what to do: with a hint, unless it has one, and of
-// types that importers know.
+// tell gives an error a hint, unless it has one, and makes it one of this package's
+// types.
 func (v verdict) tell(err error, hint string) error {
 	err = explain(err)
 	if hint != "" && !isHinted(err, v.hint != hint) {
 		e := &Explained{Err: err}
-		if outer, is := err.(*Explained); is { //nolint:errorlint // what is inside says its hints later
+		if outer, is := err.(*Explained); is { //nolint:errorlint // errors inside add their hints later
 			*e = *outer
 		}
 		if e.Hint != "" {
@@ -137,8 +138,8 @@ func (v verdict) tell(err error, hint string) error {
 	return publish(err)
 }
 
-// isHinted reports whether an error says what to do. Who is to finish a rewind is told so
-// whatever else is to be done.
+// isHinted reports whether an error says what to do. With finish it reports false, so
+// that the hint to finish the rewind is added to whatever else is said.
 func isHinted(err error, finish bool) bool {
 	if finish {
 		return false

@@ -2,6 +2,6 @@
 
 package rewind_test
 
-// sparser is by how much fewer instants are tried: with the race detector each takes
+// sparser divides how many instants are tried. With the race detector each takes
 // several times as long, and a race shows at any of them.
 const sparser = 5

@@ -10,10 +10,10 @@ import (
 	"github.com/gorewind/gorewind/internal/recovery"
 )
 
-// recoverTarget sees that the target is in a state from which it can be rewound, and
-// gives what it is then. Package recovery says what that means. It comes after it
-// was found that a rewind is required, for a server of ours writes WAL: a target
-// that needs no rewind gets none of it.
+// recoverTarget makes sure that the target is in a state from which it can be rewound,
+// and returns its new state. Package recovery says what that means. It is called after
+// it was found that a rewind is required, because our single-user server writes WAL: a
+// target that needs no rewind must not be changed.
 func (r *Rewind) recoverTarget(ctx context.Context, a *analyzer, s sides) (Side, error) {
 	need, err := recovery.Assess(r.target.Dir, s.target.Control)
 	switch {

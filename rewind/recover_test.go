@@ -29,7 +29,7 @@ func rewindWith(t *testing.T, opts rewind.Options) *rewind.Plan {
 	return r.Plan()
 }
 
-// mustStream starts a target that was made a standby, and compares.
+// mustStream starts a target that was made a standby, and compares it with its source.
 func mustStream(t *testing.T, target, src *pgtest.Cluster) {
 	t.Helper()
 	target.Start(t)
@@ -39,12 +39,12 @@ func mustStream(t *testing.T, target, src *pgtest.Cluster) {
 	assert.Equal(t, endtoend.Content(t, src), endtoend.Content(t, target), "rows of source and target")
 }
 
-// standbyConnInfo is what -R would write.
+// standbyConnInfo returns the connection string that -R would write.
 func standbyConnInfo(target, src *pgtest.Cluster) string {
 	return fmt.Sprintf("host=%s port=%d user=postgres application_name=%s", src.SocketDir(), src.Port(), target.Name)
 }
 
-// archiving lets a cluster archive into a directory, and restore from there.
+// archiving makes a cluster archive into a directory, and restore from it.
 func archiving(t *testing.T, in *pgtest.Installation) (conf map[string]string, dir, restore string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -57,9 +57,9 @@ func archiving(t *testing.T, in *pgtest.Installation) (conf map[string]string, d
 	return conf, dir, restore
 }
 
-// TestKilledPrimaryWithItsWALInTheArchive is the common disaster: the primary
-// dies, the standby takes over, and the segments that the rewind needs were
-// recycled long ago. One call recovers, restores, rewinds and makes a standby.
+// TestKilledPrimaryWithItsWALInTheArchive is the common disaster: the primary dies, the
+// standby takes over, and the segments that the rewind needs were recycled long ago.
+// One call recovers, restores, rewinds and makes a standby.
 func TestKilledPrimaryWithItsWALInTheArchive(t *testing.T) {
 	pgtest.EachOf(t, endtoend.Telling, func(t *testing.T, in *pgtest.Installation) {
 		conf, archive, restore := archiving(t, in)
@@ -70,7 +70,7 @@ func TestKilledPrimaryWithItsWALInTheArchive(t *testing.T) {
 		promoted := old.Standby(t)
 		promoted.Promote(t)
 		var last string
-		for range 4 { // segments of the fork and behind it
+		for range 4 { // segments of the fork and after it
 			endtoend.Write(t, old, "lost")
 			last = old.SwitchWAL(t)
 		}
@@ -83,7 +83,7 @@ func TestKilledPrimaryWithItsWALInTheArchive(t *testing.T) {
 		old.Kill(t)
 		endtoend.Write(t, promoted, "new")
 
-		// What was archived is gone from the target, as if it were long ago.
+		// What was archived is removed from the target, as a server would over time.
 		var gone []string
 		archived, err := os.ReadDir(archive)
 		require.NoError(t, err)
@@ -94,7 +94,7 @@ func TestKilledPrimaryWithItsWALInTheArchive(t *testing.T) {
 			}
 		}
 		require.NotEmpty(t, gone, "segments removed from the target") // the server may have been first
-		if in.Version.RecoveryConf {                                  // an old primary was a standby once
+		if in.Version.RecoveryConf {                                  // an old primary was once a standby
 			require.NoError(t, os.WriteFile(filepath.Join(old.Dir, "recovery.done"), []byte("restore_command = '"+restore+"'\n"), 0o600))
 		}
 
@@ -128,9 +128,9 @@ func TestKilledPrimaryWithItsWALInTheArchive(t *testing.T) {
 	})
 }
 
-// TestKilledStandbyIsRewoundAsItIs is about a standby that replayed what its
-// primary lost, has made restartpoints later than the last common checkpoint, and
-// received WAL that it did not replay.
+// TestKilledStandbyIsRewoundAsItIs has a standby that replayed what its primary lost,
+// has made restartpoints later than the last common checkpoint, and received WAL that
+// it did not replay.
 func TestKilledStandbyIsRewoundAsItIs(t *testing.T) {
 	pgtest.EachOf(t, endtoend.Telling, func(t *testing.T, in *pgtest.Installation) {
 		p := in.InitCluster(t, pgtest.Options{})
@@ -154,8 +154,8 @@ func TestKilledStandbyIsRewoundAsItIs(t *testing.T) {
 		require.Equal(t, controlfile.InArchiveRecovery, endtoend.ControlOf(t, killed).State)
 		before := treeOf(t, killed.Dir)
 
-		// Its own primary is on the same timeline: nothing is to be done, and
-		// nothing may be run on it.
+		// Its own primary is on the same timeline: no rewind is required, and no server
+		// program may be run on it.
 		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: same, Source: endtoend.OpenServer(t, p.ConnString("postgres")), EnsureShutdown: true, BinDir: "/nowhere"})
 		require.NoError(t, err)
 		assert.False(t, r.Plan().Required)
@@ -173,7 +173,7 @@ func TestKilledStandbyIsRewoundAsItIs(t *testing.T) {
 	})
 }
 
-// TestStandbyIsMadeWhereNoRewindIsRequired is -R alone.
+// TestStandbyIsMadeWhereNoRewindIsRequired only makes a standby, as with -R.
 func TestStandbyIsMadeWhereNoRewindIsRequired(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	src := endtoend.OpenDir(t, p.source)
@@ -194,9 +194,9 @@ func TestStandbyIsMadeWhereNoRewindIsRequired(t *testing.T) {
 	assert.FileExists(t, filepath.Join(p.target, "standby.signal"))
 }
 
-// TestCrashRecoveryThatFailsIsNotPassedOver has a server program that writes the
-// state of a cluster that it recovers, or fails before that.
-func TestCrashRecoveryThatFailsIsNotPassedOver(t *testing.T) {
+// TestAFailedCrashRecoveryIsAnError has a server program that writes the state
+// of a cluster in recovery, or fails before that.
+func TestAFailedCrashRecoveryIsAnError(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		does    string

@@ -27,13 +27,13 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// pair is the data directories of a fixture, to be spoiled.
+// pair has the data directories of a fixture, for tests to damage.
 type pair struct {
 	t              *testing.T
 	version        *pgdata.Version
 	home           string // holds both
 	target, source string
-	// What the rewind is given, where that is something else.
+	// What the rewind is given, if that is something else.
 	targetName, sourceName string
 	live                   *source.State // the source is a server that says this
 }
@@ -52,8 +52,8 @@ func restorePair(t *testing.T, major, scenario string) *pair {
 // catalog matches the files of system catalogs.
 var catalog = regexp.MustCompile(`(?m)^f .*"base/\d+/\d{1,4}[_"].*\n|^f .*"base/\d+/1[2-4]\d{3}[_"].*\n`)
 
-// restoreSmall restores a fixture without the hundreds of files that no test
-// here is about.
+// restoreSmall restores a fixture without the hundreds of files that no test here
+// needs.
 func restoreSmall(t *testing.T, from, to string) {
 	t.Helper()
 	small := t.TempDir()
@@ -84,14 +84,14 @@ func (p *pair) remove(name string) {
 	require.NoError(p.t, os.Remove(name))
 }
 
-// configure gives the target a configuration that can be read; the fixture's cannot.
+// configure gives the target a readable configuration; the fixture's cannot be read.
 func (p *pair) configure(conf string) {
 	p.t.Helper()
 	p.write(filepath.Join(p.target, "postgresql.conf"), []byte(conf))
 	p.write(filepath.Join(p.target, "postgresql.auto.conf"), nil)
 }
 
-// change replaces a file by what edit makes of it.
+// change replaces a file with what edit makes of it.
 func (p *pair) change(name string, edit func([]byte) []byte) {
 	p.t.Helper()
 	b, err := os.ReadFile(name)
@@ -99,7 +99,7 @@ func (p *pair) change(name string, edit func([]byte) []byte) {
 	p.write(name, edit(b))
 }
 
-// lock takes all permissions away until the test ends.
+// lock removes all permissions until the test ends.
 func (p *pair) lock(name string) {
 	p.t.Helper()
 	info, err := os.Stat(name)
@@ -130,7 +130,7 @@ func (p *pair) setState(dir string, s controlfile.State) {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// patch changes bytes of a control file and mends the checksum.
+// patch changes bytes of a control file and corrects the checksum.
 func (p *pair) patch(dir string, edit func(b []byte)) {
 	p.t.Helper()
 	p.change(p.controlFile(dir), func(b []byte) []byte {
@@ -146,7 +146,7 @@ func (p *pair) patch(dir string, edit func(b []byte)) {
 	})
 }
 
-// clear sets that byte of the control file to zero that makes is true.
+// clear sets to zero the byte of the control file that makes is true.
 func (p *pair) clear(dir string, is func(*controlfile.Data) bool) {
 	p.t.Helper()
 	for o := range 512 {
@@ -166,7 +166,7 @@ func (p *pair) clear(dir string, is func(*controlfile.Data) bool) {
 	require.FailNow(p.t, "no byte of the control file does that")
 }
 
-// runServerIn leaves the number of a living process in a data directory.
+// runServerIn writes the process ID of a running process to a data directory.
 func (p *pair) runServerIn(dir string) {
 	p.t.Helper()
 	cmd := exec.Command("sleep", "600")
@@ -175,7 +175,7 @@ func (p *pair) runServerIn(dir string) {
 	p.write(filepath.Join(dir, pgdata.PostmasterPid), []byte(strconv.Itoa(cmd.Process.Pid)+"\n"+dir+"\n"))
 }
 
-// server is a stopped data directory that says that it is a running server.
+// server is a stopped data directory that says it is a running server.
 type server struct {
 	source.Source
 	state source.State
@@ -203,24 +203,24 @@ func (p *pair) rewind() error {
 	return r.Apply(p.t.Context())
 }
 
-// WAL of the target. A record starts in the first segment, fills the middle one
-// and ends in the last.
+// WAL of the target. A record starts in the first segment, fills the middle one and
+// ends in the last.
 const (
 	firstSegment  = "00000001000000000000000A"
 	middleSegment = "00000001000000000000000B"
 	lastSegment   = "00000001000000000000000C"
 )
 
-// refusal is bad input, and what is said about it.
+// refusal is bad input, and the error that it must cause.
 type refusal struct {
 	name     string
 	scenario string // of the fixture, "basic" unless given
 	spoil    func(p *pair)
 	phase    rewind.Phase // none: the source cannot even be opened
-	is       error        // that the error wraps, or nil
+	is       error        // an error that the error wraps, or nil
 	names    func(p *pair) string
 	says     string
-	touched  bool // by an earlier run
+	touched  bool // an earlier run changed the target
 	needs    bool // a base backup
 }
 
@@ -388,7 +388,7 @@ var refusals = []refusal{
 		spoil: func(p *pair) { p.live = &source.State{Live: true, FullPageWrites: true, FlushLSN: 1 << 62} },
 	},
 	{
-		name: "a source server with too much WAL since its checkpoint", phase: rewind.PhaseAnalyze, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "cannot be",
+		name: "a source server with too much WAL since its checkpoint", phase: rewind.PhaseAnalyze, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "not plausible",
 		spoil: func(p *pair) {
 			p.live = &source.State{Live: true, InRecovery: true, FullPageWrites: true, ReplayLSN: 1 << 51}
 		},
@@ -400,7 +400,7 @@ var refusals = []refusal{
 		},
 	},
 	{
-		name: "a source control file with a checkpoint that cannot be", phase: rewind.PhaseInspect, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "cannot be",
+		name: "a source control file with an implausible checkpoint", phase: rewind.PhaseInspect, is: rewind.ErrSourceUntrusted, names: sourceDir, says: "not plausible",
 		spoil: func(p *pair) {
 			d := p.control(p.source)
 			f := d.Fields
@@ -544,7 +544,7 @@ var refusals = []refusal{
 	},
 }
 
-// TestBadInputIsRefusedBeforeAnythingIsWritten spoils one thing at a time.
+// TestBadInputIsRefusedBeforeAnythingIsWritten damages one thing at a time.
 func TestBadInputIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 	for _, c := range refusals {
 		t.Run(c.name, func(t *testing.T) {
@@ -580,5 +580,5 @@ func (c *refusal) mustRefuse(t *testing.T, p *pair) {
 	assert.Equal(t, c.phase, failed.Phase)
 	assert.Equal(t, !c.touched, failed.TargetUntouched, "the target is said to be untouched")
 	assert.Equal(t, c.needs, failed.BaseBackupNeeded(), "a base backup is said to be needed")
-	assert.False(t, failed.Retryable(), "nothing of that goes away by itself")
+	assert.False(t, failed.Retryable(), "none of these goes away by itself")
 }

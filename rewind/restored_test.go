@@ -19,8 +19,8 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// archived moves WAL segments of a side into an archive, which the target's
-// restore_command knows.
+// archived moves WAL segments of a side to an archive that the target's restore_command
+// reads.
 func (p *pair) archived(dir string, names ...string) (archive string) {
 	p.t.Helper()
 	archive = filepath.Join(p.home, "archive")
@@ -32,7 +32,7 @@ func (p *pair) archived(dir string, names ...string) (archive string) {
 	return archive
 }
 
-// roomyDisk says how much room it has, always.
+// roomyDisk always reports the same free space.
 type roomyDisk struct {
 	target.Disk
 	free int64
@@ -40,9 +40,9 @@ type roomyDisk struct {
 
 func (d roomyDisk) Free(string) (int64, uint64, bool) { return d.free, 1, true }
 
-// TestWALIsNotBroughtBackWithoutRoom has an archive that has all that is needed,
-// and a disk that does not.
-func TestWALIsNotBroughtBackWithoutRoom(t *testing.T) {
+// TestWALIsNotRestoredWithoutRoom has an archive that has everything that is needed,
+// and a disk without space for it.
+func TestWALIsNotRestoredWithoutRoom(t *testing.T) {
 	const segment = 1 << 20
 	inSource := "00000002000000000000000A"
 	for _, c := range []struct {
@@ -83,9 +83,9 @@ func TestWALIsNotBroughtBackWithoutRoom(t *testing.T) {
 	}
 }
 
-// TestWALIsBroughtBackAgain removes the staging area in between, as an attempt does that
-// another analysis follows.
-func TestWALIsBroughtBackAgain(t *testing.T) {
+// TestWALIsRestoredAgain removes the staging area in between, as a failed attempt
+// does that is followed by another analysis.
+func TestWALIsRestoredAgain(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	p.archived(p.target, middleSegment)
 	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), NoSync: true, RestoreTargetWAL: true})
@@ -99,7 +99,7 @@ func TestWALIsBroughtBackAgain(t *testing.T) {
 	}
 }
 
-// TestLostWALIsSavedFromTheArchive has a lost segment in the archive only.
+// TestLostWALIsSavedFromTheArchive has a lost segment that is only in the archive.
 func TestLostWALIsSavedFromTheArchive(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	archive := p.archived(p.target, middleSegment)
@@ -127,7 +127,7 @@ func TestLostWALIsSavedFromTheArchive(t *testing.T) {
 
 	for _, c := range []struct {
 		name          string
-		plan, without bool // a saved plan is carried out; the archive is not asked
+		plan, without bool // a saved plan is applied; the archive is not asked
 	}{
 		{name: "what the scan brought back"},
 		{name: "of a saved plan", plan: true},
@@ -147,8 +147,8 @@ func TestLostWALIsSavedFromTheArchive(t *testing.T) {
 				assert.FileExists(t, filepath.Join(opts.SaveLost, rewind.LostWAL, name))
 			}
 			saved, err := os.ReadFile(filepath.Join(opts.SaveLost, rewind.LostWAL, middleSegment))
-			// Of this cluster there are no catalogs, so no rows can be told.
-			warnings := slices.DeleteFunc(slices.Clone(r.Plan().Warnings), func(w string) bool { return strings.HasPrefix(w, "lost rows could not be told") })
+			// This cluster has no catalogs, so lost rows cannot be listed.
+			warnings := slices.DeleteFunc(slices.Clone(r.Plan().Warnings), func(w string) bool { return strings.HasPrefix(w, "lost rows could not be listed") })
 			require.Len(t, warnings, len(r.Plan().Warnings)-1)
 			assert.NoDirExists(t, filepath.Join(opts.SaveLost, rewind.LostRowsDir))
 			if c.without {
@@ -164,9 +164,9 @@ func TestLostWALIsSavedFromTheArchive(t *testing.T) {
 	}
 }
 
-// TestTheCommandOfTheCallerBringsWALBack has a target whose own command, if it has one, is
-// of no use.
-func TestTheCommandOfTheCallerBringsWALBack(t *testing.T) {
+// TestTheCallersCommandRestoresWAL has a target whose own command, if it has one,
+// does not work.
+func TestTheCallersCommandRestoresWAL(t *testing.T) {
 	for _, major := range []string{"13", "18"} {
 		t.Run(major, func(t *testing.T) {
 			p := restorePair(t, major, "basic")
@@ -185,8 +185,9 @@ func TestTheCommandOfTheCallerBringsWALBack(t *testing.T) {
 	}
 }
 
-// TestWhatACommandSaysDecidesWhatToDo has the statuses that a server tells apart, too.
-func TestWhatACommandSaysDecidesWhatToDo(t *testing.T) {
+// TestTheExitStatusOfRestoreCommandDecidesTheAction has the exit statuses that a server
+// distinguishes, too.
+func TestTheExitStatusOfRestoreCommandDecidesTheAction(t *testing.T) {
 	for _, c := range []struct {
 		name, command string
 		condition     rewind.Condition

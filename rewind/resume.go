@@ -12,14 +12,14 @@ import (
 	"github.com/gorewind/gorewind/internal/target"
 )
 
-// ErrNothingToResume says that no committed rewind waits to be completed.
+// ErrNothingToResume says that there is no committed rewind to complete.
 var ErrNothingToResume = errors.New("there is no unfinished rewind to resume")
 
-// errNoTargetDir: an empty name would be the working directory.
+// errNoTargetDir: an empty name would mean the working directory.
 var errNoTargetDir = fmt.Errorf("%w: a target data directory must be given", ErrOptions)
 
-// Resume completes a rewind that was committed and did not end, from what is on
-// the target's own disks. Options.Source is not used. The error is an *Error.
+// Resume completes a rewind that was committed and is not finished, from what is on the
+// target's own disks. Options.Source is not used. The error is an *Error.
 func Resume(ctx context.Context, opts Options) error {
 	opts.Source = nil
 	r := newRewind(opts)
@@ -31,7 +31,7 @@ func Resume(ctx context.Context, opts Options) error {
 	if err == nil && r.journal == nil {
 		err = fmt.Errorf("%w in %q", ErrNothingToResume, opts.TargetDir)
 		if earlier != nil {
-			err = fmt.Errorf("%w: the one that was begun in place needs its source: run it again", err)
+			err = fmt.Errorf("%w: the rewind that was begun in place needs its source: run it again", err)
 		}
 	}
 	if err != nil {
@@ -48,9 +48,9 @@ func (r *Rewind) resume(ctx context.Context) error {
 	return r.finish(ctx, true)
 }
 
-// openTarget opens the target and learns what an earlier run left there: its journal,
-// which is kept, or what one in place knew. It gives the control file that the earlier
-// run, or else this one, began with.
+// openTarget opens the target and reads what an earlier run left there: its journal,
+// which is stored in r, or the plan of a rewind in place. It returns the control file
+// with which the earlier run, or otherwise this one, began.
 func (r *Rewind) openTarget() (control []byte, earlier *Plan, err error) {
 	if r.target, err = r.open(); err != nil {
 		return nil, nil, err
@@ -81,7 +81,7 @@ func (r *Rewind) openTarget() (control []byte, earlier *Plan, err error) {
 	}
 	switch {
 	case err != nil && j.InPlace && !j.Done:
-		return nil, nil, fmt.Errorf("%w: what it knew of %q cannot be read: %w: take a base backup", target.ErrLost, r.target.Name(), err)
+		return nil, nil, fmt.Errorf("%w: its plan for %q cannot be read: %w: take a base backup", target.ErrLost, r.target.Name(), err)
 	case err != nil:
 		notes = new(Plan) // all that is needed is in the journal
 	}
@@ -94,7 +94,7 @@ func (r *Rewind) openTarget() (control []byte, earlier *Plan, err error) {
 	return nil, nil, nil
 }
 
-// open opens the target. Without a readable control file it can be compared only.
+// open opens the target. Without a readable control file it can only be compared.
 func (r *Rewind) open() (*target.Target, error) {
 	t, err := target.Open(r.opts.TargetDir, r.opts.disk)
 	if err == nil && (r.opts.Resync != ResyncCompare || t.Readable()) || err != nil && (r.opts.Resync == NoResync || !errors.Is(err, datadir.ErrNoCluster)) {
@@ -118,7 +118,7 @@ func (r *Rewind) open() (*target.Target, error) {
 	return t, nil
 }
 
-// State is what state a data directory is in, as far as rewinding goes.
+// State is the state of a data directory with respect to rewinding.
 type State string
 
 // The states.
@@ -135,16 +135,16 @@ type Status struct {
 	FormatVersion int        `json:"format_version"` // 1
 	Target        string     `json:"target"`
 	State         State      `json:"state"`
-	Running       bool       `json:"gorewind_running"`     // one works on it at this moment
-	ServerPID     int        `json:"server_pid,omitempty"` // of the server that runs in it
-	ClusterState  string     `json:"cluster_state"`        // as pg_controldata says it
-	Source        string     `json:"source,omitempty"`     // of the rewind that did not end
-	Started       *time.Time `json:"started,omitempty"`    // that rewind
+	Running       bool       `json:"gorewind_running"`     // gorewind is working on it now
+	ServerPID     int        `json:"server_pid,omitempty"` // of the server running in it
+	ClusterState  string     `json:"cluster_state"`        // as pg_controldata prints it
+	Source        string     `json:"source,omitempty"`     // of the unfinished rewind
+	Started       *time.Time `json:"started,omitempty"`    // when that rewind began
 	StagedBytes   int64      `json:"staged_bytes"`         // in the staging area
 	Advice        string     `json:"advice"`               // what to do, in a sentence
 }
 
-// advice says what to do about a state.
+// advice says what to do in each state.
 var advice = map[State]string{
 	StateClean:      "Nothing is to be done.",
 	StateStaged:     "The target is as it was. The next rewind clears away what the interrupted one left in pgsql_tmp_gorewind.",
@@ -153,15 +153,15 @@ var advice = map[State]string{
 	StateRewound:    "Make it a standby of the source, if it is not one yet, and start it.",
 }
 
-// runningAdvice says what to do where a server runs. None can in the other states.
+// runningAdvice says what to do if a server is running. In the other states none can.
 var runningAdvice = map[State]string{
 	StateClean:   "A server is running here. Stop it before you rewind.",
 	StateStaged:  "A server is running here. Stop it before you rewind; the next rewind clears away what the interrupted one left in pgsql_tmp_gorewind.",
 	StateRewound: "A server is running here: nothing is to be done.",
 }
 
-// ReadStatus finds out the state of a data directory, and changes nothing. The error
-// is an *Error.
+// ReadStatus finds the state of a data directory, and changes nothing. The error is an
+// *Error.
 func ReadStatus(dir string) (*Status, error) {
 	if dir == "" {
 		return nil, Classify(errNoTargetDir)

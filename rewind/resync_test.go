@@ -16,7 +16,7 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// bareSource is one that gives no hashes, nor its files.
+// bareSource provides neither hashes nor its files.
 type bareSource struct{ source.Source }
 
 // TestChangesOfBothSidesAreFoundInWAL has a source without summaries.
@@ -49,7 +49,7 @@ func TestASourceWithoutHashesIsCopiedWhole(t *testing.T) {
 }
 
 // TestOnlyDifferentBlocksAreCopied has a file of which one block in eight differs, and
-// an unlogged relation, of which nothing is looked at.
+// an unlogged relation, which is ignored.
 func TestOnlyDifferentBlocksAreCopied(t *testing.T) {
 	const size = 8192
 	p := newSpecimenFor(t, compared)
@@ -89,9 +89,9 @@ func TestOnlyDifferentBlocksAreCopied(t *testing.T) {
 	assert.Nil(t, unlogged.Blocks)
 }
 
-// TestARefusalIsNotTheLastWordWhereAResyncWasAskedFor: other evidence is found, or what is
-// wrong is the source's, which somebody can change.
-func TestARefusalIsNotTheLastWordWhereAResyncWasAskedFor(t *testing.T) {
+// TestAResyncTriesOtherEvidenceAfterARefusal checks that either other evidence
+// is found, or the problem is on the source, where it can be fixed.
+func TestAResyncTriesOtherEvidenceAfterARefusal(t *testing.T) {
 	for _, resync := range []rewind.Resync{rewind.NoResync, rewind.ResyncIfNeeded, rewind.ResyncCompare} {
 		p := restorePair(t, "18", "basic")
 		p.clear(p.source, func(d *controlfile.Data) bool { return d.WALLevel < 1 })
@@ -115,7 +115,8 @@ func TestThereIsNoOtherWayToResync(t *testing.T) {
 	require.ErrorIs(t, err, rewind.ErrOptions)
 }
 
-// TestWALOfAnUnknownSideOfTheForkIsNotArchived: the archive would have it for others'.
+// TestWALOfAnUnknownSideOfTheForkIsNotArchived: in the archive it would take the place
+// of another server's segment.
 func TestWALOfAnUnknownSideOfTheForkIsNotArchived(t *testing.T) {
 	p := newSpecimenFor(t, compared)
 	p.restore(t)
@@ -132,11 +133,11 @@ func TestWALOfAnUnknownSideOfTheForkIsNotArchived(t *testing.T) {
 	}
 	require.NotZero(t, waiting)
 	opts := p.options(t)
-	opts.ArchiveLostWAL = true // which fails where there is anything to archive: there is no archive_command
+	opts.ArchiveLostWAL = true // this fails if there is anything to archive: there is no archive_command
 	r, err := rewind.Prepare(t.Context(), opts.WithDisk(withoutSync))
 	require.NoError(t, err)
 	defer r.Close()
 	assert.Empty(t, r.Plan().Unarchived)
-	assert.Contains(t, strings.Join(r.Plan().Warnings, "\n"), "none is handed over")
+	assert.Contains(t, strings.Join(r.Plan().Warnings, "\n"), "none is archived now")
 	require.NoError(t, r.Apply(t.Context()))
 }

@@ -16,35 +16,35 @@ type Rewind struct {
 	opts     Options
 	log      *slog.Logger
 	target   *target.Target
-	analyzer *analyzer // nil where nothing was analyzed
+	analyzer *analyzer // nil if nothing was analyzed
 	plan     *Plan
-	space    []target.Space // what the rewind takes
+	space    []target.Space // disk space that the rewind needs
 
 	phase   Phase
 	phases  []PhaseResult
 	observe *observers
 	keeper  *keeper
 
-	journal    *target.Journal // of a committed rewind, which this one completes
-	again      bool            // an interrupted rewind in place is begun again
+	journal    *target.Journal // of a committed rewind that this one completes
+	again      bool            // an interrupted rewind in place is started again
 	applied    bool
-	touched    bool   // the target is not any more as it was
-	recovered  bool   // changed by a single-user server of ours, even if that failed
-	releaseWAL func() // lets the source remove WAL that it keeps since the analysis; or nil
-	lostSaved  bool   // in Options.SaveLost is what the rewind throws away
+	touched    bool   // the target has been changed
+	recovered  bool   // our single-user server changed the target, even if it failed
+	releaseWAL func() // lets the source remove WAL that it has retained since the analysis; may be nil
+	lostSaved  bool   // Options.SaveLost has what the rewind discards
 	closed     bool
 
 	slotMade    bool        // the source has the slot that Options.MakeSlot asks for
-	slotLeft    target.Slot // the slot that an unfinished run made, if it is the one asked for
+	slotLeft    target.Slot // the slot that an unfinished run made, if it is the requested one
 	madeStandby bool        // a target that needed no rewind has become a standby
 }
 
-// Prepare inspects both sides, reads the target's WAL and decides what is to be
-// done. It changes nothing but what Options.EnsureShutdown asks for; WAL that is
-// brought back from an archive comes into the staging area. Where an earlier
-// rewind of the target was committed and did not end, that one is prepared to be
-// completed, and the source is not looked at. The error is an *Error. Close gives
-// back what the rewind holds: until then no other rewind of the target can begin.
+// Prepare inspects both sides, reads the target's WAL and decides what to do. It
+// changes nothing except by Options.EnsureShutdown. WAL restored from an archive is put
+// in the staging area. If an earlier rewind of the target was committed and is not
+// finished, Prepare prepares to complete that one and does not look at the source. The
+// error is an *Error. Close releases what the rewind holds: until then no other rewind
+// of the target can begin.
 func Prepare(ctx context.Context, opts Options) (*Rewind, error) {
 	r := newRewind(opts)
 	if err := r.ended(r.prepare(ctx)); err != nil {
@@ -62,7 +62,7 @@ func (r *Rewind) prepare(ctx context.Context) error {
 		return errNoTargetDir
 	}
 	if o := r.opts.Resync; o != NoResync && o != ResyncIfNeeded && o != ResyncChanges && o != ResyncCompare {
-		return fmt.Errorf("%w: there is no way to resync that is called %q", ErrOptions, o)
+		return fmt.Errorf("%w: there is no way to resync called %q", ErrOptions, o)
 	}
 	keep, err := filemap.Patterns(r.opts.Keep).Expand()
 	if err == nil {
@@ -76,7 +76,7 @@ func (r *Rewind) prepare(ctx context.Context) error {
 		return err
 	}
 	if r.opts.RestoreCommand != "" && r.opts.FetchWAL != nil {
-		return fmt.Errorf("%w: WAL is brought back by a restore_command or by FetchWAL: give one of them", ErrOptions)
+		return fmt.Errorf("%w: WAL is restored either by a restore_command or by FetchWAL: give only one of them", ErrOptions)
 	}
 	if err := r.opts.TablespaceMapping.check(r.opts.TargetDir); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	if err := r.tryReplication(ctx); err != nil {
 		return err
 	}
-	return r.tellOfSlot(ctx)
+	return r.warnOfUnusedSlot(ctx)
 }
 
 func newRewind(opts Options) *Rewind {
@@ -115,10 +115,10 @@ func newRewind(opts Options) *Rewind {
 	return r
 }
 
-// Plan is what Apply will do. It must not be changed.
+// Plan returns what Apply will do. It must not be changed.
 func (r *Rewind) Plan() *Plan { return r.plan }
 
-// Close gives back what the rewind holds; the source stays open.
+// Close releases what the rewind holds. The source stays open.
 func (r *Rewind) Close() error {
 	r.closed = true
 	if r.analyzer != nil {
@@ -135,10 +135,10 @@ func (r *Rewind) Close() error {
 }
 
 // Apply carries out the plan. It can be interrupted at any time, but see
-// Options.FinishCommitted. Where no rewind is required, all that it may do is
-// make the target a standby. The error is an *Error; where it says that the
-// target was changed, the target does not start, and a new run, or Resume,
-// finishes the rewind.
+// Options.FinishCommitted. If no rewind is required, it does nothing but make the
+// target a standby if that was requested. The error is an *Error. If it says that the
+// target was changed, the target does not start, and a new run, or Resume, finishes the
+// rewind.
 func (r *Rewind) Apply(ctx context.Context) error {
 	if err := r.checkPrepared(); err != nil {
 		return r.failed(err)
@@ -146,7 +146,7 @@ func (r *Rewind) Apply(ctx context.Context) error {
 	var err error
 	r.applied = true
 	if r.analyzer != nil {
-		r.analyzer.anyArchive() // whose command the source's configuration may replace
+		r.analyzer.anyArchive() // opened now, since the source's configuration may replace its command
 	}
 	switch {
 	case r.journal != nil:
@@ -178,12 +178,11 @@ func (r *Rewind) checkPrepared() error {
 	return nil
 }
 
-// inPlace reports whether the target's files are written to at once, because it
-// was asked for or because an interrupted rewind did so.
+// inPlace reports whether the target's files are written directly, because it was
+// requested or because an interrupted rewind did so.
 func (r *Rewind) inPlace() bool { return r.opts.InPlace || r.again }
 
-// applyStaged stages everything, commits, and then makes the target what it
-// should be.
+// applyStaged stages everything, commits, and then changes the target's files.
 func (r *Rewind) applyStaged(ctx context.Context) error {
 	if err := r.reach(ctx, PhaseStage); err != nil {
 		return err
@@ -236,11 +235,11 @@ func (r *Rewind) applyStaged(ctx context.Context) error {
 	if r.journal, err = r.target.Journal(); err != nil {
 		return err
 	}
-	r.lostIsGone()
+	r.markLost()
 	return r.finish(ctx, false)
 }
 
-// applyInPlace writes what it fetches straight to the target.
+// applyInPlace writes what it fetches directly to the target.
 func (r *Rewind) applyInPlace(ctx context.Context) error {
 	if err := r.reach(ctx, PhaseStage); err != nil {
 		return err
@@ -289,7 +288,7 @@ func (r *Rewind) applyInPlace(ctx context.Context) error {
 		return err
 	}
 	r.stepsOfFinish()
-	r.lostIsGone()
+	r.markLost()
 	ctx, done := r.committed(ctx)
 	defer done()
 	defer r.watchTarget()()
@@ -300,7 +299,7 @@ func (r *Rewind) targetOptions() target.Options {
 	return target.Options{Sync: r.syncMode(), Exact: !r.plan.Source.State.Live, Source: r.opts.Source.String()}
 }
 
-// committed gives the context that counts from the commit on.
+// committed returns the context that applies from the commit on.
 func (r *Rewind) committed(ctx context.Context) (context.Context, func()) {
 	after := r.opts.AfterCommit
 	switch {
@@ -313,7 +312,7 @@ func (r *Rewind) committed(ctx context.Context) (context.Context, func()) {
 	said := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(said)
-		r.log.Warn("the rewind is to be interrupted, but is committed: what is left is done first", "target", r.target.Name())
+		r.log.Warn("the rewind was asked to stop, but is committed: it is finished first", "target", r.target.Name())
 	})
 	return after, func() {
 		if !stop() {
@@ -338,7 +337,7 @@ func (r *Rewind) stepsOfFinish() {
 	}
 }
 
-// failed makes an *Error of what went wrong.
+// failed makes an *Error of an error.
 func (r *Rewind) failed(err error) error {
 	var already *Error
 	if errors.As(err, &already) {
@@ -354,7 +353,7 @@ func (r *Rewind) failed(err error) error {
 	return e
 }
 
-// next is what is to be done after an error.
+// next returns the action after an error.
 func (r *Rewind) next(v verdict, needsSource bool) Action {
 	switch {
 	case v.action == ActionResync && r.opts.Resync != NoResync:

@@ -20,8 +20,8 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// sameContent tells for every range whether both sides are known to have the same
-// bytes there: of a source that gives neither its files nor hashes, nothing is.
+// sameContent reports for every range whether both sides are known to have the same
+// bytes there. If the source provides neither its files nor hashes, nothing is known.
 func sameContent(ctx context.Context, log *slog.Logger, src source.Source, own *target.Target, ranges []source.Range) ([]bool, error) {
 	if len(ranges) == 0 {
 		return nil, ctx.Err()
@@ -66,11 +66,11 @@ func sameContent(ctx context.Context, log *slog.Logger, src source.Source, own *
 	return same, nil
 }
 
-// sameShare is how many ranges a goroutine takes at a time: neighbours often belong to
-// one file, which then stays open.
+// sameShare is how many ranges a goroutine takes at a time: adjacent ranges often
+// belong to one file, which then stays open.
 const sameShare = 64
 
-// sameBytes is sameContent where both sides are on this machine.
+// sameBytes is sameContent for two sides that are both on this machine.
 func sameBytes(ctx context.Context, src source.Local, own *target.Target, ranges []source.Range) ([]bool, error) {
 	same := make([]bool, len(ranges))
 	var taken atomic.Int64
@@ -102,12 +102,12 @@ func sameBytes(ctx context.Context, src source.Local, own *target.Target, ranges
 	return same, g.Wait()
 }
 
-// fileReader reads one range after the other.
+// fileReader reads one range after another.
 type fileReader struct {
 	open   func(string) (*os.File, error)
-	counts func(bytes int) // what is read, unless nil
+	counts func(bytes int) // called with the number of bytes read; may be nil
 	path   string
-	file   *os.File // the one at path, or nil
+	file   *os.File // the open file at path, or nil
 	buf    []byte
 }
 
@@ -118,7 +118,7 @@ func (r *fileReader) close() {
 	}
 }
 
-// read gives the bytes that a file has of a range, or nil if there is no such file.
+// read returns the bytes that a file has in a range, or nil if there is no such file.
 func (r *fileReader) read(ctx context.Context, of source.Range) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -16,14 +16,14 @@ import (
 	"github.com/gorewind/gorewind/report"
 )
 
-// A saved plan begins with planMagic, the SHA-256 of what its types are, and that of the
-// rest, which is a savedPlan as encodeValue writes it.
+// A saved plan begins with planMagic, the SHA-256 of the description of its types, and
+// the SHA-256 of the rest. The rest is a savedPlan as written by encodeValue.
 const (
 	planMagic    = "gorewind plan 3\n"
 	maxSavedPlan = 4 << 30
 )
 
-// savedPlan is a plan in a file of its own. It holds for one state of both control
+// savedPlan is a plan in a file of its own. It is valid for one state of both control
 // files.
 type savedPlan struct {
 	Keep    []string
@@ -31,7 +31,7 @@ type savedPlan struct {
 	Plan    *Plan
 }
 
-// encode makes a plan last in the journal for the next run.
+// encode encodes a plan for the journal, for the next run.
 func (p *Plan) encode() ([]byte, error) {
 	sum := typeSum(reflect.TypeFor[Plan]())
 	b, err := encodeValue(*p)
@@ -48,7 +48,8 @@ func decodePlan(b []byte) (*Plan, error) {
 	return p, decodeValue(rest, p)
 }
 
-// toResume is what a rewind is about that only has to be completed.
+// toResume returns the part of the plan that describes a rewind that only has to be
+// completed.
 func (p *Plan) toResume() *Plan {
 	return &Plan{
 		Required: true, Resumes: true, Divergence: p.Divergence, DivergenceTimeline: p.DivergenceTimeline,
@@ -56,9 +57,10 @@ func (p *Plan) toResume() *Plan {
 	}
 }
 
-// notes is what the next run must know if this one does not end. Of a staged rewind
-// that is what it is about; the rest is in the journal. One in place overwrites, with
-// the target's files, what its analysis came from, so the next run takes it from here.
+// notes returns what the next run must know if this one does not finish. For a staged
+// rewind that is a description; the rest is in the journal. A rewind in place
+// overwrites, with the target's files, what its analysis was based on, so the next run
+// takes the analysis from here.
 func (r *Rewind) notes() ([]byte, error) {
 	if !r.inPlace() {
 		return r.plan.toResume().encode()
@@ -69,9 +71,9 @@ func (r *Rewind) notes() ([]byte, error) {
 	return p.encode()
 }
 
-// written is what a rewind in place is about to write, and what can be half written
-// when the next run looks: files, and the blocks of relations with those that the
-// target changed.
+// written returns what a rewind in place is about to write, and so may be half written
+// when the next run reads it: files, and the blocks of relations, including those that
+// the target changed.
 func (p *Plan) written() (map[string]bool, pgdata.Changes) {
 	suspect := maps.Clone(p.Suspect)
 	if suspect == nil {
@@ -113,7 +115,7 @@ func (r *Rewind) Save(w io.Writer) error {
 		return r.failed(err)
 	}
 	if r.plan.Resumes || r.plan.Again {
-		return r.failed(fmt.Errorf("%w: there is no plan to save: an earlier rewind of the target is to be finished first", ErrOptions))
+		return r.failed(fmt.Errorf("%w: there is no plan to save: an earlier rewind of the target must be finished first", ErrOptions))
 	}
 	return savedPlan{r.opts.Keep, r.opts.TablespaceMapping, r.plan}.write(w)
 }
@@ -132,11 +134,11 @@ func (s savedPlan) write(w io.Writer) error {
 	return nil
 }
 
-// loadPlan takes a saved plan instead of an analysis, if it is one of what both
-// sides are now.
+// loadPlan uses a saved plan instead of an analysis, if it was made for the current
+// state of both sides.
 func (r *Rewind) loadPlan(ctx context.Context, a *analyzer, now sides, earlier *Plan) error {
 	if earlier != nil {
-		return fmt.Errorf("%w: a rewind in place of this target is to be finished first: run it again without a saved plan", ErrOptions)
+		return fmt.Errorf("%w: a rewind in place of this target must be finished first: run it again without a saved plan", ErrOptions)
 	}
 	s, err := readSavedPlan(r.opts.Plan)
 	if err != nil {
@@ -187,7 +189,7 @@ func sameControl(then, now Side) bool {
 	return err == nil && err2 == nil && bytes.Equal(x, y)
 }
 
-// restoreAgain brings back for this process what the plan takes from the archive.
+// restoreAgain restores for this process what the plan takes from the archive.
 func (r *Rewind) restoreAgain(ctx context.Context, a *analyzer) error {
 	checked := false
 	for _, w := range r.plan.NeededWAL {
@@ -199,7 +201,7 @@ func (r *Rewind) restoreAgain(ctx context.Context, a *analyzer) error {
 			return err
 		}
 		if origin != report.InArchive {
-			return fmt.Errorf("%w: the archive does not give WAL segment %s any more: plan again", ErrPlanOutdated, w.Name)
+			return fmt.Errorf("%w: the archive no longer has WAL segment %s: plan again", ErrPlanOutdated, w.Name)
 		}
 		if checked {
 			continue
@@ -218,7 +220,7 @@ func (r *Rewind) restoreAgain(ctx context.Context, a *analyzer) error {
 	return nil
 }
 
-// readSavedPlan believes nothing of what it reads before all of it was checked.
+// readSavedPlan trusts nothing that it reads until all of it has been checked.
 func readSavedPlan(from io.Reader) (*savedPlan, error) {
 	var head [len(planMagic) + 2*sha256.Size]byte
 	if _, err := io.ReadFull(from, head[:]); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -241,7 +243,7 @@ func readSavedPlan(from io.Reader) (*savedPlan, error) {
 		return nil, fmt.Errorf("%w: the saved plan cannot be read: %w: plan again", ErrOptions, err)
 	}
 	if s.Plan == nil {
-		return nil, fmt.Errorf("%w: the saved plan is not whole: plan again", ErrOptions)
+		return nil, fmt.Errorf("%w: the saved plan is incomplete: plan again", ErrOptions)
 	}
 	if err := s.Plan.verify(); err != nil {
 		return nil, fmt.Errorf("%w: the saved plan is not one that gorewind made: %w: plan again", ErrOptions, err)

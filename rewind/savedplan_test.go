@@ -18,7 +18,7 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// savedPlan is the plan of a rewind, as it was saved.
+// savedPlan returns the plan of a rewind, as saved.
 func savedPlan(t testing.TB, opts rewind.Options) []byte {
 	t.Helper()
 	r, err := rewind.Prepare(context.Background(), opts)
@@ -29,7 +29,7 @@ func savedPlan(t testing.TB, opts rewind.Options) []byte {
 	return b.Bytes()
 }
 
-// forgery is what somebody did to a saved plan.
+// forgery is a change that somebody made to a saved plan.
 type forgery struct {
 	name  string
 	forge func(p *rewind.Plan)
@@ -65,10 +65,10 @@ var forgeries = []forgery{
 	{"timelines of another one", func(p *rewind.Plan) { p.Source.Timeline += 5 }},
 	{"a timeline that comes before its parent", func(p *rewind.Plan) { slices.Reverse(p.Source.History) }},
 	{"a timeline zero", func(p *rewind.Plan) { p.Source.History[0].TLI = 0 }},
-	{"a divergence behind all WAL", func(p *rewind.Plan) { p.Divergence = math.MaxUint64 }},
+	{"a divergence after all WAL", func(p *rewind.Plan) { p.Divergence = math.MaxUint64 }},
 	{"no divergence", func(p *rewind.Plan) { p.Divergence = 0 }},
 	{"recovery that starts nowhere", func(p *rewind.Plan) { p.Start.Redo = 0 }},
-	{"recovery that starts behind its checkpoint", func(p *rewind.Plan) { p.Start.Redo = p.Start.LSN + 8 }},
+	{"recovery that starts after its checkpoint", func(p *rewind.Plan) { p.Start.Redo = p.Start.LSN + 8 }},
 	{"the rest of another rewind", func(p *rewind.Plan) { p.Resumes = true }},
 	{"a rewind in place that was interrupted", func(p *rewind.Plan) { p.Again = true }},
 	{"WAL that is no segment", func(p *rewind.Plan) { p.NeededWAL[0].Name = "../../etc/passwd" }},
@@ -100,10 +100,10 @@ var forgeries = []forgery{
 	{"a path twice, in two ways", func(p *rewind.Plan) {
 		add(filemap.Entry{Path: entry(p, withAction(filemap.Copy)).Path, Type: pgdata.Regular, Action: filemap.Remove, Reason: filemap.OnlyOnTarget})(p)
 	}},
-	{"an action that there is not", change(filemap.Copy, func(e *filemap.Entry) { e.Action = 99 })},
+	{"an action that does not exist", change(filemap.Copy, func(e *filemap.Entry) { e.Action = 99 })},
 	{"no action", change(filemap.Copy, func(e *filemap.Entry) { e.Action = 0 })},
-	{"a type that there is not", change(filemap.Copy, func(e *filemap.Entry) { e.Type = 9 })},
-	{"a reason that there is not", change(filemap.Copy, func(e *filemap.Entry) { e.Reason = "\x1b[2J" })},
+	{"a type that does not exist", change(filemap.Copy, func(e *filemap.Entry) { e.Type = 9 })},
+	{"a reason that does not exist", change(filemap.Copy, func(e *filemap.Entry) { e.Reason = "\x1b[2J" })},
 	{"a file made like a directory", add(filemap.Entry{Path: "x", Type: pgdata.Regular, Action: filemap.Create, Reason: filemap.OnlyOnSource})},
 	{"a directory that is copied", add(filemap.Entry{Path: "x", Type: pgdata.Directory, Action: filemap.Copy, Reason: filemap.OnlyOnSource})},
 	{"a directory where servers have a file", add(filemap.Entry{Path: "standby.signal", Type: pgdata.Directory, Action: filemap.Create, Reason: filemap.OnlyOnSource})},
@@ -122,16 +122,16 @@ var forgeries = []forgery{
 	{"a tail that is shorter than nothing", change(filemap.CopyTail, func(e *filemap.Entry) { e.SourceSize = 0 })},
 	{"cut to more than there is", change(filemap.Truncate, func(e *filemap.Entry) { e.SourceSize = e.TargetSize + 8192 })},
 	{"a relation that is larger than any", change(filemap.CopyTail, func(e *filemap.Entry) { e.SourceSize = 1 << 40 })},
-	{"blocks behind the end", func(p *rewind.Plan) {
+	{"blocks after the end", func(p *rewind.Plan) {
 		entry(p, func(e *filemap.Entry) bool { return e.Blocks != nil }).Blocks.Add(1 << 20)
 	}},
 	{"blocks of a file that is copied", change(filemap.Copy, func(e *filemap.Entry) { e.Blocks = new(pgdata.BlockSet) })},
 	{"blocks of no relation", add(filemap.Entry{Path: "x", Type: pgdata.Regular, Action: filemap.None, Reason: filemap.ChangedBlocks, Blocks: new(pgdata.BlockSet)})},
-	{"a segment that is restored and that nobody brings back", add(filemap.Entry{Path: "pg_wal/0000000200000000000000FF", Type: pgdata.Regular, Action: filemap.Restore, Reason: filemap.NeededRecovery, SourceSize: 1 << 20})},
-	{"a segment that is restored and is none", add(filemap.Entry{Path: "x", Type: pgdata.Regular, Action: filemap.Restore, Reason: filemap.NeededRecovery, SourceSize: 1 << 20})},
+	{"a segment to be restored that recovery does not need", add(filemap.Entry{Path: "pg_wal/0000000200000000000000FF", Type: pgdata.Regular, Action: filemap.Restore, Reason: filemap.NeededRecovery, SourceSize: 1 << 20})},
+	{"a file to be restored that is not a segment", add(filemap.Entry{Path: "x", Type: pgdata.Regular, Action: filemap.Restore, Reason: filemap.NeededRecovery, SourceSize: 1 << 20})},
 }
 
-// TestAForgedPlanIsRefused gives plans that are whole, and that no analysis made.
+// TestAForgedPlanIsRefused has complete plans that no analysis made.
 func TestAForgedPlanIsRefused(t *testing.T) {
 	s := newSpecimen(t)
 	s.restore(t)
@@ -154,7 +154,7 @@ func TestAForgedPlanIsRefused(t *testing.T) {
 	}
 }
 
-// TestADamagedPlanIsRefused cuts one and changes bytes of it.
+// TestADamagedPlanIsRefused truncates a plan and changes its bytes.
 func TestADamagedPlanIsRefused(t *testing.T) {
 	s := newSpecimen(t)
 	s.restore(t)
@@ -173,7 +173,7 @@ func TestADamagedPlanIsRefused(t *testing.T) {
 	}
 	refused(append(bytes.Clone(saved), 0))
 	body := rewind.PlanBody(saved)
-	for n := range body { // with a checksum that is right
+	for n := range body { // with a correct checksum
 		_, err := rewind.ReadPlan(body[:n])
 		require.Error(t, err)
 	}
@@ -181,8 +181,8 @@ func TestADamagedPlanIsRefused(t *testing.T) {
 	require.Error(t, err)
 }
 
-// FuzzReadSavedPlan reads anything as a plan, and then does with it what is done with a
-// plan before the two sides are compared with it.
+// FuzzReadSavedPlan reads any bytes as a plan, and then does what is done with a plan
+// before the two sides are compared with it.
 func FuzzReadSavedPlan(f *testing.F) {
 	p := newSpecimen(f)
 	require.NoError(f, p.untouched.Store(p.root))

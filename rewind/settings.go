@@ -11,13 +11,13 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// checkSettings proves that the settings which make WAL tell all that the target
-// changed have held for as long as it mattered, and not only now.
+// checkSettings proves that the settings which make WAL show everything that the target
+// changed were on for as long as it matters, and not only now.
 func (a *analyzer) checkSettings(ctx context.Context, s sides, f fork, p *past) error {
 	if at := p.events.noImages; at != 0 && at >= p.start.Redo || !p.start.FullPageWrites {
 		return &Explained{
 			Err:    fmt.Errorf("%w: and they were off on timeline %d at %s", ErrFullPageWrites, f.timeline, a.lsn(max(at, p.start.Redo))),
-			Detail: "Recovery would start before that, and needs the page images that WAL then lacks.", Hint: takeBase,
+			Detail: "Recovery would start before that, and WAL from then lacks the page images that it needs.", Hint: takeBase,
 		}
 	}
 	if s.target.Control.DataChecksumVersion != 0 {
@@ -26,19 +26,20 @@ func (a *analyzer) checkSettings(ctx context.Context, s sides, f fork, p *past) 
 	return a.checkHints(ctx, s, f, p.events)
 }
 
-// checkHints proves that hint bits were in WAL ever since the fork: those of
-// transactions that only the target has would stay in pages that nothing else tells of.
+// checkHints proves that hint bits have been logged ever since the fork. Otherwise hint
+// bits about transactions that only the target has could stay in pages that nothing
+// else shows as changed.
 func (a *analyzer) checkHints(ctx context.Context, s sides, f fork, e *events) error {
 	refused := func(format string, args ...any) error {
 		return &Explained{
 			Err: ErrNoPageHints, Detail: fmt.Sprintf(format, args...),
-			Hint: takeBase + " That these settings are on now is of no use for what was changed before.",
+			Hint: takeBase + " That these settings are on now does not help for earlier changes.",
 		}
 	}
 	if !s.target.Control.WALLogHints {
-		return refused("Without them WAL does not tell all that the target %q changed.", a.target.Name())
+		return refused("Without them WAL does not show everything that the target %q changed.", a.target.Name())
 	}
-	known := false // as of the record looked at last
+	known := false // as of the last record read
 	for _, change := range e.parameters {
 		if change.at >= f.at {
 			if !change.WALLogHints {
@@ -61,7 +62,7 @@ func (a *analyzer) checkHints(ctx context.Context, s sides, f fork, e *events) e
 }
 
 // hintsLogged reports whether a page image for a hint shows that hints were logged
-// before a change of parameters, and after the one before that.
+// between the previous change of parameters and this one.
 func (e *events) hintsLogged(before pgdata.LSN) bool {
 	var since pgdata.LSN
 	for _, c := range e.parameters {
@@ -77,8 +78,8 @@ func (e *events) hintsLogged(before pgdata.LSN) bool {
 	return false
 }
 
-// hintsBefore looks for what tells in older WAL, newest segment first, how the setting
-// was before a change.
+// hintsBefore searches older WAL, newest segment first, for what shows the setting
+// before a change.
 func (a *analyzer) hintsBefore(ctx context.Context, s sides, change pgdata.LSN, refused func(string, ...any) error) error {
 	wal := a.targetWAL(s.target.History).own()
 	end := change
@@ -111,11 +112,11 @@ func (a *analyzer) hintsBefore(ctx context.Context, s sides, change pgdata.LSN, 
 	return refused(`"wal_log_hints" was off on the target until %s.`, a.lsn(change))
 }
 
-// ownHintSetting is what a standby's own configuration says, which decides what it
-// does with hints, while its control file has the primary's setting.
+// ownHintSetting returns the setting in a standby's own configuration. That decides how
+// it treats hints, while its control file has the primary's setting.
 func (a *analyzer) ownHintSetting(s sides) (on, known bool) {
 	if c := s.target.Control; c.MinRecoveryPoint == 0 {
-		return false, false // it was a primary
+		return false, false // the target was a primary
 	}
 	conf, err := pgconf.Load(pgconf.Options{DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: a.version})
 	if err != nil {

@@ -16,39 +16,39 @@ import (
 // sides is what is known of the two clusters before they are compared.
 type sides struct{ target, source Side }
 
-// What bounds how many newer timelines are looked for in a row, and how many bytes
-// their histories have together.
+// Limits on the number of newer timelines that are looked for in a row, and on the
+// total size of their histories in bytes.
 const (
 	maxTimelines = 10_000
 	maxHistories = 8 << 20
 )
 
-// sides finds the timeline and the end of WAL of a cluster. For each, its control
-// file is the least that there is: it is written late.
+// sides finds each cluster's timeline and end of WAL. The control file only gives a
+// lower bound, since it is written late.
 func (a *analyzer) sides(ctx context.Context, s sides) (sides, error) {
 	var err error
 	if s.source, err = a.sourceSide(ctx, s.source); err != nil {
 		return s, err
 	}
-	a.tellHistory(ctx, "Source timeline history:", s.source.History)
+	a.logHistory(ctx, "Source timeline history:", s.source.History)
 	if s.target, err = a.targetSide(ctx, s.target); err != nil {
 		return s, err
 	}
-	a.tellHistory(ctx, "Target timeline history:", s.target.History)
+	a.logHistory(ctx, "Target timeline history:", s.target.History)
 	return s, nil
 }
 
-// filesLow is the checkpoint before whose redo point all changes are in the files.
-// Only a primary that was shut down has written all that its WAL says. A standby
-// has not, also when it was stopped in good order: the restartpoint that this makes
-// is left out where no checkpoint was replayed since the last one.
+// filesLow returns the checkpoint before whose redo point all changes are in the files.
+// Only a primary that was shut down has written everything in its WAL to its files. A
+// standby has not, even if it was stopped cleanly: stopping makes no restartpoint if no
+// checkpoint was replayed since the last one.
 func filesLow(c *controlfile.Data) walreader.Checkpoint {
 	own := c.CheckPointCopy
 	return walreader.Checkpoint{LSN: c.CheckPoint, Redo: own.Redo, TLI: own.ThisTimeLineID, PrevTLI: own.PrevTimeLineID, FullPageWrites: own.FullPageWrites}
 }
 
-// targetSide reads the target's own WAL to its end, as a server would that is
-// started there. What it would find there first is a part of the target.
+// targetSide reads the target's own WAL to its end, as a server started there would.
+// All that such a server would replay on its own counts as part of the target.
 func (a *analyzer) targetSide(ctx context.Context, s Side) (Side, error) {
 	histories, err := a.histories(a.target.ReadFile, s.Control, "target")
 	if err != nil {
@@ -65,7 +65,7 @@ func (a *analyzer) targetSide(ctx context.Context, s Side) (Side, error) {
 		return s, a.unreadable(damage.Unwrap())
 	}
 	switch {
-	case err != nil && isMissing(err): // which matters only if a rewind is required
+	case err != nil && isMissing(err): // this matters only if a rewind is required
 		s.unread = a.unreadable(err)
 		end, history = s.Control.CheckPoint, histories[len(histories)-1]
 	case err != nil:
@@ -76,16 +76,16 @@ func (a *analyzer) targetSide(ctx context.Context, s Side) (Side, error) {
 	return s, nil
 }
 
-// damagedEndError says that the WAL of a server that crashed goes on behind its end. To
-// recover it would leave pages that no WAL up to there tells of.
+// damagedEndError says that the WAL of a crashed server continues after its end.
+// Recovery would stop there, and leave pages that were changed by WAL after that.
 type damagedEndError struct{ err error }
 
 func (e *damagedEndError) Error() string { return e.err.Error() }
 func (e *damagedEndError) Unwrap() error { return e.err }
 
-// endOfOwnWAL reads on from the last checkpoint, and tells which history the WAL
-// follows. A newer timeline than the control file's counts as soon as WAL goes past
-// its beginning in a file of its own.
+// endOfOwnWAL reads from the last checkpoint to the end, and determines which history
+// the WAL follows. A newer timeline than the control file's counts as soon as WAL goes
+// past its beginning in a file of that timeline.
 func (a *analyzer) endOfOwnWAL(ctx context.Context, c *controlfile.Data, histories []timeline.History, wal tracingWAL) (pgdata.LSN, timeline.History, error) {
 	end, err := walreader.EndOfWAL(ctx, wal, a.format, c.CheckPoint)
 	if err != nil {
@@ -108,9 +108,9 @@ func (a *analyzer) endOfOwnWAL(ctx context.Context, c *controlfile.Data, histori
 	return end.LSN, timeline.History{{TLI: newest[0].TLI}}, nil
 }
 
-// histories gives the histories that a cluster may be on, newest first: that of its
-// control file, and those of newer timelines that go on from there whose files it
-// has. A server looks for them in the same way (findNewestTimeLine, timeline.c).
+// histories returns the histories that a cluster may be on, newest first: that of its
+// control file, and those of newer timelines that continue from there and whose files
+// it has. A server looks for them in the same way (findNewestTimeLine, timeline.c).
 func (a *analyzer) histories(read func(string) ([]byte, error), c *controlfile.Data, what string) ([]timeline.History, error) {
 	tli := c.Timeline()
 	own, err := readHistory(a.version, tli, read)
@@ -122,7 +122,7 @@ func (a *analyzer) histories(read func(string) ([]byte, error), c *controlfile.D
 	counted := func(p string) ([]byte, error) {
 		b, err := read(p)
 		if size += len(b); size > maxHistories {
-			return nil, fmt.Errorf("the histories of the timelines from %d on have more than %d bytes, which cannot be: "+
+			return nil, fmt.Errorf("the histories of the timelines from %d on have more than %d bytes, which is not plausible: "+
 				"remove the files *.history from the %s's WAL directory that do not belong there", tli+1, maxHistories, what)
 		}
 		return b, err
@@ -134,16 +134,16 @@ func (a *analyzer) histories(read func(string) ([]byte, error), c *controlfile.D
 			return list, nil
 		case err != nil:
 			return nil, withHistory(err, next, what)
-		case goesOn(h, c):
+		case continuesFrom(h, c):
 			list = append([]timeline.History{h}, list...)
 		}
 	}
 	return list, nil
 }
 
-// goesOn reports whether a history goes on from where a control file says that its
+// continuesFrom reports whether a history continues from where a control file says that its
 // cluster is.
-func goesOn(h timeline.History, c *controlfile.Data) bool {
+func continuesFrom(h timeline.History, c *controlfile.Data) bool {
 	for _, e := range h {
 		if e.TLI == c.Timeline() {
 			return e.End == 0 || e.End > c.CheckPoint && e.End >= c.MinRecoveryPoint
@@ -168,8 +168,8 @@ func readHistory(v *pgdata.Version, tli pgdata.TimelineID, read func(string) ([]
 	return h, nil
 }
 
-// sourceSide takes what a running server says and its control file tells too late
-// or not at all.
+// sourceSide takes from a running server what its control file shows too late or not at
+// all.
 func (a *analyzer) sourceSide(ctx context.Context, s Side) (Side, error) {
 	s.FilesLow = filesLow(s.Control)
 	if err := a.checkWALEnd(s); err != nil {
@@ -194,7 +194,7 @@ func (a *analyzer) sourceSide(ctx context.Context, s Side) (Side, error) {
 	}
 	end, history, err := a.endOfOwnWAL(ctx, s.Control, histories, a.sourceWAL(histories[0]).ofAny())
 	switch {
-	case err != nil && isMissing(err): // nothing but what its control file says is certain
+	case err != nil && isMissing(err): // only what its control file says is certain
 		end, history = s.Control.CheckPoint, histories[len(histories)-1]
 	case err != nil:
 		return s, fmt.Errorf("source %s: %w", a.source, err)
@@ -204,10 +204,10 @@ func (a *analyzer) sourceSide(ctx context.Context, s Side) (Side, error) {
 	return s, nil
 }
 
-// standbySide finds out which timeline a running standby is on. That it has the
-// history of a newer one does not show it: it is on that timeline if it has WAL of
-// it where it is. One that reads an archive has no such file of either timeline:
-// then nothing is certain but what lies before the switch.
+// standbySide finds which timeline a running standby is on. Having the history of a
+// newer timeline is not enough: it is on that timeline if it has WAL of that timeline
+// at its position. A standby that reads an archive has no such file for either
+// timeline; then only what is before the switch is certain.
 func (a *analyzer) standbySide(ctx context.Context, s Side, histories []timeline.History) (Side, error) {
 	s.EndOfWAL = max(s.State.WALEnd(), s.Control.MinRecoveryPoint)
 	for i, h := range histories {
@@ -234,8 +234,8 @@ func (a *analyzer) standbySide(ctx context.Context, s Side, histories []timeline
 	return s, nil
 }
 
-// hasPage reports whether the source has, in a file of a history's own timeline, the
-// page on which the last byte before an LSN lies.
+// hasPage reports whether the source has the page with the last byte before an LSN, in
+// a file of the history's own timeline.
 func (a *analyzer) hasPage(ctx context.Context, h timeline.History, l pgdata.LSN) (bool, error) {
 	_, err := walreader.PageTimeline(ctx, a.sourceWAL(timeline.History{{TLI: h.Newest()}}), a.format, a.geo.PageStart(l-1))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !isDamage(err) {
@@ -244,14 +244,14 @@ func (a *analyzer) hasPage(ctx context.Context, h timeline.History, l pgdata.LSN
 	return err == nil, nil
 }
 
-func (a *analyzer) tellHistory(ctx context.Context, title string, h timeline.History) {
+func (a *analyzer) logHistory(ctx context.Context, title string, h timeline.History) {
 	a.log.DebugContext(ctx, title, "timeline", h.Newest())
 	for i, line := range h.Lines(a.lsn) {
 		a.log.DebugContext(ctx, line, "timeline", h[i].TLI)
 	}
 }
 
-// timelineAt is the timeline on which the last byte before an LSN lies.
+// timelineAt returns the timeline of the last byte before an LSN.
 func timelineAt(h timeline.History, l pgdata.LSN) pgdata.TimelineID {
 	for i := len(h) - 1; i > 0; i-- {
 		if h[i].Begin < l {
@@ -261,26 +261,27 @@ func timelineAt(h timeline.History, l pgdata.LSN) pgdata.TimelineID {
 	return h[0].TLI
 }
 
-// No cluster has come near these: at ten gigabytes a second the one takes three
-// years, the other, of WAL that no checkpoint followed, a day.
+// No cluster has come near these limits. At ten gigabytes a second, a cluster reaches
+// the first in three years, and the second, which limits WAL without a checkpoint, in a
+// day.
 const (
 	maxLSN             pgdata.LSN = 1 << 60
 	maxSinceCheckpoint pgdata.LSN = 1 << 50
 )
 
-// checkPositions refuses a control file of the source with LSNs that cannot be.
-// What loops over WAL relies on it.
+// checkPositions refuses a control file of the source with implausible LSNs. Loops over
+// WAL rely on it.
 func (a *analyzer) checkPositions(c *controlfile.Data) error {
 	switch at := c.CheckPointCopy.Redo; {
 	case max(c.CheckPoint, c.MinRecoveryPoint) >= maxLSN:
 		return a.implausible("its control file has the checkpoint %s and the minimum recovery point %s", c.CheckPoint, c.MinRecoveryPoint)
-	case at > c.CheckPoint || uint64(at) < uint64(c.Geometry.WALSegSize): // WAL begins with segment 1
+	case at > c.CheckPoint || uint64(at) < uint64(c.Geometry.WALSegSize): // WAL starts with segment 1
 		return a.implausible("its control file has the checkpoint %s with redo at %s", c.CheckPoint, at)
 	}
 	return nil
 }
 
-// checkWALEnd is checkPositions of what a running source says.
+// checkWALEnd is checkPositions for what a running source reports.
 func (a *analyzer) checkWALEnd(s Side) error {
 	if !s.State.Live {
 		return nil
@@ -296,5 +297,5 @@ func (a *analyzer) checkWALEnd(s Side) error {
 }
 
 func (a *analyzer) implausible(what string, x, y pgdata.LSN) error {
-	return fmt.Errorf("the source %s says that "+what+", which cannot be: %w", a.source, a.lsn(x), a.lsn(y), ErrSourceUntrusted)
+	return fmt.Errorf("the source %s says that "+what+", which is not plausible: %w", a.source, a.lsn(x), a.lsn(y), ErrSourceUntrusted)
 }

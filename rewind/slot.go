@@ -11,12 +11,12 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// slotTimeout is how long it may take to drop a slot when the rewind has failed.
+// slotTimeout is how long dropping a slot may take after the rewind has failed.
 const slotTimeout = 10 * time.Second
 
-// makeSlot makes the slot that was asked for, or takes that of an unfinished run. It
-// keeps WAL while that is copied, and from then on for the standby. forget drops it again
-// where the target stayed as it was.
+// makeSlot makes the requested slot, or uses that of an unfinished run. The slot
+// retains WAL while files are copied, and afterwards for the standby. forget drops it
+// again if the target remained unchanged.
 func (r *Rewind) makeSlot(ctx context.Context) (forget func(), err error) {
 	primary, can := r.opts.Source.(source.Primary)
 	if !can || !r.opts.MakeSlot {
@@ -29,17 +29,17 @@ func (r *Rewind) makeSlot(ctx context.Context) (forget func(), err error) {
 			return nil, err
 		}
 		if slot.From, err = primary.MakeSlot(ctx, slot.Name); err != nil {
-			if errors.Is(err, source.ErrSlotExists) && !r.plan.Again { // it is not this run's
+			if errors.Is(err, source.ErrSlotExists) && !r.plan.Again { // another has made it
 				return nil, errors.Join(err, r.target.ForgetSlot())
 			}
-			if r.plan.Again { // the run before it did, and the source may be too busy now to be asked twice
+			if r.plan.Again { // the previous run may have made it, and the source may be too busy now to be asked twice
 				r.log.WarnContext(ctx, err.Error(), "slot", r.opts.Slot, "error", err)
 				return func() {}, nil
 			}
 			r.forgetUnmade(ctx, slot.Name)
 			return nil, err
 		}
-		if err := r.target.RememberSlot(slot); err != nil { // that it was to be made is noted
+		if err := r.target.RememberSlot(slot); err != nil { // the intention to make it is already recorded
 			r.log.DebugContext(ctx, err.Error(), "slot", r.opts.Slot, "error", err)
 		}
 		r.log.InfoContext(ctx, fmt.Sprintf("the source keeps WAL from %s on for the standby, by replication slot %q", r.lsn(slot.From), slot.Name),
@@ -51,8 +51,8 @@ func (r *Rewind) makeSlot(ctx context.Context) (forget func(), err error) {
 	return func() { r.dropSlot(ctx, primary, slot) }, nil
 }
 
-// dropSlot drops a slot that the target, which stayed as it was, has no use for. One of
-// which it is not certain who made it is left.
+// dropSlot drops a slot that the unchanged target does not need. If it is not certain
+// who made the slot, it is kept.
 func (r *Rewind) dropSlot(ctx context.Context, primary source.Primary, slot target.Slot) {
 	if r.touched || r.madeStandby || slot.From == 0 {
 		return
@@ -66,11 +66,11 @@ func (r *Rewind) dropSlot(ctx context.Context, primary source.Primary, slot targ
 		err = r.target.ForgetSlot()
 	}
 	if err != nil {
-		r.log.WarnContext(ctx, fmt.Sprintf("the source keeps WAL for a standby that there is not, until its replication slot is dropped, or the rewind is run again: %v", err), "slot", r.opts.Slot, "error", err)
+		r.log.WarnContext(ctx, fmt.Sprintf("the source keeps WAL for a standby that does not exist, until its replication slot is dropped or the rewind is run again: %v", err), "slot", r.opts.Slot, "error", err)
 	}
 }
 
-// forgetUnmade removes the note of a slot that the source certainly does not have.
+// forgetUnmade removes the record of a slot that the source certainly does not have.
 func (r *Rewind) forgetUnmade(ctx context.Context, name string) {
 	lister, can := r.opts.Source.(source.SlotLister)
 	if !can || ctx.Err() != nil {
@@ -85,8 +85,8 @@ func (r *Rewind) forgetUnmade(ctx context.Context, name string) {
 	}
 }
 
-// leftSlot reports whether the slot that is asked for is the one that an unfinished run
-// made for this target, and that nobody has used since.
+// leftSlot reports whether the requested slot is the one that an unfinished run made
+// for this target, and has not been used since.
 func (r *Rewind) leftSlot(ctx context.Context) (bool, error) {
 	note, noted := r.target.RememberedSlot()
 	lister, can := r.opts.Source.(source.SlotLister)
@@ -102,8 +102,8 @@ func (r *Rewind) leftSlot(ctx context.Context) (bool, error) {
 	return r.slotLeft.Name != "", err
 }
 
-// tellOfSlot warns of the slot of an unfinished run that this run does not use.
-func (r *Rewind) tellOfSlot(ctx context.Context) error {
+// warnOfUnusedSlot warns of the slot of an unfinished run that this run does not use.
+func (r *Rewind) warnOfUnusedSlot(ctx context.Context) error {
 	note, noted := r.target.RememberedSlot()
 	if !noted || note.Name == r.opts.Slot {
 		return nil

@@ -15,10 +15,10 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/servers"
 )
 
-// TestIdleSourceMakesNobodyWait leaves the source with a WAL insert position
-// that it never flushed, at the start of a page, and then takes it away: the
-// rewound server must become consistent with the WAL that it got.
-func TestIdleSourceMakesNobodyWait(t *testing.T) {
+// TestAnIdleSourceDoesNotDelayConsistency leaves the source with a WAL insert position that it
+// never flushed, at the start of a page, and then stops the source: the rewound server
+// must become consistent with the WAL that it got.
+func TestAnIdleSourceDoesNotDelayConsistency(t *testing.T) {
 	pgtest.EachOf(t, endtoend.Telling, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{})
 		target.Start(t)
@@ -36,7 +36,7 @@ func TestIdleSourceMakesNobodyWait(t *testing.T) {
 		want := endtoend.Content(t, src)
 		end := endtoend.ControlOf(t, target).MinRecoveryPoint
 		assert.LessOrEqual(t, end, insert)
-		assert.NotEqualValues(t, pageHeader, uint64(end)%walPage, "no record ends right behind a page header, as at %s", end)
+		assert.NotEqualValues(t, pageHeader, uint64(end)%walPage, "no record ends right after a page header, as at %s", end)
 		assert.Greater(t, end, plan.Divergence)
 
 		target.MakeStandbyOf(t, src)
@@ -49,15 +49,15 @@ func TestIdleSourceMakesNobodyWait(t *testing.T) {
 
 const walPage, pageHeader = 8192, 24
 
-// fillPage writes WAL, which nobody has a reason to flush, until the insert
-// position lies right behind a page header.
+// fillPage writes WAL that nothing causes to be flushed, until the insert position is
+// right after a page header.
 func fillPage(t *testing.T, c *pgtest.Cluster) {
 	t.Helper()
 	emit := func(length int) {
 		c.QueryString(t, fmt.Sprintf("SELECT pg_logical_emit_message(false, '', repeat('x', %d))", length))
 	}
 	overhead := walPage
-	for range 3 { // one of them crosses no page header
+	for range 3 { // one of them does not cross a page header
 		at := c.InsertLSN(t)
 		emit(1000)
 		overhead = min(overhead, int(c.InsertLSN(t)-at)-1000)
@@ -72,18 +72,18 @@ func fillPage(t *testing.T, c *pgtest.Cluster) {
 	require.EqualValues(t, pageHeader, uint64(c.InsertLSN(t))%walPage, "insert position %s is not where this test wants it", c.InsertLSN(t))
 }
 
-// newest is an installation of the newest downloadable major.
+// newest returns an installation of the newest downloadable major.
 func newest(t *testing.T) *pgtest.Installation {
 	t.Helper()
 	in, err := servers.Major(t.Context(), "18")
 	if err != nil {
-		t.Skipf("PostgreSQL 18 is not to be had: %v", err)
+		t.Skipf("PostgreSQL 18 is not available: %v", err)
 	}
 	return in
 }
 
-// TestRelationOfSeveralSegments changes blocks beyond the first gigabyte of a
-// relation, most of which is a hole.
+// TestRelationOfSeveralSegments changes blocks beyond the first gigabyte of a relation,
+// most of which is a hole.
 func TestRelationOfSeveralSegments(t *testing.T) {
 	t.Parallel()
 	in := newest(t)
@@ -113,7 +113,7 @@ func TestRelationOfSeveralSegments(t *testing.T) {
 	endtoend.MustBeSound(t, target)
 }
 
-// TestManyRelations has 4,000 relations of which two change.
+// TestManyRelations has 4,000 relations, two of which change.
 func TestManyRelations(t *testing.T) {
 	t.Parallel()
 	in := newest(t)

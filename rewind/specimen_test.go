@@ -27,34 +27,34 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// specimen is a target and a source that need every kind of action, and as little
-// else as possible. The target, its WAL directory and its tablespaces lie
-// beside each other in one directory, so that it can be compared and put back.
+// specimen is a target and a source that need every kind of action, and little else.
+// The target, its WAL directory and its tablespaces are next to each other in one
+// directory, so that it can be compared and restored.
 type specimen struct {
 	root      string // holds target, wal, old, both, new
 	src       string
 	untouched *faultdisk.Node       // root before the rewind
-	rewound   *faultdisk.Node       // after one that nobody disturbed
-	mode      func(*rewind.Options) // what all its rewinds are asked for; nil for nothing
+	rewound   *faultdisk.Node       // root after an undisturbed rewind
+	mode      func(*rewind.Options) // options of all its rewinds; may be nil
 }
 
 func (p *specimen) target() string { return filepath.Join(p.root, "target") }
 
-// links are where paths of the target lead to, in root.
+// links says where paths of the target lead to, in root.
 var links = map[string]string{
 	"pg_wal": "wal", "pg_tblspc/16999": "old", "pg_tblspc/17000": "both", "pg_tblspc/17001": "new",
 }
 
 const spcDir = "PG_18_202506291"
 
-// newSpecimen makes it out of the control files and the WAL of a fixture. That
-// WAL changed the blocks 1, 2 and 4 of base/5/16390, 0 of 16412, 3 and 12 of 2608.
+// newSpecimen makes a specimen from the control files and the WAL of a fixture. That
+// WAL changed blocks 1, 2 and 4 of base/5/16390, 0 of 16412, 3 and 12 of 2608.
 func newSpecimen(t testing.TB) *specimen {
 	t.Helper()
 	return newSpecimenIn(t, filepath.Join(scratch.MemoryDir(t), "root"))
 }
 
-// newSpecimenFor makes a specimen of which all rewinds are of one kind.
+// newSpecimenFor makes a specimen whose rewinds all have the same options.
 func newSpecimenFor(t testing.TB, mode func(*rewind.Options)) *specimen {
 	t.Helper()
 	p := newSpecimen(t)
@@ -66,7 +66,7 @@ func newSpecimenFor(t testing.TB, mode func(*rewind.Options)) *specimen {
 	return p
 }
 
-// expect makes what an undisturbed rewind makes of the target the expected result.
+// expect makes the result of an undisturbed rewind the expected result.
 func (p *specimen) expect(t testing.TB) *rewind.Plan {
 	t.Helper()
 	r, err := rewind.Prepare(context.Background(), p.options(t).WithDisk(withoutSync))
@@ -78,7 +78,7 @@ func (p *specimen) expect(t testing.TB) *rewind.Plan {
 	return r.Plan()
 }
 
-// newSpecimenIn makes a specimen whose target lies in root, which is made.
+// newSpecimenIn makes a specimen whose target is in root, which is created.
 func newSpecimenIn(t testing.TB, root string) *specimen {
 	t.Helper()
 	temp := scratch.MemoryDir(t)
@@ -109,7 +109,7 @@ func newSpecimenIn(t testing.TB, root string) *specimen {
 	return p
 }
 
-// fill makes the files of both sides.
+// fill creates the files of both sides.
 func (p *specimen) fill(t testing.TB) {
 	t.Helper()
 	t1, s1 := p.target(), p.src
@@ -192,7 +192,7 @@ func (p *specimen) fill(t testing.TB) {
 	}
 }
 
-// requireEveryAction makes sure that the specimen is what it is for.
+// requireEveryAction checks that the specimen serves its purpose.
 func requireEveryAction(t testing.TB, plan *rewind.Plan) {
 	t.Helper()
 	found := map[string]bool{}
@@ -213,7 +213,7 @@ func requireEveryAction(t testing.TB, plan *rewind.Plan) {
 	}
 }
 
-// restore makes the directory what it was at the beginning.
+// restore restores the directory to its initial state.
 func (p *specimen) restore(t testing.TB) {
 	t.Helper()
 	require.NoError(t, p.untouched.Store(p.root))
@@ -232,7 +232,7 @@ func (p *specimen) load(t testing.TB) *faultdisk.Node {
 	}
 	data, err := controlfile.Parse(control.Data)
 	require.NoError(t, err)
-	if data.State == controlfile.InArchiveRecovery { // it has the time of the rewind
+	if data.State == controlfile.InArchiveRecovery { // the file contains the time of the rewind
 		f := data.Fields
 		f.Time = time.Unix(0, 0)
 		control.Data = data.Encode(f)
@@ -240,20 +240,21 @@ func (p *specimen) load(t testing.TB) *faultdisk.Node {
 	return tree
 }
 
-// own tells what gorewind may leave in a target that it did not touch: its
-// staging areas, and the file that keeps servers out.
+// own reports whether a path is something that gorewind may leave in a target that it
+// did not touch: its staging areas, and the file that keeps servers out.
 func own(p string) bool {
 	return stagingOnly(p) || p == "target/"+pgdata.PostmasterPid
 }
 
 func stagingOnly(p string) bool { return stagingName.MatchString(filepath.Base(p)) }
 
-// stagingName is that of a staging directory: elsewhere than in the data directory it
-// has the cluster's identifier.
+// stagingName matches the names of staging directories. Outside the data directory they
+// have the cluster's identifier.
 var stagingName = regexp.MustCompile(`^pgsql_tmp_gorewind(\.7710460244942201359)?$`)
 
-// mustBeRewound checks the result. What is left of staging areas in tablespaces
-// must be known to the data directory's, so that the next rewind removes it.
+// mustBeRewound checks the result. Anything left of staging areas in tablespaces must
+// be known to the staging area in the data directory, so that the next rewind removes
+// it.
 func (p *specimen) mustBeRewound(t testing.TB, what string) {
 	t.Helper()
 	tree := p.load(t)
@@ -267,7 +268,7 @@ func (p *specimen) mustBeRewound(t testing.TB, what string) {
 	}
 }
 
-// options are those of a rewind of the specimen.
+// options returns the options of a rewind of the specimen.
 func (p *specimen) options(t testing.TB) rewind.Options {
 	t.Helper()
 	dir, err := source.OpenDir(p.src)
@@ -280,8 +281,8 @@ func (p *specimen) options(t testing.TB) rewind.Options {
 	return opts
 }
 
-// movedSource is a stopped source that looks like a standby, whose new
-// tablespace has another place on the target, and which drops a file.
+// movedSource is a stopped source that looks like a standby, whose new tablespace has a
+// different place on the target, and which drops a file.
 type movedSource struct {
 	*source.Dir
 	root string
@@ -341,7 +342,7 @@ func (s *movedSource) Fetch(ctx context.Context, ranges iter.Seq[source.Range], 
 	}, dst)
 }
 
-// run does all of a rewind.
+// run does a whole rewind.
 func run(opts rewind.Options) error {
 	r, err := rewind.Prepare(context.Background(), opts)
 	if err != nil {
@@ -358,7 +359,7 @@ func controlIn(t testing.TB, dir string) *controlfile.Data {
 	return control
 }
 
-// withChecksums makes pages of a text that have the checksums of a relation's first file.
+// withChecksums makes pages from a text, with the checksums of a relation's first file.
 func withChecksums(text string) []byte {
 	b := []byte(text)
 	for i := 0; i+8192 <= len(b); i += 8192 {

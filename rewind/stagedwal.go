@@ -17,11 +17,11 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// checkFetchedWAL proves again what startability did, of what is there now: that
-// recovery will find its WAL, and that what this does to files as a whole is right. A
-// source may have removed some of it meanwhile, and written more. A rewind in place that
-// is begun again goes on whether it will start or not; of it, what is there is looked at
-// for what must not be copied.
+// checkFetchedWAL repeats the earlier checks on what is there now: that recovery will
+// find its WAL, and that the operations in it on whole files are right. Meanwhile a
+// source may have removed some WAL and written more. A rewind in place that is started
+// again continues whether the result will start or not; for it, only WAL that must not
+// be copied is looked for.
 func (r *Rewind) checkFetchedWAL(ctx context.Context, e end, to receiver) error {
 	if r.opts.startOrNot {
 		return nil
@@ -31,7 +31,7 @@ func (r *Rewind) checkFetchedWAL(ctx context.Context, e end, to receiver) error 
 	for _, w := range p.NeededWAL {
 		wal.restored[w.Name] = w.Origin == report.InArchive
 	}
-	here := e.minLSN // up to here the target will have the WAL itself
+	here := e.minLSN // the target itself will have the WAL up to here
 	first, last := a.geo.SegNo(p.Start.Redo), a.geo.SegNo(max(e.minLSN, 1)-1)
 	listed := first + pgdata.SegNo(len(p.NeededWAL))
 	for s := first; s <= last; s++ {
@@ -54,17 +54,17 @@ func (r *Rewind) checkFetchedWAL(ctx context.Context, e end, to receiver) error 
 			return err
 		}
 		if s >= listed && s < last {
-			// Servers remove the oldest segments first: of those that were written since,
-			// the others are there if this one and the last are. How many there are, only
-			// the source says.
+			// Servers remove the oldest segments first. So of the segments written since, those
+			// in between are there if this one and the last are. Only the source says how many
+			// there are, so they are not checked one by one.
 			s = last - 1
 		}
 	}
 	return r.checkReplay(ctx, wal, here, to)
 }
 
-// canBeFetched is about a segment that was written since the files were listed: the
-// target will ask the source for it, or an archive.
+// canBeFetched checks a segment that was written since the files were listed: the
+// target will request it from the source or an archive.
 func (r *Rewind) canBeFetched(ctx context.Context, s pgdata.SegNo) error {
 	a := r.analyzer
 	name := a.geo.WALFileName(r.plan.Source.History.TimelineOf(a.geo, s), s)
@@ -84,8 +84,8 @@ func (r *Rewind) canBeFetched(ctx context.Context, s pgdata.SegNo) error {
 		"let it keep more WAL (wal_keep_size, a replication slot) and run gorewind again", ErrSourceChanged, name)
 }
 
-// checkReplay reads the WAL that recovery will replay, as far as it is here: every
-// record of it, and what acts on files as a whole among them.
+// checkReplay reads every record of the WAL that recovery will replay, as far as it is
+// here, and looks for operations on whole files.
 func (r *Rewind) checkReplay(ctx context.Context, wal fetchedWAL, here pgdata.LSN, to receiver) error {
 	a, p := r.analyzer, r.plan
 	if here <= p.Start.Redo {
@@ -121,7 +121,7 @@ func (r *Rewind) checkReplayed(ctx context.Context, h *ahead, wal fetchedWAL, to
 			}
 		}
 	}
-	return a.checkActs(ctx, p, newEvents(0), wal, h)
+	return a.checkOperations(ctx, p, newEvents(0), wal, h)
 }
 
 // fetchedWAL opens the WAL that the rewound target will have.
@@ -151,7 +151,7 @@ func (w fetchedWAL) open(p string) (*os.File, error) {
 	return nil, fs.ErrNotExist
 }
 
-// keepsWAL reports whether the target keeps its own segment of a name for recovery.
+// keepsWAL reports whether the target keeps its own segment called name for recovery.
 func (p *Plan) keepsWAL(name string) bool {
 	for _, w := range p.NeededWAL {
 		if w.Name == name {
@@ -161,8 +161,8 @@ func (p *Plan) keepsWAL(name string) bool {
 	return false
 }
 
-// walSink passes on the WAL that a source sends. A segment that recovery needs, and
-// that the source has removed since it was listed, comes from the archive instead.
+// walSink passes on the WAL that a source sends. A segment that recovery needs and that
+// the source has removed since it was listed comes from the archive instead.
 type walSink struct {
 	source.Sink
 	ctx  context.Context
@@ -170,12 +170,12 @@ type walSink struct {
 	size int64
 }
 
-// CopyFrom makes a FileSink of it, whether what it passes to is one or not.
+// CopyFrom makes walSink a FileSink, whether its own sink is one or not.
 func (s *walSink) CopyFrom(p string, from *os.File, offset, length int64) (int64, error) {
 	return source.CopyFrom(s.Sink, p, from, offset, length)
 }
 
-// Vanished says that the source has a file no more.
+// Vanished says that the source no longer has a file.
 func (s *walSink) Vanished(p string) error {
 	name := path.Base(p)
 	for _, w := range s.r.plan.NeededWAL {

@@ -10,8 +10,8 @@ import (
 	"github.com/gorewind/gorewind/internal/target"
 )
 
-// ownRecovery is what makes the target a standby up to 11, before anything replaces
-// it. An interrupted rewind in place may have.
+// ownRecovery reads the file that makes the target a standby up to 11, before the
+// rewind replaces it. An interrupted rewind in place may have replaced it already.
 func (r *Rewind) ownRecovery(p *Plan, earlier *Plan) error {
 	if earlier != nil {
 		p.Recovery = earlier.Recovery
@@ -33,7 +33,7 @@ func (r *Rewind) ownRecovery(p *Plan, earlier *Plan) error {
 	return nil
 }
 
-// standbyFiles are those that make the target a standby of the source. after
+// standbyFiles returns the files that make the target a standby of the source. after
 // reads a file as the rewind leaves it.
 func (r *Rewind) standbyFiles(ctx context.Context, after pgconf.ReadFile) ([]target.SmallFile, error) {
 	if r.opts.PrimaryConnInfo == "" {
@@ -52,7 +52,7 @@ func (r *Rewind) standbyFiles(ctx context.Context, after pgconf.ReadFile) ([]tar
 	case r.plan.ResetSlot:
 		o.Slot = new(string)
 	}
-	// Where a file cannot be read, what recovery will choose was not known before either.
+	// If a file cannot be read, it was not known before either what recovery will choose.
 	if conf, err := pgconf.Load(pgconf.Options{DataDir: r.target.Name(), ConfigFile: r.opts.ConfigFile, Version: r.plan.Version, ReadFile: after}); err == nil {
 		o.Effective = conf
 	}
@@ -91,7 +91,7 @@ func (r *Rewind) makeStandby(ctx context.Context) error {
 	err = r.target.WriteFiles(ctx, control, files, r.syncMode())
 	r.madeStandby = err == nil
 	if err == nil && r.slotMade {
-		if err := r.target.ForgetSlot(); err != nil { // which goes with the next run
+		if err := r.target.ForgetSlot(); err != nil { // the next run will remove it
 			r.log.DebugContext(ctx, err.Error(), "slot", r.opts.Slot, "error", err)
 		}
 	}

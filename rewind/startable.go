@@ -13,19 +13,19 @@ import (
 	"github.com/gorewind/gorewind/report"
 )
 
-// NeededWAL is a WAL segment that the rewound server's recovery reads before it
-// takes connections.
+// NeededWAL is a WAL segment that the rewound server's recovery reads before it accepts
+// connections.
 type NeededWAL struct {
 	Name   string
 	Origin report.Origin
 }
 
-// CannotStartError says that the rewound server could not start: recovery would
-// need WAL that is nowhere.
+// CannotStartError says that the rewound server could not start, because recovery would
+// need WAL that was found nowhere.
 type CannotStartError struct {
-	Missing  []string // names of segments; where there are many, the first ones
-	From, To string   // what recovery reads, as LSNs
-	// MayBeArchived is what it is in MissingWALError.
+	Missing  []string // names of segments; only the first ones if there are many
+	From, To string   // the WAL that recovery reads, as LSNs
+	// MayBeArchived is as in MissingWALError.
 	MayBeArchived bool
 }
 
@@ -40,19 +40,19 @@ func (e *CannotStartError) Error() string {
 		e.From, e.To, strings.Join(names, ", "), more)
 }
 
-// maxMissing is how many segments a message names, and how many are looked for in
-// vain before it is said: every one of them takes restore_command some attempts.
+// maxMissing is how many missing segments a message names, and after how many the
+// search is given up: restore_command is tried several times for each of them.
 const maxMissing = 5
 
-// errNotReplayed is the error of a segment that recovery will not find.
+// errNotReplayed is the error for a segment that recovery will not find.
 var errNotReplayed = fmt.Errorf("recovery will not read it: %w", fs.ErrNotExist)
 
-// recoveryReads finds all WAL that recovery will read, up to where the source is
-// now. What neither side has is brought back from the archive.
+// recoveryReads finds all WAL that recovery will read, up to where the source is now.
+// WAL that neither side has is restored from the archive.
 func (w *walTableBuilder) recoveryReads(ctx context.Context) (err error) {
 	p, geo := w.plan, w.a.geo
 	from, to := p.Start.Redo, p.ConsistentAt
-	begun := p.Again || w.a.opts.startOrNot // it goes on, startable or not
+	begun := p.Again || w.a.opts.startOrNot // it continues whether the result can start or not
 	var missing []string
 	restored := 0
 	last := geo.SegNo(max(to, from+1) - 1)
@@ -61,7 +61,7 @@ func (w *walTableBuilder) recoveryReads(ctx context.Context) (err error) {
 			return err
 		}
 		if len(missing) > maxMissing && (!begun || s >= w.fork) {
-			break // the target has nothing of what follows
+			break // the target has none of what follows
 		}
 		name := geo.WALFileName(p.Source.History.TimelineOf(geo, s), s)
 		at := NeededWAL{name, report.Missing}
@@ -71,13 +71,13 @@ func (w *walTableBuilder) recoveryReads(ctx context.Context) (err error) {
 			at.Origin, segment.Keep = report.OnTarget, true
 		case onSource && segment.Written > 0:
 			at.Origin = report.OnSource
-		case w.keeps(name, s): // and the source has something recycled there
+		case w.keeps(name, s): // the source has a recycled segment of that name
 			at.Origin, segment.Keep = report.OnTarget, true
 		default:
 			at.Origin, err = w.a.fromArchive(ctx, name)
 			if err == nil && at.Origin == report.InArchive {
 				if segment.Restored = int64(geo.WALSegSize); restored == 0 {
-					// It has what is needed, so it is worth while to ask for the rest.
+					// The archive has what is needed, so it is worth asking for the rest.
 					err = w.a.anyArchive().checkRoom(ctx, w.inNeitherListing(s, last))
 				}
 				restored++
@@ -95,7 +95,7 @@ func (w *walTableBuilder) recoveryReads(ctx context.Context) (err error) {
 	}
 	if missing != nil && !begun {
 		e := &CannotStartError{Missing: missing, From: w.a.lsn(from), To: w.a.lsn(to), MayBeArchived: w.a.mayBeArchived()}
-		if p.Evidence != ByWAL { // the source had it a moment ago
+		if p.Evidence != ByWAL { // the source had that WAL a moment ago
 			return &Explained{Err: e, Hint: p.otherwise()}
 		}
 		return &Explained{Err: e, Hint: "If an archive has them, set restore_command in the target's configuration or copy them to the source's " +
@@ -104,8 +104,8 @@ func (w *walTableBuilder) recoveryReads(ctx context.Context) (err error) {
 	return nil
 }
 
-// keeps reports whether the target's own segment can serve recovery: it is of before
-// the fork, and what its name says.
+// keeps reports whether recovery can use the target's own segment: it must be from
+// before the fork, and be what its name says.
 func (w *walTableBuilder) keeps(name string, s pgdata.SegNo) bool {
 	f, has := w.lists.Target(w.a.version.WALPath(name))
 	return has && w.good[s] && f.Size == int64(w.a.geo.WALSegSize) && name == w.a.geo.WALFileName(w.plan.Target.History.TimelineOf(w.a.geo, s), s)
@@ -125,8 +125,8 @@ func (w *walTableBuilder) inNeitherListing(from, last pgdata.SegNo) iter.Seq[str
 	}
 }
 
-// fromArchive brings a segment back, also where Options.RestoreTargetWAL does not
-// ask for it: without this segment nothing would start.
+// fromArchive restores a segment even if Options.RestoreTargetWAL is not set: the
+// server could not start without it.
 func (a *analyzer) fromArchive(ctx context.Context, name string) (report.Origin, error) {
 	p, err := a.restoreAnyway(ctx, name)
 	var missing *archive.NotFoundError

@@ -16,10 +16,10 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// TestItIsKnownBeforeWhetherTheTargetWillStart takes WAL from the source that the
-// rewound server's recovery needs: first it is nowhere, then in the archive. Both
-// times the prediction is put to the test.
-func TestItIsKnownBeforeWhetherTheTargetWillStart(t *testing.T) {
+// TestWhetherTheTargetWillStartIsKnownInAdvance removes WAL from the source that the
+// rewound server's recovery needs: first it is nowhere, then in the archive. Both times
+// the prediction is tested.
+func TestWhetherTheTargetWillStartIsKnownInAdvance(t *testing.T) {
 	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
 		conf, archive, restore := archiving(t, in)
 		target := in.InitCluster(t, pgtest.Options{Conf: conf})
@@ -41,7 +41,7 @@ func TestItIsKnownBeforeWhetherTheTargetWillStart(t *testing.T) {
 		}, time.Minute, 50*time.Millisecond, "WAL is archived")
 		src.Checkpoint(t)
 
-		// The source's WAL of its own timeline goes, but for the newest.
+		// The source's WAL of its own timeline is removed, except for the newest segment.
 		var gone []string
 		segments, err := filepath.Glob(filepath.Join(src.Dir, in.Version.WALDir, "00000002????????????????"))
 		require.NoError(t, err)
@@ -72,13 +72,13 @@ func TestItIsKnownBeforeWhetherTheTargetWillStart(t *testing.T) {
 		assert.Subset(t, gone, missing.Missing)
 		assert.Empty(t, before.Diff(treeOf(t, target.Dir)))
 
-		// It is true: this is what would have happened.
+		// The prediction is right: this is what would have happened.
 		opts := rewind.Options{TargetDir: twin.Dir, Source: live, ArchivePause: time.Millisecond}.StartOrNot()
 		rewindWith(t, opts)
 		twin.MakeStandbyOf(t, src)
 		twin.Hopeless = func(log string) bool { return strings.Contains(log, "has already been removed") } // it would wait for ever
 		err = twin.TryStart()
-		if err == nil { // some majors take no connections, and wait
+		if err == nil { // some majors accept no connections, and wait
 			assert.NotContains(t, twin.Log(), "consistent recovery state reached")
 			twin.Stop(t, pgtest.Immediate)
 		}
@@ -98,9 +98,9 @@ func TestItIsKnownBeforeWhetherTheTargetWillStart(t *testing.T) {
 	})
 }
 
-// TestASavedPlanIsCarriedOut saves a plan, applies it in another rewind, and finds
-// out that it is refused where either side moved on.
-func TestASavedPlanIsCarriedOut(t *testing.T) {
+// TestASavedPlanIsApplied saves a plan, applies it in another rewind, and checks
+// that it is refused if either side has moved on.
+func TestASavedPlanIsApplied(t *testing.T) {
 	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{})
 		target.Start(t)
@@ -131,7 +131,8 @@ func TestASavedPlanIsCarriedOut(t *testing.T) {
 			defer r.Close()
 			return r.Plan(), r.Apply(t.Context())
 		}
-		// A configuration that stays, and with which it would not start as a standby.
+		// A configuration that is kept, and with which the server would not start as a
+		// standby.
 		conf := filepath.Join(t.TempDir(), "postgresql.conf")
 		require.NoError(t, os.WriteFile(conf, []byte("max_connections = 3\nhot_standby = on\n"), 0o600))
 		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target.Dir, Source: endtoend.OpenDir(t, src.Dir), ConfigFile: conf})

@@ -15,8 +15,8 @@ import (
 )
 
 // TestTheOwnSegmentOfTheDivergenceIsKeptAndNotRead has a target whose own segment of
-// the divergence goes on with lost transactions, further than the source's WAL goes.
-// The rewound server has nothing but its own WAL directory, and does not read it.
+// the divergence continues with lost transactions, further than the source's WAL goes.
+// The rewound server has only its own WAL directory, and does not read that segment.
 func TestTheOwnSegmentOfTheDivergenceIsKeptAndNotRead(t *testing.T) {
 	pgtest.EachOf(t, endtoend.Telling, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{})
@@ -45,7 +45,7 @@ func TestTheOwnSegmentOfTheDivergenceIsKeptAndNotRead(t *testing.T) {
 		assert.Equal(t, filemap.Superseded, entry.Reason)
 		after, err := os.ReadFile(filepath.Join(target.Dir, own))
 		require.NoError(t, err)
-		assert.True(t, string(before) == string(after), "it is as it was")
+		assert.True(t, string(before) == string(after), "it is unchanged")
 		require.FileExists(t, filepath.Join(target.Dir, younger))
 
 		target.MakeStandbyOf(t, src) // which is gone: there is no other WAL than that on the disk
@@ -54,7 +54,7 @@ func TestTheOwnSegmentOfTheDivergenceIsKeptAndNotRead(t *testing.T) {
 		assert.Equal(t, "new", target.QueryString(t, rows))
 		target.Stop(t, pgtest.Fast)
 
-		// The next run looks at the same files, and sees no other history either.
+		// The next run reads the same files, and sees no other history either.
 		again := prepareOnly(t, target, src)
 		assert.False(t, again.Required, "%s", again.Reason)
 		target.Start(t)
@@ -64,7 +64,7 @@ func TestTheOwnSegmentOfTheDivergenceIsKeptAndNotRead(t *testing.T) {
 	})
 }
 
-// prepareOnly is the plan of a rewind from a stopped source.
+// prepareOnly returns the plan of a rewind from a stopped source.
 func prepareOnly(t *testing.T, target, src *pgtest.Cluster) *rewind.Plan {
 	t.Helper()
 	r, err := endtoend.Prepare(t, target, endtoend.OpenDir(t, src.Dir))

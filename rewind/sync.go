@@ -6,16 +6,16 @@ import (
 	"github.com/gorewind/gorewind/internal/target"
 )
 
-// SyncMethod is how changes are brought to the disk.
+// SyncMethod says how changes are synced to disk.
 type SyncMethod string
 
 // The methods.
 const (
 	SyncFsync SyncMethod = ""       // fsync for every file that was written
-	SyncFS    SyncMethod = "syncfs" // one call for every file system (Linux only)
+	SyncFS    SyncMethod = "syncfs" // one call for each file system (Linux only)
 )
 
-// ParseSyncMethod understands what pg_rewind's --sync-method does (17 and later).
+// ParseSyncMethod parses the values of pg_rewind's --sync-method (17 and later).
 func ParseSyncMethod(s string) (SyncMethod, error) {
 	switch s {
 	case "fsync":
@@ -26,7 +26,7 @@ func ParseSyncMethod(s string) (SyncMethod, error) {
 	return "", fmt.Errorf("unrecognized sync method: %s", s)
 }
 
-// syncMode says what is made durable, and how.
+// syncMode says what is synced, and how.
 func (r *Rewind) syncMode() target.SyncMode {
 	return target.SyncMode{Off: r.opts.NoSync, FileSystem: r.opts.SyncMethod == SyncFS, Everything: r.recovered}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/dirtree"
 )
 
-// treeOf describes a directory, also what nobody may read.
+// treeOf describes a directory, including files that nobody may read.
 func treeOf(t *testing.T, dir string) dirtree.Tree {
 	t.Helper()
 	type locked struct {

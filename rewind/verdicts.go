@@ -17,26 +17,26 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// verdict is what an error means for whoever wants to go on.
+// verdict says what an error means for a caller who wants to continue.
 type verdict struct {
 	condition Condition
-	action    Action // where the target is as it was, and no Options.Resync was given
-	resync    bool   // other evidence than the target's WAL helps
+	action    Action // if the target is unchanged and Options.Resync was not given
+	resync    bool   // evidence other than the target's WAL helps
 	is        func(error) bool
-	hint      string // what to do, where the error itself does not say it
+	hint      string // what to do, if the error itself does not say
 }
 
 // needsOther reports whether no further attempt of the same kind can succeed.
 func (v verdict) needsOther() bool { return v.action == ActionResync || v.action == ActionBaseBackup }
 
-// Hints that several errors have.
+// Hints that several errors share.
 const (
 	again     = "Run gorewind again."
-	checkDirs = "Look whether both are those that you mean."
+	checkDirs = "Check that both are the ones that you mean."
 )
 
-// verdicts are looked through in their order: the first that an error is. What is wrapped
-// by another one comes after that.
+// verdicts are tried in this order; the first match counts. So an error that may be
+// wrapped by another comes after that one.
 var verdicts = []verdict{
 	{Interrupted, ActionRetry, false, anyOf(context.Canceled, context.DeadlineExceeded), again},
 	{TargetLost, ActionBaseBackup, false, anyOf(ErrTargetLost), takeBase},
@@ -133,14 +133,15 @@ func isLostWAL(err error) bool {
 
 func isDamagedWAL(err error) bool { return as[*walreader.Error](err) && isDamage(err) }
 
-// isBusyPrimary reports whether a standby could not stream just now.
+// isBusyPrimary reports whether a standby could not stream only for the moment.
 func isBusyPrimary(err error) bool {
 	var not *source.ReplicationError
 	return errors.As(err, &not) && not.Temporary
 }
 
-// isPassingFailure reports whether a command of an archive failed in a way that can pass.
-// Of restore_command a server tells the same from "it is not there" by the status.
+// isPassingFailure reports whether an archive command failed in a way that may pass.
+// For restore_command, the exit status tells a server the difference between such a
+// failure and a missing file.
 func isPassingFailure(err error) bool {
 	var failed *archive.CommandError
 	return errors.As(err, &failed) && failed.MayPass() || as[*archive.NotArchivedError](err)
@@ -151,8 +152,8 @@ func isFull(err error) bool {
 	return as[*SpaceError](err) || errors.As(err, &full) && full.NoRoom()
 }
 
-// sourceError is an error about what is on the source, where it could as well be about
-// the target.
+// sourceError marks an error as concerning the source, if it could also be about the
+// target.
 type sourceError struct{ error }
 
 func (e *sourceError) Unwrap() error { return e.error }
@@ -183,8 +184,8 @@ func as[E error](err error) bool {
 	return errors.As(err, &e)
 }
 
-// Classify makes an *Error of one that came before Prepare, such as that of
-// opening a source. It leaves an *Error as it is.
+// Classify makes an *Error of an error from before Prepare, such as one from opening a
+// source. It leaves an *Error unchanged.
 func Classify(err error) *Error {
 	var already *Error
 	if err == nil || errors.As(err, &already) {
@@ -194,9 +195,9 @@ func Classify(err error) *Error {
 	return &Error{Phase: PhaseInspect, Condition: v.condition, Action: v.action, TargetUntouched: true, Err: v.tell(err, v.hint)}
 }
 
-// Classify is the function Classify for errors that came after ReadStatus and before
-// Prepare: where a rewind of the target did not end, opening the source can fail,
-// and the target is not as it was. A nil Status knows of none.
+// Classify is the function Classify for errors that occur after ReadStatus and before
+// Prepare. If a rewind of the target is unfinished and opening the source fails, the
+// target is not unchanged. A nil Status means that no unfinished rewind is known.
 func (s *Status) Classify(err error) *Error {
 	var already *Error
 	if err == nil || errors.As(err, &already) || s == nil || s.State != StateUnfinished && s.State != StateInPlace {
@@ -214,7 +215,7 @@ func (s *Status) Classify(err error) *Error {
 	return e
 }
 
-// hint is what to do next, where the error does not say that itself.
+// hint returns what to do next, if the error itself does not say.
 func (e *Error) hint(v verdict) string {
 	switch {
 	case e.Action == ActionResume:

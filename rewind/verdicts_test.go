@@ -26,8 +26,8 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// meddlingSource does something when it is asked for data, and may send another
-// control file from then on.
+// meddlingSource does something when it is asked for data, and may send another control
+// file from then on.
 type meddlingSource struct {
 	*movedSource
 	meddle  func() error
@@ -62,19 +62,19 @@ func (s *meddlingSource) ReadFile(ctx context.Context, p string) ([]byte, error)
 	return data.Encode(f), nil
 }
 
-// fullDisk says that it has no room.
+// fullDisk reports that it has no free space.
 type fullDisk struct{ target.Disk }
 
 func (fullDisk) Free(string) (int64, uint64, bool) { return 4096, 1, true }
 
-// verdict is what an error says beside its words.
+// verdict is what an error says besides its text.
 type verdict struct {
 	phase     rewind.Phase
 	untouched bool
 	action    rewind.Action
 }
 
-// TestVerdicts has every error that does not come from what the two sides are
+// TestVerdicts has every error that is not caused by the state of the two sides
 // (TestBadInputIsRefusedBeforeAnythingIsWritten has those).
 func TestVerdicts(t *testing.T) {
 	p := newSpecimen(t)
@@ -246,7 +246,7 @@ func TestVerdicts(t *testing.T) {
 	assert.Greater(t, short.Needed, int64(1<<20))
 }
 
-// TestWithoutRenames does without what two mounts of one file system forbid.
+// TestWithoutRenames makes renames fail as between two mounts of one file system.
 func TestWithoutRenames(t *testing.T) {
 	p := newSpecimen(t)
 	p.restore(t)
@@ -257,7 +257,7 @@ func TestWithoutRenames(t *testing.T) {
 			own := filepath.Base(op.Path)
 			if op.Name == "rename" && (own == "1" || own == "60003" || own == "60004" || own == "postgresql.conf") {
 				n.Add(1)
-				if _, again := tried.LoadOrStore(op.Path, true); !again { // the copy beside it can be renamed
+				if _, again := tried.LoadOrStore(op.Path, true); !again { // the copy next to it can be renamed
 					return syscall.EXDEV
 				}
 			}

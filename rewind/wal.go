@@ -19,14 +19,14 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// walNames tells under which timelines' names the WAL of a segment may be, in the
-// order in which it is looked for, and remembers under which it was found.
+// walNames determines under which timelines' names a WAL segment may be found, in the
+// order in which to try them, and remembers under which name it was found.
 type walNames struct {
 	geo     pgdata.Geometry
 	history timeline.History
-	// any: as a server looks for it (XLogFileReadAnyTLI, xlogrecovery.c), in the file
-	// of an older timeline, too, where the newer one's does not exist. Else in the
-	// newest one's only, as pg_rewind does.
+	// any: also look in the file of an older timeline if that of the newest does not
+	// exist, as a server does (XLogFileReadAnyTLI, xlogrecovery.c). Otherwise look only in
+	// the file of the newest timeline, as pg_rewind does.
 	any   bool
 	found *foundNames
 }
@@ -62,25 +62,25 @@ func (n walNames) note(s pgdata.SegNo, tli pgdata.TimelineID) {
 	}
 }
 
-// openedAs is the timeline under whose name a segment was opened, or zero.
+// openedAs returns the timeline under whose name a segment was opened, or zero.
 func (n walNames) openedAs(s pgdata.SegNo) pgdata.TimelineID {
 	n.found.mu.Lock()
 	defer n.found.mu.Unlock()
 	return n.found.as[s]
 }
 
-// tracingWAL opens segments and tells afterwards whose they were.
+// tracingWAL opens segments and reports afterwards which timeline's file was opened.
 type tracingWAL interface {
 	walreader.Segments
 	openedAs(s pgdata.SegNo) pgdata.TimelineID
 }
 
-// targetWAL opens the target's segments that lie on a history.
+// targetWAL opens the target's segments along a history.
 type targetWAL struct {
 	walNames
 	dir     *datadir.Dir
 	version *pgdata.Version
-	archive *walArchive // for what the directory does not have any more; may be nil
+	archive *walArchive // for segments that the directory no longer has; may be nil
 	// archived, if not zero, is the only segment for which the archive is asked.
 	archived pgdata.SegNo
 }
@@ -89,12 +89,12 @@ func (a *analyzer) targetWAL(h timeline.History) targetWAL {
 	return targetWAL{walNames: walNames{geo: a.geo, history: h}, dir: a.target.Dir, version: a.version, archive: a.archive}
 }
 
-// own is without the archive.
+// own returns the target's WAL without the archive.
 func (w targetWAL) own() targetWAL { w.archive = nil; return w }
 
 func (w targetWAL) ofAny() targetWAL { w.walNames = w.walNames.ofAny(); return w }
 
-// path is where segment s is to be found.
+// path returns where segment s should be.
 func (w targetWAL) path(s pgdata.SegNo) string {
 	return w.version.WALPath(w.geo.WALFileName(w.history.TimelineOf(w.geo, s), s))
 }
@@ -104,7 +104,7 @@ func (w targetWAL) asks(s pgdata.SegNo) bool {
 	return w.archive != nil && (w.archived == 0 || w.archived == s)
 }
 
-// Costly tells segments that restore_command has to bring back.
+// Costly reports whether restore_command has to restore a segment.
 func (w targetWAL) Costly(s pgdata.SegNo) bool {
 	if !w.asks(s) {
 		return false
@@ -145,7 +145,7 @@ func (w targetWAL) OpenSegment(ctx context.Context, s pgdata.SegNo) (walreader.S
 	return nil, &MissingWALError{Timeline: tli, Segment: s, Path: w.dir.Join(p), Err: why}
 }
 
-// notedSegment has the bytes counted that are read of it.
+// notedSegment counts the bytes that are read from a segment.
 type notedSegment struct {
 	*os.File
 	dir *datadir.Dir
@@ -162,7 +162,7 @@ type sourceWAL struct {
 	walNames
 	src     source.Source
 	version *pgdata.Version
-	// archive, if not nil, is asked for what the source has no more.
+	// archive, if not nil, is asked for what the source no longer has.
 	archive func(ctx context.Context, name string) (*os.File, error)
 }
 
@@ -177,12 +177,12 @@ func (w sourceWAL) OpenSegment(ctx context.Context, s pgdata.SegNo) (walreader.S
 }
 
 type sourceSegment struct {
-	ctx   context.Context // of the call that opened it, which also reads it
+	ctx   context.Context // of the call that opened the segment, which also reads it
 	wal   sourceWAL
 	no    pgdata.SegNo
 	path  string
-	known bool     // path is where it is
-	local *os.File // where an archive brought it back
+	known bool     // path is where the segment is
+	local *os.File // set if an archive restored it
 }
 
 func (s *sourceSegment) ReadAt(p []byte, off int64) (int, error) {
@@ -198,7 +198,8 @@ func (s *sourceSegment) ReadAt(p []byte, off int64) (int, error) {
 		s.path = s.wal.version.WALPath(s.wal.geo.WALFileName(tli, s.no))
 		n, err = s.read(p, off)
 		if err == nil && s.wal.any && !s.isThere(p[:n], off) {
-			// Behind a switch to the next segment there is nothing; else it is a recycled file.
+			// After a switch to the next segment there is nothing; otherwise it is a recycled
+			// file.
 			first := make([]byte, pageAddress+8)
 			if _, ferr := s.read(first, 0); ferr != nil || !s.isThere(first, 0) {
 				n, err = 0, fmt.Errorf("file %q is not yet written: %w", s.path, fs.ErrNotExist)
@@ -226,17 +227,18 @@ func (s *sourceSegment) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// isThere reports whether what was read begins with the page that is to be there. A
-// file that was recycled has others, or none.
+// isThere reports whether what was read begins with the page that should be there. A
+// recycled file has a different page there, or none.
 func (s *sourceSegment) isThere(b []byte, off int64) bool {
 	if off%int64(s.wal.geo.WALBlockSize) != 0 || len(b) < pageAddress+8 {
-		return true // which cannot be told
+		return true // the read does not start at a page, so it cannot be checked
 	}
 	at := s.wal.geo.SegStart(s.no) + pgdata.LSN(off)
 	return pgdata.LSN(binary.LittleEndian.Uint64(b[pageAddress:])) == at
 }
 
-// pageAddress is where a WAL page says which one it is (xlp_pageaddr, XLogPageHeaderData).
+// pageAddress is the offset in a WAL page of its own address (xlp_pageaddr,
+// XLogPageHeaderData).
 const pageAddress = 8
 
 func (s *sourceSegment) read(p []byte, off int64) (int, error) {

@@ -15,8 +15,8 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// TestAnOwnSegmentIsJudgedByWhatRecoveryReads takes a target whose WAL has a record
-// of several segments: it starts in segment 11, and 12 and 13 are within it.
+// TestAnOwnSegmentIsJudgedByWhatRecoveryReads has a target whose WAL has a record of
+// several segments: it starts in segment 11, and 12 and 13 are within it.
 func TestAnOwnSegmentIsJudgedByWhatRecoveryReads(t *testing.T) {
 	newer := func(b []byte) []byte { binary.LittleEndian.PutUint32(b[4:], 2); return b }
 	moved := func(b []byte) []byte { b[10] ^= 1; return b }
@@ -32,9 +32,9 @@ func TestAnOwnSegmentIsJudgedByWhatRecoveryReads(t *testing.T) {
 	}{
 		{"whole", "", nil, 11, 12, nil, true},
 		{"of a newer timeline than its name says", second, newer, 11, 12, nil, false},
-		{"behind one that is not of its place", first, moved, 11, 12, nil, false},
-		{"behind one that recovery does not read", first, moved, 12, 12, nil, true},
-		{"before one that is not of its place", third, moved, 11, 12, nil, false},
+		{"after one that belongs elsewhere", first, moved, 11, 12, nil, false},
+		{"after one that recovery does not read", first, moved, 12, 12, nil, true},
+		{"before one that belongs elsewhere", third, moved, 11, 12, nil, false},
 		{"before one that is written again", third, moved, 11, 12, []string{"pg_wal/" + third}, true},
 		{"damaged, before recovery starts", first, inside, 12, 11, nil, true}, // the first page is right
 		{"damaged, where recovery starts", first, inside, 11, 11, nil, false},
@@ -52,8 +52,8 @@ func TestAnOwnSegmentIsJudgedByWhatRecoveryReads(t *testing.T) {
 	}
 }
 
-// TestTheSegmentOfTheDivergenceBeginsAsTheTargetsDoes has the last common checkpoint
-// in that segment, so that nothing was read of the one before.
+// TestTheSegmentOfTheDivergenceBeginsAsTheTargetsDoes has the last common checkpoint in
+// that segment, so that nothing was read of the segment before.
 func TestTheSegmentOfTheDivergenceBeginsAsTheTargetsDoes(t *testing.T) {
 	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
 		old := in.InitCluster(t, pgtest.Options{})
@@ -97,8 +97,8 @@ func TestTheSegmentOfTheDivergenceBeginsAsTheTargetsDoes(t *testing.T) {
 				require.NoError(t, os.WriteFile(filepath.Join(c.Dir, path(1, s)), b, 0o600))
 			}
 		}
-		// newer puts all pages from the segment on on timeline 2, as if they had been
-		// copied from there.
+		// newer puts all pages from the segment on on timeline 2, as if they had been copied
+		// from there.
 		newer := func(c *pgtest.Cluster) {
 			for s := s; s <= p.Target.Control.Geometry.SegNo(p.Target.EndOfWAL); s++ {
 				b := read(c, path(1, s))
@@ -113,15 +113,15 @@ func TestTheSegmentOfTheDivergenceBeginsAsTheTargetsDoes(t *testing.T) {
 			name    string
 			change  func(c *pgtest.Cluster)
 			inPlace bool
-			local   int // files that begin with what the target has
+			local   int // files whose beginning is copied from the target
 		}{
 			{name: "as it was written", local: 2},
 			{name: "as it was written, in place", inPlace: true, local: 1}, // the other is the target's own
-			{name: "behind a segment that is gone", change: func(c *pgtest.Cluster) {
+			{name: "after a segment that is gone", change: func(c *pgtest.Cluster) {
 				require.NoError(t, os.Remove(filepath.Join(c.Dir, path(1, s-1))))
 			}, local: 2},
 			{name: "with a damaged byte that only a record from before covers", change: spoil(s, atBoundary)},
-			{name: "behind a segment that is not of its place", change: spoil(s-1, segment-8192+inHeader)},
+			{name: "after a segment that belongs elsewhere", change: spoil(s-1, segment-8192+inHeader)},
 			{name: "of a newer timeline", change: newer},
 		} {
 			target := old.CloneStopped(t)

@@ -16,15 +16,15 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// walTable says what becomes of every WAL segment: of those that a side has, and of
+// walTable says what happens to every WAL segment: to those that a side has, and to
 // those that recovery reads.
 type walTable struct {
 	segments map[string]filemap.Segment // by file name
-	needed   []NeededWAL                // what recovery reads, in its order
+	needed   []NeededWAL                // the segments that recovery reads, in that order
 }
 
-// wal decides about all WAL segments. What recovery reads and neither side has is
-// brought back from the archive; it is an error if that does not have it either.
+// wal decides about all WAL segments. Segments that recovery reads and neither side has
+// are restored from the archive; it is an error if that does not have them either.
 func (a *analyzer) wal(ctx context.Context, p *Plan, b *filemap.Builder) (*walTable, error) {
 	w := &walTableBuilder{
 		a: a, plan: p, lists: b, own: a.targetWAL(p.Target.History).own(), table: &walTable{segments: map[string]filemap.Segment{}},
@@ -53,18 +53,18 @@ type walTableBuilder struct {
 	own   targetWAL
 	table *walTable
 
-	good map[pgdata.SegNo]bool // the target's own of before the fork that are what their names say
-	end  pgdata.LSN            // up to where the source has written; zero: not known
-	fork pgdata.SegNo          // in which the fork lies
+	good map[pgdata.SegNo]bool // whether the target's segment from before the fork is what its name says
+	end  pgdata.LSN            // up to where the source has written; zero if unknown
+	fork pgdata.SegNo          // segment of the fork
 
-	beginning      string // the target's segment of the fork, whose beginning both share; empty if nothing proves it
-	beginningBytes int64  // of that beginning
+	beginning      string // the target's segment of the fork, whose beginning both sides share; empty if that is not proven
+	beginningBytes int64  // length of that beginning
 }
 
-// judge proves that the target's own segments of before the fork are what their names
-// say. Those that the scan read whole are proven already; of the others those that
-// recovery reads are read now, and of older ones, which nobody here reads, the first
-// page.
+// judge checks that the target's own segments from before the fork are what their names
+// say. Segments that the scan read as a whole are proven already. The others that
+// recovery reads are read now. Of older segments, which recovery does not read, only
+// the first page is.
 func (w *walTableBuilder) judge(ctx context.Context) error {
 	p, geo := w.plan, w.a.geo
 	var mu sync.Mutex
@@ -76,7 +76,7 @@ func (w *walTableBuilder) judge(ctx context.Context) error {
 			continue
 		}
 		if _, both := w.lists.Source(f.Path); !both && s < geo.SegNo(p.Start.Redo) {
-			continue // it goes
+			continue // the segment is removed
 		}
 		g.Go(func() error {
 			good := w.isGood(ctx, s)
@@ -89,7 +89,7 @@ func (w *walTableBuilder) judge(ctx context.Context) error {
 	return g.Wait()
 }
 
-// isGood reports whether the target's segment s, of before the fork, is what its name
+// isGood reports whether the target's segment s, from before the fork, is what its name
 // says.
 func (w *walTableBuilder) isGood(ctx context.Context, s pgdata.SegNo) bool {
 	wal := replayedWAL{targetWAL: w.own, first: w.a.geo.SegNo(w.plan.Start.Redo), suspect: w.plan.Suspect}
@@ -114,9 +114,10 @@ func (w *walTableBuilder) scanned(s pgdata.SegNo) bool {
 	return !w.plan.Again && scan.Records > 0 && scan.Proven <= s && s <= scan.LastSegment
 }
 
-// replayedWAL opens the target's segments that the rewound server's recovery could
-// read: not those of before, and not what an interrupted rewind left half written,
-// which will be copied again. Neither counts against its neighbour.
+// replayedWAL opens the target's segments that the rewound server's recovery may read.
+// It leaves out older segments, and segments that an interrupted rewind left half
+// written, which will be copied again. A segment that is left out does not make its
+// neighbor fail the check.
 type replayedWAL struct {
 	targetWAL
 	first   pgdata.SegNo
@@ -130,7 +131,7 @@ func (w replayedWAL) OpenSegment(ctx context.Context, s pgdata.SegNo) (walreader
 	return w.targetWAL.OpenSegment(ctx, s)
 }
 
-// sourceSegments decides about what the source has.
+// sourceSegments decides about the source's segments.
 func (w *walTableBuilder) sourceSegments() {
 	for f := range w.lists.SourceWAL() {
 		name := path.Base(f.Path)
@@ -149,16 +150,16 @@ func (w *walTableBuilder) sourceSegments() {
 	}
 }
 
-// localOf is the target's file that begins as a source's segment does, and for how
-// many bytes. A promotion copies what lies before it from the old timeline's segment
-// to the new one's; the source may still have both.
+// localOf returns the target's file that begins as a source's segment does, and for how
+// many bytes. A promotion copies the part before it from the old timeline's segment to
+// the new one's; the source may still have both.
 func (w *walTableBuilder) localOf(tli pgdata.TimelineID, s pgdata.SegNo) (string, int64) {
 	p := w.plan
-	if s != w.fork || !p.Source.State.Live || w.beginning == "" { // copying within a machine is as cheap
+	if s != w.fork || !p.Source.State.Live || w.beginning == "" { // with a local source, copying from it costs no more
 		return "", 0
 	}
 	inPlace := w.a.opts.InPlace || p.Again
-	if inPlace && w.a.version.WALPath(w.a.geo.WALFileName(tli, s)) == w.beginning { // which is overwritten first
+	if inPlace && w.a.version.WALPath(w.a.geo.WALFileName(tli, s)) == w.beginning { // that file is overwritten first
 		return "", 0
 	}
 	for _, e := range slices.Backward(p.Source.History) {
@@ -172,22 +173,23 @@ func (w *walTableBuilder) localOf(tli pgdata.TimelineID, s pgdata.SegNo) (string
 	return "", 0
 }
 
-// writtenBy is up to where a source had written WAL; zero: not known.
+// writtenBy returns up to where a source had written WAL, or zero if unknown.
 func writtenBy(s Side) pgdata.LSN {
 	switch {
 	case s.State.Live:
-		// A standby may be replaying the record that its minimum recovery point ends.
+		// A standby may be replaying the record at whose end its minimum recovery point is.
 		return max(s.State.WALEnd(), s.Control.MinRecoveryPoint)
 	case s.Control.State == controlfile.ShutDown:
-		return max(s.EndOfWAL, s.Control.CheckPoint+pgdata.LSN(s.Control.Geometry.WALBlockSize)) // nothing comes after that record, which is short
+		return max(s.EndOfWAL, s.Control.CheckPoint+pgdata.LSN(s.Control.Geometry.WALBlockSize)) // that record is short, and nothing comes after it
 	}
 	return 0
 }
 
-// writtenTo is how much of a source's segment is written where its WAL ends at end:
-// whole pages, for a server writes those. Of a timeline that was left it is what
-// lies before its end. What lies behind is a recycled file, which waits there under
-// the name of a segment of the future. An end of zero is not known.
+// writtenTo returns how much of a source's segment is written if its WAL ends at end.
+// Servers write whole pages, so the result is rounded up to a page. For a timeline that
+// was left, it is the part before that timeline's end. The rest, or a segment after the
+// end, is a recycled file that waits under the name of a future segment. An end of zero
+// means unknown.
 func writtenTo(source Side, name string, size int64, end pgdata.LSN) int64 {
 	geo := source.Control.Geometry
 	tli, s, ok := geo.ParseWALFileName(name)
@@ -209,12 +211,13 @@ func writtenTo(source Side, name string, size int64, end pgdata.LSN) int64 {
 	return min(size, (int64(end-1-geo.SegStart(s))/page+1)*page)
 }
 
-// keepSuperseded keeps the target's own segment of the fork, as pg_rewind does, where
-// that is harmless: behind the fork it holds what must be forgotten. A server looks
-// for a segment on the newest timeline of its history first, so the file must be of
-// an older one that the source left in that very segment, and the younger file must
-// be there. One of a timeline that only the target had is removed: a server that is
-// promoted later can take that number, and the file would be read as its own.
+// keepSuperseded keeps the target's own segment of the fork, as pg_rewind does, if that
+// is harmless. After the fork the segment has WAL that must not be replayed. A server
+// looks for a segment on the newest timeline of its history first. So the file must be
+// of an older timeline that the source left in that very segment, and the newer
+// timeline's file must be there. A file of a timeline that only the target had is
+// removed: a server that is promoted later may take that timeline number, and the file
+// would then be read as its own.
 func (w *walTableBuilder) keepSuperseded() {
 	p, geo := w.plan, w.a.geo
 	tli := p.Target.History.TimelineOf(geo, w.fork)
@@ -224,7 +227,7 @@ func (w *walTableBuilder) keepSuperseded() {
 	own, younger := geo.WALFileName(tli, w.fork), geo.WALFileName(p.Source.History.TimelineOf(geo, w.fork), w.fork)
 	_, onTarget := w.lists.Target(w.a.version.WALPath(own))
 	_, onSource := w.lists.Source(w.a.version.WALPath(own))
-	comes := slices.ContainsFunc(w.table.needed, func(n NeededWAL) bool { // which is proven before the commit
+	comes := slices.ContainsFunc(w.table.needed, func(n NeededWAL) bool { // this is checked before the commit
 		return n.Name == younger && (n.Origin == report.OnSource || n.Origin == report.InArchive)
 	})
 	if onTarget && !onSource && comes {

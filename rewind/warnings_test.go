@@ -14,9 +14,9 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// TestOnlySettingsThatStayAreWarnedAbout gives the target a configuration with
-// which it would not start as a standby of the source.
-func TestOnlySettingsThatStayAreWarnedAbout(t *testing.T) {
+// TestOnlySettingsThatAreKeptAreWarnedAbout gives the target a configuration with which it
+// would not start as a standby of the source.
+func TestOnlySettingsThatAreKeptAreWarnedAbout(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	p.configure("max_connections = 3\n")
 	warnings := func(opts rewind.Options) []string {
@@ -41,9 +41,9 @@ func TestOnlySettingsThatStayAreWarnedAbout(t *testing.T) {
 	assert.Contains(t, kept[0], "max_connections = 3 is lower than on the primary")
 }
 
-// TestSettingsOfTheSourceThatComeAlongAreWarnedAbout gives the source what belongs to its
-// own place.
-func TestSettingsOfTheSourceThatComeAlongAreWarnedAbout(t *testing.T) {
+// TestSettingsCopiedFromTheSourceAreWarnedAbout gives the source settings that
+// only make sense in its own place.
+func TestSettingsCopiedFromTheSourceAreWarnedAbout(t *testing.T) {
 	p := restorePair(t, "18", "basic")
 	p.configure("archive_command = 'own'\n")
 	write := func(name, text string) { p.write(filepath.Join(p.source, name), []byte(text)) }
@@ -78,7 +78,7 @@ func TestSettingsOfTheSourceThatComeAlongAreWarnedAbout(t *testing.T) {
 		})
 	}
 
-	// The same command is of no interest.
+	// If the command is the same, there is no warning.
 	p.configure("archive_command = 'secret-command'\n")
 	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), PrimaryConnInfo: "host=b"})
 	require.NoError(t, err)

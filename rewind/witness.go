@@ -15,23 +15,23 @@ import (
 )
 
 // ErrForkUnknown says that the two sides have different WAL on one timeline, and that
-// the WAL that would tell since when is gone.
-var ErrForkUnknown = errors.New("source and target have different WAL on one timeline, and it cannot be found out where it begins to differ")
+// the WAL which would show where it begins to differ is gone.
+var ErrForkUnknown = errors.New("source and target have different WAL on one timeline, and where it begins to differ cannot be determined")
 
-// witness is the last part of the target's WAL before a limit that tells whose it is:
-// it has the end of a transaction in it, whose time in microseconds no two servers
-// share. That records are alike shows nothing: two servers that were promoted at one
-// place write checkpoints of the same form, and their clocks' seconds, too.
+// witness is the last part of the target's WAL before a limit that shows which server
+// wrote it: it contains the end of a transaction, whose time in microseconds no two
+// servers share. Equal records alone prove nothing: two servers promoted at the same
+// place write checkpoints of the same form, perhaps even in the same second.
 type witness struct {
-	from, end pgdata.LSN // both at boundaries of records
+	from, end pgdata.LSN // both are record boundaries
 	last      pgdata.LSN // start of its last record
 }
 
-// witnessSizes are how far back a witness is looked for. The first is read in one
-// question; the last is given up at.
+// witnessSizes are the distances within which a witness is looked for, in turn. The
+// first can be read in one request; after the last the search is given up.
 var witnessSizes = []pgdata.LSN{64 << 10, 1 << 20, 16 << 20}
 
-// maxStretch is how much WAL is compared at once.
+// maxStretch is how much WAL is compared at a time.
 const maxStretch = 2 << 20
 
 // findWitness reads the target's WAL before a limit.
@@ -39,7 +39,7 @@ func (a *analyzer) findWitness(ctx context.Context, wal walreader.Segments, limi
 	r := walreader.NewReader(wal, a.format)
 	defer r.Close()
 	for _, size := range witnessSizes {
-		begin := pgdata.LSN(a.geo.WALSegSize) // where WAL begins
+		begin := pgdata.LSN(a.geo.WALSegSize) // where WAL starts
 		if limit > begin+size {
 			begin = a.geo.PageStart(limit - size)
 		}
@@ -64,11 +64,11 @@ type foundWitness struct {
 	certain bool
 }
 
-// readWitness reads the records from a place on. The witness begins with the last
-// one that ends a transaction, or with the first one that is read.
+// readWitness reads the records from begin on. The witness starts with the last record
+// that ends a transaction, or with the first one that is read.
 func (a *analyzer) readWitness(ctx context.Context, r *walreader.Reader, begin, limit pgdata.LSN) (w foundWitness, err error) {
 	first, err := r.FindNextRecord(ctx, begin)
-	if err != nil && isMissing(err) { // behind a switch to the next segment nothing is written
+	if err != nil && isMissing(err) { // after a switch to the next segment nothing is written
 		first, err = r.FindNextRecord(ctx, a.geo.SegStart(a.geo.SegNo(begin)))
 	}
 	if err != nil && isMissing(err) && a.geo.SegNo(begin) < a.geo.SegNo(limit-1) { // its segment may be gone
@@ -81,7 +81,7 @@ func (a *analyzer) readWitness(ctx context.Context, r *walreader.Reader, begin, 
 	for rec, err := range r.Records(ctx, first, limit) {
 		if err != nil {
 			if w.end != 0 && isMissing(err) {
-				break // WAL ends within what was taken for its end
+				break // WAL ends before the supposed end
 			}
 			return w, err
 		}
@@ -104,26 +104,26 @@ func (a *analyzer) readWitness(ctx context.Context, r *walreader.Reader, begin, 
 func (a *analyzer) compareRecords(ctx context.Context, f fork, s sides, limit pgdata.LSN) (fork, error) {
 	own := a.targetWAL(s.target.History).ofAny()
 	near := own
-	near.archived = a.geo.SegNo(limit - 1) // for older ones no archive is asked
+	near.archived = a.geo.SegNo(limit - 1) // no archive is asked for older segments
 	w, err := a.findWitness(ctx, near, limit)
 	switch {
 	case err != nil && isMissing(err) && (limit == f.ancestor || limit == s.target.EndOfWAL):
 		f.at, f.unproven = limit, fmt.Sprintf("the target's is not readable there: %v", err)
-		return f, nil // what needs this WAL, if anything does, says so
+		return f, nil // any later step that needs this WAL reports the error
 	case err != nil:
 		return f, a.unreadable(err)
 	}
 	f.at = limit
-	// No server ends its WAL within a record. If it is the same up to there all the same,
-	// the scan says so.
+	// No server ends its WAL within a record. If WAL is the same up to there all the same,
+	// the scan reports it.
 	within := limit == f.ancestor && limit != a.geo.PageStart(limit)
 	if !a.sameBoundary(w.end, limit) && !within {
-		f.at = w.end // what follows is not whole on one of the sides
+		f.at = w.end // what follows is incomplete on one of the sides
 	}
 	theirs := a.sharedWAL(s.source)
 	same, err := a.sameWAL(ctx, own, theirs, w.from, w.end)
 	for err != nil && errors.Is(err, fs.ErrNotExist) && a.geo.SegNo(w.from) < a.geo.SegNo(w.last) {
-		// What the source still has must do, if that is at least the last record.
+		// What the source still has is enough, if that is at least the last record.
 		w.from = a.geo.SegStart(a.geo.SegNo(w.from) + 1)
 		same, err = a.sameWAL(ctx, own, theirs, w.from, w.end)
 	}
@@ -140,8 +140,8 @@ func (a *analyzer) compareRecords(ctx context.Context, f fork, s sides, limit pg
 	return f, err
 }
 
-// sameBoundary reports whether two LSNs are the same place between two records: one
-// can stand before a page header and the other behind it.
+// sameBoundary reports whether two LSNs are the same place between two records: one may
+// be before a page header and the other after it.
 func (a *analyzer) sameBoundary(x, y pgdata.LSN) bool {
 	if x > y {
 		x, y = y, x
@@ -149,7 +149,7 @@ func (a *analyzer) sameBoundary(x, y pgdata.LSN) bool {
 	return x == y || a.geo.PageStart(y) == x && y-x <= 40
 }
 
-// sharedWAL is the source's WAL wherever it is.
+// sharedWAL opens the source's WAL wherever it is.
 func (a *analyzer) sharedWAL(s Side) sourceWAL {
 	w := a.sourceWAL(s.History).ofAny()
 	w.archive = func(ctx context.Context, name string) (*os.File, error) {
@@ -165,8 +165,8 @@ func (a *analyzer) sharedWAL(s Side) sourceWAL {
 	return w
 }
 
-// sameWAL compares a stretch of WAL byte by byte, page headers included: a server
-// sends what it wrote.
+// sameWAL compares a range of WAL byte by byte, page headers included: a server sends
+// what it wrote.
 func (a *analyzer) sameWAL(ctx context.Context, own targetWAL, theirs sourceWAL, from, to pgdata.LSN) (bool, error) {
 	for from = a.geo.PageStart(from); from < to; {
 		s := a.geo.SegNo(from)
@@ -184,7 +184,7 @@ func (a *analyzer) sameWAL(ctx context.Context, own targetWAL, theirs sourceWAL,
 	return true, nil
 }
 
-// readStretch reads a part of one segment. A file that is too short is none.
+// readStretch reads a part of one segment. A file that is too short counts as missing.
 func readStretch(ctx context.Context, wal walreader.Segments, geo pgdata.Geometry, from, end pgdata.LSN) ([]byte, error) {
 	s := geo.SegNo(from)
 	f, err := wal.OpenSegment(ctx, s)
@@ -205,22 +205,22 @@ func readStretch(ctx context.Context, wal walreader.Segments, geo pgdata.Geometr
 	return nil, fmt.Errorf("WAL segment %s: %w", f.Name(), err)
 }
 
-// firstDifference finds the first record that is not the same on both sides, given a
-// stretch that is not: segments first, then records. Once two servers write WAL of
-// their own, no segment of it is the same.
+// firstDifference finds the first record that is not the same on both sides, in a range
+// that differs. It searches by segments first, then by records. Once two servers write
+// WAL of their own, no segment of it is the same.
 func (a *analyzer) firstDifference(ctx context.Context, own targetWAL, theirs sourceWAL, w witness) (pgdata.LSN, error) {
 	a.log.InfoContext(ctx, "source and target have different WAL on the same timeline, looking for the first record that differs", "from", a.lsn(w.from))
-	differs := a.geo.SegNo(w.from) // or an earlier one, or what is left of the stretch
+	differs := a.geo.SegNo(w.from) // the first difference is in this segment, an earlier one, or the rest of the range
 	same := pgdata.SegNo(0)
 	for step := pgdata.SegNo(1); same == 0; step *= 2 {
-		if differs <= 1 { // where WAL begins
+		if differs <= 1 { // where WAL starts
 			return a.differenceFrom(ctx, own, theirs, a.geo.SegStart(1), w.end, fs.ErrNotExist)
 		}
 		at := max(1, differs-min(step, differs))
 		alike, err := a.sameSegment(ctx, own, theirs, at)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && at+1 < differs:
-			step = 0 // a nearer one may be there
+			step = 0 // a nearer segment may be there
 			if alike, err = a.sameSegment(ctx, own, theirs, differs-1); errors.Is(err, fs.ErrNotExist) {
 				return a.differenceFrom(ctx, own, theirs, a.geo.SegStart(differs), w.end, err)
 			}
@@ -257,8 +257,8 @@ func (a *analyzer) sameSegment(ctx context.Context, own targetWAL, theirs source
 	return a.sameWAL(ctx, own, theirs, a.geo.SegStart(s), a.geo.SegStart(s+1))
 }
 
-// differenceFrom reads both sides' records from a place on. Where the WAL before it
-// is gone, the first record must be the same, else the two parted earlier.
+// differenceFrom compares both sides' records from begin on. If the WAL before it is
+// gone, the first record must be the same, otherwise the two diverged earlier.
 func (a *analyzer) differenceFrom(ctx context.Context, own targetWAL, theirs sourceWAL, begin, end pgdata.LSN, gone error) (pgdata.LSN, error) {
 	r := walreader.NewReader(own, a.format)
 	defer r.Close()

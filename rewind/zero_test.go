@@ -11,7 +11,7 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// TestZeroValuesAreErrorsAndNoPanics has what a caller can make by mistake.
+// TestZeroValuesAreErrorsAndNoPanics has mistakes that a caller can make.
 func TestZeroValuesAreErrorsAndNoPanics(t *testing.T) {
 	for name, do := range map[string]func() error{
 		"applying nothing":  func() error { return new(rewind.Rewind).Apply(t.Context()) },

@@ -15,10 +15,10 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Object identifiers of what there is.
+// Object identifiers.
 const (
-	database   = 5     // as of postgres (15 and later)
-	common     = 16384 // a table of both
+	database   = 5     // the OID of database postgres (15 and later)
+	common     = 16384 // a table that both sides have
 	targetOnly = 16400
 	sourceOnly = 16401
 )
@@ -34,25 +34,25 @@ const (
 	walSegSize = 1 << 20
 )
 
-// epoch is when everything happened.
+// epoch is the time of everything that happens.
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// microseconds since 2000, as WAL has times.
+// microseconds returns a time as in WAL: microseconds since 2000.
 func microseconds(t time.Time) int64 {
 	return t.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).Microseconds()
 }
 
-// cluster is a primary as it goes on, in memory.
+// cluster is a running primary, in memory.
 type cluster struct {
 	wal        *waltest.Builder
 	tables     map[uint32][]heapPage
 	xid        uint32
-	imaged     map[string]bool // which pages WAL has whole since the checkpoint
+	imaged     map[string]bool // the pages with an image in WAL since the checkpoint
 	checkpoint controlfile.CheckPoint
-	at         pgdata.LSN // of the checkpoint
+	at         pgdata.LSN // LSN of the checkpoint
 	history    []byte
-	fork       pgdata.LSN   // where the timeline begins
-	switched   pgdata.SegNo // the first segment of it
+	fork       pgdata.LSN   // start of the timeline
+	switched   pgdata.SegNo // first segment of the timeline
 }
 
 func newCluster(v *pgdata.Version, system uint64) *cluster {
@@ -64,8 +64,8 @@ func newCluster(v *pgdata.Version, system uint64) *cluster {
 	return c
 }
 
-// parted is the cluster as another server has it.
-func (c *cluster) parted() *cluster {
+// clone returns a copy of the cluster for another server.
+func (c *cluster) clone() *cluster {
 	d := *c
 	w := *c.wal
 	w.Buf, w.Records = bytes.Clone(w.Buf), slices.Clone(w.Records)
@@ -86,13 +86,13 @@ func locator(oid uint32) pgdata.RelFileLocator {
 	return pgdata.RelFileLocator{Tablespace: pgdata.DefaultTablespace, Database: database, Relation: oid}
 }
 
-// create makes a table.
+// create creates a table.
 func (c *cluster) create(oid uint32) {
 	c.wal.Add(waltest.RelationFile(false, locator(oid), 0))
 	c.tables[oid] = nil
 }
 
-// insert adds a row to a page of a table, a new one if it is the next.
+// insert adds a row to a page of a table; the page may be the next new one.
 func (c *cluster) insert(oid, block uint32, number int32, text string) {
 	pages := c.tables[oid]
 	fresh := int(block) == len(pages)
@@ -121,8 +121,9 @@ func (c *cluster) insert(oid, block uint32, number int32, text string) {
 	p.setLSN(c.wal.Add(rec).End)
 }
 
-// rowData is what an insertion says of the newest row (xl_heap_header,
-// access/heapam_xlog.h): its header without what the record has anyway.
+// rowData returns an insertion's data for the newest row (xl_heap_header,
+// access/heapam_xlog.h): the row without the parts of its header that the record has
+// anyway.
 func (p heapPage) rowData(end uint16) []byte {
 	le := binary.LittleEndian
 	pointer := le.Uint32(p[p.lower()-linePointer:])
@@ -141,7 +142,7 @@ func (c *cluster) commit() {
 // switchSegment leaves the rest of the WAL segment empty.
 func (c *cluster) switchSegment() { c.wal.Add(waltest.Record{Info: walSwitch}) }
 
-// stop writes the checkpoint with which a server stops.
+// stop writes the shutdown checkpoint.
 func (c *cluster) stop() {
 	if c.wal.Room() == int(c.wal.Format.Geometry.WALBlockSize) {
 		c.wal.Header(0, 0)
@@ -157,12 +158,12 @@ func (c *cluster) stop() {
 	c.imaged = map[string]bool{}
 }
 
-// statedLevel is what checkpoints say of wal_level.
+// statedLevel returns the wal_level that checkpoints state.
 func (c *cluster) statedLevel() controlfile.WALLevel {
 	if c.version().WAL.StatesWALLevel {
 		return controlfile.Replica
 	}
-	return controlfile.Minimal // nothing
+	return controlfile.Minimal // these checkpoints state none
 }
 
 // promote begins the next timeline.
@@ -175,7 +176,7 @@ func (c *cluster) promote() {
 	c.wal.Add(waltest.EndOfRecovery(&c.version().WAL, microseconds(c.clock()), c.wal.TLI, before, uint32(controlfile.Replica)))
 }
 
-// control is the control file after stop.
+// control returns the control file after stop.
 func (c *cluster) control() ([]byte, error) {
 	return controlfile.Build(controlfile.Data{
 		Version: c.version(), SystemIdentifier: c.wal.Format.SystemIdentifier,
@@ -188,7 +189,7 @@ func (c *cluster) control() ([]byte, error) {
 	})
 }
 
-// store makes the data directory.
+// store writes the data directory.
 func (c *cluster) store(dir string, port int) error {
 	control, err := c.control()
 	if err != nil {
@@ -221,7 +222,7 @@ func (c *cluster) store(dir string, port int) error {
 			tli--
 		}
 		files[v.WALPath(geo.WALFileName(tli, s))] = data
-		if c.history != nil && s == c.switched { // which the promotion copied up to there
+		if c.history != nil && s == c.switched { // the promotion copied this segment up to the switch
 			old := bytes.Clone(data)
 			clear(old[c.fork-geo.SegStart(s):])
 			files[v.WALPath(geo.WALFileName(tli-1, s))] = old
@@ -250,7 +251,7 @@ func (c *cluster) store(dir string, port int) error {
 	return os.Chmod(dir, 0o700)
 }
 
-// transactions is the status of all: each committed (access/clog.h).
+// transactions returns the commit log: all transactions committed (access/clog.h).
 func (c *cluster) transactions() []byte {
 	b := make([]byte, blockSize)
 	for xid := uint32(firstXID); xid < c.xid; xid++ {

@@ -16,12 +16,12 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// Configuration is a pattern for Equal and Differences: files that say what a server is
-// told, and certificates. Each server has its own.
+// Configuration is a pattern for Equal and Differences. It matches configuration files
+// and certificates, of which each server has its own.
 const Configuration = "@config"
 
-// Equal fails a test where two data directories differ in what PostgreSQL reads of them,
-// and says in what: see Differences. It reports whether they are equal.
+// Equal fails a test if two data directories differ in what PostgreSQL reads of them,
+// and reports the differences: see Differences. It returns whether they are equal.
 func Equal(t testing.TB, a, b string, upTo pgdata.LSN, ignore ...string) bool {
 	t.Helper()
 	list, err := Differences(context.Background(), a, b, upTo, ignore...)
@@ -35,11 +35,12 @@ func Equal(t testing.TB, a, b string, upTo pgdata.LSN, ignore ...string) bool {
 	return len(list) == 0
 }
 
-// Differences says in what the data directories of two stopped servers differ, control
-// file and what no server reads of another one aside, when both have replayed their WAL up
-// to an LSN: a page that this WAL changes is what recovery makes of it, and no difference.
-// For that WAL must be the same, from where the first of the two begins to replay. An upTo
-// of zero is before any replay, and leaves WAL out. ignore are patterns as
+// Differences lists how the data directories of two stopped servers differ when both
+// have replayed their WAL up to an LSN. It ignores the control file and what no server
+// reads of another. A page that this WAL changes is as recovery makes it, and does not
+// count as different. For that, the WAL of both must be the same from where the first
+// of the two begins to replay. If upTo is zero, no replay is assumed and WAL is
+// ignored. ignore has patterns as in rewind.Options.Keep.
 // rewind.Options.Keep has them.
 func Differences(ctx context.Context, a, b string, upTo pgdata.LSN, ignore ...string) (list []string, err error) {
 	one, err := source.OpenDir(a)
@@ -73,16 +74,16 @@ func Differences(ctx context.Context, a, b string, upTo pgdata.LSN, ignore ...st
 	return list, nil
 }
 
-// replay is what WAL changes that both servers replay.
+// replay is the WAL that both servers replay, with what it changes.
 type replay struct {
 	version    *pgdata.Version
 	geo        pgdata.Geometry
 	changed    pgdata.ChangedBlocks
-	difference string // where the WAL of the two parts
+	difference string // where the WAL of the two differs
 }
 
-// readReplay reads WAL from where the earlier of the two begins to replay, or where the
-// other has not so much, from where that one does.
+// readReplay reads WAL from where the earlier of the two begins to replay or, if the
+// other does not have that, from where the later one does.
 func readReplay(ctx context.Context, a, b string, upTo pgdata.LSN) (r replay, err error) {
 	one, err := walreader.OpenDir(a)
 	if err != nil {
@@ -131,7 +132,7 @@ func readReplay(ctx context.Context, a, b string, upTo pgdata.LSN) (r replay, er
 	return r, nil
 }
 
-// brings reports whether all that is different of a file is in pages that are replayed.
+// brings reports whether all differences of a file are in pages that are replayed.
 func (r replay) brings(f rewind.FileDiff) bool {
 	if r.version == nil || r.difference != "" || f.More > 0 || f.Reason == "type" {
 		return false
@@ -158,7 +159,7 @@ func (r replay) brings(f rewind.FileDiff) bool {
 	return has(min(f.SizeA, f.SizeB)/size, max(f.SizeA, f.SizeB)/size-1)
 }
 
-// replayStart is where a server would begin to replay.
+// replayStart returns where a server would begin to replay.
 func replayStart(dir string, wal *walreader.Dir) (pgdata.LSN, error) {
 	const most = 16 << 10
 	label, err := regular.ReadFile(filepath.Join(dir, pgdata.BackupLabelPath), most)

@@ -13,7 +13,7 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// rejoin stands for the program that is tested: it makes an old primary follow again.
+// rejoin stands for the program under test: it makes an old primary follow again.
 func rejoin(ctx context.Context, dir string, src source.Source) error {
 	r, err := rewind.Prepare(ctx, rewind.Options{TargetDir: dir, Source: src, NoSync: true})
 	if err != nil {
@@ -22,7 +22,7 @@ func rejoin(ctx context.Context, dir string, src source.Source) error {
 	return errors.Join(r.Apply(ctx), r.Close())
 }
 
-// pair is what New makes in a test.
+// pair does what New does in a test.
 func pair(o rewindtest.Options) (p *rewindtest.Pair, remove func()) {
 	dir, err := os.MkdirTemp("", "pair")
 	if err != nil {
@@ -53,7 +53,7 @@ func ExampleOpenLive() {
 	// Output: 0 differences, <nil>
 }
 
-// In a test New does the same, and removes it.
+// In a test, New does the same, and removes the pair at the end.
 func ExampleMake() {
 	dir, err := os.MkdirTemp("", "pair")
 	if err != nil {
@@ -64,11 +64,11 @@ func ExampleMake() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("PostgreSQL", p.Version, "parted at", p.Fork)
-	// Output: PostgreSQL 9.6 parted at 0/1006E0
+	fmt.Println("PostgreSQL", p.Version, "diverged at", p.Fork)
+	// Output: PostgreSQL 9.6 diverged at 0/1006E0
 }
 
-// What a program does when it starts beside a rewind that a crash interrupted.
+// A program starts after a crash interrupted its rewind.
 func ExamplePair_Interrupt() {
 	p, remove := pair(rewindtest.Options{})
 	defer remove()
@@ -96,7 +96,7 @@ func ExamplePair_Interrupt() {
 	// rewound
 }
 
-// What a program does when only a base backup helps.
+// A program meets a target that only a base backup can help.
 func ExamplePair_LoseWAL() {
 	p, remove := pair(rewindtest.Options{})
 	defer remove()
@@ -116,7 +116,7 @@ func ExamplePair_LoseWAL() {
 	// Output: missing_wal true
 }
 
-// A program is interrupted as its rewind comes to be applied.
+// A program is interrupted when its rewind is about to be applied.
 func ExampleFailAt() {
 	p, remove := pair(rewindtest.Options{})
 	defer remove()
@@ -131,7 +131,7 @@ func ExampleFailAt() {
 	if err := rejoin(ctx, p.Target, src); errors.As(err, &e) {
 		fmt.Println(e.Phase, e.TargetUntouched, e.Err)
 	}
-	// Output: apply false the disk is gone
+	// Output: apply false the disk is gone (Run the rewind again to finish it, or rewind.Resume; neither needs the source.)
 }
 
 // The connection breaks while a table is copied.
@@ -158,7 +158,7 @@ func ExampleLive() {
 	// Output: stage source_unavailable true
 }
 
-// What two servers' files differ in.
+// List the differences between two servers' files.
 func ExampleDifferences() {
 	p, remove := pair(rewindtest.Options{})
 	defer remove()

@@ -14,8 +14,8 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// The programs of PostgreSQL take the directories for what they seem to be, and
-// pg_rewind makes of the target what gorewind does.
+// PostgreSQL's programs accept the directories, and pg_rewind changes the target as
+// gorewind does.
 func TestTheGenuineProgramsAgree(t *testing.T) {
 	pgtest.EachGenuine(t, func(t *testing.T, in *pgtest.Installation) {
 		o := rewindtest.Options{Major: in.Version.Name}

@@ -15,14 +15,14 @@ import (
 )
 
 // Live is a data directory that looks like a running server: a source.Source that also
-// knows replication slots, holds WAL and lets standbys stream. A running server's files
-// are those of a stopped one here.
+// has replication slots, retains WAL and lets standbys stream. Its files are those of a
+// stopped server.
 type Live struct {
-	// Fail, if not nil, is asked before everything: an error of it is what the caller
-	// gets. call is the name of the method, and path that of the file, if it is about one.
-	// It can be called from several goroutines at once.
+	// Fail, if not nil, is called before every operation. If it returns an error, the
+	// caller gets that error. call is the name of the method, and path that of the file,
+	// if it has one. Fail may be called concurrently.
 	Fail func(call, path string) error
-	// InRecovery makes a standby of it, which has replayed all that it has.
+	// InRecovery makes it a standby that has replayed all its WAL.
 	InRecovery bool
 
 	dir     *source.Dir
@@ -34,7 +34,7 @@ type Live struct {
 	held  int
 }
 
-// OpenLive opens a directory whose server was stopped in good order.
+// OpenLive opens a directory whose server was stopped cleanly.
 func OpenLive(ctx context.Context, name string) (*Live, error) {
 	wal, err := walreader.OpenDir(name)
 	if err != nil {
@@ -61,10 +61,10 @@ func (l *Live) fails(call, path string) error {
 // String names the directory.
 func (l *Live) String() string { return fmt.Sprintf("server of %q", l.dir) }
 
-// Close gives back what it holds open.
+// Close releases what it holds open.
 func (l *Live) Close() error { return l.dir.Close() }
 
-// State is that of a server which has written all WAL that there is.
+// State returns the state of a server that has written all WAL in the directory.
 func (l *Live) State(context.Context) (source.State, error) {
 	if err := l.fails("State", ""); err != nil {
 		return source.State{}, err
@@ -78,7 +78,7 @@ func (l *Live) State(context.Context) (source.State, error) {
 	return s, nil
 }
 
-// controlFile is the one of a server that runs.
+// controlFile returns the control file of a running server.
 func (l *Live) controlFile() []byte {
 	f := l.control.Fields
 	f.State = controlfile.InProduction
@@ -107,7 +107,7 @@ func (l *Live) ReadFile(ctx context.Context, path string) ([]byte, error) {
 	return l.dir.ReadFile(ctx, path)
 }
 
-// Fetch reads files. Fail is asked for each.
+// Fetch reads files. Fail is called for each.
 func (l *Live) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst source.Sink) error {
 	var failed error
 	err := l.dir.Fetch(ctx, func(yield func(source.Range) bool) {
@@ -129,7 +129,7 @@ func (l *Live) Fetch(ctx context.Context, ranges iter.Seq[source.Range], dst sou
 	return errors.Join(failed, err)
 }
 
-// HoldWAL holds WAL from the last checkpoint's redo point on.
+// HoldWAL retains WAL from the last checkpoint's redo point on.
 func (l *Live) HoldWAL(context.Context) (from pgdata.LSN, release func() error, err error) {
 	if err := l.fails("HoldWAL", ""); err != nil {
 		return 0, nil, err
@@ -145,14 +145,14 @@ func (l *Live) HoldWAL(context.Context) (from pgdata.LSN, release func() error, 
 	}), nil
 }
 
-// Held is how many rewinds have it hold its WAL.
+// Held returns how many rewinds currently make it retain WAL.
 func (l *Live) Held() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.held
 }
 
-// Slots lists the slots that MakeSlot made and nobody dropped.
+// Slots lists the slots that MakeSlot made and that were not dropped.
 func (l *Live) Slots(context.Context) ([]source.Slot, error) {
 	if err := l.fails("Slots", ""); err != nil {
 		return nil, err
@@ -195,7 +195,7 @@ func (l *Live) find(name string) int {
 	return slices.IndexFunc(l.slots, func(s source.Slot) bool { return s.Name == name })
 }
 
-// TryReplication lets a standby stream that is of the system, and whose slot there is.
+// TryReplication lets a standby stream if it belongs to the system and its slot exists.
 func (l *Live) TryReplication(_ context.Context, s source.Standby) error {
 	if err := l.fails("TryReplication", ""); err != nil {
 		return err

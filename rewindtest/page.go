@@ -20,10 +20,10 @@ const (
 	attributes     = 2      // an integer and a text
 	linePointer    = 4
 	normalPointer  = 1 << 15 // LP_NORMAL
-	longestInShort = 126     // bytes of a text with a header of one byte
+	longestInShort = 126     // length of the longest text with a one-byte header
 )
 
-// heapPage is a page of a table of an integer and a text.
+// heapPage is a page of a table with an integer and a text.
 type heapPage []byte
 
 func newHeapPage() heapPage {
@@ -39,7 +39,7 @@ func newHeapPage() heapPage {
 func (p heapPage) lower() uint16 { return binary.LittleEndian.Uint16(p[12:]) }
 func (p heapPage) upper() uint16 { return binary.LittleEndian.Uint16(p[14:]) }
 
-// insert adds a row and gives its offset number.
+// insert adds a row and returns its offset number.
 func (p heapPage) insert(xid, block uint32, number int32, text string) uint16 {
 	le := binary.LittleEndian
 	text = text[:min(len(text), longestInShort-1)]
@@ -63,13 +63,13 @@ func (p heapPage) insert(xid, block uint32, number int32, text string) uint16 {
 	return offset
 }
 
-// setLSN says which record changed the page last.
+// setLSN records which record changed the page last.
 func (p heapPage) setLSN(l pgdata.LSN) {
 	binary.LittleEndian.PutUint32(p, uint32(l>>32))
 	binary.LittleEndian.PutUint32(p[4:], uint32(l))
 }
 
-// stored is the page as it is on disk.
+// stored returns the page as it is on disk.
 func (p heapPage) stored(block uint32) []byte {
 	binary.LittleEndian.PutUint16(p[8:], page.Checksum(p, block))
 	return p

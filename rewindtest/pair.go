@@ -14,29 +14,28 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// Options say what a pair is like. The zero value is a pair of the newest major of which
-// the target has to be rewound.
+// Options describes a pair. The zero value is a pair of the newest major whose target
+// must be rewound.
 type Options struct {
 	Major string // as in PG_VERSION: "9.6", "18"; empty: the newest
-	// InStep is a target that did nothing of its own since it was left behind: it can
-	// follow as it is.
+	// InStep makes a target that has done nothing of its own: it can follow as it is.
 	InStep bool
-	// SystemIdentifier is that of both; zero: one that all pairs have.
+	// SystemIdentifier is the identifier of both; zero means a default one.
 	SystemIdentifier uint64
 }
 
 // Pair is two data directories of one cluster. The target was a primary until its
-// standby, the source, was promoted. Both were stopped in good order. The target has a
-// commit that the source never had.
+// standby, the source, was promoted. Both were stopped cleanly. The target has a commit
+// that the source never had.
 type Pair struct {
 	Target, Source string          // the data directories
 	Version        *pgdata.Version // their major
-	Fork           pgdata.LSN      // where they part, on timeline 1
-	Checkpoint     pgdata.LSN      // the last one that both have
+	Fork           pgdata.LSN      // where they diverge, on timeline 1
+	Checkpoint     pgdata.LSN      // the last checkpoint that both have
 	SourceEnd      pgdata.LSN      // where the source's WAL ends, on timeline 2
 }
 
-// systemIdentifier is that of pairs which are asked for no other.
+// systemIdentifier is the default identifier of pairs.
 const systemIdentifier = 7000000000000000001
 
 // New makes a pair that is removed when the test ends.
@@ -49,7 +48,8 @@ func New(t testing.TB, o Options) *Pair {
 	return p
 }
 
-// Make makes a pair in a directory: target and source, neither of which may exist.
+// Make makes a pair in a directory: the subdirectories target and source, which must
+// not exist.
 func Make(dir string, o Options) (*Pair, error) {
 	versions := pgdata.Versions()
 	v := pgdata.VersionByName(cmp.Or(o.Major, versions[len(versions)-1].Name))
@@ -75,11 +75,11 @@ func Make(dir string, o Options) (*Pair, error) {
 	c.insert(common, 0, 100, "before they parted")
 	c.commit()
 
-	src := c.parted()
+	src := c.clone()
 	p.Fork = c.wal.Pos()
 	if o.InStep {
 		c.stop()
-		src = c.parted()
+		src = c.clone()
 		p.Fork = c.wal.Pos()
 	} else {
 		c.insert(common, 1, 200, "on the target only")
@@ -114,9 +114,9 @@ func (p *Pair) OpenSource(t testing.TB) *source.Dir {
 	return s
 }
 
-// Interrupt begins a rewind of the target and leaves it when it is committed, as a crash
-// would at that moment: no server starts on the target until rewind.Resume, or another
-// run, finishes it.
+// Interrupt begins a rewind of the target and stops it right after the commit, as a
+// crash would at that moment: no server starts on the target until rewind.Resume, or
+// another run, finishes it.
 func (p *Pair) Interrupt(ctx context.Context) (err error) {
 	s, err := source.OpenDir(p.Source)
 	if err != nil {
@@ -136,8 +136,8 @@ func (p *Pair) Interrupt(ctx context.Context) (err error) {
 	return nil
 }
 
-// LoseWAL removes the target's WAL of the fork, so that only a comparison or a new base
-// backup can help.
+// LoseWAL removes the target's WAL from the fork, so that only a comparison or a new
+// base backup can help.
 func (p *Pair) LoseWAL() error {
 	geo := pgdata.Geometry{WALSegSize: walSegSize}
 	return os.Remove(filepath.Join(p.Target, p.Version.WALDir, geo.WALFileName(1, geo.SegNo(p.Fork))))

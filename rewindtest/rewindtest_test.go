@@ -28,7 +28,7 @@ func eachMajor(t *testing.T, test func(t *testing.T, o rewindtest.Options)) {
 	}
 }
 
-// run rewinds a target, and gives the plan.
+// run rewinds a target, and returns the plan.
 func run(t *testing.T, target string, src source.Source) (*rewind.Plan, error) {
 	t.Helper()
 	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target, Source: src, NoSync: true})
@@ -39,8 +39,8 @@ func run(t *testing.T, target string, src source.Source) (*rewind.Plan, error) {
 	return r.Plan(), r.Apply(t.Context())
 }
 
-// mustBeRewound compares the target's bytes with what they should be: the source's, but
-// for the block that only the source changed, which recovery brings.
+// mustBeRewound compares the target's bytes with what they should be: the source's,
+// except for the block that only the source changed, which recovery replays.
 func mustBeRewound(t *testing.T, p *rewindtest.Pair) {
 	t.Helper()
 	rewindtest.Equal(t, p.Target, p.Source, p.SourceEnd)
@@ -71,7 +71,7 @@ func TestThePairOfEveryMajorIsRewound(t *testing.T) {
 		plan, err := run(t, p.Target, p.OpenSource(t))
 		require.NoError(t, err)
 		assert.True(t, plan.Required)
-		assert.True(t, plan.Proven, "both sides' WAL shows where they part")
+		assert.True(t, plan.Proven, "both sides' WAL shows where they diverge")
 		assert.Equal(t, p.Fork, plan.Divergence)
 		assert.Equal(t, p.Checkpoint, plan.Checkpoint.LSN)
 		assert.Equal(t, 1, plan.Lost.Committed)
@@ -118,7 +118,7 @@ func TestALiveSourceIsRewoundTo(t *testing.T) {
 				assert.True(t, plan.Source.State.Live)
 				assert.Equal(t, p.Fork, plan.Divergence)
 				mustBeRewound(t, p)
-				assert.Zero(t, live.Held(), "its WAL may go")
+				assert.Zero(t, live.Held(), "its WAL is no longer held")
 			})
 		})
 	}
@@ -144,7 +144,7 @@ func TestASlotIsMadeOnALiveSource(t *testing.T) {
 
 var errInjected = errors.New("injected")
 
-func TestARewindFailsInThePhaseThatIsAskedFor(t *testing.T) {
+func TestARewindFailsInTheGivenPhase(t *testing.T) {
 	for _, phase := range []rewind.Phase{rewind.PhaseInspect, rewind.PhaseAnalyze, rewind.PhaseStage, rewind.PhaseCommit, rewind.PhaseApply} {
 		t.Run(string(phase), func(t *testing.T) {
 			p := rewindtest.New(t, rewindtest.Options{})
@@ -167,7 +167,7 @@ func TestARewindFailsInThePhaseThatIsAskedFor(t *testing.T) {
 	}
 }
 
-func TestALiveSourceFailsWhereItIsAskedTo(t *testing.T) {
+func TestALiveSourceFailsOnRequest(t *testing.T) {
 	for _, c := range []struct {
 		call, path string
 		phase      rewind.Phase
@@ -219,7 +219,7 @@ func TestAPairThatCannotBeMadeIsAnError(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrExist)
 }
 
-// recorder is a test that fails without consequences.
+// recorder is a test whose failures have no consequences.
 type recorder struct {
 	testing.TB
 	said string
@@ -228,7 +228,7 @@ type recorder struct {
 func (r *recorder) Helper()                      {}
 func (r *recorder) Errorf(f string, args ...any) { r.said += fmt.Sprintf(f, args...) }
 
-func TestEqualSaysInWhatTwoDirectoriesDiffer(t *testing.T) {
+func TestEqualReportsHowTwoDirectoriesDiffer(t *testing.T) {
 	p, rewound := rewindtest.New(t, rewindtest.Options{Major: "18"}), rewindtest.New(t, rewindtest.Options{Major: "18"})
 	_, err := run(t, rewound.Target, rewound.OpenSource(t))
 	require.NoError(t, err)
@@ -242,7 +242,7 @@ func TestEqualSaysInWhatTwoDirectoriesDiffer(t *testing.T) {
 	}{
 		{"a directory and itself", p.Source, p.Source, p.SourceEnd, nil, nil, nil},
 		{
-			"two that parted", p.Target, p.Source, 0, nil,
+			"two that diverged", p.Target, p.Source, 0, nil,
 			[]string{"base/5/16384: ", "\n  blocks 1 to 2: content", "base/5/16400: only in a", "base/5/16401: only in b", "postgresql.conf: content"},
 			[]string{"pg_wal", "pg_xact"}, // both have ended as many transactions
 		},

@@ -85,7 +85,7 @@ func TestSignals(t *testing.T) {
 		},
 		{
 			name: "after the commit one does not", signals: all, at: applied, times: 1, status: 0, state: rewind.StateRewound,
-			says: []string{`gorewind: warning: the rewind is to be interrupted, but is committed: what is left is done first`, `gorewind: Done!`},
+			says: []string{`gorewind: warning: the rewind was asked to stop, but is committed: it is finished first`, `gorewind: Done!`},
 		},
 		{
 			name: "after the commit two do", signals: one, at: applied, times: 2, status: 4, state: rewind.StateUnfinished,

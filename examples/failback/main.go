@@ -1,6 +1,6 @@
-// Failback is what a failover manager does with an old primary, in a module of
-// its own: it makes a plan, looks at what would be lost, rewinds, and decides by
-// the type of the error whether to wait, to finish what was begun, or to give up.
+// Failback does what a failover manager does with an old primary: it makes a plan,
+// checks what would be lost, rewinds, and decides by the type of the error whether to
+// wait, to finish an unfinished rewind, or to give up. It is a module of its own.
 //
 //	go run . -target /var/lib/postgresql/18/main -source "host=new-primary user=rewind_user dbname=postgres"
 package main
@@ -23,9 +23,9 @@ import (
 
 // Exit statuses.
 const (
-	done        = 0 // the target can follow the source
-	gaveUp      = 1 // somebody must look at it; the target is as it was
-	misused     = 2 // as package flag ends a program
+	done        = 0 // the target can follow the source now
+	gaveUp      = 1 // a person must look at it; the target is unchanged
+	misused     = 2 // as package flag exits
 	cloneAnew   = 3
 	halfRewound = 4 // the target does not start; run again
 	refused     = 5 // too much would be lost
@@ -97,13 +97,13 @@ func (j *job) run(ctx context.Context) int {
 				}
 				continue
 			}
-		case rewind.ActionFix: // for somebody to do
+		case rewind.ActionFix: // a person must change something
 		}
 		if !failed.TargetUntouched {
-			fmt.Fprintln(os.Stderr, "half rewound: run again, no server starts before")
+			fmt.Fprintln(os.Stderr, "half rewound: run again; until then no server starts")
 			return halfRewound
 		}
-		fmt.Fprintln(os.Stderr, "gave up, the old primary is as it was")
+		fmt.Fprintln(os.Stderr, "gave up; the old primary is unchanged")
 		return gaveUp
 	}
 }
@@ -146,7 +146,7 @@ func (j *job) open(ctx context.Context) (source.Source, error) {
 	return source.OpenDir(j.source)
 }
 
-// advise says what only the type of an error knows.
+// advise prints what only the type of an error tells.
 func advise(err error) {
 	var noWAL *rewind.CannotStartError
 	var noSpace *rewind.SpaceError

@@ -1,6 +1,6 @@
-// Metrics rewinds, and tells OpenTelemetry and Prometheus what it took: a span for each
-// phase, and a histogram of the phases' durations by how they ended. A module of its own,
-// as the library needs neither.
+// Metrics rewinds, and reports to OpenTelemetry and Prometheus what that took: a span
+// for each phase, and a histogram of the phases' durations by result. It is a module of
+// its own, since the library needs neither.
 //
 //	go run . -target DIRECTORY -source DIRECTORY -metrics /var/lib/node_exporter/rewind.prom
 package main
@@ -24,7 +24,8 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// observer makes spans, children of the context's, and observations of the phases.
+// observer makes a span, as a child of the context's, and an observation for each
+// phase.
 func observer(ctx context.Context, tracer trace.Tracer, seconds *prometheus.HistogramVec) rewind.Observer {
 	var span trace.Span
 	return rewind.Observer{
@@ -56,8 +57,8 @@ func main() {
 	}
 }
 
-// run exports what a rewind took, however it ends. Spans go to the standard output here;
-// a program would give its own exporter.
+// run exports what a rewind took, however it ends. Here spans go to standard output; a
+// program would use its own exporter.
 func run(ctx context.Context, target, from, metrics string) error {
 	exporter, err := stdouttrace.New(stdouttrace.WithPrettyPrint())
 	if err != nil {

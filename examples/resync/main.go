@@ -1,6 +1,7 @@
-// Resync brings any directory of a system to the state of a server, in a module of its
-// own: by a rewind if WAL tells what differs, else by the cheapest other evidence that
-// there is. It prints which that was, why not a cheaper one, and what was damaged.
+// Resync brings any directory of a system to the state of a server: by a rewind if WAL
+// shows what differs, otherwise by the cheapest other evidence that is available. It
+// prints which evidence that was, why no cheaper kind could be used, and what was
+// damaged. It is a module of its own.
 //
 //	go run . -target /var/lib/postgresql/18/main -source "host=primary user=rewind_user dbname=postgres"
 package main
@@ -26,9 +27,9 @@ import (
 // Exit statuses.
 const (
 	done         = 0 // the target can follow the source
-	failed       = 1 // somebody must look at it; the target is as it was
-	misused      = 2 // as package flag ends a program
-	tryAgain     = 3 // what is in the way may pass; the target is as it was
+	failed       = 1 // a person must look at it; the target is unchanged
+	misused      = 2 // as package flag exits
+	tryAgain     = 3 // the problem may pass; the target is unchanged
 	halfResynced = 4 // the target does not start; run again
 )
 
@@ -41,10 +42,10 @@ func main() {
 		flag.Usage()
 		os.Exit(misused)
 	}
-	// The first signal ends what leaves the target as it was. What is committed is
-	// completed, unless there is a second one.
+	// The first signal interrupts the rewind only while the target is unchanged. A
+	// committed rewind is finished, unless there is a second signal.
 	ctx, forget := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, forget) // from then on a signal ends the program
+	context.AfterFunc(ctx, forget) // after that, a signal ends the program
 	err := resync(ctx, *target, *from, *dryRun)
 	if err == nil {
 		os.Exit(done)
@@ -64,7 +65,7 @@ func main() {
 	os.Exit(failed)
 }
 
-// resync does it. What an earlier run committed and did not end, Prepare finds.
+// resync does the work. Prepare finds what an earlier run committed and did not finish.
 func resync(ctx context.Context, target, from string, dryRun bool) error {
 	src, err := open(ctx, from)
 	if err != nil {
@@ -88,7 +89,7 @@ func resync(ctx context.Context, target, from string, dryRun bool) error {
 	return r.Apply(ctx)
 }
 
-// show prints how far it is.
+// show prints the progress.
 func show(p rewind.Progress) {
 	switch {
 	case p.Step != "":
@@ -108,7 +109,7 @@ func open(ctx context.Context, where string) (source.Source, error) {
 	return source.OpenDir(where)
 }
 
-// tell prints how it was found out what differs.
+// tell prints how it was determined what differs.
 func tell(p *rewind.Plan) {
 	if p.Resumes {
 		fmt.Println("An earlier run is completed.")
@@ -118,7 +119,7 @@ func tell(p *rewind.Plan) {
 		fmt.Println("The target can follow as it is.")
 		return
 	}
-	fmt.Printf("What differs is known by: %s.\n", p.Evidence)
+	fmt.Printf("Evidence of what differs: %s.\n", p.Evidence)
 	for _, other := range p.PassedOver {
 		fmt.Printf("Not by %s (%s): %s\n", other.Evidence, other.Condition, other.Reason)
 	}

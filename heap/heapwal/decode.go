@@ -20,7 +20,7 @@ const (
 
 	heap2MultiInsert = 0x50
 
-	initPage = 0x80 // the page is new, and has only what the record says
+	initPage = 0x80 // the page is new, and has only what is in the record
 )
 
 // Flags of the records.
@@ -34,7 +34,7 @@ const (
 
 	deleteOldTuple = 1 << 1
 	deleteOldKey   = 1 << 2
-	deleteSuper    = 1 << 3 // of a speculative insertion
+	deleteSuper    = 1 << 3 // the deletion retracts a speculative insertion
 
 	xmaxIsMulti = 0x01 // XLHL_XMAX_IS_MULTI
 )
@@ -51,31 +51,32 @@ const (
 // Op is what happened to a row.
 type Op uint8
 
-// What happens to rows. Locks are none of these.
+// The operations on rows. Locks are not among them.
 const (
 	Insert      Op = iota + 1
-	Update         // a new version, in the same place of an index or not
+	Update         // a new version, whether HOT or not
 	Delete         //
-	Speculative    // an insertion that counts when it is confirmed: INSERT ... ON CONFLICT
-	Confirm        // of that
-	Retract        // or the end of it, as the row was there
+	Speculative    // an insertion that only counts once it is confirmed: INSERT ... ON CONFLICT
+	Confirm        // confirms a speculative insertion
+	Retract        // retracts a speculative insertion, because the row already existed
 )
 
-// Place is where a version of a row is.
+// Place is where a row version is.
 type Place struct {
 	Block  pgdata.BlockNumber
-	Offset uint16 // of its line pointer, from 1
+	Offset uint16 // number of its line pointer, from 1
 }
 
-// Row is a version of a row, as far as a record has it.
+// Row is a row version, as far as the record has it.
 type Row struct {
-	Known bool // something is
-	// Prefix and Suffix are how many bytes of the values the old version has.
+	Known bool // whether the record has anything of it
+	// Prefix and Suffix are the number of bytes at the beginning and end of the values
+	// that must be taken from the old version.
 	Prefix, Suffix int
 	mask2, mask    uint16
 	hoff           uint8
 	body           []byte
-	tuple          heap.Tuple // of a page image
+	tuple          heap.Tuple // from a page image
 	whole          bool
 }
 
@@ -85,17 +86,17 @@ type Change struct {
 	Locator pgdata.RelFileLocator
 	New     Place // zero for a deletion
 	Old     Place // zero for an insertion
-	// OldXMax is what the old version got as its xmax, and OldIsMulti that it is a
+	// OldXMax is the xmax that the old version was given. OldIsMulti says that it is a
 	// MultiXact.
 	OldXMax    uint32
 	OldIsMulti bool
 	NewRow     Row
-	OldRow     Row  // with wal_level = logical, or of a page image
-	OldIsKey   bool // of the old row only the key is known
+	OldRow     Row  // with wal_level = logical, or from a page image
+	OldIsKey   bool // only the key of the old row is known
 }
 
-// Complete makes a tuple of what is known. The old version is needed if Prefix or
-// Suffix is not zero.
+// Complete makes a tuple of the row. The old version is needed if Prefix or Suffix is
+// not zero.
 func (r *Row) Complete(old *heap.Tuple) (heap.Tuple, error) {
 	if r.whole {
 		return r.tuple, nil
@@ -123,17 +124,17 @@ type Decoder struct {
 	contents []walreader.BlockContent
 	changes  []Change
 	images   images
-	at       pgdata.LSN   // of the record that the rest is about
+	at       pgdata.LSN   // of the current record, which the following belong to
 	pages    [4]heap.Page // images of its first blocks
 	restored [4]bool
 }
 
-// NewDecoder makes one for WAL of a format.
+// NewDecoder returns a decoder for WAL of the given format.
 func NewDecoder(f walreader.Format) *Decoder {
 	return &Decoder{format: f, images: images{blockSize: int(f.Geometry.BlockSize)}}
 }
 
-// Touches reports whether a record is one that says something of rows.
+// Touches reports whether a record changes rows.
 func Touches(rec *walreader.Record) bool {
 	switch rec.Rmgr {
 	case walreader.RmgrHeap:
@@ -147,7 +148,8 @@ func Touches(rec *walreader.Record) bool {
 	return false
 }
 
-// Rows is what a record does to rows, in how many: enough to count.
+// Rows returns what a record does to rows, and to how many: this is enough to count
+// them.
 func Rows(rec *walreader.Record) (op Op, n int) {
 	if !Touches(rec) || len(rec.Blocks) == 0 {
 		return 0, 0
@@ -213,8 +215,8 @@ func (d *Decoder) begin(rec *walreader.Record) {
 	d.pages, d.restored = [4]heap.Page{}, [4]bool{}
 }
 
-// Image is the image that a record has of one of its blocks, by its index in Blocks.
-// It is nil if there is none, or none that can be read. It stays valid.
+// Image returns the page image that a record has of one of its blocks, by the index in
+// Blocks. It is nil if there is none, or it cannot be read. The image remains valid.
 func (d *Decoder) Image(rec *walreader.Record, block int) heap.Page {
 	if !rec.Blocks[block].HasImage {
 		return nil
@@ -233,7 +235,7 @@ func (d *Decoder) Image(rec *walreader.Record, block int) heap.Page {
 	return page
 }
 
-// fromImage finds a version of a row in the image of a block.
+// fromImage finds a row version in the image of a block.
 func (d *Decoder) fromImage(rec *walreader.Record, block int, offset uint16) Row {
 	if page := d.Image(rec, block); page != nil {
 		if t, ok, err := page.Tuple(offset); ok && err == nil {
@@ -296,8 +298,8 @@ func (d *Decoder) update(rec *walreader.Record) (_ []Change, err error) {
 	if len(m) < updateSize {
 		return nil, corrupt("an update of %d bytes", len(m))
 	}
-	// The block of the old version is the second one of the table, or the only one. Those
-	// of its visibility map can follow (19).
+	// The block of the old version is the second block of the table in the record, or the
+	// only one. Blocks of the visibility map may follow (19).
 	flags, old := m[7], 0
 	for i := range rec.Blocks[1:] {
 		switch ref := &rec.Blocks[i+1]; {
@@ -343,8 +345,8 @@ func (d *Decoder) update(rec *walreader.Record) (_ []Change, err error) {
 	return append(d.changes, c), nil
 }
 
-// multiInsert has for each row its length and header, aligned to two bytes, and
-// where the page is not new, the numbers of their line pointers.
+// multiInsert decodes a record that has the length and header of each row, aligned to
+// two bytes and, if the page is not new, the numbers of their line pointers.
 func (d *Decoder) multiInsert(rec *walreader.Record) ([]Change, error) {
 	m := rec.MainData
 	if len(m) < 4 {

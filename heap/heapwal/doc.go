@@ -1,10 +1,11 @@
-// Package heapwal reads what WAL records of the Heap and Heap2 resource managers say
-// of rows (access/heapam_xlog.h): which were inserted, updated, deleted, where, and
-// what of the old and new versions stands in the record. It also restores page
-// images, which have the rest.
+// Package heapwal reads what WAL records of the Heap and Heap2 resource managers say of
+// rows (access/heapam_xlog.h): which rows were inserted, updated and deleted, where,
+// and what the record has of the old and new versions. It also restores page images,
+// which have the rest.
 //
-// A new row is in its record, or in the page image that came in its place. Of an
-// updated row the beginning and the end can be missing, if they are those of the old
+// A new row is in its record, or in the page image that replaced it. The record of an
+// update may leave out the beginning and the end of the new row if they are the same as
+// in the old version: [Row.Complete] restores them.
 // version: [Row.Complete] puts them back.
 package heapwal
 
@@ -21,13 +22,13 @@ func corrupt(format string, args ...any) error {
 	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), heap.ErrCorrupt)
 }
 
-// images restores page images. A decompressor is made when it is needed first.
+// images restores page images. Decompressors are created on first use.
 type images struct {
 	blockSize int
 	zstd      *zstd.Decoder
 }
 
-// restore makes a page of its image.
+// restore returns the page of an image.
 func (r *images) restore(i *walreader.PageImage) (heap.Page, error) {
 	packed := r.blockSize - int(i.HoleLength)
 	offset := int(i.HoleOffset)

@@ -37,10 +37,10 @@ func read(t testing.TB, version string, specs ...waltest.Record) (walreader.Form
 	return w.Format, records
 }
 
-// header is an xl_heap_header of a row of one column and what follows it.
+// header returns an xl_heap_header of a row with one column, and what follows it.
 func header(body ...byte) []byte { return append([]byte{1, 0, 0, 0, 24}, body...) }
 
-// text is the body of a row of one text.
+// text returns the body of a row with one text.
 func text(s string) []byte { return append([]byte{0, byte(len(s)+1)<<1 | 1}, s...) }
 
 func TestInsertionsAndUpdates(t *testing.T) {
@@ -49,7 +49,7 @@ func TestInsertionsAndUpdates(t *testing.T) {
 	insert := waltest.Record{Rmgr: rmgrHeap, XID: 700, Main: []byte{1, 0, 0}, Blocks: []waltest.Block{
 		{Locator: waltest.HeapTable, Block: 7, Data: header(text(long + "old")...)},
 	}}
-	// An update in the page, of which the beginning of the values is that of the old one.
+	// An in-page update whose values begin as those of the old version do.
 	update := waltest.Record{Rmgr: rmgrHeap, Info: 0x40, XID: 701, Main: []byte{0xBD, 2, 0, 0, 1, 0, 0, 0x20, 0, 0, 0, 0, 2, 0}, Blocks: []waltest.Block{
 		{Locator: waltest.HeapTable, Block: 7, Data: append([]byte{byte(len(long) + 1), 0}, header(append([]byte{0}, "new"...)...)...)},
 	}}
@@ -81,7 +81,8 @@ func TestInsertionsAndUpdates(t *testing.T) {
 		require.Len(t, changes, 1)
 		c := changes[0]
 		assert.Equal(t, []any{heapwal.Update, place(7, 2), place(7, 1), uint32(701)}, []any{c.Op, c.New, c.Old, c.OldXMax})
-		// The length of the value is in what is common: it is the same here.
+		// The header with the value's length is in the common prefix: the length is the same
+		// here.
 		updated, err := c.NewRow.Complete(&old)
 		require.NoError(t, err)
 		values, err := updated.Values([]heap.Column{{Len: -1, Align: 'i'}}, nil)
@@ -104,8 +105,8 @@ func TestInsertionsAndUpdates(t *testing.T) {
 	}
 }
 
-// A record can also be about blocks of the visibility map.
-func TestBlocksOfTheVisibilityMapAreNoPlaceOfARow(t *testing.T) {
+// A record may also refer to blocks of the visibility map.
+func TestBlocksOfTheVisibilityMapHaveNoRows(t *testing.T) {
 	main := []byte{0xBD, 2, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0}
 	same := waltest.Block{Locator: waltest.HeapTable, Block: 7, Data: header(text("new")...)}
 	other := waltest.Block{ID: 1, Locator: waltest.HeapTable, Block: 9}
@@ -125,7 +126,7 @@ func TestBlocksOfTheVisibilityMapAreNoPlaceOfARow(t *testing.T) {
 	}
 }
 
-// Where a record has a page image, the row is in that, however it is compressed.
+// If a record has a page image, the row is taken from it, however it is compressed.
 func TestRowsAreFoundInPageImages(t *testing.T) {
 	tuple, err := heap.NewTuple(1, 0, 24, text("in the image"))
 	require.NoError(t, err)
@@ -162,7 +163,8 @@ func TestRowsAreFoundInPageImages(t *testing.T) {
 	}
 }
 
-// Whatever a record holds that has the right checksum, there are changes or an error.
+// Whatever a record with a correct checksum contains, the result is changes or an
+// error.
 func FuzzDecode(f *testing.F) {
 	f.Add(uint8(0), false, []byte{1, 0, 0}, header(text("x")...), []byte{})
 	f.Add(uint8(0x40), false, make([]byte, 14), header(text("x")...), []byte{})
@@ -199,8 +201,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// What was in a place before is not taken for what came there, where that is not known.
-func TestARowThatIsNotKnownHidesWhatWasInItsPlace(t *testing.T) {
+// If it is not known what was put in a place, what was there before is not reported.
+func TestAnUnknownRowHidesTheOneBefore(t *testing.T) {
 	at := func(b ...byte) waltest.Block {
 		return waltest.Block{Locator: waltest.HeapTable, Block: 7, Data: header(b...)}
 	}
@@ -208,7 +210,7 @@ func TestARowThatIsNotKnownHidesWhatWasInItsPlace(t *testing.T) {
 	prefixed.Data = append([]byte{1, 0}, prefixed.Data...)
 	format, records := read(t, "18",
 		waltest.Record{Rmgr: rmgrHeap, XID: 700, Main: []byte{2, 0, 0}, Blocks: []waltest.Block{at(text("gone")...)}},
-		// From a version that is neither in the WAL nor in an image.
+		// The old version is neither in the WAL nor in an image.
 		waltest.Record{Rmgr: rmgrHeap, Info: 0x40, XID: 701, Main: []byte{0xBD, 2, 0, 0, 1, 0, 0, 0x20, 0, 0, 0, 0, 2, 0}, Blocks: []waltest.Block{prefixed}},
 	)
 	redo := heapwal.NewRedo(format, func(pgdata.RelFileLocator) bool { return true })

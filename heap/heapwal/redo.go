@@ -11,9 +11,9 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// Redo is what WAL says of the rows of some relations that need not be in their files
-// yet: what crash recovery would write there. What it lacks of recovery is what takes
-// rows away that nobody sees any more.
+// Redo holds the changes in WAL to rows of some relations whose files may not have them
+// yet: what crash recovery would write there. Unlike recovery it does not remove rows
+// that are no longer visible to anyone.
 type Redo struct {
 	decoder   *Decoder
 	format    walreader.Format
@@ -26,22 +26,22 @@ type Redo struct {
 	missed    map[pgdata.RelFileLocator]bool
 }
 
-// redoBlock is what became of a block.
+// redoBlock is the state of a block.
 type redoBlock struct {
-	base   heap.Page // image; nil: what the file has
-	isNew  bool      // it begins without rows
+	base   heap.Page // page image; nil: the page in the file
+	isNew  bool      // the block starts without rows
 	rows   map[uint16]heap.Tuple
 	ending map[uint16]ending
 }
 
-// ending is what an update or a deletion makes of a row that the file has.
+// ending is what an update or a deletion does to a row in the file.
 type ending struct {
 	xmax    uint32
 	isMulti bool
 	next    Place
 }
 
-// NewRedo makes one for the relations that are wanted.
+// NewRedo returns a Redo for the wanted relations.
 func NewRedo(f walreader.Format, want func(pgdata.RelFileLocator) bool) *Redo {
 	return &Redo{
 		decoder: NewDecoder(f), format: f, want: want, blocks: map[pgdata.RelFileLocator]map[pgdata.BlockNumber]*redoBlock{},
@@ -49,14 +49,14 @@ func NewRedo(f walreader.Format, want func(pgdata.RelFileLocator) bool) *Redo {
 	}
 }
 
-// Freeze ends what counts: all is to be as of here. Of later records only the page
-// images are of use, of pages that no earlier one has changed: these have what they
-// change, and the versions of rows that were there before.
+// Freeze sets the state to return: everything is as of here. From later records only
+// page images are used, for pages that no earlier record has changed: such an image
+// also has the row versions that were on the page before.
 func (r *Redo) Freeze() { r.frozen = true }
 
 const relationMapHeader = 12 // xl_relmap_update: database, tablespace, length (utils/relmapper.h)
 
-// Add takes a record into account. Records must come in their order.
+// Add adds a record. Records must be added in order.
 func (r *Redo) Add(rec *walreader.Record) error {
 	switch rec.Rmgr {
 	case walreader.RmgrTransaction:
@@ -93,7 +93,7 @@ func (r *Redo) Add(rec *walreader.Record) error {
 	return nil
 }
 
-// images takes a record's images of the blocks that are wanted.
+// images takes a record's images of the wanted blocks.
 func (r *Redo) images(rec *walreader.Record, want func(pgdata.RelFileLocator, pgdata.BlockNumber) bool) {
 	for i := range rec.Blocks {
 		ref := &rec.Blocks[i]
@@ -165,9 +165,9 @@ func (r *Redo) change(xid uint32, c *Change) {
 	}
 	b := r.block(c.Locator, c.New.Block)
 	delete(b.ending, c.New.Offset)
-	delete(b.rows, c.New.Offset) // it is gone, whether or not it is known what came
+	delete(b.rows, c.New.Offset) // the old row is gone, whether or not the new one is known
 	if !c.NewRow.Known || old == nil && (c.NewRow.Prefix > 0 || c.NewRow.Suffix > 0) {
-		return // it is in the image; without images, it is lost
+		return // the row is in the image; without an image it is lost
 	}
 	t, err := c.NewRow.Complete(old)
 	if err != nil {
@@ -185,40 +185,41 @@ func (b *redoBlock) tuple(offset uint16) (heap.Tuple, bool) {
 	return t, ok && err == nil
 }
 
-// Status tells whether a transaction committed, if it ended.
+// Status reports whether a transaction committed, if it ended.
 func (r *Redo) Status(xid uint32) (committed, known bool) {
 	committed = r.committed.Has(xid)
 	return committed, committed || r.aborted.Has(xid)
 }
 
-// RelationMap is that of a database, or of what all share, if it was written.
+// RelationMap returns the map of a database, or of the shared catalogs, if it was
+// written.
 func (r *Redo) RelationMap(database uint32) []byte { return r.maps[database] }
 
-// ask notes that a relation was asked for that is not wanted.
+// ask records that a relation was asked for that is not wanted.
 func (r *Redo) ask(l pgdata.RelFileLocator) {
 	if !r.want(l) {
 		r.missed[l] = true
 	}
 }
 
-// Missed are the relations that were asked for and not wanted: of these it knows
-// nothing, and another one has to be made that wants them, too.
+// Missed returns the relations that were asked for but not wanted. Redo knows nothing
+// of these: another one must be made that wants them, too.
 func (r *Redo) Missed() map[pgdata.RelFileLocator]bool { return r.missed }
 
-// Blocks are those of a relation that the WAL is about, in order.
+// Blocks returns the blocks of a relation that the WAL changes, in order.
 func (r *Redo) Blocks(l pgdata.RelFileLocator) []pgdata.BlockNumber {
 	r.ask(l)
 	return slices.Sorted(maps.Keys(r.blocks[l]))
 }
 
-// Tuples are those of a page as of the end of the WAL.
+// Tuples returns the tuples of a page as of the end of the WAL.
 func (r *Redo) Tuples(l pgdata.RelFileLocator, n pgdata.BlockNumber, page heap.Page) ([]heap.Tuple, error) {
 	r.ask(l)
 	b := r.blocks[l][n]
 	if b != nil && (b.base != nil || b.isNew) {
 		page = b.base
 	}
-	// A page that the crash left half written has an image in the WAL.
+	// A page that was torn by the crash has an image in the WAL.
 	if err := page.Check(); err != nil {
 		return nil, err
 	}

@@ -1,12 +1,12 @@
-// Package types writes values down as PostgreSQL's output functions do: what COPY
-// shows of them, with DateStyle ISO, IntervalStyle postgres, bytea_output hex, the
-// time zone UTC and floats in as many digits as they need.
+// Package types formats values as PostgreSQL's output functions do, and as COPY shows
+// them with DateStyle ISO, IntervalStyle postgres, bytea_output hex, the time zone UTC,
+// and as many digits of floats as needed.
 //
-// The types that come with the server are in a table by their OIDs, which are the
-// same in every major. Arrays, composite types, domains, enums, ranges and
-// multiranges are what the catalog says they are ([Types]). Few of the types that
-// extensions bring are known, by the function that writes them. Any other type is an
-// [ErrUnknown]; its values are never guessed.
+// The types that come with the server are in a table by their OIDs, which are the same
+// in every major. Arrays, composite types, domains, enums, ranges and multiranges are
+// as the catalog describes them ([Types]). A few of the types that extensions add are
+// known, by their output functions. Any other type is an [ErrUnknown]; its values are
+// never guessed.
 package types
 
 import (
@@ -16,10 +16,10 @@ import (
 	"github.com/gorewind/gorewind/heap"
 )
 
-// ErrUnknown is wrapped by the error about a value whose type has no text here.
+// ErrUnknown is wrapped by the error about a value of a type that cannot be formatted.
 var ErrUnknown = errors.New("how the type writes its values is not known")
 
-// Type is what must be known of a type to write its values (catalog/pg_type.h).
+// Type is what must be known of a type to format its values (catalog/pg_type.h).
 type Type struct {
 	OID       uint32
 	Schema    string
@@ -28,57 +28,58 @@ type Type struct {
 	Len       int16
 	Align     byte
 	Storage   byte   // typstorage: p(lain) and others
-	Delimiter byte   // between elements of an array of it
-	Element   uint32 // of an array; zero for all else
-	Base      uint32 // of a domain
-	Subtype   uint32 // of a range what it is of, of a multirange the range
+	Delimiter byte   // between elements of an array of this type
+	Element   uint32 // element type of an array; otherwise zero
+	Base      uint32 // base type of a domain
+	Subtype   uint32 // of a range, the type of its bounds; of a multirange, the range type
 	Columns   []Column
-	Labels    map[uint32]string // of an enum, by OID
-	// OutputProc is the OID of the function that writes its values. Output is what that
-	// is, of types that extensions bring: "name" of one that comes with the server, "library
-	// name" of others.
+	Labels    map[uint32]string // labels of an enum, by OID
+	// OutputProc is the OID of its output function. Output identifies that function for
+	// types from extensions: "name" for a function that comes with the server, "library
+	// name" for others.
 	OutputProc uint32
 	Output     string
 }
 
-// Column is one of a composite type.
+// Column is a column of a composite type.
 type Column struct {
 	heap.Column
 	Type    uint32
 	Dropped bool
 }
 
-// Types is a database's catalog, as far as values need it.
+// Types is the part of a database's catalog that is needed to format values.
 type Types interface {
-	// Type finds a type, or nil.
+	// Type returns a type, or nil.
 	Type(oid uint32) *Type
-	// Name is how a type whose values are OIDs of something (regclass and the like)
-	// writes one down, if it knows it.
+	// Name returns the text of an OID for a type whose values are OIDs of objects
+	// (regclass and the like), if it is known.
 	Name(regType, oid uint32) (string, bool)
 }
 
-// Printer writes values. Its fields must be set.
+// Printer formats values. Its fields must be set.
 type Printer struct {
 	Types Types
-	// Fetch brings a value that lies in a TOAST table, as it is stored there.
+	// Fetch returns a value from a TOAST table, as it is stored there.
 	Fetch func(*heap.External) ([]byte, error)
-	// Dollars is that money is written as with lc_monetary = C. Without it money is
-	// not known: how many of its digits are a fraction depends on the locale.
+	// Dollars says that lc_monetary is C. Without it, money cannot be formatted: the
+	// number of fractional digits depends on the locale.
 	Dollars bool
-	// FormatLSN writes a pg_lsn, as the major does.
+	// FormatLSN formats a pg_lsn, as the major does.
 	FormatLSN func(uint64) string
-	// NoDatetime is that the kinds of items of a jsonpath are numbered as they were before
-	// 13, and BareNumbers that its numbers are written as before 15, without brackets.
+	// NoDatetime says that the kinds of jsonpath items are numbered as before 13.
+	// BareNumbers says that jsonpath numbers are written without parentheses, as before
+	// 15.
 	NoDatetime, BareNumbers bool
 }
 
-// maxDepth bounds how deep types and documents can lie in each other.
+// maxDepth limits the nesting of types and documents.
 const maxDepth = 100
 
-// maxText is the most that a server makes of a value (MaxAllocSize).
+// maxText is the longest text that a server makes of a value (MaxAllocSize).
 const maxText = 1 << 30
 
-// Text is what a value looks like. raw is that of [heap.Value].
+// Text formats a value. raw is as in [heap.Value].
 func (p *Printer) Text(typ uint32, raw []byte) (string, error) {
 	b, err := p.append(nil, typ, raw, 0)
 	if err != nil {
@@ -87,8 +88,8 @@ func (p *Printer) Text(typ uint32, raw []byte) (string, error) {
 	return string(b), nil
 }
 
-// Bytes are a value's own, without a header: what there is to show of a value whose
-// type is not known.
+// Bytes returns a value's bytes without a header. This is what can be shown of a value
+// of unknown type.
 func (p *Printer) Bytes(length int16, raw []byte) ([]byte, error) {
 	switch {
 	case length == -2 && len(raw) > 0:
@@ -101,7 +102,7 @@ func (p *Printer) Bytes(length int16, raw []byte) ([]byte, error) {
 		return b, err
 	}
 	if p.Fetch == nil {
-		return nil, corrupt("a value in a TOAST table where there can be none")
+		return nil, corrupt("a value in a TOAST table where none is allowed")
 	}
 	stored, err := p.Fetch(external)
 	if err != nil {
@@ -112,7 +113,7 @@ func (p *Printer) Bytes(length int16, raw []byte) ([]byte, error) {
 
 func (p *Printer) append(dst []byte, typ uint32, raw []byte, depth int) ([]byte, error) {
 	if depth > maxDepth {
-		return nil, corrupt("types lie in each other more than %d deep", maxDepth)
+		return nil, corrupt("types are nested more than %d deep", maxDepth)
 	}
 	t := p.Types.Type(typ)
 	if t == nil {
@@ -137,7 +138,7 @@ func (p *Printer) append(dst []byte, typ uint32, raw []byte, depth int) ([]byte,
 	case t.Kind == 'c':
 		return p.composite(dst, t, b, depth)
 	case t.Kind == 'r':
-		return p.aRange(dst, t, b, depth)
+		return p.rangeValue(dst, t, b, depth)
 	case t.Kind == 'm':
 		return p.multirange(dst, t, b, depth)
 	case t.Element != 0 && t.Len == -1:

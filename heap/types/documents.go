@@ -15,7 +15,7 @@ const (
 	jsonObject = 0x20000000
 	jsonArray  = 0x40000000
 
-	entryLength    = 0x0FFFFFFF // or where it ends, with entryOffset
+	entryLength    = 0x0FFFFFFF // or where it ends, if entryOffset is set
 	entryType      = 0x70000000
 	entryString    = 0x00000000
 	entryNumeric   = 0x10000000
@@ -28,8 +28,9 @@ const (
 
 func jsonb(p *Printer, dst, b []byte) ([]byte, error) { return p.container(dst, b, 0) }
 
-// container is a header with the number of its elements, or of its pairs, an entry
-// for each element, or each key and then each value, and what these are about.
+// container formats a jsonb container: a header with the number of its elements or
+// pairs; an entry for each element, or for each key and then each value; and the data
+// of these.
 func (p *Printer) container(dst, b []byte, depth int) ([]byte, error) {
 	if len(b) < 4 || depth > maxDepth*100 {
 		return nil, corrupt("a jsonb container of %d bytes", len(b))
@@ -94,7 +95,7 @@ type jsonContainer struct {
 
 func (c *jsonContainer) entry(i int) uint32 { return binary.LittleEndian.Uint32(c.entries[4*i:]) }
 
-// end is where the element ends that begins at a place.
+// end returns where the element ends that begins at an offset.
 func (c *jsonContainer) end(i, at int) int {
 	e := c.entry(i)
 	if e&entryOffset != 0 {
@@ -106,7 +107,7 @@ func (c *jsonContainer) end(i, at int) int {
 func (c *jsonContainer) element(dst []byte, i, at int) ([]byte, error) {
 	end := c.end(i, at)
 	kind := c.entry(i) & entryType
-	if kind == entryNumeric || kind == entryContainer { // aligned, and the padding counts
+	if kind == entryNumeric || kind == entryContainer { // these are aligned, and their length includes the padding
 		at = (at + 3) &^ 3
 	}
 	if at > end || end > len(c.data) {
@@ -165,8 +166,8 @@ func appendJSON(dst, b []byte) []byte {
 	return append(dst, '"')
 }
 
-// tsvector (tsearch/ts_type.h) is a number of lexemes, for each of them whether it
-// has positions, its length and where it stands, and these, with their positions.
+// tsvector formats a number of lexemes, an entry for each of them (whether it has
+// positions, its length and its offset), and the lexemes with their positions.
 func tsvector(_ *Printer, dst, b []byte) ([]byte, error) {
 	if len(b) < 4 {
 		return nil, corrupt("a tsvector of %d bytes", len(b))
@@ -177,10 +178,11 @@ func tsvector(_ *Printer, dst, b []byte) ([]byte, error) {
 	}
 	texts, begin := b[4+4*count:], len(dst)
 	for i := range count {
-		// Who lets lexemes lie in each other makes much of little. Those that do not take
-		// less: two characters for a byte, seven for the two of a position.
+		// Overlapping lexemes could make a long text of few bytes. Lexemes that do not
+		// overlap take less: two characters for a byte, seven for the two bytes of a
+		// position.
 		if len(dst)-begin > 4*len(b) {
-			return nil, corrupt("a tsvector of %d bytes whose lexemes lie in each other", len(b))
+			return nil, corrupt("a tsvector of %d bytes whose lexemes overlap", len(b))
 		}
 		entry := binary.LittleEndian.Uint32(b[4+4*i:])
 		length, at := int(entry>>1&0x7FF), int(entry>>12)

@@ -11,7 +11,7 @@ import (
 	"github.com/gorewind/gorewind/heap/types"
 )
 
-// catalog has one of each kind of types, and all that come with the server.
+// catalog has one type of each kind, and all that come with the server.
 type catalog struct{}
 
 const (
@@ -81,7 +81,7 @@ func printer() *types.Printer {
 	return &types.Printer{Types: catalog{}, Dollars: true, FormatLSN: func(uint64) string { return "0/0" }}
 }
 
-// Whatever the bytes, there is a text or an error.
+// Whatever the bytes are, the result is a text or an error.
 func FuzzText(f *testing.F) {
 	for oid := range uint32(myHstore - myArray + 1) {
 		f.Add(myArray+oid, []byte("\x40\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x17\x00\x00\x00"))
@@ -89,7 +89,7 @@ func FuzzText(f *testing.F) {
 	for _, oid := range []uint32{16, 17, 1700, 3802, 3614, 869, 1186, 602, 604, 1562, 142, 30} {
 		f.Add(oid, []byte("\x1babcdefghijkl"))
 	}
-	// An hstore of two pairs, a tsquery, and paths, as servers store them.
+	// An hstore of two pairs, a tsquery, and jsonpaths, as servers store them.
 	for oid, s := range map[uint32]string{
 		myHstore: "\x02\x00\x00\x80\x01\x00\x00\x80\x02\x00\x00\x00\x03\x00\x00\x00\x03\x00\x00\x40a1b",
 		3615:     "\x03\x00\x00\x00\x02\x02\x00\x00\x02\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x20\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00a\x00b\x00",
@@ -127,15 +127,15 @@ func TestEmptyAndShortValuesAreErrorsOrTexts(t *testing.T) {
 	}
 }
 
-// Lexemes do not share their bytes: little could be made very much.
-func TestLexemesThatLieInEachOtherAreRefused(t *testing.T) {
+// Overlapping lexemes are refused: a few bytes could become a very long text.
+func TestOverlappingLexemesAreRefused(t *testing.T) {
 	const lexemes = 2000
 	vector := binary.LittleEndian.AppendUint32(nil, lexemes)
 	query := binary.LittleEndian.AppendUint32(nil, 2*lexemes-1)
 	for i := range lexemes {
 		vector = binary.LittleEndian.AppendUint32(vector, 2047<<1)
 		if i < lexemes-1 {
-			query = append(query, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) // &, of this one and what follows
+			query = append(query, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) // &, whose operands are this item and what follows
 		}
 		query = append(query, 1, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0x07, 0, 0)
 	}

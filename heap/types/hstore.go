@@ -13,15 +13,15 @@ const (
 	hstoreEnd   = 0x3FFFFFFF
 )
 
-// hstore has the number of its pairs, for each key and each value where it ends, and
-// these texts. What was written before 9.0 has another form, and is not known.
+// hstore formats a number of pairs, the end offsets of each key and value, and these
+// texts. Values written before 9.0 have another format, which is not supported.
 func hstore(_ *Printer, dst, b []byte) ([]byte, error) {
 	if len(b) < 4 {
 		return nil, corrupt("an hstore of %d bytes", len(b))
 	}
 	header := binary.LittleEndian.Uint32(b)
 	if header&hstoreNew == 0 {
-		return nil, fmt.Errorf("an hstore of before PostgreSQL 9.0: %w", ErrUnknown)
+		return nil, fmt.Errorf("an hstore from before PostgreSQL 9.0: %w", ErrUnknown)
 	}
 	count := int64(header & hstoreCount)
 	if 8*count > int64(len(b)-4) {

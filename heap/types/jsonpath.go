@@ -10,42 +10,42 @@ import (
 const (
 	pathVersion = 1
 	pathLax     = 0x80000000
-	lastLevel   = 0xFFFFFFFF // of .**{last}
+	lastLevel   = 0xFFFFFFFF // the level in .**{last}
 )
 
-// pathKind is how an item of a jsonpath is laid out and written.
+// pathKind says how a jsonpath item is stored and written.
 type pathKind struct {
 	layout   pathLayout
 	word     string
-	priority int // of an operator; the lower, the more it needs brackets
+	priority int // of an operator; operands of lower or equal priority need parentheses
 }
 
 type pathLayout uint8
 
 const (
-	pathWord       pathLayout = iota // nothing but its word
+	pathWord       pathLayout = iota // only its word
 	pathString                       // length, text
 	pathKey                          // length, text
 	pathNumber                       // a numeric
 	pathBool                         // a byte
 	pathBinary                       // left and right
 	pathSign                         // operand
-	pathAround                       // operand, with something before and ) behind it
+	pathAround                       // operand, with a word before it and ) after it
 	pathUnknown                      // operand
 	pathSubscripts                   // number, from and to of each
 	pathLevels                       // first and last
 	pathRegex                        // flags, operand, length, pattern
 	pathMethod                       // operand, or none
-	pathMethod2                      // two operands, or less
-	pathNothing                      // is not stored
+	pathMethod2                      // two operands at most
+	pathNothing                      // never stored
 )
 
 const pathDatetime = 37 // number of .datetime()
 
-const highest = 6 // priority of what needs no brackets
+const highest = 6 // priority of what needs no parentheses
 
-// pathKinds are those of items, by the numbers that are stored
-// (enum JsonPathItemType, utils/jsonpath.h), to which majors add at the end.
+// pathKinds has the kinds of items, by the numbers that are stored (enum
+// JsonPathItemType, utils/jsonpath.h). New majors add kinds at the end.
 var pathKinds = []pathKind{
 	{pathWord, "null", highest},
 	{pathString, "", highest},
@@ -111,8 +111,8 @@ var pathKinds = []pathKind{
 	{pathMethod2, ".split_part(", highest},
 }
 
-// jsonpath is a header and a tree of items: each with its kind, where the one is that
-// follows it, and what its kind has. Places count from the item.
+// jsonpath formats a header and a tree of items. Each item has its kind, the offset of
+// the item that follows it, and what its kind has. Offsets are relative to the item.
 func jsonpath(p *Printer, dst, b []byte) ([]byte, error) {
 	if len(b) < 4 {
 		return nil, corrupt("a jsonpath of %d bytes", len(b))
@@ -131,19 +131,19 @@ func jsonpath(p *Printer, dst, b []byte) ([]byte, error) {
 type jsonPath struct {
 	p    *Printer
 	data []byte
-	left int // items that there can be yet: they take room
+	left int // how many more items there can be, given the remaining bytes
 }
 
-// pathItem is one, read.
+// pathItem is a decoded item.
 type pathItem struct {
 	pathKind
-	at   int // in the data
-	next int // the same; zero: none
+	at   int // offset in the data
+	next int // offset of the next item; zero: none
 	body []byte
 }
 
 func (w *jsonPath) read(at int) (i pathItem, err error) {
-	next := (at + 4) &^ 3 // its place is aligned
+	next := (at + 4) &^ 3 // its content is aligned
 	if w.left--; w.left < 0 || at < 0 || next+4 > len(w.data) {
 		return i, corrupt("an item of a jsonpath at %d of %d bytes", at, len(w.data))
 	}
@@ -157,13 +157,13 @@ func (w *jsonPath) read(at int) (i pathItem, err error) {
 	i = pathItem{pathKind: pathKinds[number], at: at, body: w.data[next+4:]}
 	if by := int32(binary.LittleEndian.Uint32(w.data[next:])); by != 0 {
 		if i.next = at + int(by); i.next <= 0 {
-			return i, corrupt("an item of a jsonpath that is followed by what is before it")
+			return i, corrupt("an item of a jsonpath whose next item is before it")
 		}
 	}
 	return i, nil
 }
 
-// has checks that so many numbers stand at the beginning of what an item has.
+// has checks that an item starts with the given number of numbers.
 func (i *pathItem) has(numbers int) error {
 	if len(i.body) < 4*numbers {
 		return corrupt("an item of a jsonpath that ends too early")
@@ -173,7 +173,7 @@ func (i *pathItem) has(numbers int) error {
 
 func (i *pathItem) number(n int) uint32 { return binary.LittleEndian.Uint32(i.body[4*n:]) }
 
-// text is a text behind its length, which is one of the numbers.
+// text returns the text after its length, which is one of the numbers.
 func (i *pathItem) text(length int) ([]byte, error) {
 	if err := i.has(length + 1); err != nil {
 		return nil, err
@@ -188,7 +188,7 @@ func (i *pathItem) text(length int) ([]byte, error) {
 // item writes an item and those that follow it.
 func (w *jsonPath) item(dst []byte, at int, inKey, brackets bool, depth int) ([]byte, error) {
 	if depth > maxDepth*100 {
-		return nil, corrupt("items of a jsonpath in each other")
+		return nil, corrupt("items of a jsonpath are nested too deeply")
 	}
 	if len(dst) > maxText {
 		return nil, corrupt("a jsonpath that takes more than %d bytes", maxText)
@@ -203,7 +203,7 @@ func (w *jsonPath) item(dst []byte, at int, inKey, brackets bool, depth int) ([]
 	return w.item(dst, i.next, true, true, depth+1)
 }
 
-// operand writes an item that belongs to another one, the n-th number of that.
+// operand writes the item whose offset is the n-th number of another item.
 func (w *jsonPath) operand(dst []byte, i *pathItem, n, depth int) ([]byte, error) {
 	if err := i.has(n + 1); err != nil {
 		return nil, err
@@ -299,7 +299,7 @@ func (w *jsonPath) one(dst []byte, i *pathItem, inKey, brackets bool, depth int)
 	return dst, err
 }
 
-// numeric stands in brackets where something follows that begins with a point.
+// numeric writes a number, in parentheses if what follows begins with a point.
 func (w *jsonPath) numeric(dst []byte, i *pathItem) ([]byte, error) {
 	size, err := heap.VarlenaSize(i.body)
 	if err != nil || size > len(i.body) {
@@ -342,7 +342,7 @@ func (w *jsonPath) subscripts(dst []byte, i *pathItem, depth int) (_ []byte, err
 	return append(dst, ']'), nil
 }
 
-// levels are those of .**.
+// levels writes the levels of .**.
 func levels(dst []byte, i *pathItem) ([]byte, error) {
 	if err := i.has(2); err != nil {
 		return nil, err

@@ -24,17 +24,17 @@ func (t *Type) label(dst, b []byte) ([]byte, error) {
 
 func (t *Type) column() heap.Column { return heap.Column{Len: t.Len, Align: t.Align} }
 
-// behind makes fields of what stands behind a varlena's header, at an offset within
-// b, which does not have that header.
-func behind(b []byte, at int) *heap.Fields {
+// fieldsAfter returns the fields after a varlena's header, starting at an offset in b, which
+// does not include that header.
+func fieldsAfter(b []byte, at int) *heap.Fields {
 	return &heap.Fields{Data: b, At: at, Origin: -varlenaHeader}
 }
 
 const maxDimensions = 6 // MAXDIM (utils/array.h)
 
-// array (utils/array.h) has the number of dimensions, where its elements begin if
-// some are null, their type, lengths and lower bounds of the dimensions, a bitmap of
-// those that are not null, and the elements.
+// array formats an array (utils/array.h): the number of dimensions, the offset of the
+// elements if some are null, their type, the lengths and lower bounds of the
+// dimensions, a bitmap of the elements that are not null, and the elements.
 func (p *Printer) array(dst []byte, t *Type, b []byte, depth int) ([]byte, error) {
 	if len(b) < 12 {
 		return nil, corrupt("an array of %d bytes", len(b))
@@ -69,7 +69,7 @@ func (p *Printer) array(dst []byte, t *Type, b []byte, depth int) ([]byte, error
 	}
 	header := 12 + 8*dimensions
 	var nulls []byte
-	f := behind(b, header)
+	f := fieldsAfter(b, header)
 	if data != 0 {
 		if nulls = b[header:]; int64(len(nulls)) < (count+7)/8 || data < varlenaHeader+header {
 			return nil, corrupt("an array of %d elements and %d bytes", count, len(b))
@@ -82,7 +82,7 @@ func (p *Printer) array(dst []byte, t *Type, b []byte, depth int) ([]byte, error
 	return w.write(dst, 0)
 }
 
-// elements writes those of an array.
+// elements writes the elements of an array.
 type elements struct {
 	p       *Printer
 	t       *Type
@@ -149,8 +149,8 @@ func (w *elements) element(dst []byte, delimiter byte) ([]byte, error) {
 	return append(dst, '"'), nil
 }
 
-// composite is a tuple in which xmin, xmax and cid are the length, the modifier and
-// the type (struct DatumTupleFields, access/htup_details.h).
+// composite formats a tuple in which xmin, xmax and cid are replaced by the length, the
+// type modifier and the type (struct DatumTupleFields, access/htup_details.h).
 func (p *Printer) composite(dst []byte, t *Type, b []byte, depth int) ([]byte, error) {
 	raw := make([]byte, varlenaHeader+len(b))
 	copy(raw[varlenaHeader:], b)
@@ -188,8 +188,8 @@ func (p *Printer) composite(dst []byte, t *Type, b []byte, depth int) ([]byte, e
 	return append(dst, ')'), nil
 }
 
-// appendDoubled puts text in quotes if it is empty or has a space or one of these,
-// and doubles quotes and backslashes in it.
+// appendDoubled writes text, in quotes if it is empty or has a space or one of the
+// special characters, and doubles quotes and backslashes in it.
 func appendDoubled(dst, text []byte, special string) []byte {
 	plain := len(text) > 0
 	for _, c := range text {
@@ -217,8 +217,9 @@ const (
 	rangeUpperInfinite = 0x10
 )
 
-// aRange has the OID of its type, the bounds that it has, and at its end flags.
-func (p *Printer) aRange(dst []byte, t *Type, b []byte, depth int) ([]byte, error) {
+// rangeValue formats a range: the OID of its type, the bounds that it has, and flags at the
+// end.
+func (p *Printer) rangeValue(dst []byte, t *Type, b []byte, depth int) ([]byte, error) {
 	if len(b) < 5 {
 		return nil, corrupt("a range of %d bytes", len(b))
 	}
@@ -226,7 +227,7 @@ func (p *Printer) aRange(dst []byte, t *Type, b []byte, depth int) ([]byte, erro
 	if of == nil {
 		return nil, corrupt("range %s of a type that is not in the catalog", t.Name)
 	}
-	return p.bounds(dst, of, behind(b[:len(b)-1], 4), b[len(b)-1], depth)
+	return p.bounds(dst, of, fieldsAfter(b[:len(b)-1], 4), b[len(b)-1], depth)
 }
 
 func (p *Printer) bounds(dst []byte, of *Type, f *heap.Fields, flags byte, depth int) ([]byte, error) {
@@ -261,8 +262,9 @@ func (p *Printer) bounds(dst []byte, of *Type, f *heap.Fields, flags byte, depth
 	return append(dst, end), nil
 }
 
-// multirange (utils/multirangetypes.h) has the OID of its type, how many ranges,
-// for all but the first where it begins, flags of each, and the bounds.
+// multirange formats a multirange (utils/multirangetypes.h): the OID of its type, the
+// number of ranges, the offset of each range except the first, the flags of each, and
+// the bounds.
 func (p *Printer) multirange(dst []byte, t *Type, b []byte, depth int) ([]byte, error) {
 	if len(b) < 8 {
 		return nil, corrupt("a multirange of %d bytes", len(b))
@@ -279,7 +281,7 @@ func (p *Printer) multirange(dst []byte, t *Type, b []byte, depth int) ([]byte, 
 	if flags+count > int64(len(b)) {
 		return nil, corrupt("a multirange of %d ranges in %d bytes", count, len(b))
 	}
-	f := behind(b, int(flags+count))
+	f := fieldsAfter(b, int(flags+count))
 	dst = append(dst, '{')
 	for i := range count {
 		if i > 0 {

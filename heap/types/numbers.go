@@ -20,8 +20,8 @@ func appendDouble(dst, b []byte) []byte {
 	return appendFloat(dst, math.Float64frombits(binary.LittleEndian.Uint64(b)), 64)
 }
 
-// appendFloat writes the shortest digits that are the number, as servers do from
-// 12 on, in the form of %g of 15 or 6 digits (utils/adt/float.c).
+// appendFloat writes the shortest digits that identify the number, as servers do from
+// 12 on, in the format of %g with 15 or 6 digits (utils/adt/float.c).
 func appendFloat(dst []byte, f float64, size int) []byte {
 	switch {
 	case math.IsNaN(f):
@@ -43,8 +43,8 @@ func appendFloat(dst []byte, f float64, size int) []byte {
 	return strconv.AppendFloat(dst, f, 'f', -1, size)
 }
 
-// money is an int64 of hundredths. How it is written the locale says; this is that
-// of C (cash_out, utils/adt/cash.c).
+// money formats an int64 of hundredths as in the C locale (cash_out, utils/adt/cash.c).
+// In other locales it is written differently.
 func money(p *Printer, dst, b []byte) ([]byte, error) {
 	if !p.Dollars {
 		return nil, fmt.Errorf("money without its locale: %w", ErrUnknown)
@@ -76,8 +76,8 @@ const (
 	numericNegInf   = 0xF000
 )
 
-// numeric is digits to the base 10000, the weight of the first, and how many
-// decimal digits to show behind the point.
+// numeric formats digits in base 10000, the weight of the first digit, and the number
+// of decimal digits to show after the point.
 func numeric(_ *Printer, dst, b []byte) ([]byte, error) {
 	if len(b) < 2 || len(b)%2 != 0 {
 		return nil, corrupt("a number of %d bytes", len(b))
@@ -113,7 +113,7 @@ func numeric(_ *Printer, dst, b []byte) ([]byte, error) {
 		weight = int(int16(binary.LittleEndian.Uint16(b[2:])))
 		b = b[4:]
 	}
-	digit := func(i int) (int, error) { // of weight i
+	digit := func(i int) (int, error) { // the digit of weight i
 		at := 2 * (weight - i)
 		if at < 0 || at >= len(b) {
 			return 0, nil
@@ -156,7 +156,7 @@ func numeric(_ *Printer, dst, b []byte) ([]byte, error) {
 	return dst[:end], nil
 }
 
-// appendPadded writes a number that is not negative with at least so many digits.
+// appendPadded writes a non-negative number with at least the given number of digits.
 func appendPadded(dst []byte, n, digits int) []byte {
 	s := strconv.Itoa(n)
 	for range digits - len(s) {

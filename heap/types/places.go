@@ -6,7 +6,7 @@ import (
 	"net/netip"
 )
 
-// doubles writes so many floats with commas between.
+// doubles writes n floats separated by commas.
 func doubles(dst, b []byte, n int) []byte {
 	for i := range n {
 		if i > 0 {
@@ -17,7 +17,7 @@ func doubles(dst, b []byte, n int) []byte {
 	return dst
 }
 
-// points writes pairs of floats, each in parentheses.
+// points writes n pairs of floats, each in parentheses.
 func points(dst, b []byte, n int) []byte {
 	for i := range n {
 		if i > 0 {
@@ -45,7 +45,8 @@ func circle(_ *Printer, dst, b []byte) ([]byte, error) {
 	return append(appendDouble(dst, b[16:]), '>'), nil
 }
 
-// path has the number of its points, whether it is closed, and a hole.
+// path formats the number of points, whether the path is closed, padding, and the
+// points.
 func path(_ *Printer, dst, b []byte) ([]byte, error) {
 	n, err := pointsIn(b, 12)
 	if err != nil {
@@ -58,7 +59,7 @@ func path(_ *Printer, dst, b []byte) ([]byte, error) {
 	return append(points(append(dst, begin), b[12:], n), end), nil
 }
 
-// polygon has the number of its points, and a box around it.
+// polygon formats the number of points, a bounding box, and the points.
 func polygon(_ *Printer, dst, b []byte) ([]byte, error) {
 	n, err := pointsIn(b, 36)
 	if err != nil {
@@ -67,7 +68,7 @@ func polygon(_ *Printer, dst, b []byte) ([]byte, error) {
 	return append(points(append(dst, '('), b[36:], n), ')'), nil
 }
 
-// pointsIn is how many there are behind a header.
+// pointsIn returns the number of points after a header.
 func pointsIn(b []byte, header int) (int, error) {
 	if len(b) < header || (len(b)-header)%16 != 0 || int64(binary.LittleEndian.Uint32(b)) != int64((len(b)-header)/16) {
 		return 0, corrupt("%d bytes of points", len(b))
@@ -79,15 +80,15 @@ func inet(_ *Printer, dst, b []byte) ([]byte, error) { return network(dst, b, fa
 
 func cidr(_ *Printer, dst, b []byte) ([]byte, error) { return network(dst, b, true) }
 
-// network is a family (2 or 3), the length of the mask, and the address
-// (utils/inet.h). The mask of a whole address is shown for cidr only.
+// network formats a family (2 or 3), the length of the mask, and the address
+// (utils/inet.h). If the mask covers the whole address, it is only shown for cidr.
 func network(dst, b []byte, always bool) ([]byte, error) {
 	if len(b) != 6 && len(b) != 18 || b[0] != 2 && b[0] != 3 || (b[0] == 2) != (len(b) == 6) {
 		return nil, corrupt("an address of %d bytes", len(b))
 	}
 	address, _ := netip.AddrFromSlice(b[2:])
 	switch text := address.String(); {
-	case b[0] == 3 && startsWithZeros(b[2:], 12) && b[14]|b[15] != 0: // as the server has it, an IPv4 address
+	case b[0] == 3 && startsWithZeros(b[2:], 12) && b[14]|b[15] != 0: // the server writes these as IPv4 addresses
 		dst = fmt.Appendf(dst, "::%d.%d.%d.%d", b[14], b[15], b[16], b[17])
 	default:
 		dst = append(dst, text...)

@@ -24,7 +24,7 @@ func date(_ *Printer, dst, b []byte) ([]byte, error) {
 	return append(dst, bc...), nil
 }
 
-// infinite is the word for the ends of a range.
+// infinite returns the word for the least and the greatest value.
 func infinite(n, least, most int64) string {
 	switch n {
 	case least:
@@ -35,10 +35,11 @@ func infinite(n, least, most int64) string {
 	return ""
 }
 
-// appendDate writes a day, counted from 2000-01-01, and returns what to put behind
-// all of it where that lies before the year 1.
+// appendDate writes a day, counted from 2000-01-01. If it is before the year 1, it also
+// returns the suffix that goes after the whole value.
 func appendDate(dst []byte, n int64) (_ []byte, bc string) {
-	// Years begin in March here, so that the odd day is their last; eras are of 400.
+	// Years begin in March here, so that the leap day is their last day; an era is 400
+	// years.
 	n += epochDays
 	const era = 146_097
 	e := floorDiv(n, era)
@@ -73,8 +74,8 @@ func appendTime(dst []byte, t int64) []byte {
 	return appendSeconds(dst, t%minute)
 }
 
-// appendSeconds writes seconds of microseconds, with the digits behind the point
-// that are not zero.
+// appendSeconds writes seconds given in microseconds, without trailing zeros after the
+// point.
 func appendSeconds(dst []byte, t int64) []byte {
 	dst = fmt.Appendf(dst, "%02d", t/second)
 	fraction := t % second
@@ -96,7 +97,7 @@ func timeOfDay(_ *Printer, dst, b []byte) ([]byte, error) {
 	return appendTime(dst, t), nil
 }
 
-// timeTZ has the seconds behind UTC behind the time.
+// timeTZ formats a time followed by the offset in seconds west of UTC.
 func timeTZ(p *Printer, dst, b []byte) ([]byte, error) {
 	dst, err := timeOfDay(p, dst, b[:8])
 	if err != nil {
@@ -131,7 +132,8 @@ func appendTimestamp(dst, b []byte, zone string) ([]byte, error) {
 	return append(append(dst, zone...), bc...), nil
 }
 
-// interval has microseconds, days and months (EncodeInterval, utils/adt/datetime.c).
+// interval formats microseconds, days and months (EncodeInterval,
+// utils/adt/datetime.c).
 func interval(_ *Printer, dst, b []byte) ([]byte, error) {
 	t := int64(binary.LittleEndian.Uint64(b))
 	days, months := int32(binary.LittleEndian.Uint32(b[8:])), int32(binary.LittleEndian.Uint32(b[12:]))
@@ -141,7 +143,7 @@ func interval(_ *Printer, dst, b []byte) ([]byte, error) {
 	case t == math.MinInt64 && days == math.MinInt32 && months == math.MinInt32:
 		return append(dst, "-infinity"...), nil
 	}
-	nothing, negative := true, false // so far, and what was before
+	nothing, negative := true, false // whether anything is written yet, and whether the last field was negative
 	for _, part := range []struct {
 		n    int32
 		unit string

@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// What an item of a tsquery is, and its operators (tsearch/ts_type.h).
+// The kinds of items in a tsquery, and its operators (tsearch/ts_type.h).
 const (
 	queryItem    = 12 // bytes
 	queryValue   = 1
@@ -17,11 +17,11 @@ const (
 	queryPhrase = 4
 )
 
-// queryPriority is how strong an operator binds.
+// queryPriority is how strongly an operator binds.
 var queryPriority = map[byte]int{queryNot: 4, queryAnd: 2, queryOr: 1, queryPhrase: 3}
 
-// tsquery has the number of its items, these in prefix order, the right operand before
-// the left one, and the lexemes, each with a zero at its end.
+// tsquery formats the number of items, the items in prefix order (the right operand
+// before the left one), and the zero-terminated lexemes.
 func tsquery(_ *Printer, dst, b []byte) ([]byte, error) {
 	if len(b) < 4 {
 		return nil, corrupt("a tsquery of %d bytes", len(b))
@@ -37,15 +37,15 @@ func tsquery(_ *Printer, dst, b []byte) ([]byte, error) {
 	q.left = len(q.lexemes)
 	text, err := q.infix(0, false, 0)
 	if err == nil && len(q.items) > 0 {
-		err = corrupt("a tsquery with %d bytes of items to spare", len(q.items))
+		err = corrupt("a tsquery with %d bytes after its items", len(q.items))
 	}
 	return append(dst, text...), err
 }
 
-// query is what is not written yet of one.
+// query is the part of a tsquery that is not written yet.
 type query struct {
 	items, lexemes []byte
-	left           int // bytes that lexemes can have yet: none has those of another one
+	left           int // how many bytes the remaining lexemes may have: they do not overlap
 }
 
 func (q *query) infix(outer int, rightOfPhrase bool, depth int) ([]byte, error) {
@@ -105,8 +105,8 @@ func (q *query) infix(outer int, rightOfPhrase bool, depth int) ([]byte, error) 
 	return dst, nil
 }
 
-// lexeme writes a value: its weights, whether it is a prefix, a checksum, and where it
-// stands.
+// lexeme writes a value, which is stored as its weights, whether it is a prefix, a
+// checksum, and the offset of the lexeme.
 func (q *query) lexeme(item []byte) ([]byte, error) {
 	weights, prefix := item[1], item[2] != 0
 	where := binary.LittleEndian.Uint32(item[8:])

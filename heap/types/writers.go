@@ -8,11 +8,11 @@ import (
 	"strconv"
 )
 
-// writer appends the text of a value, of which b has as many bytes as the type, or
-// those of a varlena without its header.
+// writer appends the text of a value. b has as many bytes as the type or, for a
+// varlena, its content without the header.
 type writer = func(p *Printer, dst, b []byte) ([]byte, error)
 
-// writers are those of the types that come with the server, by their OIDs.
+// writers has the writers of the types that come with the server, by their OIDs.
 var writers = map[uint32]writer{
 	16: boolean, 17: bytea, 18: char, 19: name,
 	20: signed, 21: signed, 23: signed,
@@ -30,7 +30,7 @@ var writers = map[uint32]writer{
 	4089: reg(4089, "-"), 3734: reg(3734, "-"), 3769: reg(3769, "-"), 4191: reg(4191, "-"), 6490: reg(6490, "-"),
 }
 
-// extensions are those of varlenas that extensions bring, by what [Type].Output says.
+// extensions has the writers of varlena types from extensions, by [Type].Output.
 var extensions = map[string]writer{
 	"textout":                   verbatim, // citext
 	"$libdir/hstore hstore_out": hstore,
@@ -49,9 +49,9 @@ func bytea(_ *Printer, dst, b []byte) ([]byte, error) {
 	return hex.AppendEncode(append(dst, `\x`...), b), nil
 }
 
-// char is "char": a byte, of which a zero is nothing. One that is not ASCII is
-// written as a number (16), and before that as itself, which in few encodings is
-// text.
+// char formats "char": a byte, of which zero is an empty text. A byte that is not ASCII
+// is written as a number from 16 on. Before that it is written as it is, which is valid
+// text in few encodings.
 func char(_ *Printer, dst, b []byte) ([]byte, error) {
 	switch {
 	case b[0] == 0:
@@ -94,7 +94,7 @@ func tid(_ *Printer, dst, b []byte) ([]byte, error) {
 	return fmt.Appendf(dst, "(%d,%d)", block, binary.LittleEndian.Uint16(b[4:])), nil
 }
 
-// int2vector and oidvector are arrays that are written like lists of words.
+// int2vector and oidvector are arrays that are written as lists of words.
 func int2vector(p *Printer, dst, b []byte) ([]byte, error) { return vector(p, dst, b, 2, signed) }
 func oidvector(p *Printer, dst, b []byte) ([]byte, error)  { return vector(p, dst, b, 4, unsigned) }
 
@@ -136,7 +136,8 @@ func lsn(p *Printer, dst, b []byte) ([]byte, error) {
 	return append(dst, p.FormatLSN(binary.LittleEndian.Uint64(b))...), nil
 }
 
-// bits is bit and bit varying: how many, and the bits, the highest of a byte first.
+// bits formats bit and bit varying: the number of bits, and the bits, the highest bit
+// of each byte first.
 func bits(_ *Printer, dst, b []byte) ([]byte, error) {
 	if len(b) < 4 {
 		return nil, corrupt("a bit string of %d bytes", len(b))
@@ -151,7 +152,7 @@ func bits(_ *Printer, dst, b []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// reg writes what an OID stands for, by its name if there is such a thing.
+// reg returns a writer for OIDs of objects, which uses the object's name if it exists.
 func reg(typ uint32, nothing string) writer {
 	return func(p *Printer, dst, b []byte) ([]byte, error) {
 		oid := binary.LittleEndian.Uint32(b)
@@ -165,7 +166,7 @@ func reg(typ uint32, nothing string) writer {
 	}
 }
 
-// xml takes the encoding out of a declaration, as the server does, for which the
+// xml removes the encoding from an XML declaration, as the server does, because the
 // text is in the client's encoding (xml_out_internal, utils/adt/xml.c).
 func xml(_ *Printer, dst, b []byte) ([]byte, error) {
 	rest, isDecl := bytes.CutPrefix(b, []byte("<?xml"))
@@ -188,7 +189,7 @@ func xml(_ *Printer, dst, b []byte) ([]byte, error) {
 	return append(append(dst, "?>"...), rest...), nil
 }
 
-// attribute finds what an XML declaration says.
+// attribute returns the value of an attribute of an XML declaration.
 func attribute(decl []byte, name string) string {
 	_, rest, found := bytes.Cut(decl, []byte(name))
 	rest = bytes.TrimLeft(rest, " \t\r\n=")
@@ -199,5 +200,5 @@ func attribute(decl []byte, name string) string {
 	return string(value)
 }
 
-// isSpace is what C's isspace is in ASCII.
+// isSpace is C's isspace for ASCII.
 func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }

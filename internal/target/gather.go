@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sync/errgroup"
 
@@ -25,8 +24,10 @@ import (
 // it as with more.
 const chunkSize = 512 << 10
 
-// directAlignment is what direct writes ask of addresses, offsets and lengths, on every
-// file system that is known.
+// directAlignment is what direct writes ask of offsets and lengths, on every file system
+// that is known. They ask it of addresses, too: Go allocates what is as large as a chunk
+// in pages of its own. Should it ever not, the writes are refused, and go through the
+// cache.
 const directAlignment = 4096
 
 // maxWrites is how many chunks are being written at once: what keeps a disk busy.
@@ -34,22 +35,20 @@ const maxWrites = 4
 
 // chunk is a part of a staged file that is not complete yet.
 type chunk struct {
-	buf  *[chunkSize + directAlignment]byte
+	buf  *[chunkSize]byte
 	at   int64  // in the file
-	data []byte // what is in buf, aligned
+	data []byte // what of buf is used
 
 	// The file's lock guards what follows.
 	have  []filemap.Span // what came, in order, neighbours together
 	users int            // who are about to put something into data
 }
 
-var chunkBuffers = sync.Pool{New: func() any { return new([chunkSize + directAlignment]byte) }}
+var chunkBuffers = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
 func newChunk(at, length int64) *chunk {
-	c := &chunk{buf: chunkBuffers.Get().(*[chunkSize + directAlignment]byte), at: at}
-	skip := -uintptr(unsafe.Pointer(c.buf)) % directAlignment
-	c.data = c.buf[skip : skip+uintptr(length)]
-	return c
+	buf := chunkBuffers.Get().(*[chunkSize]byte)
+	return &chunk{buf: buf, at: at, data: buf[:length]}
 }
 
 // add says that a part came, maybe once more.

@@ -12,19 +12,19 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// What is kept of a change until its transaction commits. Beside what happens to rows
-// there are pieces of values for TOAST tables.
+// Changes are kept until their transaction commits. Besides operations on rows there
+// are chunks of values in TOAST tables.
 const opChunk = heapwal.Op(100)
 
-// event is that.
+// event is a change that is kept.
 type event struct {
 	op       heapwal.Op
 	lsn      pgdata.LSN
-	xid      uint32 // of the subtransaction, or the transaction
+	xid      uint32 // subtransaction, or the transaction itself
 	locator  pgdata.RelFileLocator
 	new, old heapwal.Place
 	oldIsKey bool
-	// The two versions as tuples; empty where they are not known.
+	// The two versions as tuples; empty if not known.
 	newRow, oldRow []byte
 }
 
@@ -43,9 +43,9 @@ func (e *event) encode(b []byte) []byte {
 	return append(append(b, e.newRow...), e.oldRow...)
 }
 
-var errBuffer = errors.New("what was spilled of a transaction cannot be read back")
+var errBuffer = errors.New("changes of a transaction that were written to a temporary file cannot be read back")
 
-// decode reads an event; its rows are parts of b.
+// decode reads an event; its rows share the memory of b.
 func (e *event) decode(b []byte) (rest []byte, err error) {
 	if len(b) < 2 {
 		return nil, errBuffer
@@ -71,20 +71,21 @@ func (e *event) decode(b []byte) (rest []byte, err error) {
 	return b[n[9]+n[10]:], nil
 }
 
-// buffer keeps the events of transactions that have not committed yet. What is more
-// than it may hold goes to a file, which has no name: however this ends, it is gone.
+// buffer keeps the events of transactions that have not committed yet. When it exceeds
+// its limit, it writes to a file that has no name, so the file disappears however the
+// program ends.
 type buffer struct {
-	dir    string // for the file
+	dir    string // directory for the file
 	limit  int
-	size   int // of all tails
+	size   int // total size of all tails
 	open   map[uint32]*pending
 	file   *os.File
-	end    int64 // of the file
+	end    int64 // end of the file
 	events int64
 }
 
 // pending is what is kept of a transaction or subtransaction: pieces in the file, and
-// what came after these.
+// what came after them.
 type pending struct {
 	first   pgdata.LSN
 	spilled []span
@@ -96,8 +97,8 @@ type span struct {
 	length int
 }
 
-// tailLimit is how much of one transaction stays in memory before it is a piece: as
-// much is read back at a time.
+// tailLimit is how much of one transaction is kept in memory before it is written as a
+// piece. Pieces are also read back one at a time.
 const tailLimit = 256 << 10
 
 func (b *buffer) add(e *event) error {
@@ -154,8 +155,8 @@ func (b *buffer) close() error {
 	return b.file.Close()
 }
 
-// take yields the events of a transaction and its subtransactions in the order of
-// WAL, and forgets them. An event is valid during the call.
+// take yields the events of a transaction and its subtransactions in WAL order, and
+// removes them. An event is valid during the call.
 func (b *buffer) take(xids []uint32, visit func(*event) error) error {
 	var m merge
 	for _, xid := range xids {
@@ -172,7 +173,7 @@ func (b *buffer) take(xids []uint32, visit func(*event) error) error {
 	heap.Init(&m)
 	for len(m) > 0 {
 		c := m[0]
-		if c.begun { // else nothing of it is read yet: subtransactions follow each other
+		if c.begun { // otherwise nothing of it has been read yet: subtransactions often follow each other
 			if err := visit(&c.event); err != nil {
 				return err
 			}
@@ -188,7 +189,7 @@ func (b *buffer) take(xids []uint32, visit func(*event) error) error {
 			heap.Pop(&m)
 		}
 	}
-	if len(b.open) == 0 && b.file != nil { // what was written is of no use any more
+	if len(b.open) == 0 && b.file != nil { // what was written is no longer needed
 		b.end = 0
 		return b.file.Truncate(0)
 	}
@@ -200,7 +201,7 @@ type cursor struct {
 	b       *buffer
 	spilled []span
 	tail    []byte
-	piece   []byte // not read yet
+	piece   []byte // the part not read yet
 	begun   bool
 	event   event
 }
@@ -225,7 +226,7 @@ func (c *cursor) next() (more bool, err error) {
 	return err == nil, err
 }
 
-// merge is cursors by where they are.
+// merge orders cursors by their positions.
 type merge []*cursor
 
 func (m merge) Len() int           { return len(m) }
@@ -235,7 +236,7 @@ func (m *merge) Push(x any)        { *m = append(*m, x.(*cursor)) }
 func (m *merge) Pop() any {
 	end := len(*m) - 1
 	last := (*m)[end]
-	(*m)[end] = nil // it holds what it has read
+	(*m)[end] = nil // release the memory that it holds
 	*m = (*m)[:end]
 	return last
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Subtransactions of one transaction are read back one after the other, in the order of
-// WAL where they overlap; and the file is gone whenever this ends.
+// Subtransactions of one transaction are read back in succession, in WAL order if they
+// overlap. The file is gone whenever that ends.
 func TestSubtransactionsAreReadBackInTurn(t *testing.T) {
 	const subs, each, size = 150, 10, 64 << 10
 	b := &buffer{dir: t.TempDir(), limit: 1 << 20, open: map[uint32]*pending{}}

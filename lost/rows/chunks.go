@@ -8,12 +8,12 @@ import (
 	"github.com/gorewind/gorewind/heap"
 )
 
-// chunkStore has values for TOAST tables as the WAL has them. They stand right before
-// the rows that they belong to, so those that came first are forgotten first.
+// chunkStore has values of TOAST tables as found in the WAL. They come right before the
+// rows that they belong to, so the oldest are dropped first.
 type chunkStore struct {
 	limit  int
 	size   int
-	values map[valueID]*list.Element // of *storedValue
+	values map[valueID]*list.Element // elements are *storedValue
 	order  list.List
 }
 
@@ -40,7 +40,7 @@ func (s *chunkStore) add(database, table uint32, row []byte) {
 	}
 	id := valueID{database, table, chunk.ID}
 	e := s.values[id]
-	if e == nil || chunk.Seq == 0 { // its first piece: what came before is another one's
+	if e == nil || chunk.Seq == 0 { // first chunk of a value: anything before belongs to another value
 		if e != nil {
 			s.forget(e)
 		}
@@ -63,7 +63,7 @@ func (s *chunkStore) forget(e *list.Element) {
 	s.size -= v.size
 }
 
-// fetch puts a value together, if all of it is there.
+// fetch assembles a value, if all of its chunks are there.
 func (s *chunkStore) fetch(database uint32, e *heap.External) ([]byte, bool) {
 	at := s.values[valueID{database, e.Table, e.ValueID}]
 	if at == nil {

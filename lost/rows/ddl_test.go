@@ -17,8 +17,8 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// Tables are followed through what rewrites, empties, changes and drops them, and rows
-// are told as they were.
+// Tables are followed through everything that rewrites, empties, changes and drops
+// them, and rows are reported as they were.
 func TestTablesThatAreRewrittenAreFollowed(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
 		for _, mode := range []pgtest.StopMode{pgtest.Fast, pgtest.Immediate} {
@@ -72,8 +72,8 @@ func TestTablesThatAreRewrittenAreFollowed(t *testing.T) {
 			assert.Equal(t, []string{"insert  (1,…)", "update (0,…) (10,…)", "update (1,…) (11,…)", "delete (10,…)"}, got["toasted"], "%s", mode)
 			assert.Equal(t, []string{"insert  (1,text)"}, got["made"], "%s", mode)
 			assert.Equal(t, []string{"insert  (1)"}, got["pg_temp_1"], "%s: whatever it is called", mode)
-			assert.Equal(t, []string{"insert  ()"}, got["there_and_back"], "%s: what it was meanwhile is not known", mode)
-			assert.Equal(t, []string{"insert  ()"}, got["retyped"], "%s: what it was at first is not known", mode)
+			assert.Equal(t, []string{"insert  ()"}, got["there_and_back"], "%s: its type in between is not known", mode)
+			assert.Equal(t, []string{"insert  ()"}, got["retyped"], "%s: its first type is not known", mode)
 			assert.Empty(t, got["view"], "a refresh is no change")
 			assert.Equal(t, []string{"insert  (1,\"before the end\")"}, got["dropped"], "%s", mode)
 			assert.Equal(t, []string{"insert  (1)"}, got["short_lived"], "%s", mode)
@@ -90,8 +90,8 @@ func TestTablesThatAreRewrittenAreFollowed(t *testing.T) {
 	})
 }
 
-// Catalogs that were rewritten have files like those of tables.
-func TestRewrittenCatalogsAreReadAsOthers(t *testing.T) {
+// Catalogs that were rewritten have file numbers like those of tables.
+func TestRewrittenCatalogsAreRead(t *testing.T) {
 	pgtest.EachOf(t, []string{"9.6", "18"}, func(t *testing.T, in *pgtest.Installation) {
 		for _, mode := range []pgtest.StopMode{pgtest.Fast, pgtest.Immediate} {
 			for _, catalogs := range [][]string{{"VACUUM FULL"}, {"VACUUM FULL pg_attribute"}, nil} {
@@ -104,7 +104,7 @@ func TestRewrittenCatalogsAreReadAsOthers(t *testing.T) {
 				c.Exec(t,
 					"INSERT INTO altered VALUES (1, 10)", "ALTER TABLE altered ALTER v TYPE text USING v::text", "INSERT INTO altered VALUES (2, 'abcdefg')",
 					"CREATE TABLE made (a int, b text)", "INSERT INTO made VALUES (1, 'one')")
-				if catalogs == nil { // behind the checkpoint
+				if catalogs == nil { // after the checkpoint
 					c.Exec(t, "VACUUM FULL pg_attribute", "VACUUM FULL pg_class", "VACUUM FULL pg_index", "ALTER TABLE made ADD c int", "INSERT INTO made VALUES (2, 'two', 2)")
 				}
 				c.Stop(t, mode)
@@ -123,7 +123,7 @@ func TestRewrittenCatalogsAreReadAsOthers(t *testing.T) {
 	})
 }
 
-// without drops what only old majors rewrite: ADD COLUMN with a default, up to 10.
+// without removes what only old majors rewrite: ADD COLUMN with a default, up to 10.
 func without(in *pgtest.Installation, what map[string]string, name string) map[string]string {
 	if in.Version.ServerNum < 1100 {
 		delete(what, name)
@@ -131,7 +131,8 @@ func without(in *pgtest.Installation, what map[string]string, name string) map[s
 	return what
 }
 
-// withoutRewrites is what is known of a row of before a rewrite that added columns.
+// withoutRewrites returns what is known of a row from before a rewrite that added
+// columns.
 func withoutRewrites(in *pgtest.Installation, list []string) []string {
 	if in.Version.ServerNum < 1100 && len(list) > 0 && list[0] == "insert  (2,MISSING,MISSING)" {
 		list[0] = "insert  (2,5,)"
@@ -146,7 +147,7 @@ func shortened(s string) string {
 	return s
 }
 
-// Only tables that were asked for are told, and small limits on memory change nothing.
+// Only tables that were asked for are reported, and small memory limits change nothing.
 func TestLittleMemoryIsEnough(t *testing.T) {
 	pgtest.EachOf(t, []string{"9.6", "18"}, func(t *testing.T, in *pgtest.Installation) {
 		c := in.InitCluster(t, pgtest.Options{WALSegSizeMB: in.SegSizeOr16(1)})
@@ -166,7 +167,7 @@ func TestLittleMemoryIsEnough(t *testing.T) {
 		nokey := whole.Tables[i]
 		assert.Equal(t, lost.RowCounts{Inserted: nokey.Inserted, Updated: nokey.Updated, Deleted: nokey.Deleted}, counted(t, c, fork)[segment.Locator],
 			"without values it is the same number")
-		// What was pruned is in the WAL only, and forgotten where there is no room.
+		// What was pruned is only in the WAL, and is dropped if there is no room.
 		little, _, _ := find(t, c, fork, func(o *rows.Options) { o.Memory = 100 << 10 })
 		require.Equal(t, len(all), len(little))
 		compareChanges(t, all, little)
@@ -191,8 +192,8 @@ func counted(t *testing.T, c *pgtest.Cluster, fork pgdata.LSN) map[pgdata.RelFil
 	return read.Visitor.(*lost.Visitor).Report(nil).Rows
 }
 
-// What is found out can be given up at any moment, and nothing stays behind.
-func TestWhoStopsLookingLeavesNothing(t *testing.T) {
+// A search can be stopped at any moment, and leaves nothing behind.
+func TestAStoppedSearchLeavesNothing(t *testing.T) {
 	pgtest.EachOf(t, []string{"18"}, func(t *testing.T, in *pgtest.Installation) {
 		c := in.InitCluster(t, pgtest.Options{})
 		c.Start(t)
@@ -217,9 +218,9 @@ func TestWhoStopsLookingLeavesNothing(t *testing.T) {
 	})
 }
 
-// Tables that no catalog has, as they were made and dropped behind the fork, are told
-// with their rows, as long as the WAL says how these were read.
-func TestTablesThatWereMadeAndDroppedAreTold(t *testing.T) {
+// Tables that were created and dropped after the fork are in no catalog. They are
+// reported with their rows, as long as the WAL shows how these were read.
+func TestTablesCreatedAndDroppedAreReported(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
 		for _, mode := range []pgtest.StopMode{pgtest.Fast, pgtest.Immediate} {
 			c := in.InitCluster(t, pgtest.Options{})
@@ -268,10 +269,10 @@ func TestTablesThatWereMadeAndDroppedAreTold(t *testing.T) {
 	})
 }
 
-// What was in a column that has become another one is not read as that, also where the
-// catalogs as of the fork do not have the column: it was added since, or they were
+// A value is not read by a later type of its column. This also holds if the catalogs as
+// of the fork do not have the column, because it was added since, or the catalogs were
 // rewritten.
-func TestColumnsAreNotReadAsWhatTheyBecame(t *testing.T) {
+func TestValuesAreNotReadByALaterColumnType(t *testing.T) {
 	pgtest.EachOf(t, []string{"9.6", "18"}, func(t *testing.T, in *pgtest.Installation) {
 		for _, c := range []struct{ name, before, after, rewrite string }{
 			{"added", "CREATE TABLE t (id int)", "ALTER TABLE t ADD COLUMN v int", "SELECT 1"},

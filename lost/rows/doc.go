@@ -1,17 +1,17 @@
-// Package rows tells which rows are lost where two clusters parted: what the
-// transactions that committed behind the divergence inserted, updated and deleted, in
+// Package rows finds the rows that are lost where two clusters diverged: what
+// transactions that committed after the divergence inserted, updated and deleted, in
 // the order in which they committed, with the old and the new row.
 //
-// A row comes from the WAL, where it is in the record, in a page image, or was put
-// where it is by an earlier record; else from the target's pages, if the transaction
-// that is noted there says that it is the same version. So a row is right, or it is
-// not told: then the change is still listed, with the reason.
+// A row is taken from the WAL if it is in the record, in a page image, or was put in
+// its place by an earlier record. Otherwise it is taken from the target's page, if the
+// transaction ID there shows that it is the same version. So a row is right, or it is
+// not reported: then the change is still listed, with the reason.
 //
-// The WAL is read twice: in parallel to learn what became of the transactions, and in
-// order to collect what those did that committed. What a transaction did is kept until
-// its commit record comes, in memory, and beyond a limit in a file.
+// The WAL is read twice: in parallel to learn the outcome of the transactions, and in
+// order to collect the changes of those that committed. The changes of a transaction
+// are kept until its commit record is read: in memory, and beyond a limit in a file.
 //
-// Nothing is written but that file, and no server is started.
+// Nothing but that file is written, and no server is started.
 package rows
 
 import (
@@ -24,83 +24,83 @@ import (
 // Op is what happened to a row.
 type Op string
 
-// What happens to rows.
+// The operations on rows.
 const (
 	Inserted Op = "insert"
 	Updated  Op = "update"
 	Deleted  Op = "delete"
 )
 
-// Change is a row that is lost.
+// Change is a lost change of a row.
 type Change struct {
 	Table     *Table
 	Op        Op
-	XID       uint32     // the transaction; not the subtransaction
+	XID       uint32     // the top-level transaction
 	LSN       pgdata.LSN // of the record
 	Committed time.Time  // by the server's clock, in UTC
 	CommitLSN pgdata.LSN
-	// New is the row as it was inserted or updated to, Old as it was before, both with
-	// as many values as the table has columns; nil where there is none, or none that is
+	// New is the row as inserted or updated, Old as it was before. Both have as many
+	// values as the table has columns. They are nil if there is no such row, or it is not
 	// known.
 	New, Old []Value
-	// OldIsKey is that of the old row only the columns of its key are known
-	// (wal_level = logical); the others are missing.
+	// OldIsKey says that only the key columns of the old row are known (wal_level =
+	// logical); the others are missing.
 	OldIsKey bool
-	// NewPlace and OldPlace are where the versions are in the table's file.
+	// NewPlace and OldPlace are the places of the versions in the table's file.
 	NewPlace, OldPlace heapwal.Place
-	Why                string // why a row that there must be is not known; else empty
+	Why                string // why a row that must exist is not known; otherwise empty
 }
 
-// Value is what a column holds.
+// Value is the value of a column.
 type Value struct {
 	Text string // as the server writes it, in UTF-8
 	Null bool
-	// Missing is that it is not known: it lies in a TOAST table and is not there any
-	// more, or the row is known by its key only.
+	// Missing says that the value is not known: it was in a TOAST table and is no longer
+	// there, or only the key of the row is known.
 	Missing bool
-	// UnknownType is the name of a type whose values are not known: Text are its bytes,
-	// as those of a bytea.
+	// UnknownType is the name of a type whose values cannot be formatted. Text then has
+	// the bytes, in the format of bytea.
 	UnknownType string
-	Escaped     bool // Text has bytes that are no text, as \xNN
+	Escaped     bool // Text has bytes that are not valid text, written as \xNN
 }
 
 // Column is a column of a table that was not dropped.
 type Column struct {
 	Name string
-	Type string // with its schema, but for pg_catalog
-	Key  bool   // of the primary key
-	// Generated columns are computed from others. Virtual ones are so when they are read,
-	// and their values are missing.
+	Type string // with its schema, unless that is pg_catalog
+	Key  bool   // part of the primary key
+	// Generated columns are computed from others. Virtual ones are computed when they are
+	// read, and their values are missing here.
 	Generated, Virtual bool
 	AlwaysIdentity     bool // GENERATED ALWAYS AS IDENTITY
 }
 
-// Table is a table of which rows are lost.
+// Table is a table with lost rows.
 type Table struct {
 	Database string
 	Schema   string
 	Name     string
 	OID      uint32
-	Parent   string // what it is a partition or a child of: schema and name; or empty
+	Parent   string // schema and name of the table that it is a partition or child of, or empty
 	Columns  []Column
-	Key      []int // the columns of its primary key, in its order; nil if there is none
-	// Passing tables were created and dropped behind the divergence.
+	Key      []int // indexes of the primary key's columns, in key order; nil if there is no primary key
+	// Passing tables were created and dropped again after the divergence.
 	Passing bool
 
-	// How many rows are lost, and of how many of these one that there must be is not
+	// How many rows are lost, and for how many of these a row that must exist is not
 	// known.
 	Inserted, Updated, Deleted int64
 	Unknown                    int64
-	Escaped                    int64             // values with bytes that are no text
-	UnknownTypes               map[string]string // by columns
+	Escaped                    int64             // values with bytes that are not valid text
+	UnknownTypes               map[string]string // by column
 }
 
 // What happened to a relation as a whole.
 const (
 	RelationCreated   = "created"
 	RelationDropped   = "dropped"
-	RelationRewritten = "rewritten" // VACUUM FULL, CLUSTER, ALTER TABLE: with its rows
-	RelationEmptied   = "emptied"   // TRUNCATE, or a rewrite without rows
+	RelationRewritten = "rewritten" // VACUUM FULL, CLUSTER, ALTER TABLE: its rows were kept
+	RelationEmptied   = "emptied"   // TRUNCATE, or a rewrite that kept no rows
 )
 
 // RelationEvent is what happened to a table, materialized view or view.
@@ -108,22 +108,22 @@ type RelationEvent struct {
 	Database, Schema, Name string
 	Kind                   string // table, view, …
 	What                   string
-	XID                    uint32 // that wrote its row in pg_class last; zero if it was dropped
+	XID                    uint32 // transaction that last wrote its row in pg_class; zero if it was dropped
 }
 
-// Summary is what was found, when all changes were told.
+// Summary says what was found. It is complete when all changes were yielded.
 type Summary struct {
-	Tables []*Table // those of which rows are lost, by database, schema and name
+	Tables []*Table // tables with lost rows, by database, schema and name
 	Events []RelationEvent
-	// Transactions is how many committed behind the divergence, RolledBack how many
-	// were rolled back after they changed rows (subtransactions among them), Open how
-	// many changed rows and never ended.
+	// Transactions is how many transactions committed after the divergence, RolledBack how
+	// many were rolled back after they changed rows (including subtransactions), and Open
+	// how many changed rows and never ended.
 	Transactions, RolledBack, Open int
-	// NotNamed is how many rows were changed in files of which no catalog tells any
-	// more whose they were.
+	// NotNamed is how many rows were changed in files whose tables are no longer in any
+	// catalog.
 	NotNamed int64
-	// Incomplete is that transactions committed which began before the oldest WAL that
-	// is there: what they did before it is not among the changes.
+	// Incomplete says that some committed transactions began before the oldest available
+	// WAL: what they did before that is not among the changes.
 	Incomplete bool
-	Unparsed   int // records that are not laid out as is known
+	Unparsed   int // records with an unknown layout
 }

@@ -12,17 +12,17 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
-// charset is an encoding of databases, of which most have an equal elsewhere.
+// charset is a database encoding, most of which have an equivalent in Go.
 type charset struct {
-	encoding.Encoding // nil: one of which only ASCII is taken for text
-	// lastLead, for EUC encodings, is the last byte that begins a character of two
-	// bytes: what is beyond is read here, and not by servers.
+	encoding.Encoding // nil: only ASCII is treated as text
+	// lastLead, for EUC encodings, is the last byte that begins a two-byte character on
+	// servers. The decoder here also accepts characters after that.
 	lastLead byte
-	unlike   string // characters that are others to servers, or none (utils/mb/Unicode)
+	unlike   string // characters that servers convert differently or not at all (utils/mb/Unicode)
 }
 
-// charsets are those of databases, by their numbers in mb/pg_wchar.h. Those that are
-// missing are SQL_ASCII and UTF8: what is UTF-8 is text there.
+// charsets has the database encodings, by their numbers in mb/pg_wchar.h. SQL_ASCII and
+// UTF8 are left out: in both, what is valid UTF-8 is text.
 var charsets = map[int32]charset{
 	1: {japanese.EUCJP, 0xF4, "¦～"}, 2: {simplifiedchinese.GBK, 0xF7, "·—ⅰⅱⅲⅳⅴⅵⅶⅷⅸⅹ€ɑńňǹɡ︵︶︹︺︿﹀︽︾﹁﹂﹃﹄︻︼︷︸︱︳︴"}, 3: {korean.EUCKR, 0xFE, ""},
 	4: {}, 5: {}, 7: {}, // EUC_TW, EUC_JIS_2004, MULE_INTERNAL
@@ -35,7 +35,7 @@ var charsets = map[int32]charset{
 	32: {Encoding: charmap.Windows1255, unlike: "\u05ba"}, 33: {Encoding: charmap.Windows1257}, 34: {Encoding: charmap.KOI8U, unlike: "Ўў"},
 }
 
-// has reports whether servers read the characters of an EUC text, too.
+// has reports whether servers also accept the characters of an EUC text.
 func (c *charset) has(s string) bool {
 	for i := 0; c.lastLead != 0 && i < len(s); i++ {
 		switch b := s[i]; {
@@ -51,7 +51,7 @@ func (c *charset) has(s string) bool {
 	return true
 }
 
-// textDecoder makes UTF-8 of a database's text.
+// textDecoder converts a database's text to UTF-8.
 type textDecoder struct{ from *charset }
 
 func decoderFor(number int32) textDecoder {
@@ -61,7 +61,8 @@ func decoderFor(number int32) textDecoder {
 	return textDecoder{}
 }
 
-// decode makes UTF-8 of text. Bytes that are no text become \xNN, and escaped is true.
+// decode converts text to UTF-8. Bytes that are not valid text become \xNN, and then
+// escaped is true.
 func (d textDecoder) decode(s string) (text string, escaped bool) {
 	ascii := true
 	for i := range len(s) {
@@ -85,7 +86,7 @@ func (d textDecoder) decode(s string) (text string, escaped bool) {
 	return text, false
 }
 
-// noRune finds none but those of ASCII.
+// noRune accepts only ASCII characters.
 func noRune(s string) (rune, int) {
 	if s[0] < utf8.RuneSelf {
 		return rune(s[0]), 1
@@ -93,7 +94,8 @@ func noRune(s string) (rune, int) {
 	return utf8.RuneError, 1
 }
 
-// escapeBytes keeps the characters that are found and writes all else as \xNN.
+// escapeBytes keeps the characters that find accepts and writes everything else as
+// \xNN.
 func escapeBytes(s string, find func(string) (rune, int)) string {
 	var b strings.Builder
 	for len(s) > 0 {

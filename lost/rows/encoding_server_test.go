@@ -13,7 +13,7 @@ import (
 )
 
 // Text becomes what the server makes of it when a client asks for UTF-8, or is shown as
-// bytes: every character of one to three bytes of every encoding of databases.
+// bytes: this covers every character of one to three bytes in every database encoding.
 func TestTextIsWhatTheServerConverts(t *testing.T) {
 	names := []string{
 		"SQL_ASCII", "EUC_JP", "EUC_CN", "EUC_KR", "EUC_TW", "EUC_JIS_2004", "UTF8", "MULE_INTERNAL", "LATIN1", "LATIN2", "LATIN3", "LATIN4", "LATIN5",

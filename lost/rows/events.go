@@ -9,12 +9,12 @@ import (
 	"github.com/gorewind/gorewind/catalog"
 )
 
-// relkinds are those that are told of, by pg_class.relkind.
+// relkinds has the kinds of relations that are reported, by pg_class.relkind.
 var relkinds = map[byte]string{
 	'r': "table", 'p': "partitioned table", 'm': "materialized view", 'v': "view", 'f': "foreign table", 'S': "sequence",
 }
 
-// events compares the relations of the end with those of the fork.
+// events compares the relations at the end with those at the fork.
 func (f *Finder) events() (events []RelationEvent) {
 	for _, db := range f.relations.dbs {
 		if db.fork == nil {
@@ -46,7 +46,7 @@ func (f *Finder) events() (events []RelationEvent) {
 		passing := map[uint32]bool{}
 		for _, l := range slices.SortedFunc(maps.Keys(db.classes), compareLocators) {
 			rel := db.classes[l]
-			isNew := strings.HasPrefix(rel.Name, "pg_temp_") // of a rewrite
+			isNew := strings.HasPrefix(rel.Name, "pg_temp_") // the new file of a rewrite
 			if db.end.Relations[rel.OID] == nil && db.fork.Relations[rel.OID] == nil && !passing[rel.OID] && !isNew && f.outcome.committed.Has(rel.XMin) {
 				passing[rel.OID] = true
 				note(rel, RelationCreated, rel.XMin)

@@ -20,25 +20,27 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// Options say where to look for lost rows.
+// Options says where to look for lost rows.
 type Options struct {
-	WAL    walreader.Segments // the target's
+	WAL    walreader.Segments // WAL of the target
 	Format walreader.Format
-	Fork   pgdata.LSN // where the first record starts that the other cluster does not have
-	End    pgdata.LSN // where the last one ends
+	Fork   pgdata.LSN // start of the first record that the other cluster does not have
+	End    pgdata.LSN // end of the last record
 	Files  catalog.Files
-	// Recovery is where the crash recovery of a target would begin that was not shut
-	// down cleanly; zero if it was. Then what is in the WAL need not be in the files.
+	// Recovery is where the crash recovery of a target that was not shut down cleanly
+	// would begin, or zero if it was. If it is set, the files may not have everything that
+	// is in the WAL.
 	Recovery pgdata.LSN
-	// Tables are patterns of tables to tell of: as name, schema.name or
+	// Tables has patterns of the tables to report: as name, schema.name or
 	// database.schema.name. None means all.
 	Tables []string
-	// SpillDir is a directory for what does not fit into memory; empty: the system's.
+	// SpillDir is a directory for what does not fit into memory; if empty, the system's
+	// directory for temporary files.
 	SpillDir string
-	// Memory is how much is kept of transactions that have not committed, and again
-	// as much of what is where, in bytes; zero: 32 MB.
+	// Memory limits, in bytes, the changes that are kept of transactions that have not
+	// committed, and separately the row versions that are kept. Zero means 32 MB.
 	Memory int
-	// Dollars is that lc_monetary is C, which values of money need.
+	// Dollars says that lc_monetary is C, which is needed to format values of type money.
 	Dollars bool
 	Logger  *slog.Logger // nil: none
 }
@@ -129,13 +131,14 @@ func compareLocators(a, b pgdata.RelFileLocator) int {
 	return cmp.Or(cmp.Compare(a.Database, b.Database), cmp.Compare(a.Tablespace, b.Tablespace), cmp.Compare(a.Relation, b.Relation))
 }
 
-// catalogFiles are files of catalogs that were rewritten: as a rule the number of a
-// catalog's file is that of the catalog.
+// catalogFiles has the files of catalogs that were rewritten. Otherwise the number of a
+// catalog's file is the catalog's OID.
 type catalogFiles map[pgdata.RelFileLocator]bool
 
-// readAll opens a cluster and reads it, with what the WAL says of its catalogs, if that
-// is asked for. Which files those are the catalogs themselves tell: where one was read of
-// which the WAL was not looked at, all of it begins again.
+// readAll opens a cluster and reads it, together with what the WAL says of its
+// catalogs, if redo is set. The catalogs themselves say which files they are in. If a
+// catalog was read whose changes in the WAL were not collected, everything is read
+// again.
 func readAll(ctx context.Context, o *catalog.Options, redo func(catalogFiles) (*heapwal.Redo, error), read func(*catalog.Cluster) error) (*catalog.Cluster, error) {
 	for files := (catalogFiles{}); ; {
 		var newer *heapwal.Redo
@@ -164,8 +167,8 @@ func readAll(ctx context.Context, o *catalog.Options, redo func(catalogFiles) (*
 	}
 }
 
-// redo reads what the WAL says of the catalogs as of a place in it. If observe is not
-// nil, it is given all records.
+// redo collects what the WAL says of the catalogs as of an LSN. observe, if not nil, is
+// called for all records.
 func (f *Finder) redo(ctx context.Context, from, to pgdata.LSN, files catalogFiles, observe func(*walreader.Record)) (*heapwal.Redo, error) {
 	redo := heapwal.NewRedo(f.o.Format, func(l pgdata.RelFileLocator) bool { return mayDescribe(l) || files[l] })
 	r := walreader.NewReader(f.o.WAL, f.o.Format)
@@ -197,7 +200,7 @@ func (f *Finder) Close() (err error) {
 	return err
 }
 
-// table is what is counted of a table.
+// table returns the counts of a table.
 func (f *Finder) table(db *database, rel *catalog.Relation) *Table {
 	id := tableID{db.info.OID, rel.OID}
 	if t := f.tables[id]; t != nil {
@@ -209,7 +212,7 @@ func (f *Finder) table(db *database, rel *catalog.Relation) *Table {
 	if hiddenOID(rel) {
 		t.Columns = append(t.Columns, Column{Name: hiddenOIDName, Type: "oid"})
 	}
-	at := make([]int, len(rel.Columns)) // of a column among those that were not dropped
+	at := make([]int, len(rel.Columns)) // index of a column among those that were not dropped
 	for i, c := range rel.Columns {
 		if at[i] = len(t.Columns); c.Dropped {
 			at[i] = -1
@@ -266,7 +269,8 @@ func (f *Finder) printer(db *database, from *catalog.Database) *types.Printer {
 }
 
 // Changes yields the lost rows in the order in which their transactions committed. A
-// change is valid until the next one. It can be used once. An error ends the sequence.
+// change is valid until the next one. Changes can be called once. An error ends the
+// sequence.
 func (f *Finder) Changes(ctx context.Context) iter.Seq2[*Change, error] {
 	return func(yield func(*Change, error) bool) {
 		p := newPass(f, yield)
@@ -280,10 +284,10 @@ func (f *Finder) Changes(ctx context.Context) iter.Seq2[*Change, error] {
 	}
 }
 
-// errStopped is that nobody wants more.
+// errStopped means that the caller wants no more changes.
 var errStopped = errors.New("stopped")
 
-// Summary is what was found. It is complete when Changes has ended.
+// Summary says what was found. It is complete when Changes has ended.
 func (f *Finder) Summary() Summary {
 	s := f.summary
 	s.Tables = nil

@@ -8,30 +8,30 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Large objects lie in two catalogs: which there are, and their bytes in pieces
-// (catalog/pg_largeobject_metadata.h, pg_largeobject.h). Their rows are lost like those
-// of tables.
+// Large objects are stored in two catalogs: a list of the objects, and their bytes in
+// pieces (catalog/pg_largeobject_metadata.h, pg_largeobject.h). Their rows are lost
+// like those of tables.
 const (
 	oidLargeObject         = 2613
 	oidLargeObjectMetadata = 2995
 )
 
-// isLargeObject tells the two from other catalogs.
+// isLargeObject reports whether a table is one of the two.
 func isLargeObject(table uint32) bool {
 	return table == oidLargeObject || table == oidLargeObjectMetadata
 }
 
-// isCatalog tells what belongs to a server and has no rows of users.
+// isCatalog reports whether a table belongs to the server and has no rows of users.
 func isCatalog(table uint32) bool { return table < firstNormalOID && !isLargeObject(table) }
 
-// mayDescribe tells files of catalogs that say what there is: the pieces of large objects
-// are many and say nothing of the kind.
+// mayDescribe reports whether a file may be of a catalog that describes relations. The
+// pieces of large objects are many and do not.
 func mayDescribe(l pgdata.RelFileLocator) bool {
 	return l.Relation < firstNormalOID && l.Relation != oidLargeObject
 }
 
-// hiddenOID reports whether rows of a table have an OID that is no column, and is the
-// key: up to 11, large objects are known by it.
+// hiddenOID reports whether rows of a table have an OID that is not a column, and is
+// the key: up to 11, this is how large objects are identified.
 func hiddenOID(rel *catalog.Relation) bool {
 	return rel.OID == oidLargeObjectMetadata && len(rel.Columns) > 0 && rel.Columns[0].Name != "oid"
 }
@@ -43,10 +43,10 @@ func hiddenOIDOf(t *heap.Tuple) Value {
 	return Value{Text: fmt.Sprint(oid), Missing: oid == 0}
 }
 
-// largeObjectKeys are the keys of the two, which are declared from 14 on only.
+// largeObjectKeys has the keys of the two catalogs, which are declared only from 14 on.
 var largeObjectKeys = map[uint32][]string{oidLargeObject: {"loid", "pageno"}, oidLargeObjectMetadata: {hiddenOIDName}}
 
-// keyByName is the key of a table of which no index says so.
+// keyByName returns the key of a table that no index declares.
 func keyByName(t *Table) (key []int) {
 	for _, name := range largeObjectKeys[t.OID] {
 		for i := range t.Columns {

@@ -11,8 +11,9 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest"
 )
 
-// Large objects are told as rows of their two catalogs, also when these were rewritten.
-func TestLargeObjectsAreTold(t *testing.T) {
+// Large objects are reported as rows of their two catalogs, even if these were
+// rewritten.
+func TestLargeObjectsAreReported(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
 		c := in.InitCluster(t, pgtest.Options{})
 		c.Start(t)
@@ -41,7 +42,7 @@ func TestLargeObjectsAreTold(t *testing.T) {
 		}, pieces)
 		assert.Equal(t, []string{"insert  (70003,owner,)", "delete (70002,owner,) ", "insert  (70005,owner,)"}, objects)
 		require.Len(t, summary.Tables, 2)
-		assert.Equal(t, []int{0, 1}, summary.Tables[0].Key, "a key is there on all majors")
+		assert.Equal(t, []int{0, 1}, summary.Tables[0].Key, "all majors have a key")
 		assert.Equal(t, []int{0}, summary.Tables[1].Key)
 	})
 }

@@ -8,25 +8,24 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// made is what the WAL says of columns that were made or changed behind the fork. The
-// catalogs as of the fork and as of the end do not have those that were there in
-// between only.
+// made is what the WAL says of columns that were created or changed after the fork. The
+// catalogs as of the fork and as of the end lack columns that only existed in between.
 type made struct {
 	f        *Finder
 	decoder  *heapwal.Decoder
 	versions *versions
-	files    map[pgdata.RelFileLocator]*database // of pg_attribute
+	files    map[pgdata.RelFileLocator]*database // the files of pg_attribute
 	tables   map[tableID]*madeTable
-	// unclear is that something was not understood: whatever is known can have been
-	// changed there.
+	// unclear says that a record could not be read: it may have changed anything that is
+	// known.
 	unclear bool
 }
 
-// madeTable is what was written of a table.
+// madeTable is what was written about a table.
 type madeTable struct {
-	columns map[int]catalog.Column // by their numbers, as they were written last
-	older   map[int]bool           // those that were there before they were written first
-	retyped bool                   // one was written that reads values in another way
+	columns map[int]catalog.Column // by number, as last written
+	older   map[int]bool           // columns that existed before they were first written
+	retyped bool                   // a column was written that reads values in another way
 }
 
 func newMade(f *Finder) *made {
@@ -40,10 +39,10 @@ func newMade(f *Finder) *made {
 	return m
 }
 
-// add takes a record into account.
+// add adds a record.
 func (m *made) add(rec *walreader.Record) {
 	switch rec.Rmgr {
-	case walreader.RmgrRelMap: // pg_attribute was in another file before, maybe
+	case walreader.RmgrRelMap: // pg_attribute may have been in another file before
 		m.unclear = true
 		return
 	case walreader.RmgrStorage:
@@ -124,15 +123,15 @@ func (m *made) change(db *database, xid uint32, c *heapwal.Change) {
 	of.columns[number] = column
 }
 
-// readsAlike reports whether values that were written to a column are read in the same
-// way when it has become another one.
+// readsAlike reports whether values that were written to a column are still read in the
+// same way after the column was changed.
 func readsAlike(was, is *catalog.Column) bool {
 	return was.Len == is.Len && was.Align == is.Align && (is.Dropped || was.Type == is.Type)
 }
 
-// columns are those that a table had behind the fork: as they were at the fork, those
-// that were changed since as they were then, and those that were added. ok is false where
-// not all of them read alike all the time, or that is not known.
+// columns returns the columns that a table had after the fork: those at the fork that
+// were not changed, those changed since as they were then, and those that were added.
+// ok is false if some of them were read differently at times, or if that is not known.
 func (m *made) columns(id tableID, then []catalog.Column) (columns []catalog.Column, ok bool) {
 	if m == nil {
 		return then, true // no catalog was changed
@@ -152,12 +151,12 @@ func (m *made) columns(id tableID, then []catalog.Column) (columns []catalog.Col
 	}
 	for n, c := range of.columns {
 		if n <= len(then) && !readsAlike(&then[n-1], &c) || n > len(then) && of.older[n] {
-			return nil, false // it was something else, or nobody knows what
+			return nil, false // it was something else, or is not known
 		}
 		columns[n-1] = c
 	}
 	for i := range columns {
-		if columns[i].Len == 0 { // nobody wrote it
+		if columns[i].Len == 0 { // no record has this column
 			return nil, false
 		}
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/gorewind/gorewind/lost/rows"
 )
 
-// How much memory it takes does not depend on how many rows are lost, by one
-// transaction or by many.
+// The memory used does not depend on how many rows are lost, by one transaction or by
+// many.
 func TestMemoryDoesNotGrowWithTheRows(t *testing.T) {
 	n := 200_000
 	if s, err := strconv.Atoi(os.Getenv("GOREWIND_TEST_ROWS")); err == nil {

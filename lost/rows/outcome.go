@@ -7,14 +7,14 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// outcome is what became of the transactions of a stretch of WAL, and which relations
-// and databases it is about: a visitor of a scan.
+// outcome is the outcome of the transactions in a range of WAL, and the relations and
+// databases that it changes. It is a visitor of a scan.
 type outcome struct {
 	format    walreader.Format
-	committed xidset.Set // with their subtransactions
+	committed xidset.Set // including their subtransactions
 	aborted   xidset.Set
-	changed   xidset.Set // those that changed rows
-	top       int        // committed ones that are no subtransactions
+	changed   xidset.Set // transactions that changed rows
+	top       int        // number of committed top-level transactions
 	relations map[pgdata.RelFileLocator]bool
 	unparsed  int
 }
@@ -23,7 +23,7 @@ func newOutcome(f walreader.Format) *outcome {
 	return &outcome{format: f, committed: xidset.Set{}, aborted: xidset.Set{}, changed: xidset.Set{}, relations: map[pgdata.RelFileLocator]bool{}}
 }
 
-// Visit takes a record into account.
+// Visit adds a record.
 func (o *outcome) Visit(rec *walreader.Record) {
 	if heapwal.Touches(rec) {
 		if len(rec.Blocks) > 0 {
@@ -58,7 +58,7 @@ func (o *outcome) Visit(rec *walreader.Record) {
 	}
 }
 
-// Prepend takes in that of an earlier segment.
+// Prepend merges the outcome of an earlier segment.
 func (o *outcome) Prepend(earlier walreader.Visitor) {
 	e := earlier.(*outcome)
 	o.committed.Union(e.committed)
@@ -71,7 +71,7 @@ func (o *outcome) Prepend(earlier walreader.Visitor) {
 	}
 }
 
-// open counts the transactions that changed rows and did not end.
+// open returns how many transactions changed rows and did not end.
 func (o *outcome) open() (n int) {
 	o.changed.All(func(xid uint32) {
 		if !o.committed.Has(xid) && !o.aborted.Has(xid) {
@@ -81,8 +81,8 @@ func (o *outcome) open() (n int) {
 	return n
 }
 
-// rolledBack counts the transactions that changed rows and were rolled back, their
-// subtransactions among them.
+// rolledBack returns how many transactions changed rows and were rolled back, including
+// subtransactions.
 func (o *outcome) rolledBack() (n int) {
 	o.changed.All(func(xid uint32) {
 		if o.aborted.Has(xid) {
@@ -92,7 +92,7 @@ func (o *outcome) rolledBack() (n int) {
 	return n
 }
 
-// oldest is the oldest transaction that committed; ok is false if none did.
+// oldest returns the oldest transaction that committed; ok is false if none did.
 func (o *outcome) oldest() (xid uint32, ok bool) {
 	o.committed.All(func(x uint32) {
 		if !ok || xidset.Before(x, xid) {

@@ -19,15 +19,15 @@ type pass struct {
 	yield   func(*Change, error) bool
 	decoder *heapwal.Decoder
 	buffer  *buffer
-	// doubtful are insertions of INSERT ... ON CONFLICT that were not confirmed yet, by
-	// their transactions.
-	doubtful map[uint32]event
-	change   Change
+	// unconfirmed has the insertions of INSERT ... ON CONFLICT that are not confirmed yet, by
+	// transaction.
+	unconfirmed map[uint32]event
+	change      Change
 }
 
 func newPass(f *Finder, yield func(*Change, error) bool) *pass {
 	return &pass{
-		f: f, yield: yield, decoder: heapwal.NewDecoder(f.o.Format), doubtful: map[uint32]event{},
+		f: f, yield: yield, decoder: heapwal.NewDecoder(f.o.Format), unconfirmed: map[uint32]event{},
 		buffer: &buffer{dir: f.o.SpillDir, limit: f.o.Memory, open: map[uint32]*pending{}},
 	}
 }
@@ -65,7 +65,7 @@ func (p *pass) record(rec *walreader.Record) error {
 	changes, err := p.decoder.Decode(rec)
 	if err != nil {
 		p.f.summary.Unparsed++
-		for i := range rec.Blocks { // whatever it put there
+		for i := range rec.Blocks { // it may have put anything there
 			p.f.versions.forget(blockID{rec.Blocks[i].Locator, rec.Blocks[i].Block})
 		}
 		p.f.log.Debug(fmt.Sprintf("record at %s: %v", p.f.o.Format.Version.FormatLSN(rec.LSN), err), "lsn", p.f.o.Format.Version.FormatLSN(rec.LSN), "error", err)
@@ -79,7 +79,7 @@ func (p *pass) record(rec *walreader.Record) error {
 	return nil
 }
 
-// image notes what a record has of a whole page of a table.
+// image records a page image of a table.
 func (p *pass) image(rec *walreader.Record, i int) {
 	ref := &rec.Blocks[i]
 	if ref.Fork != pgdata.MainFork || !ref.HasImage && !ref.WillInit {
@@ -96,7 +96,7 @@ func (p *pass) image(rec *walreader.Record, i int) {
 	}
 }
 
-// row takes in what a record does to a row.
+// row handles what a record does to a row.
 func (p *pass) row(rec *walreader.Record, c *heapwal.Change) error {
 	rel := p.f.relations.of(c.Locator)
 	if rel.kind == other {
@@ -106,14 +106,14 @@ func (p *pass) row(rec *walreader.Record, c *heapwal.Change) error {
 	wanted := p.f.outcome.committed.Has(rec.XID) && rel.rewriting != rec.XID
 	switch {
 	case c.Op == heapwal.Confirm:
-		if e, has := p.doubtful[rec.XID]; has && e.locator == c.Locator && e.new == c.New {
-			delete(p.doubtful, rec.XID)
+		if e, has := p.unconfirmed[rec.XID]; has && e.locator == c.Locator && e.new == c.New {
+			delete(p.unconfirmed, rec.XID)
 			e.op, e.lsn = heapwal.Insert, rec.LSN
 			return p.buffer.add(&e)
 		}
 		return nil
 	case c.Op == heapwal.Retract:
-		delete(p.doubtful, rec.XID)
+		delete(p.unconfirmed, rec.XID)
 		return nil
 	case rel.kind == chunks:
 		if c.Op != heapwal.Insert || !c.NewRow.Known || !wanted && p.f.o.Recovery == 0 {
@@ -128,20 +128,20 @@ func (p *pass) row(rec *walreader.Record, c *heapwal.Change) error {
 			return err
 		}
 	}
-	if rel.kind == chunks && p.f.o.Recovery != 0 { // it need not be in its file
+	if rel.kind == chunks && p.f.o.Recovery != 0 { // the chunk may not be in the file yet
 		p.f.chunks.add(rel.db.info.OID, rel.table.OID, e.newRow)
 	}
 	if rel.kind == classes || !wanted {
 		return nil
 	}
 	if c.Op == heapwal.Speculative {
-		p.doubtful[rec.XID] = e
+		p.unconfirmed[rec.XID] = e
 		return nil
 	}
 	return p.buffer.add(&e)
 }
 
-// versionsOf finds the rows of a change, and notes what is where now.
+// versionsOf finds the rows of a change, and records the new state of their places.
 func (p *pass) versionsOf(rec *walreader.Record, c *heapwal.Change, e *event, rel *relation) error {
 	var old *heap.Tuple
 	if c.Op == heapwal.Update || c.Op == heapwal.Delete {
@@ -179,7 +179,7 @@ func (p *pass) versionsOf(rec *walreader.Record, c *heapwal.Change, e *event, re
 	return nil
 }
 
-// transaction tells of the changes of one that commits.
+// transaction yields the changes of a transaction that commits.
 func (p *pass) transaction(rec *walreader.Record) error {
 	if rec.TransactionEvent() != walreader.Commits {
 		return nil
@@ -194,7 +194,7 @@ func (p *pass) transaction(rec *walreader.Record) error {
 		xids = append(xids, sub)
 	}
 	for _, xid := range xids {
-		delete(p.doubtful, xid)
+		delete(p.unconfirmed, xid)
 	}
 	if rec.LSN < p.f.o.Fork {
 		return nil
@@ -259,13 +259,13 @@ func (p *pass) tell(c *commit, e *event) error {
 	return nil
 }
 
-// values are those of a row, or why it has none.
+// values returns the values of a row, or the reason why they are not known.
 func (p *pass) values(rel *relation, row []byte, isKey bool) (values []Value, why string, err error) {
 	switch {
 	case rel.layout == nil:
-		return nil, "the table was changed or dropped since, and how it was is not known any more", nil
+		return nil, "the table was changed or dropped since, and its earlier definition is no longer known", nil
 	case len(row) == 0:
-		return nil, "this version of the row is neither in the WAL nor in its page any more", nil
+		return nil, "this version of the row is neither in the WAL nor still on its page", nil
 	}
 	tuple, err := heap.ParseTuple(row)
 	if err != nil {
@@ -275,8 +275,8 @@ func (p *pass) values(rel *relation, row []byte, isKey bool) (values []Value, wh
 	if err != nil {
 		return nil, err.Error(), nil
 	}
-	// A table that was written anew can have lost or changed columns: those that it has
-	// now are told.
+	// A table that was rewritten may have lost or changed columns. The columns that it has
+	// now are reported.
 	now := rel.table
 	if hiddenOID(now) {
 		values = append(values, hiddenOIDOf(&tuple))
@@ -287,7 +287,7 @@ func (p *pass) values(rel *relation, row []byte, isKey bool) (values []Value, wh
 			continue
 		}
 		if i >= len(rel.layout.Columns) || c.Generated == 'v' {
-			values = append(values, Value{Missing: true}) // it came later, or is computed
+			values = append(values, Value{Missing: true}) // added later, or computed
 			continue
 		}
 		v, why, err := p.value(rel, &rel.layout.Columns[i], raw[i], isKey)
@@ -306,11 +306,11 @@ func (p *pass) value(rel *relation, c *catalog.Column, raw heap.Value, isKey boo
 	if raw.State == heap.Absent {
 		raw = c.Missing
 		if rel.former && raw.State != heap.Present {
-			return Value{Missing: true}, "", nil // it came later, with a value for every row
+			return Value{Missing: true}, "", nil // added later, with a different value for every row
 		}
 	}
 	if raw.State != heap.Present {
-		return Value{Null: !isKey, Missing: isKey}, "", nil // whether a null is the key's is not known
+		return Value{Null: !isKey, Missing: isKey}, "", nil // a null may be a column that is not in the key
 	}
 	text, err := rel.printer.Text(c.Type, raw.Raw)
 	var escaped bool

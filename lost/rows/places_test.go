@@ -14,7 +14,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// described is the lost rows by database and table.
+// described returns the lost rows by database and table.
 func described(t *testing.T, c *pgtest.Cluster, fork pgdata.LSN) (map[string][]string, map[string]*rows.Table) {
 	t.Helper()
 	dir, err := datadir.Open(c.Dir)
@@ -37,8 +37,8 @@ func described(t *testing.T, c *pgtest.Cluster, fork pgdata.LSN) (map[string][]s
 	return got, tables
 }
 
-// Rows are found in every database and tablespace, whatever its encoding, and of
-// partitions, with columns that are computed, and with types that are not known.
+// Rows are found in every database and tablespace, whatever its encoding; in
+// partitions; with computed columns; and with types that are not known.
 func TestRowsAreFoundInEveryPlace(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
 		c := in.InitCluster(t, pgtest.Options{})

@@ -15,52 +15,53 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// firstNormalOID begins what users make (FirstNormalObjectId, access/transam.h).
+// firstNormalOID is the first OID that user objects can have (FirstNormalObjectId,
+// access/transam.h).
 const firstNormalOID = 16384
 
-// kind is what a relation file is to whoever looks for rows.
+// kind is what a relation file has for this search.
 type kind uint8
 
 const (
-	other   kind = iota // an index, a catalog, nothing that is wanted
-	rows                // of a table
-	chunks              // of values of a table
+	other   kind = iota // an index, a catalog, or a table that is not wanted
+	rows                // rows of a table
+	chunks              // TOAST chunks of a table
 	classes             // pg_class
-	unknown             // of a relation that no catalog has any more
+	unknown             // of a relation that is no longer in any catalog
 )
 
-// relation is what a file belongs to.
+// relation is the relation that a file belongs to.
 type relation struct {
 	kind    kind
 	db      *database
-	table   *catalog.Relation // nil where that is not known
-	columns []heap.Column     // as they were when rows were written there
-	layout  *catalog.Relation // whose columns these are
+	table   *catalog.Relation // nil if not known
+	columns []heap.Column     // as they were when rows were written to the file
+	layout  *catalog.Relation // the relation that columns are from
 	printer *types.Printer
-	// rewriting is a transaction that writes the rows of a table once more; what it
-	// inserts here is no change until that is done.
+	// rewriting is a transaction that rewrites a table. What it inserts here is not a
+	// change until the rewrite is done.
 	rewriting uint32
-	rewritten bool // that has been done
-	former    bool // the table has another file now
+	rewritten bool // the rewrite is done
+	former    bool // the table has a different file now
 	count     *Table
 }
 
-// database is a database's catalogs, as of the end and as of the fork.
+// database has a database's catalogs, as of the end and as of the fork.
 type database struct {
 	info     catalog.DatabaseInfo
 	end      *catalog.Database
-	fork     *catalog.Database // nil where that is not known
+	fork     *catalog.Database // nil if not known
 	text     textDecoder
 	printers [2]*types.Printer
 	classes  map[pgdata.RelFileLocator]*catalog.Relation // seen in the WAL
 }
 
-// relations knows files.
+// relations identifies files.
 type relations struct {
 	f     *Finder
 	files map[pgdata.RelFileLocator]*relation
 	dbs   map[uint32]*database
-	made  *made // nil where no catalog was changed
+	made  *made // nil if no catalog was changed
 }
 
 // openEnd reads the catalogs of the databases that files belong to.
@@ -84,8 +85,8 @@ func (r *relations) openEnd(ctx context.Context, c *catalog.Cluster, files map[p
 	return nil
 }
 
-// openFork reads them as they were. That is of use where it can still be read, and no
-// condition.
+// openFork reads the catalogs as of the fork. They are useful if they can still be
+// read, but not required.
 func (r *relations) openFork(ctx context.Context, c *catalog.Cluster) error {
 	for _, was := range c.Databases {
 		db := r.dbs[was.OID]
@@ -104,7 +105,7 @@ func (r *relations) openFork(ctx context.Context, c *catalog.Cluster) error {
 	return nil
 }
 
-// changedCatalogs reports whether some of the files are catalogs'.
+// changedCatalogs reports whether some of the files belong to catalogs.
 func (r *relations) changedCatalogs(files map[pgdata.RelFileLocator]bool) bool {
 	for l := range files {
 		if mayDescribe(l) {
@@ -117,12 +118,12 @@ func (r *relations) changedCatalogs(files map[pgdata.RelFileLocator]bool) bool {
 	return false
 }
 
-// wanted tells relations whose columns are needed.
+// wanted reports whether a relation's columns are needed.
 func wanted(rel *catalog.Relation) bool {
 	return !isCatalog(rel.OID) && (rel.Kind == 'r' || rel.Kind == 'm')
 }
 
-// of finds out what a file is.
+// of returns the relation of a file.
 func (r *relations) of(l pgdata.RelFileLocator) *relation {
 	rel := r.files[l]
 	if rel == nil {
@@ -165,8 +166,8 @@ func (r *relations) find(l pgdata.RelFileLocator) *relation {
 	return rel
 }
 
-// former is the relation that a file belonged to, which has another one now or was
-// dropped.
+// former returns the relation that a file belonged to, if the relation now has a
+// different file or was dropped.
 func (r *relations) former(db *database, was *catalog.Relation) *relation {
 	now := db.end.Relations[was.OID]
 	var then *catalog.Relation
@@ -176,7 +177,7 @@ func (r *relations) former(db *database, was *catalog.Relation) *relation {
 	id := tableID{db.info.OID, was.OID}
 	switch {
 	case now != nil && then != nil && compatible(then, now) && r.knowsAdded(id, then, now) && (then.Locator == was.Locator || !r.altered(then, now)):
-		// Columns that were added are missing in older rows, which says so itself.
+		// Older rows lack the columns that were added, and that shows in the rows themselves.
 		return r.classify(db, now, now, db.end)
 	case now != nil && then != nil && then.Locator == was.Locator:
 		return r.classify(db, now, then, db.fork)
@@ -202,21 +203,22 @@ func (r *relations) former(db *database, was *catalog.Relation) *relation {
 	return r.classify(db, was, nil, nil)
 }
 
-// dropped is a file of a table that was dropped, in which it lay at the fork or later.
+// dropped returns the relation for a file of a table that was dropped, which had this
+// file at the fork or later.
 func (r *relations) dropped(db *database, id tableID, then *catalog.Relation, file pgdata.RelFileLocator) *relation {
 	if columns, ok := r.made.columns(id, then.Columns); ok {
 		last := *then
 		last.Columns = columns
 		return r.classify(db, &last, &last, db.fork)
 	}
-	if then.Locator == file { // what was added since is not known, and all else is as it was
+	if then.Locator == file { // columns added since are not known, and all others are as they were
 		return r.classify(db, then, then, db.fork)
 	}
 	return r.classify(db, then, nil, nil)
 }
 
-// compatible reports whether rows of a table as it was can be read by its columns as
-// they are: none has another type, and new ones stand behind the others.
+// compatible reports whether rows of a table as it was can be read with its current
+// columns: no column has a different type, and new columns come after the others.
 func compatible(was, is *catalog.Relation) bool {
 	if len(was.Columns) > len(is.Columns) {
 		return false
@@ -230,9 +232,9 @@ func compatible(was, is *catalog.Relation) bool {
 	return true
 }
 
-// knowsAdded reports whether the columns that a table has beyond those of the fork were
-// what they are all the time. Some of these can also be columns of the fork whose rows in
-// the catalog are gone.
+// knowsAdded reports whether the columns that a table has in addition to those at the
+// fork never changed. Some of these may be columns from before the fork whose catalog
+// rows are gone.
 func (r *relations) knowsAdded(id tableID, then, now *catalog.Relation) bool {
 	if len(then.Columns) == len(now.Columns) {
 		return true
@@ -241,8 +243,8 @@ func (r *relations) knowsAdded(id tableID, then, now *catalog.Relation) bool {
 	return ok && compatible(&catalog.Relation{Columns: columns}, now)
 }
 
-// altered reports whether a column of a table was changed behind the fork: what it was
-// in files in between is not known, even if it is the same again.
+// altered reports whether a column of a table was changed after the fork. What it was
+// in the files in between is not known, even if it is the same again.
 func (r *relations) altered(was, is *catalog.Relation) bool {
 	return slices.ContainsFunc(is.Columns[:len(was.Columns)], func(c catalog.Column) bool { return r.f.outcome.committed.Has(c.XMin) })
 }
@@ -269,7 +271,7 @@ func (r *relations) classify(db *database, table, layout *catalog.Relation, from
 	return rel
 }
 
-// wants tells whether a table is one of those that were asked for.
+// wants reports whether a table was asked for.
 func (f *Finder) wants(db string, table *catalog.Relation) bool {
 	if len(f.o.Tables) == 0 {
 		return true
@@ -285,14 +287,14 @@ func (f *Finder) wants(db string, table *catalog.Relation) bool {
 	return false
 }
 
-// classChanged learns from a row of pg_class that was written which file belongs to
-// what. A table that is written anew is written into the file of a table with a name of
-// its own, and the two change their files then (make_new_heap, commands/cluster.c).
+// classChanged learns from a new row of pg_class which file belongs to which relation.
+// A rewrite writes the rows into the file of a new table with a special name, and then
+// the two tables swap files (make_new_heap, commands/cluster.c).
 func (r *relations) classChanged(db *database, rel *catalog.Relation, xid uint32) {
 	if rel.Locator.Relation == 0 {
 		return
 	}
-	// What is there in the end is a table that somebody has called so.
+	// If the table still exists at the end, a user gave it that name.
 	isNew := strings.HasPrefix(rel.Name, "pg_temp_") && rel.Kind == 'r' && db.end.Relations[rel.OID] == nil
 	known := r.files[rel.Locator]
 	if isNew {

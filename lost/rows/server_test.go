@@ -25,8 +25,8 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// schema has a trigger on every table that writes down, in the transaction itself, what
-// it does to rows: the oracle.
+// schema has a trigger on every table that records, in the transaction itself, what it
+// does to rows. This is the reference for the test.
 var schema = []string{
 	"CREATE TYPE mood AS ENUM ('sad', 'ok', 'very happy')",
 	"CREATE TYPE pair AS (a integer, b text)",
@@ -53,20 +53,20 @@ var schema = []string{
 
 func tables() []string { return []string{"things", "big", "nokey", "child"} }
 
-// world is sessions that do what comes to their minds.
+// world is a number of sessions that do random things.
 type world struct {
 	t        *testing.T
 	rng      *rand.Rand
 	c        *pgtest.Cluster
 	sessions []*session
-	next     int // of primary keys
+	next     int // next primary key
 	prepared []string
 }
 
 type session struct {
 	conn  *pgconn.PgConn
 	open  bool
-	saved int // savepoints
+	saved int // number of savepoints
 	bad   bool
 }
 
@@ -96,7 +96,7 @@ func (w *world) thing(id int) string {
 
 func (w *world) pickInt(of ...int) int { return of[w.rng.IntN(len(of))] }
 
-// statement is something to do to rows.
+// statement returns a random statement that changes rows.
 func (w *world) statement() string {
 	id := func() int { return 1 + w.rng.IntN(w.next) }
 	switch w.rng.IntN(14) {
@@ -135,7 +135,7 @@ func (w *world) statement() string {
 	return "COPY nokey FROM STDIN"
 }
 
-// step lets one session do something.
+// step makes one session do something.
 func (w *world) step() {
 	if w.rng.IntN(25) == 0 {
 		w.maintain()
@@ -194,7 +194,7 @@ func (w *world) do(s *session, sql string) bool {
 	} else {
 		err = w.exec(s, sql)
 	}
-	if err != nil { // a lock, mostly, or a key that is there
+	if err != nil { // mostly a lock, or a duplicate key
 		s.bad = s.open
 		return false
 	}
@@ -231,8 +231,8 @@ func seeded(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// What sessions do at random behind a point of the WAL is found, each transaction as it
-// wrote it down itself.
+// What sessions do at random after a point in the WAL is found, each transaction as it
+// recorded it itself.
 func TestLostRowsAreThoseThatTheTransactionsWroteDown(t *testing.T) {
 	for _, level := range []string{"replica", "logical"} {
 		t.Run(level, func(t *testing.T) {
@@ -296,7 +296,7 @@ func writtenDown(t *testing.T, in *pgtest.Installation, level string) {
 	pgtest.Note(fmt.Sprintf("%s %s crashed=%v: %d lost rows, %d versions gone", in.Version, level, crashed, len(got), unknown))
 }
 
-// entry is a change in words.
+// entry describes a change.
 type entry struct {
 	xid              string
 	rel, op          string
@@ -304,7 +304,8 @@ type entry struct {
 	oldGone, newGone bool
 }
 
-// journal is what the transactions wrote down that had not committed at a snapshot.
+// journal returns what was recorded by transactions that had not committed at a
+// snapshot.
 func journal(t *testing.T, c *pgtest.Cluster, snapshot string) (list []entry) {
 	t.Helper()
 	for _, r := range c.QueryRows(t, fmt.Sprintf(`SELECT xid, rel, op, coalesce(old, ''), coalesce(new, '') FROM journal
@@ -372,12 +373,12 @@ func options(t *testing.T, c *pgtest.Cluster, dir *datadir.Dir, fork pgdata.LSN)
 	return rows.Options{WAL: wal, Format: wal.Format, Fork: fork, End: end.LSN, Recovery: recovery, Files: dir, Dollars: true}
 }
 
-// missing tells that a value of a row is not there any more.
+// missing reports whether a value of a row is no longer available.
 func missing(values []rows.Value) bool {
 	return slices.ContainsFunc(values, func(v rows.Value) bool { return v.Missing })
 }
 
-// composite is a row as the server casts it to text.
+// composite formats a row as the server casts it to text.
 func composite(values []rows.Value) string {
 	var fields []string
 	for _, v := range values {
@@ -395,7 +396,7 @@ func composite(values []rows.Value) string {
 	return "(" + strings.Join(fields, ",") + ")"
 }
 
-// compareChanges compares, transaction by transaction and table by table, in order.
+// compareChanges compares changes in order, by transaction and table.
 func compareChanges(t *testing.T, want, got []entry) {
 	t.Helper()
 	key := func(e entry) string { return e.xid + " " + e.rel }
@@ -421,7 +422,8 @@ func compareChanges(t *testing.T, want, got []entry) {
 			}
 			return
 		}
-		// Within a statement rows can be written down in another order, where some are updated and some inserted.
+		// Within a statement, rows may be recorded in a different order if some are updated
+		// and some inserted.
 		for i, w := range list {
 			g := found[k][i]
 			if g.newGone {
@@ -443,7 +445,7 @@ func compareChanges(t *testing.T, want, got []entry) {
 	}
 }
 
-// treeOf is all files of a directory, with their sizes and times.
+// treeOf returns all files of a directory, with their sizes and times.
 func treeOf(t *testing.T, dir string) (files []string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {

@@ -11,13 +11,13 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// maxSteps bounds how many checkpoints are gone back for a long transaction.
+// maxSteps limits how many checkpoints to go back for a long transaction.
 const maxSteps = 1000
 
-// start finds where to begin to read: a transaction that committed behind the fork
-// can have begun before it, and what it did there is lost as well. It goes from
-// checkpoint to checkpoint back to one that was made when none of these had begun. If
-// the WAL does not reach back so far, whole is false.
+// start finds where to begin reading. A transaction that committed after the fork may
+// have begun before it, and what it did there is lost as well. So start goes back from
+// checkpoint to checkpoint, to one that was made before any of these began. If the WAL
+// does not reach back that far, whole is false.
 func (f *Finder) start(ctx context.Context, oldest uint32) (at pgdata.LSN, whole bool, err error) {
 	o := &f.o
 	r := walreader.NewReader(o.WAL, o.Format)

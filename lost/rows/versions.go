@@ -10,18 +10,18 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// versions remembers what WAL put where, so that a row that is updated or deleted can
-// be told as it was. Who puts a version of a row into a page logs it, so the last one
-// that was seen in a place is the one that is there. What is forgotten for want of
-// room is looked for in the target's files: there, only the xmin or xmax that the
-// record gave a version says that it is the same one.
+// versions keeps the row versions that WAL put in each place, to report a row that is
+// updated or deleted as it was. Every version that is put on a page is logged, so the
+// last one seen in a place is the one that is there. Versions dropped for lack of space
+// are looked for in the target's files. There, only the xmin or xmax that the record
+// gives shows that a version is the same.
 type versions struct {
 	limit  int
 	size   int
-	blocks map[blockID]*list.Element // of *block
-	recent list.List                 // the last one used first
+	blocks map[blockID]*list.Element // elements are *block
+	recent list.List                 // most recently used first
 	files  *catalog.Cluster
-	page   heap.Page // of the files, read last
+	page   heap.Page // the last page read from the files
 	pageID blockID
 }
 
@@ -34,7 +34,7 @@ type blockID struct {
 type block struct {
 	id    blockID
 	image heap.Page
-	rows  map[uint16][]byte // that came after the image, by their offsets
+	rows  map[uint16][]byte // versions since the image, by offset
 	size  int
 }
 
@@ -69,7 +69,7 @@ func (v *versions) grow(b *block, by int) {
 	}
 }
 
-// image notes all of a page, nil for one without rows.
+// image records the content of a whole page; nil for one without rows.
 func (v *versions) image(id blockID, page heap.Page) {
 	b := v.block(id, true)
 	by := len(page) - len(b.image)
@@ -83,7 +83,7 @@ func (v *versions) image(id blockID, page heap.Page) {
 
 const rowOverhead = 64
 
-// put notes a version of a row. What is not known hides what was there before.
+// put records a row version. One that is not known hides what was there before.
 func (v *versions) put(l pgdata.RelFileLocator, at heapwal.Place, row []byte) {
 	b := v.block(blockID{l, at.Block}, true)
 	old, has := b.rows[at.Offset]
@@ -95,7 +95,7 @@ func (v *versions) put(l pgdata.RelFileLocator, at heapwal.Place, row []byte) {
 	v.grow(b, by)
 }
 
-// forget makes a block one of which nothing is known.
+// forget records that nothing is known of a block.
 func (v *versions) forget(id blockID) {
 	if e := v.blocks[id]; e != nil {
 		v.size -= v.recent.Remove(e).(*block).size
@@ -103,7 +103,7 @@ func (v *versions) forget(id blockID) {
 	}
 }
 
-// cut forgets the blocks of a relation from one on.
+// cut drops the blocks of a relation from one on.
 func (v *versions) cut(l pgdata.RelFileLocator, from pgdata.BlockNumber) {
 	for id, e := range v.blocks {
 		if id.locator == l && id.number >= from {
@@ -113,7 +113,7 @@ func (v *versions) cut(l pgdata.RelFileLocator, from pgdata.BlockNumber) {
 	}
 }
 
-// logged is the version that WAL put in a place last, if it is known.
+// logged returns the version that WAL last put in a place, if it is known.
 func (v *versions) logged(l pgdata.RelFileLocator, at heapwal.Place) (heap.Tuple, bool) {
 	b := v.block(blockID{l, at.Block}, false)
 	if b == nil {
@@ -130,7 +130,7 @@ func (v *versions) logged(l pgdata.RelFileLocator, at heapwal.Place) (heap.Tuple
 	return t, ok && err == nil
 }
 
-// stored is the tuple in a place of the target's files.
+// stored returns the tuple in a place of the target's files.
 func (v *versions) stored(l pgdata.RelFileLocator, at heapwal.Place) (heap.Tuple, bool, error) {
 	if id := (blockID{l, at.Block}); v.page == nil || v.pageID != id {
 		page, err := v.files.Page(l, at.Block, v.page)
@@ -163,7 +163,7 @@ func (v *versions) old(c *heapwal.Change) (heap.Tuple, bool, error) {
 	return t, true, nil
 }
 
-// new finds the version that a change makes, of a transaction.
+// new finds the version that a change makes, for a transaction.
 func (v *versions) new(c *heapwal.Change, xid uint32, old *heap.Tuple) (heap.Tuple, bool, error) {
 	switch {
 	case !c.NewRow.Known:

@@ -10,8 +10,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// What a place held before is never taken for what it holds now.
-func TestWhatIsNotKnownHidesWhatWasThere(t *testing.T) {
+// What a place held before is never reported as what it holds now.
+func TestAnUnknownVersionHidesTheOneBefore(t *testing.T) {
 	l := pgdata.RelFileLocator{Tablespace: 1663, Database: 5, Relation: 16400}
 	at := heapwal.Place{Block: 3, Offset: 2}
 	id := blockID{l, 3}
@@ -23,11 +23,11 @@ func TestWhatIsNotKnownHidesWhatWasThere(t *testing.T) {
 		known  bool
 	}{
 		{"nothing happens", func(*versions) {}, true},
-		{"a row that is not known comes there", func(v *versions) { v.put(l, at, nil) }, false},
+		{"an unknown row is put there", func(v *versions) { v.put(l, at, nil) }, false},
 		{"the page is new", func(v *versions) { v.image(id, nil) }, false},
 		{"a record cannot be read", func(v *versions) { v.forget(id) }, false},
-		{"the table is cut", func(v *versions) { v.cut(l, 3) }, false},
-		{"the table is cut behind it", func(v *versions) { v.cut(l, 4) }, true},
+		{"the table is truncated", func(v *versions) { v.cut(l, 3) }, false},
+		{"the table is truncated after it", func(v *versions) { v.cut(l, 4) }, true},
 		{"there is no room", func(v *versions) {
 			for b := range pgdata.BlockNumber(100) {
 				v.put(l, heapwal.Place{Block: 100 + b, Offset: 1}, make([]byte, 100))

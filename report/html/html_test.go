@@ -39,7 +39,7 @@ func sample(t testing.TB, name string) *report.Document {
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestPagesAreAsTheyWereLookedAt(t *testing.T) {
-	for _, name := range []string{"shop", "failed", "not_required"} {
+	for _, name := range []string{"shop", "failed", "not_required", "compared"} {
 		t.Run(name, func(t *testing.T) {
 			got, golden := pageOf(t, sample(t, name)), filepath.Join("testdata", name+".html")
 			if *update {
@@ -55,7 +55,7 @@ func TestPagesAreAsTheyWereLookedAt(t *testing.T) {
 // TestPagesAreWellFormed reads pages as XML, which HTML of this kind is but for
 // its empty elements.
 func TestPagesAreWellFormed(t *testing.T) {
-	for _, name := range []string{"shop", "result", "failed", "not_required"} {
+	for _, name := range []string{"shop", "result", "failed", "not_required", "compared"} {
 		decoder := xml.NewDecoder(strings.NewReader(pageOf(t, sample(t, name))))
 		decoder.Strict, decoder.AutoClose, decoder.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
 		ids, depth := map[string]bool{}, 0

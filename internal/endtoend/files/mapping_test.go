@@ -40,7 +40,7 @@ func TestNewTablespacesLieWhereTheyAreMapped(t *testing.T) {
 		y.Opts.Resync = rewind.ResyncIfNeeded
 		o := y.Rewind(t)
 		require.NoError(t, o.Err)
-		assert.Contains(t, o.Plan.Warnings, `the source has no new tablespace in directory "/not/there", so that none is made in "/nor/here"`)
+		assert.Contains(t, o.Plan.Warnings, `the source has no new tablespace in directory "/not/there", so none is created in "/nor/here"`)
 		var links []string
 		all, err := filepath.Glob(filepath.Join(a.Dir, "pg_tblspc", "*"))
 		require.NoError(t, err)

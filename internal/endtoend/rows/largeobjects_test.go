@@ -41,7 +41,7 @@ func TestStatementsBringLargeObjectsAndNothingOfPassingTables(t *testing.T) {
 		require.NoError(t, l.Close())
 		statements, err := os.ReadFile(filepath.Join(dir, "postgres", "lost.sql"))
 		require.NoError(t, err)
-		assert.Contains(t, string(statements), "created and dropped behind the divergence")
+		assert.Contains(t, string(statements), "created and dropped after the divergence")
 		src.Start(t)
 		src.Exec(t, string(statements))
 		assert.Equal(t, want, contents(src))

@@ -9,12 +9,14 @@ import (
 	"github.com/gorewind/gorewind/lost/rows"
 )
 
-// Lookup finds rows of a table by their primary keys on the server that took over: as
-// text, nil for a null; nil for a row that is not there. A *NotComparedError says why a
-// table cannot be compared. The values are those of all columns but virtual ones.
+// Lookup looks up rows of a table by their primary keys on the server that took over. A
+// value is its text, or nil for a null; a row that does not exist is nil. The values
+// are those of all columns except virtual ones. A *NotComparedError says why a table
+// cannot be compared.
 type Lookup func(ctx context.Context, t *rows.Table, keys [][]string) ([][]*string, error)
 
-// NotComparedError says why rows of a table could not be looked up; the others can be.
+// NotComparedError says why rows of a table could not be looked up; other tables can
+// be.
 type NotComparedError struct{ Err error }
 
 func (e *NotComparedError) Error() string { return e.Err.Error() }
@@ -28,19 +30,19 @@ func notCompared(err error) string {
 	return ""
 }
 
-// What the server that took over says of the primary key of a lost row.
+// What the server that took over has for the primary key of a lost row.
 const (
-	SourceSame      = "same"      // it has the same row: the new one, or of a deletion the old one
-	SourceAbsent    = "absent"    // it has none
-	SourceDifferent = "different" // it has another row
-	SourceUnknown   = "unknown"   // it was not asked, for the reason that is said
+	SourceSame      = "same"      // it has the same row: the new one, or for a deletion the old one
+	SourceAbsent    = "absent"    // it has no such row
+	SourceDifferent = "different" // it has a different row
+	SourceUnknown   = "unknown"   // it was not asked, for the reason given
 )
 
-// verdict is that.
+// verdict is the result of a comparison.
 type verdict struct {
 	what string
-	why  string       // why it is not known
-	row  []rows.Value // of the source, if that is different
+	why  string       // why the result is unknown
+	row  []rows.Value // the source's row, if it is different
 }
 
 func (v *verdict) String() string {
@@ -59,10 +61,10 @@ type pendingChange struct {
 const (
 	batchChanges = 2000
 	batchBytes   = 8 << 20
-	valueSize    = 48 // beside its text
+	valueSize    = 48 // in addition to its text
 )
 
-// batch is changes that are compared together.
+// batch is a number of changes that are compared together.
 type batch struct {
 	changes []pendingChange
 	size    int
@@ -78,7 +80,7 @@ func (b *batch) add(c *rows.Change) (full bool) {
 	return len(b.changes) >= batchChanges || b.size > batchBytes
 }
 
-// compare asks about all changes of the batch.
+// compare looks up all changes of the batch.
 func (w *writer) compare(ctx context.Context, b *batch) error {
 	byTable := map[*rows.Table][]*pendingChange{}
 	var order []*rows.Table
@@ -107,7 +109,7 @@ func (w *writer) compare(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// row is the one whose key is looked for.
+// row returns the row whose key is looked up.
 func (c *pendingChange) row() []rows.Value {
 	if c.Op == rows.Deleted {
 		return c.Old
@@ -151,7 +153,7 @@ func (w *writer) compareTable(ctx context.Context, t *rows.Table, changes []*pen
 	return nil
 }
 
-// compareRow compares a row with that of the source.
+// compareRow compares a row with the source's.
 func compareRow(t *rows.Table, ours []rows.Value, theirs []*string) verdict {
 	if theirs == nil {
 		return verdict{what: SourceAbsent}
@@ -186,8 +188,8 @@ func compareRow(t *rows.Table, ours []rows.Value, theirs []*string) verdict {
 	return v
 }
 
-// equalTexts takes floats for what they are: up to 11 a server writes them in more
-// digits than they need.
+// equalTexts compares floats by value: up to 11, a server writes them with more digits
+// than needed.
 func equalTexts(typ, a, b string) bool {
 	if a == b {
 		return true

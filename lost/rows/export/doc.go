@@ -1,9 +1,10 @@
-// Package export writes lost rows to files that people and programs read: a directory
-// for each database, in it a file for each table, or for SQL one file, and beside them
+// Package export writes lost rows to files for people and programs: a directory for
+// each database with a file for each table (for SQL, one file for each database),
 // summary.json, which follows [Schema], and README.txt.
 //
-// Whatever tables and columns are called, they name no file outside of the directory,
-// end no quotation in SQL and steer no terminal. Files are for their owner only.
+// Whatever the names of tables and columns are, they cannot name a file outside the
+// directory, end a quotation in SQL or control a terminal. Files are readable by their
+// owner only.
 package export
 
 import (
@@ -21,17 +22,17 @@ import (
 //go:embed summary.schema.json
 var Schema []byte
 
-// Format is how rows are written.
+// Format is the format in which rows are written.
 type Format string
 
 // The formats.
 const (
 	CSV   Format = "csv"   // a line for each version of a row
 	JSONL Format = "jsonl" // an object for each change
-	SQL   Format = "sql"   // statements that do the same again
+	SQL   Format = "sql"   // statements that repeat the changes
 )
 
-// ParseFormat understands the word for a format.
+// ParseFormat parses the name of a format.
 func ParseFormat(s string) (Format, error) {
 	switch f := Format(s); f {
 	case CSV, JSONL, SQL:
@@ -40,32 +41,33 @@ func ParseFormat(s string) (Format, error) {
 	return "", fmt.Errorf("unrecognized format: %s (choose from: csv, jsonl, sql)", s)
 }
 
-// Options say where rows are written, and how.
+// Options says where to write rows, and how.
 type Options struct {
-	Dir    *os.Root // empty
+	Dir    *os.Root // must be empty
 	Format Format
-	// Limit is how many changes of a table are written; zero: all. All are counted.
+	// Limit is the maximum number of changes to write for each table; zero: no limit. All
+	// changes are counted.
 	Limit int64
-	Sync  bool // wait until all of it is on the disk
-	// Lookup, if not nil, is asked what the server that took over has of each row.
+	Sync  bool // wait until everything is on disk
+	// Lookup, if not nil, is used to compare each row with the server that took over.
 	Lookup Lookup
-	// About is what stands in the summary and in the files' headers.
+	// About is written to the summary and to the files' headers.
 	About About
 }
 
-// About is where the rows come from.
+// About says where the rows come from.
 type About struct {
 	Target     string `json:"target"`
 	Divergence string `json:"divergence"` // LSN
-	Timeline   uint32 `json:"timeline"`   // on which that lies
+	Timeline   uint32 `json:"timeline"`   // timeline of the divergence
 	EndOfWAL   string `json:"end_of_wal"`
-	// NotShutDown is that the target was not shut down cleanly, and its WAL was taken
-	// into account.
+	// NotShutDown says that the target was not shut down cleanly, and that its WAL was
+	// taken into account.
 	NotShutDown bool `json:"not_shut_down,omitempty"`
 }
 
-// Write writes all changes, and returns what summary.json has. sum is asked when they
-// have ended.
+// Write writes all changes, and returns what summary.json has. sum is called after the
+// last change.
 func Write(ctx context.Context, o Options, changes iter.Seq2[*rows.Change, error], sum func() rows.Summary) (*Summary, error) {
 	w := newWriter(o)
 	err := w.write(ctx, changes)

@@ -16,7 +16,7 @@ import (
 	"github.com/gorewind/gorewind/lost/rows"
 )
 
-// writeAll writes changes, and an error behind them if there is one.
+// writeAll writes changes, followed by an error if there is one.
 func writeAll(t *testing.T, o Options, list []*rows.Change, end error) (dir string, err error) {
 	t.Helper()
 	dir = t.TempDir()
@@ -61,7 +61,7 @@ func contentOf(t *testing.T, elem ...string) string {
 	return string(b)
 }
 
-// A database can be called as the files beside its directory are.
+// A database may have the name of a file next to its directory.
 func TestDatabasesDoNotTakeThePlaceOfFiles(t *testing.T) {
 	var list []*rows.Change
 	for _, name := range []string{"summary.json", "README.txt", "readme.TXT"} {
@@ -74,8 +74,8 @@ func TestDatabasesDoNotTakeThePlaceOfFiles(t *testing.T) {
 	assert.Contains(t, contentOf(t, dir, "readme.TXT~3", "public.t.csv"), ",1\n")
 }
 
-// Statements that are not all there do nothing: a file without its COMMIT.
-func TestStatementsThatAreNotAllThereAreNotCommitted(t *testing.T) {
+// Incomplete statements have no effect: the file has no COMMIT.
+func TestIncompleteStatementsAreNotCommitted(t *testing.T) {
 	broken := errors.New("broken")
 	list := []*rows.Change{inserted(table("db", "t", "a"), "1")}
 	dir, err := writeAll(t, Options{Format: SQL}, list, broken)
@@ -87,8 +87,8 @@ func TestStatementsThatAreNotAllThereAreNotCommitted(t *testing.T) {
 	assert.Contains(t, contentOf(t, dir, "db", "lost.sql"), "COMMIT;")
 }
 
-// A value that is not known is none that stayed as it was, even if that was empty.
-func TestStatementsLeaveNothingOutThatIsNotKnown(t *testing.T) {
+// A value that is not known does not count as unchanged, even if it was empty.
+func TestStatementsDoNotOmitUnknownValues(t *testing.T) {
 	of := table("db", "t", "a", "b", "c")
 	for name, values := range map[string][2]rows.Value{
 		"missing": {{Text: ""}, {Missing: true}},
@@ -106,7 +106,7 @@ func TestStatementsLeaveNothingOutThatIsNotKnown(t *testing.T) {
 	}
 }
 
-// However many tables there are, what is written to is a bounded number of files.
+// However many tables there are, only a bounded number of files is open.
 func TestManyTablesTakeLittleMemory(t *testing.T) {
 	var list []*rows.Change
 	for i := range 2000 {
@@ -134,8 +134,9 @@ func TestManyTablesTakeLittleMemory(t *testing.T) {
 	assert.Equal(t, 2, len(w.files)/1000)
 }
 
-// What waits to be compared is bounded by what it takes, not by its text alone.
-func TestRowsOfManyColumnsWaitInSmallNumbers(t *testing.T) {
+// Changes waiting to be compared are limited by the memory that they take, not only by
+// their text.
+func TestBatchesOfWideRowsAreSmall(t *testing.T) {
 	c := &rows.Change{New: make([]rows.Value, 1000)}
 	var b batch
 	n := 1

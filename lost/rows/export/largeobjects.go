@@ -6,15 +6,15 @@ import (
 	"github.com/gorewind/gorewind/lost/rows"
 )
 
-// Statements about large objects, whose rows nobody writes himself: by the functions that
-// all majors have. Rows are those of pg_largeobject, pieces of which there are four to a
-// block, and of pg_largeobject_metadata.
+// SQL for large objects, whose rows cannot be written directly. It uses functions that
+// all majors have. The rows are those of pg_largeobject, which are pieces of a quarter
+// of a block, and of pg_largeobject_metadata.
 const (
 	oidLargeObject         = 2613
 	oidLargeObjectMetadata = 2995
 )
 
-// largeObjectSQL is a statement for a change of large objects, if it is one.
+// largeObjectSQL returns a statement for a change of large objects, if it is one.
 func largeObjectSQL(c *rows.Change) (statement, why string, ok bool) {
 	t := c.Table
 	if t.OID != oidLargeObject && t.OID != oidLargeObjectMetadata {
@@ -37,7 +37,7 @@ func largeObjectSQL(c *rows.Change) (statement, why string, ok bool) {
 	oid := literal(values["oid"]) + "::oid"
 	switch {
 	case t.OID == oidLargeObject && c.Op == rows.Deleted:
-		return "", "a piece that was cut off, or of an object that was removed, cannot be taken away by itself", true
+		return "", "a piece cannot be removed on its own, whether it was cut off or its object was removed", true
 	case t.OID == oidLargeObject:
 		return fmt.Sprintf("SELECT lo_put(%s::oid, %s::bigint * (current_setting('block_size')::bigint / 4), %s::bytea);\n",
 			literal(values["loid"]), literal(values["pageno"]), literal(values["data"])), "", true

@@ -15,7 +15,7 @@ var leading = []string{"_operation", "_xid", "_committed_at", "_version", "_note
 
 const timeLayout = "2006-01-02 15:04:05.000000Z07:00"
 
-// put writes text; an error comes back when the file is closed.
+// put writes text. An error is returned when the file is closed.
 func put(w *bufio.Writer, s string) { _, _ = w.WriteString(s) }
 
 func writeCSVHeader(w *bufio.Writer, t *rows.Table, compared bool) {
@@ -32,8 +32,8 @@ func writeCSVHeader(w *bufio.Writer, t *rows.Table, compared bool) {
 	put(w, "\n")
 }
 
-// writeField writes text as COPY does with FORMAT csv: what is empty is in quotes, for
-// nothing at all is a null.
+// writeField writes text as COPY does with FORMAT csv: an empty text is in quotes, and
+// an empty field is a null.
 func writeField(w *bufio.Writer, s string) {
 	if s != "" && s != `\.` && !strings.ContainsAny(s, ",\"\r\n") {
 		put(w, s)
@@ -44,8 +44,8 @@ func writeField(w *bufio.Writer, s string) {
 	put(w, "\"")
 }
 
-// writeCSV writes a line for each version of the row, and one for what the server that
-// took over has instead.
+// writeCSV writes a line for each version of the row, and one for the row that the
+// server that took over has instead.
 func writeCSV(w *bufio.Writer, c *rows.Change, v *verdict) {
 	if c.Op != rows.Inserted {
 		writeVersion(w, c, "old", c.Old, v)
@@ -79,7 +79,7 @@ func writeVersion(w *bufio.Writer, c *rows.Change, version string, values []rows
 	put(w, "\n")
 }
 
-// note says what is not known of a version of a row.
+// note says what is not known of a row version.
 func note(c *rows.Change, values []rows.Value) string {
 	if values == nil {
 		if c.Why == "" {
@@ -156,7 +156,7 @@ func writeJSON(w *bufio.Writer, c *rows.Change, v *verdict) error {
 	return err
 }
 
-// object is a row with its columns in the table's order.
+// object returns a row as JSON with its columns in the table's order.
 func object(c *rows.Change, values []rows.Value) (json.RawMessage, error) {
 	if values == nil {
 		return json.RawMessage("null"), nil

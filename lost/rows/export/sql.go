@@ -12,13 +12,13 @@ import (
 func writeSQLHeader(w *bufio.Writer, a About, database string) {
 	fmt.Fprintf(w, `-- Rows of database %s that are lost with what a rewind throws away.
 --
--- READ THIS BEFORE YOU RUN IT, on the server that took over. These statements do
--- again what transactions did on the old server behind the divergence at %s, in the
--- order in which they committed. They know nothing of what has happened on the new
--- server since: a row can be there already, or be another one by now. Triggers of the
--- tables fire. What could not be told stands as a comment.
+-- READ THIS BEFORE YOU RUN IT, on the server that took over. These statements
+-- repeat what transactions did on the old server after the divergence at %s, in the
+-- order in which they committed. They do not take into account what has happened on
+-- the new server since: a row may exist already, or be a different one by now. The
+-- tables' triggers fire. Changes that could not be written as statements are comments.
 --
--- All of it is one transaction.
+-- Everything is in one transaction.
 
 BEGIN;
 SET LOCAL client_encoding = 'UTF8';
@@ -31,7 +31,7 @@ SET LOCAL timezone = 'UTC';
 
 func writeSQLEnd(w *bufio.Writer) { put(w, "\nCOMMIT;\n") }
 
-// comment is text that stays within a line of a comment, and shows what it is.
+// comment makes text safe for a single-line comment, and keeps it readable.
 func comment(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -49,7 +49,7 @@ func comment(s string) string {
 
 func identifier(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
-// literal is a string constant, which becomes what the column is.
+// literal returns a string constant, which the server converts to the column's type.
 func literal(v rows.Value) string {
 	if v.Null {
 		return "NULL"
@@ -57,7 +57,7 @@ func literal(v rows.Value) string {
 	return "'" + strings.ReplaceAll(v.Text, "'", "''") + "'"
 }
 
-// writeSQL writes a statement that does a change again.
+// writeSQL writes a statement that repeats a change.
 func writeSQL(w *bufio.Writer, c *rows.Change, v *verdict) {
 	t := c.Table
 	fmt.Fprintf(w, "\n-- transaction %d, committed at %s\n", c.XID, c.Committed.Format(timeLayout))
@@ -84,7 +84,7 @@ func writeSQL(w *bufio.Writer, c *rows.Change, v *verdict) {
 	case c.Why != "" && statement == "":
 		why = c.Why
 	case t.Passing:
-		statement, why = "", "the table was created and dropped behind the divergence"
+		statement, why = "", "the table was created and dropped after the divergence"
 	}
 	if statement == "" {
 		fmt.Fprintf(w, "-- %s of %s, row at %v: no statement, because %s\n", c.Op, comment(name), place(c), comment(why))
@@ -112,7 +112,7 @@ func writeOld(w *bufio.Writer, t *rows.Table, old []rows.Value) {
 	fmt.Fprintf(w, "-- old: %s\n", comment(describe(t, old)))
 }
 
-// describe is a row for people.
+// describe formats a row for people.
 func describe(t *rows.Table, values []rows.Value) string {
 	var parts []string
 	for i, c := range t.Columns {
@@ -156,7 +156,7 @@ func insertSQL(t *rows.Table, name string, row []rows.Value) (statement, why str
 	return fmt.Sprintf("INSERT INTO %s (%s)%s VALUES (%s) ON CONFLICT DO NOTHING;\n", name, strings.Join(columns, ", "), overriding, strings.Join(values, ", ")), ""
 }
 
-// where finds a row by its primary key.
+// where returns a condition that finds a row by its primary key.
 func where(t *rows.Table, row []rows.Value) (condition, why string) {
 	if t.Key == nil {
 		return "", "the table has no primary key"

@@ -14,27 +14,27 @@ import (
 	"github.com/gorewind/gorewind/lost/rows"
 )
 
-// maxOpen is how many files are open at a time; one that is needed again is opened
-// again.
+// maxOpen is how many files are open at a time; a file that is needed again is
+// reopened.
 const maxOpen = 64
 
 // writer writes the files.
 type writer struct {
 	o       Options
 	files   map[*rows.Table]*file
-	bySQL   map[string]*file // by database, for SQL
-	used    map[string]bool  // paths, as a file system sees them that takes a for A
+	bySQL   map[string]*file // for SQL, by database
+	used    map[string]bool  // paths as a case-insensitive file system sees them
 	dirs    map[string]string
-	open    list.List // of *file, used last first
+	open    list.List // elements are *file, most recently used first
 	spare   []*bufio.Writer
 	written map[*rows.Table]int64
 
-	batch       batch // of changes that are to be compared
+	batch       batch // changes to be compared
 	notCompared map[*rows.Table]string
 	verdicts    map[string]int64
 }
 
-// file is one that is written.
+// file is a file that is being written.
 type file struct {
 	path    string
 	f       *os.File
@@ -78,7 +78,7 @@ func (w *writer) write(ctx context.Context, changes iter.Seq2[*rows.Change, erro
 	return w.writeBatch(ctx)
 }
 
-// writeBatch compares the changes that wait for it, and writes them.
+// writeBatch compares the changes in the batch, and writes them.
 func (w *writer) writeBatch(ctx context.Context) error {
 	if len(w.batch.changes) == 0 {
 		return nil
@@ -98,7 +98,7 @@ func (w *writer) writeBatch(ctx context.Context) error {
 	return nil
 }
 
-// change writes one, with what the server that took over says of it, if that was asked.
+// change writes a change, with the result of the comparison, if there is one.
 func (w *writer) change(c *rows.Change, v *verdict) error {
 	f, err := w.file(c.Table)
 	if err != nil {
@@ -120,11 +120,11 @@ func (w *writer) change(c *rows.Change, v *verdict) error {
 		}
 		writeCSV(f.w, c, v)
 	}
-	_, err = f.w.Write(nil) // whatever failed before
+	_, err = f.w.Write(nil) // returns any earlier error
 	return err
 }
 
-// file is the one of a table, open.
+// file returns the file of a table, opened.
 func (w *writer) file(t *rows.Table) (*file, error) {
 	f := w.files[t]
 	if f == nil {
@@ -144,7 +144,7 @@ func (w *writer) file(t *rows.Table) (*file, error) {
 	return f, w.reopen(f)
 }
 
-// reopen opens a file where that is necessary.
+// reopen opens a file if it is closed.
 func (w *writer) reopen(f *file) error {
 	if f.f != nil {
 		w.open.MoveToFront(f.element)
@@ -179,7 +179,7 @@ func (w *writer) reopen(f *file) error {
 
 func (f *file) emptyPath() bool { return f == nil || f.path == "" }
 
-// give names a file that no other one is named as.
+// give gives a file a name that no other file has.
 func (w *writer) give(f *file, database, name string) *file {
 	if f == nil {
 		f = &file{}
@@ -202,11 +202,11 @@ func (w *writer) unused(dir, name, suffix string) string {
 	return p
 }
 
-// maxName is less than file systems have room for.
+// maxName is a length below the limit of any file system.
 const maxName = 150
 
-// fileName makes a name for files of one of a table: letters, digits, and what is
-// harmless stay, all else is written as in URLs.
+// fileName makes a file name of a table's name: letters, digits and harmless characters
+// stay, everything else is escaped as in URLs.
 func fileName(s string) string {
 	var b strings.Builder
 	for i, c := range []byte(s) {
@@ -237,7 +237,7 @@ func (w *writer) closeFile(f *file) error {
 	return err
 }
 
-// endSQL ends what is whole. Without it, what was written takes no effect.
+// endSQL ends a complete file. Without it, what was written has no effect.
 func (w *writer) endSQL() error {
 	for _, f := range w.bySQL {
 		if err := w.reopen(f); err != nil {
@@ -257,13 +257,13 @@ func (w *writer) close() (err error) {
 	return err
 }
 
-// What is beside the directories of the databases.
+// The files beside the directories of the databases.
 const (
 	summaryName = "summary.json"
 	readmeName  = "README.txt"
 )
 
-// finish writes what is beside the rows.
+// finish writes the files other than the rows.
 func (w *writer) finish(s *Summary) error {
 	text, err := s.encode()
 	if err != nil {

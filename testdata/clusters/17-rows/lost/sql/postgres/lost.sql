@@ -1,12 +1,12 @@
 -- Rows of database postgres that are lost with what a rewind throws away.
 --
--- READ THIS BEFORE YOU RUN IT, on the server that took over. These statements do
--- again what transactions did on the old server behind the divergence at 0/A000F8, in the
--- order in which they committed. They know nothing of what has happened on the new
--- server since: a row can be there already, or be another one by now. Triggers of the
--- tables fire. What could not be told stands as a comment.
+-- READ THIS BEFORE YOU RUN IT, on the server that took over. These statements
+-- repeat what transactions did on the old server after the divergence at 0/A000F8, in the
+-- order in which they committed. They do not take into account what has happened on
+-- the new server since: a row may exist already, or be a different one by now. The
+-- tables' triggers fire. Changes that could not be written as statements are comments.
 --
--- All of it is one transaction.
+-- Everything is in one transaction.
 
 BEGIN;
 SET LOCAL client_encoding = 'UTF8';
@@ -168,16 +168,16 @@ INSERT INTO "public"."made" ("id", "t") VALUES ('2', 'made 2') ON CONFLICT DO NO
 INSERT INTO "public"."made" ("id", "t") VALUES ('3', 'made 3') ON CONFLICT DO NOTHING;
 
 -- transaction 822, committed at 2026-11-28 04:50:14.751907Z
--- insert of "public"."passing", row at (0,1): no statement, because the table was created and dropped behind the divergence
+-- insert of "public"."passing", row at (0,1): no statement, because the table was created and dropped after the divergence
 -- new: "id" = '1', "t" = 'here'
 
 -- transaction 822, committed at 2026-11-28 04:50:14.751907Z
--- insert of "public"."passing", row at (0,2): no statement, because the table was created and dropped behind the divergence
+-- insert of "public"."passing", row at (0,2): no statement, because the table was created and dropped after the divergence
 -- new: "id" = '2', "t" = 'and gone'
 
 -- transaction 823, committed at 2026-11-28 04:50:14.754276Z
 -- old: "id" = '1', "t" = 'here'
--- update of "public"."passing", row at (0,3): no statement, because the table was created and dropped behind the divergence
+-- update of "public"."passing", row at (0,3): no statement, because the table was created and dropped after the divergence
 -- new: "id" = '1', "t" = 'changed'
 
 -- transaction 825, committed at 2026-11-28 04:50:14.755285Z
@@ -193,7 +193,7 @@ SELECT lo_put('70001'::oid, '0'::bigint * (current_setting('block_size')::bigint
 SELECT lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = '70002'::oid;
 
 -- transaction 827, committed at 2026-11-28 04:50:14.755496Z
--- delete of "pg_catalog"."pg_largeobject", row at (0,2): no statement, because a piece that was cut off, or of an object that was removed, cannot be taken away by itself
+-- delete of "pg_catalog"."pg_largeobject", row at (0,2): no statement, because a piece cannot be removed on its own, whether it was cut off or its object was removed
 
 -- transaction 828, committed at 2026-11-28 04:50:14.766276Z
 INSERT INTO "public"."orders" ("id", "customer", "total", "placed", "state", "tags", "doc", "who", "during", "seen", "raw", "open") VALUES ('150', 'copied', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) ON CONFLICT DO NOTHING;
