@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 	"github.com/gorewind/gorewind/internal/pgtest/proxy"
 	"github.com/gorewind/gorewind/pgdata"
@@ -78,7 +77,7 @@ func farAway(t *scope, p *pair) {
 
 // stopSource leaves the source as a directory of the same machine.
 func stopSource(t *scope, p *pair) {
-	p.source.Stop(t, pgtest.Fast)
+	p.source.Stop(t, cluster.Fast)
 	p.stopped, p.sourceArgs = true, []string{"--source-pgdata=" + p.source.Dir}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
 )
 
 // rowsPerAccountsBlock is how many rows of pgbench_accounts lie in a block, as pgbench
