@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
 // rowsPerAccountsBlock is how many rows of pgbench_accounts lie in a block, as pgbench
@@ -11,7 +12,7 @@ const rowsPerAccountsBlock = 61
 
 // accounts makes pgbench's large table as pgbench -i does, of so many bytes, and gives
 // how many rows it has.
-func accounts(t *scope, c *pgtest.Cluster, size int64) (rows int64) {
+func accounts(t *scope, c *cluster.Cluster, size int64) (rows int64) {
 	rows = size / blockSize * rowsPerAccountsBlock
 	c.Exec(t, "CREATE TABLE pgbench_accounts (aid int NOT NULL, bid int, abalance int, filler char(84))")
 	const step = 1_000_000
@@ -24,7 +25,7 @@ func accounts(t *scope, c *pgtest.Cluster, size int64) (rows int64) {
 
 // updateAtRandom updates rows of pgbench_accounts as often as pgbench would, each
 // anywhere in the table.
-func updateAtRandom(t *scope, c *pgtest.Cluster, rows, updates int64) {
+func updateAtRandom(t *scope, c *cluster.Cluster, rows, updates int64) {
 	const transactions = 20
 	c.Exec(t, "SELECT setseed(0.5)")
 	for range transactions {
@@ -35,8 +36,8 @@ func updateAtRandom(t *scope, c *pgtest.Cluster, rows, updates int64) {
 
 // scattered is a table of size MB after random updates, 200,000 to the 1.28 GB of
 // pgbench's scale 100: seven blocks in ten are changed, in runs of three or four.
-func scattered(finish func(t *scope, p *pair)) func(t *scope, in *pgtest.Installation, size int64) *pair {
-	return func(t *scope, in *pgtest.Installation, size int64) *pair {
+func scattered(finish func(t *scope, p *pair)) func(t *scope, in *cluster.Installation, size int64) *pair {
+	return func(t *scope, in *cluster.Installation, size int64) *pair {
 		old := primary(t, in, nil)
 		rows := accounts(t, old, size*mb)
 		p := split(t, old, func() {}, func() { updateAtRandom(t, old, rows, size*mb/blockSize*200/164) })
@@ -77,15 +78,15 @@ var (
 
 // appending is a table to which rows are added, of which the latest are updated again
 // and again, with a B-tree, a GIN and a hash index.
-func appending(t *scope, in *pgtest.Installation, size int64) *pair {
+func appending(t *scope, in *cluster.Installation, size int64) *pair {
 	const rowSize = 400 // with what the indexes have of it
 	old := primary(t, in, nil)
 	old.Exec(t, "CREATE TABLE events (id int, kind int, tags int[], payload text)")
 	rows := size * mb / rowSize
-	add := func(c *pgtest.Cluster, from, n int64) {
+	add := func(c *cluster.Cluster, from, n int64) {
 		c.Exec(t, fmt.Sprintf("INSERT INTO events SELECT g, 0, ARRAY[g %% 1000, g %% 77], repeat(md5(g::text), 6) FROM generate_series(%d, %d) g", from, from+n-1))
 	}
-	touch := func(c *pgtest.Cluster, from, every int64) {
+	touch := func(c *cluster.Cluster, from, every int64) {
 		c.Exec(t, fmt.Sprintf("UPDATE events SET kind = kind + 1, tags = tags || kind WHERE id >= %d AND id %% %d = 0", from, every))
 	}
 	add(old, 0, rows)

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 	"github.com/gorewind/gorewind/internal/pgtest/dirtree"
 )
 
@@ -98,7 +98,7 @@ func TestAReplicaIsRestored(t *testing.T) {
 	for _, name := range files {
 		write(origin, name, name)
 	}
-	r := &replica{Cluster: &pgtest.Cluster{Dir: dir}, origin: origin, clean: map[string]fs.FileInfo{}}
+	r := &replica{Cluster: &cluster.Cluster{Dir: dir}, origin: origin, clean: map[string]fs.FileInfo{}}
 	require.NoError(t, r.restore(), "from nothing")
 	kept, err := os.Stat(filepath.Join(dir, "base/kept"))
 	require.NoError(t, err)
