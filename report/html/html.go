@@ -102,7 +102,7 @@ func part(n, all float64) float64 {
 	if all <= 0 {
 		return 0
 	}
-	return min(100, max(0, 100*n/all))
+	return min(100, max(0, 100*(n/all))) // in this order, or it could be infinite / infinite
 }
 
 // sums is a table of totals.
