@@ -12,7 +12,6 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/poison"
-	"github.com/gorewind/gorewind/pgdata"
 )
 
 // InPlace writes what the source sends straight to the target's files, for disks
@@ -44,6 +43,7 @@ func (t *Target) ChangeInPlace(plan *filemap.Plan, opts Options, notes []byte) (
 	c.flush = flusher(t.disk, opts.Sync)
 	for _, f := range c.files {
 		f.scattered = true
+		f.whole, f.gathered = false, false // nothing is staged
 	}
 	return c, nil
 }
@@ -95,36 +95,8 @@ func (c *InPlace) Begin(ctx context.Context, control []byte) (begun bool, err er
 		}
 		return begun, err
 	}
-	a := &applier{t: c.t, j: &Journal{Steps: c.steps(), Sync: c.opts.Sync}, dirs: map[string]bool{}}
+	a := &applier{t: c.t, j: &Journal{Steps: c.steps(c.areas), Sync: c.opts.Sync}, dirs: map[string]bool{}}
 	return true, a.each(a.makePlaces)(ctx)
-}
-
-// steps are those of the plan, less what WriteAt does.
-func (c *InPlace) steps() []Step {
-	var steps []Step
-	for i := range c.plan.Entries {
-		e := &c.plan.Entries[i]
-		s := Step{Path: name(e.Path), ID: i, Link: name(e.Link), Size: e.SourceSize}
-		f := c.files[e.Path]
-		switch {
-		case f != nil && f.gone, e.Action == filemap.Remove:
-			s.Do = Remove
-		case e.Action == filemap.Create && e.Type == pgdata.Directory:
-			s.Do = Mkdir
-		case e.Action == filemap.Create:
-			s.Do = Symlink
-		case e.Action == filemap.Restore:
-			s.Do, s.Staged = Replace, name(c.areas.restored(e.Path))
-		case e.Action == filemap.Truncate:
-			s.Do = Truncate
-		case f != nil:
-			s.Do = Write
-		default:
-			continue
-		}
-		steps = append(steps, s)
-	}
-	return steps
 }
 
 // WriteAt writes what the source sent of a file.
@@ -245,7 +217,7 @@ func (c *InPlace) Finish(ctx context.Context, final Final) error {
 	}
 	a := &applier{
 		t: c.t, dirs: map[string]bool{},
-		j: &Journal{Steps: c.steps(), Areas: []Area{{Dir: stagingDir}}, Sync: c.opts.Sync, Files: final.Files, NewControl: final.Control},
+		j: &Journal{Steps: c.steps(c.areas), Areas: []Area{{Dir: stagingDir}}, Sync: c.opts.Sync, Files: final.Files, NewControl: final.Control},
 	}
 	for _, f := range c.files {
 		if f.entry.Action == filemap.Copy { // which may be new

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gorewind/gorewind/filemap"
-	"github.com/gorewind/gorewind/pgdata"
 )
 
 // Staging collects what the source sends, beside the target's files. It is a
@@ -353,44 +352,21 @@ func (s *Staging) close() error {
 	return errors.Join(errs...)
 }
 
-// steps says what is to be done with what was staged.
+// steps says what is to be done with what was staged, and where it lies.
 func (s *Staging) steps() ([]Step, error) {
-	var steps []Step
-	for i := range s.plan.Entries {
-		e := &s.plan.Entries[i]
-		step := Step{Path: name(e.Path), ID: i, Link: name(e.Link)}
-		f := s.files[e.Path]
-		switch {
-		case f != nil && f.gone, e.Action == filemap.Remove:
-			step.Do = Remove
-		case e.Action == filemap.Create && e.Type == pgdata.Directory:
-			step.Do = Mkdir
-		case e.Action == filemap.Create:
-			step.Do = Symlink
-		case f != nil && f.whole:
-			step.Do, step.Size = Replace, f.end
-			if s.plan.IsSegment(e) {
-				step.Size = max(f.end, e.SourceSize)
-			}
-		case e.Action == filemap.Restore:
-			step.Do, step.Size, step.Staged = Replace, e.SourceSize, name(s.areas.restored(e.Path))
-		case e.Action == filemap.Truncate:
-			step.Do, step.Size = Truncate, e.SourceSize
-		case e.Action == filemap.CopyTail, e.Blocks != nil:
-			step.Do = Write
-		default:
+	steps := s.received.steps(s.areas)
+	for i := range steps {
+		step := &steps[i]
+		if step.Do != Replace && step.Do != Write && step.Do != Truncate {
 			continue
 		}
-		if step.Do == Replace || step.Do == Write || step.Do == Truncate {
-			var err error
-			if step.Area, err = s.areas.find(path.Dir(e.Path)); err != nil {
-				return nil, err
-			}
-			if f != nil && f.whole {
-				step.Staged = name(s.areas.areas[step.Area].staged(i))
-			}
+		var err error
+		if step.Area, err = s.areas.find(path.Dir(string(step.Path))); err != nil {
+			return nil, err
 		}
-		steps = append(steps, step)
+		if step.Do == Replace && step.Staged == "" {
+			step.Staged = name(s.areas.areas[step.Area].staged(step.ID))
+		}
 	}
 	return steps, nil
 }
