@@ -40,7 +40,7 @@ func (a *applier) checkStagedFile(_ context.Context, s *Step) error {
 // pieceChecker reads staged pieces.
 type pieceChecker struct {
 	a    *applier
-	open handles
+	open fileCache
 	buf  []byte
 }
 

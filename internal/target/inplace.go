@@ -20,12 +20,12 @@ import (
 // that: invariant I2 holds but for "using only what is on the target's disks".
 // It is a source.Sink.
 type InPlace struct {
-	received
+	transfer
 	t     *Target
 	opts  Options
 	notes []byte
 	areas *areaMap
-	open  handles
+	open  fileCache
 	flush func(File)
 }
 
@@ -39,7 +39,7 @@ func (t *Target) ChangeInPlace(plan *filemap.Plan, opts Options, notes []byte) (
 	if err := t.checkSpace(areas.areas, areas.growth(plan, opts.Exact), true); err != nil {
 		return nil, err
 	}
-	c := &InPlace{received: newReceived(plan, opts.Exact), t: t, opts: opts, notes: notes, areas: areas}
+	c := &InPlace{transfer: newTransfer(plan, opts.Exact), t: t, opts: opts, notes: notes, areas: areas}
 	c.flush = flusher(t.disk, opts.Sync)
 	for _, f := range c.files {
 		f.scattered = true
@@ -69,7 +69,7 @@ func (c *InPlace) Begin(ctx context.Context, control []byte) (begun bool, err er
 			return false, err
 		}
 	}
-	if err := c.areas.makeSpaces(); err != nil {
+	if err := c.areas.makeTablespaces(); err != nil {
 		if !again {
 			_ = c.t.dropStaging()
 		}
@@ -132,7 +132,7 @@ func (c *InPlace) write(p string, offset, length int64, write func(File) (int64,
 		if length > 0 {
 			n, err = write(to)
 		}
-		if f.got(offset, n) {
+		if f.received(offset, n) {
 			c.flush(to)
 		}
 		return err
@@ -183,7 +183,7 @@ func (c *InPlace) Vanished(p string) error { return c.vanish(p) }
 // ReadFile reads a small file as it will be after the rewind, when everything
 // was sent.
 func (c *InPlace) ReadFile(p string) ([]byte, error) {
-	if err := c.goes(p); err != nil {
+	if err := c.checkRemains(p); err != nil {
 		return nil, err
 	}
 	return c.t.ReadFile(p)
@@ -191,14 +191,14 @@ func (c *InPlace) ReadFile(p string) ([]byte, error) {
 
 // Open opens a file as it will be after the rewind, when everything was sent.
 func (c *InPlace) Open(p string) (*os.File, error) {
-	if err := c.goes(p); err != nil {
+	if err := c.checkRemains(p); err != nil {
 		return nil, err
 	}
 	return c.t.Open(p)
 }
 
-// goes is the error of a file that will not be there.
-func (c *InPlace) goes(p string) error {
+// checkRemains is the error of a file that will not be there.
+func (c *InPlace) checkRemains(p string) error {
 	f, e := c.files[p], c.entries[p]
 	if f != nil && f.gone || e != nil && e.Action == filemap.Remove {
 		return fmt.Errorf("file %q: %w", c.t.Join(p), fs.ErrNotExist)

@@ -18,16 +18,16 @@ import (
 // Staging collects what the source sends, beside the target's files. It is a
 // source.Sink. Until Commit nothing else of the target changes (invariant I1).
 type Staging struct {
-	received
+	transfer
 	t     *Target
 	areas *areaMap
 	opts  Options
 	index *index
 
 	blocks []*blocksFile // of each area, where needed
-	open   handles       // of staged files
-	direct handles       // of those that are written past the cache
-	old    handles       // of the target's files that are rebuilt
+	open   fileCache     // of staged files
+	direct fileCache     // of those that are written past the cache
+	old    fileCache     // of the target's files that are rebuilt
 	flush  func(File)
 	copies errgroup.Group // of what stays in files that are rebuilt
 	writes writers        // of what was gathered
@@ -57,22 +57,22 @@ func (t *Target) Stage(ctx context.Context, plan *filemap.Plan, control []byte, 
 	if err != nil {
 		return nil, err
 	}
-	s := &Staging{received: newReceived(plan, opts.Exact), t: t, areas: areas, opts: opts}
+	s := &Staging{transfer: newTransfer(plan, opts.Exact), t: t, areas: areas, opts: opts}
 	s.flush = flusher(t.disk, opts.Sync)
 	s.buffered.Store(opts.Sync.Off) // then nobody waits for the disk
 	s.copies.SetLimit(workers())
-	rooms := areas.room(plan, opts.Exact)
-	if err := t.checkSpace(areas.areas, rooms, false); err != nil {
+	spaces := areas.space(plan, opts.Exact)
+	if err := t.checkSpace(areas.areas, spaces, false); err != nil {
 		return nil, err
 	}
-	if err := s.prepare(ctx, rooms); err != nil {
+	if err := s.prepare(ctx, spaces); err != nil {
 		s.Discard()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Staging) prepare(ctx context.Context, rooms []room) error {
+func (s *Staging) prepare(ctx context.Context, spaces []areaSpace) error {
 	if err := s.areas.make(); err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (s *Staging) prepare(ctx context.Context, rooms []room) error {
 		return s.t.failed("create", indexPath, err)
 	}
 	s.blocks = make([]*blocksFile, len(s.areas.areas))
-	for i, r := range rooms {
+	for i, r := range spaces {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -200,7 +200,7 @@ func (s *Staging) wanted(p string, offset, length int64) (f *file, area int, err
 func (s *Staging) writeWhole(f *file, offset int64, write func(File) (int64, error)) (n int64, err error) {
 	err = s.useStaged(f, func(to File) (err error) {
 		n, err = write(to)
-		if f.got(offset, n) {
+		if f.received(offset, n) {
 			s.flush(to)
 		}
 		return err
@@ -222,7 +222,7 @@ func (s *Staging) useStaged(f *file, write func(File) error) error {
 
 // blockCame accounts for a piece that lies among the blocks.
 func (s *Staging) blockCame(f *file, b *blocksFile, offset, n int64) {
-	f.got(offset, n)
+	f.received(offset, n)
 	if b.wrote(n) {
 		s.flush(b.f)
 	}
@@ -355,7 +355,7 @@ func (s *Staging) close() error {
 
 // steps says what is to be done with what was staged, and where it lies.
 func (s *Staging) steps() ([]Step, error) {
-	steps := s.received.steps(s.areas)
+	steps := s.transfer.steps(s.areas)
 	for i := range steps {
 		step := &steps[i]
 		if step.Do != Replace && step.Do != Write && step.Do != Truncate {

@@ -7,7 +7,7 @@ import (
 
 // steps are what a plan does to the target's files, less those that the source no longer
 // had. In place, what is to be written is there already, and only has to last.
-func (r *received) steps(areas *areaMap) []Step {
+func (r *transfer) steps(areas *areaMap) []Step {
 	var steps []Step
 	for i := range r.plan.Entries {
 		e := &r.plan.Entries[i]

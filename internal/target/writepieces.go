@@ -17,7 +17,7 @@ func (a *applier) writePieces(ctx context.Context) error {
 // pieceWriter writes staged pieces to the target's files.
 type pieceWriter struct {
 	a        *applier
-	from, to handles
+	from, to fileCache
 	dirty    int64 // bytes since a file was flushed
 	flush    func(File)
 }
