@@ -134,7 +134,7 @@ var answers = map[string]answer{
 	"target.ErrLocked":       is(target.ErrLocked, rewind.TargetLocked, again),
 	"target.ErrRunning":      is(target.ErrRunning, rewind.TargetRunning, fix),
 	"target.RunningError":    is(&target.RunningError{}, rewind.TargetRunning, fix),
-	"target.Refusal":         is(refusalOf(syscall.ENOSPC), rewind.NoSpace, fix),
+	"target.AccessError":     is(accessErrorOf(syscall.ENOSPC), rewind.NoSpace, fix),
 	"target.SourceFileError": is(&target.SourceFileError{}, rewind.SourceChanged, again),
 	"target.SpaceError":      is(&target.SpaceError{}, rewind.NoSpace, fix),
 	"target.Obstacles":       is(target.Obstacles{errors.New("x")}, rewind.TargetNotWritable, fix),
@@ -205,13 +205,13 @@ var answers = map[string]answer{
 	"a command that is not set":    is(&archive.CommandError{}, rewind.ArchiveFailed, fix),
 	"a command that was killed":    is(&archive.CommandError{ExitStatus: -1}, rewind.ArchiveFailed, again),
 	"WAL that may be archived":     is(&rewind.MissingWALError{MayBeArchived: true, Err: &archive.NotFoundError{}}, rewind.MissingWAL, fix),
-	"a target that is read-only":   is(refusalOf(syscall.EROFS), rewind.TargetNotWritable, fix),
+	"a target that is read-only":   is(accessErrorOf(syscall.EROFS), rewind.TargetNotWritable, fix),
 	"anything":                     is(errors.New("x"), rewind.UnexpectedCondition, fix),
 }
 
-// refusalOf returns the error of an operation in a target that the system refused.
-func refusalOf(errno syscall.Errno) error {
-	return &target.Refusal{Err: fmt.Errorf("could not write: %w", errno)}
+// accessErrorOf returns the error of an operation in a target that the system refused.
+func accessErrorOf(errno syscall.Errno) error {
+	return &target.AccessError{Err: fmt.Errorf("could not write: %w", errno)}
 }
 
 // says has the conditions whose messages always say what to do.

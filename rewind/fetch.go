@@ -47,7 +47,7 @@ func (r *Rewind) fetch(ctx context.Context, to receiver) (target.Final, error) {
 		if errors.As(err, &damaged) {
 			return target.Final{}, r.sourceDamaged(ctx, damaged, "")
 		}
-		if !as[*target.Refusal](err) { // a Refusal is about the target
+		if !as[*target.AccessError](err) { // an AccessError is about the target
 			err = unreadable(err)
 		}
 		return target.Final{}, err

@@ -101,7 +101,7 @@ var verdicts = []verdict{
 	{ArchiveFailed, ActionFix, false, as[*archive.NotFoundError], ""},
 	{BadConfiguration, ActionFix, false, either(as[*pgconf.SyntaxError], as[*pgconf.SeveralTargetsError]), ""},
 	{NoSpace, ActionFix, false, isFull, "Free room there, and run gorewind again."},
-	{TargetNotWritable, ActionFix, false, either(as[Obstacles], as[*target.Refusal]), "Let the user that runs gorewind read and write there."},
+	{TargetNotWritable, ActionFix, false, either(as[Obstacles], as[*target.AccessError]), "Let the user that runs gorewind read and write there."},
 	{NothingToResume, ActionFix, false, anyOf(ErrNothingToResume), "Run a rewind."},
 	{InvalidOptions, ActionFix, false, anyOf(ErrOptions), ""},
 	{UnexpectedCondition, ActionFix, false, as[*source.ConnectError], ""}, // whose message has advice
@@ -148,7 +148,7 @@ func isPassingFailure(err error) bool {
 }
 
 func isFull(err error) bool {
-	var full *target.Refusal
+	var full *target.AccessError
 	return as[*SpaceError](err) || errors.As(err, &full) && full.NoRoom()
 }
 

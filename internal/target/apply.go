@@ -25,7 +25,7 @@ import (
 // put the new one in place.
 func (t *Target) Finish(ctx context.Context, j *Journal, resumed bool) error {
 	if j.Done {
-		return t.settle(j)
+		return t.syncDone(j)
 	}
 	if j.InPlace {
 		return errors.New("the rewind that did not end was one in place, which needs the source again: run it again")
@@ -34,7 +34,7 @@ func (t *Target) Finish(ctx context.Context, j *Journal, resumed bool) error {
 		if err := t.adopt(a); err != nil {
 			return err
 		}
-		if _, err := t.findOwn(string(a.Dir)); err != nil {
+		if _, err := t.findStagingDir(string(a.Dir)); err != nil {
 			return err
 		}
 	}
@@ -47,8 +47,8 @@ func (t *Target) Finish(ctx context.Context, j *Journal, resumed bool) error {
 	return a.run(ctx)
 }
 
-// settle makes the end of a rewind last.
-func (t *Target) settle(j *Journal) error {
+// syncDone makes the end of a rewind last.
+func (t *Target) syncDone(j *Journal) error {
 	if dir := path.Dir(pgdata.ControlFilePath); !j.Sync.Off {
 		if err := t.sync(dir); err != nil {
 			return t.failed("fsync", dir, err)

@@ -35,7 +35,7 @@ const indexPath = stagingDir + "/index"
 // directory. What lies elsewhere two clusters may share, as a tablespace's directory
 // is shared by those before and after pg_upgrade, so the name is each one's own.
 func areaName(systemIdentifier uint64) string {
-	return fmt.Sprintf("%s.%d", ownPrefix, systemIdentifier)
+	return fmt.Sprintf("%s.%d", namePrefix, systemIdentifier)
 }
 
 // areaMap finds the area of a path.
@@ -157,7 +157,7 @@ func (m *areaMap) mountOf(dir string) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	id, err := look(filepath.Join(root.Name(), filepath.FromSlash(rest)))
+	id, err := statMount(filepath.Join(root.Name(), filepath.FromSlash(rest)))
 	if errors.Is(err, errImmutable) {
 		err = nil // Check says so
 	}
@@ -169,14 +169,14 @@ func (m *areaMap) mountOf(dir string) (uint64, error) {
 // the others are, so that whatever happens they can be found and removed.
 func (m *areaMap) make() error {
 	t := m.t
-	if err := m.makeSpaces(); err != nil {
+	if err := m.makeTablespaces(); err != nil {
 		return err
 	}
 	for _, a := range m.areas[1:] {
 		if err := t.adopt(a); err != nil {
 			return err
 		}
-		if err := t.makeOwn(string(a.Dir)); err != nil {
+		if err := t.makeStagingDir(string(a.Dir)); err != nil {
 			return err
 		}
 		if err := t.sync(path.Dir(string(a.Dir))); err != nil {
@@ -186,11 +186,11 @@ func (m *areaMap) make() error {
 	return nil
 }
 
-// makeSpaces makes the staging directory in the data directory and, when a list in it
+// makeTablespaces makes the staging directory in the data directory and, when a list in it
 // says so, the missing directories of new tablespaces.
-func (m *areaMap) makeSpaces() error {
+func (m *areaMap) makeTablespaces() error {
 	t := m.t
-	if err := t.makeOwn(stagingDir); err != nil {
+	if err := t.makeStagingDir(stagingDir); err != nil {
 		return err
 	}
 	list, err := encodeAreas(m.name, m.areas)
@@ -204,16 +204,16 @@ func (m *areaMap) makeSpaces() error {
 		return t.failed("write", areasPath, err)
 	}
 	for _, a := range m.areas[1:] {
-		if err := t.makeSpace(a); err != nil {
+		if err := t.makeTablespace(a); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// makeOwn makes a directory of gorewind's own, or finds it made, and makes sure that
+// makeStagingDir makes a directory of gorewind's own, or finds it made, and makes sure that
 // it is one and no link to one: else what it leads to would be written to and removed.
-func (t *Target) makeOwn(dir string) error {
+func (t *Target) makeStagingDir(dir string) error {
 	if err := t.mkdirExact(dir, 0o700); err != nil {
 		return err
 	}
@@ -223,8 +223,8 @@ func (t *Target) makeOwn(dir string) error {
 	return nil
 }
 
-// findOwn is makeOwn for one that may not be there.
-func (t *Target) findOwn(dir string) (there bool, err error) {
+// findStagingDir is makeStagingDir for one that may not be there.
+func (t *Target) findStagingDir(dir string) (there bool, err error) {
 	err = t.Enclose(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil

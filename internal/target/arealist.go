@@ -125,7 +125,7 @@ func (t *Target) dropStaging(known ...Area) error {
 	} else if poison.Is(control) {
 		return fmt.Errorf("%w: %q", errUnfinished, t.Name())
 	}
-	there, err := t.findOwn(stagingDir)
+	there, err := t.findStagingDir(stagingDir)
 	if err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (t *Target) dropStaging(known ...Area) error {
 				return t.failed("fsync", path.Dir(dir), err)
 			}
 		}
-		if err := t.removeSpace(a); err != nil {
+		if err := t.removeTablespace(a); err != nil {
 			return err
 		}
 		if a.Link != "" {

@@ -84,9 +84,9 @@ func obstacles() []obstacle {
 		return c
 	}
 	list := []obstacle{
-		{name: "a link with a zero byte", entries: []filemap.Entry{symlink("base/link", "a\x00b")}, says: []string{"base/link", "which no path can be"}},
+		{name: "a link with a zero byte", entries: []filemap.Entry{symlink("base/link", "a\x00b")}, says: []string{"base/link", "which is not a valid path"}},
 		{name: "a link of 5000 bytes", entries: []filemap.Entry{symlink("base/link", strings.Repeat("a/", 2500))}, says: []string{"base/link", "5000 bytes"}},
-		{name: "a link to nothing", entries: []filemap.Entry{symlink("base/link", "")}, says: []string{"base/link", "leads nowhere"}},
+		{name: "a link to nothing", entries: []filemap.Entry{symlink("base/link", "")}, says: []string{"base/link", "has no destination"}},
 		{name: "a directory with a long name", entries: []filemap.Entry{directory(long)}, says: []string{long, "name too long"}},
 		{name: "a link with a long name", entries: []filemap.Entry{symlink(long, "x")}, says: []string{long, "name too long"}},
 		{name: "a directory in a file", entries: []filemap.Entry{directory("base/5/1/x")}, says: []string{"base/5/1", "a directory belongs there"}},

@@ -216,7 +216,7 @@ func (c *checker) replaced(p string) {
 		c.note(err)
 		return
 	}
-	mount, err := look(filepath.Join(root.Name(), filepath.FromSlash(rest)))
+	mount, err := statMount(filepath.Join(root.Name(), filepath.FromSlash(rest)))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
@@ -243,7 +243,7 @@ func (c *checker) directory(p string) {
 		return
 	}
 	real := filepath.Join(root.Name(), filepath.FromSlash(rest))
-	mount, err := look(real)
+	mount, err := statMount(real)
 	if err == nil {
 		c.dirs[p] = mount
 		err = writable(real)
@@ -293,7 +293,7 @@ func checkFree(dir string, v *pgdata.Version) error {
 		if name == v.TablespaceDir() {
 			return errors.New("another cluster uses it, perhaps the source itself: rewind on another host, or free it")
 		}
-		if name != "lost+found" && !strings.HasPrefix(name, ownPrefix) && !strings.HasPrefix(name, "PG_") {
+		if name != "lost+found" && !strings.HasPrefix(name, namePrefix) && !strings.HasPrefix(name, "PG_") {
 			return fmt.Errorf("it is not empty, it contains %q: empty it", name)
 		}
 	}

@@ -127,7 +127,7 @@ func (t *Target) WriteFiles(ctx context.Context, control []byte, files []SmallFi
 	if err := t.cleanUp(); err != nil {
 		return err
 	}
-	if err := t.makeOwn(stagingDir); err != nil {
+	if err := t.makeStagingDir(stagingDir); err != nil {
 		return err
 	}
 	for _, f := range files {

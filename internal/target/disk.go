@@ -283,4 +283,4 @@ func writeZeros(f File, size int64) error {
 }
 
 // tempBeside is a name in the same directory, which only gorewind uses.
-func tempBeside(p string) string { return path.Join(path.Dir(p), ownPrefix+"."+path.Base(p)) }
+func tempBeside(p string) string { return path.Join(path.Dir(p), namePrefix+"."+path.Base(p)) }

@@ -93,7 +93,7 @@ func (c *feasibility) add(i int) error {
 	if s.Path == pgdata.ControlFilePath || s.Path == pgdata.VersionPath && s.Do != Replace {
 		return errors.New("no rewind does that to this file")
 	}
-	if c.isOwn(string(s.Path)) {
+	if c.inStaging(string(s.Path)) {
 		return errors.New("it lies in a staging area")
 	}
 	if _, twice := c.steps[s.Path]; twice {
@@ -105,7 +105,7 @@ func (c *feasibility) add(i int) error {
 			return err
 		}
 	case Replace:
-		if !c.isOwn(string(s.Staged)) || !isInside(string(s.Staged)) || c.staged[s.Staged] {
+		if !c.inStaging(string(s.Staged)) || !isInside(string(s.Staged)) || c.staged[s.Staged] {
 			return fmt.Errorf("%q is no staged file for it", s.Staged)
 		}
 		c.staged[s.Staged] = true
@@ -117,8 +117,8 @@ func (c *feasibility) add(i int) error {
 	return nil
 }
 
-// isOwn reports whether a path is or leads into a staging area.
-func (c *feasibility) isOwn(p string) bool {
+// inStaging reports whether a path is or leads into a staging area.
+func (c *feasibility) inStaging(p string) bool {
 	for _, a := range c.j.Areas {
 		if rest, ok := strings.CutPrefix(p, string(a.Dir)); ok && (rest == "" || rest[0] == '/') {
 			return true
@@ -170,7 +170,7 @@ func (c *feasibility) checkArea(i int, own string) error {
 
 // checkLast makes sure that no step makes a directory where a file is to be.
 func (c *feasibility) checkLast(p string) error {
-	if !isInside(p) || p == pgdata.ControlFilePath || c.isOwn(p) {
+	if !isInside(p) || p == pgdata.ControlFilePath || c.inStaging(p) {
 		return errors.New("it is impossible")
 	}
 	for dir := p; dir != "."; dir = path.Dir(dir) { // a link is replaced

@@ -115,7 +115,7 @@ func (s *Staging) gather(f *file, offset, length int64, read func(into []byte, a
 			got, err = read(into[:min(int64(len(into)), length-n)], offset+n)
 		}
 		part := filemap.Span{Offset: offset + n, Length: int64(got)}
-		f.got(part.Offset, part.Length)
+		f.received(part.Offset, part.Length)
 		n += part.Length
 		if werr := s.leave(f, c, part); werr != nil {
 			return n, werr
@@ -184,7 +184,7 @@ func (s *Staging) fillGaps(f *file, c *chunk) error {
 				}
 				return err
 			}
-			f.keeps(r.Offset, r.Length)
+			f.copied(r.Offset, r.Length)
 			f.mu.Lock()
 			c.add(r)
 			f.mu.Unlock()
@@ -268,7 +268,7 @@ func (s *Staging) copyUntouched(f *file, out File) error {
 			if n == 0 {
 				return ErrChanged
 			}
-			if f.keeps(at, n) {
+			if f.copied(at, n) {
 				s.flush(out)
 			}
 			at += n

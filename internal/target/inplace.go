@@ -12,7 +12,6 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/poison"
-	"github.com/gorewind/gorewind/pgdata"
 )
 
 // InPlace writes what the source sends straight to the target's files, for disks
@@ -21,12 +20,12 @@ import (
 // that: invariant I2 holds but for "using only what is on the target's disks".
 // It is a source.Sink.
 type InPlace struct {
-	received
+	transfer
 	t     *Target
 	opts  Options
 	notes []byte
 	areas *areaMap
-	open  handles
+	open  fileCache
 	flush func(File)
 }
 
@@ -40,10 +39,11 @@ func (t *Target) ChangeInPlace(plan *filemap.Plan, opts Options, notes []byte) (
 	if err := t.checkSpace(areas.areas, areas.growth(plan, opts.Exact), true); err != nil {
 		return nil, err
 	}
-	c := &InPlace{received: newReceived(plan, opts.Exact), t: t, opts: opts, notes: notes, areas: areas}
+	c := &InPlace{transfer: newTransfer(plan, opts.Exact), t: t, opts: opts, notes: notes, areas: areas}
 	c.flush = flusher(t.disk, opts.Sync)
 	for _, f := range c.files {
 		f.scattered = true
+		f.whole, f.gathered = false, false // nothing is staged
 	}
 	return c, nil
 }
@@ -69,7 +69,7 @@ func (c *InPlace) Begin(ctx context.Context, control []byte) (begun bool, err er
 			return false, err
 		}
 	}
-	if err := c.areas.makeSpaces(); err != nil {
+	if err := c.areas.makeTablespaces(); err != nil {
 		if !again {
 			_ = c.t.dropStaging()
 		}
@@ -95,36 +95,8 @@ func (c *InPlace) Begin(ctx context.Context, control []byte) (begun bool, err er
 		}
 		return begun, err
 	}
-	a := &applier{t: c.t, j: &Journal{Steps: c.steps(), Sync: c.opts.Sync}, dirs: map[string]bool{}}
+	a := &applier{t: c.t, j: &Journal{Steps: c.steps(c.areas), Sync: c.opts.Sync}, dirs: map[string]bool{}}
 	return true, a.each(a.makePlaces)(ctx)
-}
-
-// steps are those of the plan, less what WriteAt does.
-func (c *InPlace) steps() []Step {
-	var steps []Step
-	for i := range c.plan.Entries {
-		e := &c.plan.Entries[i]
-		s := Step{Path: name(e.Path), ID: i, Link: name(e.Link), Size: e.SourceSize}
-		f := c.files[e.Path]
-		switch {
-		case f != nil && f.gone, e.Action == filemap.Remove:
-			s.Do = Remove
-		case e.Action == filemap.Create && e.Type == pgdata.Directory:
-			s.Do = Mkdir
-		case e.Action == filemap.Create:
-			s.Do = Symlink
-		case e.Action == filemap.Restore:
-			s.Do, s.Staged = Replace, name(c.areas.restored(e.Path))
-		case e.Action == filemap.Truncate:
-			s.Do = Truncate
-		case f != nil:
-			s.Do = Write
-		default:
-			continue
-		}
-		steps = append(steps, s)
-	}
-	return steps
 }
 
 // WriteAt writes what the source sent of a file.
@@ -160,7 +132,7 @@ func (c *InPlace) write(p string, offset, length int64, write func(File) (int64,
 		if length > 0 {
 			n, err = write(to)
 		}
-		if f.got(offset, n) {
+		if f.received(offset, n) {
 			c.flush(to)
 		}
 		return err
@@ -211,7 +183,7 @@ func (c *InPlace) Vanished(p string) error { return c.vanish(p) }
 // ReadFile reads a small file as it will be after the rewind, when everything
 // was sent.
 func (c *InPlace) ReadFile(p string) ([]byte, error) {
-	if err := c.goes(p); err != nil {
+	if err := c.checkRemains(p); err != nil {
 		return nil, err
 	}
 	return c.t.ReadFile(p)
@@ -219,14 +191,14 @@ func (c *InPlace) ReadFile(p string) ([]byte, error) {
 
 // Open opens a file as it will be after the rewind, when everything was sent.
 func (c *InPlace) Open(p string) (*os.File, error) {
-	if err := c.goes(p); err != nil {
+	if err := c.checkRemains(p); err != nil {
 		return nil, err
 	}
 	return c.t.Open(p)
 }
 
-// goes is the error of a file that will not be there.
-func (c *InPlace) goes(p string) error {
+// checkRemains is the error of a file that will not be there.
+func (c *InPlace) checkRemains(p string) error {
 	f, e := c.files[p], c.entries[p]
 	if f != nil && f.gone || e != nil && e.Action == filemap.Remove {
 		return fmt.Errorf("file %q: %w", c.t.Join(p), fs.ErrNotExist)
@@ -245,7 +217,7 @@ func (c *InPlace) Finish(ctx context.Context, final Final) error {
 	}
 	a := &applier{
 		t: c.t, dirs: map[string]bool{},
-		j: &Journal{Steps: c.steps(), Areas: []Area{{Dir: stagingDir}}, Sync: c.opts.Sync, Files: final.Files, NewControl: final.Control},
+		j: &Journal{Steps: c.steps(c.areas), Areas: []Area{{Dir: stagingDir}}, Sync: c.opts.Sync, Files: final.Files, NewControl: final.Control},
 	}
 	for _, f := range c.files {
 		if f.entry.Action == filemap.Copy { // which may be new

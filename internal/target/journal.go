@@ -190,8 +190,8 @@ func decodeJournal(r io.Reader) (*Journal, error) {
 }
 
 const (
-	ownPrefix   = filemap.OwnPrefix
-	stagingDir  = ownPrefix
+	namePrefix  = filemap.OwnPrefix
+	stagingDir  = namePrefix
 	journalPath = stagingDir + "/journal"
 )
 
@@ -223,7 +223,7 @@ func (t *Target) Journal() (*Journal, error) {
 			return nil, err
 		}
 	}
-	if _, err := t.findOwn(stagingDir); err != nil {
+	if _, err := t.findStagingDir(stagingDir); err != nil {
 		return nil, err
 	}
 	f, err := t.disk.Open(journalPath, os.O_RDONLY, 0)

@@ -73,7 +73,7 @@ func TestJournalsThatNoGorewindWroteAreRefused(t *testing.T) {
 		"a negative size":                    func(j *Journal) { j.Steps[3].Size = -1 },
 		"a file outside":                     func(j *Journal) { j.Files[0].Path = "../x" },
 		"another control file":               func(j *Journal) { j.Files[0].Path = pgdata.ControlFilePath },
-		"an area outside":                    func(j *Journal) { j.Areas[1].Dir = "../" + ownPrefix },
+		"an area outside":                    func(j *Journal) { j.Areas[1].Dir = "../" + namePrefix },
 		"an area that is not one":            func(j *Journal) { j.Areas[1].Dir = "pg_tblspc/99/base" },
 		"an area behind a link of its own":   func(j *Journal) { j.Areas[1].Link = "/etc" },
 		"an area behind a link without step": func(j *Journal) { j.Steps = j.Steps[1:] },
@@ -81,7 +81,7 @@ func TestJournalsThatNoGorewindWroteAreRefused(t *testing.T) {
 		"another first area":                 func(j *Journal) { j.Areas[0], j.Areas[1] = j.Areas[1], j.Areas[0] },
 		"endless records":                    func(j *Journal) { j.Records = 1 << 60 },
 
-		"a name that two clusters could have":    func(j *Journal) { j.Areas[1].Dir = "pg_tblspc/99/" + ownPrefix },
+		"a name that two clusters could have":    func(j *Journal) { j.Areas[1].Dir = "pg_tblspc/99/" + namePrefix },
 		"two steps for one path":                 func(j *Journal) { j.Steps[3].Path = j.Steps[2].Path },
 		"a file in a directory that is removed":  func(j *Journal) { j.Steps[3].Path = "r/t" },
 		"a file in a file":                       func(j *Journal) { j.Steps[3].Path = j.Steps[2].Path + "/t" },

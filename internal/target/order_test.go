@@ -118,9 +118,9 @@ func TestOnlyAPostmasterPidOfGorewindIsStale(t *testing.T) {
 func TestTheRoomThatIsNeededIsEnough(t *testing.T) {
 	entries := []filemap.Entry{copyOf("conf", 100_000), {Path: "base/5/1", Type: pgdata.Regular, Action: filemap.CopyTail, SourceSize: 3 * 8192, TargetSize: 8192}}
 	for _, inPlace := range []bool{false, true} {
-		room := &room{bytes: 1 << 40}
+		disk := &limited{bytes: 1 << 40}
 		dir, control := newDirectory(t, map[string]string{"base/5/1": strings.Repeat("o", 8192)})
-		tgt, err := target.Open(dir, func(d target.Disk) target.Disk { room.Disk = d; return room })
+		tgt, err := target.Open(dir, func(d target.Disk) target.Disk { disk.Disk = d; return disk })
 		require.NoError(t, err)
 		spaces, err := tgt.Space(plan(entries...), true, inPlace)
 		require.NoError(t, err)
@@ -136,9 +136,9 @@ func TestTheRoomThatIsNeededIsEnough(t *testing.T) {
 			}
 			return err
 		}
-		room.bytes = spaces[0].Needed
+		disk.bytes = spaces[0].Needed
 		require.NoError(t, begin())
-		room.bytes--
+		disk.bytes--
 		var short *target.SpaceError
 		require.ErrorAs(t, begin(), &short)
 		assert.Equal(t, short.Needed-1, short.Free)
@@ -147,12 +147,12 @@ func TestTheRoomThatIsNeededIsEnough(t *testing.T) {
 	}
 }
 
-type room struct {
+type limited struct {
 	target.Disk
 	bytes int64
 }
 
-func (r *room) Free(string) (int64, uint64, bool) { return r.bytes, 1, true }
+func (r *limited) Free(string) (int64, uint64, bool) { return r.bytes, 1, true }
 
 // TestNothingIsRemovedBeforeEverythingElseLasts watches the order of what a rewind does
 // to the disk behind the commit.

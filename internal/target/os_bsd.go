@@ -27,7 +27,7 @@ func syncFS(*os.File) error {
 	return errors.New("this system has no syncfs: use the sync method fsync")
 }
 
-func look(name string) (mount uint64, err error) { return lookDevice(name) }
+func statMount(name string) (mount uint64, err error) { return deviceOf(name) }
 
 // lockOfFile is the command for a lock that is not flock(2)'s.
 const lockOfFile = unix.F_SETLK

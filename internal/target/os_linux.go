@@ -73,14 +73,14 @@ func flush(f File) {
 // syncFS is syncfs(2).
 func syncFS(f *os.File) error { return unix.Syncfs(int(f.Fd())) }
 
-// look finds out what permissions do not tell: whether a file or directory is
+// statMount finds out what permissions do not tell: whether a file or directory is
 // immutable, and which mount it lies on. Where the kernel cannot say (mount ids:
 // before 5.8, and where statx(2) is refused) the device stands for the mount.
-func look(name string) (mount uint64, err error) {
+func statMount(name string) (mount uint64, err error) {
 	var st unix.Statx_t
 	err = unix.Statx(unix.AT_FDCWD, name, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, unix.STATX_BASIC_STATS|unix.STATX_MNT_ID, &st)
 	if isRefused(err) {
-		return lookDevice(name)
+		return deviceOf(name)
 	}
 	if err != nil {
 		return 0, err

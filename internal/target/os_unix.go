@@ -18,8 +18,8 @@ import (
 // writable reports why entries cannot be made in a directory (access(2)).
 func writable(dir string) error { return unix.Access(dir, unix.W_OK|unix.X_OK) }
 
-// lookDevice takes the device for the mount.
-func lookDevice(name string) (mount uint64, err error) {
+// deviceOf takes the device for the mount.
+func deviceOf(name string) (mount uint64, err error) {
 	var st unix.Stat_t
 	if err := unix.Lstat(name, &st); err != nil {
 		return 0, err
@@ -29,7 +29,7 @@ func lookDevice(name string) (mount uint64, err error) {
 
 // free is statfs(2): what an ordinary user may still write.
 func free(dir string) (bytes int64, device uint64, ok bool) {
-	device, err := lookDevice(dir)
+	device, err := deviceOf(dir)
 	if err != nil {
 		return 0, 0, false
 	}

@@ -30,7 +30,7 @@ func syncFS(*os.File) error {
 	return errors.New("this system has no syncfs: use the sync method fsync")
 }
 
-func look(name string) (mount uint64, err error) {
+func statMount(name string) (mount uint64, err error) {
 	_, err = os.Lstat(name)
 	return 0, err
 }

@@ -192,6 +192,6 @@ func TestAReadOnlyTargetCanBeLookedAt(t *testing.T) {
 	require.NoError(t, err)
 	_, err = tgt.Stage(t.Context(), p, control, target.Options{})
 	require.ErrorIs(t, err, unix.EROFS, "but it cannot be done")
-	var refused *target.Refusal
+	var refused *target.AccessError
 	require.ErrorAs(t, err, &refused)
 }

@@ -26,7 +26,7 @@ func (s *Staging) rehearse(ctx context.Context, j *Journal) error {
 // rehearse is the same for a rewind in place, whose files that are copied are there
 // or are made.
 func (c *InPlace) rehearse(ctx context.Context) error {
-	j := &Journal{InPlace: true, Steps: c.steps()}
+	j := &Journal{InPlace: true, Steps: c.steps(c.areas)}
 	for i := range j.Steps {
 		s := &j.Steps[i]
 		if f := c.files[string(s.Path)]; f != nil && s.Do == Write && f.entry.Action == filemap.Copy {

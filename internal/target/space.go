@@ -35,8 +35,8 @@ func (e *SpaceError) Error() string {
 
 func kilobytes(n int64) string { return fmt.Sprintf("%d kB", n>>10) }
 
-// room is what a rewind writes in an area, in bytes.
-type room struct {
+// areaSpace is what a rewind writes in an area, in bytes.
+type areaSpace struct {
 	whole  int64 // files that are staged whole
 	blocks int64 // pieces of files
 	later  int64 // what applying takes in addition: tails, directories, the last files
@@ -82,52 +82,52 @@ func unwritten(plan *filemap.Plan, exact bool) int64 {
 	return min(n, int64(plan.Geometry.WALSegSize))
 }
 
-// room computes what staging and applying a plan takes, by area. exact says that
+// space computes what staging and applying a plan takes, by area. exact says that
 // the source does not change.
-func (m *areaMap) room(plan *filemap.Plan, exact bool) []room {
-	rooms := make([]room, len(m.areas))
-	rooms[0].extra, rooms[0].later = spare, lastFiles
-	rooms[m.of[plan.WALDir]].whole += unwritten(plan, exact)
+func (m *areaMap) space(plan *filemap.Plan, exact bool) []areaSpace {
+	spaces := make([]areaSpace, len(m.areas))
+	spaces[0].extra, spaces[0].later = spare, lastFiles
+	spaces[m.of[plan.WALDir]].whole += unwritten(plan, exact)
 	for _, area := range m.of { // every directory may grow
-		rooms[area].later += clusterSize
+		spaces[area].later += clusterSize
 	}
 	for i := range plan.Entries {
 		e := &plan.Entries[i]
-		rooms[0].extra += stepSize
+		spaces[0].extra += stepSize
 		n := e.FetchBytes(plan.Geometry)
 		switch {
 		case n > 0 && staysWhole(e, plan.Geometry), e.Action == filemap.Copy:
-			rooms[m.of[path.Dir(e.Path)]].whole += clusters(e.SourceSize-e.Unwritten) + clusterSize
-			rooms[0].extra += indexed(e, plan.Geometry)
+			spaces[m.of[path.Dir(e.Path)]].whole += clusters(e.SourceSize-e.Unwritten) + clusterSize
+			spaces[0].extra += indexed(e, plan.Geometry)
 		case e.Action == filemap.Create:
-			rooms[m.of[path.Dir(e.Path)]].later += clusterSize
+			spaces[m.of[path.Dir(e.Path)]].later += clusterSize
 		case n > 0:
-			r := &rooms[m.of[path.Dir(e.Path)]]
+			r := &spaces[m.of[path.Dir(e.Path)]]
 			r.blocks += n
-			rooms[0].extra += indexed(e, plan.Geometry)
+			spaces[0].extra += indexed(e, plan.Geometry)
 			if e.Action == filemap.CopyTail {
 				r.later += clusters(e.SourceSize - e.TargetSize)
 			}
 		}
 	}
-	return rooms
+	return spaces
 }
 
 // growth computes by how much a rewind in place lets the target grow, by area.
-func (m *areaMap) growth(plan *filemap.Plan, exact bool) []room {
-	rooms := make([]room, len(m.areas))
-	rooms[0].extra = spare
-	rooms[m.of[plan.WALDir]].whole += unwritten(plan, exact)
+func (m *areaMap) growth(plan *filemap.Plan, exact bool) []areaSpace {
+	spaces := make([]areaSpace, len(m.areas))
+	spaces[0].extra = spare
+	spaces[m.of[plan.WALDir]].whole += unwritten(plan, exact)
 	for i := range plan.Entries {
 		e := &plan.Entries[i]
 		switch e.Action {
 		case filemap.Create:
-			rooms[m.of[path.Dir(e.Path)]].extra += clusterSize
+			spaces[m.of[path.Dir(e.Path)]].extra += clusterSize
 		case filemap.Copy, filemap.CopyTail:
-			rooms[m.of[path.Dir(e.Path)]].later += max(0, clusters(e.SourceSize-e.Unwritten)-clusters(e.TargetSize))
+			spaces[m.of[path.Dir(e.Path)]].later += max(0, clusters(e.SourceSize-e.Unwritten)-clusters(e.TargetSize))
 		}
 	}
-	return rooms
+	return spaces
 }
 
 // Space is the room that a rewind takes on a file system.
@@ -147,13 +147,13 @@ func (t *Target) Space(plan *filemap.Plan, exact, inPlace bool) ([]Space, error)
 	if inPlace {
 		return t.spaceOf(m.areas, m.growth(plan, exact))
 	}
-	return t.spaceOf(m.areas, m.room(plan, exact))
+	return t.spaceOf(m.areas, m.space(plan, exact))
 }
 
-func (t *Target) spaceOf(areas []Area, rooms []room) ([]Space, error) {
+func (t *Target) spaceOf(areas []Area, spaces []areaSpace) ([]Space, error) {
 	var list []Space
 	byDevice := map[uint64]int{} // places in the list
-	for i, r := range rooms {
+	for i, r := range spaces {
 		a := areas[i]
 		dir := path.Dir(string(a.Dir))
 		var bytes int64
@@ -188,8 +188,8 @@ func (t *Target) Free(dir string) (bytes int64, ok bool) {
 }
 
 // checkSpace compares what is needed with what is there.
-func (t *Target) checkSpace(areas []Area, rooms []room, inPlace bool) error {
-	list, err := t.spaceOf(areas, rooms)
+func (t *Target) checkSpace(areas []Area, spaces []areaSpace, inPlace bool) error {
+	list, err := t.spaceOf(areas, spaces)
 	if err != nil {
 		return err
 	}

@@ -13,22 +13,21 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gorewind/gorewind/filemap"
-	"github.com/gorewind/gorewind/pgdata"
 )
 
 // Staging collects what the source sends, beside the target's files. It is a
 // source.Sink. Until Commit nothing else of the target changes (invariant I1).
 type Staging struct {
-	received
+	transfer
 	t     *Target
 	areas *areaMap
 	opts  Options
 	index *index
 
 	blocks []*blocksFile // of each area, where needed
-	open   handles       // of staged files
-	direct handles       // of those that are written past the cache
-	old    handles       // of the target's files that are rebuilt
+	open   fileCache     // of staged files
+	direct fileCache     // of those that are written past the cache
+	old    fileCache     // of the target's files that are rebuilt
 	flush  func(File)
 	copies errgroup.Group // of what stays in files that are rebuilt
 	writes writers        // of what was gathered
@@ -58,22 +57,22 @@ func (t *Target) Stage(ctx context.Context, plan *filemap.Plan, control []byte, 
 	if err != nil {
 		return nil, err
 	}
-	s := &Staging{received: newReceived(plan, opts.Exact), t: t, areas: areas, opts: opts}
+	s := &Staging{transfer: newTransfer(plan, opts.Exact), t: t, areas: areas, opts: opts}
 	s.flush = flusher(t.disk, opts.Sync)
 	s.buffered.Store(opts.Sync.Off) // then nobody waits for the disk
 	s.copies.SetLimit(workers())
-	rooms := areas.room(plan, opts.Exact)
-	if err := t.checkSpace(areas.areas, rooms, false); err != nil {
+	spaces := areas.space(plan, opts.Exact)
+	if err := t.checkSpace(areas.areas, spaces, false); err != nil {
 		return nil, err
 	}
-	if err := s.prepare(ctx, rooms); err != nil {
+	if err := s.prepare(ctx, spaces); err != nil {
 		s.Discard()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Staging) prepare(ctx context.Context, rooms []room) error {
+func (s *Staging) prepare(ctx context.Context, spaces []areaSpace) error {
 	if err := s.areas.make(); err != nil {
 		return err
 	}
@@ -83,7 +82,7 @@ func (s *Staging) prepare(ctx context.Context, rooms []room) error {
 		return s.t.failed("create", indexPath, err)
 	}
 	s.blocks = make([]*blocksFile, len(s.areas.areas))
-	for i, r := range rooms {
+	for i, r := range spaces {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -201,7 +200,7 @@ func (s *Staging) wanted(p string, offset, length int64) (f *file, area int, err
 func (s *Staging) writeWhole(f *file, offset int64, write func(File) (int64, error)) (n int64, err error) {
 	err = s.useStaged(f, func(to File) (err error) {
 		n, err = write(to)
-		if f.got(offset, n) {
+		if f.received(offset, n) {
 			s.flush(to)
 		}
 		return err
@@ -223,7 +222,7 @@ func (s *Staging) useStaged(f *file, write func(File) error) error {
 
 // blockCame accounts for a piece that lies among the blocks.
 func (s *Staging) blockCame(f *file, b *blocksFile, offset, n int64) {
-	f.got(offset, n)
+	f.received(offset, n)
 	if b.wrote(n) {
 		s.flush(b.f)
 	}
@@ -354,44 +353,21 @@ func (s *Staging) close() error {
 	return errors.Join(errs...)
 }
 
-// steps says what is to be done with what was staged.
+// steps says what is to be done with what was staged, and where it lies.
 func (s *Staging) steps() ([]Step, error) {
-	var steps []Step
-	for i := range s.plan.Entries {
-		e := &s.plan.Entries[i]
-		step := Step{Path: name(e.Path), ID: i, Link: name(e.Link)}
-		f := s.files[e.Path]
-		switch {
-		case f != nil && f.gone, e.Action == filemap.Remove:
-			step.Do = Remove
-		case e.Action == filemap.Create && e.Type == pgdata.Directory:
-			step.Do = Mkdir
-		case e.Action == filemap.Create:
-			step.Do = Symlink
-		case f != nil && f.whole:
-			step.Do, step.Size = Replace, f.end
-			if s.plan.IsSegment(e) {
-				step.Size = max(f.end, e.SourceSize)
-			}
-		case e.Action == filemap.Restore:
-			step.Do, step.Size, step.Staged = Replace, e.SourceSize, name(s.areas.restored(e.Path))
-		case e.Action == filemap.Truncate:
-			step.Do, step.Size = Truncate, e.SourceSize
-		case e.Action == filemap.CopyTail, e.Blocks != nil:
-			step.Do = Write
-		default:
+	steps := s.transfer.steps(s.areas)
+	for i := range steps {
+		step := &steps[i]
+		if step.Do != Replace && step.Do != Write && step.Do != Truncate {
 			continue
 		}
-		if step.Do == Replace || step.Do == Write || step.Do == Truncate {
-			var err error
-			if step.Area, err = s.areas.find(path.Dir(e.Path)); err != nil {
-				return nil, err
-			}
-			if f != nil && f.whole {
-				step.Staged = name(s.areas.areas[step.Area].staged(i))
-			}
+		var err error
+		if step.Area, err = s.areas.find(path.Dir(string(step.Path))); err != nil {
+			return nil, err
 		}
-		steps = append(steps, step)
+		if step.Do == Replace && step.Staged == "" {
+			step.Staged = name(s.areas.areas[step.Area].staged(step.ID))
+		}
 	}
 	return steps, nil
 }

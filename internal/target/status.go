@@ -25,7 +25,7 @@ type Status struct {
 func Inspect(name string) (*Status, error) {
 	d, err := datadir.Open(name)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, accessError(err)
 	}
 	t := newTarget(d)
 	defer func() { _ = t.Close() }()
@@ -46,7 +46,7 @@ func Inspect(name string) (*Status, error) {
 	if s.Journal, err = t.Journal(); err != nil {
 		return nil, err
 	}
-	if s.Staged, err = t.findOwn(stagingDir); err != nil {
+	if s.Staged, err = t.findStagingDir(stagingDir); err != nil {
 		return nil, err
 	}
 	if s.Staged {

@@ -59,7 +59,7 @@ func OpenAny(name string, wrap func(Disk) Disk) (*Target, error) {
 func open(name string, wrap func(Disk) Disk, dir func(string) (*datadir.Dir, error)) (*Target, error) {
 	d, err := dir(name)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, accessError(err)
 	}
 	t := newTarget(d)
 	if wrap != nil {
@@ -226,5 +226,5 @@ func (t *Target) writeFile(p string, data []byte, mode fs.FileMode, sync bool) e
 
 // failed says what could not be done with which file.
 func (t *Target) failed(what, p string, err error) error {
-	return refusal(fmt.Errorf("could not %s %q: %w", what, t.Join(p), datadir.Reason(err)))
+	return accessError(fmt.Errorf("could not %s %q: %w", what, t.Join(p), datadir.Reason(err)))
 }

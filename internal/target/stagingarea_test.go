@@ -107,7 +107,7 @@ func TestNothingLeadsOutOfAStagingDirectory(t *testing.T) {
 	assert.FileExists(t, filepath.Join(dir, "base/precious"))
 	assert.NoDirExists(t, filepath.Join(dir, stagingDir))
 
-	require.NoError(t, tgt.makeOwn(stagingDir))
+	require.NoError(t, tgt.makeStagingDir(stagingDir))
 	require.NoError(t, os.Rename(filepath.Join(dir, stagingDir), filepath.Join(dir, "aside")))
 	require.NoError(t, os.Symlink("base", filepath.Join(dir, stagingDir)))
 	require.NoError(t, tgt.writeFile(stagingDir+"/x", []byte("x"), 0o600, false))
@@ -154,7 +154,7 @@ func TestHostileStagingAreas(t *testing.T) {
 			dir := ownTarget(t, root, control)
 			outside := filepath.Join(root, "outside")
 			var victims []string
-			for _, p := range []string{filepath.Join(outside, own), filepath.Join(dir, "base/5", own), filepath.Join(root, "space", own+"1"), filepath.Join(root, "space", ownPrefix)} {
+			for _, p := range []string{filepath.Join(outside, own), filepath.Join(dir, "base/5", own), filepath.Join(root, "space", own+"1"), filepath.Join(root, "space", namePrefix)} {
 				require.NoError(t, os.MkdirAll(p, 0o700))
 				require.NoError(t, os.WriteFile(filepath.Join(p, "precious"), nil, 0o600))
 				victims = append(victims, filepath.Join(p, "precious"))

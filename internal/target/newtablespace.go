@@ -64,9 +64,9 @@ func checkMakeable(dir string) error {
 	return nil
 }
 
-// makeSpace makes the directory of a new tablespace, with the permissions of the data
+// makeTablespace makes the directory of a new tablespace, with the permissions of the data
 // directory, and those above it.
-func (t *Target) makeSpace(a Area) error {
+func (t *Target) makeTablespace(a Area) error {
 	if a.Top == "" {
 		return nil
 	}
@@ -87,9 +87,9 @@ func (t *Target) makeSpace(a Area) error {
 	return nil
 }
 
-// removeSpace undoes makeSpace, as far as nothing is in those directories. Where the
+// removeTablespace undoes makeTablespace, as far as nothing is in those directories. Where the
 // tablespace has come to stay nothing is done.
-func (t *Target) removeSpace(a Area) error {
+func (t *Target) removeTablespace(a Area) error {
 	if a.Top == "" || !filepath.IsAbs(string(a.Link)) {
 		return nil
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// received keeps account of what the source sent.
-type received struct {
+// transfer keeps account of what the source sent.
+type transfer struct {
 	plan    *filemap.Plan
 	exact   bool
 	files   map[string]*file // what the source may send
@@ -37,8 +37,8 @@ type file struct {
 	scattered bool
 }
 
-func newReceived(plan *filemap.Plan, exact bool) received {
-	r := received{plan: plan, exact: exact, files: map[string]*file{}, entries: map[string]*filemap.Entry{}}
+func newTransfer(plan *filemap.Plan, exact bool) transfer {
+	r := transfer{plan: plan, exact: exact, files: map[string]*file{}, entries: map[string]*filemap.Entry{}}
 	for i := range plan.Entries {
 		e := &plan.Entries[i]
 		if e.Blocks != nil || e.Action == filemap.Copy || e.Action == filemap.CopyTail {
@@ -63,7 +63,7 @@ func staysWhole(e *filemap.Entry, g pgdata.Geometry) bool {
 
 // ask finds the file of a piece that comes. It gives nil where the file is gone
 // meanwhile.
-func (r *received) ask(p string, offset, length int64) (*file, error) {
+func (r *transfer) ask(p string, offset, length int64) (*file, error) {
 	f := r.files[p]
 	if f == nil || !f.entry.Asks(r.plan.Geometry, offset, length) {
 		return nil, fmt.Errorf("the source sent %d bytes of file %q at offset %d, which were not asked for", length, p, offset)
@@ -77,16 +77,16 @@ func (r *received) ask(p string, offset, length int64) (*file, error) {
 	return f, nil
 }
 
-// got accounts for a piece that came, and says whether the file is to be flushed.
-func (f *file) got(offset, length int64) (flush bool) {
+// received accounts for a piece that came, and says whether the file is to be flushed.
+func (f *file) received(offset, length int64) (flush bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.bytes += length
 	return f.wrote(offset, length)
 }
 
-// keeps accounts for a piece of the target's file that was copied.
-func (f *file) keeps(offset, length int64) (flush bool) {
+// copied accounts for a piece of the target's file that was copied.
+func (f *file) copied(offset, length int64) (flush bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.kept += length
@@ -109,7 +109,7 @@ func (f *file) wrote(offset, length int64) (flush bool) {
 	return true
 }
 
-func (r *received) vanish(p string) error {
+func (r *transfer) vanish(p string) error {
 	f := r.files[p]
 	if f == nil {
 		return fmt.Errorf("the source says that file %q is gone, which was not asked for", p)
@@ -125,7 +125,7 @@ func (r *received) vanish(p string) error {
 
 // Skip forgets a file that the target is to be without after all: WAL that the
 // source has still not written.
-func (r *received) Skip(p string) error {
+func (r *transfer) Skip(p string) error {
 	f := r.files[p]
 	if f == nil {
 		return fmt.Errorf("file %q is not one that is copied", p)
@@ -137,7 +137,7 @@ func (r *received) Skip(p string) error {
 }
 
 // Has reports whether something came of a file that is copied.
-func (r *received) Has(p string) bool {
+func (r *transfer) Has(p string) bool {
 	f := r.files[p]
 	if f == nil {
 		return false
@@ -164,7 +164,7 @@ func (e *SourceFileError) Error() string {
 }
 
 // checkComplete finds out what the source did not send.
-func (r *received) checkComplete() error {
+func (r *transfer) checkComplete() error {
 	for p, f := range r.files {
 		switch {
 		case f.gone:

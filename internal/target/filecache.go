@@ -5,16 +5,16 @@ import "sync"
 // maxIdle is how many files stay open between two writes to them.
 const maxIdle = 32
 
-// handles keeps the files open that were written to last: pieces of a file come
+// fileCache keeps the files open that were written to last: pieces of a file come
 // one after the other, small and many. No lock is held while a file is opened,
 // written to or closed.
-type handles struct {
+type fileCache struct {
 	mu   sync.Mutex
-	open map[string]*handle
+	open map[string]*cachedFile
 	err  error // the first error of a close, which may be that of a delayed write
 }
 
-type handle struct {
+type cachedFile struct {
 	sync.Once
 	file  File
 	err   error
@@ -22,41 +22,41 @@ type handle struct {
 }
 
 // use calls write with the open file; open is called where it is not open yet.
-func (h *handles) use(path string, open func() (File, error), write func(File) error) error {
-	h.mu.Lock()
-	if h.open == nil {
-		h.open = map[string]*handle{}
+func (c *fileCache) use(path string, open func() (File, error), write func(File) error) error {
+	c.mu.Lock()
+	if c.open == nil {
+		c.open = map[string]*cachedFile{}
 	}
-	f := h.open[path]
+	f := c.open[path]
 	if f == nil {
-		f = new(handle)
-		h.open[path] = f
+		f = new(cachedFile)
+		c.open[path] = f
 	}
 	f.users++
-	h.mu.Unlock()
+	c.mu.Unlock()
 
 	f.Do(func() { f.file, f.err = open() })
 	err := f.err
 	if err == nil {
 		err = write(f.file)
 	}
-	h.closeFile(h.leave(path, f))
+	c.closeFile(c.leave(path, f))
 	return err
 }
 
 // leave ends a use, and gives a file that is to be closed where too many are open.
-func (h *handles) leave(path string, f *handle) (idle *handle) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+func (c *fileCache) leave(path string, f *cachedFile) (idle *cachedFile) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	f.users--
 	if f.err != nil {
-		if h.open[path] == f {
-			delete(h.open, path)
+		if c.open[path] == f {
+			delete(c.open, path)
 		}
-	} else if len(h.open) > maxIdle {
-		for p, o := range h.open {
+	} else if len(c.open) > maxIdle {
+		for p, o := range c.open {
 			if o.users == 0 {
-				delete(h.open, p)
+				delete(c.open, p)
 				return o
 			}
 		}
@@ -64,30 +64,30 @@ func (h *handles) leave(path string, f *handle) (idle *handle) {
 	return nil
 }
 
-func (h *handles) closeFile(f *handle) {
+func (c *fileCache) closeFile(f *cachedFile) {
 	if f == nil || f.file == nil {
 		return
 	}
 	if err := f.file.Close(); err != nil {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if h.err == nil {
-			h.err = err
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.err == nil {
+			c.err = err
 		}
 	}
 }
 
 // close closes all files, which nobody may use any more, and returns the first
 // error that any close brought.
-func (h *handles) close() error {
-	h.mu.Lock()
-	left := h.open
-	h.open = nil
-	h.mu.Unlock()
+func (c *fileCache) close() error {
+	c.mu.Lock()
+	left := c.open
+	c.open = nil
+	c.mu.Unlock()
 	for _, f := range left {
-		h.closeFile(f)
+		c.closeFile(f)
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.err
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
 }

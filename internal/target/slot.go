@@ -25,7 +25,7 @@ func (t *Target) RememberSlot(s Slot) error {
 	if err != nil {
 		return err
 	}
-	if err := t.makeOwn(stagingDir); err != nil {
+	if err := t.makeStagingDir(stagingDir); err != nil {
 		return err
 	}
 	err = t.replaceFile(slotPath, note, true)
@@ -41,7 +41,7 @@ func (t *Target) RememberSlot(s Slot) error {
 // RememberedSlot is the slot that an earlier run noted. There is none where the note
 // cannot be read.
 func (t *Target) RememberedSlot() (s Slot, ok bool) {
-	if there, err := t.findOwn(stagingDir); err != nil || !there {
+	if there, err := t.findStagingDir(stagingDir); err != nil || !there {
 		return s, false
 	}
 	note, err := t.ReadFile(slotPath)
@@ -53,7 +53,7 @@ func (t *Target) RememberedSlot() (s Slot, ok bool) {
 
 // ForgetSlot removes the note, and the staging area if nothing else is in it.
 func (t *Target) ForgetSlot() error {
-	if there, err := t.findOwn(stagingDir); err != nil || !there {
+	if there, err := t.findStagingDir(stagingDir); err != nil || !there {
 		return err
 	}
 	if err := t.remove(slotPath); err != nil {
