@@ -75,7 +75,7 @@ func (a *analyzer) measure(p *Plan) ([]target.Space, error) {
 	space, err := a.target.Space(p.Files, !p.Source.State.Live, inPlace)
 	for _, s := range space {
 		if s.Needed > s.Free {
-			a.warn(p, "%v", &SpaceError{Dir: s.Dir, Needed: s.Needed, Free: s.Free, InPlace: inPlace})
+			a.warn(p, "%v", &target.SpaceError{Dir: s.Dir, Needed: s.Needed, Free: s.Free, InPlace: inPlace})
 		}
 	}
 	return space, err

@@ -104,16 +104,6 @@ var (
 	ErrOptions           = errors.New("wrong options")
 )
 
-// SpaceError says that a file system does not have enough free space.
-type SpaceError = target.SpaceError
-
-// SourceFileError says that a file of a stopped source changed while it was copied.
-type SourceFileError = target.SourceFileError
-
-// Obstacles holds all the reasons why a target cannot be rewound as it is, such as
-// files that cannot be written and file systems without enough space.
-type Obstacles = target.Obstacles
-
 // MissingWALError says which WAL segment of the target is needed and missing. Its text
 // is pg_rewind's: failover managers look for the file name in it.
 type MissingWALError struct {
