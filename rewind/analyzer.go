@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/recovery"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
@@ -22,7 +22,7 @@ type analyzer struct {
 	log     *slog.Logger
 	target  *target.Target
 	source  source.Source
-	keep    filemap.Keep
+	keep    decide.Keep
 	archive *walArchive // set if WAL that the target lacks is restored at once; otherwise nil
 	lazy    *walArchive // for WAL that neither side has; opened on first use
 	noLazy  error       // why it could not be opened

@@ -24,10 +24,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/heap"
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/internal/recovery"
 	"github.com/gorewind/gorewind/internal/regular"
@@ -112,7 +112,7 @@ var answers = map[string]answer{
 	"source.DirError":              is(&source.DirError{Err: datadir.ErrNoControlFile}, rewind.MissingControlFile, fix),
 	"pgsource.PoolerError":         is(&pgsource.PoolerError{}, rewind.SourcePooled, fix),
 	"pgsource.PrivilegeError":      is(&pgsource.PrivilegeError{}, rewind.MissingPrivilege, fix),
-	"filemap.ErrUntrusted":         is(filemap.ErrUntrusted, rewind.SourceUntrusted, fix),
+	"decide.ErrUntrusted":          is(decide.ErrUntrusted, rewind.SourceUntrusted, fix),
 	"datadir.ErrUnsafePath":        is(datadir.ErrUnsafePath, rewind.SourceUntrusted, fix),
 	"datadir.ErrNoCluster":         is(datadir.ErrNoCluster, rewind.NotADataDirectory, fix),
 	"datadir.ErrNoControlFile":     is(datadir.ErrNoControlFile, rewind.MissingControlFile, resync),

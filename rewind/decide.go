@@ -7,6 +7,7 @@ import (
 	"maps"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 )
@@ -37,7 +38,7 @@ func (a *analyzer) decide(ctx context.Context, p *Plan, past *past, lists *listi
 	}
 	made := maps.Clone(past.events.prepared)
 	maps.Copy(made, ahead.events.prepared)
-	if p.Files, err = b.Plan(filemap.Facts{Changed: p.Changed, WAL: wal.segments, Made: stateFiles(p, made), Compare: p.Evidence == ByComparison}); err != nil {
+	if p.Files, err = b.Plan(decide.Facts{Changed: p.Changed, WAL: wal.segments, Made: stateFiles(p, made), Compare: p.Evidence == ByComparison}); err != nil {
 		return err
 	}
 	a.mapTablespaces(p)

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/report"
@@ -42,7 +43,7 @@ func (p *Plan) verify() error {
 	if p.Files == nil {
 		return errors.New("it has no list of files")
 	}
-	if err := p.Files.Verify(p.Version, t.Geometry); err != nil {
+	if err := decide.Verify(p.Files, p.Version, t.Geometry); err != nil {
 		return err
 	}
 	return p.verifyNames()
@@ -142,7 +143,7 @@ func (p *Plan) verifyNames() error {
 		}
 	}
 	for _, name := range p.Kept {
-		if name != path.Clean(name) || !filepath.IsLocal(filepath.FromSlash(name)) || !filemap.Keepable(name) {
+		if name != path.Clean(name) || !filepath.IsLocal(filepath.FromSlash(name)) || !decide.Keepable(name) {
 			return fmt.Errorf("%.200q is not a file that can be kept", name)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/report"
 )
@@ -101,7 +102,7 @@ func (p *Plan) written() (map[string]bool, pgdata.Changes) {
 			blocks.Union(e.Blocks)
 		}
 		if e.Action == filemap.Copy || e.Action == filemap.CopyTail {
-			for at := e.TargetSize / size * size; at < e.Limit(); at += size {
+			for at := e.TargetSize / size * size; at < decide.Limit(e); at += size {
 				blocks.Add(pgdata.BlockNumber(at / size))
 			}
 		}
