@@ -89,7 +89,7 @@ func (r *Rewind) byWAL(ctx context.Context, a *analyzer, s sides, p, earlier *Pl
 func (r *Rewind) conclude(ctx context.Context, a *analyzer, p *Plan, past *past, lists *listings, earlier *Plan) (err error) {
 	past.describe(p)
 	if earlier != nil {
-		p.Again, p.Suspect = true, earlier.Suspect
+		p.Again, p.carried.Suspect = true, earlier.carried.Suspect
 	}
 	if err := r.ownRecovery(p, earlier); err != nil {
 		return err

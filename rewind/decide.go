@@ -38,7 +38,7 @@ func (a *analyzer) decide(ctx context.Context, p *Plan, past *past, lists *listi
 	}
 	made := maps.Clone(past.events.prepared)
 	maps.Copy(made, ahead.events.prepared)
-	if p.Files, err = b.Plan(decide.Facts{Changed: p.Changed, WAL: wal.segments, Made: stateFiles(p, made), Compare: p.Evidence == ByComparison}); err != nil {
+	if p.Files, err = b.Plan(decide.Facts{Changed: p.carried.Changed, WAL: wal.segments, Made: stateFiles(p, made), Compare: p.Evidence == ByComparison}); err != nil {
 		return err
 	}
 	a.mapTablespaces(p)

@@ -25,7 +25,7 @@ type listings struct {
 func (a *analyzer) list(ctx context.Context, s Side, earlier *Plan) *listings {
 	rules := decide.Rules{Version: a.version, Geometry: a.geo, Keep: a.keep}
 	if earlier != nil {
-		rules.Suspect = earlier.Suspect
+		rules.Suspect = earlier.carried.Suspect
 	}
 	spared := func(dir string) bool { return rules.Keep.Match(dir) }
 	if s, ok := a.source.(source.Sparing); ok {

@@ -147,12 +147,12 @@ func (p *Plan) verifyNames() error {
 			return fmt.Errorf("%.200q is not a file that can be kept", name)
 		}
 	}
-	for name := range p.Suspect {
+	for name := range p.carried.Suspect {
 		if name != path.Clean(name) || !filepath.IsLocal(filepath.FromSlash(name)) {
 			return fmt.Errorf("%.200q is not a file of a cluster", name)
 		}
 	}
-	for name := range p.Recovery {
+	for name := range p.carried.Recovery {
 		if name != pgconf.RecoveryFile && name != pgconf.RecoveryDoneFile {
 			return fmt.Errorf("%.200q is not a file that makes a server a standby", name)
 		}
@@ -162,7 +162,7 @@ func (p *Plan) verifyNames() error {
 			return fmt.Errorf("%.200q is not a file of a cluster that can be damaged", name)
 		}
 	}
-	for segment, blocks := range p.Changed.Blocks {
+	for segment, blocks := range p.carried.Changed.Blocks {
 		if blocks == nil {
 			return fmt.Errorf("it does not say which blocks of file %q changed", segment.Path(p.Version))
 		}

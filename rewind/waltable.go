@@ -72,7 +72,7 @@ func (w *walTableBuilder) judge(ctx context.Context) error {
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for f := range w.lists.TargetWAL() {
 		tli, s, ok := geo.ParseWALFileName(path.Base(f.Path))
-		if !ok || f.Size != int64(geo.WALSegSize) || s >= w.fork || p.Suspect[f.Path] || tli != p.Target.History.TimelineOf(geo, s) {
+		if !ok || f.Size != int64(geo.WALSegSize) || s >= w.fork || p.carried.Suspect[f.Path] || tli != p.Target.History.TimelineOf(geo, s) {
 			continue
 		}
 		if _, both := w.lists.Source(f.Path); !both && s < geo.SegNo(p.Start.Redo) {
@@ -92,7 +92,7 @@ func (w *walTableBuilder) judge(ctx context.Context) error {
 // isGood reports whether the target's segment s, from before the fork, is what its name
 // says.
 func (w *walTableBuilder) isGood(ctx context.Context, s pgdata.SegNo) bool {
-	wal := replayedWAL{targetWAL: w.own, first: w.a.geo.SegNo(w.plan.Start.Redo), suspect: w.plan.Suspect}
+	wal := replayedWAL{targetWAL: w.own, first: w.a.geo.SegNo(w.plan.Start.Redo), suspect: w.plan.carried.Suspect}
 	var err error
 	switch {
 	case w.scanned(s):
