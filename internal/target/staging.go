@@ -34,7 +34,7 @@ type Staging struct {
 	writes writers        // of what was gathered
 	done   bool           // committed or discarded
 
-	buffered atomic.Bool // direct writes are refused
+	buffered atomic.Bool // nothing is written past the cache: it is refused, or not wanted
 }
 
 // Options say how changes are made.
@@ -60,6 +60,7 @@ func (t *Target) Stage(ctx context.Context, plan *filemap.Plan, control []byte, 
 	}
 	s := &Staging{received: newReceived(plan, opts.Exact), t: t, areas: areas, opts: opts}
 	s.flush = flusher(t.disk, opts.Sync)
+	s.buffered.Store(opts.Sync.Off) // then nobody waits for the disk
 	s.copies.SetLimit(workers())
 	rooms := areas.room(plan, opts.Exact)
 	if err := t.checkSpace(areas.areas, rooms, false); err != nil {
