@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"lost/rows":                 {"pgdata", "walreader", "heap", "heap/types", "heap/heapwal", "catalog", "internal/xidset"},
 	"lost/rows/export":          {"lost/rows"},
 	"filemap":                   {"pgdata"},
+	"internal/decide":           {"pgdata", "filemap"},
 	"internal/page":             {"pgdata"},
 	"internal/plain":            {},
 	"internal/regular":          {},
@@ -49,13 +50,13 @@ var mayImport = map[string][]string{
 	"source/pgsource":           {"pgdata", "source", "internal/libpq", "internal/libpq/conninfo", "internal/plain"},
 	"internal/libpq":            {"source", "internal/libpq/conninfo", "internal/plain"},
 	"internal/libpq/conninfo":   {},
-	"internal/target":           {"pgdata", "controlfile", "filemap", "internal/datadir", "internal/poison", "internal/regular"},
+	"internal/target":           {"pgdata", "controlfile", "filemap", "internal/datadir", "internal/decide", "internal/poison", "internal/regular"},
 	"internal/target/faultdisk": {"internal/target"},
 	"report":                    {"internal/plain"},
 	"report/html":               {"report"},
 	"rewind": {
 		"pgdata", "controlfile", "timeline", "walreader", "lost", "lost/rows", "lost/rows/export", "filemap", "source", "report",
-		"internal/datadir", "internal/regular", "internal/page", "internal/plain", "internal/poison", "internal/seam", "internal/xidset", "internal/target", "internal/pgconf", "internal/archive", "internal/recovery",
+		"internal/datadir", "internal/regular", "internal/page", "internal/plain", "internal/poison", "internal/seam", "internal/xidset", "internal/decide", "internal/target", "internal/pgconf", "internal/archive", "internal/recovery",
 	},
 	"cmd/gorewind": {"pgdata", "lost/rows/export", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt", "internal/plain"},
 	"rewindtest": {
@@ -273,7 +274,7 @@ var anOption = regexp.MustCompile(`"[^"]*--[a-z][a-z-]+`)
 func TestTheLibrarySpeaksOfNoCommandLine(t *testing.T) {
 	for _, pkg := range []string{
 		"controlfile", "filemap", "lost", "pgdata", "report", "rewind", "source", "source/pgsource", "timeline", "walreader",
-		"internal/archive", "internal/datadir", "internal/pgconf", "internal/target",
+		"internal/archive", "internal/datadir", "internal/decide", "internal/pgconf", "internal/target",
 	} {
 		files, err := filepath.Glob(pkg + "/*.go")
 		require.NoError(t, err)

@@ -2,72 +2,37 @@ package filemap_test
 
 import (
 	"fmt"
-	"iter"
-	"log"
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// listing is what source.Dir.Files gives, and other sources too.
-func listing(files ...pgdata.FileInfo) iter.Seq2[pgdata.FileInfo, error] {
-	return func(yield func(pgdata.FileInfo, error) bool) {
-		for _, f := range files {
-			if !yield(f, nil) {
-				return
-			}
-		}
-	}
-}
-
-// The plan is made of two listings and what the target's WAL says.
-func ExampleDecide() {
-	rules := filemap.Rules{
-		Version:  pgdata.VersionByName("17"),
+// What a rewind would remove, and how much it would copy. The plan is that of
+// rewind.Plan's field Files.
+func ExamplePlan() {
+	changed := new(pgdata.BlockSet)
+	changed.Add(2)
+	plan := &filemap.Plan{
 		Geometry: pgdata.Geometry{BlockSize: 8192, RelSegBlocks: 131072, WALBlockSize: 8192, WALSegSize: 16 << 20},
+		WALDir:   "pg_wal",
+		Entries: []filemap.Entry{
+			{Path: "pg_xact/0000", Type: pgdata.Regular, Action: filemap.Copy, Reason: filemap.NotARelation, SourceSize: 8192, TargetSize: 8192},
+			{Path: "base/5/16384", Type: pgdata.Regular, Action: filemap.None, Reason: filemap.ChangedBlocks, SourceSize: 40960, TargetSize: 40960, Blocks: changed},
+			{Path: "base/5/16400", Type: pgdata.Regular, Action: filemap.Remove, Reason: filemap.OnlyOnTarget, TargetSize: 8192},
+		},
 	}
-	source := listing(
-		pgdata.FileInfo{Path: "base", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "base/5", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "global", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "global/pg_control", Type: pgdata.Regular, Size: 8192},
-		pgdata.FileInfo{Path: "pg_wal", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "pg_xact", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "PG_VERSION", Type: pgdata.Regular, Size: 3},
-		pgdata.FileInfo{Path: "base/5/16384", Type: pgdata.Regular, Size: 5 * 8192},
-		pgdata.FileInfo{Path: "base/5/16390", Type: pgdata.Regular, Size: 8192},
-		pgdata.FileInfo{Path: "pg_xact/0000", Type: pgdata.Regular, Size: 8192},
-	)
-	target := listing(
-		pgdata.FileInfo{Path: "base", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "base/5", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "global", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "global/pg_control", Type: pgdata.Regular, Size: 8192},
-		pgdata.FileInfo{Path: "pg_wal", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "pg_xact", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "PG_VERSION", Type: pgdata.Regular, Size: 3},
-		pgdata.FileInfo{Path: "base/5/16384", Type: pgdata.Regular, Size: 4 * 8192},
-		pgdata.FileInfo{Path: "base/5/16400", Type: pgdata.Regular, Size: 8192},
-		pgdata.FileInfo{Path: "pg_xact/0000", Type: pgdata.Regular, Size: 8192},
-	)
-	changed := pgdata.ChangedBlocks{}
-	changed.Add(pgdata.Geometry{RelSegBlocks: 131072}, pgdata.RelFileLocator{Tablespace: pgdata.DefaultTablespace, Database: 5, Relation: 16384}, 2)
-	plan, err := filemap.Decide(rules, filemap.Facts{Changed: pgdata.Changes{Blocks: changed}}, source, target)
-	if err != nil {
-		log.Fatal(err)
-	}
-	for _, e := range plan.Entries {
-		blocks := 0
-		if e.Blocks != nil {
-			blocks = e.Blocks.Len()
+	for i := range plan.Entries {
+		e := &plan.Entries[i]
+		fmt.Printf("%s %s (%s)\n", e.Action, e.Path, e.Reason)
+		for part := range e.Runs(plan.Geometry) {
+			fmt.Printf("  %d bytes from %d on\n", part.Length, part.Offset)
 		}
-		fmt.Printf("%s %s: %s, %d changed blocks\n", e.Action, e.Path, e.Reason, blocks)
 	}
-	fmt.Println("bytes to fetch:", plan.FetchBytes())
+	fmt.Printf("%d bytes of %d files\n", plan.FetchBytes(), plan.FetchFiles())
 	// Output:
-	// COPY base/5/16390: not on the target, 0 changed blocks
-	// COPY pg_xact/0000: not described by WAL, 0 changed blocks
-	// COPY_TAIL base/5/16384: longer on the source, 1 changed blocks
-	// REMOVE base/5/16400: not on the source, 0 changed blocks
-	// bytes to fetch: 32768
+	// COPY pg_xact/0000 (not described by WAL)
+	// NONE base/5/16384 (changed on the target)
+	//   8192 bytes from 16384 on
+	// REMOVE base/5/16400 (not on the source)
+	// 16384 bytes of 2 files
 }

@@ -1,14 +1,16 @@
 package filemap
 
 import (
-	"cmp"
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
 
 	"github.com/gorewind/gorewind/pgdata"
 )
+
+// OwnPrefix begins the names of the files that gorewind leaves in a data directory
+// while it works. Base backups, pg_checksums and pg_rewind skip such names.
+const OwnPrefix = "pgsql_tmp_gorewind"
 
 // Step is what happens to a file as a whole. In addition, changed blocks may be
 // overwritten.
@@ -58,10 +60,12 @@ const (
 	MadeByRecovery Reason = "made by recovery from WAL"
 )
 
-// reasons are all valid reasons.
-var reasons = []Reason{
-	OnlyOnSource, OnlyOnTarget, NotARelation, Grown, Shrunk, ChangedBlocks, NeededRecovery, Superseded, CommonWAL, NotWritten,
-	SameContent, Kept, OldWAL, Different, Unlogged, MadeByRecovery,
+// Reasons returns all reasons.
+func Reasons() []Reason {
+	return []Reason{
+		OnlyOnSource, OnlyOnTarget, NotARelation, Grown, Shrunk, ChangedBlocks, NeededRecovery, Superseded, CommonWAL, NotWritten,
+		SameContent, Kept, OldWAL, Different, Unlogged, MadeByRecovery,
+	}
 }
 
 // Entry is one file, directory or symbolic link that the plan is
@@ -137,6 +141,13 @@ func (e *Entry) TailStart(g pgdata.Geometry) int64 {
 	return e.TargetSize / int64(g.BlockSize) * int64(g.BlockSize)
 }
 
+// IsSegment reports whether the entry is a WAL segment.
+func (p *Plan) IsSegment(e *Entry) bool {
+	name, inWALDir := strings.CutPrefix(e.Path, p.WALDir+"/")
+	_, _, ok := p.Geometry.ParseWALFileName(name)
+	return inWALDir && ok
+}
+
 // Span is a part of a file.
 type Span struct{ Offset, Length int64 }
 
@@ -189,50 +200,4 @@ func (e *Entry) Unchanged(g pgdata.Geometry, from, to int64) iter.Seq[Span] {
 			at = next + size // that one is changed
 		}
 	}
-}
-
-// minCopy is the least number of bytes that are requested of a copied file: small files that
-// grew since they were listed arrive complete.
-const minCopy = 1 << 20
-
-// Limit is the offset up to which bytes of the file may be requested from the source. A
-// running server may write the unwritten rest of a WAL segment in the meantime.
-func (e *Entry) Limit() int64 {
-	if e.Action == Copy {
-		return max(e.SourceSize, minCopy)
-	}
-	return e.SourceSize
-}
-
-// Asks reports whether the plan requests these bytes of the file from the source.
-func (e *Entry) Asks(g pgdata.Geometry, offset, length int64) bool {
-	if offset < 0 || offset > e.Limit() || length > e.Limit()-offset {
-		return false
-	}
-	if e.Action == Copy || e.Action == CopyTail && offset >= e.TailStart(g) {
-		return true
-	}
-	size := int64(g.BlockSize)
-	for b := offset / size; b*size < offset+length; b++ {
-		if e.Blocks == nil || !e.Blocks.Has(pgdata.BlockNumber(b)) {
-			return false
-		}
-	}
-	return true
-}
-
-// finish sorts entries into the order in which they are carried out: directories
-// are created before and removed after their contents. Directories that contain kept
-// files stay.
-func (p *Plan) finish(kept map[string]bool) {
-	p.Entries = slices.DeleteFunc(p.Entries, func(e Entry) bool { return e.Action == Remove && kept[e.Path] })
-	slices.SortFunc(p.Entries, func(a, b Entry) int {
-		if a.Action != b.Action {
-			return cmp.Compare(a.Action, b.Action)
-		}
-		if a.Action == Remove {
-			a, b = b, a
-		}
-		return strings.Compare(a.Path, b.Path)
-	})
 }

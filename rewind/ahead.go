@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -35,7 +36,7 @@ const twoPhaseDir = "pg_twophase"
 // whole files: a database or a tablespace that only one side has, or a prepared
 // transaction. An ordinary rewind reads none of it. A rewind in place cannot check
 // again before it changes the target, so it always reads the WAL.
-func (a *analyzer) ahead(ctx context.Context, p *Plan, b *filemap.Builder) (*ahead, error) {
+func (a *analyzer) ahead(ctx context.Context, p *Plan, b *decide.Builder) (*ahead, error) {
 	if !a.opts.InPlace && !p.Again && !a.mayHaveOperations(b) {
 		return &ahead{events: newEvents(0)}, nil
 	}
@@ -75,7 +76,7 @@ func (a *analyzer) readEvents(ctx context.Context, segs walreader.Segments, from
 
 // mayHaveOperations reports whether the listings differ in a way that operations on whole files
 // would explain.
-func (a *analyzer) mayHaveOperations(b *filemap.Builder) bool {
+func (a *analyzer) mayHaveOperations(b *decide.Builder) bool {
 	for f := range b.SourceIn(twoPhaseDir) {
 		if f.Type == pgdata.Regular {
 			return true

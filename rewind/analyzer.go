@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/recovery"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
@@ -22,7 +22,7 @@ type analyzer struct {
 	log     *slog.Logger
 	target  *target.Target
 	source  source.Source
-	keep    filemap.Keep
+	keep    decide.Keep
 	archive *walArchive // set if WAL that the target lacks is restored at once; otherwise nil
 	lazy    *walArchive // for WAL that neither side has; opened on first use
 	noLazy  error       // why it could not be opened
@@ -89,7 +89,7 @@ func (r *Rewind) byWAL(ctx context.Context, a *analyzer, s sides, p, earlier *Pl
 func (r *Rewind) conclude(ctx context.Context, a *analyzer, p *Plan, past *past, lists *listings, earlier *Plan) (err error) {
 	past.describe(p)
 	if earlier != nil {
-		p.Again, p.Suspect = true, earlier.Suspect
+		p.Again, p.carried.Suspect = true, earlier.carried.Suspect
 	}
 	if err := r.ownRecovery(p, earlier); err != nil {
 		return err

@@ -24,10 +24,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/heap"
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/internal/recovery"
 	"github.com/gorewind/gorewind/internal/regular"
@@ -112,7 +112,7 @@ var answers = map[string]answer{
 	"source.DirError":              is(&source.DirError{Err: datadir.ErrNoControlFile}, rewind.MissingControlFile, fix),
 	"pgsource.PoolerError":         is(&pgsource.PoolerError{}, rewind.SourcePooled, fix),
 	"pgsource.PrivilegeError":      is(&pgsource.PrivilegeError{}, rewind.MissingPrivilege, fix),
-	"filemap.ErrUntrusted":         is(filemap.ErrUntrusted, rewind.SourceUntrusted, fix),
+	"decide.ErrUntrusted":          is(decide.ErrUntrusted, rewind.SourceUntrusted, fix),
 	"datadir.ErrUnsafePath":        is(datadir.ErrUnsafePath, rewind.SourceUntrusted, fix),
 	"datadir.ErrNoCluster":         is(datadir.ErrNoCluster, rewind.NotADataDirectory, fix),
 	"datadir.ErrNoControlFile":     is(datadir.ErrNoControlFile, rewind.MissingControlFile, resync),
@@ -154,6 +154,10 @@ var answers = map[string]answer{
 	"archive.ErrNotInArchive":     is(&archive.NotFoundError{Certain: true, Err: archive.ErrNotInArchive}, rewind.ArchiveFailed, fix),
 	"rewind.ErrNotInArchive":      is(&archive.NotFoundError{Certain: true, Err: rewind.ErrNotInArchive}, rewind.ArchiveFailed, fix),
 	"rewind.ArchiveError":         never("Classify makes it from the error of package archive"),
+	"rewind.FetchWALError":        is(&rewind.FetchWALError{Err: errors.New("x")}, rewind.ArchiveFailed, again),
+	"rewind.Obstacles":            is(rewind.Obstacles{errors.New("x")}, rewind.TargetNotWritable, fix),
+	"rewind.SourceFileError":      is(&rewind.SourceFileError{}, rewind.SourceChanged, again),
+	"rewind.SpaceError":           is(&rewind.SpaceError{}, rewind.NoSpace, fix),
 	"rewind.RecoveryError":        never("Classify makes it from the error of package recovery"),
 	"rewind.ServerProgramError":   never("Classify makes it from the error of package recovery"),
 	"rewind.ConfigError":          never("Classify makes it from the errors of package pgconf"),

@@ -23,10 +23,6 @@ var ErrNoRestoreCommand = errors.New(`"restore_command" is not set in the target
 // file.
 var ErrNotInArchive = archive.ErrNotInArchive
 
-// FetchWALError says that Options.FetchWAL failed on every attempt. Trying again later
-// may help.
-type FetchWALError = archive.FetchError
-
 // walArchive restores WAL that the target no longer has into the staging area. It uses
 // the target's restore_command, or what the caller gave instead.
 type walArchive struct {
@@ -152,7 +148,7 @@ func (a *walArchive) restore(ctx context.Context, name string) (string, error) {
 	// A command exits with the same status for a full disk and for a missing file.
 	size := int64(a.format.Geometry.WALSegSize)
 	if free, known := a.target.Free(a.dir); known && free < size {
-		return "", &SpaceError{Dir: a.target.Join(a.dir), Needed: size, Free: free, Restored: true}
+		return "", &target.SpaceError{Dir: a.target.Join(a.dir), Needed: size, Free: free, Restored: true}
 	}
 	err = a.archive.Restore(ctx, name, absolute, size, func(file string) error {
 		return a.verify(ctx, oneSegment{file, s}, tli)
@@ -181,7 +177,7 @@ func (a *walArchive) checkRoom(ctx context.Context, names iter.Seq[string]) erro
 			continue
 		}
 		if needed += size; needed > free {
-			return &SpaceError{Dir: a.target.Join(dir), Needed: needed, Free: free, Restored: true}
+			return &target.SpaceError{Dir: a.target.Join(dir), Needed: needed, Free: free, Restored: true}
 		}
 	}
 	return nil

@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"path"
 
-	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/lost"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
@@ -123,7 +123,7 @@ var ErrChangesUnknown = errors.New("neither WAL nor WAL summaries of the source 
 // sourceChanges returns what the source changed from an LSN up to its last checkpoint:
 // recovery replays everything later. It reads WAL summaries as far as they go, and WAL
 // for the rest.
-func (a *analyzer) sourceChanges(ctx context.Context, s Side, b *filemap.Builder, from pgdata.LSN) (changed pgdata.Changes, err error) {
+func (a *analyzer) sourceChanges(ctx context.Context, s Side, b *decide.Builder, from pgdata.LSN) (changed pgdata.Changes, err error) {
 	to := s.FilesLow.Redo
 	if from >= to {
 		return changed, nil

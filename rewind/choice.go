@@ -12,9 +12,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/internal/regular"
 	"github.com/gorewind/gorewind/internal/target"
@@ -38,7 +38,7 @@ func (a *analyzer) warn(p *Plan, format string, args ...any) {
 // checkRequired warns about settings with which the rewound server would refuse to be a
 // standby. The source's configuration is copied with its files, unless the target keeps
 // its own.
-func (a *analyzer) checkRequired(p *Plan, b *filemap.Builder) {
+func (a *analyzer) checkRequired(p *Plan, b *decide.Builder) {
 	if _, comes := b.Source(configuration); comes && a.opts.ConfigFile == "" { // files that the target keeps are not in the listing
 		return
 	}
@@ -57,7 +57,7 @@ const maxConfiguration = 16 << 20
 
 // rewoundConfig returns the configuration that the rewound server will have: the
 // source's, except for what the target keeps.
-func (a *analyzer) rewoundConfig(ctx context.Context, b *filemap.Builder) (*pgconf.Config, error) {
+func (a *analyzer) rewoundConfig(ctx context.Context, b *decide.Builder) (*pgconf.Config, error) {
 	size := 0
 	return pgconf.Load(pgconf.Options{
 		DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: a.version,
@@ -113,13 +113,13 @@ type choice struct {
 }
 
 // askChoice starts to determine the choice, and returns a function that waits for it.
-func (a *analyzer) askChoice(ctx context.Context, b *filemap.Builder) func() choice {
+func (a *analyzer) askChoice(ctx context.Context, b *decide.Builder) func() choice {
 	answer := make(chan choice, 1)
 	go func() { answer <- a.choose(ctx, b) }()
 	return sync.OnceValue(func() choice { return <-answer })
 }
 
-func (a *analyzer) choose(ctx context.Context, b *filemap.Builder) (c choice) {
+func (a *analyzer) choose(ctx context.Context, b *decide.Builder) (c choice) {
 	conf, err := a.rewoundConfig(ctx, b)
 	if err != nil {
 		a.log.DebugContext(ctx, fmt.Sprintf("what recovery will choose is not known: %v", err), "error", err)
@@ -270,7 +270,7 @@ func continuesSource(h timeline.History, p *Plan) bool {
 // checkUnarchived lists the WAL from before the fork that the target has not archived
 // yet. As a standby it will never archive it, and if the source does not have it, it is
 // lost.
-func (a *analyzer) checkUnarchived(p *Plan, b *filemap.Builder) {
+func (a *analyzer) checkUnarchived(p *Plan, b *decide.Builder) {
 	status := a.version.WALPath("archive_status")
 	var waiting []string
 	for f := range b.TargetIn(status) {

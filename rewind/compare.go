@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/page"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
@@ -37,7 +38,7 @@ func (a *analyzer) compareFiles(ctx context.Context, p *Plan) error {
 		checksums: p.Target.Control.DataChecksumVersion != 0, damaged: map[string]*pgdata.BlockSet{},
 	}
 	if c.refine {
-		p.Compared = p.Files.CompareBytes()
+		p.Compared = decide.CompareBytes(p.Files)
 		a.step("comparing files")
 		defer a.watch(func() Progress {
 			return Progress{Activity: ComparingFiles, DoneBytes: c.done.Load(), Differing: c.differing.Load(), TotalBytes: p.Compared}
@@ -61,8 +62,8 @@ func (a *analyzer) compareFiles(ctx context.Context, p *Plan) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	for i := range p.Files.Candidates() {
-		p.Files.SetDifferent(i, c.different[i])
+	for i := range decide.Candidates(p.Files) {
+		decide.SetDifferent(p.Files, i, c.different[i])
 	}
 	if p.Damaged = c.damaged; len(p.Damaged) > 0 {
 		blocks := 0
@@ -97,7 +98,7 @@ type piece struct {
 // pieces divides all candidates into pieces, up to the size that both sides have.
 func (c *comparison) pieces() iter.Seq[piece] {
 	return func(yield func(piece) bool) {
-		for i, e := range c.plan.Candidates() {
+		for i, e := range decide.Candidates(c.plan) {
 			end := min(e.SourceSize, e.TargetSize)
 			for at := int64(0); at < end; at += comparePiece {
 				length := int64(comparePiece)

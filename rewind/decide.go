@@ -7,6 +7,7 @@ import (
 	"maps"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 )
@@ -37,7 +38,7 @@ func (a *analyzer) decide(ctx context.Context, p *Plan, past *past, lists *listi
 	}
 	made := maps.Clone(past.events.prepared)
 	maps.Copy(made, ahead.events.prepared)
-	if p.Files, err = b.Plan(filemap.Facts{Changed: p.Changed, WAL: wal.segments, Made: stateFiles(p, made), Compare: p.Evidence == ByComparison}); err != nil {
+	if p.Files, err = b.Plan(decide.Facts{Changed: p.carried.Changed, WAL: wal.segments, Made: stateFiles(p, made), Compare: p.Evidence == ByComparison}); err != nil {
 		return err
 	}
 	a.mapTablespaces(p)
@@ -75,7 +76,7 @@ func (a *analyzer) measure(p *Plan) ([]target.Space, error) {
 	space, err := a.target.Space(p.Files, !p.Source.State.Live, inPlace)
 	for _, s := range space {
 		if s.Needed > s.Free {
-			a.warn(p, "%v", &SpaceError{Dir: s.Dir, Needed: s.Needed, Free: s.Free, InPlace: inPlace})
+			a.warn(p, "%v", &target.SpaceError{Dir: s.Dir, Needed: s.Needed, Free: s.Free, InPlace: inPlace})
 		}
 	}
 	return space, err

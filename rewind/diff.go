@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/page"
 	"github.com/gorewind/gorewind/internal/plain"
 	"github.com/gorewind/gorewind/pgdata"
@@ -101,7 +101,7 @@ func Diff(ctx context.Context, opts DiffOptions) (*DiffResult, error) {
 	if opts.A == nil || opts.B == nil {
 		return nil, Classify(fmt.Errorf("%w: two data directories must be given", ErrOptions))
 	}
-	ignore, err := filemap.Patterns(opts.Ignore).Expand()
+	ignore, err := decide.Patterns(opts.Ignore).Expand()
 	if err == nil {
 		err = ignore.Check()
 	}
@@ -137,7 +137,7 @@ func (d *differ) run(ctx context.Context) error {
 		return err
 	}
 	d.version, d.geo = a.Version, a.Geometry
-	ours, theirs := new(filemap.Listing), new(filemap.Listing)
+	ours, theirs := new(decide.Listing), new(decide.Listing)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.list(gctx, d.opts.A, ours) })
 	g.Go(func() error { return d.list(gctx, d.opts.B, theirs) })
@@ -167,14 +167,14 @@ func sameCluster(a, b *controlfile.Data) error {
 }
 
 // list adds the files to compare.
-func (d *differ) list(ctx context.Context, s source.Source, l *filemap.Listing) error {
+func (d *differ) list(ctx context.Context, s source.Source, l *decide.Listing) error {
 	for f, err := range s.Files(ctx) {
 		if err != nil {
 			return err
 		}
 		_, isWAL := d.version.InWALDir(f.Path)
 		switch {
-		case filemap.PassedOver(d.version, f.Path), filemap.Patterns(d.opts.Ignore).Match(f.Path) != "":
+		case decide.PassedOver(d.version, f.Path), decide.Patterns(d.opts.Ignore).Match(f.Path) != "":
 		case !d.opts.All && (isWAL || strings.HasPrefix(f.Path, d.version.WALDir+"/") || f.Path == pgdata.ControlFilePath):
 		default:
 			if err := l.Add(f); err != nil {
@@ -186,12 +186,12 @@ func (d *differ) list(ctx context.Context, s source.Source, l *filemap.Listing) 
 }
 
 // compare finds the files that differ.
-func (d *differ) compare(ctx context.Context, ours, theirs *filemap.Listing) error {
+func (d *differ) compare(ctx context.Context, ours, theirs *decide.Listing) error {
 	c := newContents(d)
 	defer func() { _ = c.reading.wait() }() // if the comparison ends early
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for a, b := range filemap.Merge(ours, theirs) {
+	for a, b := range decide.Merge(ours, theirs) {
 		f := FileDiff{Path: a.Path, SizeA: a.Size, SizeB: b.Size}
 		switch {
 		case b.Type == 0:

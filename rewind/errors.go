@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
@@ -97,22 +97,12 @@ var (
 	ErrCannotFollow      = errors.New("the target will not be able to follow the source")
 	ErrSourceChanged     = source.ErrChanged
 	ErrSourceUnavailable = source.ErrUnavailable
-	ErrSourcePooled      = source.ErrPooled     // a transaction pooler is in between
-	ErrSourceUntrusted   = filemap.ErrUntrusted // its listing has something that no cluster has
-	ErrPrivilege         = source.ErrPrivilege  // the error lists all that the role lacks, and the statements that give it
+	ErrSourcePooled      = source.ErrPooled    // a transaction pooler is in between
+	ErrSourceUntrusted   = decide.ErrUntrusted // its listing has something that no cluster has
+	ErrPrivilege         = source.ErrPrivilege // the error lists all that the role lacks, and the statements that give it
 	ErrPlanOutdated      = errors.New("the saved plan is not for what the two sides are now")
 	ErrOptions           = errors.New("wrong options")
 )
-
-// SpaceError says that a file system does not have enough free space.
-type SpaceError = target.SpaceError
-
-// SourceFileError says that a file of a stopped source changed while it was copied.
-type SourceFileError = target.SourceFileError
-
-// Obstacles holds all the reasons why a target cannot be rewound as it is, such as
-// files that cannot be written and file systems without enough space.
-type Obstacles = target.Obstacles
 
 // MissingWALError says which WAL segment of the target is needed and missing. Its text
 // is pg_rewind's: failover managers look for the file name in it.

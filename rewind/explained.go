@@ -78,7 +78,7 @@ func explain(err error) error {
 			msg += ": " + history.Line
 		}
 		return &Explained{Err: &reworded{msg, err}, Detail: strings.TrimSpace(concerns(err, history) + " " + history.Hint)}
-	case as[*SourceFileError](err):
+	case as[*target.SourceFileError](err), as[*SourceFileError](err):
 		return &Explained{Err: err, Hint: "Leave the source alone, and run gorewind again."}
 	case errors.As(err, &running):
 		// To pg_rewind such a target is not shut down cleanly, and scripts look for its

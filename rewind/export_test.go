@@ -29,9 +29,9 @@ func (o Options) StartOrNot() Options {
 // nothing had been scanned, and an interrupted rewind had been writing suspects.
 func (r *Rewind) OwnIsGood(ctx context.Context, from, s pgdata.SegNo, suspects ...string) bool {
 	p, a := *r.plan, r.analyzer
-	p.Start.Redo, p.Scan, p.Suspect = a.geo.SegStart(from), ScanSummary{}, map[string]bool{}
+	p.Start.Redo, p.Scan, p.carried.Suspect = a.geo.SegStart(from), ScanSummary{}, map[string]bool{}
 	for _, path := range suspects {
-		p.Suspect[path] = true
+		p.carried.Suspect[path] = true
 	}
 	w := walTableBuilder{a: a, plan: &p, own: a.targetWAL(p.Target.History).own()}
 	return w.isGood(ctx, s)
@@ -48,7 +48,7 @@ var Literal = literal
 
 // WritePlan writes any plan as Save does.
 func WritePlan(w io.Writer, keep []string, p *Plan) error {
-	return savedPlan{Keep: keep, Plan: p}.write(w)
+	return savedPlan{Keep: keep, Plan: p.stored()}.write(w)
 }
 
 // ReadPlan reads a saved plan, given only the bytes of the value.
@@ -58,7 +58,7 @@ func ReadPlan(body []byte) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.Plan, nil
+	return s.Plan.plan(), nil
 }
 
 // PlanBody returns the part of a saved plan that ReadPlan reads.
@@ -69,6 +69,12 @@ func BackupLabel(p *Plan) []byte { return (&Rewind{plan: p}).backupLabel() }
 
 // Notes returns the notes that a rewind in place with a plan would write.
 func Notes(p *Plan) ([]byte, error) { return (&Rewind{plan: p, opts: Options{InPlace: true}}).notes() }
+
+// ReadNotes reads what Notes returns.
+func ReadNotes(b []byte) (*Plan, error) { return decodePlan(b) }
+
+// CarriedBy returns the part of a plan that only rewinds need.
+func CarriedBy(p *Plan) *carried { return &p.carried }
 
 // EncodeValue and DecodeValue are the encoding of saved plans.
 var EncodeValue, DecodeValue = encodeValue, decodeValue

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
@@ -145,7 +146,7 @@ func entryRanges(e *filemap.Entry, geo pgdata.Geometry, yield func(source.Range)
 	}
 	switch e.Action {
 	case filemap.Copy:
-		return yield(source.Range{Path: e.Path, Length: e.Limit()})
+		return yield(source.Range{Path: e.Path, Length: decide.Limit(e)})
 	case filemap.CopyTail:
 		return yield(source.Range{Path: e.Path, Offset: e.TailStart(geo), Length: e.SourceSize - e.TailStart(geo)})
 	}

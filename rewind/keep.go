@@ -5,7 +5,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 )
 
 // keeper asks Options.KeepFunc, once for each path and one path at a time, and
@@ -19,12 +19,12 @@ type keeper struct {
 
 // keeps returns what the target keeps: what is asked for now and, without a function,
 // what the function of an earlier run in place answered.
-func (r *Rewind) keeps(earlier *Plan) filemap.Keep {
+func (r *Rewind) keeps(earlier *Plan) decide.Keep {
 	r.keeper = &keeper{ask: r.opts.KeepFunc, answers: map[string]bool{}}
 	if earlier != nil && r.keeper.ask == nil {
 		r.keeper.only(earlier.Kept)
 	}
-	return filemap.Keep{Patterns: r.opts.Keep, Func: r.keeper.keeps}
+	return decide.Keep{Patterns: r.opts.Keep, Func: r.keeper.keeps}
 }
 
 func (k *keeper) keeps(path string) bool {

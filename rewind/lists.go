@@ -8,13 +8,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/source"
 )
 
 // listings holds both sides' file lists, which are made while the target's WAL is read.
 type listings struct {
-	builder  *filemap.Builder
+	builder  *decide.Builder
 	group    *errgroup.Group
 	excluded []string // what is ignored on the source, for the log
 	cancel   context.CancelFunc
@@ -23,16 +23,16 @@ type listings struct {
 
 // list starts listing both sides.
 func (a *analyzer) list(ctx context.Context, s Side, earlier *Plan) *listings {
-	rules := filemap.Rules{Version: a.version, Geometry: a.geo, Keep: a.keep}
+	rules := decide.Rules{Version: a.version, Geometry: a.geo, Keep: a.keep}
 	if earlier != nil {
-		rules.Suspect = earlier.Suspect
+		rules.Suspect = earlier.carried.Suspect
 	}
 	spared := func(dir string) bool { return rules.Keep.Match(dir) }
 	if s, ok := a.source.(source.Sparing); ok {
 		s.Spare(spared)
 	}
 	a.target.Spare(spared)
-	l := &listings{builder: filemap.NewBuilder(rules)}
+	l := &listings{builder: decide.NewBuilder(rules)}
 	ctx, l.cancel = context.WithCancel(ctx)
 	l.group, ctx = errgroup.WithContext(ctx)
 	budget := newListBudget(s)
@@ -51,7 +51,7 @@ func (a *analyzer) list(ctx context.Context, s Side, earlier *Plan) *listings {
 			if err != nil {
 				return err
 			}
-			if debug && filemap.Excluded(f.Path) {
+			if debug && decide.Excluded(f.Path) {
 				l.excluded = append(l.excluded, f.Path)
 			}
 		}
@@ -86,7 +86,7 @@ func (l *listings) stop() {
 }
 
 // wait returns both lists when they are complete.
-func (l *listings) wait(ctx context.Context, a *analyzer) (*filemap.Builder, error) {
+func (l *listings) wait(ctx context.Context, a *analyzer) (*decide.Builder, error) {
 	a.step("reading source file list")
 	stop := a.watch(func() Progress { return Progress{Activity: ListingFiles, DoneFiles: int(l.files.Load())} })
 	err := l.group.Wait()

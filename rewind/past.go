@@ -27,7 +27,7 @@ type past struct {
 // past reads the target's WAL from the last common checkpoint to its end.
 func (a *analyzer) past(ctx context.Context, s sides, f fork, earlier *Plan) (*past, error) {
 	if earlier != nil {
-		p := &past{checkpoint: earlier.Checkpoint, changed: earlier.Changed, scan: earlier.Scan, lost: earlier.Lost, events: newEvents(f.at)}
+		p := &past{checkpoint: earlier.Checkpoint, changed: earlier.carried.Changed, scan: earlier.Scan, lost: earlier.Lost, events: newEvents(f.at)}
 		maps.Copy(p.events.prepared, earlier.Prepared)
 		p.start = startOfRecovery(s, p.checkpoint)
 		return p, nil
@@ -100,7 +100,7 @@ func (a *analyzer) readBefore(ctx context.Context, s sides, p *past) error {
 
 // describe copies the past to the plan.
 func (p *past) describe(plan *Plan) {
-	plan.Checkpoint, plan.Start, plan.Changed = p.checkpoint, p.start, p.changed
+	plan.Checkpoint, plan.Start, plan.carried.Changed = p.checkpoint, p.start, p.changed
 	if plan.Evidence == ByWAL { // otherwise the plan already has what was found
 		plan.Scan, plan.Lost = p.scan, p.lost
 	}

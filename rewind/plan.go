@@ -60,7 +60,6 @@ type Plan struct {
 	// ConsistentAt is the LSN that recovery must at least reach, as far as is known before
 	// anything is copied.
 	ConsistentAt pgdata.LSN
-	Changed      pgdata.Changes // what the target changed since Checkpoint
 	// Prepared has the transactions that are prepared by WAL from before the divergence
 	// which recovery replays, each with the start of its record.
 	Prepared   map[uint32]pgdata.LSN
@@ -82,12 +81,23 @@ type Plan struct {
 	Foreign   []string // the warnings that are about settings from the source's files
 
 	// Again is true if an interrupted rewind in place is started again; this one continues
-	// in place. Suspect has the files, by path, that may be half written. Recovery is the
-	// target's own recovery.conf or recovery.done.
-	Again    bool
-	Suspect  map[string]bool
-	Recovery map[string][]byte
+	// in place.
+	Again bool
+
+	carried carried
 }
+
+// carried is what only rewinds need of a plan: Apply, and the next run after an
+// interrupted rewind in place.
+type carried struct {
+	Changed  pgdata.Changes    // what the target changed since Checkpoint
+	Suspect  map[string]bool   // files, by path, that may be half written
+	Recovery map[string][]byte // the target's own recovery.conf or recovery.done
+}
+
+// TargetChanges returns what the target's WAL says it changed since Checkpoint: blocks, and
+// relations and databases that it created, truncated or dropped.
+func (p *Plan) TargetChanges() pgdata.Changes { return p.carried.Changed }
 
 // Side is one of the two clusters, as it was when it was analyzed.
 type Side struct {

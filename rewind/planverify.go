@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/report"
@@ -42,7 +43,7 @@ func (p *Plan) verify() error {
 	if p.Files == nil {
 		return errors.New("it has no list of files")
 	}
-	if err := p.Files.Verify(p.Version, t.Geometry); err != nil {
+	if err := decide.Verify(p.Files, p.Version, t.Geometry); err != nil {
 		return err
 	}
 	return p.verifyNames()
@@ -142,16 +143,16 @@ func (p *Plan) verifyNames() error {
 		}
 	}
 	for _, name := range p.Kept {
-		if name != path.Clean(name) || !filepath.IsLocal(filepath.FromSlash(name)) || !filemap.Keepable(name) {
+		if name != path.Clean(name) || !filepath.IsLocal(filepath.FromSlash(name)) || !decide.Keepable(name) {
 			return fmt.Errorf("%.200q is not a file that can be kept", name)
 		}
 	}
-	for name := range p.Suspect {
+	for name := range p.carried.Suspect {
 		if name != path.Clean(name) || !filepath.IsLocal(filepath.FromSlash(name)) {
 			return fmt.Errorf("%.200q is not a file of a cluster", name)
 		}
 	}
-	for name := range p.Recovery {
+	for name := range p.carried.Recovery {
 		if name != pgconf.RecoveryFile && name != pgconf.RecoveryDoneFile {
 			return fmt.Errorf("%.200q is not a file that makes a server a standby", name)
 		}
@@ -161,7 +162,7 @@ func (p *Plan) verifyNames() error {
 			return fmt.Errorf("%.200q is not a file of a cluster that can be damaged", name)
 		}
 	}
-	for segment, blocks := range p.Changed.Blocks {
+	for segment, blocks := range p.carried.Changed.Blocks {
 		if blocks == nil {
 			return fmt.Errorf("it does not say which blocks of file %q changed", segment.Path(p.Version))
 		}

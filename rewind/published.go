@@ -7,6 +7,7 @@ import (
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/internal/recovery"
+	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -24,6 +25,52 @@ type ArchiveError struct {
 }
 
 func (e *ArchiveError) Error() string { return textOf(e.err, e.Setting+" failed") }
+
+// FetchWALError says that Options.FetchWAL failed on every attempt. Trying again later
+// may help.
+type FetchWALError struct {
+	Name     string // of the WAL file
+	Attempts int
+	// Err is the error of the last attempt. It is not unwrapped: what it wraps, such as
+	// fs.ErrNotExist or the end of its own context, would be mistaken for another
+	// problem.
+	Err error
+}
+
+func (e *FetchWALError) Error() string { return (*archive.FetchError)(e).Error() }
+
+// SpaceError says that a file system does not have enough free space.
+type SpaceError struct {
+	Dir    string // a directory on that file system
+	Needed int64  // bytes
+	Free   int64  // bytes
+	// InPlace: the rewind was to write in place, which needs the least.
+	InPlace bool
+	// Restored: the space is needed for WAL from an archive. There may be more of that
+	// than Needed.
+	Restored bool
+}
+
+func (e *SpaceError) Error() string { return (*target.SpaceError)(e).Error() }
+
+// SourceFileError says that a file of a stopped source changed while it was copied.
+type SourceFileError struct {
+	Path     string // in the source's data directory
+	Gone     bool
+	Expected int64 // bytes to copy
+	Copied   int64 // bytes that there were
+}
+
+func (e *SourceFileError) Error() string { return (*target.SourceFileError)(e).Error() }
+
+// Obstacles holds all the reasons why a target cannot be rewound as it is, such as
+// files that cannot be written and file systems without enough space.
+type Obstacles []error
+
+func (o Obstacles) Error() string { return target.Obstacles(o).Error() }
+
+// Unwrap returns all of them.
+func (o Obstacles) Unwrap() []error { return o }
 
 // RecoveryError says that the single-user server did not complete the target's crash
 // recovery, which Options.EnsureShutdown asks for.
@@ -94,6 +141,10 @@ func publicOf(err error) error {
 		nowhere  *recovery.NotFoundError
 		syntax   *pgconf.SyntaxError
 		several  *pgconf.SeveralTargetsError
+		notGot   *archive.FetchError
+		file     *target.SourceFileError
+		space    *target.SpaceError
+		reasons  target.Obstacles
 	)
 	switch {
 	case errors.As(err, &failed):
@@ -116,6 +167,18 @@ func publicOf(err error) error {
 		return &ConfigError{File: syntax.File, Line: syntax.Line, err: syntax}
 	case errors.As(err, &several):
 		return &ConfigError{Settings: several.Settings, err: several}
+	case errors.As(err, &notGot):
+		return (*FetchWALError)(notGot)
+	case errors.As(err, &file):
+		return (*SourceFileError)(file)
+	case errors.As(err, &reasons): // before the space that may be one of them
+		all := make(Obstacles, len(reasons))
+		for i, reason := range reasons {
+			all[i] = publish(reason)
+		}
+		return all
+	case errors.As(err, &space):
+		return (*SpaceError)(space)
 	}
 	return nil
 }

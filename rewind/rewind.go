@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/seam"
 	"github.com/gorewind/gorewind/internal/target"
 )
@@ -64,7 +64,7 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	if o := r.opts.Resync; o != NoResync && o != ResyncIfNeeded && o != ResyncChanges && o != ResyncCompare {
 		return fmt.Errorf("%w: there is no way to resync called %q", ErrOptions, o)
 	}
-	keep, err := filemap.Patterns(r.opts.Keep).Expand()
+	keep, err := decide.Patterns(r.opts.Keep).Expand()
 	if err == nil {
 		err = keep.Check()
 	}

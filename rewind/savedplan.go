@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/report"
 )
@@ -28,24 +29,46 @@ const (
 type savedPlan struct {
 	Keep    []string
 	Mapping TablespaceMapping
+	Plan    storedPlan
+}
+
+// storedPlan is a plan for encodeValue, which takes only exported fields.
+type storedPlan struct {
 	Plan    *Plan
+	Carried carried
+}
+
+func (p *Plan) stored() storedPlan { return storedPlan{p, p.carried} }
+
+// plan is the inverse of stored. It returns nil if nothing is stored.
+func (s storedPlan) plan() *Plan {
+	if s.Plan != nil {
+		s.Plan.carried = s.Carried
+	}
+	return s.Plan
 }
 
 // encode encodes a plan for the journal, for the next run.
 func (p *Plan) encode() ([]byte, error) {
-	sum := typeSum(reflect.TypeFor[Plan]())
-	b, err := encodeValue(*p)
+	sum := typeSum(reflect.TypeFor[storedPlan]())
+	b, err := encodeValue(p.stored())
 	return append(sum[:], b...), err
 }
 
 func decodePlan(b []byte) (*Plan, error) {
-	sum := typeSum(reflect.TypeFor[Plan]())
+	sum := typeSum(reflect.TypeFor[storedPlan]())
 	rest, ok := bytes.CutPrefix(b, sum[:])
 	if !ok {
 		return nil, errors.New("another version of gorewind wrote it")
 	}
-	p := new(Plan)
-	return p, decodeValue(rest, p)
+	var s storedPlan
+	if err := decodeValue(rest, &s); err != nil {
+		return nil, err
+	}
+	if s.Plan == nil {
+		return nil, errPlanBytes
+	}
+	return s.plan(), nil
 }
 
 // toResume returns the part of the plan that describes a rewind that only has to be
@@ -67,7 +90,7 @@ func (r *Rewind) notes() ([]byte, error) {
 	}
 	p := *r.plan
 	p.Files, p.NeededWAL, p.Warnings, p.Lost.Blocks, p.Lost.Rows = nil, nil, nil, nil, nil
-	p.Suspect, p.Changed = r.plan.written()
+	p.carried.Suspect, p.carried.Changed = r.plan.written()
 	return p.encode()
 }
 
@@ -75,12 +98,12 @@ func (r *Rewind) notes() ([]byte, error) {
 // when the next run reads it: files, and the blocks of relations, including those that
 // the target changed.
 func (p *Plan) written() (map[string]bool, pgdata.Changes) {
-	suspect := maps.Clone(p.Suspect)
+	suspect := maps.Clone(p.carried.Suspect)
 	if suspect == nil {
 		suspect = map[string]bool{}
 	}
 	var changed pgdata.Changes
-	changed.Merge(p.Changed)
+	changed.Merge(p.carried.Changed)
 	geo := p.Files.Geometry
 	size := int64(geo.BlockSize)
 	for i := range p.Files.Entries {
@@ -101,7 +124,7 @@ func (p *Plan) written() (map[string]bool, pgdata.Changes) {
 			blocks.Union(e.Blocks)
 		}
 		if e.Action == filemap.Copy || e.Action == filemap.CopyTail {
-			for at := e.TargetSize / size * size; at < e.Limit(); at += size {
+			for at := e.TargetSize / size * size; at < decide.Limit(e); at += size {
 				blocks.Add(pgdata.BlockNumber(at / size))
 			}
 		}
@@ -117,7 +140,7 @@ func (r *Rewind) Save(w io.Writer) error {
 	if r.plan.Resumes || r.plan.Again {
 		return r.failed(fmt.Errorf("%w: there is no plan to save: an earlier rewind of the target must be finished first", ErrOptions))
 	}
-	return savedPlan{r.opts.Keep, r.opts.TablespaceMapping, r.plan}.write(w)
+	return savedPlan{r.opts.Keep, r.opts.TablespaceMapping, r.plan.stored()}.write(w)
 }
 
 func (s savedPlan) write(w io.Writer) error {
@@ -144,7 +167,7 @@ func (r *Rewind) loadPlan(ctx context.Context, a *analyzer, now sides, earlier *
 	if err != nil {
 		return err
 	}
-	p := s.Plan
+	p := s.Plan.plan()
 	switch {
 	case !sameControl(p.Target, now.target):
 		return fmt.Errorf("%w: the control file of the target %q changed: plan again", ErrPlanOutdated, r.target.Name())
@@ -242,10 +265,11 @@ func readSavedPlan(from io.Reader) (*savedPlan, error) {
 	if err := decodeValue(body, s); err != nil {
 		return nil, fmt.Errorf("%w: the saved plan cannot be read: %w: plan again", ErrOptions, err)
 	}
-	if s.Plan == nil {
+	p := s.Plan.plan()
+	if p == nil {
 		return nil, fmt.Errorf("%w: the saved plan is incomplete: plan again", ErrOptions)
 	}
-	if err := s.Plan.verify(); err != nil {
+	if err := p.verify(); err != nil {
 		return nil, fmt.Errorf("%w: the saved plan is not one that gorewind made: %w: plan again", ErrOptions, err)
 	}
 	return s, nil

@@ -74,11 +74,11 @@ var forgeries = []forgery{
 	{"WAL that is no segment", func(p *rewind.Plan) { p.NeededWAL[0].Name = "../../etc/passwd" }},
 	{"WAL from nowhere", func(p *rewind.Plan) { p.NeededWAL[0].Origin = "moon" }},
 	{"WAL to archive that is no segment", func(p *rewind.Plan) { p.Unarchived = []string{"../x"} }},
-	{"a file outside that may be half written", func(p *rewind.Plan) { p.Suspect = map[string]bool{"../x": true} }},
-	{"another file that makes a standby", func(p *rewind.Plan) { p.Recovery = map[string][]byte{"PG_VERSION": nil} }},
+	{"a file outside that may be half written", func(p *rewind.Plan) { rewind.CarriedBy(p).Suspect = map[string]bool{"../x": true} }},
+	{"another file that makes a standby", func(p *rewind.Plan) { rewind.CarriedBy(p).Recovery = map[string][]byte{"PG_VERSION": nil} }},
 	{"a relation without changed blocks", func(p *rewind.Plan) {
-		for s := range p.Changed.Blocks {
-			p.Changed.Blocks[s] = nil
+		for s := range rewind.CarriedBy(p).Changed.Blocks {
+			rewind.CarriedBy(p).Changed.Blocks[s] = nil
 		}
 	}},
 
@@ -207,6 +207,34 @@ func FuzzReadSavedPlan(f *testing.F) {
 			require.NoError(t, err)
 		}
 	})
+}
+
+// The parts that callers do not see are saved, too.
+func TestNothingOfAPlanIsForgotten(t *testing.T) {
+	p := newSpecimen(t)
+	p.restore(t)
+	plan, err := rewind.ReadPlan(rewind.PlanBody(savedPlan(t, p.options(t))))
+	require.NoError(t, err)
+	carried := rewind.CarriedBy(plan)
+	require.NotEmpty(t, carried.Changed.Blocks)
+	carried.Suspect = map[string]bool{"base/5/1": true}
+	carried.Recovery = map[string][]byte{"recovery.conf": []byte("x")}
+
+	var saved bytes.Buffer
+	require.NoError(t, rewind.WritePlan(&saved, nil, plan))
+	again, err := rewind.ReadPlan(rewind.PlanBody(saved.Bytes()))
+	require.NoError(t, err)
+	assert.Equal(t, plan, again, "in a file")
+
+	notes, err := rewind.Notes(plan)
+	require.NoError(t, err)
+	again, err = rewind.ReadNotes(notes)
+	require.NoError(t, err)
+	assert.Equal(t, carried.Recovery, rewind.CarriedBy(again).Recovery, "in the journal")
+	assert.True(t, rewind.CarriedBy(again).Suspect["base/5/1"])
+	for segment := range carried.Changed.Blocks {
+		assert.Contains(t, rewind.CarriedBy(again).Changed.Blocks, segment)
+	}
 }
 
 func TestValuesAreReadAsTheyWereWritten(t *testing.T) {

@@ -14,13 +14,13 @@ import (
 // rewind replaces it. An interrupted rewind in place may have replaced it already.
 func (r *Rewind) ownRecovery(p *Plan, earlier *Plan) error {
 	if earlier != nil {
-		p.Recovery = earlier.Recovery
+		p.carried.Recovery = earlier.carried.Recovery
 		return nil
 	}
 	if r.opts.PrimaryConnInfo == "" {
 		return nil
 	}
-	p.Recovery = map[string][]byte{}
+	p.carried.Recovery = map[string][]byte{}
 	for _, name := range []string{pgconf.RecoveryFile, pgconf.RecoveryDoneFile} {
 		b, err := r.target.ReadFile(name)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -28,7 +28,7 @@ func (r *Rewind) ownRecovery(p *Plan, earlier *Plan) error {
 		} else if err != nil {
 			return err
 		}
-		p.Recovery[name] = b
+		p.carried.Recovery[name] = b
 	}
 	return nil
 }
@@ -40,7 +40,7 @@ func (r *Rewind) standbyFiles(ctx context.Context, after pgconf.ReadFile) ([]tar
 		return nil, nil
 	}
 	before := func(p string) ([]byte, error) {
-		if b, ok := r.plan.Recovery[p]; ok {
+		if b, ok := r.plan.carried.Recovery[p]; ok {
 			return b, nil
 		}
 		return nil, fmt.Errorf("file %q: %w", p, fs.ErrNotExist)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/archive"
@@ -67,7 +68,7 @@ var verdicts = []verdict{
 	{BadConnString, ActionFix, false, anyOf(source.ErrConnString), ""},
 	{SourceUnavailable, ActionRetryWithSource, false, anyOf(ErrSourceUnavailable), ""},
 	{PlanOutdated, ActionFix, false, anyOf(ErrPlanOutdated), "Make a new plan, or run without one."},
-	{SourceChanged, ActionRetry, false, either(anyOf(ErrSourceChanged), as[*SourceFileError]), again},
+	{SourceChanged, ActionRetry, false, either(anyOf(ErrSourceChanged), as[*target.SourceFileError], as[*SourceFileError]), again},
 	{SourcePooled, ActionFix, false, anyOf(ErrSourcePooled), "Connect to the server itself."},
 	{SourceDamaged, ActionFix, false, anyOf(ErrSourceDamaged), "Repair the source, take another one, or copy these pages as they are with Options.NoVerifyChecksums."},
 	{SourceUntrusted, ActionFix, false, anyOf(ErrSourceUntrusted, source.ErrUntrusted, datadir.ErrUnsafePath), "Find out what answers there before you run gorewind again."},
@@ -90,7 +91,7 @@ var verdicts = []verdict{
 	{Unproven, ActionResync, true, anyOf(ErrUnproven), takeBase},
 	{OtherTimeline, ActionFix, false, anyOf(ErrOtherTimeline), "Remove the history of that timeline from the archive, or take the source that is on it."},
 	{NoCommonAncestor, ActionResync, true, anyOf(timeline.ErrNoCommonAncestor), takeBase},
-	{ArchiveFailed, ActionRetry, false, either(isPassingFailure, as[*FetchWALError]), ""},
+	{ArchiveFailed, ActionRetry, false, either(isPassingFailure, as[*archive.FetchError], as[*FetchWALError]), ""},
 	{ArchiveFailed, ActionFix, false, either(anyOf(ErrNoRestoreCommand), as[*archive.CommandError]), "Correct it in the target's configuration."},
 	{MissingWAL, ActionResync, true, isLostWAL, takeBase},
 	{MissingWAL, ActionResync, true, anyOf(ErrChangesUnknown), takeBase},
@@ -101,7 +102,7 @@ var verdicts = []verdict{
 	{ArchiveFailed, ActionFix, false, as[*archive.NotFoundError], ""},
 	{BadConfiguration, ActionFix, false, either(as[*pgconf.SyntaxError], as[*pgconf.SeveralTargetsError]), ""},
 	{NoSpace, ActionFix, false, isFull, "Free room there, and run gorewind again."},
-	{TargetNotWritable, ActionFix, false, either(as[Obstacles], as[*target.AccessError]), "Let the user that runs gorewind read and write there."},
+	{TargetNotWritable, ActionFix, false, either(as[target.Obstacles], as[Obstacles], as[*target.AccessError]), "Let the user that runs gorewind read and write there."},
 	{NothingToResume, ActionFix, false, anyOf(ErrNothingToResume), "Run a rewind."},
 	{InvalidOptions, ActionFix, false, anyOf(ErrOptions), ""},
 	{UnexpectedCondition, ActionFix, false, as[*source.ConnectError], ""}, // whose message has advice
@@ -149,7 +150,7 @@ func isPassingFailure(err error) bool {
 
 func isFull(err error) bool {
 	var full *target.AccessError
-	return as[*SpaceError](err) || errors.As(err, &full) && full.NoRoom()
+	return either(as[*target.SpaceError], as[*SpaceError])(err) || errors.As(err, &full) && full.NoRoom()
 }
 
 // sourceError marks an error as concerning the source, if it could also be about the
@@ -171,8 +172,10 @@ func anyOf(sentinels ...error) func(error) bool {
 	}
 }
 
-func either(a, b func(error) bool) func(error) bool {
-	return func(err error) bool { return a(err) || b(err) }
+func either(these ...func(error) bool) func(error) bool {
+	return func(err error) bool {
+		return slices.ContainsFunc(these, func(is func(error) bool) bool { return is(err) })
+	}
 }
 
 func both(a, b func(error) bool) func(error) bool {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/walreader"
@@ -19,15 +19,15 @@ import (
 // walTable says what happens to every WAL segment: to those that a side has, and to
 // those that recovery reads.
 type walTable struct {
-	segments map[string]filemap.Segment // by file name
-	needed   []NeededWAL                // the segments that recovery reads, in that order
+	segments map[string]decide.Segment // by file name
+	needed   []NeededWAL               // the segments that recovery reads, in that order
 }
 
 // wal decides about all WAL segments. Segments that recovery reads and neither side has
 // are restored from the archive; it is an error if that does not have them either.
-func (a *analyzer) wal(ctx context.Context, p *Plan, b *filemap.Builder) (*walTable, error) {
+func (a *analyzer) wal(ctx context.Context, p *Plan, b *decide.Builder) (*walTable, error) {
 	w := &walTableBuilder{
-		a: a, plan: p, lists: b, own: a.targetWAL(p.Target.History).own(), table: &walTable{segments: map[string]filemap.Segment{}},
+		a: a, plan: p, lists: b, own: a.targetWAL(p.Target.History).own(), table: &walTable{segments: map[string]decide.Segment{}},
 		good: map[pgdata.SegNo]bool{}, end: writtenBy(p.Source), fork: a.geo.SegNo(p.shared()),
 	}
 	if s := w.fork; w.scanned(s) && a.noneNewer(ctx, w.own, s, p.shared(), p.DivergenceTimeline) {
@@ -49,7 +49,7 @@ func (a *analyzer) wal(ctx context.Context, p *Plan, b *filemap.Builder) (*walTa
 type walTableBuilder struct {
 	a     *analyzer
 	plan  *Plan
-	lists *filemap.Builder
+	lists *decide.Builder
 	own   targetWAL
 	table *walTable
 
@@ -72,7 +72,7 @@ func (w *walTableBuilder) judge(ctx context.Context) error {
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for f := range w.lists.TargetWAL() {
 		tli, s, ok := geo.ParseWALFileName(path.Base(f.Path))
-		if !ok || f.Size != int64(geo.WALSegSize) || s >= w.fork || p.Suspect[f.Path] || tli != p.Target.History.TimelineOf(geo, s) {
+		if !ok || f.Size != int64(geo.WALSegSize) || s >= w.fork || p.carried.Suspect[f.Path] || tli != p.Target.History.TimelineOf(geo, s) {
 			continue
 		}
 		if _, both := w.lists.Source(f.Path); !both && s < geo.SegNo(p.Start.Redo) {
@@ -92,7 +92,7 @@ func (w *walTableBuilder) judge(ctx context.Context) error {
 // isGood reports whether the target's segment s, from before the fork, is what its name
 // says.
 func (w *walTableBuilder) isGood(ctx context.Context, s pgdata.SegNo) bool {
-	wal := replayedWAL{targetWAL: w.own, first: w.a.geo.SegNo(w.plan.Start.Redo), suspect: w.plan.Suspect}
+	wal := replayedWAL{targetWAL: w.own, first: w.a.geo.SegNo(w.plan.Start.Redo), suspect: w.plan.carried.Suspect}
 	var err error
 	switch {
 	case w.scanned(s):
@@ -140,7 +140,7 @@ func (w *walTableBuilder) sourceSegments() {
 			continue
 		}
 		own, both := w.lists.Target(f.Path)
-		segment := filemap.Segment{
+		segment := decide.Segment{
 			Needless: w.plan.Evidence != ByWAL && s < w.a.geo.SegNo(w.plan.Start.Redo),
 			Written:  writtenTo(w.plan.Source, name, f.Size, w.end),
 			Common:   both && own.Size == f.Size && w.good[s] && tli == w.plan.Target.History.TimelineOf(w.a.geo, s),
@@ -231,6 +231,6 @@ func (w *walTableBuilder) keepSuperseded() {
 		return n.Name == younger && (n.Origin == report.OnSource || n.Origin == report.InArchive)
 	})
 	if onTarget && !onSource && comes {
-		w.table.segments[own] = filemap.Segment{Superseded: true}
+		w.table.segments[own] = decide.Segment{Superseded: true}
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/regular"
 	"github.com/gorewind/gorewind/pgdata"
 )
@@ -74,7 +75,7 @@ func (t *Target) Check(plan *filemap.Plan, v *pgdata.Version) error {
 			c.place(Write, e.Path, "")
 		}
 	}
-	for _, p := range filemap.Files() {
+	for _, p := range decide.Files() {
 		if info, err := t.Lstat(p); err == nil && info.IsDir() {
 			c.taken(p, info, "file")
 		}
@@ -199,7 +200,7 @@ func (c *checker) file(p string) {
 		err = fmt.Errorf("could not open file %q for writing: %w", c.t.Join(p), datadir.Reason(err))
 		if errors.Is(err, fs.ErrPermission) {
 			advice := "make it writable"
-			if filemap.Keepable(p) {
+			if decide.Keepable(p) {
 				advice += ", or keep it with Options.Keep"
 			}
 			err = fmt.Errorf("%w: %s", err, advice)

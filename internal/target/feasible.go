@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/pgdata"
 )
@@ -101,7 +101,7 @@ func (c *feasibility) add(i int) error {
 	}
 	switch s.Do {
 	case Symlink:
-		if err := filemap.CheckLink(string(s.Link)); err != nil {
+		if err := decide.CheckLink(string(s.Link)); err != nil {
 			return err
 		}
 	case Replace:

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -65,7 +66,7 @@ func staysWhole(e *filemap.Entry, g pgdata.Geometry) bool {
 // meanwhile.
 func (r *transfer) ask(p string, offset, length int64) (*file, error) {
 	f := r.files[p]
-	if f == nil || !f.entry.Asks(r.plan.Geometry, offset, length) {
+	if f == nil || !decide.Asks(f.entry, r.plan.Geometry, offset, length) {
 		return nil, fmt.Errorf("the source sent %d bytes of file %q at offset %d, which were not asked for", length, p, offset)
 	}
 	f.mu.Lock()

@@ -108,7 +108,8 @@ func mustBeEqual(t *testing.T, plan *rewind.Plan, ours, theirs *pgtest.Cluster) 
 func differsAsMeant(t *testing.T, plan *rewind.Plan, ours, theirs *pgtest.Cluster, path string) bool {
 	t.Helper()
 	segment, isRelation := pgdata.ParseRelPath(plan.Version, path)
-	limit, limited := plan.Changed.LimitOf(segment.Locator)
+	changes := plan.TargetChanges()
+	limit, limited := changes.LimitOf(segment.Locator)
 	cut := slices.ContainsFunc(plan.Files.Entries, func(e filemap.Entry) bool { return e.Path == path && e.Action == filemap.Truncate })
 	if !isRelation || segment.Segment != 0 || !limited && !cut {
 		return false

@@ -1,4 +1,4 @@
-package filemap_test
+package decide_test
 
 import (
 	"testing"
@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -25,35 +26,35 @@ func TestKeptFilesStayAsTheyAre(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name string
-		keep filemap.Patterns
+		keep decide.Patterns
 		want map[string]string // what differs from a rewind that keeps nothing
 	}{
 		{"nothing", nil, nil},
-		{"a file", filemap.Patterns{"postgresql.conf"}, map[string]string{"postgresql.conf": "KEPT"}},
+		{"a file", decide.Patterns{"postgresql.conf"}, map[string]string{"postgresql.conf": "KEPT"}},
 		{
 			"all files of a kind, wherever they are, and those that are not there stay away",
-			filemap.Patterns{"*.conf"},
+			decide.Patterns{"*.conf"},
 			map[string]string{"postgresql.conf": "KEPT", "pg_hba.conf": "KEPT", "extra.conf": "", "conf.d/a.conf": "KEPT"},
 		},
-		{"a whole directory", filemap.Patterns{"log"}, map[string]string{"log": "KEPT", "log/ours": "KEPT", "log/theirs": ""}},
+		{"a whole directory", decide.Patterns{"log"}, map[string]string{"log": "KEPT", "log/ours": "KEPT", "log/theirs": ""}},
 		{
 			"a file, and with it the directories that only the target has",
-			filemap.Patterns{"*.key"},
+			decide.Patterns{"*.key"},
 			map[string]string{"certs/deep/ours.key": "KEPT", "certs": "", "certs/deep": "", "server.key": "KEPT"},
 		},
-		{"a path", filemap.Patterns{"conf.d/*.conf"}, map[string]string{"conf.d/a.conf": "KEPT"}},
-		{"several", filemap.Patterns{"pg_hba.conf", "server.key"}, map[string]string{"pg_hba.conf": "KEPT", "server.key": "KEPT"}},
+		{"a path", decide.Patterns{"conf.d/*.conf"}, map[string]string{"conf.d/a.conf": "KEPT"}},
+		{"several", decide.Patterns{"pg_hba.conf", "server.key"}, map[string]string{"pg_hba.conf": "KEPT", "server.key": "KEPT"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			require.NoError(t, c.keep.Check())
-			b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry, Keep: filemap.Keep{Patterns: c.keep}})
+			b := decide.NewBuilder(decide.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry, Keep: decide.Keep{Patterns: c.keep}})
 			for _, f := range source {
 				require.NoError(t, b.AddSource(f))
 			}
 			for _, f := range target {
 				require.NoError(t, b.AddTarget(f))
 			}
-			plan, err := b.Plan(filemap.Facts{})
+			plan, err := b.Plan(decide.Facts{})
 			require.NoError(t, err)
 			want := map[string]string{}
 			for p, action := range all {
@@ -86,8 +87,8 @@ func TestDataCannotBeKept(t *testing.T) {
 		{"pg_control", "global/pg_control"},
 		{"backup_label", "backup_label"},
 	} {
-		keep := filemap.Patterns{c.pattern}
-		b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry, Keep: filemap.Keep{Patterns: keep}})
+		keep := decide.Patterns{c.pattern}
+		b := decide.NewBuilder(decide.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry, Keep: decide.Keep{Patterns: keep}})
 		err := b.AddTarget(file(c.path, 1))
 		if keep.Match(c.path) == "" {
 			assert.NoError(t, err, c.path)
@@ -97,14 +98,14 @@ func TestDataCannotBeKept(t *testing.T) {
 		assert.ErrorContains(t, err, c.path)
 	}
 	for _, pattern := range []string{"[", ""} {
-		assert.ErrorContains(t, filemap.Patterns{pattern}.Check(), "malformed")
+		assert.ErrorContains(t, decide.Patterns{pattern}.Check(), "malformed")
 	}
 }
 
 func TestWhatAnInterruptedRewindWasWritingIsNotTrusted(t *testing.T) {
 	const wal, needed, version = "pg_wal/000000010000000000000004", "pg_wal/000000010000000000000003", "base/7/PG_VERSION"
 	suspects := map[string]bool{wal: true, needed: true, version: true}
-	b := filemap.NewBuilder(filemap.Rules{
+	b := decide.NewBuilder(decide.Rules{
 		Version: pgdata.VersionByName("17"), Geometry: geometry, Suspect: suspects,
 	})
 	for _, f := range []pgdata.FileInfo{file(wal, 1<<20), file(version, 3)} {
@@ -113,7 +114,7 @@ func TestWhatAnInterruptedRewindWasWritingIsNotTrusted(t *testing.T) {
 	for _, f := range []pgdata.FileInfo{file(wal, 1<<20), file(version, 3), file(needed, 1<<20)} {
 		add(t, b.AddTarget, f)
 	}
-	plan, err := b.Plan(filemap.Facts{})
+	plan, err := b.Plan(decide.Facts{})
 	require.NoError(t, err)
 	got := map[string]filemap.Step{}
 	for _, e := range plan.Entries {
@@ -126,18 +127,18 @@ func TestWhatAnInterruptedRewindWasWritingIsNotTrusted(t *testing.T) {
 // TestAFunctionTellsWhatIsKept has one that is asked about everything but data.
 func TestAFunctionTellsWhatIsKept(t *testing.T) {
 	var asked []string
-	keep := filemap.Keep{Patterns: filemap.Patterns{"*.key"}, Func: func(p string) bool {
+	keep := decide.Keep{Patterns: decide.Patterns{"*.key"}, Func: func(p string) bool {
 		asked = append(asked, p)
 		return p == "certs" || p == "conf.d/a.conf" || p == "base"
 	}}
-	b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry, Keep: keep})
+	b := decide.NewBuilder(decide.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry, Keep: keep})
 	for _, f := range []pgdata.FileInfo{dir("certs"), file("certs/theirs", 1), dir("conf.d"), file("conf.d/a.conf", 1), file("conf.d/b.conf", 1), file("base/5/16384", 8192)} {
 		add(t, b.AddSource, f)
 	}
 	for _, f := range []pgdata.FileInfo{dir("certs"), file("certs/ours", 2), dir("conf.d"), file("conf.d/a.conf", 2), file("own.key", 2), file("own.txt", 2)} {
 		add(t, b.AddTarget, f)
 	}
-	plan, err := b.Plan(filemap.Facts{})
+	plan, err := b.Plan(decide.Facts{})
 	require.NoError(t, err)
 	got := map[string]string{}
 	for _, e := range plan.Entries {

@@ -1,10 +1,13 @@
-package filemap
+package decide
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
+	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -53,17 +56,17 @@ type Segment struct {
 type decider struct {
 	*Builder
 	facts Facts
-	plan  *Plan
+	plan  *filemap.Plan
 	kept  map[string]bool // directories of the target that contain kept files
 	// entries are the plan's entries, in chunks, so that growing copies nothing.
-	entries [][]Entry
+	entries [][]filemap.Entry
 }
 
 // Plan makes the decision about every file. The builder is empty afterwards.
-func (b *Builder) Plan(facts Facts) (*Plan, error) {
+func (b *Builder) Plan(facts Facts) (*filemap.Plan, error) {
 	d := &decider{
 		Builder: b, facts: facts, kept: map[string]bool{},
-		plan: &Plan{Geometry: b.rules.Geometry, WALDir: b.rules.Version.WALDir},
+		plan: &filemap.Plan{Geometry: b.rules.Geometry, WALDir: b.rules.Version.WALDir},
 	}
 	for source, target := b.source.begin(), b.target.begin(); source.ok() || target.ok(); {
 		order := source.compare(target)
@@ -87,19 +90,19 @@ func (b *Builder) Plan(facts Facts) (*Plan, error) {
 	}
 	for name, s := range facts.WAL {
 		if s.Restored > 0 {
-			d.add(Entry{Path: b.rules.Version.WALPath(name), Type: pgdata.Regular, Action: Restore, Reason: NeededRecovery, SourceSize: s.Restored})
+			d.add(filemap.Entry{Path: b.rules.Version.WALPath(name), Type: pgdata.Regular, Action: filemap.Restore, Reason: filemap.NeededRecovery, SourceSize: s.Restored})
 		}
 	}
 	b.source, b.target = new(Listing), new(Listing)
 	d.plan.Entries = slices.Concat(d.entries...)
-	d.plan.finish(d.kept)
+	finish(d.plan, d.kept)
 	return d.plan, nil
 }
 
 const chunkEntries = 1 << 10
 
-func (d *decider) add(e Entry) {
-	if s, ok := d.segment(e.Path); ok && s.Restored > 0 && e.Action != Restore {
+func (d *decider) add(e filemap.Entry) {
+	if s, ok := d.segment(e.Path); ok && s.Restored > 0 && e.Action != filemap.Restore {
 		return // a segment restored from an archive replaces a side's file
 	}
 	last := len(d.entries) - 1
@@ -116,14 +119,14 @@ func (d *decider) onlyOnSource(source *cursor) {
 	if d.rules.Keep.Match(f.Path) {
 		return // a directory that was listed only for the check of the listing
 	}
-	e := Entry{Path: f.Path, Type: f.Type, Action: Create, Reason: OnlyOnSource, SourceSize: f.Size, Link: f.Link}
+	e := filemap.Entry{Path: f.Path, Type: f.Type, Action: filemap.Create, Reason: filemap.OnlyOnSource, SourceSize: f.Size, Link: f.Link}
 	switch {
 	case d.facts.Made[f.Path]:
-		e.Action, e.Reason = None, MadeByRecovery
+		e.Action, e.Reason = filemap.None, filemap.MadeByRecovery
 	case f.Type == pgdata.Regular:
-		e.Action = Copy
+		e.Action = filemap.Copy
 		if segment, ok := d.segment(f.Path); ok && segment.Needless {
-			e.Action, e.Reason = None, OldWAL
+			e.Action, e.Reason = filemap.None, filemap.OldWAL
 		} else if ok {
 			d.lessOf(&e, segment)
 		}
@@ -138,13 +141,13 @@ func (d *decider) onlyOnTarget(target *cursor) {
 		d.keep(f)
 		return
 	}
-	e := Entry{Path: f.Path, Type: f.Type, TargetSize: f.Size}
-	e.Action, e.Reason = Remove, OnlyOnTarget
+	e := filemap.Entry{Path: f.Path, Type: f.Type, TargetSize: f.Size}
+	e.Action, e.Reason = filemap.Remove, filemap.OnlyOnTarget
 	switch segment, ok := d.segment(f.Path); {
 	case ok && segment.Keep:
-		e.Action, e.Reason = None, NeededRecovery
+		e.Action, e.Reason = filemap.None, filemap.NeededRecovery
 	case ok && segment.Superseded:
-		e.Action, e.Reason = None, Superseded
+		e.Action, e.Reason = filemap.None, filemap.Superseded
 	}
 	d.add(e)
 }
@@ -166,7 +169,7 @@ func (d *decider) onBoth(source, target *cursor) error {
 	if f.Type != pgdata.Regular || path.Base(f.Path) == pgdata.VersionPath && !d.rules.Suspect[f.Path] && !d.facts.Compare {
 		return nil
 	}
-	e := Entry{Path: f.Path, Type: f.Type, SourceSize: src.size(), TargetSize: f.Size}
+	e := filemap.Entry{Path: f.Path, Type: f.Type, SourceSize: src.size(), TargetSize: f.Size}
 	if d.decide(&e); e.Reason != "" {
 		d.add(e)
 	}
@@ -178,19 +181,19 @@ func (d *decider) keep(f pgdata.FileInfo) {
 	for dir := path.Dir(f.Path); dir != "."; dir = path.Dir(dir) {
 		d.kept[dir] = true
 	}
-	d.add(Entry{Path: f.Path, Type: f.Type, Action: None, Reason: Kept, TargetSize: f.Size})
+	d.add(filemap.Entry{Path: f.Path, Type: f.Type, Action: filemap.None, Reason: filemap.Kept, TargetSize: f.Size})
 }
 
 // decide chooses the action for a regular file that both sides have.
-func (d *decider) decide(e *Entry) {
-	e.Action = None
+func (d *decider) decide(e *filemap.Entry) {
+	e.Action = filemap.None
 	seg, isRelation := pgdata.ParseRelPath(d.rules.Version, e.Path)
 	if !isRelation {
-		e.Action, e.Reason = Copy, NotARelation
+		e.Action, e.Reason = filemap.Copy, filemap.NotARelation
 		segment, isSegment := d.segment(e.Path)
 		switch {
 		case d.facts.Made[e.Path]:
-			e.Action, e.Reason = Remove, MadeByRecovery
+			e.Action, e.Reason = filemap.Remove, filemap.MadeByRecovery
 		case isSegment:
 			d.decideSegment(e, segment)
 		}
@@ -198,23 +201,23 @@ func (d *decider) decide(e *Entry) {
 	}
 	switch {
 	case e.TargetSize < e.SourceSize:
-		e.Action, e.Reason = CopyTail, Grown
+		e.Action, e.Reason = filemap.CopyTail, filemap.Grown
 	case e.TargetSize > e.SourceSize:
-		e.Action, e.Reason = Truncate, Shrunk
+		e.Action, e.Reason = filemap.Truncate, filemap.Shrunk
 	}
 	switch {
 	case d.facts.Compare && d.isUnlogged(seg):
-		e.Action, e.Reason = None, Unlogged
+		e.Action, e.Reason = filemap.None, filemap.Unlogged
 		return
 	case d.facts.Compare:
 		e.Compare = true
 		if e.Reason == "" {
-			e.Reason = SameContent
+			e.Reason = filemap.SameContent
 		}
 		return
 	}
-	if e.Blocks = d.plan.blocksOnBoth(d.changed(seg, e), e); e.Blocks != nil && e.Reason == "" {
-		e.Reason = ChangedBlocks
+	if e.Blocks = blocksOnBoth(d.plan.Geometry, d.changed(seg, e), e); e.Blocks != nil && e.Reason == "" {
+		e.Reason = filemap.ChangedBlocks
 	}
 }
 
@@ -231,7 +234,7 @@ func (d *decider) isUnlogged(seg pgdata.RelSegment) bool {
 // WAL describes. If the target truncates a relation, the first block is included: a
 // metapage can refer to pages that are removed. The metapage of an SP-GiST index does: its list of
 // pages with free space is not in any WAL either.
-func (d *decider) changed(seg pgdata.RelSegment, e *Entry) *pgdata.BlockSet {
+func (d *decider) changed(seg pgdata.RelSegment, e *filemap.Entry) *pgdata.BlockSet {
 	blocks := d.facts.Changed.Blocks[seg]
 	limit, limited := d.facts.Changed.LimitOf(seg.Locator)
 	cut := seg.Segment == 0 && d.isCut(seg, e)
@@ -257,7 +260,7 @@ func (d *decider) changed(seg pgdata.RelSegment, e *Entry) *pgdata.BlockSet {
 
 // isCut reports whether the target has more blocks of a relation than the source, given the
 // relation's first file.
-func (d *decider) isCut(first pgdata.RelSegment, e *Entry) bool {
+func (d *decider) isCut(first pgdata.RelSegment, e *filemap.Entry) bool {
 	if e.TargetSize != e.SourceSize {
 		return e.TargetSize > e.SourceSize
 	}
@@ -293,28 +296,44 @@ func (d *decider) segment(p string) (s Segment, ok bool) {
 }
 
 // decideSegment leaves a WAL segment unchanged that the target has, or that it needs.
-func (d *decider) decideSegment(e *Entry, s Segment) {
+func (d *decider) decideSegment(e *filemap.Entry, s Segment) {
 	switch {
 	case s.Needless:
-		e.Action, e.Reason = Remove, OldWAL
+		e.Action, e.Reason = filemap.Remove, filemap.OldWAL
 	case s.Common:
-		e.Action, e.Reason = None, CommonWAL
+		e.Action, e.Reason = filemap.None, filemap.CommonWAL
 	case s.Keep:
-		e.Action, e.Reason = None, NeededRecovery
+		e.Action, e.Reason = filemap.None, filemap.NeededRecovery
 	default:
 		d.lessOf(e, s)
 	}
 }
 
 // lessOf determines which parts of a WAL segment need not come from the source.
-func (d *decider) lessOf(e *Entry, s Segment) {
+func (d *decider) lessOf(e *filemap.Entry, s Segment) {
 	if e.SourceSize > 0 {
 		if e.Unwritten = max(0, e.SourceSize-s.Written); e.Unwritten == e.SourceSize {
-			e.Reason = NotWritten
+			e.Reason = filemap.NotWritten
 			return
 		}
 	}
 	if f, has := d.Target(s.Local); has && s.LocalBytes > 0 && s.LocalBytes <= f.Size {
 		e.Local, e.LocalBytes = s.Local, min(s.LocalBytes, e.SourceSize-e.Unwritten)
 	}
+}
+
+// finish sorts entries into the order in which they are carried out: directories
+// are created before and removed after their contents. Directories that contain kept
+// files stay.
+func finish(p *filemap.Plan, kept map[string]bool) {
+	p.Entries = slices.DeleteFunc(p.Entries, func(e filemap.Entry) bool { return e.Action == filemap.Remove && kept[e.Path] })
+	slices.SortFunc(p.Entries, func(a, b filemap.Entry) int {
+		if a.Action != b.Action {
+			return cmp.Compare(a.Action, b.Action)
+		}
+		if a.Action == filemap.Remove {
+			a, b = b, a
+		}
+		return strings.Compare(a.Path, b.Path)
+	})
 }

@@ -1,15 +1,16 @@
-package filemap
+package decide
 
 import (
 	"iter"
 
+	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
 // Decide makes a plan from two listings, which may be in any order, and the other
 // facts. An error of a listing is returned unchanged. [Builder] is for callers that list both
 // sides concurrently, or look something up before they know the facts.
-func Decide(rules Rules, facts Facts, source, target iter.Seq2[pgdata.FileInfo, error]) (*Plan, error) {
+func Decide(rules Rules, facts Facts, source, target iter.Seq2[pgdata.FileInfo, error]) (*filemap.Plan, error) {
 	b := NewBuilder(rules)
 	for _, side := range []struct {
 		files iter.Seq2[pgdata.FileInfo, error]

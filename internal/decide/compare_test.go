@@ -1,4 +1,4 @@
-package filemap_test
+package decide_test
 
 import (
 	"slices"
@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -37,13 +38,13 @@ func TestWhatComparingSpares(t *testing.T) {
 		{name: "nothing that was empty", source: 3 * page, want: filemap.Copy, reason: filemap.NotARelation, fetch: 3 * page},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
+			b := decide.NewBuilder(decide.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
 			require.NoError(t, b.AddSource(file("base/5/1_fsm", c.source)))
 			require.NoError(t, b.AddTarget(file("base/5/1_fsm", c.target)))
-			plan, err := b.Plan(filemap.Facts{})
+			plan, err := b.Plan(decide.Facts{})
 			require.NoError(t, err)
 			require.Len(t, plan.Entries, 1)
-			plan.SetDifferent(0, c.different)
+			decide.SetDifferent(plan, 0, c.different)
 			e := plan.Entries[0]
 			assert.Equal(t, c.want, e.Action, "action is %s", e.Action)
 			assert.Equal(t, c.reason, e.Reason)
@@ -53,7 +54,7 @@ func TestWhatComparingSpares(t *testing.T) {
 			unchanged := int64(0)
 			for span := range e.Unchanged(geometry, 0, e.SourceSize) {
 				unchanged += span.Length
-				assert.Equal(t, c.want == filemap.Copy, e.Asks(geometry, span.Offset, span.Length) && span.Length > 0)
+				assert.Equal(t, c.want == filemap.Copy, decide.Asks(&e, geometry, span.Offset, span.Length) && span.Length > 0)
 			}
 			if c.want != filemap.Copy {
 				assert.Equal(t, c.source, c.fetch+unchanged, "all of the source's file is either fetched or there")
@@ -63,7 +64,7 @@ func TestWhatComparingSpares(t *testing.T) {
 }
 
 func TestOnlyFilesThatBothSidesHaveAndWALDoesNotDescribeAreCompared(t *testing.T) {
-	b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
+	b := decide.NewBuilder(decide.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
 	for _, f := range []pgdata.FileInfo{
 		file("base/5/1", 8192), file("base/5/1_fsm", 8192), file("base/5/2_fsm", 8192), file("postgresql.conf", 7), file("pg_wal/00000002.history", 41),
 		file("pg_wal/000000010000000000000009", 1<<20), dir("base"),
@@ -74,10 +75,10 @@ func TestOnlyFilesThatBothSidesHaveAndWALDoesNotDescribeAreCompared(t *testing.T
 			require.NoError(t, b.AddTarget(f))
 		}
 	}
-	plan, err := b.Plan(filemap.Facts{})
+	plan, err := b.Plan(decide.Facts{})
 	require.NoError(t, err)
 	var got []string
-	for i, e := range plan.Candidates() {
+	for i, e := range decide.Candidates(plan) {
 		assert.Same(t, &plan.Entries[i], e)
 		got = append(got, e.Path)
 	}

@@ -1,4 +1,4 @@
-package filemap_test
+package decide_test
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -32,14 +32,14 @@ func BenchmarkPlanningAMillionFiles(b *testing.B) {
 	seg := pgdata.RelSegment{Locator: pgdata.RelFileLocator{Tablespace: pgdata.DefaultTablespace, Database: 16384, Relation: 20007}}
 	b.ReportAllocs()
 	for b.Loop() {
-		builder := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
+		builder := decide.NewBuilder(decide.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
 		for _, f := range files {
 			if err := errors.Join(builder.AddSource(f), builder.AddTarget(f)); err != nil {
 				b.Fatal(err)
 			}
 		}
 		require.NoError(b, builder.EndSource())
-		plan, err := builder.Plan(filemap.Facts{Changed: pgdata.Changes{Blocks: pgdata.ChangedBlocks{seg: blocks(0)}}})
+		plan, err := builder.Plan(decide.Facts{Changed: pgdata.Changes{Blocks: pgdata.ChangedBlocks{seg: blocks(0)}}})
 		require.NoError(b, err)
 		require.Len(b, plan.Entries, 1)
 	}
@@ -50,7 +50,7 @@ func BenchmarkListingAMillionFiles(b *testing.B) {
 	files := manyFiles(million)
 	b.ReportAllocs()
 	for b.Loop() {
-		var l filemap.Listing
+		var l decide.Listing
 		for _, f := range files {
 			if err := l.Add(f); err != nil {
 				b.Fatal(err)

@@ -1,4 +1,4 @@
-package filemap_test
+package decide_test
 
 import (
 	"io/fs"
@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -45,7 +46,7 @@ func FuzzListing(f *testing.F) {
 		f.Add(text, uint8(2))
 	}
 	f.Fuzz(func(t *testing.T, text string, early uint8) {
-		var l filemap.Listing
+		var l decide.Listing
 		want := map[string]pgdata.FileInfo{}
 		for i, f := range parseListing(text) {
 			if i == int(early) {
@@ -102,7 +103,7 @@ func FuzzHostileListings(f *testing.F) {
 	}
 	v := pgdata.VersionByName("17")
 	f.Fuzz(func(t *testing.T, source, target string) {
-		b := filemap.NewBuilder(filemap.Rules{Version: v, Geometry: geometry, Keep: filemap.Keep{Patterns: filemap.Patterns{"*.conf"}}})
+		b := decide.NewBuilder(decide.Rules{Version: v, Geometry: geometry, Keep: decide.Keep{Patterns: decide.Patterns{"*.conf"}}})
 		isDir := map[string]bool{".": true}
 		for _, f := range parseListing(source) {
 			err := b.AddSource(f)
@@ -118,7 +119,7 @@ func FuzzHostileListings(f *testing.F) {
 		if b.EndSource() != nil {
 			return
 		}
-		plan, err := b.Plan(filemap.Facts{WAL: map[string]filemap.Segment{"000000010000000000000004": {Written: 8192}}})
+		plan, err := b.Plan(decide.Facts{WAL: map[string]decide.Segment{"000000010000000000000004": {Written: 8192}}})
 		if err != nil {
 			return
 		}

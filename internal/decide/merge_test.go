@@ -1,4 +1,4 @@
-package filemap_test
+package decide_test
 
 import (
 	"testing"
@@ -6,13 +6,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
 func TestListingsAreMergedByPath(t *testing.T) {
-	list := func(files ...pgdata.FileInfo) *filemap.Listing {
-		l := new(filemap.Listing)
+	list := func(files ...pgdata.FileInfo) *decide.Listing {
+		l := new(decide.Listing)
 		for _, f := range files {
 			require.NoError(t, l.Add(f))
 		}
@@ -23,7 +23,7 @@ func TestListingsAreMergedByPath(t *testing.T) {
 	type sides [2]pgdata.FileInfo
 	for _, c := range []struct {
 		name string
-		a, b *filemap.Listing
+		a, b *decide.Listing
 		want []sides
 	}{
 		{"both empty", list(), list(), nil},
@@ -45,11 +45,11 @@ func TestListingsAreMergedByPath(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []sides
-			for a, b := range filemap.Merge(c.a, c.b) {
+			for a, b := range decide.Merge(c.a, c.b) {
 				got = append(got, sides{a, b})
 			}
 			assert.Equal(t, c.want, got)
-			for range filemap.Merge(c.a, c.b) {
+			for range decide.Merge(c.a, c.b) {
 				break // which must not go on
 			}
 		})

@@ -1,16 +1,13 @@
-package filemap
+package decide
 
 import (
 	"path"
 	"slices"
 	"strings"
 
+	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/pgdata"
 )
-
-// OwnPrefix begins the names of the files that gorewind leaves in a data directory
-// while it works. Base backups, pg_checksums and pg_rewind skip such names.
-const OwnPrefix = "pgsql_tmp_gorewind"
 
 // excludedContents are directories whose contents are useless to another
 // server: it recreates them when it starts (basebackup.c has the same list).
@@ -55,7 +52,7 @@ func invisible(v *pgdata.Version, p string) bool {
 	if slices.Contains(strings.Split(p, "/"), "lost+found") {
 		return true
 	}
-	if strings.Contains(p, ".DS_Store") || strings.HasPrefix(p, OwnPrefix) || strings.Contains(p, "/"+OwnPrefix) {
+	if strings.Contains(p, ".DS_Store") || strings.HasPrefix(p, filemap.OwnPrefix) || strings.Contains(p, "/"+filemap.OwnPrefix) {
 		return true
 	}
 	rest, below := strings.CutPrefix(p, pgdata.TablespaceRoot+"/")

@@ -1,4 +1,4 @@
-package filemap
+package decide
 
 import (
 	"errors"
@@ -7,12 +7,13 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
 // Verify refuses a plan that no Builder makes for clusters of a major and a geometry:
 // a plan from a file can have been written by anybody.
-func (p *Plan) Verify(v *pgdata.Version, g pgdata.Geometry) error {
+func Verify(p *filemap.Plan, v *pgdata.Version, g pgdata.Geometry) error {
 	if p.Geometry != g || p.WALDir != v.WALDir || p.SourceBytes < 0 {
 		return errors.New("it is about another cluster")
 	}
@@ -20,7 +21,7 @@ func (p *Plan) Verify(v *pgdata.Version, g pgdata.Geometry) error {
 	var bytes int64
 	for i := range p.Entries {
 		e := &p.Entries[i]
-		if err := p.verifyEntry(v, e); err != nil {
+		if err := verifyEntry(p, v, e); err != nil {
 			return fmt.Errorf("%s of %.200q: %w", e.Action, e.Path, err)
 		}
 		if paths[e.Path] {
@@ -34,36 +35,36 @@ func (p *Plan) Verify(v *pgdata.Version, g pgdata.Geometry) error {
 	return nil
 }
 
-func (p *Plan) verifyEntry(v *pgdata.Version, e *Entry) error {
+func verifyEntry(p *filemap.Plan, v *pgdata.Version, e *filemap.Entry) error {
 	switch {
 	case !isSafe(e.Path) || len(path.Base(e.Path)) > maxName:
 		return errors.New("the path is unsafe")
 	case e.Path == pgdata.ControlFilePath || invisible(v, e.Path):
 		return errors.New("no rewind changes this file")
-	case !slices.Contains(reasons, e.Reason):
+	case !slices.Contains(filemap.Reasons(), e.Reason):
 		return errors.New("there is no such reason")
 	case e.SourceSize < 0 || e.SourceSize > maxBytes || e.TargetSize < 0 || e.TargetSize > maxBytes:
 		return errors.New("no file has such a size")
 	case e.Type < pgdata.Regular || e.Type > pgdata.Symlink:
 		return errors.New("there is no such type of file")
 	}
-	if e.Action != Remove && e.Action != None && Excluded(e.Path) {
+	if e.Action != filemap.Remove && e.Action != filemap.None && Excluded(e.Path) {
 		return errors.New("this file belongs to one server only")
 	}
-	if err := p.verifyAction(e); err != nil {
+	if err := verifyAction(p, e); err != nil {
 		return err
 	}
-	if err := p.verifyParts(v, e); err != nil {
+	if err := verifyParts(p, v, e); err != nil {
 		return err
 	}
-	return p.verifyBlocks(v, e)
+	return verifyBlocks(p, v, e)
 }
 
 // verifyAction checks that the action is possible for such a file.
-func (p *Plan) verifyAction(e *Entry) error {
+func verifyAction(p *filemap.Plan, e *filemap.Entry) error {
 	ok := e.Link == "" && !e.MakesDir
 	switch e.Action {
-	case Create:
+	case filemap.Create:
 		if e.Type == pgdata.Symlink {
 			if e.MakesDir && (path.Dir(e.Path) != pgdata.TablespaceRoot || !filepath.IsAbs(e.Link)) {
 				return errors.New("it is not a tablespace whose directory could be created")
@@ -71,15 +72,15 @@ func (p *Plan) verifyAction(e *Entry) error {
 			return CheckLink(e.Link)
 		}
 		ok = ok && e.Type == pgdata.Directory && !slices.Contains(files, e.Path)
-	case Copy:
+	case filemap.Copy:
 		ok = ok && e.Type == pgdata.Regular
-	case CopyTail:
+	case filemap.CopyTail:
 		ok = ok && e.Type == pgdata.Regular && e.SourceSize > e.TargetSize
-	case Truncate:
+	case filemap.Truncate:
 		ok = ok && e.Type == pgdata.Regular && e.SourceSize < e.TargetSize
-	case Restore:
+	case filemap.Restore:
 		ok = ok && e.Type == pgdata.Regular && p.IsSegment(e) && e.SourceSize > 0
-	case None, Remove:
+	case filemap.None, filemap.Remove:
 	default:
 		ok = false
 	}
@@ -90,11 +91,11 @@ func (p *Plan) verifyAction(e *Entry) error {
 }
 
 // verifyParts checks that only WAL segments come from elsewhere than the source.
-func (p *Plan) verifyParts(v *pgdata.Version, e *Entry) error {
+func verifyParts(p *filemap.Plan, v *pgdata.Version, e *filemap.Entry) error {
 	if e.Unwritten == 0 && e.LocalBytes == 0 && e.Local == "" {
 		return nil
 	}
-	if e.Action != Copy || !p.IsSegment(e) || e.Unwritten < 0 || e.Unwritten > e.SourceSize || e.LocalBytes < 0 || e.LocalBytes > e.SourceSize-e.Unwritten {
+	if e.Action != filemap.Copy || !p.IsSegment(e) || e.Unwritten < 0 || e.Unwritten > e.SourceSize || e.LocalBytes < 0 || e.LocalBytes > e.SourceSize-e.Unwritten {
 		return errors.New("no part of it can come from elsewhere")
 	}
 	if e.Local == "" && e.LocalBytes == 0 {
@@ -109,22 +110,22 @@ func (p *Plan) verifyParts(v *pgdata.Version, e *Entry) error {
 
 // verifyBlocks checks that blocks and tails belong to files that have blocks:
 // relations, and others that were compared.
-func (p *Plan) verifyBlocks(v *pgdata.Version, e *Entry) error {
+func verifyBlocks(p *filemap.Plan, v *pgdata.Version, e *filemap.Entry) error {
 	_, isRelation := pgdata.ParseRelPath(v, e.Path)
 	size := int64(p.Geometry.BlockSize)
-	if isRelation && e.Action != Remove && e.Action != None && (e.Type != pgdata.Regular || e.SourceSize > int64(p.Geometry.RelSegBlocks)*size) {
+	if isRelation && e.Action != filemap.Remove && e.Action != filemap.None && (e.Type != pgdata.Regular || e.SourceSize > int64(p.Geometry.RelSegBlocks)*size) {
 		return errors.New("no file of a relation is like that")
 	}
-	if e.Action != CopyTail && e.Action != Truncate && e.Blocks == nil {
+	if e.Action != filemap.CopyTail && e.Action != filemap.Truncate && e.Blocks == nil {
 		return nil
 	}
-	if !isRelation && (e.Reason != NotARelation || p.IsSegment(e)) || e.Type != pgdata.Regular {
+	if !isRelation && (e.Reason != filemap.NotARelation || p.IsSegment(e)) || e.Type != pgdata.Regular {
 		return errors.New("it is not a file of a relation")
 	}
 	if e.Blocks == nil {
 		return nil
 	}
-	if e.Action != None && e.Action != CopyTail && e.Action != Truncate {
+	if e.Action != filemap.None && e.Action != filemap.CopyTail && e.Action != filemap.Truncate {
 		return errors.New("it has changed blocks, and is not one that only changes")
 	}
 	for b := range e.Blocks.All() {

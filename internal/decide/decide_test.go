@@ -1,4 +1,4 @@
-package filemap_test
+package decide_test
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -137,7 +138,7 @@ func TestDecisions(t *testing.T) {
 		{name: "this version's part of a tablespace is not", target: dir("pg_tblspc/9/PG_17_202406281/5"), want: filemap.Remove, reason: filemap.OnlyOnTarget},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := filemap.NewBuilder(filemap.Rules{
+			b := decide.NewBuilder(decide.Rules{
 				Version: pgdata.VersionByName("17"), Geometry: geometry,
 			})
 			if c.source != none {
@@ -146,9 +147,9 @@ func TestDecisions(t *testing.T) {
 			if c.target != none {
 				add(t, b.AddTarget, c.target)
 			}
-			plan, err := b.Plan(filemap.Facts{
+			plan, err := b.Plan(decide.Facts{
 				Changed: pgdata.Changes{Blocks: c.changed, Limits: c.limits},
-				WAL: map[string]filemap.Segment{
+				WAL: map[string]decide.Segment{
 					"000000010000000000000003": {Keep: true}, "000000010000000000000008": {Superseded: true, Written: 1 << 20}, "000000010000000000000004": {Common: true},
 				},
 				Made: map[string]bool{"pg_twophase/000002F1": true},
@@ -173,8 +174,8 @@ func TestDecisions(t *testing.T) {
 }
 
 func TestFilesThatCannotBeReconciledAreRefused(t *testing.T) {
-	newBuilder := func() *filemap.Builder {
-		return filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
+	newBuilder := func() *decide.Builder {
+		return decide.NewBuilder(decide.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
 	}
 	t.Run("a relation that is a directory on the source", func(t *testing.T) {
 		b := newBuilder()
@@ -197,7 +198,7 @@ func TestFilesThatCannotBeReconciledAreRefused(t *testing.T) {
 		require.NoError(t, b.AddSource(dir("global")))
 		assert.ErrorContains(t, b.AddSource(file("global/1262", 1<<31)), "which is impossible")
 	})
-	whole := func(b *filemap.Builder) *filemap.Builder {
+	whole := func(b *decide.Builder) *decide.Builder {
 		for _, f := range []pgdata.FileInfo{dir("base"), dir("global"), dir("pg_wal"), file("PG_VERSION", 3), dir("pg_tblspc")} {
 			require.NoError(t, b.AddSource(f))
 		}
@@ -211,7 +212,7 @@ func TestFilesThatCannotBeReconciledAreRefused(t *testing.T) {
 			}
 			err := b.EndSource()
 			assert.ErrorContains(t, err, fmt.Sprintf("has %q, but %q is not a directory there", p, path.Dir(p)))
-			assert.ErrorIs(t, err, filemap.ErrUntrusted)
+			assert.ErrorIs(t, err, decide.ErrUntrusted)
 		})
 	}
 	t.Run("a listing that has what directories contain before them is none of these", func(t *testing.T) {
@@ -238,20 +239,20 @@ func TestFilesThatCannotBeReconciledAreRefused(t *testing.T) {
 		b := newBuilder()
 		require.NoError(t, b.AddSource(file("x", 1)))
 		require.NoError(t, b.AddTarget(dir("x")))
-		_, err := b.Plan(filemap.Facts{})
+		_, err := b.Plan(decide.Facts{})
 		assert.ErrorContains(t, err, `"x" is a regular file on the source and a directory on the target`)
 	})
 }
 
 func TestPlanIsInAnOrderThatCanBeCarriedOut(t *testing.T) {
-	b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
+	b := decide.NewBuilder(decide.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
 	for _, f := range []pgdata.FileInfo{dir("base"), dir("base/5"), dir("base/7"), file("base/7/1", 8192), file("base/5/2", 8192), file("base/5/3", 16384)} {
 		require.NoError(t, b.AddSource(f))
 	}
 	for _, f := range []pgdata.FileInfo{dir("base"), dir("base/5"), dir("base/9"), file("base/9/1", 8192), file("base/5/2", 16384), file("base/5/3", 8192)} {
 		require.NoError(t, b.AddTarget(f))
 	}
-	plan, err := b.Plan(filemap.Facts{})
+	plan, err := b.Plan(decide.Facts{})
 	require.NoError(t, err)
 	var got []string
 	for _, e := range plan.Entries {

@@ -1,4 +1,4 @@
-package filemap_test
+package decide_test
 
 import (
 	"path"
@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -21,28 +22,28 @@ func TestWALThatNeedNotComeFromTheSource(t *testing.T) {
 		after  = "000000020000000000000007"
 		own    = "000000010000000000000005"
 	)
-	whole := filemap.Segment{Written: segmentSize}
-	with := func(change func(*filemap.Segment)) filemap.Segment {
+	whole := decide.Segment{Written: segmentSize}
+	with := func(change func(*decide.Segment)) decide.Segment {
 		s := whole
 		change(&s)
 		return s
 	}
-	written := func(bytes int64) filemap.Segment { return filemap.Segment{Written: bytes} }
-	local := func(p string, bytes int64) filemap.Segment {
-		return filemap.Segment{Written: segmentSize, Local: p, LocalBytes: bytes}
+	written := func(bytes int64) decide.Segment { return decide.Segment{Written: bytes} }
+	local := func(p string, bytes int64) decide.Segment {
+		return decide.Segment{Written: segmentSize, Local: p, LocalBytes: bytes}
 	}
 	for _, c := range []struct {
 		name    string
 		segment string
 		both    bool
-		decided filemap.Segment
+		decided decide.Segment
 		want    filemap.Entry // of which sizes are not compared; zero: not in the plan
 		fetch   int64
 		saved   []filemap.Saving
 	}{
 		{
-			name: "by proof", segment: before, both: true, decided: with(func(s *filemap.Segment) { s.Common = true }),
-			want: filemap.Entry{Action: filemap.None, Reason: filemap.CommonWAL}, saved: []filemap.Saving{{filemap.CommonWAL, 1, segmentSize}},
+			name: "by proof", segment: before, both: true, decided: with(func(s *decide.Segment) { s.Common = true }),
+			want: filemap.Entry{Action: filemap.None, Reason: filemap.CommonWAL}, saved: []filemap.Saving{{Reason: filemap.CommonWAL, Files: 1, Bytes: segmentSize}},
 		},
 		{
 			name: "without proof it is copied", segment: before, both: true, decided: whole,
@@ -50,26 +51,26 @@ func TestWALThatNeedNotComeFromTheSource(t *testing.T) {
 		},
 		{
 			name: "recycled and new to the target", segment: after, decided: written(0),
-			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.NotWritten, Unwritten: segmentSize}, saved: []filemap.Saving{{filemap.NotWritten, 1, segmentSize}},
+			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.NotWritten, Unwritten: segmentSize}, saved: []filemap.Saving{{Reason: filemap.NotWritten, Files: 1, Bytes: segmentSize}},
 		},
 		{
 			name: "recycled, and the target has something else there", segment: after, both: true, decided: written(0),
-			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.NotWritten, Unwritten: segmentSize}, saved: []filemap.Saving{{filemap.NotWritten, 1, segmentSize}},
+			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.NotWritten, Unwritten: segmentSize}, saved: []filemap.Saving{{Reason: filemap.NotWritten, Files: 1, Bytes: segmentSize}},
 		},
 		{
 			name: "recycled, but recovery reads what the target has there", segment: after, both: true,
-			decided: filemap.Segment{Keep: true},
+			decided: decide.Segment{Keep: true},
 			want:    filemap.Entry{Action: filemap.None, Reason: filemap.NeededRecovery},
 		},
 		{
 			name: "partly written", segment: after, decided: written(8192), fetch: 8192,
 			want:  filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource, Unwritten: segmentSize - 8192},
-			saved: []filemap.Saving{{filemap.NotWritten, 1, segmentSize - 8192}},
+			saved: []filemap.Saving{{Reason: filemap.NotWritten, Files: 1, Bytes: segmentSize - 8192}},
 		},
 		{
 			name: "partly written, on both sides", segment: after, both: true, decided: written(8192), fetch: 8192,
 			want:  filemap.Entry{Action: filemap.Copy, Reason: filemap.NotARelation, Unwritten: segmentSize - 8192},
-			saved: []filemap.Saving{{filemap.NotWritten, 1, segmentSize - 8192}},
+			saved: []filemap.Saving{{Reason: filemap.NotWritten, Files: 1, Bytes: segmentSize - 8192}},
 		},
 		{
 			name: "more written than there is", segment: after, decided: written(2 * segmentSize), fetch: segmentSize,
@@ -78,19 +79,19 @@ func TestWALThatNeedNotComeFromTheSource(t *testing.T) {
 		{
 			name: "begins like one of the target's", segment: at, decided: local("pg_wal/"+own, 16384), fetch: segmentSize - 16384,
 			want:  filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource, Local: "pg_wal/" + own, LocalBytes: 16384},
-			saved: []filemap.Saving{{filemap.CommonWAL, 1, 16384}},
+			saved: []filemap.Saving{{Reason: filemap.CommonWAL, Files: 1, Bytes: 16384}},
 		},
 		{
 			name: "begins like one of the target's and ends unwritten", segment: at, fetch: 8192,
-			decided: filemap.Segment{Written: 24576, Local: "pg_wal/" + own, LocalBytes: 16384},
+			decided: decide.Segment{Written: 24576, Local: "pg_wal/" + own, LocalBytes: 16384},
 			want:    filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource, Local: "pg_wal/" + own, LocalBytes: 16384, Unwritten: segmentSize - 24576},
-			saved:   []filemap.Saving{{filemap.NotWritten, 1, segmentSize - 24576}, {filemap.CommonWAL, 1, 16384}},
+			saved:   []filemap.Saving{{Reason: filemap.NotWritten, Files: 1, Bytes: segmentSize - 24576}, {Reason: filemap.CommonWAL, Files: 1, Bytes: 16384}},
 		},
 		{
 			name: "more alike than is written", segment: at,
-			decided: filemap.Segment{Written: 8192, Local: "pg_wal/" + own, LocalBytes: 16384},
+			decided: decide.Segment{Written: 8192, Local: "pg_wal/" + own, LocalBytes: 16384},
 			want:    filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource, Local: "pg_wal/" + own, LocalBytes: 8192, Unwritten: segmentSize - 8192},
-			saved:   []filemap.Saving{{filemap.NotWritten, 1, segmentSize - 8192}, {filemap.CommonWAL, 1, 8192}},
+			saved:   []filemap.Saving{{Reason: filemap.NotWritten, Files: 1, Bytes: segmentSize - 8192}, {Reason: filemap.CommonWAL, Files: 1, Bytes: 8192}},
 		},
 		{
 			name: "like a file that the target does not have", segment: at, decided: local("pg_wal/gone", 16384),
@@ -102,14 +103,14 @@ func TestWALThatNeedNotComeFromTheSource(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
+			b := decide.NewBuilder(decide.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
 			f := file("pg_wal/"+c.segment, segmentSize)
 			add(t, b.AddSource, f)
 			if c.both {
 				require.NoError(t, b.AddTarget(f))
 			}
 			require.NoError(t, b.AddTarget(file("pg_wal/"+own, segmentSize)))
-			plan, err := b.Plan(filemap.Facts{WAL: map[string]filemap.Segment{c.segment: c.decided}})
+			plan, err := b.Plan(decide.Facts{WAL: map[string]decide.Segment{c.segment: c.decided}})
 			require.NoError(t, err)
 			var got filemap.Entry
 			for _, e := range plan.Entries {
@@ -130,7 +131,7 @@ func TestWALThatNeedNotComeFromTheSource(t *testing.T) {
 			}
 			assert.Equal(t, total, plan.SavedBytes())
 			if got.Action == filemap.Copy {
-				assert.True(t, got.Asks(geometry, 0, segmentSize), "a running source goes on writing")
+				assert.True(t, decide.Asks(&got, geometry, 0, segmentSize), "a running source goes on writing")
 			}
 		})
 	}
@@ -141,13 +142,13 @@ func TestWALThatNeedNotComeFromTheSource(t *testing.T) {
 func TestWhatAnArchiveBroughtBackIsAllThatIsDoneWithASegment(t *testing.T) {
 	const name = "000000020000000000000005"
 	for _, sides := range []string{"", "target", "source", "target source"} {
-		b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
+		b := decide.NewBuilder(decide.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
 		for side, to := range map[string]func(pgdata.FileInfo) error{"source": b.AddSource, "target": b.AddTarget} {
 			if strings.Contains(sides, side) {
 				require.NoError(t, to(file("pg_wal/"+name, segmentSize)))
 			}
 		}
-		plan, err := b.Plan(filemap.Facts{WAL: map[string]filemap.Segment{name: {Restored: segmentSize}}})
+		plan, err := b.Plan(decide.Facts{WAL: map[string]decide.Segment{name: {Restored: segmentSize}}})
 		require.NoError(t, err)
 		assert.Equal(t, []filemap.Entry{{
 			Path: "pg_wal/" + name, Type: pgdata.Regular, Action: filemap.Restore, Reason: filemap.NeededRecovery, SourceSize: segmentSize,
@@ -156,7 +157,7 @@ func TestWhatAnArchiveBroughtBackIsAllThatIsDoneWithASegment(t *testing.T) {
 }
 
 func TestLookingUpWhatWasListed(t *testing.T) {
-	b := filemap.NewBuilder(filemap.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
+	b := decide.NewBuilder(decide.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
 	wal := func(names ...string) (all []pgdata.FileInfo) {
 		for _, name := range names {
 			all = append(all, file("pg_wal/"+name, 7))
