@@ -36,6 +36,10 @@ func TestValuesAreOnlyWhereTheyAreEscaped(t *testing.T) {
 			case *ast.Ident:
 				assert.False(t, f.Name == "markup" && name != "page.go", "%s: a conversion", at)
 			case *ast.SelectorExpr:
+				if strings.HasPrefix(f.Sel.Name, "Write") && name != "page.go" && f.Sel.Name != "Write" {
+					argument, ok := call.Args[0].(*ast.Ident)
+					assert.True(t, ok && argument.Name == "style", "%s: writes past put", at)
+				}
 				if f.Sel.Name == "put" {
 					puts++
 					markup, ok := constant(call.Args[0])
