@@ -8,10 +8,10 @@ import (
 	"iter"
 	"sync"
 
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/internal/regular"
-	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -31,7 +31,7 @@ type FetchWALError = archive.FetchError
 // the target's restore_command, or what the caller gave instead.
 type walArchive struct {
 	archive *archive.Archive
-	target  *target.Target
+	target  *apply.Target
 	format  walreader.Format
 
 	mu       sync.Mutex

@@ -7,7 +7,7 @@ import (
 	"maps"
 
 	"github.com/gorewind/gorewind/filemap"
-	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -70,7 +70,7 @@ func consistentAt(p *Plan) pgdata.LSN {
 
 // measure computes the disk space that the rewind needs. Too little space is an error
 // only when the rewind begins, since some may be freed until then.
-func (a *analyzer) measure(p *Plan) ([]target.Space, error) {
+func (a *analyzer) measure(p *Plan) ([]apply.Space, error) {
 	inPlace := a.opts.InPlace || p.Again
 	space, err := a.target.Space(p.Files, !p.Source.State.Live, inPlace)
 	for _, s := range space {

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/datadir"
-	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/walreader"
@@ -75,10 +75,10 @@ func (e *Error) ExitStatus() int {
 
 // Conditions that callers can test for with errors.Is.
 var (
-	ErrTargetLost        = target.ErrLost // an interrupted rewind cannot be finished: its staging area is damaged
-	ErrTargetRunning     = target.ErrRunning
-	ErrTargetLocked      = target.ErrLocked // another gorewind works on it
-	ErrTargetChanged     = target.ErrChanged
+	ErrTargetLost        = apply.ErrLost // an interrupted rewind cannot be finished: its staging area is damaged
+	ErrTargetRunning     = apply.ErrRunning
+	ErrTargetLocked      = apply.ErrLocked // another gorewind works on it
+	ErrTargetChanged     = apply.ErrChanged
 	ErrTargetNotClean    = errors.New("target server must be shut down cleanly")
 	ErrNotADataDirectory = datadir.ErrNoCluster
 	ErrNoControlFile     = datadir.ErrNoControlFile                                      // although it is a data directory
@@ -105,14 +105,14 @@ var (
 )
 
 // SpaceError says that a file system does not have enough free space.
-type SpaceError = target.SpaceError
+type SpaceError = apply.SpaceError
 
 // SourceFileError says that a file of a stopped source changed while it was copied.
-type SourceFileError = target.SourceFileError
+type SourceFileError = apply.SourceFileError
 
 // Obstacles holds all the reasons why a target cannot be rewound as it is, such as
 // files that cannot be written and file systems without enough space.
-type Obstacles = target.Obstacles
+type Obstacles = apply.Obstacles
 
 // MissingWALError says which WAL segment of the target is needed and missing. Its text
 // is pg_rewind's: failover managers look for the file name in it.

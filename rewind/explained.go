@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/timeline"
 )
@@ -66,7 +66,7 @@ func explain(err error) error {
 	var already *Explained
 	var control *controlfile.Error
 	var history *timeline.ParseError
-	var running *target.RunningError
+	var running *apply.RunningError
 	switch {
 	case errors.As(err, &already):
 		return err

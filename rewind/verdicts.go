@@ -6,11 +6,11 @@ import (
 	"io/fs"
 
 	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/internal/recovery"
-	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/timeline"
@@ -101,7 +101,7 @@ var verdicts = []verdict{
 	{ArchiveFailed, ActionFix, false, as[*archive.NotFoundError], ""},
 	{BadConfiguration, ActionFix, false, either(as[*pgconf.SyntaxError], as[*pgconf.SeveralTargetsError]), ""},
 	{NoSpace, ActionFix, false, isFull, "Free room there, and run gorewind again."},
-	{TargetNotWritable, ActionFix, false, either(as[Obstacles], as[*target.AccessError]), "Let the user that runs gorewind read and write there."},
+	{TargetNotWritable, ActionFix, false, either(as[Obstacles], as[*apply.AccessError]), "Let the user that runs gorewind read and write there."},
 	{NothingToResume, ActionFix, false, anyOf(ErrNothingToResume), "Run a rewind."},
 	{InvalidOptions, ActionFix, false, anyOf(ErrOptions), ""},
 	{UnexpectedCondition, ActionFix, false, as[*source.ConnectError], ""}, // whose message has advice
@@ -148,7 +148,7 @@ func isPassingFailure(err error) bool {
 }
 
 func isFull(err error) bool {
-	var full *target.AccessError
+	var full *apply.AccessError
 	return as[*SpaceError](err) || errors.As(err, &full) && full.NoRoom()
 }
 
