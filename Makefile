@@ -10,6 +10,7 @@ COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 LDFLAGS = -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 BINARY ?= bin/gorewind
 DIST ?= dist
+MAXSIZE = 15000000
 
 # Modules of their own: nobody who imports gorewind needs what they need.
 MODULES = examples/failback examples/resync examples/metrics internal/pgtest/download/embedded internal/schemacheck/genuine
@@ -21,11 +22,17 @@ SCALE ?= small
 MAJOR ?= 15
 BENCHFLAGS ?=
 
-.PHONY: all build dist demo test torture race lint apidiff cross fuzz bench gobench
+.PHONY: all build size dist demo test torture race lint apidiff cross fuzz bench gobench
 all: build
 
 build: ## one static binary: bin/gorewind
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BINARY) ./cmd/gorewind
+
+size: ## the program for linux/amd64 must be smaller than MAXSIZE bytes
+	@GOOS=linux GOARCH=amd64 $(MAKE) -s build BINARY=bin/gorewind-linux-amd64
+	@size=$$(wc -c <bin/gorewind-linux-amd64); echo "$$size bytes"; [ "$$size" -lt $(MAXSIZE) ] || { \
+		echo "too large: $(MAXSIZE) or more. Whatever calls methods by name, such as text/template," >&2; \
+		echo "keeps every exported method: 2 MB. What costs: go tool nm -size -sort size" >&2; exit 1; }
 
 dist: ## what is published of a release, in dist/: archives, packages, SBOM, SHA256SUMS
 	VERSION='$(VERSION)' COMMIT='$(COMMIT)' PLATFORMS='$(PLATFORMS)' LDFLAGS='$(LDFLAGS)' packaging/dist.sh $(DIST)

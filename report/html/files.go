@@ -18,16 +18,44 @@ func touched(files []report.File) (list []report.File) {
 	return list
 }
 
-// TouchedFiles is the number of those files.
-func (v *view) TouchedFiles() int { return len(v.touched) }
-
-// ShownFiles are the files that have their own row, in the order of the work, unless
+// shownFiles are the files that have their own row, in the order of the work, unless
 // there are too many.
-func (v *view) ShownFiles() []report.File {
+func (v *view) shownFiles() []report.File {
 	if len(v.touched) <= maxFiles {
 		return v.touched
 	}
 	return nil
+}
+
+// writeFiles writes the files, or their sums if there are too many.
+func (v *view) writeFiles(p *page) {
+	if len(v.touched) == 0 {
+		return
+	}
+	p.section("files", "Files", func() {
+		if files := v.shownFiles(); len(files) > 0 {
+			p.put(`<details><summary>{}, in the order of the work</summary>
+<div class="scroll"><table><thead><tr><th scope="col">File</th><th scope="col">Action</th><th scope="col" class="n end">Copied</th><th scope="col" class="wide">Why</th></tr></thead>
+<tbody>`, report.Count(int64(len(files)), "file"))
+			for _, f := range files {
+				p.put(`<tr><td class="mono name">{}</td><td>{}</td><td class="n end">{}</td><td class="wide">{}</td></tr>`+"\n", f.Path, f.Action, report.Bytes(f.FetchBytes), f.Reason)
+			}
+			p.put("</tbody></table></div></details>")
+		}
+		p.put("\n")
+		if groups := v.fileGroups(); len(groups.List) > 0 {
+			p.put(`<details><summary>{} files, by directory and action</summary>
+<div class="scroll"><table><thead><tr><th scope="col">Directory</th><th scope="col">Action</th><th scope="col" class="n">Files</th><th scope="col" class="n">Copied</th></tr></thead>
+<tbody>`, number(len(v.touched)))
+			for _, g := range groups.List {
+				p.put(`<tr><td class="mono name">{}</td><td>{}</td><td class="n">{}</td><td class="n">{}</td></tr>`+"\n", g.Directory, g.Action, number(g.Files), report.Bytes(g.FetchBytes))
+			}
+			p.put("</tbody></table></div>")
+			p.more(groups.More)
+			p.put("</details>")
+		}
+		p.put("\n")
+	})
 }
 
 // fileGroup sums up the same action on files of a directory.
@@ -38,9 +66,9 @@ type fileGroup struct {
 	FetchBytes int64
 }
 
-// FileGroups sums up the files if there are too many to list, with the most bytes
+// fileGroups sums up the files if there are too many to list, with the most bytes
 // first.
-func (v *view) FileGroups() cutOff[fileGroup] {
+func (v *view) fileGroups() cutOff[fileGroup] {
 	if len(v.touched) <= maxFiles {
 		return cutOff[fileGroup]{}
 	}

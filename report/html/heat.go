@@ -28,8 +28,8 @@ type heatRow struct {
 // heatCell is a part of a file; the level, 1 to 4, is how many quarters of it are written.
 type heatCell struct{ X, Level int }
 
-// Heat shows where in its segments the rewind writes, for the segments with the most copied data.
-func (v *view) Heat() []heatRow {
+// heat shows where in its segments the rewind writes, for the segments with the most copied data.
+func (v *view) heat() []heatRow {
 	var files []report.File
 	for _, f := range v.Files {
 		if f.Kind == report.KindMain && f.FetchBytes > 0 {
@@ -55,6 +55,33 @@ func (v *view) Heat() []heatRow {
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// writeHeat draws the heat map.
+func (v *view) writeHeat(p *page) {
+	rows := v.heat()
+	if len(rows) == 0 {
+		return
+	}
+	p.section("heat", "Where it is written", func() {
+		p.put(`<p class="soft">Each bar is a file from its first block to its last; the stronger the color of a part, the more of it is written.</p>
+<p class="legend" aria-hidden="true"><span><svg viewBox="0 0 3 2"><rect class="b" width="3" height="2"/></svg>nothing</span><span><svg viewBox="0 0 3 2"><rect class="x1" width="3" height="2"/></svg>up to a quarter</span><span><svg viewBox="0 0 3 2"><rect class="x2" width="3" height="2"/></svg>a half</span><span><svg viewBox="0 0 3 2"><rect class="x3" width="3" height="2"/></svg>three quarters</span><span><svg viewBox="0 0 3 2"><rect class="x4" width="3" height="2"/></svg>more</span></p>
+<ul class="heat">
+`)
+		for _, r := range rows {
+			p.put(`<li><span class="name">`)
+			if r.Name != "" {
+				p.put("<bdi>{}</bdi> ", r.Name)
+			}
+			p.put(`<span class="mono soft">{}</span></span><span class="n">{}</span><svg viewBox="0 0 64 1" preserveAspectRatio="none" role="img" aria-label="{}"><title>{}</title><rect class="b" width="64" height="1"/>`,
+				r.Path, report.Bytes(r.Bytes), r.Says, r.Says)
+			for _, c := range r.Cells {
+				p.put(`<rect class="x{}" x="{}" width="1.02" height="1"/>`, c.Level, c.X)
+			}
+			p.put("</svg></li>\n")
+		}
+		p.put("</ul>\n")
+	})
 }
 
 // at is the location of a relation, without its name.

@@ -138,6 +138,7 @@ var nonsense = []string{
 	`{"files": [{"kind": "main", "action": "blocks", "fetch_bytes": -1, "source_size": -9223372036854775808, "blocks": "0-4294967295"}], "block_size": -1}`,
 	`{"lost": {"first_commit": "2026-03-01T10:00:00Z", "changed_blocks": -9223372036854775808, "relations": [{"changed_blocks": -9223372036854775808}]}}`,
 	`{"target": {}, "source": {}, "divergence": {}, "totals": {"fetch_bytes": -9223372036854775808}, "startability": {}, "phases": [{"seconds": -1e300}, {"seconds": 1e300}]}`,
+	`{"phases": [{"seconds": 1e308}, {"seconds": 1e308}]}`,
 }
 
 func TestVerdicts(t *testing.T) {
@@ -177,34 +178,4 @@ func FuzzWrite(f *testing.F) {
 		assert.Less(t, len(page), 300_000+30*len(text), "names can be long, and stand in more than one place")
 		mustBeHarmless(t, page)
 	})
-}
-
-// mustBeHarmless checks that nothing in a page is carried out or loaded, whatever
-// its texts say.
-func mustBeHarmless(t *testing.T, page string) {
-	t.Helper()
-	page = strings.Map(func(r rune) rune { // what XML does not allow
-		if r < ' ' && r != '\n' || r == 0xfffe || r == 0xffff {
-			return '?'
-		}
-		return r
-	}, strings.ToValidUTF8(page, "?"))
-	decoder := xml.NewDecoder(strings.NewReader(page))
-	decoder.Strict, decoder.AutoClose, decoder.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
-	for {
-		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		require.NoError(t, err)
-		if e, ok := token.(xml.StartElement); ok {
-			assert.NotContains(t, []string{"script", "a", "img", "iframe", "object", "embed", "link", "form", "use", "image"}, strings.ToLower(e.Name.Local))
-			for _, attr := range e.Attr {
-				name, value := strings.ToLower(attr.Name.Local), strings.ToLower(attr.Value)
-				assert.False(t, strings.HasPrefix(name, "on") || name == "href" || name == "src", name)
-				assert.False(t, strings.HasPrefix(strings.TrimSpace(value), "javascript:"), value)
-				assert.False(t, name == "style" && (strings.Contains(value, "url") || strings.Contains(value, "expression")), value)
-			}
-		}
-	}
 }
