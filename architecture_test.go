@@ -23,40 +23,40 @@ const module = "github.com/gorewind/gorewind/"
 // mayImport lists, for every package, which of our own it may import directly.
 // ARCHITECTURE.md says why.
 var mayImport = map[string][]string{
-	"pgdata":                    {},
-	"controlfile":               {"pgdata", "internal/regular"},
-	"timeline":                  {"pgdata", "controlfile", "internal/regular"},
-	"walreader":                 {"pgdata", "controlfile", "timeline", "internal/regular"},
-	"heap":                      {"pgdata"},
-	"heap/types":                {"heap"},
-	"heap/heapwal":              {"pgdata", "walreader", "heap", "internal/xidset"},
-	"catalog":                   {"pgdata", "heap", "heap/types"},
-	"internal/xidset":           {},
-	"lost":                      {"pgdata", "walreader", "heap/heapwal", "internal/xidset"},
-	"lost/rows":                 {"pgdata", "walreader", "heap", "heap/types", "heap/heapwal", "catalog", "internal/xidset"},
-	"lost/rows/export":          {"lost/rows"},
-	"filemap":                   {"pgdata"},
-	"internal/decide":           {"pgdata", "filemap"},
-	"internal/page":             {"pgdata"},
-	"internal/plain":            {},
-	"internal/regular":          {},
-	"internal/seam":             {},
-	"internal/poison":           {"pgdata", "controlfile"},
-	"internal/datadir":          {"pgdata", "internal/regular"},
-	"internal/pgconf":           {"pgdata", "internal/datadir", "internal/regular", "internal/libpq/conninfo"},
-	"internal/archive":          {"pgdata", "timeline", "internal/datadir", "internal/regular"},
-	"internal/recovery":         {"pgdata", "controlfile", "filemap", "internal/datadir", "internal/poison"},
-	"source":                    {"pgdata", "internal/datadir"},
-	"source/pgsource":           {"pgdata", "source", "internal/libpq", "internal/libpq/conninfo", "internal/plain"},
-	"internal/libpq":            {"source", "internal/libpq/conninfo", "internal/plain"},
-	"internal/libpq/conninfo":   {},
-	"internal/target":           {"pgdata", "controlfile", "filemap", "internal/datadir", "internal/decide", "internal/poison", "internal/regular"},
-	"internal/target/faultdisk": {"internal/target"},
-	"report":                    {"internal/plain"},
-	"report/html":               {"report"},
+	"pgdata":                   {},
+	"controlfile":              {"pgdata", "internal/regular"},
+	"timeline":                 {"pgdata", "controlfile", "internal/regular"},
+	"walreader":                {"pgdata", "controlfile", "timeline", "internal/regular"},
+	"heap":                     {"pgdata"},
+	"heap/types":               {"heap"},
+	"heap/heapwal":             {"pgdata", "walreader", "heap", "internal/xidset"},
+	"catalog":                  {"pgdata", "heap", "heap/types"},
+	"internal/xidset":          {},
+	"lost":                     {"pgdata", "walreader", "heap/heapwal", "internal/xidset"},
+	"lost/rows":                {"pgdata", "walreader", "heap", "heap/types", "heap/heapwal", "catalog", "internal/xidset"},
+	"lost/rows/export":         {"lost/rows"},
+	"filemap":                  {"pgdata"},
+	"internal/decide":          {"pgdata", "filemap"},
+	"internal/page":            {"pgdata"},
+	"internal/plain":           {},
+	"internal/regular":         {},
+	"internal/seam":            {},
+	"internal/poison":          {"pgdata", "controlfile"},
+	"internal/datadir":         {"pgdata", "internal/regular"},
+	"internal/pgconf":          {"pgdata", "internal/datadir", "internal/regular", "internal/libpq/conninfo"},
+	"internal/archive":         {"pgdata", "timeline", "internal/datadir", "internal/regular"},
+	"internal/recovery":        {"pgdata", "controlfile", "filemap", "internal/datadir", "internal/poison"},
+	"source":                   {"pgdata", "internal/datadir"},
+	"source/pgsource":          {"pgdata", "source", "internal/libpq", "internal/libpq/conninfo", "internal/plain"},
+	"internal/libpq":           {"source", "internal/libpq/conninfo", "internal/plain"},
+	"internal/libpq/conninfo":  {},
+	"internal/apply":           {"pgdata", "controlfile", "filemap", "internal/datadir", "internal/decide", "internal/poison", "internal/regular"},
+	"internal/apply/faultdisk": {"internal/apply"},
+	"report":                   {"internal/plain"},
+	"report/html":              {"report"},
 	"rewind": {
 		"pgdata", "controlfile", "timeline", "walreader", "lost", "lost/rows", "lost/rows/export", "filemap", "source", "report",
-		"internal/datadir", "internal/regular", "internal/page", "internal/plain", "internal/poison", "internal/seam", "internal/xidset", "internal/decide", "internal/target", "internal/pgconf", "internal/archive", "internal/recovery",
+		"internal/datadir", "internal/regular", "internal/page", "internal/plain", "internal/poison", "internal/seam", "internal/xidset", "internal/decide", "internal/apply", "internal/pgconf", "internal/archive", "internal/recovery",
 	},
 	"cmd/gorewind": {"pgdata", "lost/rows/export", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt", "internal/plain"},
 	"rewindtest": {
@@ -122,24 +122,24 @@ var mayImport = map[string][]string{
 // mayDependOn lists which modules of others a package may pull in, itself or
 // through what it imports; golang.org/x/sync is for all.
 var mayDependOn = map[string][]string{
-	"internal/datadir":          {"golang.org/x/sys"}, // listing
-	"internal/archive":          {"golang.org/x/sys"},
-	"internal/pgconf":           {"golang.org/x/sys"},
-	"internal/recovery":         {"golang.org/x/sys"},
-	"source":                    {"golang.org/x/sys"},
-	"internal/target":           {"golang.org/x/sys"}, // file locks, mounts, free space
-	"internal/target/faultdisk": {"golang.org/x/sys"},
-	"heap":                      {"github.com/pierrec/lz4/v4"}, // values can be compressed with it
-	"heap/types":                {"github.com/pierrec/lz4/v4"},
-	"heap/heapwal":              {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress"}, // page images
-	"catalog":                   {"github.com/pierrec/lz4/v4"},
-	"lost":                      {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress"},
-	"lost/rows":                 {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"}, // encodings
-	"lost/rows/export":          {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
-	"rewind":                    {"golang.org/x/sys", "github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
-	"internal/libpq":            {"github.com/jackc/", "golang.org/x/text", "golang.org/x/sys"},
-	"rewindtest":                {"golang.org/x/sys", "github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
-	"source/pgsource":           {"github.com/jackc/", "golang.org/x/text", "golang.org/x/sys"},
+	"internal/datadir":         {"golang.org/x/sys"}, // listing
+	"internal/archive":         {"golang.org/x/sys"},
+	"internal/pgconf":          {"golang.org/x/sys"},
+	"internal/recovery":        {"golang.org/x/sys"},
+	"source":                   {"golang.org/x/sys"},
+	"internal/apply":           {"golang.org/x/sys"}, // file locks, mounts, free space
+	"internal/apply/faultdisk": {"golang.org/x/sys"},
+	"heap":                     {"github.com/pierrec/lz4/v4"}, // values can be compressed with it
+	"heap/types":               {"github.com/pierrec/lz4/v4"},
+	"heap/heapwal":             {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress"}, // page images
+	"catalog":                  {"github.com/pierrec/lz4/v4"},
+	"lost":                     {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress"},
+	"lost/rows":                {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"}, // encodings
+	"lost/rows/export":         {"github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
+	"rewind":                   {"golang.org/x/sys", "github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
+	"internal/libpq":           {"github.com/jackc/", "golang.org/x/text", "golang.org/x/sys"},
+	"rewindtest":               {"golang.org/x/sys", "github.com/pierrec/lz4/v4", "github.com/klauspost/compress", "golang.org/x/text"},
+	"source/pgsource":          {"github.com/jackc/", "golang.org/x/text", "golang.org/x/sys"},
 	"cmd/gorewind": {
 		"github.com/pierrec/lz4/v4", "github.com/klauspost/compress",
 		"github.com/jackc/", "golang.org/x/text",
@@ -241,13 +241,13 @@ var mayOpen = map[string]string{
 	"internal/archive/archive.go":   "a file of its own, which it makes",
 	"internal/recovery/attached.go": "what the kernel has in /proc",
 	"internal/recovery/signals.go":  "the data directory itself",
-	"internal/target/interlock.go":  "the data directory itself",
+	"internal/apply/interlock.go":   "the data directory itself",
 	"rewind/lostdir.go":             "the directory for what is lost",
 }
 
 // Files of a data directory are opened by internal/datadir, which waits for nobody.
 func TestFilesOfADataDirectoryAreOpenedWithoutWaiting(t *testing.T) {
-	for _, pkg := range []string{"source", "rewind", "internal/datadir", "internal/pgconf", "internal/archive", "internal/target", "internal/recovery"} {
+	for _, pkg := range []string{"source", "rewind", "internal/datadir", "internal/pgconf", "internal/archive", "internal/apply", "internal/recovery"} {
 		files, err := filepath.Glob(pkg + "/*.go")
 		require.NoError(t, err)
 		require.NotEmpty(t, files)
@@ -274,7 +274,7 @@ var anOption = regexp.MustCompile(`"[^"]*--[a-z][a-z-]+`)
 func TestTheLibrarySpeaksOfNoCommandLine(t *testing.T) {
 	for _, pkg := range []string{
 		"controlfile", "filemap", "lost", "pgdata", "report", "rewind", "source", "source/pgsource", "timeline", "walreader",
-		"internal/archive", "internal/datadir", "internal/decide", "internal/pgconf", "internal/target",
+		"internal/archive", "internal/datadir", "internal/decide", "internal/pgconf", "internal/apply",
 	} {
 		files, err := filepath.Glob(pkg + "/*.go")
 		require.NoError(t, err)

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/recovery"
-	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/walreader"
@@ -20,7 +20,7 @@ import (
 type analyzer struct {
 	opts    *Options
 	log     *slog.Logger
-	target  *target.Target
+	target  *apply.Target
 	source  source.Source
 	keep    decide.Keep
 	archive *walArchive // set if WAL that the target lacks is restored at once; otherwise nil

@@ -25,13 +25,13 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/heap"
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/internal/recovery"
 	"github.com/gorewind/gorewind/internal/regular"
-	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/lost/rows/export"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/report"
@@ -129,15 +129,15 @@ var answers = map[string]answer{
 	"walreader.BoundaryError":      is(&walreader.BoundaryError{}, rewind.DamagedWAL, resync),
 	"walreader.UnknownRecordError": is(&walreader.UnknownRecordError{}, rewind.UnknownWALRecord, resync),
 
-	"target.ErrLost":         is(target.ErrLost, rewind.TargetLost, baseBackup),
-	"target.ErrChanged":      is(target.ErrChanged, rewind.TargetChanged, fix),
-	"target.ErrLocked":       is(target.ErrLocked, rewind.TargetLocked, again),
-	"target.ErrRunning":      is(target.ErrRunning, rewind.TargetRunning, fix),
-	"target.RunningError":    is(&target.RunningError{}, rewind.TargetRunning, fix),
-	"target.AccessError":     is(accessErrorOf(syscall.ENOSPC), rewind.NoSpace, fix),
-	"target.SourceFileError": is(&target.SourceFileError{}, rewind.SourceChanged, again),
-	"target.SpaceError":      is(&target.SpaceError{}, rewind.NoSpace, fix),
-	"target.Obstacles":       is(target.Obstacles{errors.New("x")}, rewind.TargetNotWritable, fix),
+	"apply.ErrLost":         is(apply.ErrLost, rewind.TargetLost, baseBackup),
+	"apply.ErrChanged":      is(apply.ErrChanged, rewind.TargetChanged, fix),
+	"apply.ErrLocked":       is(apply.ErrLocked, rewind.TargetLocked, again),
+	"apply.ErrRunning":      is(apply.ErrRunning, rewind.TargetRunning, fix),
+	"apply.RunningError":    is(&apply.RunningError{}, rewind.TargetRunning, fix),
+	"apply.AccessError":     is(accessErrorOf(syscall.ENOSPC), rewind.NoSpace, fix),
+	"apply.SourceFileError": is(&apply.SourceFileError{}, rewind.SourceChanged, again),
+	"apply.SpaceError":      is(&apply.SpaceError{}, rewind.NoSpace, fix),
+	"apply.Obstacles":       is(apply.Obstacles{errors.New("x")}, rewind.TargetNotWritable, fix),
 
 	"archive.CommandError":       is(&archive.CommandError{Setting: "restore_command", ExitStatus: 255}, rewind.ArchiveFailed, again),
 	"archive.NotFoundError":      is(&archive.NotFoundError{ExitStatus: 1}, rewind.ArchiveFailed, fix),
@@ -215,7 +215,7 @@ var answers = map[string]answer{
 
 // accessErrorOf returns the error of an operation in a target that the system refused.
 func accessErrorOf(errno syscall.Errno) error {
-	return &target.AccessError{Err: fmt.Errorf("could not write: %w", errno)}
+	return &apply.AccessError{Err: fmt.Errorf("could not write: %w", errno)}
 }
 
 // says has the conditions whose messages always say what to do.

@@ -8,10 +8,10 @@ import (
 	"iter"
 	"sync"
 
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/internal/regular"
-	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -27,7 +27,7 @@ var ErrNotInArchive = archive.ErrNotInArchive
 // the target's restore_command, or what the caller gave instead.
 type walArchive struct {
 	archive *archive.Archive
-	target  *target.Target
+	target  *apply.Target
 	format  walreader.Format
 
 	mu       sync.Mutex
@@ -148,7 +148,7 @@ func (a *walArchive) restore(ctx context.Context, name string) (string, error) {
 	// A command exits with the same status for a full disk and for a missing file.
 	size := int64(a.format.Geometry.WALSegSize)
 	if free, known := a.target.Free(a.dir); known && free < size {
-		return "", &target.SpaceError{Dir: a.target.Join(a.dir), Needed: size, Free: free, Restored: true}
+		return "", &apply.SpaceError{Dir: a.target.Join(a.dir), Needed: size, Free: free, Restored: true}
 	}
 	err = a.archive.Restore(ctx, name, absolute, size, func(file string) error {
 		return a.verify(ctx, oneSegment{file, s}, tli)
@@ -177,7 +177,7 @@ func (a *walArchive) checkRoom(ctx context.Context, names iter.Seq[string]) erro
 			continue
 		}
 		if needed += size; needed > free {
-			return &target.SpaceError{Dir: a.target.Join(dir), Needed: needed, Free: free, Restored: true}
+			return &apply.SpaceError{Dir: a.target.Join(dir), Needed: needed, Free: free, Restored: true}
 		}
 	}
 	return nil

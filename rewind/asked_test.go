@@ -17,9 +17,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/apply"
+	"github.com/gorewind/gorewind/internal/apply/faultdisk"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/target"
-	"github.com/gorewind/gorewind/internal/target/faultdisk"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
 )
@@ -60,7 +60,7 @@ func rewindAsked(at, name, root, src string) error {
 		}
 	}
 	var n atomic.Int64
-	r, err := rewind.Prepare(ctx, opts.WithDisk(func(d target.Disk) target.Disk {
+	r, err := rewind.Prepare(ctx, opts.WithDisk(func(d apply.Disk) apply.Disk {
 		return faultdisk.Wrap(withoutSync(d), func(op faultdisk.Op) error {
 			if !op.Read && n.Add(1) == k {
 				if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {

@@ -12,12 +12,12 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/internal/regular"
-	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/timeline"
@@ -87,7 +87,7 @@ func (a *analyzer) rewoundConfig(ctx context.Context, b *decide.Builder) (*pgcon
 
 // readLinked reads a small file of the target. It may be a symbolic link: a
 // configuration file that is disabled may be a link to the null device.
-func readLinked(t *target.Target, p string) ([]byte, error) {
+func readLinked(t *apply.Target, p string) ([]byte, error) {
 	if info, err := t.Lstat(p); err != nil || info.Mode().Type() != fs.ModeSymlink {
 		return t.ReadFile(p)
 	}

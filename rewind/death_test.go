@@ -17,14 +17,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/apply"
+	"github.com/gorewind/gorewind/internal/apply/faultdisk"
 	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/pgtest/built"
 	"github.com/gorewind/gorewind/internal/pgtest/chance"
 	"github.com/gorewind/gorewind/internal/pgtest/servers"
 	"github.com/gorewind/gorewind/internal/poison"
-	"github.com/gorewind/gorewind/internal/target"
-	"github.com/gorewind/gorewind/internal/target/faultdisk"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -53,7 +53,7 @@ func dieIfAsked() {
 		opts := rewind.Options{TargetDir: p.target(), Source: &movedSource{dir, p.root}}
 		s.opts(&opts)
 		var n atomic.Int64
-		err = s.do(opts.WithDisk(func(d target.Disk) target.Disk {
+		err = s.do(opts.WithDisk(func(d apply.Disk) apply.Disk {
 			return faultdisk.Wrap(withoutSync(d), func(op faultdisk.Op) error {
 				if op.Read || n.Add(1) < k {
 					return nil

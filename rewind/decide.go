@@ -7,8 +7,8 @@ import (
 	"maps"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/decide"
-	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -71,12 +71,12 @@ func consistentAt(p *Plan) pgdata.LSN {
 
 // measure computes the disk space that the rewind needs. Too little space is an error
 // only when the rewind begins, since some may be freed until then.
-func (a *analyzer) measure(p *Plan) ([]target.Space, error) {
+func (a *analyzer) measure(p *Plan) ([]apply.Space, error) {
 	inPlace := a.opts.InPlace || p.Again
 	space, err := a.target.Space(p.Files, !p.Source.State.Live, inPlace)
 	for _, s := range space {
 		if s.Needed > s.Free {
-			a.warn(p, "%v", &target.SpaceError{Dir: s.Dir, Needed: s.Needed, Free: s.Free, InPlace: inPlace})
+			a.warn(p, "%v", &apply.SpaceError{Dir: s.Dir, Needed: s.Needed, Free: s.Free, InPlace: inPlace})
 		}
 	}
 	return space, err

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/apply"
+	"github.com/gorewind/gorewind/internal/apply/faultdisk"
 	"github.com/gorewind/gorewind/internal/pgtest/smalldisk"
-	"github.com/gorewind/gorewind/internal/target"
-	"github.com/gorewind/gorewind/internal/target/faultdisk"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -94,7 +94,7 @@ func TestFullDisk(t *testing.T) {
 	filledAt := func(matches func(faultdisk.Op) bool) error {
 		again()
 		var done atomic.Bool
-		err := run(p.options(t).WithDisk(func(d target.Disk) target.Disk {
+		err := run(p.options(t).WithDisk(func(d apply.Disk) apply.Disk {
 			return faultdisk.Around(d, func(op faultdisk.Op, do func() error) error {
 				err := do()
 				if matches(op) && done.CompareAndSwap(false, true) {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/decide"
-	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/walreader"
@@ -75,10 +75,10 @@ func (e *Error) ExitStatus() int {
 
 // Conditions that callers can test for with errors.Is.
 var (
-	ErrTargetLost        = target.ErrLost // an interrupted rewind cannot be finished: its staging area is damaged
-	ErrTargetRunning     = target.ErrRunning
-	ErrTargetLocked      = target.ErrLocked // another gorewind works on it
-	ErrTargetChanged     = target.ErrChanged
+	ErrTargetLost        = apply.ErrLost // an interrupted rewind cannot be finished: its staging area is damaged
+	ErrTargetRunning     = apply.ErrRunning
+	ErrTargetLocked      = apply.ErrLocked // another gorewind works on it
+	ErrTargetChanged     = apply.ErrChanged
 	ErrTargetNotClean    = errors.New("target server must be shut down cleanly")
 	ErrNotADataDirectory = datadir.ErrNoCluster
 	ErrNoControlFile     = datadir.ErrNoControlFile                                      // although it is a data directory

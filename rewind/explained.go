@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/timeline"
 )
@@ -66,7 +66,7 @@ func explain(err error) error {
 	var already *Explained
 	var control *controlfile.Error
 	var history *timeline.ParseError
-	var running *target.RunningError
+	var running *apply.RunningError
 	switch {
 	case errors.As(err, &already):
 		return err
@@ -78,7 +78,7 @@ func explain(err error) error {
 			msg += ": " + history.Line
 		}
 		return &Explained{Err: &reworded{msg, err}, Detail: strings.TrimSpace(concerns(err, history) + " " + history.Hint)}
-	case as[*target.SourceFileError](err), as[*SourceFileError](err):
+	case as[*apply.SourceFileError](err), as[*SourceFileError](err):
 		return &Explained{Err: err, Hint: "Leave the source alone, and run gorewind again."}
 	case errors.As(err, &running):
 		// To pg_rewind such a target is not shut down cleanly, and scripts look for its

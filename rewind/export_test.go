@@ -9,12 +9,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
 // WithDisk wraps the target's disk.
-func (o Options) WithDisk(wrap func(target.Disk) target.Disk) Options {
+func (o Options) WithDisk(wrap func(apply.Disk) apply.Disk) Options {
 	o.disk = wrap
 	return o
 }

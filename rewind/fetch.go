@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/decide"
-	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 )
@@ -34,7 +34,7 @@ type receiver interface {
 // fetch copies everything from the source. WAL comes last. By then the source has all
 // WAL up to the minimum recovery point on its disk. So the target gets it even if the
 // source is gone before the target starts.
-func (r *Rewind) fetch(ctx context.Context, to receiver) (target.Final, error) {
+func (r *Rewind) fetch(ctx context.Context, to receiver) (apply.Final, error) {
 	sink := &counter{Sink: to}
 	defer func() { p := &r.phases[len(r.phases)-1]; p.Bytes, p.Files = sink.bytes.Load(), int(sink.files.Load()) }()
 	defer r.watchFetched(sink, r.plan.Files.FetchBytes(), r.plan.Files.FetchFiles())()
@@ -46,33 +46,33 @@ func (r *Rewind) fetch(ctx context.Context, to receiver) (target.Final, error) {
 	if err := r.opts.Source.Fetch(ctx, r.fileRanges(&sink.files), files); err != nil {
 		var damaged *DamagedPagesError
 		if errors.As(err, &damaged) {
-			return target.Final{}, r.sourceDamaged(ctx, damaged, "")
+			return apply.Final{}, r.sourceDamaged(ctx, damaged, "")
 		}
-		if !as[*target.AccessError](err) { // an AccessError is about the target
+		if !as[*apply.AccessError](err) { // an AccessError is about the target
 			err = unreadable(err)
 		}
-		return target.Final{}, err
+		return apply.Final{}, err
 	}
 	if err := r.settle(ctx, verified); err != nil {
-		return target.Final{}, err
+		return apply.Final{}, err
 	}
 	e, err := r.endOfSource(ctx)
 	if err != nil {
-		return target.Final{}, err
+		return apply.Final{}, err
 	}
 	wal, walCtx := errgroup.WithContext(ctx)
 	wal.Go(func() error { return r.fetchWAL(walCtx, e.written, to, sink) })
 	wal.Go(func() error { return r.lastRecord(walCtx, &e) })
 	if err := wal.Wait(); err != nil {
-		return target.Final{}, err
+		return apply.Final{}, err
 	}
 	if !r.plan.Source.State.Live { // it must not have been started meanwhile
 		if e, err = r.endOfSource(ctx); err != nil {
-			return target.Final{}, err
+			return apply.Final{}, err
 		}
 	}
 	if err := r.checkFetchedWAL(ctx, e, to); err != nil {
-		return target.Final{}, err
+		return apply.Final{}, err
 	}
 	return r.final(ctx, e, to)
 }
@@ -114,7 +114,7 @@ func (r *Rewind) copyLocal(e *filemap.Entry, to source.Sink) error {
 	defer f.Close()
 	n, err := source.CopyFrom(to, e.Path, f, 0, e.LocalBytes)
 	if err == nil && n < e.LocalBytes {
-		err = fmt.Errorf("could not read file %q: %w", r.target.Join(e.Local), target.ErrChanged)
+		err = fmt.Errorf("could not read file %q: %w", r.target.Join(e.Local), apply.ErrChanged)
 	}
 	return err
 }

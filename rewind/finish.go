@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -104,15 +104,15 @@ func (r *Rewind) lastRecord(ctx context.Context, e *end) error {
 }
 
 // final returns what the rewind writes at the end.
-func (r *Rewind) final(ctx context.Context, e end, after receiver) (target.Final, error) {
+func (r *Rewind) final(ctx context.Context, e end, after receiver) (apply.Final, error) {
 	files, err := r.standbyFiles(ctx, after.ReadFile)
 	if err != nil {
-		return target.Final{}, err
+		return apply.Final{}, err
 	}
 	notes, err := r.notes()
-	return target.Final{
+	return apply.Final{
 		Control: r.newControl(e),
-		Files:   append(files, target.SmallFile{Path: pgdata.BackupLabelPath, Data: r.backupLabel()}),
+		Files:   append(files, apply.SmallFile{Path: pgdata.BackupLabelPath, Data: r.backupLabel()}),
 		Notes:   notes,
 	}, err
 }

@@ -15,11 +15,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/apply"
+	"github.com/gorewind/gorewind/internal/apply/faultdisk"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/pgtest/chance"
 	"github.com/gorewind/gorewind/internal/poison"
-	"github.com/gorewind/gorewind/internal/target"
-	"github.com/gorewind/gorewind/internal/target/faultdisk"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -37,11 +37,11 @@ type scenario struct {
 	every int64                 // as in fault
 	mode  func(*rewind.Options) // as a specimen has it
 	// disk, if not nil, wraps the target's disk.
-	disk func(target.Disk) target.Disk
+	disk func(apply.Disk) apply.Disk
 }
 
 // wrapped returns the disk that the scenario uses.
-func (s *scenario) wrapped(d target.Disk) target.Disk {
+func (s *scenario) wrapped(d apply.Disk) apply.Disk {
 	if s.disk == nil {
 		return d
 	}
@@ -50,7 +50,7 @@ func (s *scenario) wrapped(d target.Disk) target.Disk {
 
 // twoFileSystems cannot rename anything that was staged into its place. This is what
 // happens between two mounts of one file system, or two quotas.
-type twoFileSystems struct{ target.Disk }
+type twoFileSystems struct{ apply.Disk }
 
 func (d twoFileSystems) Rename(from, to string) error {
 	if stagedFile.MatchString(from) {
@@ -69,7 +69,7 @@ func scenarios() []scenario {
 		{name: "staged, one sync for a file system", start: restore, do: run, opts: func(o *rewind.Options) { o.SyncMethod = rewind.SyncFS }, every: 5},
 		{
 			name: "staged where nothing can be renamed into its place", start: restore, do: run, opts: plain, every: 4,
-			disk: func(d target.Disk) target.Disk { return twoFileSystems{d} },
+			disk: func(d apply.Disk) apply.Disk { return twoFileSystems{d} },
 		},
 		{name: "resumed", start: committed, do: func(o rewind.Options) error { return rewind.Resume(context.Background(), o) }, opts: plain, every: 1},
 		{name: "in place", start: restore, do: run, opts: func(o *rewind.Options) { o.InPlace = true }, every: 1},
@@ -200,7 +200,7 @@ func (p *specimen) disturb(t *testing.T, s scenario, f fault, k int64) (what str
 	s.opts(&opts)
 	var n atomic.Int64
 	var at atomic.Value
-	err = s.do(opts.WithDisk(func(d target.Disk) target.Disk {
+	err = s.do(opts.WithDisk(func(d apply.Disk) apply.Disk {
 		return faultdisk.Around(s.wrapped(withoutSync(d)), func(op faultdisk.Op, do func() error) error {
 			if !f.counts(op) {
 				return do()
@@ -257,7 +257,7 @@ func (p *specimen) checkState(t *testing.T, what string) rewind.State {
 }
 
 // withoutSync leaves out syncing, which is slow and has no visible effect.
-func withoutSync(d target.Disk) target.Disk {
+func withoutSync(d apply.Disk) apply.Disk {
 	return faultdisk.Around(d, func(op faultdisk.Op, do func() error) error {
 		if op.Syncs() {
 			return nil

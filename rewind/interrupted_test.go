@@ -13,10 +13,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/apply"
+	"github.com/gorewind/gorewind/internal/apply/faultdisk"
 	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/target"
-	"github.com/gorewind/gorewind/internal/target/faultdisk"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -54,9 +54,9 @@ func isWAL(path string) bool {
 var errFault = errors.New("a fault")
 
 // failAt makes the first matching operation fail, and all after it.
-func failAt(matches func(faultdisk.Op) bool) func(target.Disk) target.Disk {
+func failAt(matches func(faultdisk.Op) bool) func(apply.Disk) apply.Disk {
 	var failed atomic.Bool
-	return func(d target.Disk) target.Disk {
+	return func(d apply.Disk) apply.Disk {
 		return faultdisk.Wrap(d, func(op faultdisk.Op) error {
 			if failed.Load() || matches(op) {
 				failed.Store(true)

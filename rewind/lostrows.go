@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/internal/poison"
-	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/lost/rows"
 	"github.com/gorewind/gorewind/lost/rows/export"
 	"github.com/gorewind/gorewind/pgdata"
@@ -94,7 +94,7 @@ func (l *LostRows) find(ctx context.Context, o *LostRowsOptions) (err error) {
 	case (o.Source == nil) == (o.Since.LSN == 0):
 		return fmt.Errorf("%w: give either a source, or where the target diverged from it", ErrOptions)
 	}
-	if r.target, err = target.Open(o.TargetDir, nil); err != nil {
+	if r.target, err = apply.Open(o.TargetDir, nil); err != nil {
 		return err
 	}
 	if err := r.target.CheckNotRunning(); err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/target"
-	"github.com/gorewind/gorewind/internal/target/faultdisk"
+	"github.com/gorewind/gorewind/internal/apply"
+	"github.com/gorewind/gorewind/internal/apply/faultdisk"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -86,7 +86,7 @@ func TestATablespaceDirectoryIsRemovedIfTheRewindIsNotCommitted(t *testing.T) {
 				opts.InPlace = c.inPlace
 				dir := p.mapped(&opts)
 				var n atomic.Int64
-				err := run(opts.WithDisk(func(d target.Disk) target.Disk {
+				err := run(opts.WithDisk(func(d apply.Disk) apply.Disk {
 					return faultdisk.Wrap(withoutSync(d), func(op faultdisk.Op) error {
 						if !op.Read && (n.Add(1) == k || c.dies && n.Load() > k) {
 							return errFault

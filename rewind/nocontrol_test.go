@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/apply"
+	"github.com/gorewind/gorewind/internal/apply/faultdisk"
 	"github.com/gorewind/gorewind/internal/pgtest/chance"
-	"github.com/gorewind/gorewind/internal/target"
-	"github.com/gorewind/gorewind/internal/target/faultdisk"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -54,11 +54,11 @@ func TestEveryInstantWithoutAControlFile(t *testing.T) {
 				require.NoError(t, run(options().WithDisk(withoutSync)), what)
 				assert.Empty(t, faultdisk.Diff(filled, p.load(t), stagingOnly), what)
 			}
-			dies := func(k int64, disk func(target.Disk) target.Disk) (what string, struck bool) {
+			dies := func(k int64, disk func(apply.Disk) apply.Disk) (what string, struck bool) {
 				require.NoError(t, start.Store(p.root))
 				var n atomic.Int64
 				var at atomic.Value
-				_ = run(options().WithDisk(func(d target.Disk) target.Disk {
+				_ = run(options().WithDisk(func(d apply.Disk) apply.Disk {
 					return faultdisk.Wrap(disk(d), func(op faultdisk.Op) error {
 						if op.Read || n.Add(1) < k {
 							return nil

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/target"
-	"github.com/gorewind/gorewind/internal/target/faultdisk"
+	"github.com/gorewind/gorewind/internal/apply"
+	"github.com/gorewind/gorewind/internal/apply/faultdisk"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -148,7 +148,7 @@ func TestACancelledContextAfterTheCommit(t *testing.T) {
 					if s.inPlace {
 						opts.Observer.PhaseBegan = func(p rewind.Phase) { committed.Store(committed.Load() || p == rewind.PhaseApply) }
 					}
-					r, err := rewind.Prepare(ctx, opts.WithDisk(func(d target.Disk) target.Disk {
+					r, err := rewind.Prepare(ctx, opts.WithDisk(func(d apply.Disk) apply.Disk {
 						return faultdisk.Wrap(withoutSync(d), func(op faultdisk.Op) error {
 							if !op.Read && committed.Load() && n.Add(1) == k {
 								cancel()

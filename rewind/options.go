@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -138,6 +138,6 @@ type Options struct {
 	// Observer is told what the rewind does.
 	Observer Observer
 
-	disk       func(target.Disk) target.Disk // for tests: wraps the disk
-	startOrNot bool                          // for tests: go on even if the result could not start
+	disk       func(apply.Disk) apply.Disk // for tests: wraps the disk
+	startOrNot bool                        // for tests: go on even if the result could not start
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/target"
-	"github.com/gorewind/gorewind/internal/target/faultdisk"
+	"github.com/gorewind/gorewind/internal/apply"
+	"github.com/gorewind/gorewind/internal/apply/faultdisk"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
 )
@@ -80,7 +80,7 @@ func TestEveryRefusedOperationOnTheTargetIsTheTargets(t *testing.T) {
 	for _, name := range []string{"open", "readdir", "mkdir", "symlink", "chmod", "rename", "remove", "sync", "copyrange", "reserve", "writeat", "truncate", "fsync"} {
 		for errno, want := range map[syscall.Errno]rewind.Condition{syscall.EACCES: rewind.TargetNotWritable, syscall.ENOSPC: rewind.NoSpace} {
 			p.restore(t)
-			err := run(p.options(t).WithDisk(func(d target.Disk) target.Disk {
+			err := run(p.options(t).WithDisk(func(d apply.Disk) apply.Disk {
 				return faultdisk.Wrap(d, func(op faultdisk.Op) error {
 					if op.Name == name {
 						return &os.PathError{Op: name, Path: op.Path, Err: errno}

@@ -8,10 +8,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gorewind/gorewind/internal/apply"
+	"github.com/gorewind/gorewind/internal/apply/faultdisk"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/pgtest/chance"
-	"github.com/gorewind/gorewind/internal/target"
-	"github.com/gorewind/gorewind/internal/target/faultdisk"
 )
 
 // TestEveryPowerCut cuts the power before changes of the target's disk, in torture
@@ -33,7 +33,7 @@ func TestEveryPowerCut(t *testing.T) {
 					cut := faultdisk.NewPowerCut(start, "target", links)
 					var n atomic.Int64
 					var at atomic.Value
-					_ = s.do(opts.WithDisk(func(d target.Disk) target.Disk {
+					_ = s.do(opts.WithDisk(func(d apply.Disk) apply.Disk {
 						return faultdisk.Wrap(cut.Disk(s.wrapped(d)), func(op faultdisk.Op) error {
 							if op.Read || n.Add(1) < k {
 								return nil

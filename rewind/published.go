@@ -7,7 +7,7 @@ import (
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/internal/recovery"
-	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -51,7 +51,7 @@ type SpaceError struct {
 	Restored bool
 }
 
-func (e *SpaceError) Error() string { return (*target.SpaceError)(e).Error() }
+func (e *SpaceError) Error() string { return (*apply.SpaceError)(e).Error() }
 
 // SourceFileError says that a file of a stopped source changed while it was copied.
 type SourceFileError struct {
@@ -61,13 +61,13 @@ type SourceFileError struct {
 	Copied   int64 // bytes that there were
 }
 
-func (e *SourceFileError) Error() string { return (*target.SourceFileError)(e).Error() }
+func (e *SourceFileError) Error() string { return (*apply.SourceFileError)(e).Error() }
 
 // Obstacles holds all the reasons why a target cannot be rewound as it is, such as
 // files that cannot be written and file systems without enough space.
 type Obstacles []error
 
-func (o Obstacles) Error() string { return target.Obstacles(o).Error() }
+func (o Obstacles) Error() string { return apply.Obstacles(o).Error() }
 
 // Unwrap returns all of them.
 func (o Obstacles) Unwrap() []error { return o }
@@ -142,9 +142,9 @@ func publicOf(err error) error {
 		syntax   *pgconf.SyntaxError
 		several  *pgconf.SeveralTargetsError
 		notGot   *archive.FetchError
-		file     *target.SourceFileError
-		space    *target.SpaceError
-		reasons  target.Obstacles
+		file     *apply.SourceFileError
+		space    *apply.SpaceError
+		reasons  apply.Obstacles
 	)
 	switch {
 	case errors.As(err, &failed):

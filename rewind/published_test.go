@@ -14,14 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/archive"
-	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/rewind"
 )
 
 // A caller gets an error of an internal package as one of this package's types.
 func TestInternalErrorsHaveAPublicType(t *testing.T) {
-	space := target.SpaceError{Dir: "/d", Needed: 2 << 10, Free: 1 << 10, InPlace: true}
-	file := target.SourceFileError{Path: "conf", Expected: 3, Copied: 2}
+	space := apply.SpaceError{Dir: "/d", Needed: 2 << 10, Free: 1 << 10, InPlace: true}
+	file := apply.SourceFileError{Path: "conf", Expected: 3, Copied: 2}
 	cause := errors.New("503")
 	for _, c := range []struct {
 		name     string
@@ -46,11 +46,11 @@ func TestInternalErrorsHaveAPublicType(t *testing.T) {
 			assert.Equal(t, rewind.FetchWALError{Name: "w", Attempts: 3, Err: cause}, *got)
 			assert.NotErrorIs(t, err, cause)
 		}},
-		{"several obstacles", target.Obstacles{cause, &space}, func(t *testing.T, err error) {
+		{"several obstacles", apply.Obstacles{cause, &space}, func(t *testing.T, err error) {
 			var got rewind.Obstacles
 			require.ErrorAs(t, err, &got)
 			require.Len(t, got, 2)
-			assert.Equal(t, target.Obstacles{cause, &space}.Error(), got.Error())
+			assert.Equal(t, apply.Obstacles{cause, &space}.Error(), got.Error())
 			assert.ErrorIs(t, err, cause)
 			var one *rewind.SpaceError
 			require.ErrorAs(t, got[1], &one, "each is public, too")

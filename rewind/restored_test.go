@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/endtoend"
-	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
 )
@@ -34,7 +34,7 @@ func (p *pair) archived(dir string, names ...string) (archive string) {
 
 // roomyDisk always reports the same free space.
 type roomyDisk struct {
-	target.Disk
+	apply.Disk
 	free int64
 }
 
@@ -69,7 +69,7 @@ func TestWALIsNotRestoredWithoutRoom(t *testing.T) {
 			src := c.archived(p)
 			before := treeOf(t, p.target)
 			_, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: src, RestoreTargetWAL: true}.
-				WithDisk(func(d target.Disk) target.Disk { return roomyDisk{d, c.free} }))
+				WithDisk(func(d apply.Disk) apply.Disk { return roomyDisk{d, c.free} }))
 			var short *rewind.SpaceError
 			require.ErrorAs(t, err, &short)
 			assert.Equal(t, rewind.SpaceError{Dir: short.Dir, Needed: c.needed, Free: c.free, Restored: true}, *short)

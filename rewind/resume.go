@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/recovery"
-	"github.com/gorewind/gorewind/internal/target"
 )
 
 // ErrNothingToResume says that there is no committed rewind to complete.
@@ -81,7 +81,7 @@ func (r *Rewind) openTarget() (control []byte, earlier *Plan, err error) {
 	}
 	switch {
 	case err != nil && j.InPlace && !j.Done:
-		return nil, nil, fmt.Errorf("%w: its plan for %q cannot be read: %w: take a base backup", target.ErrLost, r.target.Name(), err)
+		return nil, nil, fmt.Errorf("%w: its plan for %q cannot be read: %w: take a base backup", apply.ErrLost, r.target.Name(), err)
 	case err != nil:
 		notes = new(Plan) // all that is needed is in the journal
 	}
@@ -95,8 +95,8 @@ func (r *Rewind) openTarget() (control []byte, earlier *Plan, err error) {
 }
 
 // open opens the target. Without a readable control file it can only be compared.
-func (r *Rewind) open() (*target.Target, error) {
-	t, err := target.Open(r.opts.TargetDir, r.opts.disk)
+func (r *Rewind) open() (*apply.Target, error) {
+	t, err := apply.Open(r.opts.TargetDir, r.opts.disk)
 	if err == nil && (r.opts.Resync != ResyncCompare || t.Readable()) || err != nil && (r.opts.Resync == NoResync || !errors.Is(err, datadir.ErrNoCluster)) {
 		return t, err
 	}
@@ -104,7 +104,7 @@ func (r *Rewind) open() (*target.Target, error) {
 		_ = t.Close()
 	}
 	first := err
-	if t, err = target.OpenAny(r.opts.TargetDir, r.opts.disk); err != nil {
+	if t, err = apply.OpenAny(r.opts.TargetDir, r.opts.disk); err != nil {
 		return nil, cmp.Or(first, err)
 	}
 	empty, err := t.IsEmpty()
@@ -166,7 +166,7 @@ func ReadStatus(dir string) (*Status, error) {
 	if dir == "" {
 		return nil, Classify(errNoTargetDir)
 	}
-	t, err := target.Inspect(dir)
+	t, err := apply.Inspect(dir)
 	if err != nil {
 		return nil, Classify(err)
 	}

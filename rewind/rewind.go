@@ -6,27 +6,27 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/seam"
-	"github.com/gorewind/gorewind/internal/target"
 )
 
 // Rewind is a rewind that was prepared.
 type Rewind struct {
 	opts     Options
 	log      *slog.Logger
-	target   *target.Target
+	target   *apply.Target
 	analyzer *analyzer // nil if nothing was analyzed
 	plan     *Plan
-	space    []target.Space // disk space that the rewind needs
+	space    []apply.Space // disk space that the rewind needs
 
 	phase   Phase
 	phases  []PhaseResult
 	observe *observers
 	keeper  *keeper
 
-	journal    *target.Journal // of a committed rewind that this one completes
-	again      bool            // an interrupted rewind in place is started again
+	journal    *apply.Journal // of a committed rewind that this one completes
+	again      bool           // an interrupted rewind in place is started again
 	applied    bool
 	touched    bool   // the target has been changed
 	recovered  bool   // our single-user server changed the target, even if it failed
@@ -34,9 +34,9 @@ type Rewind struct {
 	lostSaved  bool   // Options.SaveLost has what the rewind discards
 	closed     bool
 
-	slotMade    bool        // the source has the slot that Options.MakeSlot asks for
-	slotLeft    target.Slot // the slot that an unfinished run made, if it is the requested one
-	madeStandby bool        // a target that needed no rewind has become a standby
+	slotMade    bool       // the source has the slot that Options.MakeSlot asks for
+	slotLeft    apply.Slot // the slot that an unfinished run made, if it is the requested one
+	madeStandby bool       // a target that needed no rewind has become a standby
 }
 
 // Prepare inspects both sides, reads the target's WAL and decides what to do. It
@@ -295,8 +295,8 @@ func (r *Rewind) applyInPlace(ctx context.Context) error {
 	return changes.Finish(ctx, final)
 }
 
-func (r *Rewind) targetOptions() target.Options {
-	return target.Options{Sync: r.syncMode(), Exact: !r.plan.Source.State.Live, Source: r.opts.Source.String()}
+func (r *Rewind) targetOptions() apply.Options {
+	return apply.Options{Sync: r.syncMode(), Exact: !r.plan.Source.State.Live, Source: r.opts.Source.String()}
 }
 
 // committed returns the context that applies from the commit on.

@@ -15,14 +15,14 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/datadir"
-	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/source"
 )
 
 // sameContent reports for every range whether both sides are known to have the same
 // bytes there. If the source provides neither its files nor hashes, nothing is known.
-func sameContent(ctx context.Context, log *slog.Logger, src source.Source, own *target.Target, ranges []source.Range) ([]bool, error) {
+func sameContent(ctx context.Context, log *slog.Logger, src source.Source, own *apply.Target, ranges []source.Range) ([]bool, error) {
 	if len(ranges) == 0 {
 		return nil, ctx.Err()
 	}
@@ -71,7 +71,7 @@ func sameContent(ctx context.Context, log *slog.Logger, src source.Source, own *
 const sameShare = 64
 
 // sameBytes is sameContent for two sides that are both on this machine.
-func sameBytes(ctx context.Context, src source.Local, own *target.Target, ranges []source.Range) ([]bool, error) {
+func sameBytes(ctx context.Context, src source.Local, own *apply.Target, ranges []source.Range) ([]bool, error) {
 	same := make([]bool, len(ranges))
 	var taken atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -24,7 +24,7 @@ func (r *Rewind) makeSlot(ctx context.Context) (forget func(), err error) {
 	}
 	slot := r.slotLeft
 	if slot.Name == "" {
-		slot = target.Slot{Name: r.opts.Slot}
+		slot = apply.Slot{Name: r.opts.Slot}
 		if err := r.target.RememberSlot(slot); err != nil {
 			return nil, err
 		}
@@ -53,7 +53,7 @@ func (r *Rewind) makeSlot(ctx context.Context) (forget func(), err error) {
 
 // dropSlot drops a slot that the unchanged target does not need. If it is not certain
 // who made the slot, it is kept.
-func (r *Rewind) dropSlot(ctx context.Context, primary source.Primary, slot target.Slot) {
+func (r *Rewind) dropSlot(ctx context.Context, primary source.Primary, slot apply.Slot) {
 	if r.touched || r.madeStandby || slot.From == 0 {
 		return
 	}
@@ -62,7 +62,7 @@ func (r *Rewind) dropSlot(ctx context.Context, primary source.Primary, slot targ
 	defer cancel()
 	err := primary.DropSlot(ctx, slot.Name)
 	if err == nil {
-		r.slotLeft = target.Slot{}
+		r.slotLeft = apply.Slot{}
 		err = r.target.ForgetSlot()
 	}
 	if err != nil {

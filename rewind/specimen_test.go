@@ -18,10 +18,10 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/apply/faultdisk"
 	"github.com/gorewind/gorewind/internal/page"
 	"github.com/gorewind/gorewind/internal/pgtest/scratch"
 	"github.com/gorewind/gorewind/internal/savedcluster"
-	"github.com/gorewind/gorewind/internal/target/faultdisk"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/pgconf"
-	"github.com/gorewind/gorewind/internal/target"
 )
 
 // ownRecovery reads the file that makes the target a standby up to 11, before the
@@ -35,7 +35,7 @@ func (r *Rewind) ownRecovery(p *Plan, earlier *Plan) error {
 
 // standbyFiles returns the files that make the target a standby of the source. after
 // reads a file as the rewind leaves it.
-func (r *Rewind) standbyFiles(ctx context.Context, after pgconf.ReadFile) ([]target.SmallFile, error) {
+func (r *Rewind) standbyFiles(ctx context.Context, after pgconf.ReadFile) ([]apply.SmallFile, error) {
 	if r.opts.PrimaryConnInfo == "" {
 		return nil, nil
 	}
@@ -63,9 +63,9 @@ func (r *Rewind) standbyFiles(ctx context.Context, after pgconf.ReadFile) ([]tar
 	for _, n := range neutralised {
 		r.log.InfoContext(ctx, n.String(), "setting", n.Name, "path", n.File, "line", n.Line)
 	}
-	small := make([]target.SmallFile, len(files))
+	small := make([]apply.SmallFile, len(files))
 	for i, f := range files {
-		small[i] = target.SmallFile{Path: f.Path, Data: f.Data}
+		small[i] = apply.SmallFile{Path: f.Path, Data: f.Data}
 	}
 	return small, nil
 }

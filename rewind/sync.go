@@ -3,7 +3,7 @@ package rewind
 import (
 	"fmt"
 
-	"github.com/gorewind/gorewind/internal/target"
+	"github.com/gorewind/gorewind/internal/apply"
 )
 
 // SyncMethod says how changes are synced to disk.
@@ -27,6 +27,6 @@ func ParseSyncMethod(s string) (SyncMethod, error) {
 }
 
 // syncMode says what is synced, and how.
-func (r *Rewind) syncMode() target.SyncMode {
-	return target.SyncMode{Off: r.opts.NoSync, FileSystem: r.opts.SyncMethod == SyncFS, Everything: r.recovered}
+func (r *Rewind) syncMode() apply.SyncMode {
+	return apply.SyncMode{Off: r.opts.NoSync, FileSystem: r.opts.SyncMethod == SyncFS, Everything: r.recovered}
 }

@@ -7,11 +7,11 @@ import (
 	"slices"
 
 	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/internal/recovery"
-	"github.com/gorewind/gorewind/internal/target"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/timeline"
@@ -68,7 +68,7 @@ var verdicts = []verdict{
 	{BadConnString, ActionFix, false, anyOf(source.ErrConnString), ""},
 	{SourceUnavailable, ActionRetryWithSource, false, anyOf(ErrSourceUnavailable), ""},
 	{PlanOutdated, ActionFix, false, anyOf(ErrPlanOutdated), "Make a new plan, or run without one."},
-	{SourceChanged, ActionRetry, false, either(anyOf(ErrSourceChanged), as[*target.SourceFileError], as[*SourceFileError]), again},
+	{SourceChanged, ActionRetry, false, either(anyOf(ErrSourceChanged), as[*apply.SourceFileError], as[*SourceFileError]), again},
 	{SourcePooled, ActionFix, false, anyOf(ErrSourcePooled), "Connect to the server itself."},
 	{SourceDamaged, ActionFix, false, anyOf(ErrSourceDamaged), "Repair the source, take another one, or copy these pages as they are with Options.NoVerifyChecksums."},
 	{SourceUntrusted, ActionFix, false, anyOf(ErrSourceUntrusted, source.ErrUntrusted, datadir.ErrUnsafePath), "Find out what answers there before you run gorewind again."},
@@ -102,7 +102,7 @@ var verdicts = []verdict{
 	{ArchiveFailed, ActionFix, false, as[*archive.NotFoundError], ""},
 	{BadConfiguration, ActionFix, false, either(as[*pgconf.SyntaxError], as[*pgconf.SeveralTargetsError]), ""},
 	{NoSpace, ActionFix, false, isFull, "Free room there, and run gorewind again."},
-	{TargetNotWritable, ActionFix, false, either(as[target.Obstacles], as[Obstacles], as[*target.AccessError]), "Let the user that runs gorewind read and write there."},
+	{TargetNotWritable, ActionFix, false, either(as[apply.Obstacles], as[Obstacles], as[*apply.AccessError]), "Let the user that runs gorewind read and write there."},
 	{NothingToResume, ActionFix, false, anyOf(ErrNothingToResume), "Run a rewind."},
 	{InvalidOptions, ActionFix, false, anyOf(ErrOptions), ""},
 	{UnexpectedCondition, ActionFix, false, as[*source.ConnectError], ""}, // whose message has advice
@@ -149,8 +149,8 @@ func isPassingFailure(err error) bool {
 }
 
 func isFull(err error) bool {
-	var full *target.AccessError
-	return either(as[*target.SpaceError], as[*SpaceError])(err) || errors.As(err, &full) && full.NoRoom()
+	var full *apply.AccessError
+	return either(as[*apply.SpaceError], as[*SpaceError])(err) || errors.As(err, &full) && full.NoRoom()
 }
 
 // sourceError marks an error as concerning the source, if it could also be about the

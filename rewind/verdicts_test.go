@@ -19,8 +19,8 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
-	"github.com/gorewind/gorewind/internal/target"
-	"github.com/gorewind/gorewind/internal/target/faultdisk"
+	"github.com/gorewind/gorewind/internal/apply"
+	"github.com/gorewind/gorewind/internal/apply/faultdisk"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -63,7 +63,7 @@ func (s *meddlingSource) ReadFile(ctx context.Context, p string) ([]byte, error)
 }
 
 // fullDisk reports that it has no free space.
-type fullDisk struct{ target.Disk }
+type fullDisk struct{ apply.Disk }
 
 func (fullDisk) Free(string) (int64, uint64, bool) { return 4096, 1, true }
 
@@ -103,7 +103,7 @@ func TestVerdicts(t *testing.T) {
 		return run(opts)
 	}
 	resume := func() error { return rewind.Resume(t.Context(), rewind.Options{TargetDir: p.target()}) }
-	prepared := func(meddle func(cancel func()) error, wrap func(func()) func(target.Disk) target.Disk) error {
+	prepared := func(meddle func(cancel func()) error, wrap func(func()) func(apply.Disk) apply.Disk) error {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		opts := p.options(t)
@@ -157,7 +157,7 @@ func TestVerdicts(t *testing.T) {
 		},
 		{
 			"no room", func() error {
-				return run(p.options(t).WithDisk(func(d target.Disk) target.Disk { return fullDisk{d} }))
+				return run(p.options(t).WithDisk(func(d apply.Disk) apply.Disk { return fullDisk{d} }))
 			},
 			nil,
 			verdict{rewind.PhaseStage, true, rewind.ActionFix},
@@ -176,8 +176,8 @@ func TestVerdicts(t *testing.T) {
 			return prepared(func(cancel func()) error { cancel(); return nil }, nil)
 		}, context.Canceled, verdict{rewind.PhaseStage, true, rewind.ActionRetry}},
 		{"a cancellation after the commit", func() error {
-			return prepared(nil, func(cancel func()) func(target.Disk) target.Disk {
-				return func(d target.Disk) target.Disk {
+			return prepared(nil, func(cancel func()) func(apply.Disk) apply.Disk {
+				return func(d apply.Disk) apply.Disk {
 					return faultdisk.Wrap(d, func(op faultdisk.Op) error {
 						if op.Name == "mkdir" && op.Path == "base/7" {
 							cancel()
@@ -203,22 +203,22 @@ func TestVerdicts(t *testing.T) {
 		},
 		{
 			"a lost journal", func() error { committed(t, p); require.NoError(t, os.Remove(own("journal"))); return run(p.options(t)) },
-			target.ErrLost,
+			apply.ErrLost,
 			verdict{rewind.PhaseInspect, false, rewind.ActionBaseBackup},
 		},
 		{
 			"a damaged journal", func() error { committed(t, p); require.NoError(t, overwrite(own("journal"), "x\n")); return resume() },
-			target.ErrLost,
+			apply.ErrLost,
 			verdict{rewind.PhaseInspect, false, rewind.ActionBaseBackup},
 		},
 		{
 			"a lost index", func() error { committed(t, p); require.NoError(t, os.Remove(own("index"))); return resume() },
-			target.ErrLost,
+			apply.ErrLost,
 			verdict{rewind.PhaseApply, false, rewind.ActionBaseBackup},
 		},
 		{
 			"damaged blocks", func() error { committed(t, p); require.NoError(t, os.Truncate(own("blocks"), 8192)); return resume() },
-			target.ErrLost,
+			apply.ErrLost,
 			verdict{rewind.PhaseApply, false, rewind.ActionBaseBackup},
 		},
 	} {
@@ -241,7 +241,7 @@ func TestVerdicts(t *testing.T) {
 	}
 	var short *rewind.SpaceError
 	p.restore(t)
-	require.ErrorAs(t, run(p.options(t).WithDisk(func(d target.Disk) target.Disk { return fullDisk{d} })), &short)
+	require.ErrorAs(t, run(p.options(t).WithDisk(func(d apply.Disk) apply.Disk { return fullDisk{d} })), &short)
 	assert.EqualValues(t, 4096, short.Free)
 	assert.Greater(t, short.Needed, int64(1<<20))
 }
@@ -252,7 +252,7 @@ func TestWithoutRenames(t *testing.T) {
 	p.restore(t)
 	var tried sync.Map // by path
 	var n atomic.Int64
-	require.NoError(t, run(p.options(t).WithDisk(func(d target.Disk) target.Disk {
+	require.NoError(t, run(p.options(t).WithDisk(func(d apply.Disk) apply.Disk {
 		return faultdisk.Around(withoutSync(d), func(op faultdisk.Op, do func() error) error {
 			own := filepath.Base(op.Path)
 			if op.Name == "rename" && (own == "1" || own == "60003" || own == "60004" || own == "postgresql.conf") {

@@ -18,7 +18,7 @@ import (
 func TestAdviceOfTheLibraryIsSaidInOptions(t *testing.T) {
 	named := map[string]bool{}
 	advice := regexp.MustCompile(`Options\.[A-Z]\w+|rewind\.Resume\b`)
-	for _, pkg := range []string{"rewind", "filemap", "internal/decide", "source", "source/pgsource", "internal/target", "internal/recovery", "internal/archive", "internal/pgconf", "internal/datadir"} {
+	for _, pkg := range []string{"rewind", "filemap", "internal/decide", "source", "source/pgsource", "internal/apply", "internal/recovery", "internal/archive", "internal/pgconf", "internal/datadir"} {
 		files, err := filepath.Glob(filepath.Join("..", "..", pkg, "*.go"))
 		require.NoError(t, err)
 		for _, name := range files {

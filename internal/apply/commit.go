@@ -1,0 +1,227 @@
+package apply
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/poison"
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// Final is what a rewind ends with.
+type Final struct {
+	Control []byte      // the new control file
+	Files   []SmallFile // backup_label and the like
+	Notes   []byte
+}
+
+// Commit makes sure that the target is still as it was when control was read,
+// makes what was staged durable and makes the target unusable for a server: from
+// here on the rewind is finished by whoever calls Finish, now or in another
+// process, with nothing but what is on the target's disks (invariant I2). Where
+// committed is false nothing was changed.
+func (s *Staging) Commit(ctx context.Context, control []byte, final Final) (committed bool, err error) {
+	if err := s.checkComplete(); err != nil {
+		return false, err
+	}
+	if err := errors.Join(s.copies.Wait(), s.writes.wait()); err != nil {
+		return false, err
+	}
+	if err := s.writeRest(); err != nil {
+		return false, err
+	}
+	j := &Journal{
+		Format: journalFormat, Started: s.t.opened, Source: s.opts.Source, Control: control, NewControl: final.Control,
+		Files: final.Files, Areas: s.areas.areas, Sync: s.opts.Sync, Notes: final.Notes,
+	}
+	if j.Steps, err = s.steps(); err != nil {
+		return false, err
+	}
+	if err := s.rehearse(ctx, j); err != nil {
+		return false, err
+	}
+	if err := s.seal(ctx, j); err != nil {
+		return false, err
+	}
+	if err := s.markStaged(j); err != nil {
+		return false, err
+	}
+	if err := s.t.saveJournal(j); err != nil {
+		return false, err
+	}
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	if committed, err = s.t.poison(control, j.Sync); committed {
+		s.done = true
+	}
+	return committed, err
+}
+
+// seal writes everything that was staged to the disk.
+func (s *Staging) seal(ctx context.Context, j *Journal) error {
+	if err := errors.Join(s.index.flush(), s.close()); err != nil {
+		return s.t.failed("write", stagingDir, err)
+	}
+	j.Records, j.IndexCRC = s.index.records, s.index.crc
+	if j.Sync.Off {
+		return nil
+	}
+	if j.Sync.FileSystem {
+		var dirs []string
+		for _, a := range j.Areas {
+			dirs = append(dirs, string(a.Dir))
+		}
+		if err := s.t.syncFileSystems(dirs); !errors.Is(err, errNoSyncFS) {
+			return err
+		}
+	}
+	paths := []string{indexPath}
+	for i, a := range j.Areas {
+		paths = append(paths, string(a.Dir))
+		if s.blocks[i] != nil {
+			paths = append(paths, a.blocks())
+		}
+	}
+	for i := range j.Steps {
+		if step := &j.Steps[i]; step.Do == Replace {
+			paths = append(paths, string(step.Staged))
+		}
+	}
+	return s.t.syncAll(ctx, paths)
+}
+
+// ErrChanged says that the target is not as it was analyzed.
+var ErrChanged = errors.New("the target changed while gorewind was running: another program works on it; stop that and run gorewind again")
+
+// checkUnchanged makes sure that the control file is the one that was analyzed,
+// and no server runs.
+func (t *Target) checkUnchanged(control []byte) error {
+	if err := t.CheckNotRunning(); err != nil {
+		return err
+	}
+	if t.found != nil {
+		control = *t.found
+	}
+	now, err := t.rawControl()
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(now, control) {
+		return fmt.Errorf("file %q: %w", t.Join(pgdata.ControlFilePath), ErrChanged)
+	}
+	return nil
+}
+
+// WriteFiles puts small files in place one after the other. control is the
+// control file that the target has.
+func (t *Target) WriteFiles(ctx context.Context, control []byte, files []SmallFile, mode SyncMode) error {
+	if err := t.checkUnchanged(control); err != nil {
+		return err
+	}
+	if err := t.cleanUp(); err != nil {
+		return err
+	}
+	if err := t.makeStagingDir(stagingDir); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := ctx.Err(); err != nil {
+			return errors.Join(err, t.dropStaging())
+		}
+		if err := t.replaceFile(f.Path, f.Data, !mode.Off); err != nil {
+			return errors.Join(err, t.dropStaging())
+		}
+	}
+	return t.dropStaging()
+}
+
+// poison replaces the control file by one that no server accepts. That is the
+// commit: done reports whether it happened, also where what came after it failed.
+func (t *Target) poison(control []byte, mode SyncMode) (done bool, err error) {
+	data, err := controlfile.Parse(control)
+	if err != nil {
+		return false, err
+	}
+	unlock, err := t.lockOutServers()
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if err := t.checkUnchanged(control); err != nil {
+		return false, err
+	}
+	if _, serr := t.disk.Lstat(path.Dir(pgdata.ControlFilePath)); errors.Is(serr, fs.ErrNotExist) {
+		done, err = t.placeWithDir(pgdata.ControlFilePath, poison.Of(data), !mode.Off)
+	} else {
+		done, err = t.replace(pgdata.ControlFilePath, poison.Of(data), !mode.Off)
+	}
+	if done = done || t.Poisoned(); done { // whatever the system says
+		t.standIn, t.found = nil, nil // from now on there is one, and nothing else is believed
+	}
+	return done, err
+}
+
+// placeWithDir is replace where the file's directory is not there either: both come
+// with one rename, so that there is nothing in between.
+func (t *Target) placeWithDir(p string, data []byte, sync bool) (done bool, err error) {
+	dir := path.Dir(p)
+	temp := path.Join(stagingDir, dir)
+	mode, _ := t.modes()
+	if err = t.mkdir(temp); err == nil {
+		err = t.writeFile(path.Join(temp, path.Base(p)), data, mode, sync)
+	}
+	if err == nil && sync {
+		err = t.sync(temp)
+	}
+	if err == nil {
+		err = t.disk.Rename(temp, dir)
+		done = err == nil
+	}
+	if done && sync {
+		err = t.sync(path.Dir(dir))
+	}
+	if err != nil {
+		return done, t.failed("write", p, err)
+	}
+	return done, nil
+}
+
+// replaceFile puts a small file in place so that at every moment either the old
+// or the new one is there.
+func (t *Target) replaceFile(p string, data []byte, sync bool) error {
+	_, err := t.replace(p, data, sync)
+	return err
+}
+
+// replace is replaceFile; done reports whether the new file is in place, though
+// perhaps not there to stay.
+func (t *Target) replace(p string, data []byte, sync bool) (done bool, err error) {
+	temp := stagingDir + "/" + path.Base(p) + ".new" // so that what a death leaves goes with the staging area
+	mode, err := t.modeOf(p)
+	if err == nil {
+		err = t.writeFile(temp, data, mode, false)
+	}
+	if err == nil {
+		err = t.keepAttributes(p, temp)
+	}
+	if err == nil && sync {
+		err = t.sync(temp)
+	}
+	if err == nil {
+		err = t.disk.Rename(temp, p)
+		done = err == nil
+	}
+	if done && sync {
+		err = t.sync(path.Dir(p))
+	}
+	if err != nil {
+		return done, t.failed("write", p, err)
+	}
+	return done, nil
+}

@@ -1,0 +1,286 @@
+package apply
+
+import (
+	"cmp"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+
+	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/regular"
+)
+
+// Disk is every operation on the files of a target. Paths are relative to the
+// data directory. It is an interface so that a test can let the k-th operation
+// fail, end the process at it, or forget what was not fsynced before it.
+type Disk interface {
+	Open(p string, flag int, mode fs.FileMode) (File, error)
+	Lstat(p string) (fs.FileInfo, error)
+	Readlink(p string) (string, error)
+	ReadDir(p string) ([]fs.DirEntry, error)
+	Mkdir(p string, mode fs.FileMode) error
+	Symlink(to, p string) error
+	// Link gives a file another name, which must be free.
+	Link(from, to string) error
+	Chmod(p string, mode fs.FileMode) error
+	// CopyAttributes gives a file the owner, the group and the extended attributes of
+	// another one, as far as the system lets it.
+	CopyAttributes(from, to string) (lost []Loss, err error)
+	// Rename moves a file over another one. Between two file systems it fails
+	// with EXDEV.
+	Rename(from, to string) error
+	Remove(p string) error
+	// Sync fsyncs a file or a directory; where a link to a directory is
+	// followed, the directory.
+	Sync(p string) error
+	// SyncFS makes everything on the file system of a directory durable.
+	SyncFS(p string) error
+	// CopyRange copies a part of an open file, at at, to another one, at to: within
+	// the kernel or by sharing blocks where that is possible. It gives how many
+	// bytes there were; none where src ends before. src is a File, or one of others.
+	CopyRange(dst File, to int64, src io.ReaderAt, at, length int64) (int64, error)
+	// Allocate lets the system find a place on the disk for an open, empty file that
+	// will have this size, where it can.
+	Allocate(f File, size int64)
+	// Flush lets the system begin to write what it holds of a file to the disk,
+	// without waiting for it and without a promise: that is what Sync is for.
+	Flush(f File)
+	// Reserve allocates room on the disk for an open, empty file.
+	Reserve(f File, size int64) error
+	// MakeOutside makes a directory, RemoveOutside removes one if it is empty, and
+	// SyncOutside fsyncs it: by its whole path, as they are for those of new tablespaces,
+	// which no path of the target leads to.
+	MakeOutside(dir string, mode fs.FileMode) error
+	RemoveOutside(dir string) error
+	SyncOutside(dir string) error
+	// Free is how many bytes can be written on the file system of a directory,
+	// and which file system that is. ok is false where that cannot be found out.
+	Free(p string) (bytes int64, device uint64, ok bool)
+}
+
+// File is an open file of a target.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Truncate(size int64) error
+	Sync() error
+}
+
+// osDisk is the real one.
+type osDisk struct{ dir *datadir.Dir }
+
+func (d osDisk) Open(p string, flag int, mode fs.FileMode) (File, error) {
+	root, rest, err := d.dir.Resolve(p)
+	if err != nil {
+		return nil, err
+	}
+	f, err := datadir.OpenRegular(root, rest, flag, mode)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (d osDisk) Lstat(p string) (fs.FileInfo, error) {
+	root, rest, err := d.dir.Resolve(p)
+	if err != nil {
+		return nil, err
+	}
+	return root.Lstat(rest)
+}
+
+func (d osDisk) Readlink(p string) (string, error) {
+	root, rest, err := d.dir.Resolve(p)
+	if err != nil {
+		return "", err
+	}
+	return root.Readlink(rest)
+}
+
+func (d osDisk) ReadDir(p string) ([]fs.DirEntry, error) {
+	root, rest, err := d.dir.ResolveDir(p)
+	if err != nil {
+		return nil, err
+	}
+	f, err := datadir.OpenDirectory(root, rest)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.ReadDir(-1)
+}
+
+func (d osDisk) Mkdir(p string, mode fs.FileMode) error {
+	root, rest, err := d.dir.Resolve(p)
+	if err != nil {
+		return err
+	}
+	return root.Mkdir(rest, mode)
+}
+
+func (d osDisk) Symlink(to, p string) error {
+	root, rest, err := d.dir.Resolve(p)
+	if err != nil {
+		return err
+	}
+	if err := root.Symlink(to, rest); err != nil {
+		return err
+	}
+	d.dir.Forget(p)
+	return nil
+}
+
+func (d osDisk) Link(from, to string) error {
+	return d.between(from, to, (*os.Root).Link, linkBetween)
+}
+
+// between does within one root or between two what takes two paths.
+func (d osDisk) between(from, to string, within func(*os.Root, string, string) error, across func(*os.Root, string, *os.Root, string) error) error {
+	root, a, err := d.dir.Resolve(from)
+	if err != nil {
+		return err
+	}
+	other, b, err := d.dir.Resolve(to)
+	if err != nil {
+		return err
+	}
+	if other == root {
+		return within(root, a, b)
+	}
+	return across(root, a, other, b)
+}
+
+func (d osDisk) Chmod(p string, mode fs.FileMode) error {
+	root, rest, err := d.dir.Resolve(p)
+	if err != nil {
+		return err
+	}
+	return root.Chmod(rest, mode)
+}
+
+func (d osDisk) CopyAttributes(from, to string) ([]Loss, error) {
+	src, err := d.openFile(from, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	dst, err := d.openFile(to, os.O_RDWR)
+	if err != nil {
+		return nil, err
+	}
+	defer dst.Close()
+	return copyAttributes(dst, src), nil
+}
+
+func (d osDisk) openFile(p string, flag int) (*os.File, error) {
+	root, rest, err := d.dir.Resolve(p)
+	if err != nil {
+		return nil, err
+	}
+	return datadir.OpenRegular(root, rest, flag, 0)
+}
+
+func (d osDisk) Rename(from, to string) error {
+	return d.between(from, to, (*os.Root).Rename, renameBetween)
+}
+
+func (d osDisk) Remove(p string) error {
+	root, rest, err := d.dir.Resolve(p)
+	if err != nil {
+		return err
+	}
+	if err := root.Remove(rest); err != nil {
+		return err
+	}
+	d.dir.Forget(p)
+	return nil
+}
+
+func (d osDisk) Sync(p string) error {
+	root, rest, err := d.dir.ResolveDir(p) // of files it is the same
+	if err != nil {
+		return err
+	}
+	return syncPath(root, rest)
+}
+
+func (d osDisk) SyncFS(p string) error {
+	root, rest, err := d.dir.ResolveDir(p)
+	if err != nil {
+		return err
+	}
+	f, err := root.OpenFile(rest, os.O_RDONLY|regular.NoWaiting, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return syncFS(f)
+}
+
+func (d osDisk) CopyRange(dst File, to int64, src io.ReaderAt, at, length int64) (int64, error) {
+	return copyRange(dst, to, src, at, length)
+}
+
+func (d osDisk) Allocate(f File, size int64) { allocate(f, size) }
+
+func (d osDisk) Flush(f File) { flush(f) }
+
+func (d osDisk) Reserve(f File, size int64) error { return reserve(f, size) }
+
+func (osDisk) MakeOutside(dir string, mode fs.FileMode) error {
+	err := os.Mkdir(dir, mode)
+	if err == nil {
+		_ = os.Chmod(dir, mode) // gives back what the umask took away, where that can be done
+	}
+	return err
+}
+
+func (osDisk) RemoveOutside(dir string) error {
+	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
+		return cmp.Or(err, fs.ErrNotExist)
+	}
+	return os.Remove(dir)
+}
+
+func (osDisk) SyncOutside(dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return syncPath(root, ".")
+}
+
+func (d osDisk) Free(p string) (int64, uint64, bool) {
+	root, rest, err := d.dir.ResolveDir(p)
+	if err != nil {
+		return 0, 0, false
+	}
+	return free(filepath.Join(root.Name(), filepath.FromSlash(rest)))
+}
+
+// copyBuffer is how much copyThrough reads at once.
+const copyBuffer = 256 << 10
+
+// copyThrough is how a range is copied where the system has no call for it.
+func copyThrough(dst File, to int64, src io.ReaderAt, at, length int64) (int64, error) {
+	buf := make([]byte, min(length, copyBuffer))
+	return io.CopyBuffer(io.NewOffsetWriter(dst, to), io.NewSectionReader(src, at, length), buf)
+}
+
+// writeZeros is how room is reserved where the system has no call for it.
+func writeZeros(f File, size int64) error {
+	zeros := make([]byte, 1<<20)
+	for at := int64(0); at < size; at += int64(len(zeros)) {
+		if _, err := f.WriteAt(zeros[:min(int64(len(zeros)), size-at)], at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tempBeside is a name in the same directory, which only gorewind uses.
+func tempBeside(p string) string { return path.Join(path.Dir(p), namePrefix+"."+path.Base(p)) }

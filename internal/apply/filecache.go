@@ -1,0 +1,93 @@
+package apply
+
+import "sync"
+
+// maxIdle is how many files stay open between two writes to them.
+const maxIdle = 32
+
+// fileCache keeps the files open that were written to last: pieces of a file come
+// one after the other, small and many. No lock is held while a file is opened,
+// written to or closed.
+type fileCache struct {
+	mu   sync.Mutex
+	open map[string]*cachedFile
+	err  error // the first error of a close, which may be that of a delayed write
+}
+
+type cachedFile struct {
+	sync.Once
+	file  File
+	err   error
+	users int
+}
+
+// use calls write with the open file; open is called where it is not open yet.
+func (c *fileCache) use(path string, open func() (File, error), write func(File) error) error {
+	c.mu.Lock()
+	if c.open == nil {
+		c.open = map[string]*cachedFile{}
+	}
+	f := c.open[path]
+	if f == nil {
+		f = new(cachedFile)
+		c.open[path] = f
+	}
+	f.users++
+	c.mu.Unlock()
+
+	f.Do(func() { f.file, f.err = open() })
+	err := f.err
+	if err == nil {
+		err = write(f.file)
+	}
+	c.closeFile(c.leave(path, f))
+	return err
+}
+
+// leave ends a use, and gives a file that is to be closed where too many are open.
+func (c *fileCache) leave(path string, f *cachedFile) (idle *cachedFile) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f.users--
+	if f.err != nil {
+		if c.open[path] == f {
+			delete(c.open, path)
+		}
+	} else if len(c.open) > maxIdle {
+		for p, o := range c.open {
+			if o.users == 0 {
+				delete(c.open, p)
+				return o
+			}
+		}
+	}
+	return nil
+}
+
+func (c *fileCache) closeFile(f *cachedFile) {
+	if f == nil || f.file == nil {
+		return
+	}
+	if err := f.file.Close(); err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.err == nil {
+			c.err = err
+		}
+	}
+}
+
+// close closes all files, which nobody may use any more, and returns the first
+// error that any close brought.
+func (c *fileCache) close() error {
+	c.mu.Lock()
+	left := c.open
+	c.open = nil
+	c.mu.Unlock()
+	for _, f := range left {
+		c.closeFile(f)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}

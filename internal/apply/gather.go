@@ -1,0 +1,317 @@
+package apply
+
+import (
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"sort"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gorewind/gorewind/filemap"
+)
+
+// Pieces of a few blocks cost the kernel more than what is in them: a system call
+// each, and pages of the cache that are allocated, filled and written on their own. So
+// what comes of a large file, and what stays of it between, is put together in memory
+// and written in chunks, past the cache where the file system can do that.
+
+// chunkSize is how much of a file is written at once, in bytes. Disks are as fast with
+// it as with more.
+const chunkSize = 512 << 10
+
+// directAlignment is what direct writes ask of offsets and lengths, on every file system
+// that is known. They ask it of addresses, too: Go allocates what is as large as a chunk
+// in pages of its own. Should it ever not, the writes are refused, and go through the
+// cache.
+const directAlignment = 4096
+
+// maxWrites is how many chunks are being written at once: what keeps a disk busy.
+const maxWrites = 4
+
+// chunk is a part of a staged file that is not complete yet.
+type chunk struct {
+	buf  *[chunkSize]byte
+	at   int64  // in the file
+	data []byte // what of buf is used
+
+	// The file's lock guards what follows.
+	have  []filemap.Span // what came, in order, neighbours together
+	users int            // who are about to put something into data
+}
+
+var chunkBuffers = sync.Pool{New: func() any { return new([chunkSize]byte) }}
+
+func newChunk(at, length int64) *chunk {
+	buf := chunkBuffers.Get().(*[chunkSize]byte)
+	return &chunk{buf: buf, at: at, data: buf[:length]}
+}
+
+// add says that a part came, maybe once more.
+func (c *chunk) add(part filemap.Span) {
+	if part.Length == 0 {
+		return
+	}
+	start, end := part.Offset, part.Offset+part.Length
+	from := sort.Search(len(c.have), func(i int) bool { return c.have[i].Offset+c.have[i].Length >= start })
+	to := from
+	for ; to < len(c.have) && c.have[to].Offset <= end; to++ {
+		start, end = min(start, c.have[to].Offset), max(end, c.have[to].Offset+c.have[to].Length)
+	}
+	c.have = slices.Replace(c.have, from, to, filemap.Span{Offset: start, Length: end - start})
+}
+
+// complete reports whether everything came and nobody is about to change it.
+func (c *chunk) complete() bool {
+	return c.users == 0 && len(c.have) == 1 && c.have[0].Length == int64(len(c.data))
+}
+
+// holes makes what did not come zeros, as in a hole of a file.
+func (c *chunk) holes() {
+	end := int64(0)
+	for _, h := range c.have {
+		clear(c.data[end : h.Offset-c.at])
+		end = h.Offset - c.at + h.Length
+	}
+	clear(c.data[end:])
+}
+
+func (c *chunk) free() { chunkBuffers.Put(c.buf) }
+
+// gathers reports whether a file is put together in chunks: one of which parts stay.
+func gathers(e *filemap.Entry) bool {
+	return e.Action != filemap.Copy && e.SourceSize >= minRebuild
+}
+
+// gather puts a piece of a file into the chunks that it belongs to. read gives bytes of
+// it, by their offset in the file; it is short where there are no more. write writes
+// some of them, where a chunk was complete before: the source may send things twice. n
+// is how many bytes there were.
+func (s *Staging) gather(f *file, offset, length int64, read func(into []byte, at int64) (int, error), write func(to File, at, length int64) (int64, error)) (n int64, err error) {
+	for n < length {
+		c, begun, err := s.chunkOf(f, offset+n)
+		if err != nil {
+			return n, err
+		}
+		if c == nil {
+			at := offset + n
+			part := min(length-n, chunkSize-at%chunkSize)
+			wrote, err := s.writeWhole(f, at, func(to File) (int64, error) { return write(to, at, part) })
+			if n += wrote; err != nil || wrote < part {
+				return n, err
+			}
+			continue
+		}
+		if begun {
+			err = s.fillGaps(f, c)
+		}
+		var got int
+		if err == nil {
+			into := c.data[offset+n-c.at:]
+			got, err = read(into[:min(int64(len(into)), length-n)], offset+n)
+		}
+		part := filemap.Span{Offset: offset + n, Length: int64(got)}
+		f.received(part.Offset, part.Length)
+		n += part.Length
+		if werr := s.leave(f, c, part); werr != nil {
+			return n, werr
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return n, err
+		}
+		if got == 0 {
+			break
+		}
+	}
+	return n, nil
+}
+
+// chunkOf finds the chunk of an offset, or begins it. There is none if it was complete
+// before.
+func (s *Staging) chunkOf(f *file, offset int64) (c *chunk, begun bool, err error) {
+	if err := s.writes.failed(); err != nil {
+		return nil, false, err
+	}
+	at := offset / chunkSize * chunkSize
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c, known := f.chunks[at]
+	if !known {
+		if f.chunks == nil {
+			f.chunks = map[int64]*chunk{}
+		}
+		c, begun = newChunk(at, min(chunkSize, f.entry.SourceSize-at)), true
+		f.chunks[at] = c
+	}
+	if c != nil {
+		c.users++
+	}
+	return c, begun, nil
+}
+
+// leave says that a part of a chunk came, and has the chunk written with the last one.
+func (s *Staging) leave(f *file, c *chunk, part filemap.Span) error {
+	f.mu.Lock()
+	c.users--
+	c.add(part)
+	complete := c.complete()
+	if complete {
+		f.chunks[c.at] = nil
+	}
+	f.mu.Unlock()
+	if !complete {
+		return nil
+	}
+	return s.writes.start(func() error {
+		defer c.free()
+		return s.writeChunk(f, c.at, c.data)
+	})
+}
+
+// fillGaps reads what stays of the target's file within a chunk.
+func (s *Staging) fillGaps(f *file, c *chunk) error {
+	old := f.entry.Path
+	err := s.old.use(old, func() (File, error) { return s.t.disk.Open(old, os.O_RDONLY, 0) }, func(src File) error {
+		for r := range f.entry.Unchanged(s.plan.Geometry, c.at, c.at+int64(len(c.data))) {
+			into := c.data[r.Offset-c.at:][:r.Length]
+			if n, err := src.ReadAt(into, r.Offset); n < len(into) {
+				if errors.Is(err, io.EOF) {
+					err = ErrChanged
+				}
+				return err
+			}
+			f.copied(r.Offset, r.Length)
+			f.mu.Lock()
+			c.add(r)
+			f.mu.Unlock()
+		}
+		return nil
+	})
+	if err != nil {
+		return s.t.failed("read", old, err)
+	}
+	return nil
+}
+
+// writeChunk writes to a staged file, past the cache where that can be done.
+func (s *Staging) writeChunk(f *file, at int64, data []byte) error {
+	write := func(to File) error { _, err := to.WriteAt(data, at); return err }
+	return s.useStaged(f, func(to File) error {
+		if openDirect == 0 || len(data)%directAlignment != 0 || s.buffered.Load() {
+			return write(to)
+		}
+		staged, err := s.stagedPath(f)
+		if err != nil {
+			return err
+		}
+		err = s.direct.use(staged, func() (File, error) { return s.t.disk.Open(staged, os.O_WRONLY|openDirect, 0) }, write)
+		if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+			s.buffered.Store(true) // this file system cannot, or not so
+			return write(to)
+		}
+		return err
+	})
+}
+
+// writeRest writes the chunks that did not become complete, because the source's file
+// was shorter than it had been, and gives files the length that they have.
+func (s *Staging) writeRest() error {
+	for _, f := range s.files {
+		if !f.gathered || f.gone || !f.begun {
+			continue
+		}
+		for at, c := range f.chunks {
+			if c == nil {
+				continue
+			}
+			c.holes()
+			if n := min(int64(len(c.data)), f.end-at); n > 0 {
+				if err := s.writeChunk(f, at, c.data[:n]); err != nil {
+					return err
+				}
+			}
+			c.free()
+		}
+		clear(f.chunks)
+		if f.end >= f.entry.SourceSize {
+			continue
+		}
+		if err := s.useStaged(f, func(to File) error { return to.Truncate(f.end) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyUntouched copies what stays of the target's file in the chunks of which nothing
+// comes.
+func (s *Staging) copyUntouched(f *file, out File) error {
+	src, err := s.t.disk.Open(f.entry.Path, os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = src.Close() }()
+	size := f.entry.SourceSize
+	for at, end := int64(0), int64(0); at < size; at = end + chunkSize {
+		for end = at; end < size && s.untouched(f.entry, end); {
+			end = min(end+chunkSize, size)
+		}
+		for at < end {
+			n, err := s.t.disk.CopyRange(out, at, src, at, min(end-at, flushEvery))
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return ErrChanged
+			}
+			if f.copied(at, n) {
+				s.flush(out)
+			}
+			at += n
+		}
+	}
+	return nil
+}
+
+// untouched reports whether all of the chunk at an offset stays as the target has it.
+func (s *Staging) untouched(e *filemap.Entry, at int64) bool {
+	length := min(chunkSize, e.SourceSize-at)
+	for r := range e.Unchanged(s.plan.Geometry, at, at+length) {
+		return r.Length == length
+	}
+	return false
+}
+
+// writers are those who write chunks while others come.
+type writers struct {
+	group errgroup.Group
+	once  sync.Once
+	first atomic.Pointer[error]
+}
+
+// start waits until there is somebody to do it.
+func (w *writers) start(write func() error) error {
+	w.once.Do(func() { w.group.SetLimit(maxWrites) })
+	w.group.Go(func() error {
+		err := write()
+		if err != nil {
+			w.first.CompareAndSwap(nil, &err)
+		}
+		return err
+	})
+	return w.failed()
+}
+
+// failed is the first error so far.
+func (w *writers) failed() error {
+	if err := w.first.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (w *writers) wait() error { return w.group.Wait() }

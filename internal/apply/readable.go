@@ -1,0 +1,23 @@
+package apply
+
+import "strings"
+
+// Readable reports whether there is a control file that can be read.
+func (t *Target) Readable() bool {
+	_, _, err := t.readControl()
+	return err == nil && t.standIn == nil
+}
+
+// IsEmpty reports whether there is nothing in the directory but what file systems and
+// earlier runs of gorewind put there.
+func (t *Target) IsEmpty() (bool, error) {
+	for f, err := range t.Files() {
+		if err != nil {
+			return false, err
+		}
+		if top, _, _ := strings.Cut(f.Path, "/"); top != "lost+found" && top != stagingDir {
+			return false, nil
+		}
+	}
+	return true, nil
+}

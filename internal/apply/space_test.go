@@ -1,0 +1,75 @@
+package apply_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/apply"
+	"github.com/gorewind/gorewind/pgdata"
+)
+
+// twoDisks says that tablespaces lie on a file system of their own.
+type twoDisks struct{ apply.Disk }
+
+func (twoDisks) Free(p string) (int64, uint64, bool) {
+	if strings.HasPrefix(p, pgdata.TablespaceRoot) {
+		return 1 << 50, 2, true
+	}
+	return 1 << 50, 1, true
+}
+
+func TestSpaceIsForWhatIsWritten(t *testing.T) {
+	const (
+		segment = 1 << 20 // as the plan's geometry has it
+		large   = 1 << 40
+		little  = 256 << 10
+		spare   = 1 << 20
+	)
+	recycled := func(name string, written int64) filemap.Entry {
+		e := copyOf("pg_wal/"+name, segment)
+		if e.Unwritten = segment - written; written == 0 {
+			e.Reason = filemap.NotWritten
+		}
+		return e
+	}
+	var many []filemap.Entry
+	for _, digit := range "123456789ABCDEF" {
+		many = append(many, recycled("00000002000000000000000"+string(digit), 0))
+	}
+	half := append(many[1:len(many):len(many)], recycled("000000020000000000000001", segment/2))
+	link := filemap.Entry{Path: "pg_tblspc/16400", Type: pgdata.Symlink, Action: filemap.Create, Link: t.TempDir()}
+	table := copyOf("pg_tblspc/16400/PG_17_202406281/5/16401", large)
+	for _, c := range []struct {
+		name           string
+		entries        []filemap.Entry
+		exact, inPlace bool
+		atLeast        int64 // in the data directory's file system, beside the spare megabyte
+		atMost         int64
+	}{
+		{"recycled WAL of a stopped source", many, true, false, 0, little},
+		{"recycled WAL of a stopped source, in place", many, true, true, 0, little},
+		{"recycled WAL of a source that writes on", many, false, false, segment, segment + little},
+		{"recycled WAL of a source that writes on, in place", many, false, true, segment, segment + little},
+		{"WAL that a stopped source has half written", half, true, false, segment / 2, segment/2 + little},
+		{"WAL that a stopped source has half written, in place", half, true, true, segment / 2, segment/2 + little},
+		{"the list of what came, where the data lie elsewhere", []filemap.Entry{link, table}, true, false, large / (96 << 10) * 32, large/(64<<10)*32 + little},
+		{"no list, in place", []filemap.Entry{link, table}, true, true, 0, little},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir, _ := newDirectory(t, map[string]string{"pg_wal/x": "", "pg_tblspc/x": ""})
+			tgt, err := apply.Open(dir, func(d apply.Disk) apply.Disk { return twoDisks{d} })
+			require.NoError(t, err)
+			defer func() { require.NoError(t, tgt.Close()) }()
+			spaces, err := tgt.Space(plan(c.entries...), c.exact, c.inPlace)
+			require.NoError(t, err)
+			require.NotEmpty(t, spaces)
+			assert.Equal(t, dir, spaces[0].Dir)
+			assert.GreaterOrEqual(t, spaces[0].Needed, spare+c.atLeast)
+			assert.LessOrEqual(t, spaces[0].Needed, spare+c.atMost)
+		})
+	}
+}

@@ -1,0 +1,89 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/regular"
+)
+
+// syncWorkers is how many fsyncs are under way at once: the disk merges them.
+const syncWorkers = 8
+
+// syncAll makes files and directories durable.
+func (t *Target) syncAll(ctx context.Context, paths []string) error {
+	t.work.begin(true, len(paths))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(syncWorkers)
+	for _, p := range paths {
+		g.Go(func() error { return t.syncOne(ctx, p) })
+	}
+	return g.Wait()
+}
+
+// syncOne makes one durable. What is gone needs nothing.
+func (t *Target) syncOne(ctx context.Context, p string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := t.sync(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return t.failed("fsync", p, err)
+	}
+	t.work.done()
+	return nil
+}
+
+// errNoSyncFS says that whole file systems cannot be synced here.
+var errNoSyncFS = errors.New("file systems cannot be synced as a whole")
+
+// syncFileSystems makes everything durable on the file systems of directories, each
+// of which may be gone. It is errNoSyncFS where that has to be done one by one.
+func (t *Target) syncFileSystems(dirs []string) error {
+	synced := map[uint64]bool{}
+	for _, dir := range dirs {
+		_, device, known := t.disk.Free(dir)
+		if known && synced[device] {
+			continue
+		}
+		err := t.disk.SyncFS(dir)
+		if isRefused(err) {
+			t.warnOnce("syncfs", fmt.Sprintf("files are fsynced one by one, as the file system of %q cannot be synced as a whole: %v", t.Join(dir), datadir.Reason(err)))
+			return errNoSyncFS
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return t.failed("sync the file system of", dir, err)
+		} else if err == nil && known {
+			synced[device] = true
+		}
+	}
+	return nil
+}
+
+// syncPath fsyncs a file or directory.
+func syncPath(root *os.Root, p string) error {
+	f, err := root.OpenFile(p, os.O_RDONLY|regular.NoWaiting, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if runtime.GOOS == "windows" {
+		info, err := f.Stat()
+		if err != nil || info.IsDir() {
+			return err // there is no fsync for directories there
+		}
+		w, err := root.OpenFile(p, os.O_WRONLY|regular.NoWaiting, 0)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		return w.Sync()
+	}
+	return f.Sync()
+}

@@ -1,8 +1,0 @@
-//go:build !linux
-
-package target
-
-import "os"
-
-// copyXattrs is for systems whose servers use none.
-func copyXattrs(_, _ *os.File, _ uint32) []Loss { return nil }

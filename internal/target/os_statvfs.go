@@ -1,7 +1,0 @@
-//go:build unix && !(linux || darwin || freebsd || dragonfly)
-
-package target
-
-import "errors"
-
-func freeBytes(string) (int64, error) { return 0, errors.ErrUnsupported }
