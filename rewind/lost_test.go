@@ -26,14 +26,14 @@ import (
 func TestWhatIsLostIsCounted(t *testing.T) {
 	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"autovacuum": "off", "max_prepared_transactions": "5", "wal_level": "logical"}})
-		apply.Start(t)
-		apply.Exec(t, "CREATE TABLE t (x int)", "CREATE TABLE gone (x int)", "INSERT INTO gone SELECT generate_series(1, 1000)", "CREATE DATABASE old")
-		src := apply.Standby(t)
+		target.Start(t)
+		target.Exec(t, "CREATE TABLE t (x int)", "CREATE TABLE gone (x int)", "INSERT INTO gone SELECT generate_series(1, 1000)", "CREATE DATABASE old")
+		src := target.Standby(t)
 		src.Promote(t)
 		src.Stop(t, pgtest.Fast)
 
 		file := func(table string) (string, pgdata.RelFileLocator) {
-			p := apply.QueryString(t, "SELECT pg_relation_filepath('"+table+"')")
+			p := target.QueryString(t, "SELECT pg_relation_filepath('"+table+"')")
 			segment, ok := pgdata.ParseRelPath(in.Version, p)
 			require.True(t, ok, p)
 			return p, segment.Locator
@@ -42,36 +42,36 @@ func TestWhatIsLostIsCounted(t *testing.T) {
 		var committed int
 		commit := func(sql ...string) {
 			committed += len(sql)
-			apply.Exec(t, sql...)
+			target.Exec(t, sql...)
 		}
 		begun := time.Now().Add(-time.Second) // clocks have different resolutions
 		for range 7 {
 			commit("INSERT INTO t VALUES (1)")
 		}
 		commit("BEGIN; INSERT INTO t VALUES (2); SAVEPOINT a; INSERT INTO t VALUES (3); SAVEPOINT b; INSERT INTO t VALUES (4); COMMIT")
-		apply.Exec(t, "BEGIN; INSERT INTO t VALUES (5); ROLLBACK")
+		target.Exec(t, "BEGIN; INSERT INTO t VALUES (5); ROLLBACK")
 		for _, name := range []string{"kept", "back", `it''s open \ für`} {
-			apply.Exec(t, "BEGIN; INSERT INTO t VALUES (6); PREPARE TRANSACTION '"+name+"'")
+			target.Exec(t, "BEGIN; INSERT INTO t VALUES (6); PREPARE TRANSACTION '"+name+"'")
 		}
 		commit("COMMIT PREPARED 'kept'")
-		apply.Exec(t, "ROLLBACK PREPARED 'back'")
+		target.Exec(t, "ROLLBACK PREPARED 'back'")
 		commit("CREATE TABLE made AS SELECT g FROM generate_series(1, 5000) g", "DROP TABLE gone", "CREATE DATABASE new", "DROP DATABASE old")
-		space := apply.TablespaceDir(t, "space")
+		space := target.TablespaceDir(t, "space")
 		commit("SELECT pg_logical_emit_message(true, 'outbox', 'an event')", "CREATE TABLESPACE space LOCATION '"+space+"'")
 		_, made := file("made")
-		blocks := apply.QueryString(t, "SELECT count(DISTINCT (ctid::text::point)[0]) FROM made")
-		size := apply.QueryString(t, "SELECT pg_relation_size('made')")
-		newOID := apply.QueryString(t, "SELECT oid FROM pg_database WHERE datname = 'new'")
-		apply.ExecIn(t, "new", "CREATE TABLE a AS SELECT 1 AS x", "CREATE TABLE b AS SELECT 1 AS x")
+		blocks := target.QueryString(t, "SELECT count(DISTINCT (ctid::text::point)[0]) FROM made")
+		size := target.QueryString(t, "SELECT pg_relation_size('made')")
+		newOID := target.QueryString(t, "SELECT oid FROM pg_database WHERE datname = 'new'")
+		target.ExecIn(t, "new", "CREATE TABLE a AS SELECT 1 AS x", "CREATE TABLE b AS SELECT 1 AS x")
 		committed += 2
-		literal := apply.QueryString(t, "SELECT quote_literal(gid) FROM pg_prepared_xacts")
+		literal := target.QueryString(t, "SELECT quote_literal(gid) FROM pg_prepared_xacts")
 		ended := time.Now().Add(time.Second)
-		apply.Stop(t, pgtest.Fast)
+		target.Stop(t, pgtest.Fast)
 
 		saved := filepath.Join(t.TempDir(), "saved")
-		opts := rewind.Options{TargetDir: apply.Dir, Source: endtoend.OpenDir(t, src.Dir), SaveLost: saved}
+		opts := rewind.Options{TargetDir: target.Dir, Source: endtoend.OpenDir(t, src.Dir), SaveLost: saved}
 		before := map[string][]byte{}
-		segments, err := filepath.Glob(filepath.Join(apply.Dir, in.Version.WALDir, "0000000100000000*"))
+		segments, err := filepath.Glob(filepath.Join(target.Dir, in.Version.WALDir, "0000000100000000*"))
 		require.NoError(t, err)
 		for _, f := range segments {
 			before[filepath.Base(f)], err = os.ReadFile(f)

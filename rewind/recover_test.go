@@ -32,16 +32,16 @@ func rewindWith(t *testing.T, opts rewind.Options) *rewind.Plan {
 // mustStream starts a target that was made a standby, and compares it with its source.
 func mustStream(t *testing.T, target, src *pgtest.Cluster) {
 	t.Helper()
-	apply.Start(t)
-	apply.WaitStreaming(t, src)
+	target.Start(t)
+	target.WaitStreaming(t, src)
 	src.Exec(t, "CREATE TABLE IF NOT EXISTS after_rewind (x int)", "INSERT INTO after_rewind VALUES (1)")
-	apply.WaitCaughtUp(t, src)
+	target.WaitCaughtUp(t, src)
 	assert.Equal(t, endtoend.Content(t, src), endtoend.Content(t, target), "rows of source and target")
 }
 
 // standbyConnInfo returns the connection string that -R would write.
 func standbyConnInfo(target, src *pgtest.Cluster) string {
-	return fmt.Sprintf("host=%s port=%d user=postgres application_name=%s", src.SocketDir(), src.Port(), apply.Name)
+	return fmt.Sprintf("host=%s port=%d user=postgres application_name=%s", src.SocketDir(), src.Port(), target.Name)
 }
 
 // archiving makes a cluster archive into a directory, and restore from it.

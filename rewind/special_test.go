@@ -21,12 +21,12 @@ import (
 func TestAnIdleSourceDoesNotDelayConsistency(t *testing.T) {
 	pgtest.EachOf(t, endtoend.Telling, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{})
-		apply.Start(t)
-		apply.Exec(t, "CREATE TABLE journal (what text, filler text)")
-		src := apply.Standby(t)
+		target.Start(t)
+		target.Exec(t, "CREATE TABLE journal (what text, filler text)")
+		src := target.Standby(t)
 		src.Promote(t)
 		endtoend.Write(t, target, "lost")
-		apply.Stop(t, pgtest.Fast)
+		target.Stop(t, pgtest.Fast)
 		endtoend.Write(t, src, "kept")
 		src.Checkpoint(t)
 		fillPage(t, src)
@@ -39,10 +39,10 @@ func TestAnIdleSourceDoesNotDelayConsistency(t *testing.T) {
 		assert.NotEqualValues(t, pageHeader, uint64(end)%walPage, "no record ends right after a page header, as at %s", end)
 		assert.Greater(t, end, plan.Divergence)
 
-		apply.MakeStandbyOf(t, src)
+		target.MakeStandbyOf(t, src)
 		src.Stop(t, pgtest.Immediate)
-		apply.Start(t) // waits for connections, which a server accepts when it is consistent
-		assert.True(t, apply.InRecovery(t))
+		target.Start(t) // waits for connections, which a server accepts when it is consistent
+		assert.True(t, target.InRecovery(t))
 		assert.Equal(t, want, endtoend.Content(t, target))
 	})
 }
@@ -88,18 +88,18 @@ func TestRelationOfSeveralSegments(t *testing.T) {
 	t.Parallel()
 	in := newest(t)
 	target := in.InitCluster(t, pgtest.Options{})
-	apply.Start(t)
-	apply.Exec(t, "CREATE TABLE big (id int, filler text)", "INSERT INTO big VALUES (0, 'first')")
-	path := filepath.Join(apply.Dir, apply.QueryString(t, "SELECT pg_relation_filepath('big')"))
-	apply.Stop(t, pgtest.Fast)
+	target.Start(t)
+	target.Exec(t, "CREATE TABLE big (id int, filler text)", "INSERT INTO big VALUES (0, 'first')")
+	path := filepath.Join(target.Dir, target.QueryString(t, "SELECT pg_relation_filepath('big')"))
+	target.Stop(t, pgtest.Fast)
 	require.NoError(t, os.Truncate(path, 1<<30))
-	apply.Start(t)
-	apply.Exec(t, "INSERT INTO big SELECT g, repeat('c', 500) FROM generate_series(1, 3000) g")
+	target.Start(t)
+	target.Exec(t, "INSERT INTO big SELECT g, repeat('c', 500) FROM generate_series(1, 3000) g")
 	require.FileExists(t, path+".1")
-	src := apply.Standby(t)
+	src := target.Standby(t)
 	src.Promote(t)
-	apply.Exec(t, "UPDATE big SET filler = 'lost' WHERE id % 7 = 0", "INSERT INTO big SELECT g, repeat('l', 500) FROM generate_series(1, 3000) g")
-	apply.Stop(t, pgtest.Fast)
+	target.Exec(t, "UPDATE big SET filler = 'lost' WHERE id % 7 = 0", "INSERT INTO big SELECT g, repeat('l', 500) FROM generate_series(1, 3000) g")
+	target.Stop(t, pgtest.Fast)
 	src.Exec(t, "UPDATE big SET filler = 'kept' WHERE id % 5 = 0", "INSERT INTO big SELECT g, repeat('k', 500) FROM generate_series(1, 9000) g", "CHECKPOINT")
 
 	plan := endtoend.MustRewind(t, target, endtoend.OpenServer(t, src.ConnString("postgres")))
@@ -118,26 +118,26 @@ func TestManyRelations(t *testing.T) {
 	t.Parallel()
 	in := newest(t)
 	target := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"max_locks_per_transaction": "2000"}})
-	apply.Start(t)
+	target.Start(t)
 	const tables, batch = 2000, 1000
 	for first := 0; first < tables; first += batch {
-		apply.Exec(t, fmt.Sprintf(`DO $$ BEGIN FOR i IN %d..%d LOOP
+		target.Exec(t, fmt.Sprintf(`DO $$ BEGIN FOR i IN %d..%d LOOP
 			EXECUTE 'CREATE TABLE t' || i || ' (id int PRIMARY KEY)'; END LOOP; END $$`, first, first+batch-1))
 	}
-	apply.Exec(t, "INSERT INTO t1 VALUES (1)")
-	src := apply.Standby(t)
+	target.Exec(t, "INSERT INTO t1 VALUES (1)")
+	src := target.Standby(t)
 	src.Promote(t)
-	apply.Exec(t, "INSERT INTO t1 VALUES (2)", "INSERT INTO t500 VALUES (2)")
-	apply.Stop(t, pgtest.Fast)
+	target.Exec(t, "INSERT INTO t1 VALUES (2)", "INSERT INTO t500 VALUES (2)")
+	target.Stop(t, pgtest.Fast)
 	src.Exec(t, "INSERT INTO t1 VALUES (3)", "INSERT INTO t1700 VALUES (3)", "CHECKPOINT")
 
 	plan := endtoend.MustRewind(t, target, endtoend.OpenServer(t, src.ConnString("postgres")))
 	assert.Less(t, len(plan.Files.Entries), 1000, "files that do not differ are not in the plan")
-	apply.MakeStandbyOf(t, src)
-	apply.Start(t)
-	apply.WaitCaughtUp(t, src)
+	target.MakeStandbyOf(t, src)
+	target.Start(t)
+	target.WaitCaughtUp(t, src)
 	for table, want := range map[string]string{"t1": "1,3", "t500": "", "t1700": "3"} {
-		assert.Equal(t, want, apply.QueryString(t, "SELECT coalesce(string_agg(id::text, ',' ORDER BY id), '') FROM "+table), table)
+		assert.Equal(t, want, target.QueryString(t, "SELECT coalesce(string_agg(id::text, ',' ORDER BY id), '') FROM "+table), table)
 	}
 	endtoend.MustBeSound(t, target)
 }

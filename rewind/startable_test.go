@@ -23,13 +23,13 @@ func TestWhetherTheTargetWillStartIsKnownInAdvance(t *testing.T) {
 	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
 		conf, archive, restore := archiving(t, in)
 		target := in.InitCluster(t, pgtest.Options{Conf: conf})
-		apply.Start(t)
-		apply.Exec(t, "CREATE TABLE journal (what text, filler text)")
+		target.Start(t)
+		target.Exec(t, "CREATE TABLE journal (what text, filler text)")
 		endtoend.Write(t, target, "common")
-		src := apply.Standby(t)
+		src := target.Standby(t)
 		src.Promote(t)
 		endtoend.Write(t, target, "lost")
-		apply.Stop(t, pgtest.Fast)
+		target.Stop(t, pgtest.Fast)
 		for range 2 {
 			endtoend.Write(t, src, "new")
 			src.SwitchWAL(t)
@@ -53,15 +53,15 @@ func TestWhetherTheTargetWillStartIsKnownInAdvance(t *testing.T) {
 		}
 		require.NotEmpty(t, gone)
 		if in.Version.RecoveryConf {
-			require.NoError(t, os.WriteFile(filepath.Join(apply.Dir, "recovery.done"), []byte("restore_command = '"+restore+"'\n"), 0o600))
+			require.NoError(t, os.WriteFile(filepath.Join(target.Dir, "recovery.done"), []byte("restore_command = '"+restore+"'\n"), 0o600))
 		}
-		twin := apply.CloneStopped(t)
+		twin := target.CloneStopped(t)
 		hidden := archive + ".hidden"
 		require.NoError(t, os.Rename(archive, hidden))
 
 		live := endtoend.OpenServer(t, src.ConnString("postgres"))
-		before := treeOf(t, apply.Dir)
-		_, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: apply.Dir, Source: live, ArchivePause: time.Millisecond})
+		before := treeOf(t, target.Dir)
+		_, err = rewind.Prepare(t.Context(), rewind.Options{TargetDir: target.Dir, Source: live, ArchivePause: time.Millisecond})
 		var failed *rewind.Error
 		require.ErrorAs(t, err, &failed)
 		assert.Equal(t, rewind.MissingWAL, failed.Condition)
@@ -70,7 +70,7 @@ func TestWhetherTheTargetWillStartIsKnownInAdvance(t *testing.T) {
 		var missing *rewind.CannotStartError
 		require.ErrorAs(t, err, &missing)
 		assert.Subset(t, gone, missing.Missing)
-		assert.Empty(t, before.Diff(treeOf(t, apply.Dir)))
+		assert.Empty(t, before.Diff(treeOf(t, target.Dir)))
 
 		// The prediction is right: this is what would have happened.
 		opts := rewind.Options{TargetDir: twin.Dir, Source: live, ArchivePause: time.Millisecond}.StartOrNot()
@@ -85,7 +85,7 @@ func TestWhetherTheTargetWillStartIsKnownInAdvance(t *testing.T) {
 		assert.Contains(t, twin.Log(), "has already been removed")
 
 		require.NoError(t, os.Rename(hidden, archive))
-		plan := rewindWith(t, rewind.Options{TargetDir: apply.Dir, Source: live, PrimaryConnInfo: standbyConnInfo(target, src)})
+		plan := rewindWith(t, rewind.Options{TargetDir: target.Dir, Source: live, PrimaryConnInfo: standbyConnInfo(target, src)})
 		var archived []string
 		for _, w := range plan.NeededWAL {
 			if w.Origin == report.InArchive {
@@ -103,17 +103,17 @@ func TestWhetherTheTargetWillStartIsKnownInAdvance(t *testing.T) {
 func TestASavedPlanIsApplied(t *testing.T) {
 	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{})
-		apply.Start(t)
-		apply.Exec(t, "CREATE TABLE journal (what text, filler text)")
-		src := apply.Standby(t)
+		target.Start(t)
+		target.Exec(t, "CREATE TABLE journal (what text, filler text)")
+		src := target.Standby(t)
 		src.Promote(t)
 		endtoend.Write(t, target, "lost")
-		apply.Stop(t, pgtest.Fast)
+		target.Stop(t, pgtest.Fast)
 		endtoend.Write(t, src, "kept")
 		src.Stop(t, pgtest.Fast)
 
 		save := func() string {
-			r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: apply.Dir, Source: endtoend.OpenDir(t, src.Dir)})
+			r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target.Dir, Source: endtoend.OpenDir(t, src.Dir)})
 			require.NoError(t, err)
 			defer r.Close()
 			var b strings.Builder
@@ -122,7 +122,7 @@ func TestASavedPlanIsApplied(t *testing.T) {
 		}
 		apply := func(plan string, keep ...string) (*rewind.Plan, error) {
 			r, err := rewind.Prepare(t.Context(), rewind.Options{
-				TargetDir: apply.Dir, Source: endtoend.OpenDir(t, src.Dir), Plan: strings.NewReader(plan), Keep: keep,
+				TargetDir: target.Dir, Source: endtoend.OpenDir(t, src.Dir), Plan: strings.NewReader(plan), Keep: keep,
 				SaveLost: filepath.Join(t.TempDir(), "lost"),
 			})
 			if err != nil {
@@ -135,7 +135,7 @@ func TestASavedPlanIsApplied(t *testing.T) {
 		// standby.
 		conf := filepath.Join(t.TempDir(), "postgresql.conf")
 		require.NoError(t, os.WriteFile(conf, []byte("max_connections = 3\nhot_standby = on\n"), 0o600))
-		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: apply.Dir, Source: endtoend.OpenDir(t, src.Dir), ConfigFile: conf})
+		r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target.Dir, Source: endtoend.OpenDir(t, src.Dir), ConfigFile: conf})
 		require.NoError(t, err)
 		require.NoError(t, r.Close())
 		assert.Contains(t, strings.Join(r.Plan().Warnings, "\n"), "max_connections = 3 is lower than on the primary")

@@ -20,46 +20,46 @@ import (
 func TestTheOwnSegmentOfTheDivergenceIsKeptAndNotRead(t *testing.T) {
 	pgtest.EachOf(t, endtoend.Telling, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{})
-		apply.Start(t)
-		apply.Exec(t, "CREATE TABLE journal (what text, filler text)")
-		src := apply.Standby(t)
+		target.Start(t)
+		target.Exec(t, "CREATE TABLE journal (what text, filler text)")
+		src := target.Standby(t)
 		src.Promote(t)
 		src.Exec(t, "INSERT INTO journal VALUES ('new')")
 		src.Stop(t, pgtest.Fast)
 		for range 3 {
 			endtoend.Write(t, target, "lost")
 		}
-		apply.Stop(t, pgtest.Fast)
+		target.Stop(t, pgtest.Fast)
 
 		geo := endtoend.ControlOf(t, target).Geometry
 		plan := prepareOnly(t, target, src)
 		own := in.Version.WALPath(geo.WALFileName(1, geo.SegNo(plan.Divergence)))
 		younger := in.Version.WALPath(geo.WALFileName(2, geo.SegNo(plan.Divergence)))
 		require.NoError(t, os.Remove(filepath.Join(src.Dir, own)), "the source recycles it some day")
-		before, err := os.ReadFile(filepath.Join(apply.Dir, own))
+		before, err := os.ReadFile(filepath.Join(target.Dir, own))
 		require.NoError(t, err)
 
 		plan = endtoend.MustRewind(t, target, endtoend.OpenDir(t, src.Dir))
 		entry := entryOf(t, plan, own)
 		assert.Equal(t, filemap.None, entry.Action)
 		assert.Equal(t, filemap.Superseded, entry.Reason)
-		after, err := os.ReadFile(filepath.Join(apply.Dir, own))
+		after, err := os.ReadFile(filepath.Join(target.Dir, own))
 		require.NoError(t, err)
 		assert.True(t, string(before) == string(after), "it is unchanged")
-		require.FileExists(t, filepath.Join(apply.Dir, younger))
+		require.FileExists(t, filepath.Join(target.Dir, younger))
 
-		apply.MakeStandbyOf(t, src) // which is gone: there is no other WAL than that on the disk
-		apply.Start(t)
+		target.MakeStandbyOf(t, src) // which is gone: there is no other WAL than that on the disk
+		target.Start(t)
 		const rows = "SELECT string_agg(DISTINCT what, ' ') FROM journal"
-		assert.Equal(t, "new", apply.QueryString(t, rows))
-		apply.Stop(t, pgtest.Fast)
+		assert.Equal(t, "new", target.QueryString(t, rows))
+		target.Stop(t, pgtest.Fast)
 
 		// The next run reads the same files, and sees no other history either.
 		again := prepareOnly(t, target, src)
 		assert.False(t, again.Required, "%s", again.Reason)
-		apply.Start(t)
-		apply.Promote(t)
-		assert.Equal(t, "new", apply.QueryString(t, rows))
+		target.Start(t)
+		target.Promote(t)
+		assert.Equal(t, "new", target.QueryString(t, rows))
 		endtoend.MustBeSound(t, target)
 	})
 }

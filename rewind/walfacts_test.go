@@ -128,7 +128,7 @@ func TestTheSegmentOfTheDivergenceBeginsAsTheTargetsDoes(t *testing.T) {
 			if c.change != nil {
 				c.change(target)
 			}
-			r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: apply.Dir, Source: live, InPlace: c.inPlace})
+			r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: target.Dir, Source: live, InPlace: c.inPlace})
 			require.NoError(t, err, c.name)
 			require.NoError(t, r.Apply(t.Context()), c.name)
 			p := r.Plan()
