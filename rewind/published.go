@@ -4,10 +4,10 @@ import (
 	"errors"
 
 	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/internal/recovery"
-	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/pgdata"
 )
 

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/apply"
+	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/rewind"
 )
 
