@@ -197,11 +197,21 @@ func (y *Try) position() string {
 // Nothing else will happen after that.
 const repeats = 30
 
-// Hopeless reports whether a standby's log repeats the same message endlessly.
+// Hopeless reports whether a standby's log repeats the same message endlessly. What it
+// answers to those who ask whether it is ready, which they do some fifty times a second,
+// counts only while nothing else happens for seconds.
 func Hopeless(log string) bool {
-	said := map[string]int{}
+	said, asked := map[string]int{}, 0
 	for line := range strings.Lines(log) {
-		if _, what, ok := strings.Cut(line, "] "); ok {
+		_, what, ok := strings.Cut(line, "] ")
+		switch {
+		case !ok:
+		case strings.Contains(what, "the database system is starting up"):
+			if asked++; asked == 10*repeats {
+				return true
+			}
+		default:
+			asked = 0
 			if said[what]++; said[what] == repeats {
 				return true
 			}
