@@ -113,7 +113,7 @@ func TestTheConnectionOfAStandbyIsTriedAndLeavesNothingBehind(t *testing.T) {
 		if noLogical == nil {
 			s := want
 			s.Slot = "logical"
-			assert.ErrorContains(t, src.TryReplication(t.Context(), s), "is a logical one")
+			assert.ErrorContains(t, src.TryReplication(t.Context(), s), "is a logical slot")
 		}
 		assert.Equal(t, slots, c.QueryString(t, "SELECT string_agg(slot_name || COALESCE(restart_lsn::text, ''), ',' ORDER BY slot_name) FROM pg_replication_slots"), "slots are as they were")
 		assert.NotContains(t, c.Log(), "unexpected EOF on standby connection")
