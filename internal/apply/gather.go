@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gorewind/gorewind/filemap"
-	"github.com/gorewind/gorewind/pgdata"
 )
 
 // Pieces of a few blocks cost the kernel more than what is in them: a system call
@@ -25,17 +24,17 @@ import (
 // it as with more.
 const chunkSize = 512 << 10
 
+// directAlignment is what direct writes ask of offsets and lengths, on every file system
+// that is known. They ask it of addresses, too: Go allocates what is as large as a chunk
+// in pages of its own. Should it ever not, the writes are refused, and go through the
+// cache.
+const directAlignment = 4096
+
 // maxWrites is how many chunks are being written at once: what keeps a disk busy.
 const maxWrites = 4
 
-// maxChunks is how many chunks wait for more at once: more than the requests that are
-// under way. Pages that are held back because their checksums are wrong, or a connection
-// that hangs, would else keep any number of them in memory.
-const maxChunks = 64
-
 // chunk is a part of a staged file that is not complete yet.
 type chunk struct {
-	f    *file
 	buf  *[chunkSize]byte
 	at   int64  // in the file
 	data []byte // what of buf is used
@@ -47,9 +46,9 @@ type chunk struct {
 
 var chunkBuffers = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
-func newChunk(f *file, at, length int64) *chunk {
+func newChunk(at, length int64) *chunk {
 	buf := chunkBuffers.Get().(*[chunkSize]byte)
-	return &chunk{f: f, buf: buf, at: at, data: buf[:length]}
+	return &chunk{buf: buf, at: at, data: buf[:length]}
 }
 
 // add says that a part came, maybe once more.
@@ -108,7 +107,7 @@ func (s *Staging) gather(f *file, offset, length int64, read func(into []byte, a
 			continue
 		}
 		if begun {
-			err = errors.Join(s.waiting.add(s, c), s.fillGaps(f, c))
+			err = s.fillGaps(f, c)
 		}
 		var got int
 		if err == nil {
@@ -140,17 +139,17 @@ func (s *Staging) chunkOf(f *file, offset int64) (c *chunk, begun bool, err erro
 	at := offset / chunkSize * chunkSize
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.written.Has(chunkNumber(at)) {
-		return nil, false, nil
-	}
-	if c = f.chunks[at]; c == nil {
+	c, known := f.chunks[at]
+	if !known {
 		if f.chunks == nil {
 			f.chunks = map[int64]*chunk{}
 		}
-		c, begun = newChunk(f, at, min(chunkSize, f.entry.SourceSize-at)), true
+		c, begun = newChunk(at, min(chunkSize, f.entry.SourceSize-at)), true
 		f.chunks[at] = c
 	}
-	c.users++
+	if c != nil {
+		c.users++
+	}
 	return c, begun, nil
 }
 
@@ -161,87 +160,17 @@ func (s *Staging) leave(f *file, c *chunk, part filemap.Span) error {
 	c.add(part)
 	complete := c.complete()
 	if complete {
-		c.isWritten()
+		f.chunks[c.at] = nil
 	}
 	f.mu.Unlock()
 	if !complete {
 		return nil
 	}
-	s.waiting.remove(c)
 	return s.writes.start(func() error {
 		defer c.free()
 		return s.writeChunk(f, c.at, c.data)
 	})
 }
-
-// chunksWaiting are the chunks that are not complete, the oldest first.
-type chunksWaiting struct {
-	mu   sync.Mutex
-	list []*chunk
-}
-
-func (w *chunksWaiting) remove(c *chunk) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if i := slices.Index(w.list, c); i >= 0 {
-		w.list = slices.Delete(w.list, i, i+1)
-	}
-}
-
-// add adds a chunk. Where there are too many, the oldest that nobody uses is written as
-// far as it came: what is still to come of it is then written by itself.
-func (w *chunksWaiting) add(s *Staging, c *chunk) error {
-	oldest := w.push(c)
-	if oldest == nil {
-		return nil
-	}
-	return s.writes.start(func() error {
-		defer oldest.free()
-		for _, part := range oldest.have {
-			if err := s.writeChunk(oldest.f, part.Offset, oldest.data[part.Offset-oldest.at:][:part.Length]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// push adds a chunk and takes out one that is to be written, if there are too many.
-func (w *chunksWaiting) push(c *chunk) *chunk {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.list = append(w.list, c)
-	if len(w.list) <= maxChunks {
-		return nil
-	}
-	for i, o := range w.list {
-		if o.giveUp() {
-			w.list = slices.Delete(w.list, i, i+1)
-			return o
-		}
-	}
-	return nil
-}
-
-// giveUp has nothing more come into a chunk, unless somebody is about to.
-func (c *chunk) giveUp() bool {
-	c.f.mu.Lock()
-	defer c.f.mu.Unlock()
-	if c.users > 0 || c.f.chunks[c.at] != c {
-		return false
-	}
-	c.isWritten()
-	return true
-}
-
-// isWritten says that nothing more comes into a chunk. The file is locked.
-func (c *chunk) isWritten() {
-	delete(c.f.chunks, c.at)
-	c.f.written.Add(chunkNumber(c.at))
-}
-
-// chunkNumber is that of a chunk in its file, for a set of them.
-func chunkNumber(at int64) pgdata.BlockNumber { return pgdata.BlockNumber(at / chunkSize) }
 
 // fillGaps reads what stays of the target's file within a chunk.
 func (s *Staging) fillGaps(f *file, c *chunk) error {
@@ -268,14 +197,11 @@ func (s *Staging) fillGaps(f *file, c *chunk) error {
 	return nil
 }
 
-// writeChunk writes to a staged file, whole chunks past the cache where that can be done.
-// Direct writes want addresses, offsets and lengths aligned: Go allocates what is as large
-// as a chunk in pages of its own. Should it ever not, they are refused, and go through the
-// cache.
+// writeChunk writes to a staged file, past the cache where that can be done.
 func (s *Staging) writeChunk(f *file, at int64, data []byte) error {
 	write := func(to File) error { _, err := to.WriteAt(data, at); return err }
 	return s.useStaged(f, func(to File) error {
-		if openDirect == 0 || len(data) != chunkSize || s.buffered.Load() {
+		if openDirect == 0 || len(data)%directAlignment != 0 || s.buffered.Load() {
 			return write(to)
 		}
 		staged, err := s.stagedPath(f)
@@ -299,6 +225,9 @@ func (s *Staging) writeRest() error {
 			continue
 		}
 		for at, c := range f.chunks {
+			if c == nil {
+				continue
+			}
 			c.holes()
 			if n := min(int64(len(c.data)), f.end-at); n > 0 {
 				if err := s.writeChunk(f, at, c.data[:n]); err != nil {

@@ -2,12 +2,10 @@ package apply_test
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -68,9 +66,7 @@ func TestRebuiltFilesAreAsTheirPiecesWhateverTheOrder(t *testing.T) {
 		oldBlocks  int
 		newBlocks  int
 		tail, less int64 // bytes beyond the last block; bytes that the source no longer has
-		heldBack   bool  // a page of every chunk comes last
 	}{
-		{name: "with pages that are held back in more chunks than may wait", heldBack: true, oldBlocks: 100 * 64, newBlocks: 100 * 64},
 		{name: "from a server", oldBlocks: 300, newBlocks: 300},
 		{name: "from a file of this machine", local: true, oldBlocks: 300, newBlocks: 300},
 		{name: "with pieces that come twice", twice: true, oldBlocks: 300, newBlocks: 300},
@@ -137,12 +133,6 @@ func TestRebuiltFilesAreAsTheirPiecesWhateverTheOrder(t *testing.T) {
 				pieces = append(pieces, pieces[:len(pieces)/2]...)
 			}
 			rnd.Shuffle(len(pieces), func(i, j int) { pieces[i], pieces[j] = pieces[j], pieces[i] })
-			if c.heldBack {
-				late := func(p filemap.Span) int64 { return p.Offset % (512 << 10) / (500 << 10) } // one for what ends a chunk
-				slices.SortFunc(pieces, func(a, b filemap.Span) int {
-					return cmp.Or(cmp.Compare(late(a), late(b)), cmp.Compare(a.Offset, b.Offset))
-				})
-			}
 			from := open(t, string(content))
 			var g errgroup.Group
 			g.SetLimit(4)

@@ -26,11 +26,10 @@ type file struct {
 	gone  bool // the source has it no more
 	made  bool // the staged file exists
 	whole bool // it is staged as a file, and not in pieces
-	// gathered says that it is written in chunks. Those that are not complete are there by
-	// their offset; written has the numbers of the others.
+	// gathered says that it is written in chunks. They are there by their offset; one that
+	// was complete is nil.
 	gathered bool
 	chunks   map[int64]*chunk
-	written  pgdata.BlockSet
 	bytes    int64 // that came
 	kept     int64 // bytes that were copied from the target's file
 	end      int64 // of both
