@@ -70,16 +70,6 @@ func (c *chunk) complete() bool {
 	return c.users == 0 && len(c.have) == 1 && c.have[0].Length == int64(len(c.data))
 }
 
-// holes makes what did not come zeros, as in a hole of a file.
-func (c *chunk) holes() {
-	end := int64(0)
-	for _, h := range c.have {
-		clear(c.data[end : h.Offset-c.at])
-		end = h.Offset - c.at + h.Length
-	}
-	clear(c.data[end:])
-}
-
 func (c *chunk) free() { chunkBuffers.Put(c.buf) }
 
 // gathers reports whether a file is put together in chunks: one of which parts stay.
@@ -166,10 +156,7 @@ func (s *Staging) leave(f *file, c *chunk, part filemap.Span) error {
 	if !complete {
 		return nil
 	}
-	return s.writes.start(func() error {
-		defer c.free()
-		return s.writeChunk(f, c.at, c.data)
-	})
+	return s.writes.start(func() error { return s.writeChunk(f, c) })
 }
 
 // fillGaps reads what stays of the target's file within a chunk.
@@ -197,11 +184,22 @@ func (s *Staging) fillGaps(f *file, c *chunk) error {
 	return nil
 }
 
-// writeChunk writes to a staged file, past the cache where that can be done.
-func (s *Staging) writeChunk(f *file, at int64, data []byte) error {
+// writeChunk writes what came of a chunk, which nobody uses any more, and frees it.
+func (s *Staging) writeChunk(f *file, c *chunk) error {
+	defer c.free()
+	for _, part := range c.have {
+		if err := s.writePart(f, c.data[part.Offset-c.at:][:part.Length], part.Offset); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writePart writes to a staged file, past the cache where that can be done.
+func (s *Staging) writePart(f *file, data []byte, at int64) error {
 	write := func(to File) error { _, err := to.WriteAt(data, at); return err }
 	return s.useStaged(f, func(to File) error {
-		if openDirect == 0 || len(data)%directAlignment != 0 || s.buffered.Load() {
+		if openDirect == 0 || at%directAlignment != 0 || len(data)%directAlignment != 0 || s.buffered.Load() {
 			return write(to)
 		}
 		staged, err := s.stagedPath(f)
@@ -218,25 +216,38 @@ func (s *Staging) writeChunk(f *file, at int64, data []byte) error {
 }
 
 // writeRest writes the chunks that did not become complete, because the source's file
-// was shorter than it had been, and gives files the length that they have.
+// was shorter than it had been, and gives files the length that they have. That is known
+// when nothing is copied any more; and whoever opens a file first, if only to write a
+// chunk, lets copying begin.
 func (s *Staging) writeRest() error {
+	if err := s.writes.wait(); err != nil {
+		return err
+	}
+	var came []*file
 	for _, f := range s.files {
 		if !f.gathered || f.gone || !f.begun {
 			continue
 		}
-		for at, c := range f.chunks {
+		came = append(came, f)
+		for _, c := range f.chunks {
 			if c == nil {
 				continue
 			}
-			c.holes()
-			if n := min(int64(len(c.data)), f.end-at); n > 0 {
-				if err := s.writeChunk(f, at, c.data[:n]); err != nil {
-					return err
-				}
+			if err := s.writeChunk(f, c); err != nil {
+				return err
 			}
-			c.free()
 		}
-		clear(f.chunks)
+		if f.made {
+			continue
+		}
+		if err := s.useStaged(f, func(File) error { return nil }); err != nil {
+			return err
+		}
+	}
+	if err := s.copies.Wait(); err != nil {
+		return err
+	}
+	for _, f := range came {
 		if f.end >= f.entry.SourceSize {
 			continue
 		}

@@ -341,7 +341,7 @@ func (s *Staging) Discard() {
 }
 
 func (s *Staging) close() error {
-	errs := []error{s.copies.Wait(), s.writes.wait(), s.open.close(), s.direct.close(), s.old.close()}
+	errs := []error{s.writes.wait(), s.copies.Wait(), s.open.close(), s.direct.close(), s.old.close()}
 	if s.index != nil {
 		errs = append(errs, s.index.f.Close())
 	}
