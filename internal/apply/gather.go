@@ -33,8 +33,13 @@ const directAlignment = 4096
 // maxWrites is how many chunks are being written at once: what keeps a disk busy.
 const maxWrites = 4
 
+// maxOpen is how many chunks wait for what is missing: more than connections ever fill
+// at once. What comes later for one that had to go is written on its own.
+const maxOpen = 128
+
 // chunk is a part of a staged file that is not complete yet.
 type chunk struct {
+	file *file
 	buf  *[chunkSize]byte
 	at   int64  // in the file
 	data []byte // what of buf is used
@@ -46,9 +51,9 @@ type chunk struct {
 
 var chunkBuffers = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
-func newChunk(at, length int64) *chunk {
+func newChunk(f *file, at int64) *chunk {
 	buf := chunkBuffers.Get().(*[chunkSize]byte)
-	return &chunk{buf: buf, at: at, data: buf[:length]}
+	return &chunk{file: f, buf: buf, at: at, data: buf[:min(chunkSize, f.entry.SourceSize-at)]}
 }
 
 // add says that a part came, maybe once more.
@@ -79,8 +84,8 @@ func gathers(e *filemap.Entry) bool {
 
 // gather puts a piece of a file into the chunks that it belongs to. read gives bytes of
 // it, by their offset in the file; it is short where there are no more. write writes
-// some of them, where a chunk was complete before: the source may send things twice. n
-// is how many bytes there were.
+// some of them, where a chunk was written before: there were too many, or the source sends
+// things twice. n is how many bytes there were.
 func (s *Staging) gather(f *file, offset, length int64, read func(into []byte, at int64) (int, error), write func(to File, at, length int64) (int64, error)) (n int64, err error) {
 	for n < length {
 		c, begun, err := s.chunkOf(f, offset+n)
@@ -120,13 +125,19 @@ func (s *Staging) gather(f *file, offset, length int64, read func(into []byte, a
 	return n, nil
 }
 
-// chunkOf finds the chunk of an offset, or begins it. There is none if it was complete
+// chunkOf finds the chunk of an offset, or begins it. There is none if it was written
 // before.
 func (s *Staging) chunkOf(f *file, offset int64) (c *chunk, begun bool, err error) {
 	if err := s.writes.failed(); err != nil {
 		return nil, false, err
 	}
-	at := offset / chunkSize * chunkSize
+	if c, begun = f.chunkAt(offset / chunkSize * chunkSize); begun {
+		err = s.makeRoom(c)
+	}
+	return c, begun, err
+}
+
+func (f *file) chunkAt(at int64) (c *chunk, begun bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c, known := f.chunks[at]
@@ -134,13 +145,65 @@ func (s *Staging) chunkOf(f *file, offset int64) (c *chunk, begun bool, err erro
 		if f.chunks == nil {
 			f.chunks = map[int64]*chunk{}
 		}
-		c, begun = newChunk(at, min(chunkSize, f.entry.SourceSize-at)), true
+		c, begun = newChunk(f, at), true
 		f.chunks[at] = c
 	}
 	if c != nil {
 		c.users++
 	}
-	return c, begun, nil
+	return c, begun
+}
+
+// makeRoom puts a chunk to those that wait, and has the oldest written if there are many.
+func (s *Staging) makeRoom(c *chunk) error {
+	oldest := s.waiting.add(c)
+	if oldest == nil {
+		return nil
+	}
+	return s.writes.start(func() error { return s.writeChunk(oldest.file, oldest) })
+}
+
+// openChunks are those that wait for what is missing, the oldest first.
+type openChunks struct {
+	mu  sync.Mutex
+	all []*chunk
+}
+
+// add gives a chunk that has to go, which is nobody's any more.
+func (o *openChunks) add(c *chunk) (oldest *chunk) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.all = append(o.all, c)
+	if len(o.all) <= maxOpen {
+		return nil
+	}
+	i := slices.IndexFunc(o.all, (*chunk).leaveUnused)
+	if i < 0 {
+		return nil
+	}
+	oldest = o.all[i]
+	o.all = slices.Delete(o.all, i, i+1)
+	return oldest
+}
+
+func (o *openChunks) remove(c *chunk) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if i := slices.Index(o.all, c); i >= 0 {
+		o.all = slices.Delete(o.all, i, i+1)
+	}
+}
+
+// leaveUnused takes a chunk from its file unless somebody is about to change it, or did
+// that.
+func (c *chunk) leaveUnused() bool {
+	c.file.mu.Lock()
+	defer c.file.mu.Unlock()
+	if c.users > 0 || c.file.chunks[c.at] != c {
+		return false
+	}
+	c.file.chunks[c.at] = nil
+	return true
 }
 
 // leave says that a part of a chunk came, and has the chunk written with the last one.
@@ -156,6 +219,7 @@ func (s *Staging) leave(f *file, c *chunk, part filemap.Span) error {
 	if !complete {
 		return nil
 	}
+	s.waiting.remove(c)
 	return s.writes.start(func() error { return s.writeChunk(f, c) })
 }
 

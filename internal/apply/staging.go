@@ -24,14 +24,15 @@ type Staging struct {
 	opts  Options
 	index *index
 
-	blocks []*blocksFile // of each area, where needed
-	open   fileCache     // of staged files
-	direct fileCache     // of those that are written past the cache
-	old    fileCache     // of the target's files that are rebuilt
-	flush  func(File)
-	copies errgroup.Group // of what stays in files that are rebuilt
-	writes writers        // of what was gathered
-	done   bool           // committed or discarded
+	blocks  []*blocksFile // of each area, where needed
+	open    fileCache     // of staged files
+	direct  fileCache     // of those that are written past the cache
+	old     fileCache     // of the target's files that are rebuilt
+	flush   func(File)
+	copies  errgroup.Group // of what stays in files that are rebuilt
+	writes  writers        // of what was gathered
+	waiting openChunks
+	done    bool // committed or discarded
 
 	buffered atomic.Bool // nothing is written past the cache: it is refused, or not wanted
 }
