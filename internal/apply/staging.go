@@ -115,8 +115,19 @@ func (t *Target) reserve(p string, size int64) error {
 	return nil
 }
 
-// WriteAt stages what the source sent of a file.
+// WriteAt stages what the source sent of a file, in pieces of a size that whoever takes
+// them from the index expects.
 func (s *Staging) WriteAt(p string, data []byte, offset int64) error {
+	for len(data) > flushEvery {
+		if err := s.writeAt(p, data[:flushEvery], offset); err != nil {
+			return err
+		}
+		data, offset = data[flushEvery:], offset+flushEvery
+	}
+	return s.writeAt(p, data, offset)
+}
+
+func (s *Staging) writeAt(p string, data []byte, offset int64) error {
 	f, area, err := s.wanted(p, offset, int64(len(data)))
 	if err != nil || f == nil {
 		return err
