@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/pgdata"
 )
 
 // Pieces of a few blocks cost the kernel more than what is in them: a system call
@@ -74,6 +75,15 @@ func (c *chunk) add(part filemap.Span) {
 func (c *chunk) complete() bool {
 	return c.users == 0 && len(c.have) == 1 && c.have[0].Length == int64(len(c.data))
 }
+
+// done takes a chunk from its file, which it is written to now.
+func (c *chunk) done() {
+	delete(c.file.chunks, c.at)
+	c.file.written.Add(numberOf(c.at))
+}
+
+// numberOf counts the chunks of a file.
+func numberOf(at int64) pgdata.BlockNumber { return pgdata.BlockNumber(at / chunkSize) }
 
 func (c *chunk) free() { chunkBuffers.Put(c.buf) }
 
@@ -140,17 +150,18 @@ func (s *Staging) chunkOf(f *file, offset int64) (c *chunk, begun bool, err erro
 func (f *file) chunkAt(at int64) (c *chunk, begun bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	c, known := f.chunks[at]
-	if !known {
+	if f.written.Has(numberOf(at)) {
+		return nil, false
+	}
+	c = f.chunks[at]
+	if c == nil {
 		if f.chunks == nil {
 			f.chunks = map[int64]*chunk{}
 		}
 		c, begun = newChunk(f, at), true
 		f.chunks[at] = c
 	}
-	if c != nil {
-		c.users++
-	}
+	c.users++
 	return c, begun
 }
 
@@ -202,7 +213,7 @@ func (c *chunk) leaveUnused() bool {
 	if c.users > 0 || c.file.chunks[c.at] != c {
 		return false
 	}
-	c.file.chunks[c.at] = nil
+	c.done()
 	return true
 }
 
@@ -213,7 +224,7 @@ func (s *Staging) leave(f *file, c *chunk, part filemap.Span) error {
 	c.add(part)
 	complete := c.complete()
 	if complete {
-		f.chunks[c.at] = nil
+		c.done()
 	}
 	f.mu.Unlock()
 	if !complete {
@@ -294,9 +305,6 @@ func (s *Staging) writeRest() error {
 		}
 		came = append(came, f)
 		for _, c := range f.chunks {
-			if c == nil {
-				continue
-			}
 			if err := s.writeChunk(f, c); err != nil {
 				return err
 			}
