@@ -45,6 +45,8 @@ type chunk struct {
 	at   int64  // in the file
 	data []byte // what of buf is used
 
+	filling sync.Mutex // of data
+
 	// The file's lock guards what follows.
 	have  []filemap.Span // what came, in order, neighbours together
 	users int            // who are about to put something into data
@@ -117,7 +119,9 @@ func (s *Staging) gather(f *file, offset, length int64, read func(into []byte, a
 		var got int
 		if err == nil {
 			into := c.data[offset+n-c.at:]
+			c.filling.Lock() // what is sent twice may come twice at once
 			got, err = read(into[:min(int64(len(into)), length-n)], offset+n)
+			c.filling.Unlock()
 		}
 		part := filemap.Span{Offset: offset + n, Length: int64(got)}
 		f.received(part.Offset, part.Length)
