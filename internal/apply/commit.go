@@ -29,9 +29,6 @@ func (s *Staging) Commit(ctx context.Context, control []byte, final Final) (comm
 	if err := s.checkComplete(); err != nil {
 		return false, err
 	}
-	if err := errors.Join(s.copies.Wait(), s.writes.wait()); err != nil {
-		return false, err
-	}
 	if err := s.writeRest(); err != nil {
 		return false, err
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/pgdata"
 )
 
 // Pieces of a few blocks cost the kernel more than what is in them: a system call
@@ -33,11 +34,18 @@ const directAlignment = 4096
 // maxWrites is how many chunks are being written at once: what keeps a disk busy.
 const maxWrites = 4
 
+// maxOpen is how many chunks wait for what is missing: more than connections ever fill
+// at once. What comes later for one that had to go is written on its own.
+const maxOpen = 128
+
 // chunk is a part of a staged file that is not complete yet.
 type chunk struct {
+	file *file
 	buf  *[chunkSize]byte
 	at   int64  // in the file
 	data []byte // what of buf is used
+
+	filling sync.Mutex // of data
 
 	// The file's lock guards what follows.
 	have  []filemap.Span // what came, in order, neighbours together
@@ -46,9 +54,9 @@ type chunk struct {
 
 var chunkBuffers = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
-func newChunk(at, length int64) *chunk {
+func newChunk(f *file, at int64) *chunk {
 	buf := chunkBuffers.Get().(*[chunkSize]byte)
-	return &chunk{buf: buf, at: at, data: buf[:length]}
+	return &chunk{file: f, buf: buf, at: at, data: buf[:min(chunkSize, f.entry.SourceSize-at)]}
 }
 
 // add says that a part came, maybe once more.
@@ -70,15 +78,14 @@ func (c *chunk) complete() bool {
 	return c.users == 0 && len(c.have) == 1 && c.have[0].Length == int64(len(c.data))
 }
 
-// holes makes what did not come zeros, as in a hole of a file.
-func (c *chunk) holes() {
-	end := int64(0)
-	for _, h := range c.have {
-		clear(c.data[end : h.Offset-c.at])
-		end = h.Offset - c.at + h.Length
-	}
-	clear(c.data[end:])
+// done takes a chunk from its file, which it is written to now.
+func (c *chunk) done() {
+	delete(c.file.chunks, c.at)
+	c.file.written.Add(numberOf(c.at))
 }
+
+// numberOf counts the chunks of a file.
+func numberOf(at int64) pgdata.BlockNumber { return pgdata.BlockNumber(at / chunkSize) }
 
 func (c *chunk) free() { chunkBuffers.Put(c.buf) }
 
@@ -89,8 +96,8 @@ func gathers(e *filemap.Entry) bool {
 
 // gather puts a piece of a file into the chunks that it belongs to. read gives bytes of
 // it, by their offset in the file; it is short where there are no more. write writes
-// some of them, where a chunk was complete before: the source may send things twice. n
-// is how many bytes there were.
+// some of them, where a chunk was written before: there were too many, or the source sends
+// things twice. n is how many bytes there were.
 func (s *Staging) gather(f *file, offset, length int64, read func(into []byte, at int64) (int, error), write func(to File, at, length int64) (int64, error)) (n int64, err error) {
 	for n < length {
 		c, begun, err := s.chunkOf(f, offset+n)
@@ -112,7 +119,9 @@ func (s *Staging) gather(f *file, offset, length int64, read func(into []byte, a
 		var got int
 		if err == nil {
 			into := c.data[offset+n-c.at:]
+			c.filling.Lock() // what is sent twice may come twice at once
 			got, err = read(into[:min(int64(len(into)), length-n)], offset+n)
+			c.filling.Unlock()
 		}
 		part := filemap.Span{Offset: offset + n, Length: int64(got)}
 		f.received(part.Offset, part.Length)
@@ -130,27 +139,86 @@ func (s *Staging) gather(f *file, offset, length int64, read func(into []byte, a
 	return n, nil
 }
 
-// chunkOf finds the chunk of an offset, or begins it. There is none if it was complete
+// chunkOf finds the chunk of an offset, or begins it. There is none if it was written
 // before.
 func (s *Staging) chunkOf(f *file, offset int64) (c *chunk, begun bool, err error) {
 	if err := s.writes.failed(); err != nil {
 		return nil, false, err
 	}
-	at := offset / chunkSize * chunkSize
+	if c, begun = f.chunkAt(offset / chunkSize * chunkSize); begun {
+		err = s.makeRoom(c)
+	}
+	return c, begun, err
+}
+
+func (f *file) chunkAt(at int64) (c *chunk, begun bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	c, known := f.chunks[at]
-	if !known {
+	if f.written.Has(numberOf(at)) {
+		return nil, false
+	}
+	c = f.chunks[at]
+	if c == nil {
 		if f.chunks == nil {
 			f.chunks = map[int64]*chunk{}
 		}
-		c, begun = newChunk(at, min(chunkSize, f.entry.SourceSize-at)), true
+		c, begun = newChunk(f, at), true
 		f.chunks[at] = c
 	}
-	if c != nil {
-		c.users++
+	c.users++
+	return c, begun
+}
+
+// makeRoom puts a chunk to those that wait, and has the oldest written if there are many.
+func (s *Staging) makeRoom(c *chunk) error {
+	oldest := s.waiting.add(c)
+	if oldest == nil {
+		return nil
 	}
-	return c, begun, nil
+	return s.writes.start(func() error { return s.writeChunk(oldest.file, oldest) })
+}
+
+// openChunks are those that wait for what is missing, the oldest first.
+type openChunks struct {
+	mu  sync.Mutex
+	all []*chunk
+}
+
+// add gives a chunk that has to go, which is nobody's any more.
+func (o *openChunks) add(c *chunk) (oldest *chunk) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.all = append(o.all, c)
+	if len(o.all) <= maxOpen {
+		return nil
+	}
+	i := slices.IndexFunc(o.all, (*chunk).leaveUnused)
+	if i < 0 {
+		return nil
+	}
+	oldest = o.all[i]
+	o.all = slices.Delete(o.all, i, i+1)
+	return oldest
+}
+
+func (o *openChunks) remove(c *chunk) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if i := slices.Index(o.all, c); i >= 0 {
+		o.all = slices.Delete(o.all, i, i+1)
+	}
+}
+
+// leaveUnused takes a chunk from its file unless somebody is about to change it, or did
+// that.
+func (c *chunk) leaveUnused() bool {
+	c.file.mu.Lock()
+	defer c.file.mu.Unlock()
+	if c.users > 0 || c.file.chunks[c.at] != c {
+		return false
+	}
+	c.done()
+	return true
 }
 
 // leave says that a part of a chunk came, and has the chunk written with the last one.
@@ -160,16 +228,14 @@ func (s *Staging) leave(f *file, c *chunk, part filemap.Span) error {
 	c.add(part)
 	complete := c.complete()
 	if complete {
-		f.chunks[c.at] = nil
+		c.done()
 	}
 	f.mu.Unlock()
 	if !complete {
 		return nil
 	}
-	return s.writes.start(func() error {
-		defer c.free()
-		return s.writeChunk(f, c.at, c.data)
-	})
+	s.waiting.remove(c)
+	return s.writes.start(func() error { return s.writeChunk(f, c) })
 }
 
 // fillGaps reads what stays of the target's file within a chunk.
@@ -197,11 +263,22 @@ func (s *Staging) fillGaps(f *file, c *chunk) error {
 	return nil
 }
 
-// writeChunk writes to a staged file, past the cache where that can be done.
-func (s *Staging) writeChunk(f *file, at int64, data []byte) error {
+// writeChunk writes what came of a chunk, which nobody uses any more, and frees it.
+func (s *Staging) writeChunk(f *file, c *chunk) error {
+	defer c.free()
+	for _, part := range c.have {
+		if err := s.writePart(f, c.data[part.Offset-c.at:][:part.Length], part.Offset); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writePart writes to a staged file, past the cache where that can be done.
+func (s *Staging) writePart(f *file, data []byte, at int64) error {
 	write := func(to File) error { _, err := to.WriteAt(data, at); return err }
 	return s.useStaged(f, func(to File) error {
-		if openDirect == 0 || len(data)%directAlignment != 0 || s.buffered.Load() {
+		if openDirect == 0 || at%directAlignment != 0 || len(data)%directAlignment != 0 || s.buffered.Load() {
 			return write(to)
 		}
 		staged, err := s.stagedPath(f)
@@ -218,25 +295,35 @@ func (s *Staging) writeChunk(f *file, at int64, data []byte) error {
 }
 
 // writeRest writes the chunks that did not become complete, because the source's file
-// was shorter than it had been, and gives files the length that they have.
+// was shorter than it had been, and gives files the length that they have. That is known
+// when nothing is copied any more; and whoever opens a file first, if only to write a
+// chunk, lets copying begin.
 func (s *Staging) writeRest() error {
+	if err := s.writes.wait(); err != nil {
+		return err
+	}
+	var came []*file
 	for _, f := range s.files {
 		if !f.gathered || f.gone || !f.begun {
 			continue
 		}
-		for at, c := range f.chunks {
-			if c == nil {
-				continue
+		came = append(came, f)
+		for _, c := range f.chunks {
+			if err := s.writeChunk(f, c); err != nil {
+				return err
 			}
-			c.holes()
-			if n := min(int64(len(c.data)), f.end-at); n > 0 {
-				if err := s.writeChunk(f, at, c.data[:n]); err != nil {
-					return err
-				}
-			}
-			c.free()
 		}
-		clear(f.chunks)
+		if f.made {
+			continue
+		}
+		if err := s.useStaged(f, func(File) error { return nil }); err != nil {
+			return err
+		}
+	}
+	if err := s.copies.Wait(); err != nil {
+		return err
+	}
+	for _, f := range came {
 		if f.end >= f.entry.SourceSize {
 			continue
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// maxPieceLength is more than a source sends at once.
+	// maxPieceLength is more than is staged as one piece.
 	maxPieceLength = 64 << 20
 	// maxBatch is how many pieces of a file are handed over together.
 	maxBatch = 256

@@ -24,14 +24,15 @@ type Staging struct {
 	opts  Options
 	index *index
 
-	blocks []*blocksFile // of each area, where needed
-	open   fileCache     // of staged files
-	direct fileCache     // of those that are written past the cache
-	old    fileCache     // of the target's files that are rebuilt
-	flush  func(File)
-	copies errgroup.Group // of what stays in files that are rebuilt
-	writes writers        // of what was gathered
-	done   bool           // committed or discarded
+	blocks  []*blocksFile // of each area, where needed
+	open    fileCache     // of staged files
+	direct  fileCache     // of those that are written past the cache
+	old     fileCache     // of the target's files that are rebuilt
+	flush   func(File)
+	copies  errgroup.Group // of what stays in files that are rebuilt
+	writes  writers        // of what was gathered
+	waiting openChunks
+	done    bool // committed or discarded
 
 	buffered atomic.Bool // nothing is written past the cache: it is refused, or not wanted
 }
@@ -114,8 +115,19 @@ func (t *Target) reserve(p string, size int64) error {
 	return nil
 }
 
-// WriteAt stages what the source sent of a file.
+// WriteAt stages what the source sent of a file, in pieces of a size that whoever takes
+// them from the index expects.
 func (s *Staging) WriteAt(p string, data []byte, offset int64) error {
+	for len(data) > flushEvery {
+		if err := s.writeAt(p, data[:flushEvery], offset); err != nil {
+			return err
+		}
+		data, offset = data[flushEvery:], offset+flushEvery
+	}
+	return s.writeAt(p, data, offset)
+}
+
+func (s *Staging) writeAt(p string, data []byte, offset int64) error {
 	f, area, err := s.wanted(p, offset, int64(len(data)))
 	if err != nil || f == nil {
 		return err
@@ -341,7 +353,7 @@ func (s *Staging) Discard() {
 }
 
 func (s *Staging) close() error {
-	errs := []error{s.copies.Wait(), s.writes.wait(), s.open.close(), s.direct.close(), s.old.close()}
+	errs := []error{s.writes.wait(), s.copies.Wait(), s.open.close(), s.direct.close(), s.old.close()}
 	if s.index != nil {
 		errs = append(errs, s.index.f.Close())
 	}

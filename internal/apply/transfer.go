@@ -26,14 +26,14 @@ type file struct {
 	gone  bool // the source has it no more
 	made  bool // the staged file exists
 	whole bool // it is staged as a file, and not in pieces
-	// gathered says that it is written in chunks. They are there by their offset; one that
-	// was complete is nil.
+	// gathered says that it is written in chunks.
 	gathered bool
-	chunks   map[int64]*chunk
-	bytes    int64 // that came
-	kept     int64 // bytes that were copied from the target's file
-	end      int64 // of both
-	dirty    int64 // bytes since it was flushed
+	chunks   map[int64]*chunk // by offset, until they are written
+	written  pgdata.BlockSet  // their numbers
+	bytes    int64            // that came
+	kept     int64            // bytes that were copied from the target's file
+	end      int64            // of both
+	dirty    int64            // bytes since it was flushed
 	// scattered says that what comes is written over what is there.
 	scattered bool
 }
