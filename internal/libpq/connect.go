@@ -63,7 +63,7 @@ func (c *Connector) Connect(ctx context.Context, limit time.Duration, newGuard f
 				if ctx.Err() != nil || isFinal(err) {
 					return nil, "", c.connectError(failures)
 				}
-				if more := all.among + own.among; more > 0 && isAny(err, isSilence) {
+				if more := all.among + own.among; more > 0 && isAny(err, isSilence) && !c.settings.Suspect() {
 					c.log.Warn(fmt.Sprintf("%s: %v, trying the next of %d", serverName(h), err, more), "server", serverName(h), "left", more, "error", err)
 				}
 			}
