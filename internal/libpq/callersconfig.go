@@ -43,6 +43,9 @@ func FromConfig(config *pgconn.Config, opts Options) (*Connector, error) {
 		"sslmode": modeOf(encryptions[0]), "channel_binding": config.ChannelBinding, "require_auth": config.RequireAuth,
 	}), opts)
 	c.dbname, c.timeout, c.passes = config.Database, config.ConnectTimeout, []string{"any"}
+	if config.ValidateConnect != nil {
+		c.passes = []string{preferred, "any"}
+	}
 	dial := opts.Dial
 	if dial == nil {
 		if config.LookupFunc != nil {

@@ -96,13 +96,12 @@ func areTemporary(failures []failure) bool {
 func (c *Connector) advice(last failure) string {
 	err := last.decisive()
 	var pg *pgconn.PgError
-	var attrs *sessionAttrsError
 	switch {
 	case errors.Is(err, source.ErrUntrusted):
 		return "check the host and the port"
 	case isAny(err, isPassword):
 		return "specify a password, for example in PGPASSWORD or in a password file"
-	case errors.As(err, &attrs):
+	case isAny(err, isOtherKind):
 		return "check target_session_attrs and which of the servers is the primary"
 	case c.sslmode != "prefer" && isAny(err, refusedTLS):
 		return "set ssl = on on the server, or connect with another sslmode"

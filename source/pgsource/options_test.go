@@ -296,6 +296,11 @@ func TestACallersConfigurationOfPgx(t *testing.T) {
 			s := openConfig(t, config, pgsource.Options{})
 			assert.Equal(t, "server on "+address, s.String())
 		})
+		t.Run("that prefers a standby, and there is none", func(t *testing.T) {
+			config := parse(t, "postgres://guarded:"+password+"@127.0.0.1:1,"+address+"/postgres?target_session_attrs=prefer-standby")
+			s := openConfig(t, config, pgsource.Options{})
+			assert.Equal(t, "server on "+address, s.String())
+		})
 		t.Run("with functions of its own", func(t *testing.T) {
 			config := parse(t, "postgres://guarded@db.invalid/postgres?sslmode=require")
 			var looked, dialled, prepared atomic.Bool
