@@ -284,12 +284,17 @@ func TestACallersConfigurationOfPgx(t *testing.T) {
 		uri := "postgres://guarded:" + password + "@" + address + "/postgres"
 
 		t.Run("with a password, over TLS", func(t *testing.T) {
-			s := openConfig(t, parse(t, uri+"?sslmode=verify-full&application_name=operator&sslrootcert="+ca.path("ca.crt")), pgsource.Options{})
+			config := parse(t, uri+"?sslmode=verify-full&application_name=operator&sslrootcert="+ca.path("ca.crt"))
+			s := openConfig(t, config, pgsource.Options{})
 			assert.True(t, isEncrypted(t, s))
 			assert.Equal(t, "server on "+address, s.String())
 			for _, want := range []string{"user=guarded", "password=" + password, "host=127.0.0.1", fmt.Sprintf("port=%d", c.Port()), "application_name=operator", "sslmode='verify-full'"} {
 				assert.Contains(t, s.ConnInfo(), want)
 			}
+			config.TLSConfig.ServerName = "db3.test"
+			c.Exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'guarded'")
+			_, err := s.State(t.Context())
+			assert.NoError(t, err, "what becomes of the configuration later does not matter")
 		})
 		t.Run("with several hosts, and a check of its own", func(t *testing.T) {
 			config := parse(t, "postgres://guarded:"+password+"@127.0.0.1:1,"+address+"/postgres?target_session_attrs=read-write")
