@@ -48,6 +48,7 @@ func (c *Connector) Connect(ctx context.Context, limit time.Duration, newGuard f
 		}
 		failures = nil // those of an earlier pass only say which server is not a standby
 		for _, h := range c.hosts {
+			c.asks = c.asks && c.pinned != nil // another host may want none
 			ofHost := all.next()
 			places, err := c.resolve(ctx, h, ofHost)
 			if err != nil {

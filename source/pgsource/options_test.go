@@ -82,6 +82,20 @@ func TestAPasswordIsAskedFor(t *testing.T) {
 				assert.NoError(t, s.Close())
 			})
 		}
+		t.Run("but not for a host that wants none after one that wants one", func(t *testing.T) {
+			v := &vault{passwords: []string{password}}
+			var overTCP atomic.Int64
+			dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+				if network == "tcp" && overTCP.Add(1) > 1 {
+					return nil, errors.New("it went away")
+				}
+				return new(net.Dialer).DialContext(ctx, network, address)
+			}
+			hosts := fmt.Sprintf("host=127.0.0.1,%s port=%d user=guarded dbname=postgres sslmode=disable", c.SocketDir(), c.Port())
+			s := open(t, hosts, pgsource.Options{Password: v.password, DialFunc: dial, Jobs: 1})
+			assert.Contains(t, s.String(), c.SocketDir())
+			assert.EqualValues(t, 1, v.asked.Load())
+		})
 		t.Run("for each new connection, of which each has the password of its time", func(t *testing.T) {
 			v := &vault{passwords: []string{password, "rotated"}}
 			s := open(t, guarded, pgsource.Options{Password: v.password, Jobs: 1})
