@@ -3,6 +3,7 @@ package libpq
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -16,10 +17,21 @@ var sessionAttrs = map[string]struct{ query, want, otherwise string }{
 	"standby":    {"SELECT pg_catalog.pg_is_in_recovery()", "t", "server is not in hot standby mode"},
 }
 
+// preferred is the first pass over the hosts of a caller's configuration: its own check
+// must not say that another server would be preferred.
+const preferred = "preferred"
+
 // sessionAttrsError says that the server is of another kind than requested.
 type sessionAttrsError struct{ text string }
 
 func (e *sessionAttrsError) Error() string { return e.text }
+
+// isOtherKind reports whether the server is of another kind than requested, by the check
+// here or by the one that pgx makes for a caller's configuration.
+func isOtherKind(err error) bool {
+	_, is := err.(*sessionAttrsError) //nolint:errorlint // isAny unwraps
+	return is || slices.Contains([]error{pgconn.ErrReadOnlyConnection, pgconn.ErrReadWriteConnection, pgconn.ErrPrimaryConnection, pgconn.ErrStandbyConnection}, err)
+}
 
 func checkSessionAttrs(ctx context.Context, conn *pgconn.PgConn, g Guard, attrs string) error {
 	check, ok := sessionAttrs[attrs]

@@ -26,6 +26,7 @@ func FromConfig(config *pgconn.Config, opts Options) (*Connector, error) {
 	case replicates:
 		return nil, unusable("it is for replication, but an ordinary session is needed: remove the replication parameter")
 	}
+	config = config.Copy()
 	hosts, encryptions := hostsOf(config)
 	if opts.TLS != nil {
 		for i, h := range hosts {
@@ -43,6 +44,9 @@ func FromConfig(config *pgconn.Config, opts Options) (*Connector, error) {
 		"sslmode": modeOf(encryptions[0]), "channel_binding": config.ChannelBinding, "require_auth": config.RequireAuth,
 	}), opts)
 	c.dbname, c.timeout, c.passes = config.Database, config.ConnectTimeout, []string{"any"}
+	if config.ValidateConnect != nil {
+		c.passes = []string{preferred, "any"}
+	}
 	dial := opts.Dial
 	if dial == nil {
 		if config.LookupFunc != nil {
@@ -111,7 +115,7 @@ func callersBase(config *pgconn.Config, settings *conninfo.Settings) (*pgx.ConnC
 	if err != nil {
 		return nil, err
 	}
-	from, to := reflect.ValueOf(config.Copy()).Elem(), reflect.ValueOf(&base.Config).Elem()
+	from, to := reflect.ValueOf(config).Elem(), reflect.ValueOf(&base.Config).Elem()
 	for i := range from.NumField() {
 		if from.Type().Field(i).IsExported() && !from.Field(i).IsZero() {
 			to.Field(i).Set(from.Field(i))

@@ -42,9 +42,13 @@ type Guard interface {
 func (c *Connector) Connect(ctx context.Context, limit time.Duration, newGuard func() Guard) (*pgx.Conn, string, error) {
 	var failures []failure
 	all := share{end: time.Now().Add(limit), among: len(c.passes) * len(c.hosts)}
-	for _, attrs := range c.passes {
+	for pass, attrs := range c.passes {
+		if pass > 0 && !slices.ContainsFunc(failures, func(f failure) bool { return isAny(f.err, isOtherKind) }) {
+			break
+		}
 		failures = nil // those of an earlier pass only say which server is not a standby
 		for _, h := range c.hosts {
+			c.asks = c.asks && c.pinned != nil // another host may want none
 			ofHost := all.next()
 			places, err := c.resolve(ctx, h, ofHost)
 			if err != nil {
@@ -63,7 +67,7 @@ func (c *Connector) Connect(ctx context.Context, limit time.Duration, newGuard f
 				if ctx.Err() != nil || isFinal(err) {
 					return nil, "", c.connectError(failures)
 				}
-				if more := all.among + own.among; more > 0 && isAny(err, isSilence) {
+				if more := all.among + own.among; more > 0 && isAny(err, isSilence) && !c.settings.Suspect() {
 					c.log.Warn(fmt.Sprintf("%s: %v, trying the next of %d", serverName(h), err, more), "server", serverName(h), "left", more, "error", err)
 				}
 			}
@@ -203,7 +207,14 @@ func (a *attempt) config(encryption *tls.Config, password string, connected *ato
 	}
 	validate, prepare := config.ValidateConnect, config.AfterConnect
 	config.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
-		if err := checked(ctx, conn, guard, validate); err != nil {
+		err := checked(ctx, conn, guard, validate)
+		// pgx would connect again to a server that is only not preferred, before it has seen the others.
+		if not := (*pgconn.NotPreferredError)(nil); errors.As(err, &not) {
+			if err = nil; a.attrs == preferred {
+				err = &sessionAttrsError{not.Error()}
+			}
+		}
+		if err != nil {
 			return err
 		}
 		return checkSessionAttrs(ctx, conn, guard, a.attrs)

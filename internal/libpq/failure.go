@@ -1,6 +1,7 @@
 package libpq
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -54,28 +55,61 @@ func (c *Connector) connectError(failures []failure) error {
 		servers = append(servers, name+": "+plain.OneLine(strings.Join(reasons, "\n")))
 	}
 	text := "could not connect to the source " + strings.Join(servers, "; ")
-	return &source.ConnectError{Reason: reasonFor(failures[len(failures)-1].err), Message: text + ": " + c.advice(failures), Err: errors.Join(errs...)}
+	last := failures[len(failures)-1]
+	return &source.ConnectError{Reason: reasonFor(last.decisive()), Message: text + ": " + c.advice(last), Err: &notConnected{errors.Join(errs...), areTemporary(failures)}}
+}
+
+// decisive is the error that counts if several kinds of encryption were tried: one that is
+// not about encryption, after which no other kind is tried. That the server has no TLS
+// counts only if there is nothing else.
+func (f failure) decisive() error {
+	joined, ok := f.err.(interface{ Unwrap() []error })
+	if !ok {
+		return f.err
+	}
+	errs := joined.Unwrap()
+	if last := errs[len(errs)-1]; !isAboutEncryption(last) {
+		return last
+	}
+	errs = slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return isAny(err, refusedTLS) })
+	return cmp.Or(errors.Join(errs...), f.err)
+}
+
+// notConnected is the errors of all servers.
+type notConnected struct {
+	error
+	temporary bool
+}
+
+func (e *notConnected) Unwrap() error { return e.error }
+
+// areTemporary reports whether another attempt may help: with the server that refused,
+// after which no other is tried, or else with any of them.
+func areTemporary(failures []failure) bool {
+	if last := failures[len(failures)-1].decisive(); isFinal(last) {
+		return IsTemporary(last)
+	}
+	return slices.ContainsFunc(failures, func(f failure) bool { return IsTemporary(f.decisive()) })
 }
 
 // advice is what to do about the last failure.
-func (c *Connector) advice(failures []failure) string {
-	last := failures[len(failures)-1]
+func (c *Connector) advice(last failure) string {
+	err := last.decisive()
 	var pg *pgconn.PgError
-	var attrs *sessionAttrsError
 	switch {
-	case errors.Is(last.err, source.ErrUntrusted):
+	case errors.Is(err, source.ErrUntrusted):
 		return "check the host and the port"
-	case isAny(last.err, isPassword):
+	case isAny(err, isPassword):
 		return "specify a password, for example in PGPASSWORD or in a password file"
-	case errors.As(last.err, &attrs):
+	case isAny(err, isOtherKind):
 		return "check target_session_attrs and which of the servers is the primary"
-	case c.sslmode != "prefer" && isAny(last.err, refusedTLS):
+	case c.sslmode != "prefer" && isAny(err, refusedTLS):
 		return "set ssl = on on the server, or connect with another sslmode"
-	case isAny(last.err, ofTLS):
+	case isAny(err, ofTLS):
 		return "check sslmode, sslrootcert and the certificates of both sides"
-	case !errors.As(last.err, &pg) && last.host.IsUnix():
+	case !errors.As(err, &pg) && last.host.IsUnix():
 		return "check the directory of the socket and the port and that the server runs"
-	case !errors.As(last.err, &pg) || connectAdvice[pg.Code] == "":
+	case !errors.As(err, &pg) || connectAdvice[pg.Code] == "":
 		return "check the host and the port and that the server runs"
 	case pg.Code == wrongPassword && last.passfile:
 		return fmt.Sprintf(`password retrieved from file "%s": check the user and the password`, c.settings.Value("passfile"))

@@ -27,7 +27,6 @@ var reasonByCode = map[string]error{
 // reasonFor returns the reason of a source.ConnectError for a failure.
 func reasonFor(err error) error {
 	var pg *pgconn.PgError
-	var attrs *sessionAttrsError
 	var dns *net.DNSError
 	var op *net.OpError
 	switch {
@@ -35,7 +34,7 @@ func reasonFor(err error) error {
 		return nil
 	case isAny(err, isPassword):
 		return source.ErrNoPassword
-	case errors.As(err, &attrs):
+	case isAny(err, isOtherKind):
 		return source.ErrWrongKind
 	case errors.As(err, &pg) && pg.Code == "28000" && pg.File == "miscinit.c":
 		return source.ErrNoRole // the file that looks up a session's role; other refusals come from auth.c

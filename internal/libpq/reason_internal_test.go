@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/assert"
 
+	"github.com/gorewind/gorewind/internal/libpq/conninfo"
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -60,6 +61,40 @@ func TestReasons(t *testing.T) {
 			wrapped := errors.Join(errors.New("before"), fmt.Errorf("while connecting: %w", tt.err))
 			assert.Equal(t, tt.want, reasonFor(wrapped))
 			assert.Equal(t, tt.temporary, IsTemporary(wrapped))
+		})
+	}
+}
+
+func TestTheFailureThatCounts(t *testing.T) {
+	host := func(errs ...error) failure { return failure{err: errors.Join(errs...)} }
+	code := func(code string) error { return &pgconn.PgError{Code: code} }
+	noTLS := errors.New("server refused TLS connection")
+	hungUp := fmt.Errorf("failed to receive message: %w", io.ErrUnexpectedEOF)
+	unknown, refused := &net.DNSError{IsNotFound: true}, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	for _, tt := range []struct {
+		name      string
+		failures  []failure
+		want      error
+		temporary bool
+	}{
+		{"a wrong password where TLS is not allowed", []failure{host(code("28000"), code("28P01"))}, source.ErrWrongPassword, false},
+		{"too many connections where TLS is not allowed", []failure{host(code("28000"), code("53300"))}, source.ErrTooManyConnections, true},
+		{"no TLS, and it hangs up", []failure{host(noTLS, hungUp)}, source.ErrUnreachable, true},
+		{"no TLS, and it is not allowed without", []failure{host(code("28000"), noTLS)}, source.ErrNotAllowed, false},
+		{"no TLS", []failure{host(noTLS)}, source.ErrNoTLS, false},
+		{"one name is unknown, at the other nobody listens", []failure{{err: unknown}, host(refused)}, source.ErrUnreachable, true},
+		{"at one nobody listens, the other name is unknown", []failure{host(refused), {err: unknown}}, source.ErrUnknownHost, true},
+		{"all names are unknown", []failure{{err: unknown}, {err: unknown}}, source.ErrUnknownHost, false},
+		{"at one nobody listens, the other is a standby", []failure{host(refused), host(&sessionAttrsError{"x"})}, source.ErrWrongKind, true},
+		{"at one nobody listens, the other refuses", []failure{host(refused), host(code("28P01"))}, source.ErrWrongPassword, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := &Connector{settings: conninfo.Of(nil)}
+			err := c.connectError(tt.failures)
+			var said *source.ConnectError
+			assert.ErrorAs(t, err, &said)
+			assert.Equal(t, tt.want, said.Reason)
+			assert.Equal(t, tt.temporary, IsTemporary(fmt.Errorf("source: %w", err)))
 		})
 	}
 }

@@ -22,6 +22,10 @@ var temporaryCodes = []string{
 
 // IsTemporary reports whether another connection may help later.
 func IsTemporary(err error) bool {
+	var all *notConnected
+	if errors.As(err, &all) {
+		return all.temporary
+	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		return slices.Contains(temporaryCodes, pg.Code)

@@ -11,11 +11,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/pgtest/servers"
+	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
@@ -46,6 +48,28 @@ func TestSeveralHosts(t *testing.T) {
 			assert.Equal(t, want, open(t, both+"target_session_attrs="+attrs).String(), attrs)
 		}
 		assert.Contains(t, []string{onStandby, onPrimary}, open(t, both+"load_balance_hosts=random").String())
+
+		primaryFirst := fmt.Sprintf("host=%s,%s port=%d,%d user=postgres dbname=postgres target_session_attrs=",
+			primary.SocketDir(), standby.SocketDir(), primary.Port(), standby.Port())
+		for attrs, want := range map[string]string{
+			"any": onPrimary, "read-write": onPrimary, "primary": onPrimary,
+			"read-only": onStandby, "standby": onStandby, "prefer-standby": onStandby,
+		} {
+			assert.Equal(t, want, open(t, primaryFirst+attrs).String(), attrs)
+			config, err := pgconn.ParseConfig(primaryFirst + attrs)
+			require.NoError(t, err)
+			s, err := pgsource.OpenConfig(t.Context(), config, pgsource.Options{})
+			if assert.NoError(t, err, attrs) {
+				assert.Equal(t, want, s.String(), attrs)
+				require.NoError(t, s.Close())
+			}
+		}
+		for attrs, only := range map[string]string{"standby": primary.ConnString("postgres"), "read-write": standby.ConnString("postgres")} {
+			config, err := pgconn.ParseConfig(only + " target_session_attrs=" + attrs)
+			require.NoError(t, err)
+			_, err = pgsource.OpenConfig(t.Context(), config, pgsource.Options{})
+			assert.ErrorIs(t, err, source.ErrWrongKind, attrs)
+		}
 
 		only := primary.ConnString("postgres")
 		assert.Equal(t, onPrimary, open(t, only+" target_session_attrs=prefer-standby").String())

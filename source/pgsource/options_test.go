@@ -82,6 +82,20 @@ func TestAPasswordIsAskedFor(t *testing.T) {
 				assert.NoError(t, s.Close())
 			})
 		}
+		t.Run("but not for a host that wants none after one that wants one", func(t *testing.T) {
+			v := &vault{passwords: []string{password}}
+			var overTCP atomic.Int64
+			dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+				if network == "tcp" && overTCP.Add(1) > 1 {
+					return nil, errors.New("it went away")
+				}
+				return new(net.Dialer).DialContext(ctx, network, address)
+			}
+			hosts := fmt.Sprintf("host=127.0.0.1,%s port=%d user=guarded dbname=postgres sslmode=disable", c.SocketDir(), c.Port())
+			s := open(t, hosts, pgsource.Options{Password: v.password, DialFunc: dial, Jobs: 1})
+			assert.Contains(t, s.String(), c.SocketDir())
+			assert.EqualValues(t, 1, v.asked.Load())
+		})
 		t.Run("for each new connection, of which each has the password of its time", func(t *testing.T) {
 			v := &vault{passwords: []string{password, "rotated"}}
 			s := open(t, guarded, pgsource.Options{Password: v.password, Jobs: 1})
@@ -284,15 +298,25 @@ func TestACallersConfigurationOfPgx(t *testing.T) {
 		uri := "postgres://guarded:" + password + "@" + address + "/postgres"
 
 		t.Run("with a password, over TLS", func(t *testing.T) {
-			s := openConfig(t, parse(t, uri+"?sslmode=verify-full&application_name=operator&sslrootcert="+ca.path("ca.crt")), pgsource.Options{})
+			config := parse(t, uri+"?sslmode=verify-full&application_name=operator&sslrootcert="+ca.path("ca.crt"))
+			s := openConfig(t, config, pgsource.Options{})
 			assert.True(t, isEncrypted(t, s))
 			assert.Equal(t, "server on "+address, s.String())
 			for _, want := range []string{"user=guarded", "password=" + password, "host=127.0.0.1", fmt.Sprintf("port=%d", c.Port()), "application_name=operator", "sslmode='verify-full'"} {
 				assert.Contains(t, s.ConnInfo(), want)
 			}
+			config.TLSConfig.ServerName = "db3.test"
+			c.Exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'guarded'")
+			_, err := s.State(t.Context())
+			assert.NoError(t, err, "what becomes of the configuration later does not matter")
 		})
 		t.Run("with several hosts, and a check of its own", func(t *testing.T) {
 			config := parse(t, "postgres://guarded:"+password+"@127.0.0.1:1,"+address+"/postgres?target_session_attrs=read-write")
+			s := openConfig(t, config, pgsource.Options{})
+			assert.Equal(t, "server on "+address, s.String())
+		})
+		t.Run("that prefers a standby, and there is none", func(t *testing.T) {
+			config := parse(t, "postgres://guarded:"+password+"@127.0.0.1:1,"+address+"/postgres?target_session_attrs=prefer-standby")
 			s := openConfig(t, config, pgsource.Options{})
 			assert.Equal(t, "server on "+address, s.String())
 		})

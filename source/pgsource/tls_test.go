@@ -20,6 +20,7 @@ const scramHBA = `local all postgres trust
 hostssl all cert 127.0.0.1/32 cert
 hostssl all tls 127.0.0.1/32 trust
 hostnossl all plain 127.0.0.1/32 trust
+hostnossl all unencrypted 127.0.0.1/32 METHOD
 host all secret 127.0.0.1/32 METHOD
 `
 
@@ -49,9 +50,9 @@ func TestTLS(t *testing.T) {
 			conf["password_encryption"] = method
 		}
 		c := in.InitCluster(t, pgtest.Options{TCP: true, Conf: conf})
-		require.NoError(t, os.WriteFile(filepath.Join(c.Dir, "pg_hba.conf"), []byte(strings.Replace(scramHBA, "METHOD", method, 1)), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(c.Dir, "pg_hba.conf"), []byte(strings.ReplaceAll(scramHBA, "METHOD", method)), 0o600))
 		c.Start(t)
-		for _, role := range []string{"cert", "tls", "plain", "secret"} {
+		for _, role := range []string{"cert", "tls", "plain", "unencrypted", "secret"} {
 			c.Exec(t, "CREATE ROLE "+role+" LOGIN SUPERUSER PASSWORD '"+password+"'")
 		}
 		base := fmt.Sprintf("host=db.test hostaddr=127.0.0.1 port=%d dbname=postgres ", c.Port())
@@ -65,6 +66,7 @@ func TestTLS(t *testing.T) {
 			tls            bool
 			want           string // of the error; empty: it connects
 			advice         string // of the error, too
+			reason         error  // of the error; nil: ErrTLS if the advice is about certificates, otherwise not checked
 		}{
 			{name: "prefer takes TLS", conninfo: "user=tls", tls: true},
 			{name: "prefer does without", conninfo: "user=plain"},
@@ -95,6 +97,7 @@ func TestTLS(t *testing.T) {
 			{name: "versions of TLS", conninfo: "user=tls sslmode=require ssl_min_protocol_version=TLSv1.2 ssl_max_protocol_version=tlsv1.2 sslsni=0", tls: true},
 			{name: "a password", conninfo: "user=secret password=" + password, tls: true},
 			{name: "a wrong password", conninfo: "user=secret password=Secret2", want: "password authentication failed"},
+			{name: "a wrong password where TLS is not allowed", conninfo: "user=unencrypted password=Secret2", want: "password authentication failed", advice: "check the user and the password", reason: source.ErrWrongPassword},
 			{name: "the method that is required", conninfo: "user=secret password=" + password + " require_auth=" + method, tls: true},
 			{name: "another method", conninfo: "user=secret password=" + password + " require_auth=password", want: `authentication method requirement "password" failed`},
 			{name: "no authentication", conninfo: "user=tls require_auth=" + method, want: "server did not complete authentication"},
@@ -112,6 +115,9 @@ func TestTLS(t *testing.T) {
 					assert.ErrorContains(t, err, tt.advice)
 					if tt.advice == ofCertificates {
 						assert.ErrorIs(t, err, source.ErrTLS)
+					}
+					if tt.reason != nil {
+						assert.ErrorIs(t, err, tt.reason)
 					}
 					return
 				}
