@@ -152,6 +152,7 @@ func (r *Rewind) Apply(ctx context.Context) error {
 	r.applied = true
 	if r.analyzer != nil {
 		r.analyzer.anyArchive() // opened now, since the source's configuration may replace its command
+		r.keeper.only(r.plan.Kept)
 	}
 	switch {
 	case r.journal != nil:
