@@ -91,9 +91,6 @@ func (r *Rewind) conclude(ctx context.Context, a *analyzer, p *Plan, past *past,
 	if earlier != nil {
 		p.Again, p.carried.Suspect = true, earlier.carried.Suspect
 	}
-	if err := r.ownRecovery(p, earlier); err != nil {
-		return err
-	}
 	if err := a.decide(ctx, p, past, lists); err != nil {
 		return err
 	}

@@ -57,10 +57,11 @@ func (a *analyzer) configuredCommand() (string, error) {
 	return command, err
 }
 
-// mayBeArchived reports whether an archive may have the missing WAL.
-func (a *analyzer) mayBeArchived() bool {
+// mayBeArchived reports whether an archive may have the missing WAL. If an archive was
+// asked for it, only FetchWAL can say that it does not.
+func (a *analyzer) mayBeArchived(asked bool) bool {
 	if a.anyArchive() != nil {
-		return a.opts.FetchWAL == nil // FetchWAL was already asked
+		return a.opts.FetchWAL == nil || !asked
 	}
 	return !errors.Is(a.noLazy, ErrNoRestoreCommand)
 }

@@ -10,7 +10,7 @@ const (
 	TargetLocked         Condition = "target_locked"          // ErrTargetLocked
 	TargetRunning        Condition = "target_running"         // ErrTargetRunning
 	TargetChanged        Condition = "target_changed"         // ErrTargetChanged
-	TargetNotClean       Condition = "target_not_clean"       // ErrTargetNotClean, *RecoveryError: crash recovery failed or cannot be done
+	TargetNotClean       Condition = "target_not_clean"       // ErrTargetNotClean, *RecoveryError, *ServerProgramError: crash recovery failed or cannot be done
 	TargetLost           Condition = "target_lost"            // ErrTargetLost
 	SourceRunning        Condition = "source_running"         // ErrSourceRunning
 	SourceNotClean       Condition = "source_not_clean"       // ErrSourceNotClean
@@ -50,7 +50,7 @@ const (
 	CannotFollow         Condition = "cannot_follow"          // ErrCannotFollow, *source.ReplicationError; only with Options.Resync, CheckReplication or MakeSlot
 	OtherTimeline        Condition = "other_timeline"         // ErrOtherTimeline
 	NoCommonAncestor     Condition = "no_common_ancestor"     // timeline.ErrNoCommonAncestor
-	MissingWAL           Condition = "missing_wal"            // *MissingWALError, *CannotStartError: a required segment was found nowhere
+	MissingWAL           Condition = "missing_wal"            // *MissingWALError, *CannotStartError: a required segment was found nowhere; ErrChangesUnknown
 	DamagedWAL           Condition = "damaged_wal"            // *walreader.Error, *walreader.BoundaryError
 	UnknownWALRecord     Condition = "unknown_wal_record"     // *walreader.UnknownRecordError
 	ArchiveFailed        Condition = "archive_failed"         // *ArchiveError, *FetchWALError, ErrNoRestoreCommand

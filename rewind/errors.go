@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gorewind/gorewind/internal/apply"
+	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/pgdata"
@@ -111,9 +112,10 @@ type MissingWALError struct {
 	Segment  pgdata.SegNo
 	Path     string
 	// MayBeArchived is false if the target's configuration has no restore_command, so that
-	// no archive is known. It is true if one is set, even if it has just failed, and if
-	// the configuration cannot be read: a failing command does not show whether an archive
-	// has the file.
+	// no archive is known, and if Options.FetchWAL said that the archive does not have the
+	// file. It is true if a command is set, even if it has just failed, and if the
+	// configuration cannot be read: a failing command does not show whether an archive has
+	// the file.
 	MayBeArchived bool
 	Err           error
 }
@@ -133,7 +135,7 @@ func (a *analyzer) unreadable(err error) error {
 	isWAL := errors.As(err, &wal)
 	switch {
 	case isWAL && errors.As(err, &missing):
-		missing.MayBeArchived = a.mayBeArchived()
+		missing.MayBeArchived = a.mayBeArchived(as[*archive.NotFoundError](err))
 		return &Explained{
 			Err:         &reworded{missing.Error(), err},
 			Consequence: strings.TrimSuffix(wal.Error(), ": "+wal.Reason),

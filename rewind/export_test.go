@@ -68,7 +68,9 @@ func PlanBody(saved []byte) []byte { return saved[len(planMagic)+2*sha256.Size:]
 func BackupLabel(p *Plan) []byte { return (&Rewind{plan: p}).backupLabel() }
 
 // Notes returns the notes that a rewind in place with a plan would write.
-func Notes(p *Plan) ([]byte, error) { return (&Rewind{plan: p, opts: Options{InPlace: true}}).notes() }
+func Notes(p *Plan) ([]byte, error) {
+	return (&Rewind{plan: p, opts: Options{InPlace: true}, ownRecovery: p.carried.Recovery}).notes()
+}
 
 // ReadNotes reads what Notes returns.
 func ReadNotes(b []byte) (*Plan, error) { return decodePlan(b) }

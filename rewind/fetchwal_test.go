@@ -92,12 +92,13 @@ func TestFetchWALRestoresWAL(t *testing.T) {
 	}
 }
 
-// TestTheErrorOfFetchWALDecidesTheAction has an archive that has what is missing,
-// certainly does not have it, or cannot be asked.
+// TestTheErrorOfFetchWALDecidesTheAction has an archive that certainly does not have what
+// is missing, or cannot be asked, or is not.
 func TestTheErrorOfFetchWALDecidesTheAction(t *testing.T) {
 	busy := errors.New("503 slow down")
 	for _, c := range []struct {
 		name      string
+		never     bool // without RestoreTargetWAL
 		fails     func(string) error
 		attempts  int
 		condition rewind.Condition
@@ -105,10 +106,11 @@ func TestTheErrorOfFetchWALDecidesTheAction(t *testing.T) {
 		retryable bool
 		lost      bool
 	}{
-		{"it is out of reach", func(string) error { return fmt.Errorf("%w: %w", busy, context.DeadlineExceeded) }, 0, rewind.ArchiveFailed, 3, true, false},
-		{"it is out of reach, and asked more often", func(string) error { return busy }, 5, rewind.ArchiveFailed, 5, true, false},
-		{"it is not mounted", func(string) error { return fs.ErrNotExist }, 1, rewind.ArchiveFailed, 1, true, false},
-		{"it does not have the file", func(string) error { return rewind.ErrNotInArchive }, 0, rewind.MissingWAL, 0, false, true},
+		{"it is out of reach", false, func(string) error { return fmt.Errorf("%w: %w", busy, context.DeadlineExceeded) }, 0, rewind.ArchiveFailed, 3, true, false},
+		{"it is out of reach, and asked more often", false, func(string) error { return busy }, 5, rewind.ArchiveFailed, 5, true, false},
+		{"it is not mounted", false, func(string) error { return fs.ErrNotExist }, 1, rewind.ArchiveFailed, 1, true, false},
+		{"it does not have the file", false, func(string) error { return rewind.ErrNotInArchive }, 0, rewind.MissingWAL, 0, false, true},
+		{"it is not asked", true, nil, 0, rewind.MissingWAL, 0, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := restorePair(t, "18", "basic")
@@ -116,7 +118,7 @@ func TestTheErrorOfFetchWALDecidesTheAction(t *testing.T) {
 			p.configure("")
 			before := treeOf(t, p.target)
 			_, err := rewind.Prepare(t.Context(), rewind.Options{
-				TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), NoSync: true, RestoreTargetWAL: true,
+				TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), NoSync: true, RestoreTargetWAL: !c.never,
 				FetchWAL: s.fetch, ArchiveAttempts: c.attempts, ArchivePause: time.Nanosecond,
 			})
 			var failed *rewind.Error

@@ -2,6 +2,7 @@ package rewind_test
 
 import (
 	"bytes"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/apply/faultdisk"
+	"github.com/gorewind/gorewind/internal/seam"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -89,6 +91,34 @@ func TestKeepFuncDecidesWhatIsKept(t *testing.T) {
 			assert.False(t, strings.HasPrefix(path, "base") || strings.HasPrefix(path, "pg_"), path)
 		}
 	}
+}
+
+// TestApplyDoesNotAskWhatToKeep has an Apply that must analyze again, by other evidence.
+func TestApplyDoesNotAskWhatToKeep(t *testing.T) {
+	p, k, mustBeKept := keptSpecimen(t)
+	p.restore(t)
+	opts := p.options(t)
+	opts.KeepFunc, opts.Resync = k.ask, rewind.ResyncIfNeeded
+	r, err := rewind.Prepare(t.Context(), opts.WithDisk(withoutSync))
+	require.NoError(t, err)
+	require.Equal(t, rewind.ByWAL, r.Plan().Evidence)
+	asked := maps.Clone(k.asked)
+	stages := 0
+	ctx := seam.With(t.Context(), func(place string) error {
+		if place != string(rewind.PhaseStage) {
+			return nil
+		}
+		if stages++; stages > 1 {
+			return nil
+		}
+		return errors.Join(rewind.ErrUnproven, os.WriteFile(filepath.Join(p.src, "theirs", "since"), nil, 0o600))
+	})
+	require.NoError(t, r.Apply(ctx))
+	require.NoError(t, r.Close())
+	assert.Equal(t, 2, stages)
+	assert.Equal(t, asked, k.asked)
+	assert.Equal(t, []string{"own", "postgresql.conf", "theirs/not"}, r.Plan().Kept)
+	mustBeKept("analyzed again")
 }
 
 // TestWhatWasKeptIsKeptWithoutTheFunction applies a saved plan, resumes, and starts a

@@ -184,3 +184,9 @@ func TestACancelledContextAfterTheCommit(t *testing.T) {
 		})
 	}
 }
+
+func TestAPhaseEndsEvenIfNothingWasGivenToResume(t *testing.T) {
+	w := &witness{t: t}
+	require.ErrorIs(t, rewind.Resume(t.Context(), rewind.Options{Observer: w.observer()}), rewind.ErrOptions)
+	assert.Equal(t, []string{"+inspect", "-inspect"}, w.lines)
+}

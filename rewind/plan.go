@@ -92,7 +92,7 @@ type Plan struct {
 type carried struct {
 	Changed  pgdata.Changes    // what the target changed since Checkpoint
 	Suspect  map[string]bool   // files, by path, that may be half written
-	Recovery map[string][]byte // the target's own recovery.conf or recovery.done
+	Recovery map[string][]byte // see Rewind.ownRecovery; for the next run only
 }
 
 // TargetChanges returns what the target's WAL says it changed since Checkpoint: blocks, and

@@ -94,7 +94,7 @@ func (a *analyzer) missingBefore(s sides, lsn pgdata.LSN, err error) error {
 	no := a.geo.SegNo(lsn)
 	own := a.targetWAL(s.target.History)
 	return &MissingWALError{
-		Timeline: s.target.History.TimelineOf(a.geo, no), Segment: no, Path: a.target.Join(own.path(no)), MayBeArchived: a.mayBeArchived(),
+		Timeline: s.target.History.TimelineOf(a.geo, no), Segment: no, Path: a.target.Join(own.path(no)), MayBeArchived: a.mayBeArchived(true),
 		Err: fmt.Errorf("%w, nor on the source", fs.ErrNotExist),
 	}
 }

@@ -25,7 +25,7 @@ func Resume(ctx context.Context, opts Options) error {
 	r := newRewind(opts)
 	defer r.Close()
 	if opts.TargetDir == "" {
-		return r.failed(errNoTargetDir)
+		return r.ended(errNoTargetDir)
 	}
 	_, earlier, err := r.openTarget()
 	if err == nil && r.journal == nil {

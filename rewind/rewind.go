@@ -34,6 +34,8 @@ type Rewind struct {
 	lostSaved  bool   // Options.SaveLost has what the rewind discards
 	closed     bool
 
+	ownRecovery map[string][]byte // the target's own recovery.conf or recovery.done, for a standby up to 11
+
 	slotMade    bool       // the source has the slot that Options.MakeSlot asks for
 	slotLeft    apply.Slot // the slot that an unfinished run made, if it is the requested one
 	madeStandby bool       // a target that needed no rewind has become a standby
@@ -87,6 +89,9 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	}
 	a, s, err := r.inspect(ctx, control, earlier)
 	if err != nil {
+		return err
+	}
+	if err := r.readRecovery(earlier); err != nil {
 		return err
 	}
 	if err := r.reach(ctx, PhaseAnalyze); err != nil {
@@ -147,6 +152,7 @@ func (r *Rewind) Apply(ctx context.Context) error {
 	r.applied = true
 	if r.analyzer != nil {
 		r.analyzer.anyArchive() // opened now, since the source's configuration may replace its command
+		r.keeper.only(r.plan.Kept)
 	}
 	switch {
 	case r.journal != nil:

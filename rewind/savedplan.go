@@ -91,6 +91,7 @@ func (r *Rewind) notes() ([]byte, error) {
 	p := *r.plan
 	p.Files, p.NeededWAL, p.Warnings, p.Lost.Blocks, p.Lost.Rows = nil, nil, nil, nil, nil
 	p.carried.Suspect, p.carried.Changed = r.plan.written()
+	p.carried.Recovery = r.ownRecovery
 	return p.encode()
 }
 

@@ -10,17 +10,17 @@ import (
 	"github.com/gorewind/gorewind/internal/pgconf"
 )
 
-// ownRecovery reads the file that makes the target a standby up to 11, before the
+// readRecovery reads the file that makes the target a standby up to 11, before the
 // rewind replaces it. An interrupted rewind in place may have replaced it already.
-func (r *Rewind) ownRecovery(p *Plan, earlier *Plan) error {
+func (r *Rewind) readRecovery(earlier *Plan) error {
 	if earlier != nil {
-		p.carried.Recovery = earlier.carried.Recovery
+		r.ownRecovery = earlier.carried.Recovery
 		return nil
 	}
-	if r.opts.PrimaryConnInfo == "" {
+	if r.opts.PrimaryConnInfo == "" || !r.analyzer.version.RecoveryConf {
 		return nil
 	}
-	p.carried.Recovery = map[string][]byte{}
+	r.ownRecovery = map[string][]byte{}
 	for _, name := range []string{pgconf.RecoveryFile, pgconf.RecoveryDoneFile} {
 		b, err := r.target.ReadFile(name)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -28,7 +28,7 @@ func (r *Rewind) ownRecovery(p *Plan, earlier *Plan) error {
 		} else if err != nil {
 			return err
 		}
-		p.carried.Recovery[name] = b
+		r.ownRecovery[name] = b
 	}
 	return nil
 }
@@ -40,7 +40,7 @@ func (r *Rewind) standbyFiles(ctx context.Context, after pgconf.ReadFile) ([]app
 		return nil, nil
 	}
 	before := func(p string) ([]byte, error) {
-		if b, ok := r.plan.carried.Recovery[p]; ok {
+		if b, ok := r.ownRecovery[p]; ok {
 			return b, nil
 		}
 		return nil, fmt.Errorf("file %q: %w", p, fs.ErrNotExist)

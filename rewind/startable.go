@@ -94,7 +94,7 @@ func (w *walTableBuilder) recoveryReads(ctx context.Context) (err error) {
 		w.table.needed = append(w.table.needed, at)
 	}
 	if missing != nil && !begun {
-		e := &CannotStartError{Missing: missing, From: w.a.lsn(from), To: w.a.lsn(to), MayBeArchived: w.a.mayBeArchived()}
+		e := &CannotStartError{Missing: missing, From: w.a.lsn(from), To: w.a.lsn(to), MayBeArchived: w.a.mayBeArchived(true)}
 		if p.Evidence != ByWAL { // the source had that WAL a moment ago
 			return &Explained{Err: e, Hint: p.otherwise()}
 		}

@@ -186,7 +186,7 @@ func (a *Archive) restore(ctx context.Context, name, dst string, attempts int, s
 			return fmt.Errorf("%w; could not remove what it left: %w", err, rerr)
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("could not restore file %q from archive: %w", name, context.Cause(ctx))
+			return fmt.Errorf("could not restore file %q from archive: %w", name, ctx.Err())
 		}
 		of := attempts
 		var missing *NotFoundError

@@ -71,7 +71,7 @@ func (a *Archiver) Archive(ctx context.Context, path, name string) error {
 		c.log.Debug(fmt.Sprintf("executing archive command %q", c.text), "setting", c.setting, "command", c.text)
 		status, err := a.processes.run(ctx, c)
 		if ctx.Err() != nil {
-			return fmt.Errorf("could not archive file %q: %w", name, context.Cause(ctx))
+			return fmt.Errorf("could not archive file %q: %w", name, ctx.Err())
 		}
 		if err != nil || status == 0 {
 			return err

@@ -140,9 +140,9 @@ func TestAFunctionTellsWhatIsNotThereFromTrouble(t *testing.T) {
 	}
 	t.Run("an ended context is neither", func(t *testing.T) {
 		p, a := newPlace(t, "x")
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancelCause(t.Context())
 		a.Pause = time.Hour
-		a.Fetch = func(context.Context, string, string) error { cancel(); return errBusy }
+		a.Fetch = func(context.Context, string, string) error { cancel(errors.New("of the caller's own")); return errBusy }
 		assert.ErrorIs(t, a.Restore(ctx, segment, p.dst, 0, nil), context.Canceled)
 	})
 }
