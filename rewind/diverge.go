@@ -53,7 +53,7 @@ func (a *analyzer) fork(ctx context.Context, s sides, earlier *Plan) (fork, erro
 	switch {
 	case s.target.unread == nil:
 		f, err = a.compareRecords(ctx, f, s, limit)
-	case limit < s.target.EndOfWAL:
+	case limit < s.target.EndOfWAL, crashed(s.target.Control): // a crashed server wrote WAL after its checkpoint
 		err = s.target.unread
 	default:
 		f.at, f.unproven = limit, fmt.Sprintf("the target's last checkpoint cannot be read: %v", s.target.unread)

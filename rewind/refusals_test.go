@@ -433,6 +433,18 @@ var refusals = []refusal{
 		name: "the target lacks the WAL of its last checkpoint", phase: rewind.PhaseAnalyze, is: fs.ErrNotExist, names: text(lastSegment), says: "take a base backup", needs: true,
 		spoil: func(p *pair) { p.remove(p.wal(p.target, lastSegment)); p.configure("") },
 	},
+	{ // how far its WAL went is not known, and so not that it stayed before the divergence
+		name: "a crashed target lacks the WAL of its last checkpoint, which is before the divergence", phase: rewind.PhaseAnalyze, is: fs.ErrNotExist, names: text(firstSegment),
+		says: "take a base backup", needs: true,
+		spoil: func(p *pair) {
+			d := p.control(p.target)
+			f := d.Fields
+			f.State, f.CheckPoint = controlfile.InProduction, d.Geometry.SegStart(0xA)+40
+			p.write(p.controlFile(p.target), d.Encode(f))
+			p.remove(p.wal(p.target, firstSegment))
+			p.configure("")
+		},
+	},
 	{
 		name: "the target lacks WAL that an archive may have", phase: rewind.PhaseAnalyze, is: fs.ErrNotExist, names: text(middleSegment), says: "Options.RestoreTargetWAL",
 		spoil: func(p *pair) {

@@ -55,7 +55,7 @@ func (a *analyzer) targetSide(ctx context.Context, s Side) (Side, error) {
 		return s, err
 	}
 	s.FilesLow = filesLow(s.Control)
-	if !s.Control.ShutDownCleanly() && s.Control.State != controlfile.InArchiveRecovery {
+	if crashed(s.Control) {
 		histories = histories[len(histories)-1:] // crash recovery stays on its timeline
 	}
 	wal := a.targetWAL(histories[0]).ofAny()
@@ -65,7 +65,7 @@ func (a *analyzer) targetSide(ctx context.Context, s Side) (Side, error) {
 		return s, a.unreadable(damage.Unwrap())
 	}
 	switch {
-	case err != nil && isMissing(err): // this matters only if a rewind is required
+	case err != nil && isMissing(err): // fork decides whether this matters
 		s.unread = a.unreadable(err)
 		end, history = s.Control.CheckPoint, histories[len(histories)-1]
 	case err != nil:
@@ -74,6 +74,12 @@ func (a *analyzer) targetSide(ctx context.Context, s Side) (Side, error) {
 	s.History, s.Timeline = history, history.Newest()
 	s.EndOfWAL = max(end, s.Control.MinRecoveryPoint)
 	return s, nil
+}
+
+// crashed reports whether a server would begin with crash recovery, on the WAL that the
+// directory has: a primary that was not shut down, as opposed to a standby.
+func crashed(c *controlfile.Data) bool {
+	return !c.ShutDownCleanly() && c.State != controlfile.InArchiveRecovery
 }
 
 // damagedEndError says that the WAL of a crashed server continues after its end.
@@ -91,7 +97,7 @@ func (a *analyzer) endOfOwnWAL(ctx context.Context, c *controlfile.Data, histori
 	if err != nil {
 		return 0, nil, err
 	}
-	if !c.ShutDownCleanly() && c.State != controlfile.InArchiveRecovery {
+	if crashed(c) {
 		if err := walreader.CheckNothingBehind(ctx, wal, a.format, end); err != nil {
 			return 0, nil, &damagedEndError{err}
 		}

@@ -41,7 +41,6 @@ func Equal(t testing.TB, a, b string, upTo pgdata.LSN, ignore ...string) bool {
 // count as different. For that, the WAL of both must be the same from where the first
 // of the two begins to replay. If upTo is zero, no replay is assumed and WAL is
 // ignored. ignore has patterns as in rewind.Options.Keep.
-// rewind.Options.Keep has them.
 func Differences(ctx context.Context, a, b string, upTo pgdata.LSN, ignore ...string) (list []string, err error) {
 	one, err := source.OpenDir(a)
 	if err != nil {

@@ -72,8 +72,11 @@ func (d *Dir) First(ctx context.Context) (pgdata.LSN, error) {
 	oldest := last + 1
 	for oldest > 0 {
 		f, err := d.OpenSegment(ctx, oldest-1)
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
 			break
+		}
+		if err != nil {
+			return 0, err
 		}
 		_ = f.Close()
 		oldest--

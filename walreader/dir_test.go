@@ -53,6 +53,18 @@ func TestADirectoryWithoutTheWALOfItsCheckpointHasNoFirstRecord(t *testing.T) {
 	assert.Empty(t, names)
 }
 
+// A segment that cannot be opened is no gap, and the error names it.
+func TestASegmentThatIsNoFileIsAnError(t *testing.T) {
+	w := restoreWAL(t, filepath.Join("..", "testdata", "clusters", "18-basic", "target"))
+	geo := w.Format.Geometry
+	name := filepath.Join(w.dir, "pg_wal", geo.WALFileName(1, geo.SegNo(w.Control.CheckPoint)-1))
+	require.NoError(t, os.Remove(name))
+	require.NoError(t, os.Mkdir(name, 0o700))
+	_, err := w.First(t.Context())
+	require.ErrorContains(t, err, "it is a directory")
+	assert.ErrorContains(t, err, name)
+}
+
 // dataDir creates a data directory from the target of a fixture.
 func dataDir(cluster string) (dir string, remove func()) {
 	temp, err := os.MkdirTemp("", "cluster")

@@ -28,7 +28,7 @@ func TestAHomeDirectoryThatMayNotBeEntered(t *testing.T) {
 	require.NoError(t, os.Chmod(home, 0))
 	t.Cleanup(func() { assert.NoError(t, os.Chmod(home, 0o700)) }) //nolint:gosec // a directory
 	if _, err := os.Stat(closed); err == nil {
-		t.Skip("this user enters every directory")
+		t.Skip("this user enters every directory: run this as an ordinary user")
 	}
 	environment := map[string]string{"HOME": home, "PGSYSCONFDIR": service}
 	for _, tt := range []struct{ name, conninfo, wrong string }{

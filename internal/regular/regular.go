@@ -21,7 +21,8 @@ func (e *NotAFileError) Error() string {
 	return what + ": remove it"
 }
 
-// Open is os.Open for what must be a regular file. The null device is an empty file:
+// Open is os.Open for what must be a regular file, and like that of os its error has the
+// name. The null device is an empty file:
 // configuration that is switched off is a link to it.
 func Open(name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|NoWaiting, 0)
@@ -35,7 +36,12 @@ func Open(name string) (*os.File, error) {
 			err = &NotAFileError{info.Mode()}
 		}
 	}
-	return Check(f, err)
+	f, err = Check(f, err)
+	var other *NotAFileError
+	if errors.As(err, &other) {
+		err = &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return f, err
 }
 
 // ReadFile is os.ReadFile for what must be a regular file. Of a file that is longer
@@ -43,10 +49,6 @@ func Open(name string) (*os.File, error) {
 func ReadFile(name string, most int64) ([]byte, error) {
 	f, err := Open(name)
 	if err != nil {
-		var other *NotAFileError
-		if errors.As(err, &other) {
-			err = &fs.PathError{Op: "open", Path: name, Err: err}
-		}
 		return nil, err
 	}
 	defer f.Close()
