@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"log"
+	"slices"
 
 	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/pgdata"
@@ -26,30 +27,24 @@ func ExampleDecide() {
 		Version:  pgdata.VersionByName("17"),
 		Geometry: pgdata.Geometry{BlockSize: 8192, RelSegBlocks: 131072, WALBlockSize: 8192, WALSegSize: 16 << 20},
 	}
-	source := listing(
-		pgdata.FileInfo{Path: "base", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "base/5", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "global", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "global/pg_control", Type: pgdata.Regular, Size: 8192},
-		pgdata.FileInfo{Path: "pg_wal", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "pg_xact", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "PG_VERSION", Type: pgdata.Regular, Size: 3},
+	both := []pgdata.FileInfo{
+		{Path: "base", Type: pgdata.Directory},
+		{Path: "base/5", Type: pgdata.Directory},
+		{Path: "global", Type: pgdata.Directory},
+		{Path: "global/pg_control", Type: pgdata.Regular, Size: 8192},
+		{Path: "pg_wal", Type: pgdata.Directory},
+		{Path: "pg_xact", Type: pgdata.Directory},
+		{Path: "PG_VERSION", Type: pgdata.Regular, Size: 3},
+		{Path: "pg_xact/0000", Type: pgdata.Regular, Size: 8192},
+	}
+	source := listing(append(slices.Clone(both),
 		pgdata.FileInfo{Path: "base/5/16384", Type: pgdata.Regular, Size: 5 * 8192},
 		pgdata.FileInfo{Path: "base/5/16390", Type: pgdata.Regular, Size: 8192},
-		pgdata.FileInfo{Path: "pg_xact/0000", Type: pgdata.Regular, Size: 8192},
-	)
-	target := listing(
-		pgdata.FileInfo{Path: "base", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "base/5", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "global", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "global/pg_control", Type: pgdata.Regular, Size: 8192},
-		pgdata.FileInfo{Path: "pg_wal", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "pg_xact", Type: pgdata.Directory},
-		pgdata.FileInfo{Path: "PG_VERSION", Type: pgdata.Regular, Size: 3},
+	)...)
+	target := listing(append(slices.Clone(both),
 		pgdata.FileInfo{Path: "base/5/16384", Type: pgdata.Regular, Size: 4 * 8192},
 		pgdata.FileInfo{Path: "base/5/16400", Type: pgdata.Regular, Size: 8192},
-		pgdata.FileInfo{Path: "pg_xact/0000", Type: pgdata.Regular, Size: 8192},
-	)
+	)...)
 	changed := pgdata.ChangedBlocks{}
 	changed.Add(pgdata.Geometry{RelSegBlocks: 131072}, pgdata.RelFileLocator{Tablespace: pgdata.DefaultTablespace, Database: 5, Relation: 16384}, 2)
 	plan, err := decide.Decide(rules, decide.Facts{Changed: pgdata.Changes{Blocks: changed}}, source, target)
