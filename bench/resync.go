@@ -62,8 +62,7 @@ var comparedDirectory = &scenario{
 	name: "RL", about: "of changed blocks, one in a hundred, and no WAL, from a stopped local source", unit: "MB", small: 10, full: 40,
 	build: changed(100, func(t *scope, p *pair) {
 		forgetful(t, p)
-		p.source.Stop(t, cluster.Fast)
-		p.stopped, p.sourceArgs = true, []string{"--source-pgdata=" + p.source.Dir}
+		stopSource(t, p)
 	}),
 	contestants: func(*pair) []contestant {
 		if !rsyncer.installed() {

@@ -83,33 +83,27 @@ func (a *analyzer) endedAlike(ctx context.Context, e *endings) (differs string, 
 		xids xidset.Set
 		want byte
 	}{{e.committed, xactCommitted}, {e.aborted, xactAborted}} {
-		sort.xids.All(func(xid uint32) {
-			if err != nil || differs != "" {
-				return
-			}
+		for xid := range sort.xids.All() {
 			file, ok := files[xid/perFile]
 			if !ok {
 				if len(files) == maxXactFilesAsked {
-					differs = "too many transactions ended since"
-					return
+					return "too many transactions ended since", nil
 				}
 				path := fmt.Sprintf("%s/%04X", a.version.XactDir, xid/perFile)
 				file, err = source.ReadRange(ctx, a.source, source.Range{Path: path, Length: int64(perFile / xactsPerByte)})
-				if errors.Is(err, fs.ErrNotExist) {
-					err = nil // it has been frozen since
+				if err != nil && !errors.Is(err, fs.ErrNotExist) { // or it has been frozen since
+					return "", err
 				}
 				files[xid/perFile] = file
 			}
-			at := xid % perFile
-			if got := byte(0); err == nil {
-				if int(at/xactsPerByte) < len(file) {
-					got = file[at/xactsPerByte] >> (2 * (at % xactsPerByte)) & 3
-				}
-				if got != sort.want {
-					differs = fmt.Sprintf("the source does not say of transaction %d what the target's WAL says", xid)
-				}
+			at, got := xid%perFile, byte(0)
+			if int(at/xactsPerByte) < len(file) {
+				got = file[at/xactsPerByte] >> (2 * (at % xactsPerByte)) & 3
 			}
-		})
+			if got != sort.want {
+				return fmt.Sprintf("the source does not say of transaction %d what the target's WAL says", xid), nil
+			}
+		}
 	}
-	return differs, err
+	return "", nil
 }

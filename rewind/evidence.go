@@ -164,9 +164,6 @@ func (r *Rewind) resyncInstead(ctx context.Context, err error) error {
 	s := sides{p.Target, p.Source}
 	ways := r.ways(s, nil)
 	next := 1 + slices.IndexFunc(ways, func(w way) bool { return w.evidence == p.Evidence })
-	if p.Again {
-		next = len(ways) - 1
-	}
 	if err := r.firstOf(ctx, r.analyzer, ways[next:], s, nil); err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/gorewind/gorewind/internal/page"
@@ -229,12 +228,12 @@ func (w *pageWitness) contradiction() string {
 // sample are the blocks to be compared, as pages: all that have not told anything, or
 // some from everywhere.
 func (w *pageWitness) sample(blocks pgdata.ChangedBlocks) (ranges []source.Range) {
-	total := 0
-	for range w.untold(blocks) {
+	total, untold := 0, w.untold(blocks)
+	for range untold {
 		total++
 	}
 	step, i := max(1, (total+maxWitnessPages-1)/maxWitnessPages), 0
-	for r := range w.untold(blocks) {
+	for r := range untold {
 		if i++; i%step == 0 {
 			ranges = append(ranges, r)
 		}
@@ -244,13 +243,15 @@ func (w *pageWitness) sample(blocks pgdata.ChangedBlocks) (ranges []source.Range
 
 func (w *pageWitness) untold(blocks pgdata.ChangedBlocks) iter.Seq[source.Range] {
 	size := int64(w.a.geo.BlockSize)
-	files := slices.SortedFunc(maps.Keys(blocks), func(x, y pgdata.RelSegment) int {
-		return strings.Compare(x.Path(w.a.version), y.Path(w.a.version))
-	})
+	files := make(map[string]*pgdata.BlockSet, len(blocks))
+	for file, set := range blocks {
+		files[file.Path(w.a.version)] = set
+	}
+	paths := slices.Sorted(maps.Keys(files))
 	return func(yield func(source.Range) bool) {
-		for _, file := range files {
-			r := source.Range{Path: file.Path(w.a.version), Length: size}
-			for b := range blocks[file].All() {
+		for _, path := range paths {
+			r := source.Range{Path: path, Length: size}
+			for b := range files[path].All() {
 				if r.Offset = int64(b) * size; !w.told[r] && !yield(r) {
 					return
 				}

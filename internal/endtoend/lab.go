@@ -136,6 +136,22 @@ func (l *Lab) Promote(c *pgtest.Cluster) {
 	c.Checkpoint(l)
 }
 
+// FailedOver creates a primary with a table, and a standby that took over from it after
+// shared, if not nil, was called. Then the old primary ran SQL of its own and was stopped.
+func (l *Lab) FailedOver(shared func(old *pgtest.Cluster), own ...string) (old, successor *pgtest.Cluster) {
+	l.Helper()
+	old = l.Primary(pgtest.Options{}, Thousand...)
+	successor = l.Standby(old)
+	if shared != nil {
+		shared(old)
+	}
+	l.CatchUp(old, successor)
+	l.Promote(successor)
+	old.Exec(l, own...)
+	old.Stop(l, pgtest.Fast)
+	return old, successor
+}
+
 // Settings changes settings of a running server.
 func (l *Lab) Settings(c *pgtest.Cluster, conf map[string]string) {
 	l.Helper()

@@ -1,6 +1,11 @@
 // Package xidset has sets of transactions.
 package xidset
 
+import (
+	"iter"
+	"math/bits"
+)
+
 // Set is a set of transactions: bits, in pieces, since those of a stretch of WAL lie
 // close together.
 type Set map[uint32]*[64]uint64
@@ -37,13 +42,15 @@ func (s Set) Union(o Set) {
 	}
 }
 
-// All calls a function for each, in no order.
-func (s Set) All(visit func(xid uint32)) {
-	for at, piece := range s {
-		for i, bits := range piece {
-			for b := uint32(0); bits != 0; b, bits = b+1, bits>>1 {
-				if bits&1 != 0 {
-					visit(at*xidsInPiece + uint32(i)*64 + b)
+// All yields each, in no order.
+func (s Set) All() iter.Seq[uint32] {
+	return func(yield func(xid uint32) bool) {
+		for at, piece := range s {
+			for i, left := range piece {
+				for ; left != 0; left &= left - 1 {
+					if !yield(at*xidsInPiece + uint32(i*64+bits.TrailingZeros64(left))) {
+						return
+					}
 				}
 			}
 		}

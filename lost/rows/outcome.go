@@ -73,31 +73,31 @@ func (o *outcome) Prepend(earlier walreader.Visitor) {
 
 // open returns how many transactions changed rows and did not end.
 func (o *outcome) open() (n int) {
-	o.changed.All(func(xid uint32) {
+	for xid := range o.changed.All() {
 		if !o.committed.Has(xid) && !o.aborted.Has(xid) {
 			n++
 		}
-	})
+	}
 	return n
 }
 
 // rolledBack returns how many transactions changed rows and were rolled back, including
 // subtransactions.
 func (o *outcome) rolledBack() (n int) {
-	o.changed.All(func(xid uint32) {
+	for xid := range o.changed.All() {
 		if o.aborted.Has(xid) {
 			n++
 		}
-	})
+	}
 	return n
 }
 
 // oldest returns the oldest transaction that committed; ok is false if none did.
 func (o *outcome) oldest() (xid uint32, ok bool) {
-	o.committed.All(func(x uint32) {
+	for x := range o.committed.All() {
 		if !ok || xidset.Before(x, xid) {
 			xid, ok = x, true
 		}
-	})
+	}
 	return xid, ok
 }

@@ -129,12 +129,7 @@ func TestDamagedPagesOfTheSourceAreNotCopied(t *testing.T) {
 func TestDamagedPagesAreCopiedWhereThatIsAskedFor(t *testing.T) {
 	pgtest.EachOf(t, []string{"18"}, func(t *testing.T, in *pgtest.Installation) {
 		l := endtoend.NewLab(t, in)
-		a := l.Primary(pgtest.Options{}, endtoend.Thousand...)
-		b := l.Standby(a)
-		l.CatchUp(a, b)
-		l.Promote(b)
-		a.Exec(l, "UPDATE t SET i = i + 1")
-		a.Stop(l, pgtest.Fast)
+		a, b := l.FailedOver(nil, "UPDATE t SET i = i + 1")
 		b.Exec(l, "INSERT INTO t VALUES (5000)")
 		file, _ := blocksOf(l, b, "t")
 		f, err := os.OpenFile(file, os.O_RDWR, 0)

@@ -71,12 +71,7 @@ func TestPreparedTransactionsThatRecoveryReplays(t *testing.T) {
 		{
 			Name: "one was prepared after the fork, and its file is of a checkpoint", Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
-				a := l.Primary(pgtest.Options{}, endtoend.Thousand...)
-				b := l.Standby(a)
-				l.CatchUp(a, b)
-				l.Promote(b)
-				a.Exec(l, "INSERT INTO t VALUES (1)")
-				a.Stop(l, pgtest.Fast)
+				a, b := l.FailedOver(nil, "INSERT INTO t VALUES (1)")
 				prepare(b, l)
 				b.Checkpoint(l)
 				return endtoend.Ends{Target: a, Src: b, After: kept}
@@ -85,27 +80,15 @@ func TestPreparedTransactionsThatRecoveryReplays(t *testing.T) {
 		{
 			Name: "one was prepared before the fork, and both have its file", Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
-				a := l.Primary(pgtest.Options{}, endtoend.Thousand...)
-				b := l.Standby(a)
-				prepare(a, l)
-				l.CatchUp(a, b)
-				l.Promote(b)
-				a.Exec(l, "INSERT INTO t VALUES (1)")
-				a.Stop(l, pgtest.Fast)
+				a, b := l.FailedOver(func(a *pgtest.Cluster) { prepare(a, l) }, "INSERT INTO t VALUES (1)")
 				return endtoend.Ends{Target: a, Src: b, After: kept}
 			},
 		},
 		{
 			Name: "one was prepared before the fork and committed by the source", Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
-				a := l.Primary(pgtest.Options{}, endtoend.Thousand...)
-				b := l.Standby(a)
-				prepare(a, l)
-				l.CatchUp(a, b)
-				l.Promote(b)
+				a, b := l.FailedOver(func(a *pgtest.Cluster) { prepare(a, l) }, "INSERT INTO t VALUES (1)")
 				b.Exec(l, "COMMIT PREPARED 'kept'")
-				a.Exec(l, "INSERT INTO t VALUES (1)")
-				a.Stop(l, pgtest.Fast)
 				return endtoend.Ends{Target: a, Src: b}
 			},
 		},

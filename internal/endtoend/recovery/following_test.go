@@ -19,12 +19,7 @@ import (
 func TestWhetherTheStandbyWillStreamIsKnownBefore(t *testing.T) {
 	pgtest.EachOf(t, endtoend.OldestMiddleNewest, func(t *testing.T, in *pgtest.Installation) {
 		l := endtoend.NewLab(t, in)
-		a := l.Primary(pgtest.Options{}, endtoend.Thousand...)
-		b := l.Standby(a)
-		l.CatchUp(a, b)
-		l.Promote(b)
-		a.Exec(l, "INSERT INTO t VALUES (99999)")
-		a.Stop(l, pgtest.Fast)
+		a, b := l.FailedOver(nil, "INSERT INTO t VALUES (99999)")
 		b.Exec(l, "INSERT INTO t SELECT generate_series(1, 100)", "CREATE ROLE plain LOGIN")
 		slots := func() string {
 			return b.QueryString(t, "SELECT COALESCE(string_agg(slot_name, ','), '') FROM pg_replication_slots")

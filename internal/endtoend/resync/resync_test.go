@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,12 +88,19 @@ func overwrite(l *endtoend.Lab, name string, at int64, b []byte) {
 // forget makes a server recycle all WAL that it does not need to start.
 func forget(l *endtoend.Lab, c *pgtest.Cluster, standbys ...*pgtest.Cluster) {
 	l.Helper()
+	g := endtoend.ControlOf(l.T, c).Geometry
+	begin := g.WALFileName(1, g.SegNo(c.FlushLSN(l)))[8:] // on any timeline
 	for range 8 {
 		c.Exec(l, "INSERT INTO t SELECT generate_series(1, 50)")
 		c.SwitchWAL(l)
 		l.CatchUp(c, standbys...)
 		c.Checkpoint(l)
 	}
+	// What is not summarized yet is kept, and nobody knows how long that takes.
+	require.Eventually(l, func() bool {
+		c.Checkpoint(l)
+		return !slices.ContainsFunc(segments(l, c), func(f string) bool { return filepath.Base(f)[8:] <= begin })
+	}, endtoend.WaitLong, endtoend.Tick, "the WAL up to %s is gone", begin)
 }
 
 // recycling are options of a cluster that keeps little WAL.

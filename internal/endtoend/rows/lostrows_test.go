@@ -216,6 +216,22 @@ func TestARewindSavesLostRows(t *testing.T) {
 	})
 }
 
+// compareLost stops the target and writes its lost rows, compared with the running source.
+func compareLost(t *testing.T, target, src *pgtest.Cluster) (dir string, s *export.Summary) {
+	t.Helper()
+	target.Stop(t, pgtest.Fast)
+	server, err := pgsource.Open(t.Context(), src.ConnString("postgres"), pgsource.Options{})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, server.Close()) }()
+	l, err := rewind.FindLostRows(t.Context(), rewind.LostRowsOptions{TargetDir: target.Dir, Source: server})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, l.Close()) }()
+	dir = t.TempDir()
+	s, err = l.Write(t.Context(), dir, rewind.LostRowsFormat{Format: export.JSONL, Compare: true})
+	require.NoError(t, err)
+	return dir, s
+}
+
 // What the new server has of a lost row's key by now is said.
 func TestLostRowsAreComparedWithTheSource(t *testing.T) {
 	pgtest.EachOf(t, []string{"9.6", "18"}, func(t *testing.T, in *pgtest.Installation) {
@@ -236,16 +252,7 @@ func TestLostRowsAreComparedWithTheSource(t *testing.T) {
 		src.Exec(t,
 			`INSERT INTO "Odd ""one" VALUES (3, 'same', 'x', 0.1, '2020-01-01 02:00+02'), (5, 'different', 'y', 1, NULL)`, "DROP TABLE missing",
 		)
-		target.Stop(t, pgtest.Fast)
-		server, err := pgsource.Open(t.Context(), src.ConnString("postgres"), pgsource.Options{})
-		require.NoError(t, err)
-		defer func() { require.NoError(t, server.Close()) }()
-		l, err := rewind.FindLostRows(t.Context(), rewind.LostRowsOptions{TargetDir: target.Dir, Source: server})
-		require.NoError(t, err)
-		defer func() { require.NoError(t, l.Close()) }()
-		dir := t.TempDir()
-		s, err := l.Write(t.Context(), dir, rewind.LostRowsFormat{Format: export.JSONL, Compare: true})
-		require.NoError(t, err)
+		dir, s := compareLost(t, target, src)
 		mustFollowSchema(t, filepath.Join(dir, "summary.json"))
 		assert.Equal(t, map[string]int64{"same": 2, "absent": 1, "different": 2, "unknown": 3}, s.Source)
 		var got []string
@@ -295,16 +302,7 @@ func TestLostRowsAreComparedWithoutWhatUsersMade(t *testing.T) {
 			"CREATE CAST (mood AS text) WITH FUNCTION trap(mood)",
 			"ALTER DOMAIN code ADD CHECK (trap(VALUE)) NOT VALID",
 		)
-		target.Stop(t, pgtest.Fast)
-		server, err := pgsource.Open(t.Context(), src.ConnString("postgres"), pgsource.Options{})
-		require.NoError(t, err)
-		defer func() { require.NoError(t, server.Close()) }()
-		l, err := rewind.FindLostRows(t.Context(), rewind.LostRowsOptions{TargetDir: target.Dir, Source: server})
-		require.NoError(t, err)
-		defer func() { require.NoError(t, l.Close()) }()
-		dir := t.TempDir()
-		s, err := l.Write(t.Context(), dir, rewind.LostRowsFormat{Format: export.JSONL, Compare: true})
-		require.NoError(t, err)
+		dir, s := compareLost(t, target, src)
 		text, err := os.ReadFile(filepath.Join(dir, s.Tables[len(s.Tables)-1].File))
 		require.NoError(t, err)
 		assert.Equal(t, map[string]int64{"same": 2, "absent": 1}, s.Source, string(text))

@@ -262,6 +262,20 @@ func TestMinimalWALIsNotFollowed(t *testing.T) {
 	})
 }
 
+// startedByHand is a primary, and its standby that was started as if it were a primary:
+// both wrote on one timeline.
+func startedByHand(l *endtoend.Lab) (a, b *pgtest.Cluster) {
+	l.Helper()
+	a = l.Primary(pgtest.Options{}, endtoend.Thousand...)
+	b = l.Standby(a)
+	l.CatchUp(a, b)
+	b.Stop(l, pgtest.Fast)
+	l.StartByHand(b)
+	b.Exec(l, "UPDATE t SET i = -i WHERE i < 10")
+	a.Exec(l, "INSERT INTO t SELECT generate_series(8000, 9500)")
+	return a, b
+}
+
 // TestWALThatNoHistoryTellsApart is about two servers that wrote on one timeline.
 func TestWALThatNoHistoryTellsApart(t *testing.T) {
 	// level has two standbys of a primary that was shut down cleanly, with all its
@@ -366,13 +380,7 @@ func TestWALThatNoHistoryTellsApart(t *testing.T) {
 		{
 			Name: "a standby was started by hand as if it were a primary",
 			Make: func(l *endtoend.Lab) endtoend.Ends {
-				a := l.Primary(pgtest.Options{}, endtoend.Thousand...)
-				b := l.Standby(a)
-				l.CatchUp(a, b)
-				b.Stop(l, pgtest.Fast)
-				l.StartByHand(b)
-				b.Exec(l, "UPDATE t SET i = -i WHERE i < 10")
-				a.Exec(l, "INSERT INTO t SELECT generate_series(8000, 9500)")
+				a, b := startedByHand(l)
 				b.Stop(l, pgtest.Fast)
 				return endtoend.Ends{Target: b, Src: a}
 			},
@@ -404,13 +412,8 @@ func TestWALThatNoHistoryTellsApart(t *testing.T) {
 		{
 			Name: "a standby was started by hand as if it were a primary, and is the source",
 			Make: func(l *endtoend.Lab) endtoend.Ends {
-				a := l.Primary(pgtest.Options{}, endtoend.Thousand...)
-				b := l.Standby(a)
-				l.CatchUp(a, b)
-				b.Stop(l, pgtest.Fast)
-				l.StartByHand(b)
-				b.Exec(l, "UPDATE t SET i = -i WHERE i < 10")
-				a.Exec(l, "INSERT INTO t SELECT generate_series(8000, 9500)", "CHECKPOINT")
+				a, b := startedByHand(l)
+				a.Checkpoint(l)
 				a.Stop(l, pgtest.Fast)
 				return endtoend.Ends{Target: a, Src: b}
 			},
