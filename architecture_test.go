@@ -71,8 +71,8 @@ var mayImport = map[string][]string{
 		"internal/pgtest/unprivileged",
 	},
 	"bench": {
-		"pgdata", "controlfile", "source", "source/pgsource", "report", "internal/pgtest/built", "internal/pgtest/cluster", "internal/pgtest/proxy",
-		"internal/pgtest/scratch", "internal/pgtest/servers", "internal/pgtest/unprivileged",
+		"pgdata", "controlfile", "filemap", "source", "source/pgsource", "report", "rewind", "internal/pgtest/built", "internal/pgtest/cluster",
+		"internal/pgtest/proxy", "internal/pgtest/scratch", "internal/pgtest/servers", "internal/pgtest/unprivileged",
 	},
 
 	"internal/pgtest": {
