@@ -55,8 +55,8 @@ func calls(binDir string) map[string]call {
 }
 
 // TestTheManagersOnRealServers has each manager meet a primary that was killed and has
-// commits of its own, right after its standby was promoted and before that made a
-// checkpoint; and a standby that has none.
+// commits of its own, right after its standby was promoted, and a standby that has none.
+// What it rewound or started is started as a standby, and must have the source's rows.
 func TestTheManagersOnRealServers(t *testing.T) {
 	pgtest.EachOf(t, oldAndNew, func(t *testing.T, in *pgtest.Installation) {
 		l := endtoend.NewLab(t, in)
