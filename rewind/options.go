@@ -10,11 +10,15 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// Options says what to rewind, and how. TargetDir must be set, and so must Source
-// unless an unfinished rewind is completed.
+// Options says what to rewind, and how. TargetDir must be set, and so must Source or
+// OpenSource unless an unfinished rewind is completed.
 type Options struct {
 	TargetDir string        // the data directory to rewind; its server must be stopped
 	Source    source.Source // what to rewind it to; the caller closes it
+	// OpenSource, if not nil, opens the source in place of Source. Prepare calls it once,
+	// and not at all if it completes an unfinished rewind, which needs no source. Close
+	// closes what it opened. Its error is Prepare's, with what it means for the target.
+	OpenSource func(context.Context) (source.Source, error)
 
 	// Keep has patterns of files of the target that stay as they are: configuration,
 	// certificates, logs. The syntax is that of path.Match. A pattern with a slash is

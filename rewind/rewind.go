@@ -9,6 +9,7 @@ import (
 	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/seam"
+	"github.com/gorewind/gorewind/source"
 )
 
 // Rewind is a rewind that was prepared.
@@ -33,6 +34,7 @@ type Rewind struct {
 	releaseWAL func() // lets the source remove WAL that it has retained since the analysis; may be nil
 	lostSaved  bool   // Options.SaveLost has what the rewind discards
 	closed     bool
+	opened     source.Source // by Options.OpenSource; nil if it was not called
 
 	ownRecovery map[string][]byte // the target's own recovery.conf or recovery.done, for a standby up to 11
 
@@ -123,7 +125,8 @@ func newRewind(opts Options) *Rewind {
 // Plan returns what Apply will do. It must not be changed.
 func (r *Rewind) Plan() *Plan { return r.plan }
 
-// Close releases what the rewind holds. The source stays open.
+// Close releases what the rewind holds, and closes the source if Options.OpenSource
+// opened it.
 func (r *Rewind) Close() error {
 	r.closed = true
 	if r.analyzer != nil {
@@ -133,10 +136,15 @@ func (r *Rewind) Close() error {
 	if r.releaseWAL != nil {
 		r.releaseWAL()
 	}
-	if r.target == nil {
-		return nil
+	var errs []error
+	if r.opened != nil {
+		errs = append(errs, r.opened.Close())
+		r.opened = nil
 	}
-	return r.target.Close()
+	if r.target != nil {
+		errs = append(errs, r.target.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // Apply carries out the plan. It can be interrupted at any time, but see
