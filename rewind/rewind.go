@@ -80,6 +80,9 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	if r.opts.RestoreCommand != "" && r.opts.FetchWAL != nil {
 		return fmt.Errorf("%w: WAL is restored either by a restore_command or by FetchWAL: give only one of them", ErrOptions)
 	}
+	if r.opts.BinDir != "" && r.opts.ServerProgram != "" {
+		return fmt.Errorf("%w: the server program is named either by BinDir or by ServerProgram: give only one of them", ErrOptions)
+	}
 	if err := r.opts.TablespaceMapping.check(r.opts.TargetDir); err != nil {
 		return err
 	}
