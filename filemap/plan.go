@@ -8,10 +8,6 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// OwnPrefix begins the names of the files that gorewind leaves in a data directory
-// while it works. Base backups, pg_checksums and pg_rewind skip such names.
-const OwnPrefix = "pgsql_tmp_gorewind"
-
 // Step is what happens to a file as a whole. In addition, changed blocks may be
 // overwritten.
 type Step uint8

@@ -17,6 +17,7 @@ import (
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 )
 
 // The directories in Options.SaveLost.
@@ -215,7 +216,7 @@ func (l *lostDir) save(ctx context.Context) error {
 // different file, or none.
 func (p *Plan) lostSegments() (names []string) {
 	geo := p.Target.Control.Geometry
-	if p.Evidence == ByWAL {
+	if p.Evidence == report.ByWAL {
 		for s := geo.SegNo(p.Divergence); s <= geo.SegNo(p.Target.EndOfWAL-1); s++ {
 			names = append(names, geo.WALFileName(p.Target.History.TimelineOf(geo, s), s))
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/gorewind/gorewind/lost/rows"
 	"github.com/gorewind/gorewind/lost/rows/export"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -318,7 +319,7 @@ func (l *LostRows) Close() error {
 // and files that contain them are saved.
 func (l *lostDir) saveRows(ctx context.Context) error {
 	a, p := l.r.analyzer, l.r.plan
-	if p.Evidence == ByComparison || p.Scan.Records == 0 {
+	if p.Evidence == report.ByComparison || p.Scan.Records == 0 {
 		a.warn(p, "lost rows cannot be listed: some of the WAL that contains them is missing, or the divergence is not known")
 		l.r.log.WarnContext(ctx, p.Warnings[len(p.Warnings)-1], "path", l.r.opts.SaveLost)
 		return nil

@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/endtoend"
+	"github.com/gorewind/gorewind/internal/ownfiles"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
 )
@@ -91,7 +91,7 @@ func TestWALIsRestoredAgain(t *testing.T) {
 	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), NoSync: true, RestoreTargetWAL: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, r.Close()) }()
-	require.NoError(t, os.RemoveAll(filepath.Join(p.target, filemap.OwnPrefix)))
+	require.NoError(t, os.RemoveAll(filepath.Join(p.target, ownfiles.Prefix)))
 	for range 2 {
 		at, err := r.BringBack(t.Context(), middleSegment)
 		require.NoError(t, err)

@@ -95,7 +95,7 @@ func (w *walTableBuilder) recoveryReads(ctx context.Context) (err error) {
 	}
 	if missing != nil && !begun {
 		e := &CannotStartError{Missing: missing, From: w.a.lsn(from), To: w.a.lsn(to), MayBeArchived: w.a.mayBeArchived(true)}
-		if p.Evidence != ByWAL { // the source had that WAL a moment ago
+		if p.Evidence != report.ByWAL { // the source had that WAL a moment ago
 			return &Explained{Err: e, Hint: p.otherwise()}
 		}
 		return &Explained{Err: e, Hint: "If an archive has them, set restore_command in the target's configuration or copy them to the source's " +

@@ -44,7 +44,7 @@ func TestAPlanForeseesCrashRecovery(t *testing.T) {
 			opts = l.Recovers()
 			opts.Resync = rewind.ResyncIfNeeded
 			return endtoend.Ends{Target: a, Src: b, Opts: opts, Planned: func(l *endtoend.Lab, p *rewind.Plan) {
-				by(rewind.ByWAL)(l, p)
+				by(report.ByWAL)(l, p)
 				assert.False(l, p.RecoversFirst)
 				assert.Equal(l, p.Evidence, foreseen.Evidence)
 				assert.Equal(l, p.Divergence, foreseen.Divergence)
