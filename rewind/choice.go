@@ -207,7 +207,7 @@ func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgco
 	if !latest || command == "" || p.Again {
 		return nil
 	}
-	from := a.archiveBy(command)
+	from := a.archiveBy(command, "")
 	if a.opts.FetchWAL != nil { // it must not be called concurrently
 		from = a.anyArchive().archive
 	} else {

@@ -111,11 +111,11 @@ type MissingWALError struct {
 	Timeline pgdata.TimelineID
 	Segment  pgdata.SegNo
 	Path     string
-	// MayBeArchived is false if the target's configuration has no restore_command, so that
-	// no archive is known, and if Options.FetchWAL said that the archive does not have the
-	// file. It is true if a command is set, even if it has just failed, and if the
-	// configuration cannot be read: a failing command does not show whether an archive has
-	// the file.
+	// MayBeArchived is false if no archive is known, because neither Options nor the
+	// target's configuration has a restore_command, and if Options.FetchWAL said that the
+	// archive does not have the file. It is true if a command is set, even if it has just
+	// failed, and if the configuration cannot be read: a failing command does not show
+	// whether an archive has the file.
 	MayBeArchived bool
 	Err           error
 }

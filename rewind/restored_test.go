@@ -185,6 +185,29 @@ func TestTheCallersCommandRestoresWAL(t *testing.T) {
 	}
 }
 
+// TestAnErrorOfACommandNamesWhatGaveIt: the target's configuration, or the caller.
+func TestAnErrorOfACommandNamesWhatGaveIt(t *testing.T) {
+	const configured, given = "correct it in the target's configuration", "correct it in Options.RestoreCommand"
+	for _, c := range []struct {
+		name, command, says, doesNot string
+	}{
+		{"the configuration", "", configured, given},
+		{"the caller", "/nowhere/fetch", given, configured},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := restorePair(t, "18", "basic")
+			p.archived(p.target, middleSegment)
+			p.configure("restore_command = '/nowhere/else'\n")
+			_, err := rewind.Prepare(t.Context(), rewind.Options{
+				TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), RestoreTargetWAL: true, RestoreCommand: c.command,
+			})
+			require.ErrorContains(t, err, c.says)
+			assert.NotContains(t, err.Error(), c.doesNot)
+			assert.Equal(t, 1, strings.Count(strings.ToLower(err.Error()), "correct it"), "there is one hint: %v", err)
+		})
+	}
+}
+
 // TestTheExitStatusOfRestoreCommandDecidesTheAction has the exit statuses that a server
 // distinguishes, too.
 func TestTheExitStatusOfRestoreCommandDecidesTheAction(t *testing.T) {

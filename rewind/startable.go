@@ -98,8 +98,8 @@ func (w *walTableBuilder) recoveryReads(ctx context.Context) (err error) {
 		if p.Evidence != report.ByWAL { // the source had that WAL a moment ago
 			return &Explained{Err: e, Hint: p.otherwise()}
 		}
-		return &Explained{Err: e, Hint: "If an archive has them, set restore_command in the target's configuration or copy them to the source's " +
-			p.Version.WALDir + ", else take a base backup."}
+		return &Explained{Err: e, Hint: fmt.Sprintf("If an archive has them, %s or copy them to the source's %s, else take a base backup.",
+			w.a.opts.askArchive(), p.Version.WALDir)}
 	}
 	return nil
 }
