@@ -236,6 +236,9 @@ func (l *LostRows) Summary() rows.Summary {
 
 // Write writes the lost rows to files in a directory, which must be new or empty.
 func (l *LostRows) Write(ctx context.Context, dir string, f LostRowsFormat) (*export.Summary, error) {
+	if l.rewind == nil {
+		return nil, Classify(fmt.Errorf("%w: there is nothing to write: FindLostRows makes a LostRows", ErrOptions))
+	}
 	s, err := l.write(ctx, dir, f)
 	if err != nil {
 		return nil, l.rewind.failed(err)
@@ -312,7 +315,10 @@ func (l *LostRows) Close() error {
 	if l.finder != nil {
 		err = l.finder.Close()
 	}
-	return errors.Join(err, l.rewind.Close())
+	if l.rewind != nil {
+		err = errors.Join(err, l.rewind.Close())
+	}
+	return err
 }
 
 // saveRows writes the lost rows. If they cannot be read, the rewind goes on: the WAL

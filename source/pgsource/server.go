@@ -84,7 +84,9 @@ func open(ctx context.Context, connector *libpq.Connector, opts Options) (*Serve
 
 // Close ends the connections. It must be the last call.
 func (s *Server) Close() error {
-	s.pool.close()
+	if s.pool != nil {
+		s.pool.close()
+	}
 	return nil
 }
 
