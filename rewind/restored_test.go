@@ -2,6 +2,7 @@ package rewind_test
 
 import (
 	"bytes"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -162,6 +163,34 @@ func TestLostWALIsSavedFromTheArchive(t *testing.T) {
 			assert.Empty(t, warnings)
 		})
 	}
+}
+
+// TestManyLostSegmentsAreOneWarning applies a saved plan when WAL that it would save is
+// gone.
+func TestManyLostSegmentsAreOneWarning(t *testing.T) {
+	p := restorePair(t, "18", "basic")
+	p.archived(p.target, middleSegment, lastSegment)
+	var plan bytes.Buffer
+	opts := rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), NoSync: true, RestoreTargetWAL: true}
+	r, err := rewind.Prepare(t.Context(), opts)
+	require.NoError(t, err)
+	require.NoError(t, r.Save(&plan))
+	require.NoError(t, r.Close())
+
+	var log records
+	opts.RestoreTargetWAL, opts.Plan, opts.SaveLost, opts.Logger = false, &plan, filepath.Join(t.TempDir(), "lost"), slog.New(&log)
+	r, err = rewind.Prepare(t.Context(), opts)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, r.Close()) }()
+	require.NoError(t, r.Apply(t.Context()))
+	told := 0
+	for _, rec := range log.all {
+		if strings.Contains(rec.Message, "could not be saved") {
+			told++
+			assert.Contains(t, rec.Message, "2 WAL segments are lost and could not be saved, the first of them "+middleSegment)
+		}
+	}
+	assert.Equal(t, 1, told)
 }
 
 // TestTheCallersCommandRestoresWAL has a target whose own command, if it has one,
