@@ -39,7 +39,7 @@ func ParseResync(s string) (Resync, error) {
 type PassedOver struct {
 	Evidence  report.Evidence
 	Condition Condition
-	Reason    string
+	Reason    string // for people, in one line
 }
 
 // analyze finds what differs and decides what to do with every file, by the cheapest

@@ -39,7 +39,9 @@ type LostRowsOptions struct {
 	SpillDir string
 	// RestoreTargetWAL is as in Options. It creates a staging area in the target.
 	RestoreTargetWAL bool
-	// FetchWAL, ArchiveAttempts, ArchivePause, ChildEnv and ChildDir are as in Options.
+	// RestoreCommand, FetchWAL, ArchiveAttempts, ArchivePause, ChildEnv and ChildDir are
+	// as in Options.
+	RestoreCommand  string
 	FetchWAL        func(ctx context.Context, name, dst string) error
 	ArchiveAttempts int
 	ArchivePause    time.Duration
@@ -58,7 +60,7 @@ type Since struct {
 // LostRows holds the rows that a rewind of a target would lose. It must be closed;
 // until then no rewind of the target can begin.
 type LostRows struct {
-	About  export.About
+	About  export.About // which target, and since when its rows are lost
 	finder *rows.Finder // nil if nothing is lost
 	rewind *Rewind
 }
@@ -76,8 +78,8 @@ type LostRowsFormat struct {
 // transactions after that. It changes nothing in the target. The error is an *Error.
 func FindLostRows(ctx context.Context, o LostRowsOptions) (*LostRows, error) {
 	r := newRewind(Options{
-		TargetDir: o.TargetDir, Source: o.Source, RestoreTargetWAL: o.RestoreTargetWAL, FetchWAL: o.FetchWAL, ArchiveAttempts: o.ArchiveAttempts,
-		ArchivePause: o.ArchivePause, ChildEnv: o.ChildEnv, ChildDir: o.ChildDir, ConfigFile: o.ConfigFile, Logger: o.Logger,
+		TargetDir: o.TargetDir, Source: o.Source, RestoreTargetWAL: o.RestoreTargetWAL, RestoreCommand: o.RestoreCommand, FetchWAL: o.FetchWAL,
+		ArchiveAttempts: o.ArchiveAttempts, ArchivePause: o.ArchivePause, ChildEnv: o.ChildEnv, ChildDir: o.ChildDir, ConfigFile: o.ConfigFile, Logger: o.Logger,
 	})
 	l := &LostRows{rewind: r}
 	if err := r.ended(l.find(ctx, &o)); err != nil {
@@ -94,6 +96,9 @@ func (l *LostRows) find(ctx context.Context, o *LostRowsOptions) (err error) {
 		return errNoTargetDir
 	case (o.Source == nil) == (o.Since.LSN == 0):
 		return fmt.Errorf("%w: give either a source, or where the target diverged from it", ErrOptions)
+	}
+	if err := r.opts.checkExclusive(); err != nil {
+		return err
 	}
 	if r.target, err = apply.Open(o.TargetDir, nil); err != nil {
 		return err

@@ -56,9 +56,9 @@ func (e *SpaceError) Error() string { return (*apply.SpaceError)(e).Error() }
 // SourceFileError says that a file of a stopped source changed while it was copied.
 type SourceFileError struct {
 	Path     string // in the source's data directory
-	Gone     bool
-	Expected int64 // bytes to copy
-	Copied   int64 // bytes that there were
+	Gone     bool   // it no longer exists
+	Expected int64  // bytes to copy
+	Copied   int64  // bytes that there were
 }
 
 func (e *SourceFileError) Error() string { return (*apply.SourceFileError)(e).Error() }
