@@ -81,10 +81,15 @@ type Options struct {
 	// and then add to. Apply refuses the plan if crash recovery must come first, see
 	// Plan.RecoversFirst.
 	ForeseeRecovery bool
-	// BinDir is the directory of the server program for crash recovery. If it is empty,
-	// the program is looked for next to this program, in PATH, and where distributions
-	// install it.
-	BinDir     string
+	// BinDir is the directory of the server program for crash recovery, "postgres" of the
+	// target's major version. If it is empty, the program is looked for next to this
+	// program, in PATH, and where distributions install it.
+	BinDir string
+	// ServerProgram is the path of the server program itself, for one that has another
+	// name, or for a wrapper. The path is relative to the directory of this process, not
+	// to ChildDir. Set either this or BinDir.
+	ServerProgram string
+
 	ConfigFile string // the target's, if it is not postgresql.conf in its data directory
 	// PrimaryConnInfo, if not empty, makes the target a standby that connects to its
 	// primary by this connection string.

@@ -79,8 +79,8 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	if err := r.opts.checkFollowingOptions(); err != nil {
 		return err
 	}
-	if r.opts.RestoreCommand != "" && r.opts.FetchWAL != nil {
-		return fmt.Errorf("%w: WAL is restored either by a restore_command or by FetchWAL: give only one of them", ErrOptions)
+	if err := r.opts.checkExclusive(); err != nil {
+		return err
 	}
 	if err := r.opts.TablespaceMapping.check(r.opts.TargetDir); err != nil {
 		return err
@@ -111,6 +111,17 @@ func (r *Rewind) prepare(ctx context.Context) error {
 		return err
 	}
 	return r.warnOfUnusedSlot(ctx)
+}
+
+// checkExclusive refuses options of which only one can have an effect.
+func (o *Options) checkExclusive() error {
+	switch {
+	case o.RestoreCommand != "" && o.FetchWAL != nil:
+		return fmt.Errorf("%w: WAL is restored either by a restore_command or by FetchWAL: give only one of them", ErrOptions)
+	case o.BinDir != "" && o.ServerProgram != "":
+		return fmt.Errorf("%w: the server program is named either by BinDir or by ServerProgram: give only one of them", ErrOptions)
+	}
+	return nil
 }
 
 func newRewind(opts Options) *Rewind {

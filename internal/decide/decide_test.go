@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/decide"
+	"github.com/gorewind/gorewind/internal/ownfiles"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -132,7 +133,7 @@ func TestDecisions(t *testing.T) {
 		{name: "a relation cache is not copied", source: file("base/5/pg_internal.init.77", 9)},
 		{name: "temporary files are not copied", source: file("base/pgsql_tmp/pgsql_tmp5.0", 9)},
 		{name: "what macOS drops is left alone", target: file("base/.DS_Store", 9)},
-		{name: "what gorewind put there is left alone", target: file(filemap.OwnPrefix+"/pg_control", page)},
+		{name: "what gorewind put there is left alone", target: file(ownfiles.Prefix+"/pg_control", page)},
 		{name: "what else a tablespace holds is left alone", target: dir("pg_tblspc/9/lost+found")},
 		{name: "another version's part of a tablespace is left alone", target: dir("pg_tblspc/9/PG_13_202007201/5")},
 		{name: "this version's part of a tablespace is not", target: dir("pg_tblspc/9/PG_17_202406281/5"), want: filemap.Remove, reason: filemap.OnlyOnTarget},
