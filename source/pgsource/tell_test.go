@@ -136,7 +136,7 @@ func TestStateOfAStandby(t *testing.T) {
 
 func TestRelationsHaveNames(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
-		c := in.InitCluster(t, pgtest.Options{})
+		c := in.InitCluster(t, pgtest.Options{Template0: true})
 		c.Start(t)
 		c.Exec(t, "CREATE TABLESPACE ts LOCATION '"+c.TablespaceDir(t, "ts")+"'",
 			`CREATE DATABASE "Two words" TABLESPACE ts TEMPLATE template0`,
