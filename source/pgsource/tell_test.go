@@ -127,9 +127,11 @@ func TestStateOfAStandby(t *testing.T) {
 		primary.Stop(t, pgtest.Fast)
 		standby.Stop(t, pgtest.Fast)
 		standby.Start(t)
-		state, err = open(t, standby.ConnString("postgres")).State(t.Context())
-		require.NoError(t, err)
-		assert.NotZero(t, state.ReplayLSN)
+		src = open(t, standby.ConnString("postgres"))
+		require.Eventually(t, func() bool { // it takes connections before that
+			state, err = src.State(t.Context())
+			return err == nil && state.ReplayLSN >= end
+		}, waitTimeout, waitTimeout/1000)
 		assert.GreaterOrEqual(t, state.WALEnd(), end)
 	})
 }
