@@ -48,8 +48,11 @@ torture: ## every instant and every death, not only a sample, power cuts, kills 
 	GOREWIND_TORTURE=$(TORTURE) go test ./rewind -run 'TestEvery|TestKilled|TestFullDisk|TestFlippedBits' -v -count 1 -timeout $(TORTURETIME)
 	GOREWIND_TORTURE=$(TORTURE) go test ./internal/endtoend/... -v -count 1 -timeout $(TORTURETIME)
 
+# Tests that only run the go command: it would run the same again, without the race detector.
+GOTESTS = TestModulesOfTheirOwn|TestAnImporterGetsNoMoreThanItNeeds|TestWhatMakesTheSavedClustersBuilds
+
 race: ## with the race detector (needs a C compiler), on the oldest and the newest major; not the situations, which differ in what servers did
-	CGO_ENABLED=1 GOREWIND_TEST_MAJORS=9.6,18 go test -race -timeout 20m $$(go list ./... | grep -vE 'endtoend/(sides|wal|files|recovery)$$')
+	CGO_ENABLED=1 GOREWIND_TEST_MAJORS=9.6,18 go test -race -skip '^($(GOTESTS))$$' -timeout 20m $$(go list ./... | grep -vE 'endtoend/(sides|wal|files|recovery)$$')
 
 lint: ## formatting, vet, linters
 	go vet ./... ./testdata/makeclusters

@@ -41,7 +41,7 @@ func described(t *testing.T, c *pgtest.Cluster, fork pgdata.LSN) (map[string][]s
 // partitions; with computed columns; and with types that are not known.
 func TestRowsAreFoundInEveryPlace(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
-		c := in.InitCluster(t, pgtest.Options{})
+		c := in.InitCluster(t, pgtest.Options{Template0: true})
 		c.Start(t)
 		major := in.Version.ServerNum
 		space := c.TablespaceDir(t, "space")

@@ -40,7 +40,7 @@ func errorOfConnecting(t *testing.T, conninfo string) error {
 
 func TestConnecting(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
-		c := in.InitCluster(t, pgtest.Options{TCP: true})
+		c := in.InitCluster(t, pgtest.Options{TCP: true, Template0: true})
 		require.NoError(t, os.WriteFile(filepath.Join(c.Dir, "pg_hba.conf"), []byte("local all all trust\nhost postgres all 127.0.0.1/32 md5\n"), 0o600))
 		c.Start(t)
 		c.Exec(t, "CREATE ROLE guarded LOGIN SUPERUSER PASSWORD '"+password+"'")

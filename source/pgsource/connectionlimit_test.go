@@ -79,6 +79,7 @@ func TestConnectionsThatCannotBeHadAreNotWaitedFor(t *testing.T) {
 }
 
 func TestADeadHostDoesNotTakeTheTimeOfTheOthers(t *testing.T) {
+	t.Parallel() // others run while it waits
 	onMajors(t, func(t *testing.T, in *pgtest.Installation) {
 		c := in.InitCluster(t, pgtest.Options{})
 		c.Start(t)

@@ -34,6 +34,7 @@ func ranges(rs ...source.Range) func(func(source.Range) bool) {
 }
 
 func TestFetch(t *testing.T) {
+	t.Parallel() // others run while it waits
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
 		c := in.InitCluster(t, pgtest.Options{})
 		c.Start(t)

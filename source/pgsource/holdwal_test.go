@@ -48,6 +48,7 @@ func hasWAL(t *testing.T, c *pgtest.Cluster, lsn pgdata.LSN) bool {
 }
 
 func TestWALIsHeldUntilItIsReleased(t *testing.T) {
+	t.Parallel() // others run while it waits
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
 		primary := in.InitCluster(t, pgtest.Options{})
 		conf, err := os.ReadFile(filepath.Join(primary.Dir, "postgresql.conf"))

@@ -68,7 +68,7 @@ func settled(files map[string]pgdata.FileInfo) map[string]pgdata.FileInfo {
 
 func TestListingIsThatOfTheDirectory(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
-		c := in.InitCluster(t, pgtest.Options{SeparateWAL: true})
+		c := in.InitCluster(t, pgtest.Options{SeparateWAL: true, Template0: true})
 		c.Start(t)
 		spaced := c.TablespaceDir(t, "a tablespace für \"all\"\n\\")
 		c.Exec(t,

@@ -114,6 +114,7 @@ func (w *crowd) mustBeComplete(t *testing.T) {
 }
 
 func TestABadNetwork(t *testing.T) {
+	t.Parallel() // others run while it waits
 	onMajors(t, func(t *testing.T, in *pgtest.Installation) {
 		c := in.InitCluster(t, pgtest.Options{})
 		c.Start(t)

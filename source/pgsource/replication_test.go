@@ -47,6 +47,7 @@ func forkOf(t *testing.T, v *pgdata.Version, c *pgtest.Cluster) pgdata.LSN {
 }
 
 func TestTheConnectionOfAStandbyIsTriedAndLeavesNothingBehind(t *testing.T) {
+	t.Parallel() // others run while it waits
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
 		primary := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"max_wal_senders": "3", "max_replication_slots": "4", "log_connections": "on"}})
 		primary.Start(t)

@@ -297,7 +297,7 @@ func TestASourceThatAttacks(t *testing.T) {
 	require.NoError(t, err, "without an attack")
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) {
-			opts := pgsource.Options{Jobs: 1, Timeout: time.Minute}
+			opts := pgsource.Options{Jobs: 1, Timeout: 12 * time.Second} // where silence does not matter, it waits for half of that
 			if a.unavailable {
 				opts.Timeout = time.Second
 			}

@@ -127,16 +127,18 @@ func TestStateOfAStandby(t *testing.T) {
 		primary.Stop(t, pgtest.Fast)
 		standby.Stop(t, pgtest.Fast)
 		standby.Start(t)
-		state, err = open(t, standby.ConnString("postgres")).State(t.Context())
-		require.NoError(t, err)
-		assert.NotZero(t, state.ReplayLSN)
+		src = open(t, standby.ConnString("postgres"))
+		require.Eventually(t, func() bool { // it takes connections before that
+			state, err = src.State(t.Context())
+			return err == nil && state.ReplayLSN >= end
+		}, waitTimeout, waitTimeout/1000)
 		assert.GreaterOrEqual(t, state.WALEnd(), end)
 	})
 }
 
 func TestRelationsHaveNames(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
-		c := in.InitCluster(t, pgtest.Options{})
+		c := in.InitCluster(t, pgtest.Options{Template0: true})
 		c.Start(t)
 		c.Exec(t, "CREATE TABLESPACE ts LOCATION '"+c.TablespaceDir(t, "ts")+"'",
 			`CREATE DATABASE "Two words" TABLESPACE ts TEMPLATE template0`,

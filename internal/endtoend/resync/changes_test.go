@@ -25,7 +25,7 @@ var withSummaries = []string{"17", "18"}
 func rebuild(l *endtoend.Lab, c *pgtest.Cluster) {
 	l.Helper()
 	c.Exec(l, "DELETE FROM big WHERE i > 2000", "VACUUM big", "INSERT INTO big SELECT g, 'again' FROM generate_series(9001, 9500) g",
-		"DROP TABLE only_old", "TRUNCATE few", "CREATE INDEX ON t (i)", "CREATE DATABASE copied TEMPLATE template0")
+		"DROP TABLE only_old", "TRUNCATE few", "CREATE INDEX ON t (i)", "CREATE DATABASE copied")
 }
 
 func TestByTheChangesOfBothSides(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 // 16) and newlines in file names (up to 13).
 func divergedEverywhere(t *testing.T, in *pgtest.Installation, o pgtest.Options, extremes bool) (old, promoted *pgtest.Cluster) {
 	t.Helper()
+	o.Template0 = true
 	old = in.InitCluster(t, o)
 	old.Start(t)
 	old.Exec(t,

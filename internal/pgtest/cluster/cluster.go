@@ -33,7 +33,8 @@ type Options struct {
 	Conf         map[string]string // settings for postgresql.conf, over the default ones
 	TCP          bool              // also listens on 127.0.0.1
 	InMemory     bool              // is in main memory, if the machine has room for it; in tests, all are
-	Distinct     bool              // has its own system identifier; otherwise clusters with the same options share one
+	Template0    bool              // has database template0; without it, a cluster has a third fewer files
+	Distinct     bool              // has its own system identifier, and template0; otherwise clusters with the same options share one
 }
 
 // inMemory reports whether a cluster should be in memory. Creating and removing its thousand files
@@ -164,7 +165,7 @@ func (in *Installation) InitCluster(t T, o Options) *Cluster {
 		err = in.initdb(c.Dir, args)
 	} else {
 		var template string
-		if template, err = in.template(args); err == nil {
+		if template, err = in.template(args, o.Template0); err == nil {
 			err = dirtree.Copy(template, c.Dir)
 		}
 	}

@@ -51,7 +51,7 @@ func majorOf(num string) string {
 
 func TestACloneHasTablespacesAndWALDirectoryOfItsOwn(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, in *pgtest.Installation) {
-		c := in.InitCluster(t, pgtest.Options{SeparateWAL: true, Conf: map[string]string{"work_mem": "5MB"}})
+		c := in.InitCluster(t, pgtest.Options{SeparateWAL: true, Template0: true, Conf: map[string]string{"work_mem": "5MB"}})
 		c.Start(t)
 		c.Exec(t, "CREATE TABLESPACE s LOCATION '"+c.TablespaceDir(t, "s")+"'",
 			"CREATE TABLE t TABLESPACE s AS SELECT 1 AS a")

@@ -1,6 +1,9 @@
 package cluster
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+)
 
 // dialect is what this harness must know about a major besides pgdata.Version: a
 // row of the table below applies from its server_version_num / 100 on.
@@ -40,11 +43,13 @@ var dialects = func() []dialect {
 	d10.since, d10.switchWAL, d10.insertLSN, d10.replayLSN = 1000, "pg_switch_wal", "pg_current_wal_insert_lsn", "pg_last_wal_replay_lsn"
 	d10.pauseReplay, d10.resumeReplay = "pg_wal_replay_pause", "pg_wal_replay_resume"
 	d10.loggedHash, d10.saysReady = true, true
+	// No test has subscriptions, and most of the cost of starting a server is its processes.
+	d10.settings = map[string]string{"max_logical_replication_workers": "0"}
 	d11 := d10
 	d11.since, d11.walSegSize, d11.groupAccess = 1100, true, true
 	d12 := d11
 	// New segments are holes, which cost nothing to write, read and copy.
-	d12.since, d12.settings = 1200, map[string]string{"wal_init_zero": "off"}
+	d12.since, d12.settings = 1200, with(d10.settings, "wal_init_zero", "off")
 	d13 := d12
 	d13.since, d13.keepWAL = 1300, func(mb, _ int) string { return fmt.Sprintf("wal_keep_size = %d", mb) }
 	d13.reloadConnInfo = true
@@ -52,8 +57,15 @@ var dialects = func() []dialect {
 	d17.since, d17.summaries = 1700, true
 	d18 := d17
 	d18.since, d18.noChecksums = 1800, []string{"--no-data-checksums"}
+	d18.settings = with(d17.settings, "io_method", "sync") // no processes that read ahead
 	return []dialect{d96, d10, d11, d12, d13, d17, d18}
 }()
+
+func with(settings map[string]string, name, value string) map[string]string {
+	more := maps.Clone(settings)
+	more[name] = value
+	return more
+}
 
 func (in *Installation) dialect() dialect {
 	var found dialect

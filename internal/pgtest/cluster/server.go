@@ -240,8 +240,7 @@ func (c *Cluster) Kill(t T) {
 
 func (c *Cluster) killLocked() error {
 	pid := c.server.cmd.Process.Pid
-	process.Freeze(pid) // no new children, and no reaction to the old ones' death
-	family := process.Children(pid)
+	family := process.FreezeDescendants(pid) // no new ones, and no reaction to the old ones' death
 	_ = c.server.cmd.Process.Kill()
 	for _, child := range family {
 		if p, err := os.FindProcess(child); err == nil {

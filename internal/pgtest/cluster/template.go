@@ -25,17 +25,33 @@ func (in *Installation) initdb(dir string, args []string) error {
 	return nil
 }
 
+// dropTemplate0 makes a third of a new cluster's thousand files go away, which every copy,
+// digest and rewind would otherwise handle. No server writes to template0.
+func (in *Installation) dropTemplate0(dir string) error {
+	postgres, _ := in.Program("postgres")
+	cmd := exec.CommandContext(context.Background(), postgres, "--single", "-F", "-D", dir, "-c", "exit_on_error=on", "postgres")
+	cmd.Env = Env()
+	cmd.Stdin = strings.NewReader("UPDATE pg_database SET datistemplate = false WHERE datname = 'template0'\nDROP DATABASE template0\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", cmd, err, out)
+	}
+	return nil
+}
+
 // initdb is slow, so clusters are copies of the first one created with the same options,
 // which is kept in the cache.
 var templates sync.Map // key → func() (string, error)
 
-func (in *Installation) template(args []string) (string, error) {
+func (in *Installation) template(args []string, template0 bool) (string, error) {
 	bindir, err := filepath.EvalSymlinks(in.BinDir) // changes if the programs are reinstalled
 	if err != nil {
 		return "", err
 	}
 	sum := sha256.Sum256([]byte(bindir + "\x00" + strings.Join(args, "\x00")))
 	key := fmt.Sprintf("%s-%x", in.Full, sum[:8])
+	if !template0 {
+		key += "-small"
+	}
 	find, _ := templates.LoadOrStore(key, sync.OnceValues(func() (string, error) {
 		base, err := templateDir()
 		if err != nil {
@@ -56,6 +72,11 @@ func (in *Installation) template(args []string) (string, error) {
 		}
 		if err := in.initdb(part, args); err != nil {
 			return "", err
+		}
+		if !template0 {
+			if err := in.dropTemplate0(part); err != nil {
+				return "", err
+			}
 		}
 		return final, os.Rename(part, final)
 	}))

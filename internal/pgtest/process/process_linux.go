@@ -28,17 +28,17 @@ func stat(pid int) []string {
 	return strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 }
 
-// Children lists the live child processes of pid.
-func Children(pid int) []int {
+// parents are the parents of all processes.
+func parents() map[int]int {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	var found []int
+	found := map[int]int{}
 	for _, dir := range dirs {
 		child, err := strconv.Atoi(filepath.Base(dir))
 		if err != nil {
 			continue
 		}
-		if f := stat(child); len(f) > 1 && f[1] == strconv.Itoa(pid) {
-			found = append(found, child)
+		if f := stat(child); len(f) > 1 {
+			found[child], _ = strconv.Atoi(f[1])
 		}
 	}
 	return found

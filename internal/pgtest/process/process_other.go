@@ -27,6 +27,9 @@ func RemoveSharedMemory(string) {}
 // Freeze does nothing on this system.
 func Freeze(int) {}
 
+// FreezeDescendants does nothing on this system.
+func FreezeDescendants(int) []int { return nil }
+
 // Frozen is true on this system.
 func Frozen(int) bool { return true }
 

@@ -15,19 +15,20 @@ func DieWithParent(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 }
 
-// Children lists the live child processes of pid.
-func Children(pid int) []int {
+// parents are the parents of all processes.
+func parents() map[int]int {
 	out, err := exec.Command("ps", "-axo", "pid=,ppid=").Output()
 	if err != nil {
 		return nil
 	}
-	var found []int
+	found := map[int]int{}
 	for line := range strings.Lines(string(out)) {
 		f := strings.Fields(line)
-		if len(f) == 2 && f[1] == strconv.Itoa(pid) {
-			if child, err := strconv.Atoi(f[0]); err == nil {
-				found = append(found, child)
-			}
+		if len(f) != 2 {
+			continue
+		}
+		if child, err := strconv.Atoi(f[0]); err == nil {
+			found[child], _ = strconv.Atoi(f[1])
 		}
 	}
 	return found
