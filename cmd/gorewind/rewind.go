@@ -29,7 +29,7 @@ func (in *invocation) rewind() int {
 		in.out.error(err.Error())
 		return exitFailed
 	}
-	outliveReaders()
+	ignoreBrokenPipe()
 	document, err := in.perform()
 	if err != nil {
 		document = cmp.Or(document, rewind.ErrorDocument(err))
@@ -217,7 +217,7 @@ func (in *invocation) resume() int {
 	if in.refuseRoot() {
 		return exitFailed
 	}
-	outliveReaders()
+	ignoreBrokenPipe()
 	opts := in.rewindOptions()
 	if in.opts.progress {
 		bar := newProgress(in.out)
