@@ -55,7 +55,7 @@ var mayImport = map[string][]string{
 	"report":                   {"internal/sanitize"},
 	"report/html":              {"report"},
 	"rewind": {
-		"pgdata", "controlfile", "timeline", "walreader", "lost", "lost/rows", "lost/rows/export", "filemap", "source", "report",
+		"pgdata", "controlfile", "timeline", "walreader", "lost", "lost/rows", "lost/rows/export", "catalog", "filemap", "source", "report",
 		"internal/datadir", "internal/regular", "internal/page", "internal/sanitize", "internal/poison", "internal/seam", "internal/xidset", "internal/decide", "internal/apply", "internal/pgconf", "internal/archive", "internal/recovery",
 	},
 	"cmd/gorewind": {"pgdata", "lost/rows/export", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt", "internal/sanitize"},
@@ -240,7 +240,7 @@ var mayOpen = map[string]string{
 	"internal/datadir/regular.go":   "it is for all others, and does not wait",
 	"internal/archive/archive.go":   "a file of its own, which it makes",
 	"internal/recovery/attached.go": "what the kernel has in /proc",
-	"internal/recovery/signals.go":  "the data directory itself",
+	"internal/recovery/signalfiles.go":  "the data directory itself",
 	"internal/apply/interlock.go":   "the data directory itself",
 	"rewind/lostdir.go":             "the directory for what is lost",
 }

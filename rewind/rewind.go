@@ -9,6 +9,8 @@ import (
 	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/seam"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/source"
 )
 
 // Rewind is a rewind that was prepared.
@@ -34,7 +36,8 @@ type Rewind struct {
 	lostSaved  bool   // Options.SaveLost has what the rewind discards
 	closed     bool
 
-	ownRecovery map[string][]byte // the target's own recovery.conf or recovery.done, for a standby up to 11
+	ownNames    map[pgdata.RelFileLocator]source.RelationName // of relations that only the target has
+	ownRecovery map[string][]byte                             // the target's own recovery.conf or recovery.done, for a standby up to 11
 
 	slotMade    bool       // the source has the slot that Options.MakeSlot asks for
 	slotLeft    apply.Slot // the slot that an unfinished run made, if it is the requested one
@@ -105,6 +108,7 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.nameOwn(ctx)
 	if err := r.tryReplication(ctx); err != nil {
 		return err
 	}
