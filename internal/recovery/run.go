@@ -123,7 +123,7 @@ func (o Options) run(ctx context.Context, log *slog.Logger, v *pgdata.Version) e
 	out := &output{log: log, line: func(line string) {
 		if strings.Contains(line, replayBegins) {
 			if _, err := RestoreSignalFiles(o.Dir); err != nil {
-				log.Warn(err.Error(), "error", err) // tried again at the end
+				log.Debug(err.Error(), "error", err) // tried again at the end, where it is an error
 			}
 		}
 	}}
