@@ -66,7 +66,7 @@ func (t *Target) Check(plan *filemap.Plan, v *pgdata.Version) error {
 			c.place(Remove, e.Path, "")
 		case e.Action == filemap.Restore, e.Action == filemap.Copy && e.Reason == filemap.OnlyOnSource:
 			c.place(Replace, e.Path, "")
-		case staysWhole(e, plan.Geometry): // in place it is written to
+		case staysWhole(e, plan.Geometry, true): // in place, or without room, it is written to
 			c.place(Replace, e.Path, "")
 			if info, err := t.Lstat(e.Path); err == nil && info.Mode().IsRegular() {
 				c.file(e.Path)

@@ -83,8 +83,8 @@ func unwritten(plan *filemap.Plan, exact bool) int64 {
 }
 
 // space computes what staging and applying a plan takes, by area. exact says that
-// the source does not change.
-func (m *areaMap) space(plan *filemap.Plan, exact bool) []areaSpace {
+// the source does not change, rebuild that files are rebuilt of which much comes.
+func (m *areaMap) space(plan *filemap.Plan, exact, rebuild bool) []areaSpace {
 	spaces := make([]areaSpace, len(m.areas))
 	spaces[0].extra, spaces[0].later = spare, lastFiles
 	spaces[m.of[plan.WALDir]].whole += unwritten(plan, exact)
@@ -96,7 +96,7 @@ func (m *areaMap) space(plan *filemap.Plan, exact bool) []areaSpace {
 		spaces[0].extra += stepSize
 		n := e.FetchBytes(plan.Geometry)
 		switch {
-		case n > 0 && staysWhole(e, plan.Geometry), e.Action == filemap.Copy:
+		case n > 0 && staysWhole(e, plan.Geometry, rebuild), e.Action == filemap.Copy:
 			spaces[m.of[path.Dir(e.Path)]].whole += clusters(e.SourceSize-e.Unwritten) + clusterSize
 			spaces[0].extra += indexed(e, plan.Geometry)
 		case e.Action == filemap.Create:
@@ -147,7 +147,20 @@ func (t *Target) Space(plan *filemap.Plan, exact, inPlace bool) ([]Space, error)
 	if inPlace {
 		return t.spaceOf(m.areas, m.growth(plan, exact))
 	}
-	return t.spaceOf(m.areas, m.space(plan, exact))
+	_, list, _, err := t.stagingSpace(m, plan, exact)
+	return list, err
+}
+
+// stagingSpace is the room that staging takes, by area and by file system, and whether
+// files are rebuilt: not where that needs more than there is. Pieces alone take less.
+func (t *Target) stagingSpace(m *areaMap, plan *filemap.Plan, exact bool) (spaces []areaSpace, list []Space, rebuild bool, err error) {
+	for _, rebuild = range []bool{true, false} {
+		spaces = m.space(plan, exact, rebuild)
+		if list, err = t.spaceOf(m.areas, spaces); err != nil || tooLittle(list, false) == nil {
+			break
+		}
+	}
+	return spaces, list, rebuild, err
 }
 
 func (t *Target) spaceOf(areas []Area, spaces []areaSpace) ([]Space, error) {
@@ -187,12 +200,8 @@ func (t *Target) Free(dir string) (bytes int64, ok bool) {
 	return bytes, ok
 }
 
-// checkSpace compares what is needed with what is there.
-func (t *Target) checkSpace(areas []Area, spaces []areaSpace, inPlace bool) error {
-	list, err := t.spaceOf(areas, spaces)
-	if err != nil {
-		return err
-	}
+// tooLittle says which file systems do not have the room that is needed.
+func tooLittle(list []Space, inPlace bool) error {
 	var short Obstacles
 	for _, s := range list {
 		if s.Needed > s.Free {

@@ -58,14 +58,17 @@ func (t *Target) Stage(ctx context.Context, plan *filemap.Plan, control []byte, 
 	if err != nil {
 		return nil, err
 	}
-	s := &Staging{transfer: newTransfer(plan, opts.Exact), t: t, areas: areas, opts: opts}
+	spaces, list, rebuild, err := t.stagingSpace(areas, plan, opts.Exact)
+	if err != nil {
+		return nil, err
+	}
+	if err := tooLittle(list, false); err != nil {
+		return nil, err
+	}
+	s := &Staging{transfer: newTransfer(plan, opts.Exact, rebuild), t: t, areas: areas, opts: opts}
 	s.flush = flusher(t.disk, opts.Sync)
 	s.buffered.Store(opts.Sync.Off) // then nobody waits for the disk
 	s.copies.SetLimit(workers())
-	spaces := areas.space(plan, opts.Exact)
-	if err := t.checkSpace(areas.areas, spaces, false); err != nil {
-		return nil, err
-	}
 	if err := s.prepare(ctx, spaces); err != nil {
 		s.Discard()
 		return nil, err
