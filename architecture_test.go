@@ -237,12 +237,12 @@ var opensByName = regexp.MustCompile(`\bos\.(Open|OpenFile|ReadFile)\(|(?i:root)
 
 // mayOpen lists the files that open something by themselves, and what it is.
 var mayOpen = map[string]string{
-	"internal/datadir/regular.go":   "it is for all others, and does not wait",
-	"internal/archive/archive.go":   "a file of its own, which it makes",
-	"internal/recovery/attached.go": "what the kernel has in /proc",
-	"internal/recovery/signalfiles.go":  "the data directory itself",
-	"internal/apply/interlock.go":   "the data directory itself",
-	"rewind/lostdir.go":             "the directory for what is lost",
+	"internal/datadir/regular.go":      "it is for all others, and does not wait",
+	"internal/archive/archive.go":      "a file of its own, which it makes",
+	"internal/recovery/attached.go":    "what the kernel has in /proc",
+	"internal/recovery/signalfiles.go": "the data directory itself",
+	"internal/apply/interlock.go":      "the data directory itself",
+	"rewind/lostdir.go":                "the directory for what is lost",
 }
 
 // Files of a data directory are opened by internal/datadir, which waits for nobody.

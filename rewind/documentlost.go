@@ -43,6 +43,9 @@ func (r *Rewind) noNames() names {
 // askNames asks the source for names, if it can tell.
 func (r *Rewind) askNames(ctx context.Context) names {
 	lost, n := &r.plan.Lost, r.noNames()
+	if r.ownUnnamed != nil {
+		r.log.Debug(r.ownUnnamed.Error(), "error", r.ownUnnamed)
+	}
 	namer, can := r.opts.Source.(source.Namer)
 	if !can {
 		return n

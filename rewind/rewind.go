@@ -37,6 +37,7 @@ type Rewind struct {
 	closed     bool
 
 	ownNames    map[pgdata.RelFileLocator]source.RelationName // of relations that only the target has
+	ownUnnamed  error                                         // why some have no name
 	ownRecovery map[string][]byte                             // the target's own recovery.conf or recovery.done, for a standby up to 11
 
 	slotMade    bool       // the source has the slot that Options.MakeSlot asks for

@@ -33,7 +33,7 @@ func (r *Rewind) nameOwn(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, maxNaming)
 	defer cancel()
 	if err := r.readOwnNames(ctx, wanted); err != nil {
-		r.log.Debug(fmt.Sprintf("could not read names of relations from the target's catalogs: %v", err), "error", err)
+		r.ownUnnamed = fmt.Errorf("could not read names of relations from the target's catalogs: %w", err)
 	}
 }
 
