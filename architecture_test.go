@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"internal/decide":          {"pgdata", "filemap", "internal/ownfiles"},
 	"internal/ownfiles":        {},
 	"internal/page":            {"pgdata"},
-	"internal/plain":           {},
+	"internal/sanitize":        {},
 	"internal/regular":         {},
 	"internal/seam":            {},
 	"internal/poison":          {"pgdata", "controlfile"},
@@ -48,18 +48,18 @@ var mayImport = map[string][]string{
 	"internal/archive":         {"pgdata", "timeline", "internal/datadir", "internal/regular"},
 	"internal/recovery":        {"pgdata", "controlfile", "internal/datadir", "internal/ownfiles", "internal/poison"},
 	"source":                   {"pgdata", "internal/datadir"},
-	"source/pgsource":          {"pgdata", "source", "internal/libpq", "internal/libpq/conninfo", "internal/plain"},
-	"internal/libpq":           {"source", "internal/libpq/conninfo", "internal/plain"},
+	"source/pgsource":          {"pgdata", "source", "internal/libpq", "internal/libpq/conninfo", "internal/sanitize"},
+	"internal/libpq":           {"source", "internal/libpq/conninfo", "internal/sanitize"},
 	"internal/libpq/conninfo":  {},
 	"internal/apply":           {"pgdata", "controlfile", "filemap", "internal/datadir", "internal/decide", "internal/ownfiles", "internal/poison", "internal/regular"},
 	"internal/apply/faultdisk": {"internal/apply"},
-	"report":                   {"internal/plain"},
+	"report":                   {"internal/sanitize"},
 	"report/html":              {"report"},
 	"rewind": {
-		"pgdata", "controlfile", "timeline", "walreader", "lost", "lost/rows", "lost/rows/export", "filemap", "source", "report",
-		"internal/datadir", "internal/regular", "internal/page", "internal/plain", "internal/poison", "internal/seam", "internal/xidset", "internal/decide", "internal/apply", "internal/pgconf", "internal/archive", "internal/recovery",
+		"pgdata", "controlfile", "timeline", "walreader", "lost", "lost/rows", "lost/rows/export", "catalog", "filemap", "source", "report",
+		"internal/datadir", "internal/regular", "internal/page", "internal/sanitize", "internal/poison", "internal/seam", "internal/xidset", "internal/decide", "internal/apply", "internal/pgconf", "internal/archive", "internal/recovery",
 	},
-	"cmd/gorewind": {"pgdata", "lost/rows/export", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt", "internal/plain"},
+	"cmd/gorewind": {"pgdata", "lost/rows/export", "report", "report/html", "rewind", "source", "source/pgsource", "internal/getopt", "internal/sanitize"},
 	"rewindtest": {
 		"pgdata", "controlfile", "walreader", "source", "rewind", "internal/page", "internal/regular", "internal/seam", "internal/waltest",
 	},
@@ -82,7 +82,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/pgtest/built":       {"internal/pgtest/scratch"},
 	"internal/pgtest/cache":       {"internal/pgtest/scratch"},
-	"internal/pgtest/chance":      {},
+	"internal/pgtest/randomtest":  {},
 	"internal/pgtest/cluster":     {"pgdata", "internal/pgtest/cache", "internal/pgtest/dirtree", "internal/pgtest/lockfile", "internal/pgtest/process", "internal/pgtest/scratch"},
 	"internal/pgtest/console":     {},
 	"internal/pgtest/dirtree":     {},
@@ -107,7 +107,7 @@ var mayImport = map[string][]string{
 	},
 
 	"internal/endtoend": {
-		"pgdata", "controlfile", "rewind", "source", "source/pgsource", "internal/page", "internal/pgtest", "internal/pgtest/chance",
+		"pgdata", "controlfile", "rewind", "source", "source/pgsource", "internal/page", "internal/pgtest", "internal/pgtest/randomtest",
 		"internal/pgtest/cluster", "internal/pgtest/dirtree",
 	},
 	"internal/endtoend/sides":     {}, // tests only, as the others
@@ -240,12 +240,12 @@ var opensByName = regexp.MustCompile(`\bos\.(Open|OpenFile|ReadFile)\(|(?i:root)
 
 // mayOpen lists the files that open something by themselves, and what it is.
 var mayOpen = map[string]string{
-	"internal/datadir/regular.go":   "it is for all others, and does not wait",
-	"internal/archive/archive.go":   "a file of its own, which it makes",
-	"internal/recovery/attached.go": "what the kernel has in /proc",
-	"internal/recovery/signals.go":  "the data directory itself",
-	"internal/apply/interlock.go":   "the data directory itself",
-	"rewind/lostdir.go":             "the directory for what is lost",
+	"internal/datadir/regular.go":      "it is for all others, and does not wait",
+	"internal/archive/archive.go":      "a file of its own, which it makes",
+	"internal/recovery/attached.go":    "what the kernel has in /proc",
+	"internal/recovery/signalfiles.go": "the data directory itself",
+	"internal/apply/interlock.go":      "the data directory itself",
+	"rewind/lostdir.go":                "the directory for what is lost",
 }
 
 // Files of a data directory are opened by internal/datadir, which waits for nobody.

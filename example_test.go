@@ -43,39 +43,39 @@ func TestAProgramOutsideTheModuleRewinds(t *testing.T) {
 	}{
 		{
 			"a source of another system is nothing to wait for",
-			[]string{"-source", other},
+			[]string{"-source-pgdata", other},
 			1, nil,
 			[]string{"attempt 1 failed (different_systems): ", "gave up; the old primary is unchanged"},
 		},
 		{
 			"a server that does not answer is tried three times",
-			[]string{"-source", "host=" + t.TempDir(), "-wait", "1ms"},
+			[]string{"-source-server", "host=" + t.TempDir(), "-wait", "1ms"},
 			1, nil,
 			[]string{"attempt 1 failed (source_unreachable)", "attempt 3 failed (source_unreachable)", "gave up"},
 		},
 		{
 			"without its WAL nothing but a copy helps",
-			[]string{"-source", source, "-target", damaged},
+			[]string{"-source-pgdata", source, "-target", damaged},
 			3, nil,
 			[]string{"attempt 1 failed (missing_wal): ", "clone it anew"},
 		},
 		{
 			"more is lost than allowed",
-			[]string{"-source", source},
+			[]string{"-source-pgdata", source},
 			5,
 			[]string{"What is lost"},
 			[]string{"9 commits, 0 allowed: "},
 		},
 		{
 			"the same with consent",
-			[]string{"-source", source, "-yes"},
+			[]string{"-source-pgdata", source, "-yes"},
 			0,
 			[]string{"What is lost", "Rewound: ", "The old primary can follow the new one."},
 			nil,
 		},
 		{
 			"a second time",
-			[]string{"-source", source},
+			[]string{"-source-pgdata", source},
 			0,
 			[]string{"No rewind is required", "The old primary can follow the new one."},
 			nil,
@@ -118,10 +118,10 @@ func TestAProgramOutsideTheModuleResyncs(t *testing.T) {
 		status int
 		says   []string
 	}{
-		{"no server answers", []string{"-source", "host=" + t.TempDir()}, 3, []string{"source_unreachable: "}},
-		{"only a look", []string{"-source", source, "-dry-run"}, 0, []string{"Evidence of what differs: comparison.", "Not by wal (missing_wal): "}},
-		{"in earnest", []string{"-source", source}, 0, []string{"Evidence of what differs: comparison.", "copying: "}},
-		{"a second time", []string{"-source", source}, 0, []string{"The target can follow as it is."}},
+		{"no server answers", []string{"-source-server", "host=" + t.TempDir()}, 3, []string{"source_unreachable: "}},
+		{"only a look", []string{"-source-pgdata", source, "-dry-run"}, 0, []string{"Evidence of what differs: comparison.", "Not by wal (missing_wal): "}},
+		{"in earnest", []string{"-source-pgdata", source}, 0, []string{"Evidence of what differs: comparison.", "copying: "}},
+		{"a second time", []string{"-source-pgdata", source}, 0, []string{"The target can follow as it is."}},
 	} {
 		said, err := exec.Command(program, append([]string{"-target", target}, c.args...)...).CombinedOutput()
 		var exit *exec.ExitError

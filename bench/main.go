@@ -51,7 +51,7 @@ func main() {
 		os.Exit(2)
 	}
 	_ = os.Setenv("GOREWIND_TEST_MAJORS", s.major) // other majors need not be downloaded
-	chores := unprivileged.Chores{Genuine: true}
+	chores := unprivileged.RootTasks{Genuine: true}
 	if s.json != "" {
 		chores.Outputs = map[string]string{"json": s.json}
 	}

@@ -172,9 +172,8 @@ func unknownVersion(b []byte, control uint32, err error) error {
 	switch {
 	case !crcAnywhere(b):
 		return &Error{
-			Msg:  ErrCRC.Error() + fmt.Sprintf(", and unknown version number %d", control),
-			Hint: "the file is damaged or not a control file",
-			Err:  ErrCRC,
+			Msg: ErrCRC.Error() + fmt.Sprintf(", and unknown version number %d: the file is damaged or not a control file", control),
+			Err: ErrCRC,
 		}
 	case layoutOf(bits.ReverseBytes32(control)) != nil:
 		return platformError("the other byte order")

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Tests what dist.sh created in DIRECTORY: that a second run in another clone gives
-# the same bytes, and that the package for Debian works in a clean root, also in place
-# of pg_rewind. It prints what cannot be tested here.
+# the same bytes, that the image can be built, run and copied from, and that the package
+# for Debian works in a clean root, also in place of pg_rewind. It prints what cannot be
+# tested here.
 #
 #   packaging/try.sh DIRECTORY
 set -euo pipefail
@@ -37,15 +38,36 @@ else
 	skip "the RPM: there is no rpm here"
 fi
 
+# The image, as docs/install.md says: run, and copied from.
 builder=
 for b in docker podman buildah; do # docker needs its daemon
 	[ -n "$builder" ] || ! $b info >/dev/null 2>&1 || builder=$b
 done
-if [ -n "$builder" ]; then
+image=localhost/gorewind-try:$$ derived=localhost/gorewind-try-derived:$$
+run_image() { # IMAGE PROGRAM ARGUMENT
+	if [ $builder = buildah ]; then
+		local container; container=$($builder from --pull-never "$1")
+		$builder run --isolation chroot "$container" -- "$2" "$3"
+		$builder rm "$container" >/dev/null
+	else
+		$builder run --rm --entrypoint "$2" "$1" "$3"
+	fi
+}
+if [ "$(uname -m)" != x86_64 ]; then
+	skip "the image: the archive for linux/amd64 does not run here"
+elif [ -n "$builder" ]; then
 	mkdir "$work/image"
 	tar -xzf "$out"/gorewind-*-linux-amd64.tar.gz -C "$work/image" --strip-components 1
-	$builder build -q -f packaging/Dockerfile -t gorewind:try "$work/image" >/dev/null
-	echo "image: built by $builder"
+	trap '$builder rmi -f "$image" "$derived" >/dev/null 2>&1 || true; rm -rf --one-file-system "$work"' EXIT
+	$builder build -q -f packaging/Dockerfile -t "$image" "$work/image" >/dev/null
+	got=$(run_image "$image" /usr/bin/gorewind -V)
+	[[ $got == "gorewind (gorewind) "* ]] || fail "the image's program says: $got"
+	place=/usr/lib/postgresql/17/bin/pg_rewind
+	printf 'FROM scratch\nCOPY --from=%s /usr/bin/gorewind %s\n' "$image" $place >"$work/image/derived"
+	$builder build -q -f "$work/image/derived" -t "$derived" "$work/image" >/dev/null
+	got=$(run_image "$derived" $place -V)
+	[[ $got == "pg_rewind (PostgreSQL) "* ]] || fail "the program that was copied from the image says: $got"
+	echo "image: built and run by $builder, and copied from as pg_rewind"
 else
 	skip "the image: no docker, podman or buildah works here"
 fi

@@ -42,17 +42,24 @@ func (d *Document) ByRelation() []RelationTotal {
 			sum.Blocks += last - first + 1
 		}
 	}
-	named := [][]Relation{d.Named}
+	// What the target created is another relation than a copied one with the same file.
+	created := map[place]bool{}
+	var named []Relation
 	if d.Lost != nil {
-		named = append(named, d.Lost.Dropped, d.Lost.Created, d.Lost.Relations)
-	}
-	for _, known := range named {
-		for _, r := range known {
-			if sum := sums[place{r.Tablespace, r.Database, r.FileNode}]; sum != nil {
-				blocks := sum.Blocks
-				sum.Relation = r
-				sum.Blocks = blocks
+		for _, r := range d.Lost.Created {
+			created[place{r.Tablespace, r.Database, r.FileNode}] = true
+		}
+		for _, r := range slices.Concat(d.Lost.Dropped, d.Lost.Relations) {
+			if !created[place{r.Tablespace, r.Database, r.FileNode}] {
+				named = append(named, r)
 			}
+		}
+	}
+	for _, r := range slices.Concat(named, d.Named) {
+		if sum := sums[place{r.Tablespace, r.Database, r.FileNode}]; sum != nil {
+			blocks := sum.Blocks
+			sum.Relation = r
+			sum.Blocks = blocks
 		}
 	}
 	for at, sum := range sums {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/gorewind/gorewind/internal/plain"
+	"github.com/gorewind/gorewind/internal/sanitize"
 )
 
 // text is text that is being laid out.
@@ -30,7 +30,7 @@ func (t *text) paint(how, s string) string {
 
 // clean prevents text from outside from controlling a terminal, and from hiding or
 // reordering what is around it.
-func clean(s string) string { return plain.Text(s, plain.Unlimited) }
+func clean(s string) string { return sanitize.Text(s, sanitize.Unlimited) }
 
 // wide are, roughly, the characters that take two columns: those of East Asia and
 // emoji (Unicode Standard Annex 11).

@@ -11,7 +11,7 @@ import (
 
 	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/pgtest/chance"
+	"github.com/gorewind/gorewind/internal/pgtest/randomtest"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -30,9 +30,9 @@ type judgement struct {
 // pg_rewind: both refuse the same targets, and what both accept changes nothing of what
 // either would do. Without make torture, the bits are the same every time.
 func TestFlippedBits(t *testing.T) {
-	seed, given := chance.GivenSeed()
-	if !given && chance.Torture() > 0 {
-		seed = chance.Seed()
+	seed, given := randomtest.GivenSeed()
+	if !given && randomtest.Torture() > 0 {
+		seed = randomtest.Seed()
 	}
 	pgtest.EachGenuine(t, func(t *testing.T, in *pgtest.Installation) {
 		p := restorePair(t, in.Version.Name, "basic")
@@ -42,7 +42,7 @@ func TestFlippedBits(t *testing.T) {
 		geo, rnd := control.Geometry, rand.New(rand.NewPCG(seed, uint64(in.Version.ServerNum)))
 		from, end := geo.SegStart(geo.SegNo(control.CheckPoint)-2), control.CheckPoint+200
 		refused := 0
-		for n := range flips * max(1, chance.Torture()) {
+		for n := range flips * max(1, randomtest.Torture()) {
 			at := from + pgdata.LSN(rnd.Uint64N(uint64(end-from)))
 			if n%4 == 0 { // in a page header, which random bits hit too rarely
 				at = at - at%pageSize + pgdata.LSN(rnd.IntN(longHeader))
@@ -66,7 +66,7 @@ func TestFlippedBits(t *testing.T) {
 		}
 		assert.NotZero(t, refused)
 	})
-	pgtest.Note(fmt.Sprintf("flipped %d bits for each major with a pg_rewind (seed %d)", flips*max(1, chance.Torture()), seed))
+	pgtest.Note(fmt.Sprintf("flipped %d bits for each major with a pg_rewind (seed %d)", flips*max(1, randomtest.Torture()), seed))
 }
 
 // The layout of WAL pages (access/xlog_internal.h): the page size, and the size of the

@@ -66,7 +66,7 @@ const (
 	pagePause = 50 * time.Millisecond
 )
 
-// maxDoubtful is the maximum number of doubtful pages at a time: a server never writes
+// maxDoubtful is the maximum number of suspect pages at a time: a server never writes
 // that many at once.
 const maxDoubtful = 4096
 
@@ -79,10 +79,10 @@ type verifier struct {
 	version *pgdata.Version
 	geo     pgdata.Geometry
 	mu      sync.Mutex
-	doubt   []doubtful
+	doubt   []suspectPage
 }
 
-type doubtful struct {
+type suspectPage struct {
 	path   string
 	offset int64
 	err    *page.ChecksumError
@@ -119,7 +119,7 @@ func (v *verifier) wrong(path string, data []byte, offset int64) (at []int64, er
 		}
 		at = append(at, i)
 		v.mu.Lock()
-		if v.doubt = append(v.doubt, doubtful{path, offset + i, bad}); len(v.doubt) > maxDoubtful {
+		if v.doubt = append(v.doubt, suspectPage{path, offset + i, bad}); len(v.doubt) > maxDoubtful {
 			err = damagedPages(v.doubt)
 		}
 		v.mu.Unlock()
@@ -188,9 +188,9 @@ func (v *verifier) CopyFrom(path string, from *os.File, offset, length int64) (i
 	return copied, nil
 }
 
-// settle reads again the pages that were held back. A page that a running server was
+// rereadSuspects reads again the pages that were held back. A page that a running server was
 // just writing is complete by now. A page that stays wrong ends the rewind.
-func (r *Rewind) settle(ctx context.Context, v *verifier) error {
+func (r *Rewind) rereadSuspects(ctx context.Context, v *verifier) error {
 	if v == nil || len(v.doubt) == 0 {
 		return nil
 	}
@@ -236,7 +236,7 @@ func (r *Rewind) sourceDamaged(ctx context.Context, e *DamagedPagesError, how st
 }
 
 // copyUnverified copies pages without checking their checksums.
-func (r *Rewind) copyUnverified(ctx context.Context, held []doubtful, to source.Sink) error {
+func (r *Rewind) copyUnverified(ctx context.Context, held []suspectPage, to source.Sink) error {
 	return r.opts.Source.Fetch(ctx, func(yield func(source.Range) bool) {
 		for _, d := range held {
 			if !yield(source.Range{Path: d.path, Offset: d.offset, Length: int64(r.plan.Files.Geometry.BlockSize)}) {
@@ -246,7 +246,7 @@ func (r *Rewind) copyUnverified(ctx context.Context, held []doubtful, to source.
 	}, to)
 }
 
-func damagedPages(list []doubtful) *DamagedPagesError {
+func damagedPages(list []suspectPage) *DamagedPagesError {
 	e := new(DamagedPagesError)
 	for _, d := range list {
 		e.Pages = append(e.Pages, DamagedPage{Path: d.path, Block: d.err.Block, LSN: d.err.LSN, Reason: d.err.Error()})

@@ -12,7 +12,7 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/page"
-	"github.com/gorewind/gorewind/internal/plain"
+	"github.com/gorewind/gorewind/internal/sanitize"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/source"
@@ -64,10 +64,10 @@ const maxToldRuns = 20
 // blocks, up to a limit. File names are escaped so that they are safe to print on a
 // terminal.
 func (f FileDiff) String() string {
-	b := []byte(plain.Text(f.Path, plain.Unlimited))
+	b := []byte(sanitize.Text(f.Path, sanitize.Unlimited))
 	switch {
 	case f.Reason != "":
-		return fmt.Sprintf("%s: %s", b, plain.Text(f.Reason, plain.Message))
+		return fmt.Sprintf("%s: %s", b, sanitize.Text(f.Reason, sanitize.MaxMessage))
 	case f.SizeA != f.SizeB:
 		b = fmt.Appendf(b, ": %d and %d bytes", f.SizeA, f.SizeB)
 	default:

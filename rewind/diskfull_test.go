@@ -95,7 +95,7 @@ func TestFullDisk(t *testing.T) {
 		again()
 		var done atomic.Bool
 		err := run(p.options(t).WithDisk(func(d apply.Disk) apply.Disk {
-			return faultdisk.Around(d, func(op faultdisk.Op, do func() error) error {
+			return faultdisk.Intercept(d, func(op faultdisk.Op, do func() error) error {
 				err := do()
 				if matches(op) && done.CompareAndSwap(false, true) {
 					other.grow(t, 0)

@@ -28,7 +28,8 @@ func (r *Rewind) Document(ctx context.Context, err error) *report.Document {
 	return r.document(err, func() names { return r.askNames(ctx) })
 }
 
-// Brief is Document without asking the source: relations have no names.
+// Brief is Document without asking the source: only relations that the source does not
+// have are named.
 func (r *Rewind) Brief(err error) *report.Document { return r.document(err, r.noNames) }
 
 func (r *Rewind) document(err error, known func() names) *report.Document {

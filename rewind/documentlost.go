@@ -19,17 +19,21 @@ import (
 // changes first.
 const maxNamed = 2000
 
-// names has the source's names of relations, databases and tablespaces. What the target
-// created has no name, even if the source has something else with the same OID.
+// names has the source's names of relations, databases and tablespaces, and the target's
+// names of relations that only it has.
 type names struct {
-	relations              map[pgdata.RelFileLocator]source.RelationName
+	relations, own         map[pgdata.RelFileLocator]source.RelationName
+	made                   map[pgdata.RelFileLocator]bool // relations that the target created
 	databases, tablespaces map[uint32]string
 	created                map[uint32]bool // databases that only the target has
 }
 
 // noNames returns what is known without asking the source.
 func (r *Rewind) noNames() names {
-	n := names{created: map[uint32]bool{}}
+	n := names{own: r.ownNames, made: map[pgdata.RelFileLocator]bool{}, created: map[uint32]bool{}}
+	for _, l := range r.plan.Lost.Created.List {
+		n.made[l] = true
+	}
 	for _, oid := range r.plan.Lost.CreatedDatabases {
 		n.created[oid] = true
 	}
@@ -39,13 +43,12 @@ func (r *Rewind) noNames() names {
 // askNames asks the source for names, if it can tell.
 func (r *Rewind) askNames(ctx context.Context) names {
 	lost, n := &r.plan.Lost, r.noNames()
+	if r.ownUnnamed != nil {
+		r.log.Debug(r.ownUnnamed.Error(), "error", r.ownUnnamed)
+	}
 	namer, can := r.opts.Source.(source.Namer)
 	if !can {
 		return n
-	}
-	created := map[pgdata.RelFileLocator]bool{}
-	for _, l := range lost.Created.List {
-		created[l] = true
 	}
 	wanted := slices.AppendSeq(slices.Clone(lost.Dropped.List), maps.Keys(lost.Blocks))
 	for file := range r.plan.Damaged {
@@ -54,8 +57,8 @@ func (r *Rewind) askNames(ctx context.Context) names {
 		}
 	}
 	copied := r.copiedRelations()
+	wanted = slices.DeleteFunc(wanted, func(l pgdata.RelFileLocator) bool { return n.made[l] || n.created[l.Database] })
 	wanted = slices.AppendSeq(wanted, maps.Keys(copied))
-	wanted = slices.DeleteFunc(wanted, func(l pgdata.RelFileLocator) bool { return created[l] || n.created[l.Database] })
 	slices.SortFunc(wanted, func(a, b pgdata.RelFileLocator) int {
 		return cmp.Or(cmp.Compare(lost.Blocks[b], lost.Blocks[a]), cmp.Compare(copied[b], copied[a]), compareLocators(a, b))
 	})
@@ -92,8 +95,9 @@ func (r *Rewind) copiedRelations() map[pgdata.RelFileLocator]int64 {
 func (r *Rewind) documentNamed(n names) (list []report.Relation) {
 	copied := r.copiedRelations()
 	for _, l := range slices.SortedFunc(maps.Keys(copied), compareLocators) {
-		if d := n.relation(l, 0); d.Name != "" {
-			list = append(list, d)
+		if name, known := n.relations[l]; known {
+			d := report.Relation{Tablespace: l.Tablespace, Database: l.Database, FileNode: l.Relation}
+			list = append(list, withName(d, name))
 		}
 	}
 	return list
@@ -132,12 +136,23 @@ func (n *names) ofTarget(database uint32) string {
 	return n.databases[database]
 }
 
+// relation describes a relation of the target. What the target created never gets the
+// source's name, even if the source has something else with the same file number.
 func (n *names) relation(l pgdata.RelFileLocator, blocks int64) report.Relation {
 	d := report.Relation{Tablespace: l.Tablespace, Database: l.Database, FileNode: l.Relation, Blocks: blocks, DBName: n.ofTarget(l.Database)}
-	if name, known := n.relations[l]; known {
-		d.Name, d.DBName = name.String(), name.Database
-		d.Schema, d.Relation, d.RelKind = name.Schema, name.Name, string(name.Kind)
+	name, known := n.relations[l]
+	if !known || n.made[l] {
+		name, known = n.own[l]
 	}
+	if known {
+		d = withName(d, name)
+	}
+	return d
+}
+
+func withName(d report.Relation, name source.RelationName) report.Relation {
+	d.Name, d.DBName = name.String(), name.Database
+	d.Schema, d.Relation, d.RelKind = name.Schema, name.Name, string(name.Kind)
 	return d
 }
 

@@ -53,7 +53,7 @@ func (r *Rewind) fetch(ctx context.Context, to receiver) (apply.Final, error) {
 		}
 		return apply.Final{}, err
 	}
-	if err := r.settle(ctx, verified); err != nil {
+	if err := r.rereadSuspects(ctx, verified); err != nil {
 		return apply.Final{}, err
 	}
 	e, err := r.endOfSource(ctx)

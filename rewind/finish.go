@@ -94,10 +94,13 @@ func (r *Rewind) lastRecord(ctx context.Context, e *end) error {
 	}
 	a := r.analyzer
 	last, err := walreader.LastRecordEnd(ctx, a.sourceWAL(r.plan.Source.History), a.format, e.minLSN)
+	if ctx.Err() != nil { // what ended it is said elsewhere
+		return ctx.Err()
+	}
 	if err != nil {
 		r.log.Warn(fmt.Sprintf("could not find the last WAL record before %s on the source, so its standby waits for that position: %v",
 			a.lsn(e.minLSN), err), "lsn", a.lsn(e.minLSN), "error", err)
-		return ctx.Err()
+		return nil
 	}
 	e.minLSN = max(last, r.plan.shared())
 	return nil

@@ -37,7 +37,7 @@ func TestLostRowsOfFixturesAreToldAsRecorded(t *testing.T) {
 				_, err = l.Write(t.Context(), written, rewind.LostRowsFormat{Format: format})
 				require.NoError(t, err)
 				require.NoError(t, l.Close())
-				require.NoError(t, savedcluster.Impersonal(written, target))
+				require.NoError(t, savedcluster.StripTargetPath(written, target))
 
 				golden := filepath.Join(dir, savedcluster.RowsName, string(format))
 				if *update {

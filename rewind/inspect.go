@@ -42,7 +42,7 @@ func (r *Rewind) inspect(ctx context.Context, control []byte, earlier *Plan) (a 
 	}
 	if control == nil {
 		s.target = Side{Control: s.source.Control, Unknown: true}
-		r.target.StandIn(s.source.Control)
+		r.target.UseSourceControl(s.source.Control)
 		if err := r.checkSystem(ctx, s.source.Control); err != nil {
 			return nil, s, err
 		}

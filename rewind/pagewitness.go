@@ -113,12 +113,12 @@ func (a *analyzer) hintsAlike(ctx context.Context, s sides, f fork, e *events) (
 		return fmt.Sprintf("the target was promoted at %s, after the last page that both have", a.lsn(e.promoted)), nil
 	}
 	read, err := walreader.Read(ctx, a.targetWAL(s.target.History).own(), a.format, walreader.ReadRequest{
-		From: f.at, To: to, Visitor: func() walreader.Visitor { return newEndings(a.format) },
+		From: f.at, To: to, Visitor: func() walreader.Visitor { return newEndedTransactions(a.format) },
 	})
 	if err != nil {
 		return "", a.unreadable(err)
 	}
-	return a.endedAlike(ctx, read.Visitor.(*endings))
+	return a.endedAlike(ctx, read.Visitor.(*endedTransactions))
 }
 
 // backwardWAL reads the target's WAL backwards from its end, in ranges that grow, as
@@ -228,12 +228,12 @@ func (w *pageWitness) contradiction() string {
 // sample are the blocks to be compared, as pages: all that have not told anything, or
 // some from everywhere.
 func (w *pageWitness) sample(blocks pgdata.ChangedBlocks) (ranges []source.Range) {
-	total, untold := 0, w.untold(blocks)
-	for range untold {
+	total, unjudged := 0, w.unjudged(blocks)
+	for range unjudged {
 		total++
 	}
 	step, i := max(1, (total+maxWitnessPages-1)/maxWitnessPages), 0
-	for r := range untold {
+	for r := range unjudged {
 		if i++; i%step == 0 {
 			ranges = append(ranges, r)
 		}
@@ -241,7 +241,7 @@ func (w *pageWitness) sample(blocks pgdata.ChangedBlocks) (ranges []source.Range
 	return ranges
 }
 
-func (w *pageWitness) untold(blocks pgdata.ChangedBlocks) iter.Seq[source.Range] {
+func (w *pageWitness) unjudged(blocks pgdata.ChangedBlocks) iter.Seq[source.Range] {
 	size := int64(w.a.geo.BlockSize)
 	files := make(map[string]*pgdata.BlockSet, len(blocks))
 	for file, set := range blocks {

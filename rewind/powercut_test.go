@@ -11,14 +11,14 @@ import (
 	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/apply/faultdisk"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/pgtest/chance"
+	"github.com/gorewind/gorewind/internal/pgtest/randomtest"
 )
 
 // TestEveryPowerCut cuts the power before changes of the target's disk, in torture
 // before every one, and at the end. What was not synced is lost, all of it or some.
 func TestEveryPowerCut(t *testing.T) {
 	var instants atomic.Int64
-	seed := chance.Seed()
+	seed := randomtest.Seed()
 	t.Run("all", func(t *testing.T) {
 		for _, s := range scenarios() {
 			t.Run(s.name, func(t *testing.T) {

@@ -59,7 +59,7 @@ func (r *Rewind) openTarget() (control []byte, earlier *Plan, err error) {
 	if err := r.target.CheckNotRunning(); err != nil {
 		return nil, nil, err
 	}
-	if _, err := recovery.PutBack(r.target.Dir); err != nil {
+	if _, err := recovery.RestoreSignalFiles(r.target.Dir); err != nil {
 		return nil, nil, err
 	}
 	r.touched = r.target.Poisoned()

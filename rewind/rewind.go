@@ -9,6 +9,7 @@ import (
 	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/seam"
+	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -36,7 +37,9 @@ type Rewind struct {
 	closed     bool
 	opened     source.Source // by Options.OpenSource; nil if it was not called
 
-	ownRecovery map[string][]byte // the target's own recovery.conf or recovery.done, for a standby up to 11
+	ownNames    map[pgdata.RelFileLocator]source.RelationName // of relations that only the target has
+	ownUnnamed  error                                         // why some have no name
+	ownRecovery map[string][]byte                             // the target's own recovery.conf or recovery.done, for a standby up to 11
 
 	slotMade    bool       // the source has the slot that Options.MakeSlot asks for
 	slotLeft    apply.Slot // the slot that an unfinished run made, if it is the requested one
@@ -107,6 +110,7 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.nameOwn(ctx)
 	if err := r.tryReplication(ctx); err != nil {
 		return err
 	}

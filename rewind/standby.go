@@ -56,11 +56,11 @@ func (r *Rewind) standbyFiles(ctx context.Context, after pgconf.ReadFile) ([]app
 	if conf, err := pgconf.Load(pgconf.Options{DataDir: r.target.Name(), ConfigFile: r.opts.ConfigFile, Version: r.plan.Version, ReadFile: after}); err == nil {
 		o.Effective = conf
 	}
-	files, neutralised, err := pgconf.Standby(r.plan.Version, before, after, r.opts.PrimaryConnInfo, o)
+	files, resets, err := pgconf.Standby(r.plan.Version, before, after, r.opts.PrimaryConnInfo, o)
 	if err != nil {
 		return nil, fmt.Errorf("could not make the target a standby: %w", err)
 	}
-	for _, n := range neutralised {
+	for _, n := range resets {
 		r.log.InfoContext(ctx, n.String(), "setting", n.Name, "path", n.File, "line", n.Line)
 	}
 	small := make([]apply.SmallFile, len(files))

@@ -151,7 +151,7 @@ func isPassingFailure(err error) bool {
 
 func isFull(err error) bool {
 	var full *apply.AccessError
-	return either(as[*apply.SpaceError], as[*SpaceError])(err) || errors.As(err, &full) && full.NoRoom()
+	return either(as[*apply.SpaceError], as[*SpaceError])(err) || errors.As(err, &full) && full.NoSpace()
 }
 
 // sourceError marks an error as concerning the source, if it could also be about the

@@ -253,7 +253,7 @@ func TestWithoutRenames(t *testing.T) {
 	var tried sync.Map // by path
 	var n atomic.Int64
 	require.NoError(t, run(p.options(t).WithDisk(func(d apply.Disk) apply.Disk {
-		return faultdisk.Around(withoutSync(d), func(op faultdisk.Op, do func() error) error {
+		return faultdisk.Intercept(withoutSync(d), func(op faultdisk.Op, do func() error) error {
 			own := filepath.Base(op.Path)
 			if op.Name == "rename" && (own == "1" || own == "60003" || own == "60004" || own == "postgresql.conf") {
 				n.Add(1)

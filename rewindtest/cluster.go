@@ -144,7 +144,7 @@ func (c *cluster) switchSegment() { c.wal.Add(waltest.Record{Info: walSwitch}) }
 
 // stop writes the shutdown checkpoint.
 func (c *cluster) stop() {
-	if c.wal.Room() == int(c.wal.Format.Geometry.WALBlockSize) {
+	if c.wal.SpaceOnPage() == int(c.wal.Format.Geometry.WALBlockSize) {
 		c.wal.Header(0, 0)
 	}
 	c.at = c.wal.Pos()

@@ -47,7 +47,7 @@ func newEndlessWAL(f walreader.Format) *endlessWAL {
 		if n == 0 {
 			w.Checkpoint(0x10, w.Start+40)
 		}
-		for w.Room() > 2000 {
+		for w.SpaceOnPage() > 2000 {
 			l := waltest.HeapTable
 			l.Relation += n % 3
 			s := waltest.Insert(l, n*97%40_000)

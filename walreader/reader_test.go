@@ -238,7 +238,7 @@ func randomWAL(rnd *rand.Rand, f walreader.Format, size int) *waltest.Builder {
 			w.Add(waltest.Message(26 + rnd.IntN(2_500_000)))
 		case n < 12:
 			w.Checkpoint(uint8(rnd.IntN(2)*0x10), w.Pos())
-		case n < 20 && w.Room() >= 8:
+		case n < 20 && w.SpaceOnPage() >= 8:
 			pages := rnd.IntN(4)
 			if rnd.IntN(4) == 0 {
 				pages = rnd.IntN(int(f.Geometry.WALSegSize) * 5 / 4 / pageSize)

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/gorewind/gorewind/internal/plain"
+	"github.com/gorewind/gorewind/internal/sanitize"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/source/pgsource"
@@ -71,7 +71,7 @@ func (in *invocation) compare() (*rewind.DiffResult, error) {
 func (in *invocation) printJSON(v any) error {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err == nil {
-		_, err = fmt.Fprintln(in.stdout, string(plain.JSON(text)))
+		_, err = fmt.Fprintln(in.stdout, string(sanitize.JSON(text)))
 	}
 	return err
 }

@@ -3,11 +3,16 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"syscall"
 
 	"github.com/gorewind/gorewind/rewind"
 )
+
+// maxObstacles is how many reasons of one refusal are listed. A directory without
+// permissions can have thousands of files.
+const maxObstacles = 50
 
 // failed reports what went wrong and what to do, and returns the exit status. The
 // first line is pg_rewind's, and what gorewind adds comes after it. If gorewind is
@@ -50,10 +55,15 @@ func (in *invocation) failed(err error) int {
 	}
 	var all rewind.Obstacles
 	if errors.As(err, &all) {
-		for _, one := range all[:len(all)-1] {
+		shown := all[:min(len(all), maxObstacles)]
+		for _, one := range shown[:len(shown)-1] {
 			in.out.error(inCLocale(one.Error(), one))
 		}
-		main = all[len(all)-1].Error()
+		main = shown[len(shown)-1].Error()
+		if left := len(all) - len(shown); left > 0 {
+			in.out.error(inCLocale(main, err))
+			main = fmt.Sprintf("and %d more of this kind", left)
+		}
 	}
 	in.out.error(inCLocale(main, err))
 	if more != "" {

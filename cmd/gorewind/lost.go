@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/gorewind/gorewind/internal/plain"
+	"github.com/gorewind/gorewind/internal/sanitize"
 	"github.com/gorewind/gorewind/lost/rows/export"
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -66,10 +66,10 @@ func (in *invocation) describeLost(s *export.Summary) {
 	fmt.Fprintf(in.stdout, "After the divergence at %s on timeline %d, %d transactions committed; %d rows were inserted, %d updated, %d deleted.\n",
 		s.Divergence, s.Timeline, s.Transactions, s.Inserted, s.Updated, s.Deleted)
 	for _, t := range s.Tables {
-		fmt.Fprintf(in.stdout, "  %s: %d inserted, %d updated, %d deleted\n", plain.Text(t.Database+": "+t.Schema+"."+t.Name, plain.Message), t.Inserted, t.Updated, t.Deleted)
+		fmt.Fprintf(in.stdout, "  %s: %d inserted, %d updated, %d deleted\n", sanitize.Text(t.Database+": "+t.Schema+"."+t.Name, sanitize.MaxMessage), t.Inserted, t.Updated, t.Deleted)
 	}
 	for _, e := range s.Relations {
-		fmt.Fprintf(in.stdout, "  %s: %s %s\n", plain.Text(e.Database+": "+e.Schema+"."+e.Name, plain.Message), e.Kind, e.What)
+		fmt.Fprintf(in.stdout, "  %s: %s %s\n", sanitize.Text(e.Database+": "+e.Schema+"."+e.Name, sanitize.MaxMessage), e.Kind, e.What)
 	}
 	if s.Source != nil {
 		fmt.Fprintf(in.stdout, "Of these rows, the source has %d unchanged, %d changed, and lacks %d; %d could not be compared.\n",
@@ -81,5 +81,5 @@ func (in *invocation) describeLost(s *export.Summary) {
 	if s.Incomplete {
 		in.log.Warn("some transactions began before the oldest WAL available; what they did before it is not among the rows")
 	}
-	fmt.Fprintf(in.stdout, "Rows, summary.json and README.txt are in %s.\n", plain.Text(in.opts.output, plain.Message))
+	fmt.Fprintf(in.stdout, "Rows, summary.json and README.txt are in %s.\n", sanitize.Text(in.opts.output, sanitize.MaxMessage))
 }

@@ -16,7 +16,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gorewind/gorewind/internal/plain"
+	"github.com/gorewind/gorewind/internal/sanitize"
 )
 
 // Exit statuses.
@@ -57,9 +57,9 @@ func signals() (asked, insisted context.Context) {
 	return asked, insisted
 }
 
-// outliveReaders keeps the program running when nobody reads its messages any more: a
+// ignoreBrokenPipe keeps the program running when nobody reads its messages any more: a
 // failing write no longer kills it.
-func outliveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+func ignoreBrokenPipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 // environment looks variables up, as os.LookupEnv does.
 type environment func(name string) (value string, ok bool)
@@ -140,7 +140,7 @@ func (in *invocation) misused(err error) int {
 	default:
 		// In pg_rewind the C library reports this, without a level and with the path
 		// by which the program was called.
-		fmt.Fprintf(in.out.w, "%s: %s\n", plain.Text(in.path, plain.Message), plain.Text(err.Error(), plain.Message))
+		fmt.Fprintf(in.out.w, "%s: %s\n", sanitize.Text(in.path, sanitize.MaxMessage), sanitize.Text(err.Error(), sanitize.MaxMessage))
 	}
 	in.out.tryHelp(in.command)
 	return exitUsage

@@ -205,15 +205,18 @@ func TestProgressInAPipe(t *testing.T) {
 		says, program string
 		reports       []rewind.Progress
 		want          string
+		apart         time.Duration // from report to report
 	}{
-		{"what is copied has pg_rewind's line, with rate and remaining time", "gorewind", []rewind.Progress{copying}, " 5120/10240 kB (50%) copied, 1.0 MB/s, 5 s left\n"},
-		{"in the place of pg_rewind it has nothing else", "pg_rewind", []rewind.Progress{copying, lost}, " 5120/10240 kB (50%) copied\n 5120/10240 kB (50%) copied\n"},
-		{"a source that is lost has no rate", "gorewind", []rewind.Progress{lost}, " 5120/10240 kB (50%) copied, source lost for 1m30s, waiting for it\n"},
-		{"WAL whose end is not known has no remaining time", "gorewind", []rewind.Progress{{Activity: rewind.ReadingWAL, DoneBytes: 3 * mb, Rate: 2 * mb}}, "gorewind: reading WAL: 3.0 MB, 2.0 MB/s\n"},
-		{"files are counted where nothing else is", "gorewind", []rewind.Progress{{Activity: rewind.ListingFiles, DoneFiles: 7, Rate: 1}}, "gorewind: listing files: 7 files, 1 file/s\n"},
-		{"syncing has a remaining time", "gorewind", []rewind.Progress{{Activity: rewind.Syncing, DoneFiles: 3, TotalFiles: 12, Rate: 3, Remaining: 3 * time.Second}}, "gorewind: syncing: 25%, 3 of 12 files, 3 files/s, 3 s left\n"},
-		{"all but copying is said seldom", "gorewind", []rewind.Progress{{Activity: rewind.Applying, DoneFiles: 1, TotalFiles: 4}, {Activity: rewind.Applying, DoneFiles: 2, TotalFiles: 4}}, "gorewind: applying changes: 25%, 1 of 4 files\n"},
-		{"pg_rewind says nothing of it", "pg_rewind", []rewind.Progress{{Activity: rewind.ComparingFiles, DoneBytes: 1, TotalBytes: 4}}, ""},
+		{"what is copied has pg_rewind's line, with rate and remaining time", "gorewind", []rewind.Progress{copying}, " 5120/10240 kB (50%) copied, 1.0 MB/s, 5 s left\n", 0},
+		{"in the place of pg_rewind it has nothing else", "pg_rewind", []rewind.Progress{copying, lost}, " 5120/10240 kB (50%) copied\n 5120/10240 kB (50%) copied\n", 0},
+		{"a source that is lost has no rate", "gorewind", []rewind.Progress{lost}, " 5120/10240 kB (50%) copied, source lost for 1m30s, waiting for it\n", 0},
+		{"WAL whose end is not known has no remaining time", "gorewind", []rewind.Progress{{Activity: rewind.ReadingWAL, DoneBytes: 3 * mb, Rate: 2 * mb}}, "gorewind: reading WAL: 3.0 MB, 2.0 MB/s\n", 0},
+		{"files are counted where nothing else is", "gorewind", []rewind.Progress{{Activity: rewind.ListingFiles, DoneFiles: 7, Rate: 1}}, "gorewind: listing files: 7 files, 1 file/s\n", 0},
+		{"syncing has a remaining time", "gorewind", []rewind.Progress{{Activity: rewind.Syncing, DoneFiles: 3, TotalFiles: 12, Rate: 3, Remaining: 3 * time.Second}}, "gorewind: syncing: 25%, 3 of 12 files, 3 files/s, 3 s left\n", 0},
+		{"syncing a whole file system shows how long it takes", "gorewind", []rewind.Progress{{Step: "syncing"}, {Activity: rewind.Syncing}, {Activity: rewind.Syncing}}, "gorewind: syncing\ngorewind: syncing: for 7 s\ngorewind: syncing: for 14 s\n", 7 * time.Second},
+		{"a file that takes long shows how long", "gorewind", []rewind.Progress{{Activity: rewind.Applying}, {Activity: rewind.Syncing, DoneFiles: 1, TotalFiles: 2}, {Activity: rewind.Syncing, DoneFiles: 1, TotalFiles: 2}}, "gorewind: applying changes\ngorewind: syncing: 50%, 1 of 2 files\ngorewind: syncing: 50%, 1 of 2 files, for 7 s\n", 7 * time.Second},
+		{"all but copying is said seldom", "gorewind", []rewind.Progress{{Activity: rewind.Applying, DoneFiles: 1, TotalFiles: 4}, {Activity: rewind.Applying, DoneFiles: 2, TotalFiles: 4}}, "gorewind: applying changes: 25%, 1 of 4 files\n", 0},
+		{"pg_rewind says nothing of it", "pg_rewind", []rewind.Progress{{Activity: rewind.ComparingFiles, DoneBytes: 1, TotalBytes: 4}}, "", 0},
 	} {
 		t.Run(c.says, func(t *testing.T) {
 			var b strings.Builder
@@ -222,6 +225,7 @@ func TestProgressInAPipe(t *testing.T) {
 			p.now = func() time.Time { return now }
 			for _, r := range c.reports {
 				p.report(r)
+				now = now.Add(c.apart)
 			}
 			assert.Equal(t, c.want, b.String())
 		})

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/gorewind/gorewind/internal/plain"
+	"github.com/gorewind/gorewind/internal/sanitize"
 )
 
 // messages writes lines as PostgreSQL's programs do: "name: level: text". It is
@@ -104,7 +104,7 @@ func (m *messages) line(kind, text string, attrs ...any) {
 	if m.words != nil {
 		text = m.words.Replace(text)
 	}
-	text = plain.Text(text, plain.Message)
+	text = sanitize.Text(text, sanitize.MaxMessage)
 	if m.json == nil {
 		m.write(m.prefix(kind) + text + "\n")
 		return
@@ -184,7 +184,7 @@ func (m *messages) Handle(_ context.Context, rec slog.Record) error {
 	var attrs []any
 	if m.json != nil {
 		rec.Attrs(func(a slog.Attr) bool {
-			attrs = append(attrs, plainly(a))
+			attrs = append(attrs, sanitized(a))
 			return true
 		})
 	}
@@ -192,19 +192,19 @@ func (m *messages) Handle(_ context.Context, rec slog.Record) error {
 	return nil
 }
 
-// plainly makes an attribute's text as harmless as that of messages.
-func plainly(a slog.Attr) slog.Attr {
+// sanitized makes an attribute's text as harmless as that of messages.
+func sanitized(a slog.Attr) slog.Attr {
 	switch v := a.Value.Resolve().Any().(type) {
 	case error:
-		return slog.String(a.Key, plain.Text(v.Error(), plain.Message))
+		return slog.String(a.Key, sanitize.Text(v.Error(), sanitize.MaxMessage))
 	case fmt.Stringer:
-		return slog.String(a.Key, plain.Text(v.String(), plain.Message))
+		return slog.String(a.Key, sanitize.Text(v.String(), sanitize.MaxMessage))
 	case string:
-		return slog.String(a.Key, plain.Text(v, plain.Message))
+		return slog.String(a.Key, sanitize.Text(v, sanitize.MaxMessage))
 	case []string:
 		lines := make([]string, len(v))
 		for i := range v {
-			lines[i] = plain.Text(v[i], plain.Message)
+			lines[i] = sanitize.Text(v[i], sanitize.MaxMessage)
 		}
 		return slog.Any(a.Key, lines)
 	}

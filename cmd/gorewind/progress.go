@@ -22,6 +22,8 @@ type progress struct {
 	tty      bool
 	now      func() time.Time
 	told     time.Time // when a line not about copying was last written
+	activity rewind.Activity
+	began    time.Time // when that activity, or the step before it, was first reported
 }
 
 // seldom is the time between two lines not about copying, where lines are not overwritten.
@@ -34,6 +36,10 @@ func newProgress(out *messages) *progress {
 }
 
 func (p *progress) report(r rewind.Progress) {
+	if r.Step != "" || r.Activity != p.activity && p.activity != "" || p.began.IsZero() {
+		p.began = p.now()
+	}
+	p.activity = r.Activity
 	if r.Step != "" {
 		slog.New(p.out).Info(r.Step)
 		return
@@ -101,7 +107,13 @@ func (p *progress) line(r *rewind.Progress) string {
 	if r.Activity == rewind.ComparingFiles && r.DoneBytes > 0 {
 		parts = append(parts, report.Bytes(r.Differing)+" differ")
 	}
-	if more := pace(r); more != "" {
+	// Without a rate, the time that passed shows that it is still going on: a system call
+	// that makes a whole file system durable says nothing until it returns.
+	more := pace(r)
+	if passed := p.now().Sub(p.began); more == "" && passed >= time.Second {
+		more = "for " + inSeconds(passed)
+	}
+	if more != "" {
 		parts = append(parts, more)
 	}
 	if len(parts) == 0 {

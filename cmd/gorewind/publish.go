@@ -93,7 +93,7 @@ func widthOf(w io.Writer) int {
 func writeFile(name string, write func(io.Writer) error) error {
 	f, err := createBeside(name)
 	if err != nil {
-		return fmt.Errorf("could not create file %q: %w", name, err)
+		return fmt.Errorf("could not create file %q: %w", name, withoutPath(err))
 	}
 	defer func() { _ = os.Remove(f.Name()) }()
 	err = write(f)
@@ -104,9 +104,18 @@ func writeFile(name string, write func(io.Writer) error) error {
 		err = os.Rename(f.Name(), name)
 	}
 	if err != nil {
-		return fmt.Errorf("could not write file %q: %w", name, err)
+		return fmt.Errorf("could not write file %q: %w", name, withoutPath(err))
 	}
 	return nil
+}
+
+// withoutPath leaves out the name of the unfinished file, which nobody knows.
+func withoutPath(err error) error {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
 }
 
 // createBeside creates a file with a unique name in the directory of another

@@ -29,7 +29,7 @@ func (in *invocation) rewind() int {
 		in.out.error(err.Error())
 		return exitFailed
 	}
-	outliveReaders()
+	ignoreBrokenPipe()
 	document, err := in.perform()
 	if err != nil {
 		document = cmp.Or(document, rewind.ErrorDocument(err))
@@ -40,7 +40,7 @@ func (in *invocation) rewind() int {
 	}
 	if document != nil {
 		if err := in.publish(document); err != nil {
-			in.out.error(fmt.Sprintf("could not write the result: %v", err))
+			in.out.error(inCLocale(fmt.Sprintf("could not write the result: %v", err), err))
 			if document.Kind == report.Plan { // otherwise the status is that of the rewind
 				status = max(status, exitFailed)
 			}
@@ -115,7 +115,14 @@ func (in *invocation) carryOut(r *rewind.Rewind) error {
 		in.log.Info(fmt.Sprintf("need to copy %d MB (total source directory size is %d MB)",
 			plan.Files.FetchBytes()/mb, plan.Files.SourceBytes/mb))
 	}
+	var errorsIfSo []string
+	if !in.opts.dryRun {
+		errorsIfSo = in.shortages(r)
+	}
 	for _, w := range plan.Warnings {
+		if slices.Contains(errorsIfSo, w) {
+			continue
+		}
 		if !in.asOriginal() || !slices.Contains(plan.Foreign, w) { // pg_rewind leaves such warnings to its caller
 			in.log.Warn(w)
 		}
@@ -138,6 +145,18 @@ func (in *invocation) carryOut(r *rewind.Rewind) error {
 		}
 	}
 	return nil
+}
+
+// shortages are the warnings about space. Apply measures it again, and then says the same
+// as an error.
+func (in *invocation) shortages(r *rewind.Rewind) (warnings []string) {
+	for _, s := range r.Brief(nil).Space {
+		short := rewind.SpaceError{Dir: s.Directory, Needed: s.Needed, Free: s.Free}
+		for _, short.InPlace = range []bool{false, true} {
+			warnings = append(warnings, short.Error())
+		}
+	}
+	return warnings
 }
 
 // sumsUp reports whether a summary of a completed rewind goes to the
@@ -217,7 +236,7 @@ func (in *invocation) resume() int {
 	if in.refuseRoot() {
 		return exitFailed
 	}
-	outliveReaders()
+	ignoreBrokenPipe()
 	opts := in.rewindOptions()
 	if in.opts.progress {
 		bar := newProgress(in.out)

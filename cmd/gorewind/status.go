@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/gorewind/gorewind/internal/plain"
+	"github.com/gorewind/gorewind/internal/sanitize"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -43,7 +43,7 @@ func (in *invocation) status() int {
 
 func (in *invocation) describe(s *rewind.Status) {
 	row := func(what, text string) {
-		fmt.Fprintf(in.stdout, "%-16s %s\n", what+":", plain.Text(text, plain.Message))
+		fmt.Fprintf(in.stdout, "%-16s %s\n", what+":", sanitize.Text(text, sanitize.MaxMessage))
 	}
 	row("Data directory", s.Target)
 	row("State", fmt.Sprintf("%s (%s)", meaning[s.State], s.State))

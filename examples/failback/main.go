@@ -2,7 +2,7 @@
 // checks what would be lost, rewinds, and decides by the type of the error whether to
 // wait, to finish an unfinished rewind, or to give up. It is a module of its own.
 //
-//	go run . -target /var/lib/postgresql/18/main -source "host=new-primary user=rewind_user dbname=postgres"
+//	go run . -target /var/lib/postgresql/18/main -source-server "host=new-primary user=rewind_user dbname=postgres"
 package main
 
 import (
@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gorewind/gorewind/report"
@@ -29,6 +30,7 @@ const (
 	cloneAnew   = 3
 	halfRewound = 4 // the target does not start; run again
 	refused     = 5 // too much would be lost
+	interrupted = 6 // by a signal; the target is unchanged
 )
 
 const attempts = 3
@@ -37,44 +39,48 @@ var errTooMuchLost = errors.New("more would be lost than -max-lost allows: run a
 
 // job is what the command line asks for.
 type job struct {
-	target, source string
-	yes            bool
-	maxLost        int
-	wait           time.Duration
+	target       string
+	sourceDir    string // one of the two
+	sourceServer string
+	yes          bool
+	maxLost      int
+	wait         time.Duration
 }
 
 func main() {
 	var j job
 	flag.StringVar(&j.target, "target", "", "data `directory` of the old primary, which is stopped")
-	flag.StringVar(&j.source, "source", "", "data directory of the new primary, or a `connection` string")
+	flag.StringVar(&j.sourceServer, "source-server", "", "connection `string` of the new primary")
+	flag.StringVar(&j.sourceDir, "source-pgdata", "", "data `directory` of the new primary, if it is stopped")
 	flag.BoolVar(&j.yes, "yes", false, "rewind whatever is lost")
 	flag.IntVar(&j.maxLost, "max-lost", 0, "rewind if no more `commits` than these are lost")
 	flag.DurationVar(&j.wait, "wait", 5*time.Second, "how long to wait between attempts")
 	flag.Parse()
-	if j.target == "" || j.source == "" || flag.NArg() > 0 {
+	if j.target == "" || (j.sourceDir == "") == (j.sourceServer == "") || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(misused)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	status := j.run(ctx)
-	stop()
-	os.Exit(status)
+	// The first signal ends the waiting, and the rewind as long as the target is
+	// unchanged. A committed rewind is finished, unless there is a second signal.
+	ctx, forget := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, forget) // from then on, a signal ends the program
+	os.Exit(j.run(ctx))
 }
 
 // run tries until it succeeds, or until waiting does not help.
 func (j *job) run(ctx context.Context) int {
-	// An earlier run may have died after it committed. What is left to do needs no source.
-	state, err := rewind.ReadStatus(j.target)
-	resume := err == nil && state.State == rewind.StateUnfinished
 	for attempt := 1; ; attempt++ {
-		if resume {
-			err = rewind.Resume(ctx, rewind.Options{TargetDir: j.target})
+		// An earlier run may have died after it committed. What is left to do needs no
+		// source. What is wrong with a directory that has no status is said below.
+		state, err := rewind.ReadStatus(j.target)
+		if err == nil && state.State == rewind.StateUnfinished {
+			err = rewind.Resume(ctx, rewind.Options{TargetDir: j.target, FinishCommitted: true})
 		} else {
 			err = j.rewind(ctx)
 		}
 		switch {
 		case err == nil:
-			fmt.Println("The old primary can follow the new one.")
+			j.succeeded()
 			return done
 		case errors.Is(err, errTooMuchLost):
 			fmt.Fprintln(os.Stderr, "refused:", err)
@@ -83,28 +89,32 @@ func (j *job) run(ctx context.Context) int {
 
 		failed := state.Classify(err)
 		fmt.Fprintf(os.Stderr, "attempt %d failed (%s): %v\n", attempt, failed.Condition, err)
-		advise(err)
-		switch failed.Action {
-		case rewind.ActionResync, rewind.ActionBaseBackup:
+		advise(failed)
+		switch {
+		case failed.Action == rewind.ActionResync, failed.Action == rewind.ActionBaseBackup:
 			fmt.Fprintln(os.Stderr, "no rewind can succeed: clone it anew")
 			return cloneAnew
-		case rewind.ActionRetry, rewind.ActionRetryWithSource, rewind.ActionResume:
-			if attempt < attempts && ctx.Err() == nil {
-				resume = failed.Action == rewind.ActionResume
-				select {
-				case <-time.After(j.wait):
-				case <-ctx.Done():
-				}
-				continue
-			}
-		case rewind.ActionFix: // a person must change something
-		}
-		if !failed.TargetUntouched {
+		case failed.Retryable() && attempt < attempts && sleep(ctx, j.wait):
+			continue
+		case !failed.TargetUntouched:
 			fmt.Fprintln(os.Stderr, "half rewound: run again; until then no server starts")
 			return halfRewound
+		case ctx.Err() != nil:
+			fmt.Fprintln(os.Stderr, "interrupted; the old primary is unchanged")
+			return interrupted
 		}
 		fmt.Fprintln(os.Stderr, "gave up; the old primary is unchanged")
 		return gaveUp
+	}
+}
+
+// sleep waits, and reports whether nothing interrupted it.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -115,7 +125,11 @@ func (j *job) rewind(ctx context.Context) error {
 		return err
 	}
 	defer src.Close()
-	r, err := rewind.Prepare(ctx, rewind.Options{TargetDir: j.target, Source: src})
+	options := rewind.Options{TargetDir: j.target, Source: src, FinishCommitted: true}
+	if server, isServer := src.(*pgsource.Server); isServer {
+		options.PrimaryConnInfo = server.ConnInfo() // makes the target its standby
+	}
+	r, err := rewind.Prepare(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -140,14 +154,25 @@ func (j *job) rewind(ctx context.Context) error {
 
 // open opens the new primary, running or stopped.
 func (j *job) open(ctx context.Context) (source.Source, error) {
-	if strings.Contains(j.source, "=") || strings.HasPrefix(j.source, "postgres") {
-		return pgsource.Open(ctx, j.source, pgsource.Options{})
+	if j.sourceDir != "" {
+		return source.OpenDir(j.sourceDir)
 	}
-	return source.OpenDir(j.source)
+	return pgsource.Open(ctx, j.sourceServer, pgsource.Options{})
 }
 
-// advise prints what only the type of an error tells.
-func advise(err error) {
+func (j *job) succeeded() {
+	fmt.Println("The old primary can follow the new one.")
+	if j.sourceDir != "" {
+		fmt.Println("Make it a standby before you start it: its configuration is now the new primary's.")
+	}
+}
+
+// advise prints what to do, which an error tells by its hint or by its type.
+func advise(err *rewind.Error) {
+	var explained *rewind.Explained
+	if errors.As(err, &explained) && explained.Hint != "" {
+		fmt.Fprintln(os.Stderr, explained.Hint)
+	}
 	var noWAL *rewind.CannotStartError
 	var noSpace *rewind.SpaceError
 	switch {

@@ -3,7 +3,7 @@
 // prints which evidence that was, why no cheaper kind could be used, and what was
 // damaged. It is a module of its own.
 //
-//	go run . -target /var/lib/postgresql/18/main -source "host=primary user=rewind_user dbname=postgres"
+//	go run . -target /var/lib/postgresql/18/main -source-server "host=primary user=rewind_user dbname=postgres"
 package main
 
 import (
@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -35,10 +34,12 @@ const (
 
 func main() {
 	target := flag.String("target", "", "data `directory`, of a server that is stopped; or an empty one")
-	from := flag.String("source", "", "data directory of a stopped server to bring it to, or a `connection` string")
+	var from from
+	flag.StringVar(&from.server, "source-server", "", "connection `string` of the server to bring it to")
+	flag.StringVar(&from.dir, "source-pgdata", "", "data `directory` of the server to bring it to, if that is stopped")
 	dryRun := flag.Bool("dry-run", false, "only say what would be done")
 	flag.Parse()
-	if *target == "" || *from == "" || flag.NArg() > 0 {
+	if *target == "" || (from.dir == "") == (from.server == "") || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(misused)
 	}
@@ -46,7 +47,7 @@ func main() {
 	// committed rewind is finished, unless there is a second signal.
 	ctx, forget := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, forget) // after that, a signal ends the program
-	err := resync(ctx, *target, *from, *dryRun)
+	err := resync(ctx, *target, from, *dryRun)
 	if err == nil {
 		os.Exit(done)
 	}
@@ -66,8 +67,8 @@ func main() {
 }
 
 // resync does the work. Prepare finds what an earlier run committed and did not finish.
-func resync(ctx context.Context, target, from string, dryRun bool) error {
-	src, err := open(ctx, from)
+func resync(ctx context.Context, target string, from from, dryRun bool) error {
+	src, err := from.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -101,12 +102,15 @@ func show(p rewind.Progress) {
 	}
 }
 
+// from is the source: one of the two.
+type from struct{ dir, server string }
+
 // open opens the source, running or stopped.
-func open(ctx context.Context, where string) (source.Source, error) {
-	if strings.Contains(where, "=") || strings.HasPrefix(where, "postgres") {
-		return pgsource.Open(ctx, where, pgsource.Options{})
+func (f from) open(ctx context.Context) (source.Source, error) {
+	if f.dir != "" {
+		return source.OpenDir(f.dir)
 	}
-	return source.OpenDir(where)
+	return pgsource.Open(ctx, f.server, pgsource.Options{})
 }
 
 // tell prints how it was determined what differs.

@@ -23,14 +23,14 @@ func (e *AccessError) Error() string { return e.Err.Error() }
 // Unwrap gives what it is about.
 func (e *AccessError) Unwrap() error { return e.Err }
 
-// NoRoom reports whether the file system is full, or a quota is used up.
-func (e *AccessError) NoRoom() bool {
+// NoSpace reports whether the file system is full, or a quota is used up.
+func (e *AccessError) NoSpace() bool {
 	return errors.Is(e.Err, syscall.ENOSPC) || errors.Is(e.Err, syscall.EDQUOT)
 }
 
 // accessError makes an *AccessError of an error that is one.
 func accessError(err error) error {
-	if e := (&AccessError{err}); errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || e.NoRoom() {
+	if e := (&AccessError{err}); errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || e.NoSpace() {
 		return e
 	}
 	return err

@@ -31,7 +31,7 @@ func (t *Target) Finish(ctx context.Context, j *Journal, resumed bool) error {
 		return errors.New("the rewind that did not end was one in place, which needs the source again: run it again")
 	}
 	for _, a := range j.Areas {
-		if err := t.adopt(a); err != nil {
+		if err := t.mapTablespace(a); err != nil {
 			return err
 		}
 		if _, err := t.findStagingDir(string(a.Dir)); err != nil {

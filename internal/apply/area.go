@@ -173,7 +173,7 @@ func (m *areaMap) make() error {
 		return err
 	}
 	for _, a := range m.areas[1:] {
-		if err := t.adopt(a); err != nil {
+		if err := t.mapTablespace(a); err != nil {
 			return err
 		}
 		if err := t.makeStagingDir(string(a.Dir)); err != nil {
@@ -234,11 +234,11 @@ func (t *Target) findStagingDir(dir string) (there bool, err error) {
 	return true, nil
 }
 
-// adopt lets the paths of a tablespace that is to come lead to where its link
+// mapTablespace lets the paths of a tablespace that is to come lead to where its link
 // will.
-func (t *Target) adopt(a Area) error {
+func (t *Target) mapTablespace(a Area) error {
 	if a.Link == "" {
 		return nil
 	}
-	return t.Adopt(path.Dir(string(a.Dir)), string(a.Link))
+	return t.MapTablespace(path.Dir(string(a.Dir)), string(a.Link))
 }

@@ -39,10 +39,10 @@ func (s *Staging) Commit(ctx context.Context, control []byte, final Final) (comm
 	if j.Steps, err = s.steps(); err != nil {
 		return false, err
 	}
-	if err := s.rehearse(ctx, j); err != nil {
+	if err := s.checkCommittable(ctx, j); err != nil {
 		return false, err
 	}
-	if err := s.seal(ctx, j); err != nil {
+	if err := s.syncStaged(ctx, j); err != nil {
 		return false, err
 	}
 	if err := s.markStaged(j); err != nil {
@@ -60,8 +60,8 @@ func (s *Staging) Commit(ctx context.Context, control []byte, final Final) (comm
 	return committed, err
 }
 
-// seal writes everything that was staged to the disk.
-func (s *Staging) seal(ctx context.Context, j *Journal) error {
+// syncStaged writes everything that was staged to the disk.
+func (s *Staging) syncStaged(ctx context.Context, j *Journal) error {
 	if err := errors.Join(s.index.flush(), s.close()); err != nil {
 		return s.t.failed("write", stagingDir, err)
 	}
@@ -159,7 +159,7 @@ func (t *Target) poison(control []byte, mode SyncMode) (done bool, err error) {
 		done, err = t.replace(pgdata.ControlFilePath, poison.Of(data), !mode.Off)
 	}
 	if done = done || t.Poisoned(); done { // whatever the system says
-		t.standIn, t.found = nil, nil // from now on there is one, and nothing else is believed
+		t.sourceControl, t.found = nil, nil // from now on there is one, and nothing else is believed
 	}
 	return done, err
 }

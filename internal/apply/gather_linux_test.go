@@ -17,7 +17,7 @@ import (
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/apply"
-	"github.com/gorewind/gorewind/internal/pgtest/chance"
+	"github.com/gorewind/gorewind/internal/pgtest/randomtest"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -56,7 +56,7 @@ func (f *undirectedFile) WriteAt([]byte, int64) (int, error) {
 // changed in a file in any order, some of it twice and some in parts.
 func TestRebuiltFilesAreAsTheirPiecesWhateverTheOrder(t *testing.T) {
 	const page = 8192
-	seed := chance.Seed()
+	seed := randomtest.Seed()
 	t.Logf("GOREWIND_TEST_SEED=%d", seed)
 	for _, c := range []struct {
 		name       string

@@ -88,7 +88,7 @@ func (c *InPlace) Begin(ctx context.Context, control []byte) (begun bool, err er
 		err = c.t.syncOne(ctx, ".")
 	}
 	if err == nil {
-		err = c.rehearse(ctx)
+		err = c.checkCommittable(ctx)
 	}
 	if err == nil && !again {
 		begun, err = c.t.poison(control, c.opts.Sync)
@@ -182,7 +182,7 @@ func (c *InPlace) openFile(f *file) (File, error) {
 
 // Vanished notes that the source dropped a file: what the source's WAL says of it
 // makes do without.
-func (c *InPlace) Vanished(p string) error { return c.vanish(p) }
+func (c *InPlace) Vanished(p string) error { return c.markGone(p) }
 
 // ReadFile reads a small file as it will be after the rewind, when everything
 // was sent.

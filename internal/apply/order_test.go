@@ -201,3 +201,28 @@ func TestNothingIsRemovedBeforeEverythingElseLasts(t *testing.T) {
 		assert.Less(t, last, at("rename "+pgdata.ControlFilePath), name)
 	}
 }
+
+// While the system makes whole file systems durable, it says nothing. What is shown
+// then must be that, and not the last thing that was counted.
+func TestWorkIsSyncingWhileFileSystemsAreSynced(t *testing.T) {
+	var tgt *apply.Target
+	var during []apply.Work
+	var control []byte
+	tgt, control = watch(t, map[string]string{"conf": "old"}, func(_ string, op faultdisk.Op) error {
+		if op.Name == "syncfs" {
+			during = append(during, tgt.Work())
+		}
+		return nil
+	})
+	s, err := tgt.Stage(t.Context(), plan(copyOf("conf", 3)), control, apply.Options{Sync: apply.SyncMode{FileSystem: true}})
+	require.NoError(t, err)
+	require.NoError(t, s.WriteAt("conf", []byte("new"), 0))
+	commit(t, s, control)
+	j, err := tgt.Journal()
+	require.NoError(t, err)
+	require.NoError(t, tgt.Finish(t.Context(), j, false))
+	assert.GreaterOrEqual(t, len(during), 2, "before the commit and at the end")
+	for _, w := range during {
+		assert.Equal(t, apply.Work{Syncing: true}, w)
+	}
+}

@@ -5,7 +5,7 @@ import "strings"
 // Readable reports whether there is a control file that can be read.
 func (t *Target) Readable() bool {
 	_, _, err := t.readControl()
-	return err == nil && t.standIn == nil
+	return err == nil && t.sourceControl == nil
 }
 
 // IsEmpty reports whether there is nothing in the directory but what file systems and

@@ -174,7 +174,7 @@ func (t *Target) spaceOf(areas []Area, spaces []areaSpace) ([]Space, error) {
 		var ok bool
 		if a.Top != "" { // it will lie on the file system of what there is on the way to it
 			bytes, device, ok = free(filepath.Dir(string(a.Top)))
-		} else if err := t.adopt(a); err != nil {
+		} else if err := t.mapTablespace(a); err != nil {
 			return nil, err
 		} else {
 			bytes, device, ok = t.disk.Free(dir)

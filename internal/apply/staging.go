@@ -150,7 +150,7 @@ func (s *Staging) writeAt(p string, data []byte, offset int64) error {
 		if one.at, err = b.append(data); err != nil {
 			return s.t.failed("write", s.areas.areas[area].blocks(), err)
 		}
-		s.blockCame(f, b, offset, int64(len(data)))
+		s.blockReceived(f, b, offset, int64(len(data)))
 	}
 	if err != nil {
 		return err
@@ -191,7 +191,7 @@ func (s *Staging) copyFrom(p string, from *os.File, offset, length int64) (n int
 		if n, err = s.t.disk.CopyRange(b.f, one.at, from, offset, length); err != nil {
 			err = s.t.failed("write", s.areas.areas[area].blocks(), err)
 		}
-		s.blockCame(f, b, offset, n)
+		s.blockReceived(f, b, offset, n)
 	}
 	if err != nil || n == 0 {
 		return n, err
@@ -235,8 +235,8 @@ func (s *Staging) useStaged(f *file, write func(File) error) error {
 	return nil
 }
 
-// blockCame accounts for a piece that lies among the blocks.
-func (s *Staging) blockCame(f *file, b *blocksFile, offset, n int64) {
+// blockReceived accounts for a piece that lies among the blocks.
+func (s *Staging) blockReceived(f *file, b *blocksFile, offset, n int64) {
 	f.received(offset, n)
 	if b.wrote(n) {
 		s.flush(b.f)
@@ -300,7 +300,7 @@ func (s *Staging) openStaged(f *file, staged string) (File, error) {
 
 // Vanished forgets a file that the source dropped while it was being read: what
 // the source's WAL says of it makes do without.
-func (s *Staging) Vanished(p string) error { return s.vanish(p) }
+func (s *Staging) Vanished(p string) error { return s.markGone(p) }
 
 // ReadFile reads a small file as it will be after the rewind.
 func (s *Staging) ReadFile(p string) ([]byte, error) {

@@ -68,7 +68,7 @@ func (t *Target) stagedBytes() (int64, error) {
 	}
 	var sum int64
 	for _, a := range append(areas, Area{Dir: stagingDir}) {
-		if t.adopt(a) != nil || t.Enclose(string(a.Dir)) != nil {
+		if t.mapTablespace(a) != nil || t.Enclose(string(a.Dir)) != nil {
 			continue
 		}
 		entries, err := t.disk.ReadDir(string(a.Dir))

@@ -46,6 +46,7 @@ var errNoSyncFS = errors.New("file systems cannot be synced as a whole")
 // syncFileSystems makes everything durable on the file systems of directories, each
 // of which may be gone. It is errNoSyncFS where that has to be done one by one.
 func (t *Target) syncFileSystems(dirs []string) error {
+	t.work.begin(true, 0) // the system does not say how far it is
 	synced := map[uint64]bool{}
 	for _, dir := range dirs {
 		_, device, known := t.disk.Free(dir)

@@ -19,17 +19,17 @@ import (
 // works on it.
 type Target struct {
 	*datadir.Dir
-	disk     Disk
-	locks    []*os.File
-	opened   time.Time
-	cleaned  bool              // what an earlier run left is gone
-	staged   bool              // there is a staging area for what was restored
-	standIn  *controlfile.Data // of the source, where the target's own cannot be read; else nil
-	found    *[]byte           // what there is instead of a readable control file: nothing, or something else; else nil
-	unlocked error             // why it could not be locked
-	log      *slog.Logger
-	warned   sync.Map // kinds of what was said
-	work     meter
+	disk          Disk
+	locks         []*os.File
+	opened        time.Time
+	cleaned       bool              // what an earlier run left is gone
+	staged        bool              // there is a staging area for what was restored
+	sourceControl *controlfile.Data // of the source, where the target's own cannot be read; else nil
+	found         *[]byte           // what there is instead of a readable control file: nothing, or something else; else nil
+	unlocked      error             // why it could not be locked
+	log           *slog.Logger
+	warned        sync.Map // kinds of what was said
+	work          meter
 }
 
 // Open opens the target and locks it against other gorewinds. wrap, if not nil,
@@ -39,7 +39,7 @@ func Open(name string, wrap func(Disk) Disk) (*Target, error) {
 }
 
 // OpenAny is Open for a directory that need not have a readable control file. Without
-// one, StandIn must be called before anything is staged.
+// one, UseSourceControl must be called before anything is staged.
 func OpenAny(name string, wrap func(Disk) Disk) (*Target, error) {
 	t, err := open(name, wrap, datadir.OpenAny)
 	if err != nil {
@@ -108,9 +108,9 @@ func (t *Target) ControlFile() ([]byte, error) {
 	return raw, err
 }
 
-// StandIn takes the source's control file for that of the target, which has none that
+// UseSourceControl takes the source's control file for that of the target, which has none that
 // can be read.
-func (t *Target) StandIn(control *controlfile.Data) { t.standIn = control }
+func (t *Target) UseSourceControl(control *controlfile.Data) { t.sourceControl = control }
 
 // rawControl reads what there is of a control file, if there is any.
 func (t *Target) rawControl() ([]byte, error) {
@@ -123,12 +123,12 @@ func (t *Target) rawControl() ([]byte, error) {
 
 func (t *Target) readControl() ([]byte, *controlfile.Data, error) {
 	raw, err := t.ReadFile(pgdata.ControlFilePath)
-	if err != nil && t.standIn == nil {
+	if err != nil && t.sourceControl == nil {
 		return nil, nil, err
 	}
 	data, err := controlfile.Parse(raw)
-	if err != nil && t.standIn != nil {
-		return raw, t.standIn, nil
+	if err != nil && t.sourceControl != nil {
+		return raw, t.sourceControl, nil
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("control file %q: %w", t.Join(pgdata.ControlFilePath), err)

@@ -307,7 +307,7 @@ func TestATargetWithoutAControlFile(t *testing.T) {
 	})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, tgt.Close()) }()
-	tgt.StandIn(source)
+	tgt.UseSourceControl(source)
 	for _, fails = range []bool{true, false} {
 		s := stage(t, tgt, control, filemap.Entry{Path: "global", Type: pgdata.Directory, Action: filemap.Create}, copyOf("PG_VERSION", 3))
 		require.NoError(t, s.WriteAt("PG_VERSION", []byte("17\n"), 0))

@@ -116,7 +116,7 @@ func (f *file) wrote(offset, length int64) (flush bool) {
 	return true
 }
 
-func (r *transfer) vanish(p string) error {
+func (r *transfer) markGone(p string) error {
 	f := r.files[p]
 	if f == nil {
 		return fmt.Errorf("the source says that file %q is gone, which was not asked for", p)

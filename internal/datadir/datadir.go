@@ -186,9 +186,9 @@ func (d *Dir) ResolveDir(p string) (*os.Root, string, error) {
 	return root, path.Dir(inside), err
 }
 
-// Adopt lets the paths below a tablespace's link lead to a directory before the
+// MapTablespace lets the paths below a tablespace's link lead to a directory before the
 // link exists.
-func (d *Dir) Adopt(link, to string) error {
+func (d *Dir) MapTablespace(link, to string) error {
 	if !IsLinkPoint(link) {
 		return fmt.Errorf("%w: %q is not the path of a tablespace's link", ErrUnsafePath, link)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/pgtest/chance"
+	"github.com/gorewind/gorewind/internal/pgtest/randomtest"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -52,7 +52,7 @@ type Ends struct {
 // next release, which not every machine can get.
 var OldestMiddleNewest = func() []string {
 	majors := []string{"9.6", "13", "18"}
-	if chance.Torture() > 0 {
+	if randomtest.Torture() > 0 {
 		majors = append(majors, "19")
 	}
 	return majors

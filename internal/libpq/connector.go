@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/gorewind/gorewind/internal/libpq/conninfo"
-	"github.com/gorewind/gorewind/internal/plain"
+	"github.com/gorewind/gorewind/internal/sanitize"
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -65,7 +65,7 @@ func New(connString string, opts Options) (*Connector, error) {
 			return c, nil
 		}
 	}
-	return nil, &source.ConnectError{Reason: source.ErrConnString, Message: "could not understand the connection string: " + plain.OneLine(err.Error()), Err: err}
+	return nil, &source.ConnectError{Reason: source.ErrConnString, Message: "could not understand the connection string: " + sanitize.OneLine(err.Error()), Err: err}
 }
 
 // FromSettings returns a connector for settings that may be incomplete.

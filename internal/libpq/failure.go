@@ -10,7 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/gorewind/gorewind/internal/plain"
+	"github.com/gorewind/gorewind/internal/sanitize"
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -52,7 +52,7 @@ func (c *Connector) connectError(failures []failure) error {
 			}
 		}
 		names = append(names, name)
-		servers = append(servers, name+": "+plain.OneLine(strings.Join(reasons, "\n")))
+		servers = append(servers, name+": "+sanitize.OneLine(strings.Join(reasons, "\n")))
 	}
 	text := "could not connect to the source " + strings.Join(servers, "; ")
 	last := failures[len(failures)-1]

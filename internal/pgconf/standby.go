@@ -32,16 +32,16 @@ type StandbyOptions struct {
 	Timeline string
 }
 
-// Neutralised is a setting that would have prevented the new server from being a
+// ResetSetting is a setting that would have prevented the new server from being a
 // standby of its primary.
-type Neutralised struct {
+type ResetSetting struct {
 	Name, Old string
 	New       string // empty if it is reset or left out
 	File      string // the file that had it
 	Line      int
 }
 
-func (n Neutralised) String() string {
+func (n ResetSetting) String() string {
 	if n.New == "" {
 		return fmt.Sprintf("%s = '%s' of file %q line %d is reset", n.Name, n.Old, n.File, n.Line)
 	}
@@ -58,17 +58,17 @@ func (n Neutralised) String() string {
 // recovery.conf, or from the recovery.done to which its promotion renamed it.
 //
 // Settings from the source's configuration that would end the recovery, or lead it
-// elsewhere, are neutralised: recovery targets, a timeline that the options do not
+// elsewhere, are resets: recovery targets, a timeline that the options do not
 // name, a trigger file that already exists. recovery_target_action has no
 // effect without a target and is kept.
-func Standby(v *pgdata.Version, before, after ReadFile, conninfo string, o StandbyOptions) ([]File, []Neutralised, error) {
+func Standby(v *pgdata.Version, before, after ReadFile, conninfo string, o StandbyOptions) ([]File, []ResetSetting, error) {
 	o.Timeline = cmp.Or(o.Timeline, "latest")
 	if v.RecoveryConf {
-		data, neutralised, err := recoveryConf(before, conninfo, o)
+		data, resets, err := recoveryConf(before, conninfo, o)
 		if err != nil {
 			return nil, nil, err
 		}
-		return []File{{RecoveryFile, data}}, neutralised, nil
+		return []File{{RecoveryFile, data}}, resets, nil
 	}
 	auto, err := readOptional(after, AutoFile)
 	if err != nil {
@@ -81,11 +81,11 @@ func Standby(v *pgdata.Version, before, after ReadFile, conninfo string, o Stand
 		}
 	}
 	lines := [][2]string{{"primary_conninfo", conninfo}}
-	var neutralised []Neutralised
+	var resets []ResetSetting
 	for _, w := range wanted(conf, o) {
 		lines = append(lines, w)
 		if s, set := conf.values[w[0]]; set {
-			neutralised = append(neutralised, Neutralised{w[0], s.value, w[1], s.file, s.line})
+			resets = append(resets, ResetSetting{w[0], s.value, w[1], s.file, s.line})
 		}
 	}
 	for _, l := range lines {
@@ -93,7 +93,7 @@ func Standby(v *pgdata.Version, before, after ReadFile, conninfo string, o Stand
 			return nil, nil, err
 		}
 	}
-	return []File{{AutoFile, auto}, {StandbySignal, nil}}, neutralised, nil
+	return []File{{AutoFile, auto}, {StandbySignal, nil}}, resets, nil
 }
 
 // loadAuto treats postgresql.auto.conf as the whole configuration.
@@ -172,7 +172,7 @@ func Set(data []byte, file, name, value string) ([]byte, error) {
 	return []byte(b.String()), nil
 }
 
-func recoveryConf(before ReadFile, conninfo string, o StandbyOptions) ([]byte, []Neutralised, error) {
+func recoveryConf(before ReadFile, conninfo string, o StandbyOptions) ([]byte, []ResetSetting, error) {
 	old, err := oldRecovery(before)
 	if err != nil {
 		return nil, nil, err
@@ -187,13 +187,13 @@ func recoveryConf(before ReadFile, conninfo string, o StandbyOptions) ([]byte, [
 	for _, name := range targetSettings {
 		replaced[name] = ""
 	}
-	var neutralised []Neutralised
+	var resets []ResetSetting
 	for _, name := range slices.Sorted(maps.Keys(old)) {
 		s := old[name]
 		value, isReplaced := replaced[name]
 		switch {
 		case name == "trigger_file" && o.exists(s.value), isReplaced && s.file == RecoveryFile && s.value != value:
-			neutralised = append(neutralised, Neutralised{name, s.value, value, s.file, s.line})
+			resets = append(resets, ResetSetting{name, s.value, value, s.file, s.line})
 		case recoveryParameters[name]:
 			lines = append(lines, [2]string{name, s.value})
 		}
@@ -206,7 +206,7 @@ func recoveryConf(before ReadFile, conninfo string, o StandbyOptions) ([]byte, [
 		}
 		fmt.Fprintf(&b, "%s = %s\n", l[0], quoted)
 	}
-	return []byte(b.String()), neutralised, nil
+	return []byte(b.String()), resets, nil
 }
 
 // oldRecovery returns the settings of the server's recovery.conf.

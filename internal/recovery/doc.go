@@ -18,7 +18,7 @@
 // The server looks for those files once, at the start. They are put back as soon
 // as it logs that it has done so. So a kill of gorewind could leave a standby that
 // starts as a primary only for a short time, and the next run ends that state
-// ([PutBack]).
+// ([RestoreSignalFiles]).
 //
 // # A killed standby
 //
@@ -63,7 +63,7 @@
 //
 // # What the caller must do, in this order
 //
-//  1. Check that no server runs, then call PutBack.
+//  1. Check that no server runs, then call RestoreSignalFiles.
 //  2. Finish an unfinished rewind, which a poisoned control file shows.
 //  3. Find the end of the target's WAL, in any state, without writing, and
 //     decide whether a rewind is required. If not, nothing here is needed, and it would

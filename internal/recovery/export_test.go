@@ -2,10 +2,10 @@ package recovery
 
 // For tests, which are killed between the halves of Run.
 var (
-	SetAside     = setAside
-	SegmentOf    = segmentOf
-	AttachedTo   = attachedTo
-	AsideName    = asideName
-	ParseVersion = parseVersion
-	UsualPlaces  = usualPlaces
+	HideSignalFiles = hideSignalFiles
+	SegmentOf       = segmentOf
+	AttachedTo      = attachedTo
+	HiddenName      = hiddenName
+	ParseVersion    = parseVersion
+	UsualPlaces     = usualPlaces
 )

@@ -36,7 +36,7 @@ type Options struct {
 const stopTimeout = 30 * time.Second
 
 // replayBegins is part of a message that a server logs after it has looked for the files
-// that setAside moves, and before it replays anything. It does not look for them again.
+// that hideSignalFiles moves, and before it replays anything. It does not look for them again.
 const replayBegins = "automatic recovery in progress"
 
 // Run brings a stopped cluster to a clean shutdown with a single-user server, and
@@ -48,7 +48,7 @@ const replayBegins = "automatic recovery in progress"
 // comment says why. The caller must read the control file again afterwards.
 //
 // The files that make the cluster a standby are set aside while the server looks for
-// them, and put back after that, at the end at the latest. After a kill, [PutBack] does that.
+// them, and put back after that, at the end at the latest. After a kill, [RestoreSignalFiles] does that.
 //
 // If gorewind is killed, the server continues to the clean shutdown by itself;
 // until then another Run returns ErrRunning.
@@ -66,7 +66,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if pid != 0 {
 		return fmt.Errorf("%w: process %d has %q in use: stop it", ErrRunning, pid, o.Dir.Name())
 	}
-	if _, err := PutBack(o.Dir); err != nil {
+	if _, err := RestoreSignalFiles(o.Dir); err != nil {
 		return err
 	}
 	control, err := readControl(o.Dir)
@@ -83,10 +83,10 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 
 	defer func() {
-		_, backErr := PutBack(o.Dir)
+		_, backErr := RestoreSignalFiles(o.Dir)
 		err = errors.Join(err, backErr)
 	}()
-	if err := setAside(o.Dir, control.Version); err != nil {
+	if err := hideSignalFiles(o.Dir, control.Version); err != nil {
 		return err
 	}
 	return o.run(ctx, log, control.Version)
@@ -122,8 +122,8 @@ func (o Options) run(ctx context.Context, log *slog.Logger, v *pgdata.Version) e
 	cmd.WaitDelay = stopTimeout
 	out := &output{log: log, line: func(line string) {
 		if strings.Contains(line, replayBegins) {
-			if _, err := PutBack(o.Dir); err != nil {
-				log.Warn(err.Error(), "error", err) // tried again at the end
+			if _, err := RestoreSignalFiles(o.Dir); err != nil {
+				log.Debug(err.Error(), "error", err) // tried again at the end, where it is an error
 			}
 		}
 	}}

@@ -90,9 +90,9 @@ func TestNothingIsDoneWhereAServerRuns(t *testing.T) {
 	require.NoError(t, sleeper.Start())
 	t.Cleanup(func() { _ = sleeper.Process.Kill(); _ = sleeper.Wait() })
 	write(t, d.Join(pgdata.PostmasterPid), strconv.Itoa(-sleeper.Process.Pid)+"\n")
-	write(t, d.Join(recovery.AsideName("standby.signal")), "")
+	write(t, d.Join(recovery.HiddenName("standby.signal")), "")
 	assert.ErrorIs(t, recovery.Run(t.Context(), recovery.Options{Dir: d}), recovery.ErrRunning)
-	assert.FileExists(t, d.Join(recovery.AsideName("standby.signal")), "it may be a single-user server that is about to look")
+	assert.FileExists(t, d.Join(recovery.HiddenName("standby.signal")), "it may be a single-user server that is about to look")
 }
 
 func TestFilesAreBackHoweverTheServerEnds(t *testing.T) {
@@ -163,7 +163,7 @@ func TestWhatCannotBeSetAsideStopsTheRun(t *testing.T) {
 	assert.ErrorContains(t, err, "permission denied")
 }
 
-func TestPutBack(t *testing.T) {
+func TestRestoreSignalFiles(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		aside, here map[string]string
@@ -189,12 +189,12 @@ func TestPutBack(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			d := cluster(t, "17-basic", killed)
 			for name, text := range c.aside {
-				write(t, d.Join(recovery.AsideName(name)), text)
+				write(t, d.Join(recovery.HiddenName(name)), text)
 			}
 			for name, text := range c.here {
 				write(t, d.Join(name), text)
 			}
-			back, err := recovery.PutBack(d)
+			back, err := recovery.RestoreSignalFiles(d)
 			if c.err != "" {
 				assert.ErrorContains(t, err, c.err)
 			} else {
@@ -206,7 +206,7 @@ func TestPutBack(t *testing.T) {
 				require.NoError(t, err)
 				assert.Equal(t, text, string(got))
 				if c.err == "" {
-					assert.NoFileExists(t, d.Join(recovery.AsideName(name)))
+					assert.NoFileExists(t, d.Join(recovery.HiddenName(name)))
 				}
 			}
 		})

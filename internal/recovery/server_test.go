@@ -96,7 +96,7 @@ func assertSignals(t *testing.T, c *pgtest.Cluster, want map[string]string) {
 		if assert.NoError(t, err) {
 			assert.Equal(t, text, string(got), name)
 		}
-		assert.NoFileExists(t, filepath.Join(c.Dir, recovery.AsideName(name)))
+		assert.NoFileExists(t, filepath.Join(c.Dir, recovery.HiddenName(name)))
 	}
 }
 

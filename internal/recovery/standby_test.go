@@ -61,16 +61,16 @@ func TestKilledStandby(t *testing.T) {
 		files := map[string]string{name: string(said)}
 
 		// An earlier run was killed in between.
-		require.NoError(t, recovery.SetAside(d, in.Version))
+		require.NoError(t, recovery.HideSignalFiles(d, in.Version))
 		assert.NoFileExists(t, filepath.Join(standby.Dir, name))
 		assert.Equal(t, recovery.OlderStart, assess(), "it is still a standby")
-		back, err := recovery.PutBack(d)
+		back, err := recovery.RestoreSignalFiles(d)
 		require.NoError(t, err)
 		assert.Equal(t, []string{name}, back)
 		assertSignals(t, standby, files)
 
 		// Another run was killed, too, and this one completes everything.
-		require.NoError(t, recovery.SetAside(d, in.Version))
+		require.NoError(t, recovery.HideSignalFiles(d, in.Version))
 		require.NoError(t, recovery.Run(t.Context(), opts))
 		assertSignals(t, standby, files)
 		assert.Equal(t, controlfile.ShutDown, control(t, standby.Dir).State)

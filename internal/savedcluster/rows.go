@@ -11,9 +11,9 @@ import (
 // for each format.
 const RowsName = "lost"
 
-// Impersonal makes files with lost rows ones that do not depend on where the target
+// StripTargetPath makes files with lost rows ones that do not depend on where the target
 // lies, and removes those that say the same of every target.
-func Impersonal(dir, target string) error {
+func StripTargetPath(dir, target string) error {
 	if err := os.Remove(filepath.Join(dir, "README.txt")); err != nil {
 		return err
 	}

@@ -156,8 +156,8 @@ func (w *Builder) Header(flags uint16, remaining uint32) {
 	w.Buf = append(w.Buf, h...)
 }
 
-// Room is what is left on the page.
-func (w *Builder) Room() int {
+// SpaceOnPage is what is left on the page.
+func (w *Builder) SpaceOnPage() int {
 	size := int(w.Format.Geometry.WALBlockSize)
 	return size - len(w.Buf)%size
 }
@@ -184,7 +184,7 @@ func (w *Builder) Add(s Record) Built {
 // new ones, unless that is negative.
 func (w *Builder) write(rec []byte, pages int) {
 	for {
-		n := min(len(rec), w.Room())
+		n := min(len(rec), w.SpaceOnPage())
 		w.Buf = append(w.Buf, rec[:n]...)
 		rec = rec[n:]
 		if len(rec) == 0 || pages == 0 {
@@ -229,12 +229,12 @@ func (w *Builder) Fill(left int) {
 	}
 	const smallest = 32 // header, main data header, padding
 	for {
-		gap := w.Room() - left
+		gap := w.SpaceOnPage() - left
 		switch {
 		case gap == 0, left == 0 && w.atPageStart():
 			return
 		case gap < 0:
-			w.Add(Message(w.Room() + 4000))
+			w.Add(Message(w.SpaceOnPage() + 4000))
 		case gap > 4000+smallest:
 			w.Add(Message(4000))
 		case gap < smallest:

@@ -28,7 +28,7 @@ func TestWhatAnOperationLeavesBehindIsNoLoss(t *testing.T) {
 	defer s.Close()
 	require.NoError(t, s.do(t.Context(), func(ctx context.Context, conn *conn) error {
 		err := conn.exec(ctx, "SELECT 1")
-		conn.filter.shut(context.Canceled)
+		conn.filter.stopWith(context.Canceled)
 		return err
 	}))
 	_, err = s.State(t.Context())

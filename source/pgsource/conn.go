@@ -5,7 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/gorewind/gorewind/internal/plain"
+	"github.com/gorewind/gorewind/internal/sanitize"
 )
 
 // conn is a connection on which every query states how much may arrive in answer to
@@ -39,12 +39,12 @@ func (c *conn) each(ctx context.Context, most answer, into []any, take func() er
 		// Rows.Scan would wait for the remaining rows if it fails.
 		err := pgx.ScanRow(c.pg.TypeMap(), rows.FieldDescriptions(), rows.RawValues(), into...)
 		if err != nil {
-			err = unwanted("a row that cannot be understood (%s)", plain.Text(err.Error(), maxErrorText))
+			err = unwanted("a row that cannot be understood (%s)", sanitize.Text(err.Error(), maxErrorText))
 		} else {
 			err = take()
 		}
 		if err != nil {
-			c.filter.shut(err)
+			c.filter.stopWith(err)
 			return err
 		}
 	}

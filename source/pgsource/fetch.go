@@ -107,7 +107,7 @@ func (f *fetcher) run(ctx context.Context, conn *conn) (err error) {
 	defer func() {
 		var refused *pgconn.PgError
 		if err != nil && !errors.As(err, &refused) {
-			f.filter.shut(err) // the requests in flight are not waited for
+			f.filter.stopWith(err) // the requests in flight are not waited for
 		}
 		_ = f.pipe.Close() // everything was received, or the pipeline is broken
 	}()
@@ -222,7 +222,7 @@ func (f *fetcher) receive(q *request) error {
 	if _, err := answer.Close(); err != nil {
 		return err
 	}
-	f.session.pool.proof.heard(f.session, q.asked)
+	f.session.pool.proof.noteAnswer(f.session, q.asked)
 	if q.unnamed && q.rowsDone == first { // a directory of its path is gone
 		if err := q.deliver(first, [][]byte{{0, 0, 0, 0, 0, 0, 0, 1}, nil}, f.dst); err != nil {
 			return &finalError{err}

@@ -89,8 +89,8 @@ func (f *filter) askOnly(answers ...answer) {
 	f.ask(answers...)
 }
 
-// shut lets nothing more pass. The rest of an answer is not waited for.
-func (f *filter) shut(why error) {
+// stopWith lets nothing more pass. The rest of an answer is not waited for.
+func (f *filter) stopWith(why error) {
 	if f.err == nil {
 		f.err = why
 	}
@@ -119,7 +119,7 @@ func (f *filter) Read(b []byte) (n int, err error) {
 		case f.row > 0:
 			n, f.err = f.from.Read(b[:min(int64(len(b)), f.row)])
 			f.row -= int64(n)
-			f.cameOfRow(n)
+			f.countRowBytes(n)
 			return n, f.err
 		case f.skip > 0:
 			n, f.err = f.from.Discard(int(min(f.skip, readAhead)))
@@ -131,7 +131,7 @@ func (f *filter) Read(b []byte) (n int, err error) {
 	return 0, f.err
 }
 
-func (f *filter) cameOfRow(n int) {
+func (f *filter) countRowBytes(n int) {
 	if f.progress += int64(n); f.progress >= progressBytes {
 		f.moved()
 	}

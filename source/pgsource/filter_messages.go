@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"github.com/gorewind/gorewind/internal/plain"
+	"github.com/gorewind/gorewind/internal/sanitize"
 )
 
 // rule is how messages of a kind are handled.
@@ -159,7 +159,7 @@ func cleanError(body []byte) []byte {
 	for len(body) > 0 && body[0] != 0 {
 		text, rest, whole := bytes.Cut(body[1:], []byte{0})
 		if bytes.IndexByte(errorFields, body[0]) >= 0 {
-			clean = append(append(clean, body[0]), plain.Text(plain.OneLine(string(text)), maxErrorText)...)
+			clean = append(append(clean, body[0]), sanitize.Text(sanitize.OneLine(string(text)), maxErrorText)...)
 			clean = append(clean, 0)
 		}
 		if !whole {

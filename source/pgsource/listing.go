@@ -152,7 +152,7 @@ func (l *lister) list(ctx context.Context, conn *conn, t *task) (err error) {
 	}
 	defer func() {
 		if err != nil && rows.Err() == nil {
-			conn.filter.shut(err) // the rest is not waited for
+			conn.filter.stopWith(err) // the rest is not waited for
 		}
 		rows.Close()
 	}()
@@ -202,7 +202,7 @@ func (l *lister) list(ctx context.Context, conn *conn, t *task) (err error) {
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	l.session.pool.proof.heard(l.session, asked)
+	l.session.pool.proof.noteAnswer(l.session, asked)
 	return flush()
 }
 

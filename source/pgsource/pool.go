@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/gorewind/gorewind/internal/libpq"
-	"github.com/gorewind/gorewind/internal/plain"
+	"github.com/gorewind/gorewind/internal/sanitize"
 )
 
 // defaultJobs is the most connections if Options do not say: two for each core, since a
@@ -194,7 +194,7 @@ func (p *pool) grow(ctx context.Context) *session {
 		p.spare++
 		if ctx.Err() == nil {
 			p.fullUntil = time.Now().Add(growAgain)
-			p.log.Log(ctx, p.levelOf(err), fmt.Sprintf("continuing with the existing connections, no more can be opened: %s", plain.OneLine(err.Error())),
+			p.log.Log(ctx, p.levelOf(err), fmt.Sprintf("continuing with the existing connections, no more can be opened: %s", sanitize.OneLine(err.Error())),
 				"source", p.name, "connections", p.size, "error", err)
 		}
 		return nil
@@ -215,7 +215,7 @@ func (p *pool) do(ctx context.Context, op func(context.Context, *conn) error) er
 			asked := time.Now()
 			err := op(ctx, conn)
 			if err == nil {
-				p.proof.heard(s, asked)
+				p.proof.noteAnswer(s, asked)
 			}
 			return err
 		})

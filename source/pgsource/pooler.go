@@ -72,7 +72,7 @@ func (s *session) checkPooler(ctx context.Context, now *identity) error {
 		case pid == now.backend:
 			return &PoolerError{s.name, fmt.Sprintf("two sessions were led to the server's process %d", pid)}
 		case before != 0 && pid != before:
-			return s.strays(before, pid)
+			return s.movedError(before, pid)
 		}
 		before = pid
 		if err := s.stays(ctx, now.backend); err != nil {
@@ -122,12 +122,12 @@ func (s *session) askSecond(ctx context.Context, second *conn, own int64) (int64
 func (s *session) stays(ctx context.Context, backend int64) error {
 	pid, err := backendOf(ctx, s.conn)
 	if err == nil && pid != backend {
-		err = s.strays(backend, pid)
+		err = s.movedError(backend, pid)
 	}
 	return err
 }
 
-func (s *session) strays(one, another int64) error {
+func (s *session) movedError(one, another int64) error {
 	return &PoolerError{s.name, fmt.Sprintf("one session was led to the server's processes %d and %d", one, another)}
 }
 
@@ -153,16 +153,16 @@ func (s *session) checkKept(ctx context.Context, now *identity) error {
 	case err != nil:
 		return err
 	case pid != now.backend:
-		return s.strays(now.backend, pid)
+		return s.movedError(now.backend, pid)
 	case !kept:
 		return &PoolerError{s.name, "what was set in a session was not kept"}
 	}
 	return nil
 }
 
-// settlePooled makes a session behind a pooler ready for work, or refuses it. If there
+// makePooledReady makes a session behind a pooler ready for work, or refuses it. If there
 // are other sessions, the kind of pooler is already known.
-func (s *session) settlePooled(ctx context.Context, now *identity, others bool) error {
+func (s *session) makePooledReady(ctx context.Context, now *identity, others bool) error {
 	if !others {
 		if err := s.checkPooler(ctx, now); err != nil {
 			return err

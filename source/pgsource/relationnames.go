@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gorewind/gorewind/internal/plain"
+	"github.com/gorewind/gorewind/internal/sanitize"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 )
@@ -74,7 +74,7 @@ func (s *Server) RelationNames(ctx context.Context, locators []pgdata.RelFileLoc
 			return nil, ctx.Err()
 		}
 		if err != nil {
-			s.pool.log.Debug(fmt.Sprintf("could not name the relations of database %s: %s", db.quoted, plain.OneLine(err.Error())), "database", db.quoted, "error", err)
+			s.pool.log.Debug(fmt.Sprintf("could not name the relations of database %s: %s", db.quoted, sanitize.OneLine(err.Error())), "database", db.quoted, "error", err)
 			if isTemporary(err) {
 				break // the next database would fail as well
 			}

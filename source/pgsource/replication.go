@@ -15,7 +15,7 @@ import (
 
 	"github.com/gorewind/gorewind/internal/libpq"
 	"github.com/gorewind/gorewind/internal/libpq/conninfo"
-	"github.com/gorewind/gorewind/internal/plain"
+	"github.com/gorewind/gorewind/internal/sanitize"
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -47,7 +47,7 @@ func (s *Server) TryReplication(ctx context.Context, want source.Standby) error 
 	}
 	c, err := s.asStandby(cmp.Or(want.ConnInfo, s.ConnInfo()))
 	if err != nil {
-		return &source.ReplicationError{Reason: "its primary_conninfo cannot be understood: " + plain.OneLine(err.Error()), Err: err}
+		return &source.ReplicationError{Reason: "its primary_conninfo cannot be understood: " + sanitize.OneLine(err.Error()), Err: err}
 	}
 	limit := min(s.pool.timeout/4, maxTrying)
 	dog := new(watchdog)
@@ -73,7 +73,7 @@ func (s *Server) TryReplication(ctx context.Context, want source.Standby) error 
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	return &source.ReplicationError{Reason: fmt.Sprintf("the %s does not stream: %s", name, plain.OneLine(silenced(watched, limit, err).Error())), Temporary: isTemporary(err), Err: err}
+	return &source.ReplicationError{Reason: fmt.Sprintf("the %s does not stream: %s", name, sanitize.OneLine(silenced(watched, limit, err).Error())), Temporary: isTemporary(err), Err: err}
 }
 
 // asStandby connects as a WAL receiver does (libpqrcv_connect, libpqwalreceiver.c): the
@@ -218,7 +218,7 @@ func (s *Server) refusesStandby(ctx context.Context, user string, err error) err
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case !errors.As(err, &pg):
-		return &source.ReplicationError{Reason: "it could not connect: " + plain.OneLine(err.Error()), Temporary: isTemporary(err), Err: err}
+		return &source.ReplicationError{Reason: "it could not connect: " + sanitize.OneLine(err.Error()), Temporary: isTemporary(err), Err: err}
 	}
 	hint := standbyAdvice[pg.Code]
 	if strings.Contains(hint, "%") {

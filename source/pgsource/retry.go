@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/gorewind/gorewind/internal/libpq"
-	"github.com/gorewind/gorewind/internal/plain"
+	"github.com/gorewind/gorewind/internal/sanitize"
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -145,7 +145,7 @@ func (s *session) do(ctx context.Context, op func(context.Context, *conn) error)
 		}
 		s.drop()
 		if p.outage.begin(s.watchdog.last()) {
-			p.log.Warn(fmt.Sprintf("lost the connection to the source %s, trying again for %v: %s", s.name, p.timeout, plain.OneLine(err.Error())),
+			p.log.Warn(fmt.Sprintf("lost the connection to the source %s, trying again for %v: %s", s.name, p.timeout, sanitize.OneLine(err.Error())),
 				"source", s.name, "timeout", p.timeout, "error", err)
 		}
 		if !connected && p.abandon(s) {

@@ -80,9 +80,9 @@ func (id *identity) readRun(row pgx.Row) error {
 	return err
 }
 
-// settle makes a new session ready for work, once it is proven to go to the
+// makeReady makes a new session ready for work, once it is proven to go to the
 // same server.
-func (s *session) settle(ctx context.Context, now *identity) error {
+func (s *session) makeReady(ctx context.Context, now *identity) error {
 	others := s.pool.others(s)
 	if err := s.pool.proof.admit(now, others, s.name); err != nil {
 		return err
@@ -90,7 +90,7 @@ func (s *session) settle(ctx context.Context, now *identity) error {
 	s.run, s.clock, s.clockRead = &now.run, now.clock, time.Now()
 	switch {
 	case now.backend != int64(s.conn.pg.PgConn().PID()):
-		return s.settlePooled(ctx, now, others)
+		return s.makePooledReady(ctx, now, others)
 	case now.holds == nil: // no session held the lock, but the identity was accepted
 		return s.keep(ctx, now)
 	}
@@ -149,11 +149,11 @@ func (p *proof) admit(now *identity, others bool, name string) error {
 	return nil
 }
 
-// heard records that the server answered in a session a query sent at the given local
+// noteAnswer records that the server answered in a session a query sent at the given local
 // time, and so was alive then. An answer that arrived later may have been in flight while
 // the server was gone. Its clock is known from the start of the session. Clocks may run
 // at different rates; the tolerance is a thousandth, twice the rate at which clocks are slewed.
-func (p *proof) heard(s *session, asked time.Time) {
+func (p *proof) noteAnswer(s *session, asked time.Time) {
 	passed := asked.Sub(s.clockRead)
 	at := s.clock.Add(passed - passed/1000)
 	p.mu.Lock()
@@ -195,7 +195,7 @@ func (s *session) keep(ctx context.Context, now *identity) error {
 		err = closed
 	}
 	if err == nil && backend != now.backend {
-		err = s.strays(now.backend, backend)
+		err = s.movedError(now.backend, backend)
 	}
 	return err
 }

@@ -49,7 +49,7 @@ func TestWhichSessionsAreToTheSamePostmaster(t *testing.T) {
 			require.NoError(t, p.admit(&identity{run: run(start), clock: at(10)}, false, "server"))
 			assert.True(t, p.begun())
 			first := run(start)
-			p.heard(&session{run: &first, clock: at(10), clockRead: at(5000)}, at(5090.09009009009009)) // by our clock
+			p.noteAnswer(&session{run: &first, clock: at(10), clockRead: at(5000)}, at(5090.09009009009009)) // by our clock
 			assert.WithinDuration(t, at(100), p.alive, time.Millisecond)
 
 			err := p.admit(&identity{run: test.run, clock: at(2000), witnessed: test.witnessed}, test.others, "server on x:1")
@@ -71,7 +71,7 @@ func TestWhichSessionsAreToTheSamePostmaster(t *testing.T) {
 				assert.Equal(t, first, *p.run, "what is refused changes nothing")
 				assert.WithinDuration(t, at(100), p.alive, time.Millisecond)
 			}
-			p.heard(&session{run: &first, clock: at(10), clockRead: at(0)}, at(5000))
+			p.noteAnswer(&session{run: &first, clock: at(10), clockRead: at(0)}, at(5000))
 			assert.Equal(t, test.again, p.alive.Before(at(4000)), "what an earlier run said does not count any more")
 		})
 	}

@@ -79,7 +79,7 @@ func (s *session) connect(ctx context.Context, limit time.Duration) (err error) 
 			return err
 		}
 	}
-	if err := s.settle(ctx, now); err != nil {
+	if err := s.makeReady(ctx, now); err != nil {
 		return silenced(ctx, limit, err)
 	}
 	if s.pool.server == nil {

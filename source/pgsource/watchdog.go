@@ -31,7 +31,7 @@ func (p *watchdog) wait() {
 	p.waiting++
 }
 
-func (p *watchdog) waitNoMore() {
+func (p *watchdog) stopWaiting() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.waiting--; p.waiting == 0 {
@@ -107,7 +107,7 @@ type watchedConn struct {
 
 func (c *watchedConn) Read(b []byte) (int, error) {
 	c.watchdog.wait()
-	defer c.watchdog.waitNoMore()
+	defer c.watchdog.stopWaiting()
 	n, err := c.Conn.Read(b)
 	if c.unread.Add(int64(n)) > maxUnread {
 		_ = c.Close()
@@ -118,7 +118,7 @@ func (c *watchedConn) Read(b []byte) (int, error) {
 
 func (c *watchedConn) Write(b []byte) (int, error) {
 	c.watchdog.wait()
-	defer c.watchdog.waitNoMore()
+	defer c.watchdog.stopWaiting()
 	n, err := c.Conn.Write(b)
 	if err != nil && c.unread.Load() > maxUnread {
 		err = errFlood

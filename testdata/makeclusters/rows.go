@@ -142,7 +142,7 @@ func saveRows(m *maker, target, src *cluster.Cluster, dir string) {
 		if err := writeRows(target.Dir, src.Dir, to, format); err != nil {
 			m.Fatalf("%v", err)
 		}
-		if err := savedcluster.Impersonal(to, target.Dir); err != nil {
+		if err := savedcluster.StripTargetPath(to, target.Dir); err != nil {
 			m.Fatalf("%v", err)
 		}
 	}

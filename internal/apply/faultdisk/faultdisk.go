@@ -23,7 +23,7 @@ func (op Op) Syncs() bool { return op.Name == "sync" || op.Name == "fsync" || op
 // Wrap calls before ahead of every operation; an error keeps the operation from
 // being done, and becomes its own.
 func Wrap(d apply.Disk, before func(Op) error) apply.Disk {
-	return Around(d, func(op Op, do func() error) error {
+	return Intercept(d, func(op Op, do func() error) error {
 		if err := before(op); err != nil {
 			return err
 		}
@@ -31,8 +31,8 @@ func Wrap(d apply.Disk, before func(Op) error) apply.Disk {
 	})
 }
 
-// Around calls around in the place of every operation; do does it.
-func Around(d apply.Disk, around func(op Op, do func() error) error) apply.Disk {
+// Intercept calls around in the place of every operation; do does it.
+func Intercept(d apply.Disk, around func(op Op, do func() error) error) apply.Disk {
 	return &disk{d, around}
 }
 

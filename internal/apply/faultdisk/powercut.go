@@ -153,15 +153,15 @@ func (c *PowerCut) sync(i *inode) {
 }
 
 // Worst is what is left where everything is lost that may be.
-func (c *PowerCut) Worst() *Node { return c.survivor(func() bool { return false }) }
+func (c *PowerCut) Worst() *Node { return c.afterCut(func() bool { return false }) }
 
 // Random is what is left where chance decides.
 func (c *PowerCut) Random(r *rand.Rand) *Node {
 	kept := r.Float64()
-	return c.survivor(func() bool { return r.Float64() < kept })
+	return c.afterCut(func() bool { return r.Float64() < kept })
 }
 
-func (c *PowerCut) survivor(keep func() bool) *Node {
+func (c *PowerCut) afterCut(keep func() bool) *Node {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, i := range c.inodes {

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/pgtest/chance"
+	"github.com/gorewind/gorewind/internal/pgtest/randomtest"
 	"github.com/gorewind/gorewind/internal/pgtest/servers"
 )
 
@@ -19,7 +19,7 @@ import (
 // GOREWIND_TORTURE, in make torture.
 const histories = 8
 
-func howMany() int { return histories * max(1, 2*chance.Torture()) }
+func howMany() int { return histories * max(1, 2*randomtest.Torture()) }
 
 // tally counts what rewinds came to.
 type tally struct {
@@ -54,8 +54,8 @@ const sampleSeed uint64 = 1
 // Without make torture it is a sample that is the same every time.
 func TestHistories(t *testing.T) {
 	seed := sampleSeed
-	if _, given := chance.GivenSeed(); given || chance.Torture() > 0 {
-		seed = chance.Seed()
+	if _, given := randomtest.GivenSeed(); given || randomtest.Torture() > 0 {
+		seed = randomtest.Seed()
 	}
 	count := tally{verdicts: map[string]int{}}
 	slots := make(chan struct{}, 2*runtime.NumCPU()+1)

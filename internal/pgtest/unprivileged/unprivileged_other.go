@@ -9,4 +9,4 @@ func Tests() (code int, done bool) { return 0, false }
 func Program() (code int, done bool, err error) { return 0, false, nil }
 
 // ProgramWith does nothing on this system.
-func ProgramWith(Chores) (code int, done bool, err error) { return 0, false, nil }
+func ProgramWith(RootTasks) (code int, done bool, err error) { return 0, false, nil }

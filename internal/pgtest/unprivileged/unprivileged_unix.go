@@ -60,10 +60,10 @@ func Tests() (code int, done bool) {
 // Program runs this program again as an unprivileged user if it runs as
 // root, with the same arguments, and returns its exit status; done reports whether
 // it did. Call it first in main.
-func Program() (code int, done bool, err error) { return ProgramWith(Chores{}) }
+func Program() (code int, done bool, err error) { return ProgramWith(RootTasks{}) }
 
 // ProgramWith is Program for a program that needs root to do more for it.
-func ProgramWith(c Chores) (code int, done bool, err error) {
+func ProgramWith(c RootTasks) (code int, done bool, err error) {
 	if !process.IsRoot() {
 		return 0, false, nil
 	}

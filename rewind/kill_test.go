@@ -22,7 +22,7 @@ import (
 	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/internal/pgtest/built"
-	"github.com/gorewind/gorewind/internal/pgtest/chance"
+	"github.com/gorewind/gorewind/internal/pgtest/randomtest"
 	"github.com/gorewind/gorewind/internal/pgtest/servers"
 	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/pgdata"
@@ -106,7 +106,7 @@ func TestEveryDeath(t *testing.T) {
 // TestKilledPrograms kills gorewind at random moments while it rewinds real servers
 // with a busy source, and then finishes the rewind.
 func TestKilledPrograms(t *testing.T) {
-	seed := chance.Seed()
+	seed := randomtest.Seed()
 	kills, rounds, majors := map[rewind.State]int{}, 2, []string{"18"}
 	if torture > 0 {
 		rounds, majors = 3*torture, []string{"9.6", "13", "18"}

@@ -18,7 +18,7 @@ import (
 	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/apply/faultdisk"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/internal/pgtest/chance"
+	"github.com/gorewind/gorewind/internal/pgtest/randomtest"
 	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
@@ -26,7 +26,7 @@ import (
 
 // torture, if not zero, makes the tests of this package try everything instead of a
 // sample, and multiplies the number of random attempts: see make torture.
-var torture = chance.Torture()
+var torture = randomtest.Torture()
 
 // scenario is a rewind that is disturbed.
 type scenario struct {
@@ -201,7 +201,7 @@ func (p *specimen) disturb(t *testing.T, s scenario, f fault, k int64) (what str
 	var n atomic.Int64
 	var at atomic.Value
 	err = s.do(opts.WithDisk(func(d apply.Disk) apply.Disk {
-		return faultdisk.Around(s.wrapped(withoutSync(d)), func(op faultdisk.Op, do func() error) error {
+		return faultdisk.Intercept(s.wrapped(withoutSync(d)), func(op faultdisk.Op, do func() error) error {
 			if !f.counts(op) {
 				return do()
 			}
@@ -258,7 +258,7 @@ func (p *specimen) checkState(t *testing.T, what string) rewind.State {
 
 // withoutSync leaves out syncing, which is slow and has no visible effect.
 func withoutSync(d apply.Disk) apply.Disk {
-	return faultdisk.Around(d, func(op faultdisk.Op, do func() error) error {
+	return faultdisk.Intercept(d, func(op faultdisk.Op, do func() error) error {
 		if op.Syncs() {
 			return nil
 		}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/apply/faultdisk"
-	"github.com/gorewind/gorewind/internal/pgtest/chance"
+	"github.com/gorewind/gorewind/internal/pgtest/randomtest"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -24,7 +24,7 @@ import (
 // clusters, and interrupts that at any change, with or without a power cut: running the
 // same command again succeeds.
 func TestEveryInstantWithoutAControlFile(t *testing.T) {
-	seed := chance.Seed()
+	seed := randomtest.Seed()
 	for _, c := range []struct {
 		name    string
 		start   func(p *specimen) error

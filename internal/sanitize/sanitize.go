@@ -1,4 +1,4 @@
-package plain
+package sanitize
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Message is how many bytes a message may have: it fits on a screen of 24 lines.
-const Message = 1800
+// MaxMessage is how many bytes a message may have: it fits on a screen of 24 lines.
+const MaxMessage = 1800
 
 // Unlimited is no limit.
 const Unlimited = 0

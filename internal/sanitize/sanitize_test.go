@@ -1,4 +1,4 @@
-package plain_test
+package sanitize_test
 
 import (
 	"encoding/json"
@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/internal/plain"
+	"github.com/gorewind/gorewind/internal/sanitize"
 )
 
 func TestText(t *testing.T) {
@@ -26,26 +26,26 @@ func TestText(t *testing.T) {
 		{"the character for those is not mistaken for them", "\ufffd\xff", `\ufffd\xff`},
 		{"nothing", "", ""},
 	} {
-		t.Run(c.name, func(t *testing.T) { assert.Equal(t, c.want, plain.Text(c.in, plain.Unlimited)) })
+		t.Run(c.name, func(t *testing.T) { assert.Equal(t, c.want, sanitize.Text(c.in, sanitize.Unlimited)) })
 	}
 }
 
 func TestTextIsCappedInItsMiddle(t *testing.T) {
 	long := `could not open file "` + strings.Repeat("ä", 5000) + `": no such file`
-	got := plain.Text(long, 100)
+	got := sanitize.Text(long, 100)
 	assert.LessOrEqual(t, len(got), 100)
 	assert.Regexp(t, `^could not open file "ä+ \[\d+ bytes left out\] .*": no such file$`, got)
-	assert.Equal(t, "[50 bytes left out]", plain.Text(strings.Repeat("x", 50), 5), "where nothing fits")
-	assert.Equal(t, "12345", plain.Text("12345", 5))
+	assert.Equal(t, "[50 bytes left out]", sanitize.Text(strings.Repeat("x", 50), 5), "where nothing fits")
+	assert.Equal(t, "12345", sanitize.Text("12345", 5))
 	// What is escaped counts as it is shown.
-	assert.LessOrEqual(t, len(plain.Text(strings.Repeat("\x1b", 1000), 100)), 100)
+	assert.LessOrEqual(t, len(sanitize.Text(strings.Repeat("\x1b", 1000), 100)), 100)
 }
 
 func TestJSONSaysTheSame(t *testing.T) {
 	in := map[string]string{"k\u009b": "a\u202eb\x1b\x7f\U000e0041ä日\ufffd"}
 	text, err := json.MarshalIndent(in, "", "  ")
 	require.NoError(t, err)
-	got := plain.JSON(text)
+	got := sanitize.JSON(text)
 	assert.Empty(t, strings.Trim(string(got), "\n{} \"k:,ab日ä\ufffd\\u0123456789cdef"))
 	var out map[string]string
 	require.NoError(t, json.Unmarshal(got, &out))
@@ -57,7 +57,7 @@ func FuzzText(f *testing.F) {
 	f.Add(strings.Repeat("ä", 50), 40)
 	f.Add("\ufffd", 0)
 	f.Fuzz(func(t *testing.T, s string, max int) {
-		got := plain.Text(s, max)
+		got := sanitize.Text(s, max)
 		for _, r := range got {
 			if !unicode.IsPrint(r) || r == utf8.RuneError {
 				t.Fatalf("%q has %q", got, r)
@@ -66,7 +66,7 @@ func FuzzText(f *testing.F) {
 		if max > 60 && len(got) > max {
 			t.Fatalf("%d bytes, at most %d asked for", len(got), max)
 		}
-		if plain.Text(got, plain.Unlimited) != got {
+		if sanitize.Text(got, sanitize.Unlimited) != got {
 			t.Fatalf("%q is not plain", got)
 		}
 	})
@@ -83,7 +83,7 @@ func FuzzJSON(f *testing.F) {
 		if err := json.Unmarshal(text, &before); err != nil {
 			t.Fatal(err)
 		}
-		if err := json.Unmarshal(plain.JSON(text), &after); err != nil || before != after {
+		if err := json.Unmarshal(sanitize.JSON(text), &after); err != nil || before != after {
 			t.Fatalf("%q became %q: %v", before, after, err)
 		}
 	})

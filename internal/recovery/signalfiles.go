@@ -26,15 +26,15 @@ func signalsOf(v *pgdata.Version) []string {
 	return signalFiles
 }
 
-// asideName is the name of a file while it is set aside. The file map, base
+// hiddenName is the name of a file while it is set aside. The file map, base
 // backups, pg_rewind and the server itself ignore such names.
-func asideName(name string) string { return ownfiles.Prefix + "." + name }
+func hiddenName(name string) string { return ownfiles.Prefix + "." + name }
 
 // saysStandby reports whether a server would start in recovery, now or after
 // the files that were set aside are put back.
 func saysStandby(d *datadir.Dir, v *pgdata.Version) (bool, error) {
 	for _, name := range signalsOf(v) {
-		for _, n := range []string{name, asideName(name)} {
+		for _, n := range []string{name, hiddenName(name)} {
 			if there, err := exists(d, n); there || err != nil {
 				return there, err
 			}
@@ -43,9 +43,9 @@ func saysStandby(d *datadir.Dir, v *pgdata.Version) (bool, error) {
 	return false, nil
 }
 
-// setAside renames the files that would make a single-user server do more than
+// hideSignalFiles renames the files that would make a single-user server do more than
 // crash recovery.
-func setAside(d *datadir.Dir, v *pgdata.Version) error {
+func hideSignalFiles(d *datadir.Dir, v *pgdata.Version) error {
 	moved := false
 	for _, name := range signalsOf(v) {
 		there, err := exists(d, name)
@@ -55,7 +55,7 @@ func setAside(d *datadir.Dir, v *pgdata.Version) error {
 		if !there {
 			continue
 		}
-		if err := rename(d, name, asideName(name)); err != nil {
+		if err := rename(d, name, hiddenName(name)); err != nil {
 			return err
 		}
 		moved = true
@@ -66,17 +66,17 @@ func setAside(d *datadir.Dir, v *pgdata.Version) error {
 	return syncDir(d)
 }
 
-// PutBack undoes what an interrupted [Run] left: it gives the files that were
+// RestoreSignalFiles undoes what an interrupted [Run] left: it gives the files that were
 // set aside their names again, and returns these names. Every run of gorewind calls it
 // before anything else, but only if no server runs.
 //
 // If a file of that name exists by now, somebody wants the cluster to be a
 // standby again: it stays, and the other one is removed if its content is the same.
 // Otherwise that is an error, because only a person can decide which is right.
-func PutBack(d *datadir.Dir) ([]string, error) {
+func RestoreSignalFiles(d *datadir.Dir) ([]string, error) {
 	var back []string
 	for _, name := range append(append([]string(nil), signalFiles...), confFiles...) {
-		aside := asideName(name)
+		aside := hiddenName(name)
 		there, err := exists(d, aside)
 		if err != nil {
 			return back, err

@@ -12,20 +12,20 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// endings holds the transactions and subtransactions that end in a range of WAL. Hint
+// endedTransactions holds the transactions and subtransactions that end in a range of WAL. Hint
 // bits set there may be about any of them, but not before.
-type endings struct {
+type endedTransactions struct {
 	format             walreader.Format
 	committed, aborted xidset.Set
 	unknown            pgdata.LSN // a record of unknown format
 }
 
-func newEndings(f walreader.Format) *endings {
-	return &endings{format: f, committed: xidset.Set{}, aborted: xidset.Set{}}
+func newEndedTransactions(f walreader.Format) *endedTransactions {
+	return &endedTransactions{format: f, committed: xidset.Set{}, aborted: xidset.Set{}}
 }
 
 // Visit records the transactions that end with a record.
-func (e *endings) Visit(rec *walreader.Record) {
+func (e *endedTransactions) Visit(rec *walreader.Record) {
 	into := e.committed
 	switch rec.TransactionEvent() {
 	case walreader.Aborts:
@@ -53,8 +53,8 @@ func (e *endings) Visit(rec *walreader.Record) {
 }
 
 // Prepend merges what was seen in earlier WAL.
-func (e *endings) Prepend(earlier walreader.Visitor) {
-	o := earlier.(*endings)
+func (e *endedTransactions) Prepend(earlier walreader.Visitor) {
+	o := earlier.(*endedTransactions)
 	e.committed.Union(o.committed)
 	e.aborted.Union(o.aborted)
 	e.unknown = max(e.unknown, o.unknown)
@@ -73,7 +73,7 @@ const (
 // endedAlike compares how these transactions ended according to the target's WAL and
 // according to the source. It returns an empty string if they agree, otherwise what
 // differs.
-func (a *analyzer) endedAlike(ctx context.Context, e *endings) (differs string, err error) {
+func (a *analyzer) endedAlike(ctx context.Context, e *endedTransactions) (differs string, err error) {
 	if e.unknown != 0 {
 		return fmt.Sprintf("the target's WAL has a record at %s that is not understood", a.lsn(e.unknown)), nil
 	}

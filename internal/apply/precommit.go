@@ -12,20 +12,20 @@ import (
 	"github.com/gorewind/gorewind/filemap"
 )
 
-// rehearse makes sure that what is committed can be carried out (invariant I2). Right
+// checkCommittable makes sure that what is committed can be carried out (invariant I2). Right
 // before the commit it looks once more at the places of all steps, and does in the
 // staging area what a file system may refuse: links of any text, and names that no
 // server has made here before. What fails here fails where it does no harm.
-func (s *Staging) rehearse(ctx context.Context, j *Journal) error {
+func (s *Staging) checkCommittable(ctx context.Context, j *Journal) error {
 	if err := j.check(); err != nil {
 		return fmt.Errorf("the rewind could not be carried out to its end, so it was not begun: %w", err)
 	}
-	return s.t.tryAll(ctx, s.areas, j)
+	return s.t.trySteps(ctx, s.areas, j)
 }
 
-// rehearse is the same for a rewind in place, whose files that are copied are there
+// checkCommittable is the same for a rewind in place, whose files that are copied are there
 // or are made.
-func (c *InPlace) rehearse(ctx context.Context) error {
+func (c *InPlace) checkCommittable(ctx context.Context) error {
 	j := &Journal{InPlace: true, Steps: c.steps(c.areas)}
 	for i := range j.Steps {
 		s := &j.Steps[i]
@@ -33,11 +33,11 @@ func (c *InPlace) rehearse(ctx context.Context) error {
 			s.Do = Replace
 		}
 	}
-	return c.t.tryAll(ctx, c.areas, j)
+	return c.t.trySteps(ctx, c.areas, j)
 }
 
-// tryAll looks at the places of all steps, and makes in the staging area what is new.
-func (t *Target) tryAll(ctx context.Context, areas *areaMap, j *Journal) error {
+// trySteps looks at the places of all steps, and makes in the staging area what is new.
+func (t *Target) trySteps(ctx context.Context, areas *areaMap, j *Journal) error {
 	if err := t.checkSteps(ctx, j); err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (t *Target) tryAll(ctx context.Context, areas *areaMap, j *Journal) error {
 			}
 			in = string(areas.areas[area].Dir)
 		}
-		if err := t.tryNames(in+"/rehearsal", steps); err != nil {
+		if err := t.tryToMake(in+"/precommit", steps); err != nil {
 			return err
 		}
 	}
@@ -72,9 +72,9 @@ func isOrdinary(base string) bool {
 	return len(base) <= 64 && strings.Trim(base, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-") == ""
 }
 
-// tryNames makes, in a directory of its own in the staging area, what steps make in
+// tryToMake makes, in a directory of its own in the staging area, what steps make in
 // one directory of the target, and removes it again.
-func (t *Target) tryNames(dir string, steps []*Step) error {
+func (t *Target) tryToMake(dir string, steps []*Step) error {
 	if err := t.dropArea(dir); err != nil { // of one in place that was interrupted
 		return err
 	}
@@ -82,14 +82,14 @@ func (t *Target) tryNames(dir string, steps []*Step) error {
 		return err
 	}
 	for _, s := range steps {
-		if err := t.tryName(path.Join(dir, path.Base(string(s.Path))), s); err != nil {
+		if err := t.tryToMakeOne(path.Join(dir, path.Base(string(s.Path))), s); err != nil {
 			return fmt.Errorf("%q can not be made here: %w", t.Join(string(s.Path)), err)
 		}
 	}
 	return t.dropArea(dir)
 }
 
-func (t *Target) tryName(p string, s *Step) error {
+func (t *Target) tryToMakeOne(p string, s *Step) error {
 	if _, err := t.disk.Lstat(p); err == nil {
 		return errors.New("this file system takes its name for that of another file which the source has")
 	} else if !errors.Is(err, fs.ErrNotExist) {

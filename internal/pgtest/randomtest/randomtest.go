@@ -1,4 +1,4 @@
-package chance
+package randomtest
 
 import (
 	"math/rand/v2"

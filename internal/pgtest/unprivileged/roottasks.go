@@ -1,7 +1,7 @@
 package unprivileged
 
-// Chores are what root does for a program that ProgramWith runs again.
-type Chores struct {
+// RootTasks are what root does for a program that ProgramWith runs again.
+type RootTasks struct {
 	// Genuine makes root install the genuine programs of the majors that
 	// GOREWIND_TEST_MAJORS names.
 	Genuine bool

@@ -1,0 +1,109 @@
+package rewind
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gorewind/gorewind/catalog"
+	"github.com/gorewind/gorewind/controlfile"
+	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
+	"github.com/gorewind/gorewind/source"
+)
+
+// maxNaming limits how long the target's catalogs are read for names, which nothing
+// depends on.
+const maxNaming = 2 * time.Second
+
+// nameOwn reads from the target's catalogs what relations are called that only the
+// target has. The source cannot name them, and after the rewind nothing can.
+//
+// A target that was not shut down cleanly may not have written its catalogs to its
+// files, so those relations keep their file numbers.
+func (r *Rewind) nameOwn(ctx context.Context) {
+	p := r.plan
+	wanted := r.onlyOwn()
+	if c := p.Target.Control; len(wanted) == 0 || p.Again || c == nil || c.State != controlfile.ShutDown && c.State != controlfile.ShutDownInRecovery {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, maxNaming)
+	defer cancel()
+	if err := r.readOwnNames(ctx, wanted); err != nil {
+		r.ownUnnamed = fmt.Errorf("could not read names of relations from the target's catalogs: %w", err)
+	}
+}
+
+// onlyOwn returns the relations to name: those that the target created, and those that
+// it changed and the source does not have any more. What a new database has is one row.
+func (r *Rewind) onlyOwn() []pgdata.RelFileLocator {
+	p := r.plan
+	wanted := slices.Clone(p.Lost.Created.List)
+	if p.Files == nil {
+		return nil
+	}
+	for i := range p.Files.Entries {
+		e := &p.Files.Entries[i]
+		if e.Action != filemap.Remove {
+			continue
+		}
+		if at, ok := report.RelationOf(e.Path); ok {
+			l := pgdata.RelFileLocator{Tablespace: at.Tablespace, Database: at.Database, Relation: at.FileNode}
+			if _, changed := p.Lost.Blocks[l]; changed {
+				wanted = append(wanted, l)
+			}
+		}
+	}
+	wanted = slices.DeleteFunc(wanted, func(l pgdata.RelFileLocator) bool { return slices.Contains(p.Lost.CreatedDatabases, l.Database) })
+	slices.SortFunc(wanted, compareLocators)
+	return slices.Compact(wanted)
+}
+
+func (r *Rewind) readOwnNames(ctx context.Context, wanted []pgdata.RelFileLocator) (err error) {
+	c, err := catalog.Open(ctx, catalog.Options{
+		Files: r.target.Dir, Version: r.plan.Version, Geometry: r.plan.Target.Control.Geometry, Relations: wanted,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	in := map[uint32][]pgdata.RelFileLocator{}
+	for _, l := range wanted {
+		in[l.Database] = append(in[l.Database], l)
+	}
+	r.ownNames = map[pgdata.RelFileLocator]source.RelationName{}
+	for _, db := range c.Databases {
+		if len(in[db.OID]) == 0 {
+			continue
+		}
+		found, err := c.RelationNames(ctx, db, in[db.OID])
+		if err != nil {
+			return err
+		}
+		for l, n := range found {
+			if name, ok := ownName(n); ok {
+				r.ownNames[l] = name
+			}
+		}
+	}
+	return nil
+}
+
+// relationKinds are the kinds of relations that have files, by relkind.
+var relationKinds = map[byte]source.RelationKind{
+	'r': source.Table, 'i': source.Index, 'S': source.Sequence, 'm': source.MaterializedView, 't': source.ToastTable,
+}
+
+// ownName returns a name from the target's catalogs as sources give them. Names that are
+// not in UTF-8 lose what cannot be shown.
+func ownName(n catalog.RelationName) (name source.RelationName, ok bool) {
+	kind, ok := relationKinds[n.Kind]
+	if kind == source.Index && n.TOAST {
+		kind = source.ToastIndex
+	}
+	valid := func(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
+	return source.RelationName{Database: valid(n.Database), Schema: valid(n.Schema), Name: valid(n.Name), Kind: kind, Table: valid(n.Table)}, ok
+}

@@ -1,0 +1,83 @@
+package rewind_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gorewind/gorewind/internal/endtoend"
+	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/report"
+	"github.com/gorewind/gorewind/rewind"
+)
+
+func TestRelationsThatOnlyTheTargetHasAreNamed(t *testing.T) {
+	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
+		target := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"autovacuum": "off"}})
+		target.Start(t)
+		target.Exec(t, "CREATE TABLE rewritten AS SELECT generate_series(1, 100) AS x", "CREATE TABLE dropped AS SELECT 1 AS x")
+		src := target.Standby(t)
+		src.Promote(t)
+		src.Exec(t, "DROP TABLE dropped", "CREATE TABLE other AS SELECT 1 AS x", "CHECKPOINT")
+		target.Exec(t, "CREATE SCHEMA \"S 1\"", "CREATE TABLE \"S 1\".\"Orders\" (id int PRIMARY KEY, note text)", "CREATE SEQUENCE counts",
+			"INSERT INTO \"S 1\".\"Orders\" SELECT g, 'x' FROM generate_series(1, 5) g", "VACUUM FULL rewritten", "INSERT INTO dropped VALUES (2)",
+			"CREATE DATABASE made")
+		target.Stop(t, pgtest.Fast)
+
+		ctx := context.WithoutCancel(t.Context())
+		r, err := rewind.Prepare(ctx, rewind.Options{TargetDir: target.Dir, Source: endtoend.OpenServer(t, src.ConnString("postgres"))})
+		require.NoError(t, err)
+		defer func() { assert.NoError(t, r.Close()) }()
+		mustNameThem := func(d *report.Document) {
+			t.Helper()
+			mustBeADocument(t, d)
+			var created []string
+			rows := map[string]int64{}
+			for _, rel := range d.Lost.Created {
+				if rel.Relations == 0 {
+					created = append(created, rel.DBName+": "+rel.Name)
+				}
+			}
+			for _, rel := range d.Lost.Relations {
+				rows[rel.Name] = rel.Inserted
+			}
+			assert.ElementsMatch(t, []string{
+				`postgres: table "S 1"."Orders"`, `postgres: index "S 1"."Orders_pkey" on "S 1"."Orders"`, `postgres: table "S 1"."Orders" (toast)`,
+				`postgres: table "S 1"."Orders" (index of toast)`, `postgres: sequence public.counts`, `postgres: table public.rewritten`,
+			}, created)
+			assert.EqualValues(t, 5, rows[`table "S 1"."Orders"`])
+			assert.EqualValues(t, 1, rows["table public.dropped"])
+			for _, rel := range d.Named {
+				assert.NotContains(t, []string{`table "S 1"."Orders"`, "table public.dropped"}, rel.Name, "the source has something else there")
+			}
+		}
+		mustNameThem(r.Document(ctx, nil))
+		require.NoError(t, r.Apply(ctx))
+		mustNameThem(r.Document(ctx, nil))
+	})
+}
+
+func TestACrashedTargetsCatalogsAreNotReadForNames(t *testing.T) {
+	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
+		target := in.InitCluster(t, pgtest.Options{})
+		target.Start(t)
+		src := target.Standby(t)
+		src.Promote(t)
+		target.Exec(t, "CREATE TABLE made AS SELECT 1 AS x")
+		target.Kill(t)
+
+		ctx := context.WithoutCancel(t.Context())
+		r, err := rewind.Prepare(ctx, rewind.Options{
+			TargetDir: target.Dir, Source: endtoend.OpenServer(t, src.ConnString("postgres")), Resync: rewind.ResyncIfNeeded, ForeseeRecovery: true,
+		})
+		require.NoError(t, err)
+		defer func() { assert.NoError(t, r.Close()) }()
+		created := r.Document(ctx, nil).Lost.Created
+		require.NotEmpty(t, created)
+		for _, rel := range created {
+			assert.Empty(t, rel.Name, "what its files say may be older than what its WAL says")
+		}
+	})
+}
