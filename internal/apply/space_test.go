@@ -12,7 +12,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// twoDisks says that tablespaces lie on a file system of their own.
+// twoDisks has tablespaces on a file system of their own.
 type twoDisks struct{ apply.Disk }
 
 func (twoDisks) Free(p string) (int64, uint64, bool) {
@@ -22,9 +22,9 @@ func (twoDisks) Free(p string) (int64, uint64, bool) {
 	return 1 << 50, 1, true
 }
 
-func TestSpaceIsForWhatIsWritten(t *testing.T) {
+func TestSpaceThatIsNeeded(t *testing.T) {
 	const (
-		segment = 1 << 20 // as the plan's geometry has it
+		segment = 1 << 20 // as in the plan's geometry
 		large   = 1 << 40
 		little  = 256 << 10
 		spare   = 1 << 20
@@ -47,17 +47,17 @@ func TestSpaceIsForWhatIsWritten(t *testing.T) {
 		name           string
 		entries        []filemap.Entry
 		exact, inPlace bool
-		atLeast        int64 // in the data directory's file system, beside the spare megabyte
+		atLeast        int64 // on the data directory's file system, besides the spare megabyte
 		atMost         int64
 	}{
 		{"recycled WAL of a stopped source", many, true, false, 0, little},
 		{"recycled WAL of a stopped source, in place", many, true, true, 0, little},
-		{"recycled WAL of a source that writes on", many, false, false, segment, segment + little},
-		{"recycled WAL of a source that writes on, in place", many, false, true, segment, segment + little},
-		{"WAL that a stopped source has half written", half, true, false, segment / 2, segment/2 + little},
-		{"WAL that a stopped source has half written, in place", half, true, true, segment / 2, segment/2 + little},
-		{"the list of what came, where the data lie elsewhere", []filemap.Entry{link, table}, true, false, large / (96 << 10) * 32, large/(64<<10)*32 + little},
-		{"no list, in place", []filemap.Entry{link, table}, true, true, 0, little},
+		{"recycled WAL of a running source", many, false, false, segment, segment + little},
+		{"recycled WAL of a running source, in place", many, false, true, segment, segment + little},
+		{"half-written WAL of a stopped source", half, true, false, segment / 2, segment/2 + little},
+		{"half-written WAL of a stopped source, in place", half, true, true, segment / 2, segment/2 + little},
+		{"the index, if the data is on another file system", []filemap.Entry{link, table}, true, false, large / (96 << 10) * 32, large/(64<<10)*32 + little},
+		{"no index, in place", []filemap.Entry{link, table}, true, true, 0, little},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir, _ := newDirectory(t, map[string]string{"pg_wal/x": "", "pg_tblspc/x": ""})
