@@ -22,7 +22,7 @@ func samples() map[string]*report.Document {
 	failed.Kind, failed.Lost.SavedIn = report.Failed, ""
 	failed.Error = &report.Error{
 		Message: "the source did not answer", Condition: "source_unavailable", Phase: "stage", Action: report.StepRetryWithSource, TargetUntouched: true, Retryable: true,
-		ExitStatus: 1, Details: []string{"It was silent for two minutes."}, Hints: []string{"Look whether it runs."},
+		ExitStatus: 1, Details: []string{"It sent nothing for two minutes."}, Hints: []string{"Check whether it is running."},
 	}
 	return map[string]*report.Document{
 		"plan": plan, "result": result, "failed": failed, "huge": hugeSample(), "shop": shopSample(), "compared": comparedSample(),
@@ -102,9 +102,9 @@ func planSample() *report.Document {
 	}
 }
 
-// comparedSample is of all files compared. Of orders a part of one file differs, and none
-// of another; of its index all blocks are new; customers are the same; what only one side
-// has was not compared, nor what no relation has.
+// comparedSample compares all files. One file of orders differs partly, another not at
+// all. All blocks of its index are new. customers are the same. Files that only one side
+// has, or that belong to no relation, were not compared.
 func comparedSample() *report.Document {
 	d := planSample()
 	d.Evidence, d.Compared, d.Read = report.ByComparison, 2<<30, 2<<30+8192
@@ -143,7 +143,7 @@ func comparedSample() *report.Document {
 	return d
 }
 
-// hugeSample has more of everything than anybody wants to read.
+// hugeSample has more of everything than a text should show.
 func hugeSample() *report.Document {
 	d := planSample()
 	for i := range 10_000 {
