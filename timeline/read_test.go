@@ -106,6 +106,8 @@ func ExampleRead() {
 		return
 	}
 	fmt.Printf("They diverge at %s on timeline %d.\n", fork, histories[0][index].TLI)
-	// Output: The source is on timeline 2, shut down. The target is on timeline 1,
-	// shut down. They diverge at 0/A07850 on timeline 1.
+	// Output:
+	// The source is on timeline 2, shut down.
+	// The target is on timeline 1, shut down.
+	// They diverge at 0/A07850 on timeline 1.
 }
