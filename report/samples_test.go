@@ -110,7 +110,7 @@ func comparedSample() *report.Document {
 	d.Evidence, d.Compared, d.Read = report.ByComparison, 2<<30, 2<<30+8192
 	d.Because = []report.PassedOver{
 		{Evidence: report.ByWAL, Condition: "missing_wal", Reason: "the target's WAL segment 000000010000000000000002 is gone"},
-		{Evidence: report.ByChanges, Condition: "unproven", Reason: "there is no page that both changed last by the same record"},
+		{Evidence: report.ByChanges, Condition: "unproven", Reason: "no page was changed last by the same record on both sides"},
 	}
 	d.Divergence, d.Checkpoint, d.WALRead, d.Lost, d.Saved = nil, nil, nil, nil, nil
 	d.Startability = &report.Start{From: "0/4000028", To: "0/4000110", Segments: []report.Segment{{Name: "000000020000000000000004", Where: report.OnSource}}}

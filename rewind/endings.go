@@ -13,7 +13,7 @@ import (
 )
 
 // endings holds the transactions and subtransactions that end in a range of WAL. Hint
-// bits set there may be about any of them, but not before.
+// bits about them cannot have been set before that range.
 type endings struct {
 	format             walreader.Format
 	committed, aborted xidset.Set
@@ -75,7 +75,7 @@ const (
 // differs.
 func (a *analyzer) endedAlike(ctx context.Context, e *endings) (differs string, err error) {
 	if e.unknown != 0 {
-		return fmt.Sprintf("the target's WAL has a record at %s that is not understood", a.lsn(e.unknown)), nil
+		return fmt.Sprintf("the target's WAL has a record of unknown format at %s", a.lsn(e.unknown)), nil
 	}
 	perFile := a.geo.BlockSize * xactsPerByte * xactPagesPerFile
 	files := map[uint32][]byte{}
@@ -101,7 +101,7 @@ func (a *analyzer) endedAlike(ctx context.Context, e *endings) (differs string, 
 				got = file[at/xactsPerByte] >> (2 * (at % xactsPerByte)) & 3
 			}
 			if got != sort.want {
-				return fmt.Sprintf("the source does not say of transaction %d what the target's WAL says", xid), nil
+				return fmt.Sprintf("the source does not agree with the target's WAL on how transaction %d ended", xid), nil
 			}
 		}
 	}
