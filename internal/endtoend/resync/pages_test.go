@@ -52,13 +52,13 @@ func TestPagesThatAreTheSameAgainProveNothing(t *testing.T) {
 		{
 			Name: "an older page shows it, which each changed in its own way", Majors: withSummaries, Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
-				return alikeAgain(l, "INSERT INTO differing VALUES ('one')", "INSERT INTO told VALUES ('two')")
+				return alikeAgain(l, "INSERT INTO differing VALUES ('one')", "INSERT INTO differing VALUES ('two')")
 			},
 		},
 		{
 			Name: "an older page shows it, which the source changed again", Majors: withSummaries, Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
-				return alikeAgain(l, "INSERT INTO differing VALUES ('one')", "INSERT INTO told VALUES ('two'), ('three')")
+				return alikeAgain(l, "INSERT INTO differing VALUES ('one')", "INSERT INTO differing VALUES ('two'), ('three')")
 			},
 		},
 	})
