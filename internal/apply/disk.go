@@ -32,8 +32,8 @@ type Disk interface {
 	// with EXDEV.
 	Rename(from, to string) error
 	Remove(p string) error
-	// Sync fsyncs a file or a directory. It follows links that lead to a directory of
-	// the target.
+	// Sync fsyncs a file or a directory. It follows links to tablespaces and to the
+	// WAL directory.
 	Sync(p string) error
 	// SyncFS makes everything on the file system of a directory durable.
 	SyncFS(p string) error

@@ -22,9 +22,9 @@ func isInside(p string) bool {
 }
 
 // check refuses a journal that cannot be carried out: paths that lead out of the
-// target, steps that are in each other's way, staging areas in directories that no
-// step makes, invalid control files. It is called before the commit, when the rewind
-// can still be given up, and whenever a journal is read.
+// target, steps that are in each other's way, staging areas under links that no step
+// makes, invalid control files. It is called before the commit, when the rewind can
+// still be given up, and whenever a journal is read.
 func (j *Journal) check() error {
 	if len(j.Areas) == 0 || j.Records < 0 || j.Records > maxRecords {
 		return fmt.Errorf("it has %d staging areas and %d pieces", len(j.Areas), j.Records)

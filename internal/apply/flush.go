@@ -6,7 +6,7 @@ import "runtime"
 // while gorewind waits for the source, and the fsync at the end has little to do.
 const flushEvery = 8 << 20
 
-// flusher returns the function for that. It does nothing if syncing is off.
+// flusher returns the function that flushes; with syncing off, it does nothing.
 func flusher(d Disk, mode SyncMode) func(File) {
 	if mode.Off {
 		return func(File) {}

@@ -10,8 +10,8 @@ import (
 )
 
 // isRefused reports whether a system call is not available, on this file system or
-// in this process: gorewind then does without it. Go's library and the server treat
-// the same errors alike.
+// in this process: gorewind then uses another way or does without. Go's library and
+// the server treat the same errors alike.
 func isRefused(err error) bool {
 	for _, errno := range []error{syscall.ENOSYS, syscall.EPERM, syscall.EINVAL, syscall.ENOTSUP, syscall.EOPNOTSUPP} {
 		if errors.Is(err, errno) {

@@ -25,7 +25,7 @@ type Target struct {
 	cleaned  bool              // leftovers of an earlier run were removed
 	staged   bool              // there is a staging area for what was restored
 	standIn  *controlfile.Data // the source's, if the target's own cannot be read; otherwise nil
-	found    *[]byte           // what was found instead of a readable control file (nil: no file); nil if it is readable
+	found    *[]byte           // set if the control file is not readable: its content, or nil if there is no file
 	unlocked error             // why it could not be locked
 	log      *slog.Logger
 	warned   sync.Map // kinds of warnings that were logged

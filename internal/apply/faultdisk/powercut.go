@@ -156,7 +156,7 @@ func (c *PowerCut) sync(i *inode) {
 // Worst is what is left if everything is lost that may be lost.
 func (c *PowerCut) Worst() *Node { return c.survivor(func() bool { return false }) }
 
-// Random is what is left if every change is lost at random.
+// Random is what is left if each change survives at random.
 func (c *PowerCut) Random(r *rand.Rand) *Node {
 	kept := r.Float64()
 	return c.survivor(func() bool { return r.Float64() < kept })
