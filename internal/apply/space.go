@@ -25,11 +25,11 @@ type SpaceError struct {
 func (e *SpaceError) Error() string {
 	what := ""
 	if e.Restored {
-		what = " for WAL that the archive has to bring back"
+		what = " for WAL that must be restored from the archive"
 	}
 	text := fmt.Sprintf("not enough space on the file system of %q: %s are needed%s and %s are free: free some", e.Dir, kilobytes(e.Needed), what, kilobytes(e.Free))
 	if !e.InPlace && !e.Restored {
-		text += ", or rewind with Options.InPlace, which needs less and promises less"
+		text += ", or rewind with Options.InPlace, which needs less space, but needs the source again if it is interrupted"
 	}
 	return text
 }
