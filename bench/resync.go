@@ -20,8 +20,8 @@ var (
 	rsyncer    = contestant{name: "rsync --checksum", program: "rsync", other: true}
 )
 
-// removeWAL removes the target's WAL.
-func removeWAL(t *scope, p *pair) {
+// withoutOldWAL removes the target's WAL.
+func withoutOldWAL(t *scope, p *pair) {
 	segments, err := filepath.Glob(filepath.Join(p.target.Dir, p.target.In.Version.WALDir, strings.Repeat("[0-9A-F]", 24)))
 	t.must(err)
 	for _, s := range segments {
@@ -32,7 +32,7 @@ func removeWAL(t *scope, p *pair) {
 // comparedSource is a target without WAL in which one block in a hundred differs.
 var comparedSource = &scenario{
 	name: "R", about: "of changed blocks, one in a hundred, and no WAL, from a live source", unit: "MB", small: 10, full: 40,
-	build: changed(100, removeWAL), contestants: func(*pair) []contestant { return []contestant{backup, resync} },
+	build: changed(100, withoutOldWAL), contestants: func(*pair) []contestant { return []contestant{backup, resync} },
 	goals: []goal{
 		{of: resync.name, than: backup.name, measure: wall, limit: 0.8},
 		{of: resync.name, than: backup.name, measure: written, limit: 0.05},
@@ -44,7 +44,7 @@ var comparedSource = &scenario{
 var comparedDistantSource = &scenario{
 	name: "R1", about: "of changed blocks, one in a hundred, and no WAL, at 1 Gbit/s and 1 ms round trip", unit: "MB", small: 10, full: 40,
 	build: changed(100, func(t *scope, p *pair) {
-		removeWAL(t, p)
+		withoutOldWAL(t, p)
 		p.wire = proxy.Before(t, p.source)
 		p.wire.Delay(time.Millisecond / 2)
 		p.wire.Bandwidth(1e9 / 8)
@@ -61,7 +61,7 @@ var comparedDistantSource = &scenario{
 var comparedDirectory = &scenario{
 	name: "RL", about: "of changed blocks, one in a hundred, and no WAL, from a stopped local source", unit: "MB", small: 10, full: 40,
 	build: changed(100, func(t *scope, p *pair) {
-		removeWAL(t, p)
+		withoutOldWAL(t, p)
 		stopSource(t, p)
 	}),
 	contestants: func(*pair) []contestant {

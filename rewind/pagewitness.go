@@ -201,11 +201,11 @@ type pageWitness struct {
 	own     pgdata.LSN // LSN of the oldest page that only the target has; zero: none
 	newer   pgdata.LSN // lowest LSN, on the source, of a page that is newer there; zero: none
 	pages   int        // number of pages that both have
-	decided map[source.Range]bool
+	judged map[source.Range]bool
 }
 
 func newPageWitness(a *analyzer, s sides, f fork) *pageWitness {
-	w := &pageWitness{a: a, end: s.target.EndOfWAL, redo: s.target.FilesLow.Redo, ancestor: f.ancestor, decided: map[source.Range]bool{}}
+	w := &pageWitness{a: a, end: s.target.EndOfWAL, redo: s.target.FilesLow.Redo, ancestor: f.ancestor, judged: map[source.Range]bool{}}
 	w.begin = w.end
 	if w.ancestor == 0 {
 		w.ancestor = w.end
@@ -228,15 +228,15 @@ func (w *pageWitness) contradiction() string {
 	return ""
 }
 
-// sample returns the blocks to compare: all that are still undecided or, if there are
+// sample returns the blocks to compare: all that are still unjudged or, if there are
 // too many, evenly distributed ones.
 func (w *pageWitness) sample(blocks pgdata.ChangedBlocks) (ranges []source.Range) {
-	total, undecided := 0, w.undecided(blocks)
-	for range undecided {
+	total, unjudged := 0, w.unjudged(blocks)
+	for range unjudged {
 		total++
 	}
 	step, i := max(1, (total+maxWitnessPages-1)/maxWitnessPages), 0
-	for r := range undecided {
+	for r := range unjudged {
 		if i++; i%step == 0 {
 			ranges = append(ranges, r)
 		}
@@ -244,7 +244,7 @@ func (w *pageWitness) sample(blocks pgdata.ChangedBlocks) (ranges []source.Range
 	return ranges
 }
 
-func (w *pageWitness) undecided(blocks pgdata.ChangedBlocks) iter.Seq[source.Range] {
+func (w *pageWitness) unjudged(blocks pgdata.ChangedBlocks) iter.Seq[source.Range] {
 	size := int64(w.a.geo.BlockSize)
 	files := make(map[string]*pgdata.BlockSet, len(blocks))
 	for file, set := range blocks {
@@ -255,7 +255,7 @@ func (w *pageWitness) undecided(blocks pgdata.ChangedBlocks) iter.Seq[source.Ran
 		for _, path := range paths {
 			r := source.Range{Path: path, Length: size}
 			for b := range files[path].All() {
-				if r.Offset = int64(b) * size; !w.decided[r] && !yield(r) {
+				if r.Offset = int64(b) * size; !w.judged[r] && !yield(r) {
 					return
 				}
 			}
@@ -285,7 +285,7 @@ func (w *pageWitness) compare(ctx context.Context, ranges []source.Range) error 
 				continue
 			}
 			w.note(at, is)
-			w.decided[r] = is != notYet
+			w.judged[r] = is != notYet
 		}
 		reader.close()
 		ranges = read

@@ -67,8 +67,8 @@ func TestContradictionsBetweenPages(t *testing.T) {
 	}
 }
 
-// TestOnlyUndecidedPagesAreRequestedAgain has more pages than are compared at once.
-func TestOnlyUndecidedPagesAreRequestedAgain(t *testing.T) {
+// TestOnlyUnjudgedPagesAreRequestedAgain has more pages than are compared at once.
+func TestOnlyUnjudgedPagesAreRequestedAgain(t *testing.T) {
 	a := &analyzer{version: pgdata.VersionByName("18"), geo: pgdata.Geometry{BlockSize: 8192}}
 	w := newPageWitness(a, sides{}, fork{})
 	blocks := pgdata.ChangedBlocks{}
@@ -85,7 +85,7 @@ func TestOnlyUndecidedPagesAreRequestedAgain(t *testing.T) {
 		assert.Len(t, ranges, want)
 		for _, r := range ranges {
 			assert.False(t, seen[r], fmt.Sprint(r))
-			seen[r], w.decided[r], files[r.Path] = true, true, true
+			seen[r], w.judged[r], files[r.Path] = true, true, true
 		}
 		assert.Len(t, files, min(3, want), "some from each relation")
 	}
