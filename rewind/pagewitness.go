@@ -197,10 +197,10 @@ type pageWitness struct {
 	redo       pgdata.LSN // earlier changes are in the target's files
 	ancestor   pgdata.LSN // according to the histories, nothing after it is common
 
-	same    pgdata.LSN // LSN of the newest page that both have; zero: none
-	own     pgdata.LSN // LSN of the oldest page that only the target has; zero: none
-	newer   pgdata.LSN // lowest LSN, on the source, of a page that is newer there; zero: none
-	pages   int        // number of pages that both have
+	same   pgdata.LSN // LSN of the newest page that both have; zero: none
+	own    pgdata.LSN // LSN of the oldest page that only the target has; zero: none
+	newer  pgdata.LSN // lowest LSN, on the source, of a page that is newer there; zero: none
+	pages  int        // number of pages that both have
 	judged map[source.Range]bool
 }
 
