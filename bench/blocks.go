@@ -46,7 +46,7 @@ var liveSource = &scenario{
 // sparseSource is changed blocks with others between them.
 var sparseSource = &scenario{
 	name: "CS", about: "of changed blocks, one in four, from a live source", unit: "MB", small: 60, full: 300,
-	build: changed(4, nil), contestants: whoRewinds, goals: copyGoals,
+	build: changed(4, nil), contestants: whoRewindsAndFloor, goals: copyGoals,
 }
 
 // distantSource is changed blocks in one run, at a round trip of 10 ms.

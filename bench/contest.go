@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 
+	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 	document "github.com/gorewind/gorewind/report"
 )
@@ -30,7 +31,8 @@ type contest struct {
 	tools
 	*pair
 	t       *scope
-	replica *replica // nil until it is needed
+	replica *replica      // nil until it is needed
+	plan    *filemap.Plan // of the floor; nil until it is needed
 }
 
 // fresh is a copy of the target that has not been rewound.
@@ -117,6 +119,8 @@ func (c *contest) compete(one contestant) sample {
 		return c.loop(one)
 	case asked.program:
 		return c.ask()
+	case "floor":
+		return c.leastWork(one)
 	}
 	target := c.target
 	if !one.dry {

@@ -95,7 +95,7 @@ func (s *settings) bench() int {
 			p := sc.build(t, in, size)
 			report.add(t, sc, size, newContest(t, tools, p).run(sc.contestants(p), s.runs))
 		})
-		for _, part := range []int64{4, 2} {
+		for _, part := range []int64{16, 4, 2} {
 			if err != nil || !s.growth || sc.grows == "" {
 				break
 			}

@@ -124,7 +124,7 @@ func (c *contest) backUp(one contestant) sample {
 	defer func() { _ = os.RemoveAll(dir) }()
 	_ = exec.Command("sync").Run()
 	s, _, err := timed(c.path(one.program), []string{
-		"-D", dir, "-c", "fast", "-X", "stream", "-d", strings.TrimPrefix(c.sourceArgs[0], "--source-server="),
+		"-D", dir, "-c", "fast", "-X", "stream", "-d", c.conninfo(),
 	}, one.env)
 	c.t.must(err)
 	return s

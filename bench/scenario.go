@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"strings"
 
 	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 	"github.com/gorewind/gorewind/internal/pgtest/proxy"
@@ -20,7 +21,7 @@ type scenario struct {
 	grows       string // the contestant whose times are shown for growing sizes; empty for none
 }
 
-var scenarios = []*scenario{pageImages, smallRecords, manyFiles, scatteredLive, scatteredFar, scatteredStopped, appended, liveSource, sparseSource, distantSource, sparseDistantSource, stoppedSource, comparedSource, comparedDistantSource, comparedDirectory, changedByBoth, hashes}
+var scenarios = append([]*scenario{pageImages, smallRecords, manyFiles, scatteredLive, scatteredFar, scatteredStopped, appended, liveSource, sparseSource, distantSource, sparseDistantSource, stoppedSource, comparedSource, comparedDistantSource, comparedDirectory, changedByBoth, hashes}, densities...)
 
 func (sc *scenario) describe(size int64) string {
 	return fmt.Sprintf("%d %s %s", size, sc.unit, sc.about)
@@ -34,6 +35,9 @@ type pair struct {
 	wire           *proxy.Proxy // between the contestants and the source, which counts their bytes; nil if there is none
 	common         pgdata.LSN   // the redo point of the last common checkpoint
 }
+
+// conninfo is how contestants reach a source that runs.
+func (p *pair) conninfo() string { return strings.TrimPrefix(p.sourceArgs[0], "--source-server=") }
 
 // contestant is a program with options that is measured.
 type contestant struct {

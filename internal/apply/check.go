@@ -65,7 +65,7 @@ func (t *Target) Check(plan *filemap.Plan, v *pgdata.Version) error {
 			c.place(Remove, e.Path, "")
 		case e.Action == filemap.Restore, e.Action == filemap.Copy && e.Reason == filemap.OnlyOnSource:
 			c.place(Replace, e.Path, "")
-		case staysWhole(e, plan.Geometry): // a rewind in place writes to it
+		case staysWhole(e, plan.Geometry, true): // a rewind in place, or one without space to rebuild it, writes to it
 			c.place(Replace, e.Path, "")
 			if info, err := t.Lstat(e.Path); err == nil && info.Mode().IsRegular() {
 				c.file(e.Path)

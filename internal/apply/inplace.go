@@ -36,10 +36,14 @@ func (t *Target) ChangeInPlace(plan *filemap.Plan, opts Options, notes []byte) (
 	if err != nil {
 		return nil, err
 	}
-	if err := t.checkSpace(areas.areas, areas.growth(plan, opts.Exact), true); err != nil {
+	list, err := t.spaceOf(areas.areas, areas.growth(plan, opts.Exact))
+	if err != nil {
 		return nil, err
 	}
-	c := &InPlace{transfer: newTransfer(plan, opts.Exact), t: t, opts: opts, notes: notes, areas: areas}
+	if err := tooLittle(list, true); err != nil {
+		return nil, err
+	}
+	c := &InPlace{transfer: newTransfer(plan, opts.Exact, false), t: t, opts: opts, notes: notes, areas: areas}
 	c.flush = flusher(t.disk, opts.Sync)
 	for _, f := range c.files {
 		f.scattered = true

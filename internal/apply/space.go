@@ -82,9 +82,9 @@ func unwritten(plan *filemap.Plan, exact bool) int64 {
 	return min(n, int64(plan.Geometry.WALSegSize))
 }
 
-// space computes the space for staging and applying a plan, by area. exact says
-// that the source does not change.
-func (m *areaMap) space(plan *filemap.Plan, exact bool) []areaSpace {
+// space computes the space for staging and applying a plan, by area. exact says that
+// the source does not change, rebuild that files are rebuilt if much of them is copied.
+func (m *areaMap) space(plan *filemap.Plan, exact, rebuild bool) []areaSpace {
 	spaces := make([]areaSpace, len(m.areas))
 	spaces[0].extra, spaces[0].later = spare, lastFiles
 	spaces[m.of[plan.WALDir]].whole += unwritten(plan, exact)
@@ -96,7 +96,7 @@ func (m *areaMap) space(plan *filemap.Plan, exact bool) []areaSpace {
 		spaces[0].extra += stepSize
 		n := e.FetchBytes(plan.Geometry)
 		switch {
-		case n > 0 && staysWhole(e, plan.Geometry), e.Action == filemap.Copy:
+		case n > 0 && staysWhole(e, plan.Geometry, rebuild), e.Action == filemap.Copy:
 			spaces[m.of[path.Dir(e.Path)]].whole += clusters(e.SourceSize-e.Unwritten) + clusterSize
 			spaces[0].extra += indexed(e, plan.Geometry)
 		case e.Action == filemap.Create:
@@ -147,7 +147,21 @@ func (t *Target) Space(plan *filemap.Plan, exact, inPlace bool) ([]Space, error)
 	if inPlace {
 		return t.spaceOf(m.areas, m.growth(plan, exact))
 	}
-	return t.spaceOf(m.areas, m.space(plan, exact))
+	_, list, _, err := t.stagingSpace(m, plan, exact)
+	return list, err
+}
+
+// stagingSpace returns the space that staging needs, by area and by file system, and
+// whether files are rebuilt: not if there is too little space for that. Pieces alone
+// need less.
+func (t *Target) stagingSpace(m *areaMap, plan *filemap.Plan, exact bool) (spaces []areaSpace, list []Space, rebuild bool, err error) {
+	for _, rebuild = range []bool{true, false} {
+		spaces = m.space(plan, exact, rebuild)
+		if list, err = t.spaceOf(m.areas, spaces); err != nil || tooLittle(list, false) == nil {
+			break
+		}
+	}
+	return spaces, list, rebuild, err
 }
 
 func (t *Target) spaceOf(areas []Area, spaces []areaSpace) ([]Space, error) {
@@ -187,12 +201,8 @@ func (t *Target) Free(dir string) (bytes int64, ok bool) {
 	return bytes, ok
 }
 
-// checkSpace compares the needed space with the free space.
-func (t *Target) checkSpace(areas []Area, spaces []areaSpace, inPlace bool) error {
-	list, err := t.spaceOf(areas, spaces)
-	if err != nil {
-		return err
-	}
+// tooLittle returns an error for the file systems without enough free space, or nil.
+func tooLittle(list []Space, inPlace bool) error {
 	var short Obstacles
 	for _, s := range list {
 		if s.Needed > s.Free {

@@ -1,6 +1,8 @@
 package apply_test
 
 import (
+	"errors"
+	"io/fs"
 	"strings"
 	"testing"
 
@@ -70,6 +72,60 @@ func TestSpaceThatIsNeeded(t *testing.T) {
 			assert.Equal(t, dir, spaces[0].Dir)
 			assert.GreaterOrEqual(t, spaces[0].Needed, spare+c.atLeast)
 			assert.LessOrEqual(t, spaces[0].Needed, spare+c.atMost)
+		})
+	}
+}
+
+// smallDisk has only free bytes left.
+type smallDisk struct {
+	apply.Disk
+	free int64
+}
+
+func (d smallDisk) Free(string) (int64, uint64, bool) { return d.free, 1, true }
+
+func TestAFileIsRebuiltOnlyIfThereIsSpace(t *testing.T) {
+	const size = 64 << 20
+	dir, control := newDirectory(t, map[string]string{"base/5/16401": strings.Repeat("o", size), "pg_wal/x": ""})
+	var half pgdata.BlockSet
+	for b := pgdata.BlockNumber(0); b < size/8192; b += 2 {
+		half.Add(b)
+	}
+	p := plan(filemap.Entry{Path: "base/5/16401", Type: pgdata.Regular, Blocks: &half, SourceSize: size, TargetSize: size})
+	for _, c := range []struct {
+		name         string
+		free, needed int64 // needed is a lower limit
+		rebuilt      bool
+		refused      bool
+	}{
+		{"enough to rebuild it", 100 << 20, size, true, false},
+		{"enough only for the pieces", 50 << 20, size / 2, false, false},
+		{"too little for either", 20 << 20, size / 2, false, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tgt, err := apply.Open(dir, func(d apply.Disk) apply.Disk { return smallDisk{d, c.free} })
+			require.NoError(t, err)
+			defer func() { require.NoError(t, tgt.Close()) }()
+			spaces, err := tgt.Space(p, true, false)
+			require.NoError(t, err)
+			require.Len(t, spaces, 1)
+			assert.GreaterOrEqual(t, spaces[0].Needed, c.needed)
+			assert.Less(t, spaces[0].Needed, c.needed+10<<20)
+			s, err := tgt.Stage(t.Context(), p, control, apply.Options{Exact: true})
+			if c.refused {
+				var short *apply.SpaceError
+				require.ErrorAs(t, err, &short)
+				assert.Equal(t, spaces[0].Needed, short.Needed)
+				return
+			}
+			require.NoError(t, err)
+			defer s.Discard()
+			require.NoError(t, s.WriteAt("base/5/16401", []byte(strings.Repeat("n", 8192)), 0))
+			f, err := s.Open("base/5/16401") // the target's own file, unless it is staged whole
+			if err == nil {
+				require.NoError(t, f.Close())
+			}
+			assert.Equal(t, c.rebuilt, errors.Is(err, fs.ErrNotExist), "%v", err)
 		})
 	}
 }

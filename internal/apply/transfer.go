@@ -38,12 +38,12 @@ type file struct {
 	scattered bool
 }
 
-func newTransfer(plan *filemap.Plan, exact bool) transfer {
+func newTransfer(plan *filemap.Plan, exact, rebuild bool) transfer {
 	r := transfer{plan: plan, exact: exact, files: map[string]*file{}, entries: map[string]*filemap.Entry{}}
 	for i := range plan.Entries {
 		e := &plan.Entries[i]
 		if e.Blocks != nil || e.Action == filemap.Copy || e.Action == filemap.CopyTail {
-			whole := staysWhole(e, plan.Geometry)
+			whole := staysWhole(e, plan.Geometry, rebuild)
 			r.files[e.Path] = &file{entry: e, id: i, whole: whole, gathered: whole && gathers(e)}
 		} else if e.Type == pgdata.Regular {
 			r.entries[e.Path] = e
@@ -52,14 +52,20 @@ func newTransfer(plan *filemap.Plan, exact bool) transfer {
 	return r
 }
 
-// minRebuild is the size from which on it is worth a file of its own to write
-// what changes once and not twice.
-const minRebuild = 256 << 10
+// A file of which more than one part in rebuildShare comes is rebuilt: the rest is copied
+// beside it, and all of it is written once, in order. The pieces of others are written
+// twice, and the second time to where they belong. The more there are, the more that
+// costs: ARCHITECTURE.md has the measurements. Files smaller than minRebuild bytes are not
+// worth it.
+const (
+	rebuildShare = 3
+	minRebuild   = 256 << 10
+)
 
-// staysWhole reports whether a file is staged as one: because all of it is
-// copied, or because most of it is, and then the rest with it.
-func staysWhole(e *filemap.Entry, g pgdata.Geometry) bool {
-	return e.Action == filemap.Copy || e.SourceSize >= minRebuild && 2*e.FetchBytes(g) > e.SourceSize
+// staysWhole reports whether a file is staged as one: because all of it is copied, or
+// because it is rebuilt, if there is room for that.
+func staysWhole(e *filemap.Entry, g pgdata.Geometry, rebuild bool) bool {
+	return e.Action == filemap.Copy || rebuild && e.SourceSize >= minRebuild && rebuildShare*e.FetchBytes(g) > e.SourceSize
 }
 
 // ask finds the file of a piece that comes. It gives nil where the file is gone
