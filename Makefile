@@ -13,7 +13,7 @@ DIST ?= dist
 MAXSIZE = 15000000
 
 # Modules of their own: nobody who imports gorewind needs what they need.
-MODULES = examples/failback examples/resync examples/metrics internal/pgtest/download/embedded internal/schemacheck/genuine
+MODULES = examples/failback examples/resync examples/metrics examples/harness internal/pgtest/download/embedded internal/schemacheck/genuine
 
 TORTURE ?= 20
 TORTURETIME ?= 60m

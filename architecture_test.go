@@ -71,8 +71,8 @@ var mayImport = map[string][]string{
 		"internal/pgtest/unprivileged",
 	},
 	"bench": {
-		"pgdata", "controlfile", "source", "source/pgsource", "report", "internal/pgtest/built", "internal/pgtest/cluster", "internal/pgtest/proxy",
-		"internal/pgtest/scratch", "internal/pgtest/servers", "internal/pgtest/unprivileged",
+		"pgdata", "controlfile", "filemap", "source", "source/pgsource", "report", "rewind", "internal/pgtest/built", "internal/pgtest/cluster",
+		"internal/pgtest/proxy", "internal/pgtest/scratch", "internal/pgtest/servers", "internal/pgtest/unprivileged",
 	},
 
 	"internal/pgtest": {
@@ -117,6 +117,7 @@ var mayImport = map[string][]string{
 	"internal/endtoend/resync":    {},
 	"internal/endtoend/histories": {},
 	"internal/endtoend/whole":     {},
+	"internal/endtoend/adopters":  {"rewind", "report", "source", "source/pgsource"}, // what is public
 }
 
 // mayDependOn lists which modules of others a package may pull in, itself or
@@ -147,6 +148,7 @@ var mayDependOn = map[string][]string{
 	},
 	// For tests, the demonstration and the benchmark: anything.
 	"internal/endtoend":            nil,
+	"internal/endtoend/adopters":   nil,
 	"internal/pgtest":              nil,
 	"internal/pgtest/cluster":      nil,
 	"internal/pgtest/proxy":        nil,

@@ -121,7 +121,7 @@ func (r *Rewind) ways(s sides, earlier *Plan) []way {
 func (r *Rewind) firstOf(ctx context.Context, a *analyzer, ways []way, s sides, earlier *Plan) error {
 	for i, way := range ways {
 		was := r.plan
-		r.plan = &Plan{Version: a.version, Target: s.target, Source: s.source, Evidence: way.evidence, PassedOver: was.PassedOver}
+		r.plan = &Plan{Version: a.version, Target: s.target, Source: s.source, Evidence: way.evidence, PassedOver: was.PassedOver, RecoversFirst: was.RecoversFirst}
 		if was.Scan.Records > 0 { // what is lost is the same whatever the evidence
 			r.plan.Scan, r.plan.Lost, r.plan.Divergence, r.plan.DivergenceTimeline = was.Scan, was.Lost, was.Divergence, was.DivergenceTimeline
 		}

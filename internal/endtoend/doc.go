@@ -5,5 +5,5 @@
 // does to files, recovery about archives and the settings that control recovery, resync
 // about targets whose WAL does not show what differs, rows about lost rows, histories
 // about random events, whole about everything that can differ, on every major, and
-// compared with pg_rewind.
+// compared with pg_rewind, adopters about failover managers that call the library.
 package endtoend

@@ -207,20 +207,23 @@ func TestWALThatIsGone(t *testing.T) {
 	})
 }
 
+// damageWAL overwrites a part of the page before the latest checkpoint of a stopped cluster.
+func damageWAL(l *endtoend.Lab, c *pgtest.Cluster) {
+	l.Helper()
+	g := endtoend.ControlOf(l.T, c)
+	at := int64(g.CheckPoint) & int64(g.Geometry.WALSegSize-1)
+	name := filepath.Join(c.Dir, l.In.Version.WALDir, g.Geometry.WALFileName(1, g.Geometry.SegNo(g.CheckPoint)))
+	overwrite(l, name, at-at%8192-4096, make([]byte, 512))
+}
+
 func TestTargetsThatAreDamaged(t *testing.T) {
-	damagedWAL := func(l *endtoend.Lab, a *pgtest.Cluster) {
-		g := endtoend.ControlOf(l.T, a)
-		at := int64(g.CheckPoint) & int64(g.Geometry.WALSegSize-1)
-		name := filepath.Join(a.Dir, l.In.Version.WALDir, g.Geometry.WALFileName(1, g.Geometry.SegNo(g.CheckPoint)))
-		overwrite(l, name, at-at%8192-4096, make([]byte, 512))
-	}
 	control := func(c *pgtest.Cluster) string { return filepath.Join(c.Dir, "global/pg_control") }
 	endtoend.TryEach(t, []endtoend.Situation{
 		{
 			Name: "WAL", Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, b := failedOver(l, pgtest.Options{})
-				damagedWAL(l, a)
+				damageWAL(l, a)
 				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(rewind.ByComparison)}
 			},
 		},
