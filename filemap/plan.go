@@ -8,15 +8,11 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// OwnPrefix begins the names of the files that gorewind leaves in a data directory
-// while it works. Base backups, pg_checksums and pg_rewind skip such names.
-const OwnPrefix = "pgsql_tmp_gorewind"
-
 // Step is what happens to a file as a whole. In addition, changed blocks may be
 // overwritten.
 type Step uint8
 
-// The actions in the order in which they are carried out.
+// The steps in the order in which they are carried out.
 const (
 	Create   Step = iota + 1 // create a directory or a symbolic link
 	Copy                     // replace or create a file
@@ -27,14 +23,14 @@ const (
 	Restore // put a WAL segment that was restored from an archive in place
 )
 
-var actionNames = [...]string{Create: "CREATE", Copy: "COPY", CopyTail: "COPY_TAIL", None: "NONE", Truncate: "TRUNCATE", Remove: "REMOVE", Restore: "RESTORE"}
+var stepNames = [...]string{Create: "CREATE", Copy: "COPY", CopyTail: "COPY_TAIL", None: "NONE", Truncate: "TRUNCATE", Remove: "REMOVE", Restore: "RESTORE"}
 
-// String returns pg_rewind's word for the action.
-func (a Step) String() string {
-	if int(a) < len(actionNames) && actionNames[a] != "" {
-		return actionNames[a]
+// String returns pg_rewind's word for the step.
+func (s Step) String() string {
+	if int(s) < len(stepNames) && stepNames[s] != "" {
+		return stepNames[s]
 	}
-	return fmt.Sprintf("Step(%d)", uint8(a))
+	return fmt.Sprintf("Step(%d)", uint8(s))
 }
 
 // Reason says why an entry is in the plan, in words for people.
@@ -71,7 +67,7 @@ func Reasons() []Reason {
 // Entry is one file, directory or symbolic link that the plan is
 // about.
 type Entry struct {
-	Path       string
+	Path       string // relative to the data directory, "/" separated
 	Type       pgdata.FileType
 	Action     Step
 	Reason     Reason
@@ -93,9 +89,9 @@ type Entry struct {
 // Plan is what a rewind does, in order. Files that are not changed and need not be
 // mentioned are not in it.
 type Plan struct {
-	Geometry pgdata.Geometry
-	WALDir   string
-	Entries  []Entry
+	Geometry pgdata.Geometry // of both sides
+	WALDir   string          // the directory of WAL segments, relative to the data directory
+	Entries  []Entry         // in the order in which they are carried out
 	// SourceBytes is the total size of the source's files that were considered.
 	SourceBytes int64
 }

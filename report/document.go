@@ -70,14 +70,20 @@ type Document struct {
 	Error        *Error      `json:"error,omitempty"`
 }
 
-// Evidence is what shows what differs.
+// Evidence is what shows which blocks of which files may differ.
 type Evidence string
 
-// The kinds of evidence.
+// The kinds of evidence, cheapest first.
 const (
-	ByWAL        Evidence = "wal"        // the target's WAL since the last common checkpoint
-	ByChanges    Evidence = "changes"    // what both sides changed since they had the same files
-	ByComparison Evidence = "comparison" // a comparison of all files
+	// ByWAL is the target's WAL since the last common checkpoint, where recovery starts.
+	ByWAL Evidence = "wal"
+	// ByChanges is what both sides changed since a point at which they had the same files:
+	// WAL of both, or WAL summaries of the source. Recovery starts at the source's own
+	// last checkpoint.
+	ByChanges Evidence = "changes"
+	// ByComparison is a comparison of all files. Recovery starts at the source's own
+	// last checkpoint.
+	ByComparison Evidence = "comparison"
 )
 
 // PassedOver is a kind of evidence that could not be used.

@@ -1,6 +1,7 @@
 package report
 
-// NextStep is what to do after an error.
+// NextStep is what to do after an error. The values are those of rewind.Action, which says more
+// about each; documents are also read by programs that do not import package rewind.
 type NextStep string
 
 // The next steps. Package rewind has the details.

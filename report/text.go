@@ -14,7 +14,7 @@ const minWidth = 40
 
 // Options are how text is laid out.
 type Options struct {
-	Width   int  // columns, at least 40; no line is longer
+	Width   int  // columns, at least 40; no line is longer. Zero: DefaultWidth
 	Color   bool // with the escapes of a terminal (SGR, ECMA-48)
 	Unicode bool // draw lines with more than ASCII; names are never changed
 }
@@ -40,7 +40,7 @@ func Text(w io.Writer, d *Document, o Options) error {
 }
 
 func newText(o Options) *text {
-	o.Width = max(o.Width, minWidth)
+	o.Width = max(cmp.Or(o.Width, DefaultWidth), minWidth)
 	return &text{Options: o}
 }
 

@@ -45,7 +45,7 @@ func TestTextIsAsReviewed(t *testing.T) {
 
 func TestTextFitsAndIsASCIIIfAsked(t *testing.T) {
 	for name, d := range samples() {
-		for _, width := range []int{0, 40, 57, 80, 200} {
+		for _, width := range []int{1, 40, 57, 80, 200} {
 			text := textOf(t, d, report.Options{Width: width})
 			for line := range strings.Lines(text) {
 				line = strings.TrimSuffix(line, "\n")
@@ -179,4 +179,10 @@ func FuzzText(f *testing.F) {
 			assert.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), max(width, 40), "%q", line)
 		}
 	})
+}
+
+func TestTheZeroOptionsAreOfTheUsualWidth(t *testing.T) {
+	d := &report.Document{Kind: report.Failed, Error: &report.Error{Message: strings.Repeat("word ", 40)}}
+	assert.Equal(t, textOf(t, d, report.Options{Width: report.DefaultWidth}), textOf(t, d, report.Options{}))
+	assert.NotEqual(t, textOf(t, d, report.Options{Width: 1}), textOf(t, d, report.Options{}))
 }

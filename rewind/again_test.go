@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/apply/faultdisk"
 	"github.com/gorewind/gorewind/internal/endtoend"
+	"github.com/gorewind/gorewind/internal/ownfiles"
 	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -60,7 +60,7 @@ func TestTheSameCommandAgainAfterADeath(t *testing.T) {
 		s.opts(&opts)
 		require.NoError(t, run(opts.WithDisk(withoutSync)), what)
 		p.mustBeRewound(t, what)
-		assert.NoDirExists(t, filepath.Join(p.target(), filemap.OwnPrefix), what)
+		assert.NoDirExists(t, filepath.Join(p.target(), ownfiles.Prefix), what)
 		assert.Equal(t, whole, filesIn(t, lostOf(p.target())), what)
 		if t.Failed() {
 			return
@@ -100,5 +100,5 @@ func TestARewindInPlaceThatIsStartedAgainCleansUp(t *testing.T) {
 	require.ErrorIs(t, err, errFault)
 	require.True(t, poison.Is(p.control(p.target)))
 	require.NoError(t, run(opts()))
-	assert.NoDirExists(t, filepath.Join(p.target, filemap.OwnPrefix))
+	assert.NoDirExists(t, filepath.Join(p.target, ownfiles.Prefix))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/walreader"
 )
 
@@ -184,7 +185,7 @@ func (a *analyzer) checkOperations(ctx context.Context, p *Plan, past *events, c
 func (a *analyzer) checkCopy(p *Plan, c databaseCopy, touched [2]map[databaseDir]pgdata.LSN) error {
 	from := a.version.DatabaseDir(c.from.tablespace, c.from.database)
 	common, own := touched[0][c.from], touched[1][c.from]
-	newer := common > c.at || p.Evidence != ByWAL && own > c.at // the target may have pages from after the copy
+	newer := common > c.at || p.Evidence != report.ByWAL && own > c.at // the target may have pages from after the copy
 	if max(common, own) > c.at && changesBelow(p.Files, from) {
 		newer = true // the plan copies pages from after it, or removes them
 	}

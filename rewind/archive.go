@@ -35,15 +35,6 @@ type walArchive struct {
 	restored map[string]string // path within the data directory, by file name
 }
 
-// restoreCommand returns the command from the caller or the target's configuration. It
-// is an error if there is none.
-func (a *analyzer) restoreCommand() (string, error) {
-	if a.opts.RestoreCommand != "" {
-		return a.opts.RestoreCommand, nil
-	}
-	return a.configuredCommand()
-}
-
 // configuredCommand returns the command that the target's own recovery will use.
 func (a *analyzer) configuredCommand() (string, error) {
 	conf, err := pgconf.Load(pgconf.Options{DataDir: a.target.Name(), ConfigFile: a.opts.ConfigFile, Version: a.version})
@@ -66,12 +57,24 @@ func (a *analyzer) mayBeArchived(asked bool) bool {
 	return !errors.Is(a.noLazy, ErrNoRestoreCommand)
 }
 
+// askArchive says what to do so that another archive is asked: it names what gave the one
+// that was.
+func (o *Options) askArchive() string {
+	switch {
+	case o.FetchWAL != nil:
+		return "let Options.FetchWAL get them from there"
+	case o.RestoreCommand != "":
+		return "correct Options.RestoreCommand"
+	}
+	return "set restore_command in the target's configuration"
+}
+
 // archiveBy returns the archive that a command, or the caller's function, gets files
-// from.
-func (a *analyzer) archiveBy(command string) *archive.Archive {
+// from. option is the field of Options that gave the command, if it is not configured.
+func (a *analyzer) archiveBy(command, option string) *archive.Archive {
 	o := a.opts
 	return &archive.Archive{
-		Command: command, Fetch: o.FetchWAL, DataDir: a.target.Name(), WorkDir: o.ChildDir, Env: o.ChildEnv, Version: a.version,
+		Command: command, Option: option, Fetch: o.FetchWAL, DataDir: a.target.Name(), WorkDir: o.ChildDir, Env: o.ChildEnv, Version: a.version,
 		Attempts: o.ArchiveAttempts, Pause: o.ArchivePause, Logger: a.log,
 	}
 }
@@ -79,14 +82,18 @@ func (a *analyzer) archiveBy(command string) *archive.Archive {
 // openArchive reads the target's configuration. It must be called before the rewind
 // replaces that.
 func (a *analyzer) openArchive() (*walArchive, error) {
-	command := ""
-	if a.opts.FetchWAL == nil {
+	var command, option string
+	switch {
+	case a.opts.FetchWAL != nil:
+	case a.opts.RestoreCommand != "":
+		command, option = a.opts.RestoreCommand, "Options.RestoreCommand"
+	default:
 		var err error
-		if command, err = a.restoreCommand(); err != nil {
+		if command, err = a.configuredCommand(); err != nil {
 			return nil, err
 		}
 	}
-	return &walArchive{archive: a.archiveBy(command), target: a.target, format: a.format, restored: map[string]string{}}, nil
+	return &walArchive{archive: a.archiveBy(command, option), target: a.target, format: a.format, restored: map[string]string{}}, nil
 }
 
 // anyArchive returns the archive for WAL that neither side has, even if

@@ -11,6 +11,7 @@ import (
 	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/lost"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -53,7 +54,7 @@ func (r *Rewind) byChanges(ctx context.Context, a *analyzer, s sides, p, earlier
 	}
 	a.log.Info(fmt.Sprintf("what both sides changed since %s is copied; recovery starts at the source's checkpoint at %s on timeline %d",
 		a.lsn(own.since), a.lsn(s.source.FilesLow.LSN), s.source.FilesLow.TLI),
-		"evidence", ByChanges, "since", a.lsn(own.since), "lsn", a.lsn(s.source.FilesLow.LSN), "timeline", s.source.FilesLow.TLI)
+		"evidence", report.ByChanges, "since", a.lsn(own.since), "lsn", a.lsn(s.source.FilesLow.LSN), "timeline", s.source.FilesLow.TLI)
 	past := sourceOnly(s)
 	past.changed = own.changed
 	past.changed.Merge(theirs)

@@ -19,6 +19,7 @@ import (
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/internal/regular"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/timeline"
 )
@@ -206,7 +207,7 @@ func (a *analyzer) checkNewerTimelines(ctx context.Context, p *Plan, choice pgco
 	if !latest || command == "" || p.Again {
 		return nil
 	}
-	from := a.archiveBy(command)
+	from := a.archiveBy(command, "")
 	if a.opts.FetchWAL != nil { // it must not be called concurrently
 		from = a.anyArchive().archive
 	} else {
@@ -276,7 +277,7 @@ func (a *analyzer) checkUnarchived(p *Plan, b *decide.Builder) {
 	for f := range b.TargetIn(status) {
 		name, ready := strings.CutSuffix(path.Base(f.Path), ".ready")
 		tli, s, isSegment := a.geo.ParseWALFileName(name)
-		if !ready || !isSegment || p.Evidence == ByWAL && (s >= a.geo.SegNo(p.Divergence) || tli != p.Target.History.TimelineOf(a.geo, s)) {
+		if !ready || !isSegment || p.Evidence == report.ByWAL && (s >= a.geo.SegNo(p.Divergence) || tli != p.Target.History.TimelineOf(a.geo, s)) {
 			continue
 		}
 		_, here := b.Target(a.version.WALPath(name))
@@ -289,7 +290,7 @@ func (a *analyzer) checkUnarchived(p *Plan, b *decide.Builder) {
 		return
 	}
 	save := "save them with Options.SaveLost"
-	if p.Evidence != ByWAL {
+	if p.Evidence != report.ByWAL {
 		// Segments from after the divergence would take the place of the source's segments
 		// with the same names in the archive.
 		a.warn(p, "the target has not archived %d WAL segments and will not do so any more (%s to %s), and it is not known which of them are from "+

@@ -12,6 +12,7 @@ import (
 	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/page"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -30,11 +31,11 @@ const (
 func (a *analyzer) compareFiles(ctx context.Context, p *Plan) error {
 	// Without hashes, everything that WAL does not describe is copied. But if nothing else
 	// shows what differs, the comparison must be made all the same.
-	if _, can := a.source.(source.Hasher); p.Evidence != ByComparison && (!can || p.Again) {
+	if _, can := a.source.(source.Hasher); p.Evidence != report.ByComparison && (!can || p.Again) {
 		return nil
 	}
 	c := &comparison{
-		a: a, plan: p.Files, refine: p.Evidence == ByComparison, different: map[int]*pgdata.BlockSet{},
+		a: a, plan: p.Files, refine: p.Evidence == report.ByComparison, different: map[int]*pgdata.BlockSet{},
 		checksums: p.Target.Control.DataChecksumVersion != 0, damaged: map[string]*pgdata.BlockSet{},
 	}
 	if c.refine {

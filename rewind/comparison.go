@@ -6,6 +6,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 )
 
 // byComparison analyzes by comparing all files. The result is like a base backup of the
@@ -20,7 +21,7 @@ func (r *Rewind) byComparison(ctx context.Context, a *analyzer, s sides, p, earl
 	p.Target, p.Source, p.Required, p.Proven = s.target, s.source, true, true
 	a.log.Info(fmt.Sprintf("all files are compared; recovery starts at the source's checkpoint at %s on timeline %d",
 		a.lsn(s.source.FilesLow.LSN), s.source.FilesLow.TLI),
-		"evidence", ByComparison, "lsn", a.lsn(s.source.FilesLow.LSN), "timeline", s.source.FilesLow.TLI)
+		"evidence", report.ByComparison, "lsn", a.lsn(s.source.FilesLow.LSN), "timeline", s.source.FilesLow.TLI)
 	lists := a.list(ctx, s.target, nil) // files that an interrupted rewind wrote are compared like all others
 	defer lists.stop()
 	return r.conclude(ctx, a, p, sourceOnly(s), lists, earlier)
@@ -73,7 +74,7 @@ func (r *Rewind) sidesNow(ctx context.Context, a *analyzer, s sides) (sides, err
 
 // otherwise says what to do if recovery from the plan's starting point would be wrong.
 func (p *Plan) otherwise() string {
-	if p.Evidence == ByWAL {
+	if p.Evidence == report.ByWAL {
 		return takeBase
 	}
 	return "Make a checkpoint on the source, and run gorewind again: recovery then starts there."
@@ -82,7 +83,7 @@ func (p *Plan) otherwise() string {
 // shared returns up to where the plan relies on the target's own WAL: the fork, or zero
 // if the evidence is not that WAL.
 func (p *Plan) shared() pgdata.LSN {
-	if p.Evidence == ByWAL {
+	if p.Evidence == report.ByWAL {
 		return p.Divergence
 	}
 	return 0

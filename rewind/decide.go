@@ -10,6 +10,7 @@ import (
 	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 )
 
 // decide completes the plan: it decides what happens to every file, and checks that the
@@ -38,7 +39,7 @@ func (a *analyzer) decide(ctx context.Context, p *Plan, past *past, lists *listi
 	}
 	made := maps.Clone(past.events.prepared)
 	maps.Copy(made, ahead.events.prepared)
-	if p.Files, err = b.Plan(decide.Facts{Changed: p.carried.Changed, WAL: wal.segments, Made: stateFiles(p, made), Compare: p.Evidence == ByComparison}); err != nil {
+	if p.Files, err = b.Plan(decide.Facts{Changed: p.carried.Changed, WAL: wal.segments, Made: stateFiles(p, made), Compare: p.Evidence == report.ByComparison}); err != nil {
 		return err
 	}
 	a.mapTablespaces(p)
@@ -63,7 +64,7 @@ func consistentAt(p *Plan) pgdata.LSN {
 		return p.Source.State.FlushLSN
 	}
 	end := max(c.CheckPoint, c.MinRecoveryPoint)
-	if p.Evidence != ByComparison { // the target's files that stay are as of the fork
+	if p.Evidence != report.ByComparison { // the target's files that stay are as of the fork
 		end = max(end, p.Divergence)
 	}
 	return end

@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/apply/faultdisk"
+	"github.com/gorewind/gorewind/internal/ownfiles"
 	"github.com/gorewind/gorewind/internal/pgtest/smalldisk"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
@@ -126,6 +126,6 @@ func (p *specimen) mustBeAsItWas(t *testing.T, err error) {
 	require.ErrorAs(t, err, &failed)
 	assert.True(t, failed.TargetUntouched)
 	assert.Equal(t, rewind.PhaseStage, failed.Phase)
-	assert.NoDirExists(t, filepath.Join(p.target(), filemap.OwnPrefix))
+	assert.NoDirExists(t, filepath.Join(p.target(), ownfiles.Prefix))
 	assert.Empty(t, faultdisk.Diff(p.untouched, p.load(t), nil))
 }

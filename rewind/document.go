@@ -56,16 +56,16 @@ func (r *Rewind) document(err error, known func() names) *report.Document {
 	if p.Divergence != 0 {
 		d.Divergence = &report.Position{LSN: r.lsn(p.Divergence), Timeline: uint32(p.DivergenceTimeline)}
 	}
-	d.Evidence = report.Evidence(p.Evidence)
+	d.Evidence = p.Evidence
 	d.RecoversFirst = p.RecoversFirst
 	for _, o := range p.PassedOver {
-		d.Because = append(d.Because, report.PassedOver{Evidence: report.Evidence(o.Evidence), Condition: string(o.Condition), Reason: o.Reason})
+		d.Because = append(d.Because, report.PassedOver{Evidence: o.Evidence, Condition: string(o.Condition), Reason: o.Reason})
 	}
 	d.WillFollow, d.Following = r.documentFollowing()
 	if p.Files == nil {
 		return d
 	}
-	if c := p.Checkpoint; p.Evidence == ByWAL {
+	if c := p.Checkpoint; p.Evidence == report.ByWAL {
 		d.Checkpoint = &report.Checkpoint{LSN: r.lsn(c.LSN), Redo: r.lsn(c.Redo), Timeline: uint32(c.TLI)}
 	}
 	if p.Scan.Records > 0 {
@@ -76,7 +76,7 @@ func (r *Rewind) document(err error, known func() names) *report.Document {
 		d.Startability.Segments = append(d.Startability.Segments, report.Segment{Name: w.Name, Where: w.Origin})
 	}
 	names := known()
-	if p.Evidence == ByWAL || p.Scan.Records > 0 || p.Evidence == ByChanges && p.Target.EndOfWAL <= p.Divergence { // otherwise it is not known
+	if p.Evidence == report.ByWAL || p.Scan.Records > 0 || p.Evidence == report.ByChanges && p.Target.EndOfWAL <= p.Divergence { // otherwise it is not known
 		d.Lost = r.documentLost(names)
 		if r.lostSaved || d.Kind == report.Plan {
 			d.Lost.SavedIn = r.opts.SaveLost

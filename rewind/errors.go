@@ -108,14 +108,14 @@ var (
 // MissingWALError says which WAL segment of the target is needed and missing. Its text
 // is pg_rewind's: failover managers look for the file name in it.
 type MissingWALError struct {
-	Timeline pgdata.TimelineID
+	Timeline pgdata.TimelineID // the one in the segment's name
 	Segment  pgdata.SegNo
-	Path     string
-	// MayBeArchived is false if the target's configuration has no restore_command, so that
-	// no archive is known, and if Options.FetchWAL said that the archive does not have the
-	// file. It is true if a command is set, even if it has just failed, and if the
-	// configuration cannot be read: a failing command does not show whether an archive has
-	// the file.
+	Path     string // where it should be, for people
+	// MayBeArchived is false if no archive is known, because neither Options nor the
+	// target's configuration has a restore_command, and if Options.FetchWAL said that the
+	// archive does not have the file. It is true if a command is set, even if it has just
+	// failed, and if the configuration cannot be read: a failing command does not show
+	// whether an archive has the file.
 	MayBeArchived bool
 	Err           error
 }

@@ -10,22 +10,6 @@ import (
 	"github.com/gorewind/gorewind/report"
 )
 
-// Evidence is what shows which blocks of which files may differ.
-type Evidence string
-
-// The kinds of evidence, cheapest first.
-const (
-	// ByWAL is the target's WAL since the last common checkpoint, where recovery starts.
-	ByWAL Evidence = "wal"
-	// ByChanges is what both sides changed since a point at which they had the same files:
-	// WAL of both, or WAL summaries of the source. Recovery starts at the source's own
-	// last checkpoint.
-	ByChanges Evidence = "changes"
-	// ByComparison is a comparison of all files. Recovery starts at the source's own
-	// last checkpoint.
-	ByComparison Evidence = "comparison"
-)
-
 // Resync says what Prepare does if the target's WAL does not show what differs.
 type Resync string
 
@@ -53,9 +37,9 @@ func ParseResync(s string) (Resync, error) {
 
 // PassedOver is a kind of evidence that could not be used, and why.
 type PassedOver struct {
-	Evidence  Evidence
+	Evidence  report.Evidence
 	Condition Condition
-	Reason    string
+	Reason    string // for people, in one line
 }
 
 // analyze finds what differs and decides what to do with every file, by the cheapest
@@ -95,17 +79,17 @@ func (a *analyzer) offerResync(ctx context.Context) string {
 
 // way is an analysis by one kind of evidence, which fills a plan.
 type way struct {
-	evidence Evidence
+	evidence report.Evidence
 	analyze  func(ctx context.Context, a *analyzer, s sides, p, earlier *Plan) error
 }
 
 // ways returns the analyses that may be tried, cheapest first.
 func (r *Rewind) ways(s sides, earlier *Plan) []way {
-	wal, changes, comparison := way{ByWAL, r.byWAL}, way{ByChanges, r.byChanges}, way{ByComparison, r.byComparison}
+	wal, changes, comparison := way{report.ByWAL, r.byWAL}, way{report.ByChanges, r.byChanges}, way{report.ByComparison, r.byComparison}
 	switch {
-	case r.opts.Resync == NoResync && (earlier == nil || earlier.Evidence == ByWAL):
+	case r.opts.Resync == NoResync && (earlier == nil || earlier.Evidence == report.ByWAL):
 		return []way{wal}
-	case r.opts.Resync == ResyncCompare, s.target.Unknown, earlier != nil && earlier.Evidence != ByWAL:
+	case r.opts.Resync == ResyncCompare, s.target.Unknown, earlier != nil && earlier.Evidence != report.ByWAL:
 		return []way{comparison}
 	case earlier != nil && r.opts.Resync == ResyncChanges:
 		return []way{comparison}
@@ -137,7 +121,7 @@ func (r *Rewind) firstOf(ctx context.Context, a *analyzer, ways []way, s sides, 
 // passOver records why the plan's evidence cannot be used.
 func (r *Rewind) passOver(err error) {
 	reason := reasonOf(err)
-	r.log.Info(fmt.Sprintf("what differs cannot be found out by %s: %s", r.plan.Evidence.words(), reason),
+	r.log.Info(fmt.Sprintf("what differs cannot be found out by %s: %s", r.plan.Evidence.Words(), reason),
 		"evidence", r.plan.Evidence, "condition", judge(err).condition, "reason", reason)
 	r.plan.PassedOver = append(r.plan.PassedOver, PassedOver{r.plan.Evidence, judge(err).condition, reason})
 }
@@ -155,7 +139,7 @@ func reasonOf(err error) string {
 // from the source showed that recovery would go wrong. Nothing has been changed yet.
 func (r *Rewind) resyncInstead(ctx context.Context, err error) error {
 	p := r.plan
-	if r.opts.Resync == NoResync || p.Evidence == ByComparison || r.touched || r.analyzer == nil || !judge(err).resync {
+	if r.opts.Resync == NoResync || p.Evidence == report.ByComparison || r.touched || r.analyzer == nil || !judge(err).resync {
 		return err
 	}
 	r.leave(r.failed(err))
@@ -168,9 +152,4 @@ func (r *Rewind) resyncInstead(ctx context.Context, err error) error {
 		return err
 	}
 	return r.applyStaged(ctx)
-}
-
-// words returns the evidence's name for messages.
-func (e Evidence) words() string {
-	return report.Evidence(e).Words()
 }

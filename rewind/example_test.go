@@ -109,16 +109,11 @@ func Example_resumeAtStartUp() {
 // reconcile is what an operator does with a replica that should follow a primary. It
 // returns when it must be called again; zero means that nothing is left to do.
 func reconcile(ctx context.Context, dir, primary string, resync rewind.Resync) (again time.Duration) {
-	status, err := rewind.ReadStatus(dir) // nil if there is none; Prepare reports what is wrong
-	if err == nil && status.State == rewind.StateUnfinished {
-		err = rewind.Resume(ctx, rewind.Options{TargetDir: dir})
-	} else {
-		err = follow(ctx, dir, primary, resync)
-	}
+	err := follow(ctx, dir, primary, resync)
 	if err == nil {
 		return 0
 	}
-	failed := status.Classify(err)
+	failed := rewind.Classify(err)
 	switch failed.Action {
 	case rewind.ActionRetry, rewind.ActionRetryWithSource:
 		fmt.Println(failed.Condition, "- again later")
@@ -138,14 +133,14 @@ func reconcile(ctx context.Context, dir, primary string, resync rewind.Resync) (
 	return 0
 }
 
-// follow rewinds if that is required.
+// follow rewinds if that is required, or finishes what an earlier call committed.
 func follow(ctx context.Context, dir, primary string, resync rewind.Resync) error {
-	src, err := pgsource.Open(ctx, primary, pgsource.Options{Timeout: time.Second})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = src.Close() }()
-	r, err := rewind.Prepare(ctx, rewind.Options{TargetDir: dir, Source: src, PrimaryConnInfo: src.ConnInfo(), Resync: resync})
+	r, err := rewind.Prepare(ctx, rewind.Options{
+		TargetDir: dir, PrimaryConnInfo: primary, Resync: resync,
+		OpenSource: func(ctx context.Context) (source.Source, error) { // not called if no source is needed
+			return pgsource.Open(ctx, primary, pgsource.Options{Timeout: time.Second})
+		},
+	})
 	if err != nil {
 		return err
 	}

@@ -193,7 +193,13 @@ func TestFetchWALIsAskedForHistoriesOfNewerTimelines(t *testing.T) {
 	}
 }
 
-func TestOnlyOneWayToRestoreWALIsAllowed(t *testing.T) {
-	_, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: t.TempDir(), RestoreCommand: "true", FetchWAL: (&store{t: t}).fetch})
-	require.ErrorIs(t, err, rewind.ErrOptions)
+func TestOptionsThatExcludeEachOtherAreRefused(t *testing.T) {
+	for what, opts := range map[string]rewind.Options{
+		"two ways to restore WAL":     {RestoreCommand: "true", FetchWAL: (&store{t: t}).fetch},
+		"two ways to find the server": {BinDir: "/usr/bin", ServerProgram: "/usr/bin/postgres"},
+	} {
+		opts.TargetDir = t.TempDir()
+		_, err := rewind.Prepare(t.Context(), opts)
+		require.ErrorIs(t, err, rewind.ErrOptions, what)
+	}
 }

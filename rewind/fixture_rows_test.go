@@ -1,6 +1,7 @@
 package rewind_test
 
 import (
+	"context"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -47,6 +48,40 @@ func TestLostRowsOfFixturesAreToldAsRecorded(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLostRowsAreFoundInWALOfTheCallersCommand has a target whose configuration knows no
+// archive.
+func TestLostRowsAreFoundInWALOfTheCallersCommand(t *testing.T) {
+	dir, temp := filepath.Join("..", "testdata", "clusters", "18-rows"), t.TempDir()
+	target, src, archive := filepath.Join(temp, "target"), filepath.Join(temp, "source"), filepath.Join(temp, "archive")
+	require.NoError(t, savedcluster.RestoreStored(filepath.Join(dir, "target"), target))
+	require.NoError(t, savedcluster.Restore(filepath.Join(dir, "source"), src))
+	segments, err := filepath.Glob(filepath.Join(target, "pg_wal", "0000000100000000????????"))
+	require.NoError(t, err)
+	require.NotEmpty(t, segments)
+	require.NoError(t, os.Mkdir(archive, 0o700))
+	for _, s := range segments {
+		require.NoError(t, os.Rename(s, filepath.Join(archive, filepath.Base(s))))
+	}
+	opts := rewind.LostRowsOptions{TargetDir: target, Source: endtoend.OpenDir(t, src), RestoreTargetWAL: true}
+	_, err = rewind.FindLostRows(t.Context(), opts)
+	require.Error(t, err)
+
+	opts.RestoreCommand = "cp " + archive + "/%f %p"
+	l, err := rewind.FindLostRows(t.Context(), opts)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, l.Close()) }()
+	changes := 0
+	for _, err := range l.Changes(t.Context()) {
+		require.NoError(t, err)
+		changes++
+	}
+	assert.Positive(t, changes)
+
+	opts.FetchWAL = func(context.Context, string, string) error { return rewind.ErrNotInArchive }
+	_, err = rewind.FindLostRows(t.Context(), opts)
+	require.ErrorIs(t, err, rewind.ErrOptions)
 }
 
 // textsIn returns the files of a directory.

@@ -21,6 +21,7 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/endtoend"
+	"github.com/gorewind/gorewind/internal/ownfiles"
 	"github.com/gorewind/gorewind/internal/savedcluster"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
@@ -169,7 +170,7 @@ func resultText(t *testing.T, p *rewind.Plan, target, src string, begun time.Tim
 	all := maps.Clone(want)
 	maps.Copy(all, got)
 	for _, path := range slices.Sorted(maps.Keys(all)) {
-		assert.NotContains(t, path, filemap.OwnPrefix)
+		assert.NotContains(t, path, ownfiles.Prefix)
 		if got[path] != want[path] {
 			fmt.Fprintf(&b, "%s: target %s, source %s\n", path, got[path], want[path])
 		}

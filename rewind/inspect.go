@@ -23,8 +23,8 @@ func (r *Rewind) inspect(ctx context.Context, control []byte, earlier *Plan) (a 
 	if earlier != nil {
 		r.log.InfoContext(ctx, "an earlier rewind in place of this target was interrupted, and is started again", "target", r.target.Name())
 	}
-	if r.opts.Source == nil {
-		return nil, s, fmt.Errorf("%w: a source must be given", ErrOptions)
+	if err := r.openSource(ctx); err != nil {
+		return nil, s, err
 	}
 	if err := r.checkPlaces(); err != nil {
 		return nil, s, err
@@ -111,6 +111,24 @@ func (r *Rewind) checkSystem(ctx context.Context, c *controlfile.Data) error {
 		}
 	}
 	return nil
+}
+
+// openSource opens the source, unless it was given.
+func (r *Rewind) openSource(ctx context.Context) (err error) {
+	switch {
+	case r.opts.Source != nil && r.opts.OpenSource != nil:
+		return fmt.Errorf("%w: there is one source: give Source or OpenSource, not both", ErrOptions)
+	case r.opts.Source != nil:
+		return nil
+	case r.opts.OpenSource == nil:
+		return fmt.Errorf("%w: a source must be given", ErrOptions)
+	}
+	src, err := r.opts.OpenSource(ctx)
+	if err != nil {
+		return err
+	}
+	r.opts.Source, r.opened = src, src
+	return r.opts.checkFollowingOptions() // it depends on the source whether it can do what they ask
 }
 
 // checkPlaces refuses a source directory that is the target, is inside it, or contains

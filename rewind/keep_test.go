@@ -16,6 +16,7 @@ import (
 
 	"github.com/gorewind/gorewind/internal/apply/faultdisk"
 	"github.com/gorewind/gorewind/internal/seam"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -101,7 +102,7 @@ func TestApplyDoesNotAskWhatToKeep(t *testing.T) {
 	opts.KeepFunc, opts.Resync = k.ask, rewind.ResyncIfNeeded
 	r, err := rewind.Prepare(t.Context(), opts.WithDisk(withoutSync))
 	require.NoError(t, err)
-	require.Equal(t, rewind.ByWAL, r.Plan().Evidence)
+	require.Equal(t, report.ByWAL, r.Plan().Evidence)
 	asked := maps.Clone(k.asked)
 	stages := 0
 	ctx := seam.With(t.Context(), func(place string) error {

@@ -11,12 +11,14 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/archive"
 	"github.com/gorewind/gorewind/internal/datadir"
 	"github.com/gorewind/gorewind/internal/pgconf"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 )
 
 // The directories in Options.SaveLost.
@@ -176,15 +178,8 @@ func (l *lostDir) save(ctx context.Context) error {
 		return err
 	}
 	p := l.r.plan
-	for _, name := range p.Unarchived {
-		if err := l.saveSegment(ctx, name); err != nil {
-			return err
-		}
-	}
-	for _, name := range p.lostSegments() {
-		if err := l.saveSegment(ctx, name); err != nil {
-			return err
-		}
+	if err := l.saveSegments(ctx, slices.Concat(p.Unarchived, p.lostSegments())); err != nil {
+		return err
 	}
 	for _, h := range p.Target.History {
 		if h.TLI == 1 {
@@ -215,7 +210,7 @@ func (l *lostDir) save(ctx context.Context) error {
 // different file, or none.
 func (p *Plan) lostSegments() (names []string) {
 	geo := p.Target.Control.Geometry
-	if p.Evidence == ByWAL {
+	if p.Evidence == report.ByWAL {
 		for s := geo.SegNo(p.Divergence); s <= geo.SegNo(p.Target.EndOfWAL-1); s++ {
 			names = append(names, geo.WALFileName(p.Target.History.TimelineOf(geo, s), s))
 		}
@@ -229,22 +224,46 @@ func (p *Plan) lostSegments() (names []string) {
 	return names
 }
 
+// saveSegments copies WAL segments. Those that are nowhere are one warning: there can be
+// thousands.
+func (l *lostDir) saveSegments(ctx context.Context, names []string) error {
+	var gone []string
+	var why error
+	for _, name := range names {
+		err := l.saveSegment(ctx, name)
+		var notFound *archive.NotFoundError
+		switch {
+		case errors.Is(err, fs.ErrNotExist) || errors.As(err, &notFound):
+			l.r.log.DebugContext(ctx, fmt.Sprintf("could not save WAL segment %s: %v", name, err), "segment", name, "error", err)
+			if gone = append(gone, name); why == nil {
+				why = err
+			}
+		case err != nil:
+			return err
+		}
+	}
+	switch len(gone) {
+	case 0:
+		return nil
+	case 1:
+		l.r.analyzer.warn(l.r.plan, "WAL segment %s is lost and could not be saved: %v", gone[0], why)
+	default:
+		l.r.analyzer.warn(l.r.plan, "%d WAL segments are lost and could not be saved, the first of them %s: %v", len(gone), gone[0], why)
+	}
+	l.r.log.WarnContext(ctx, l.r.plan.Warnings[len(l.r.plan.Warnings)-1], "segment", gone[0], "segments", len(gone), "error", why)
+	return nil
+}
+
 // saveSegment copies a WAL segment. A segment that the target does not have was
 // restored from the archive, or is restored now if a saved plan did not need it.
 func (l *lostDir) saveSegment(ctx context.Context, name string) error {
 	to := LostWAL + "/" + name
 	err := l.copy(ctx, l.r.plan.Version.WALPath(name), to, whole)
-	var notFound *archive.NotFoundError
 	if a := l.r.analyzer; errors.Is(err, fs.ErrNotExist) && a.archive != nil {
 		var restored string
 		if restored, err = a.archive.restore(ctx, name); err == nil {
 			err = l.copy(ctx, restored, to, whole)
 		}
-	}
-	if errors.Is(err, fs.ErrNotExist) || errors.As(err, &notFound) {
-		l.r.analyzer.warn(l.r.plan, "WAL segment %s is lost and could not be saved: %v", name, err)
-		l.r.log.WarnContext(ctx, l.r.plan.Warnings[len(l.r.plan.Warnings)-1], "segment", name, "error", err)
-		return nil
 	}
 	return err
 }

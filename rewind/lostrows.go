@@ -20,6 +20,7 @@ import (
 	"github.com/gorewind/gorewind/lost/rows"
 	"github.com/gorewind/gorewind/lost/rows/export"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/walreader"
 )
@@ -38,7 +39,9 @@ type LostRowsOptions struct {
 	SpillDir string
 	// RestoreTargetWAL is as in Options. It creates a staging area in the target.
 	RestoreTargetWAL bool
-	// FetchWAL, ArchiveAttempts, ArchivePause, ChildEnv and ChildDir are as in Options.
+	// RestoreCommand, FetchWAL, ArchiveAttempts, ArchivePause, ChildEnv and ChildDir are
+	// as in Options.
+	RestoreCommand  string
 	FetchWAL        func(ctx context.Context, name, dst string) error
 	ArchiveAttempts int
 	ArchivePause    time.Duration
@@ -57,7 +60,7 @@ type Since struct {
 // LostRows holds the rows that a rewind of a target would lose. It must be closed;
 // until then no rewind of the target can begin.
 type LostRows struct {
-	About  export.About
+	About  export.About // which target, and since when its rows are lost
 	finder *rows.Finder // nil if nothing is lost
 	rewind *Rewind
 }
@@ -75,8 +78,8 @@ type LostRowsFormat struct {
 // transactions after that. It changes nothing in the target. The error is an *Error.
 func FindLostRows(ctx context.Context, o LostRowsOptions) (*LostRows, error) {
 	r := newRewind(Options{
-		TargetDir: o.TargetDir, Source: o.Source, RestoreTargetWAL: o.RestoreTargetWAL, FetchWAL: o.FetchWAL, ArchiveAttempts: o.ArchiveAttempts,
-		ArchivePause: o.ArchivePause, ChildEnv: o.ChildEnv, ChildDir: o.ChildDir, ConfigFile: o.ConfigFile, Logger: o.Logger,
+		TargetDir: o.TargetDir, Source: o.Source, RestoreTargetWAL: o.RestoreTargetWAL, RestoreCommand: o.RestoreCommand, FetchWAL: o.FetchWAL,
+		ArchiveAttempts: o.ArchiveAttempts, ArchivePause: o.ArchivePause, ChildEnv: o.ChildEnv, ChildDir: o.ChildDir, ConfigFile: o.ConfigFile, Logger: o.Logger,
 	})
 	l := &LostRows{rewind: r}
 	if err := r.ended(l.find(ctx, &o)); err != nil {
@@ -93,6 +96,9 @@ func (l *LostRows) find(ctx context.Context, o *LostRowsOptions) (err error) {
 		return errNoTargetDir
 	case (o.Source == nil) == (o.Since.LSN == 0):
 		return fmt.Errorf("%w: give either a source, or where the target diverged from it", ErrOptions)
+	}
+	if err := r.opts.checkExclusive(); err != nil {
+		return err
 	}
 	if r.target, err = apply.Open(o.TargetDir, nil); err != nil {
 		return err
@@ -235,6 +241,9 @@ func (l *LostRows) Summary() rows.Summary {
 
 // Write writes the lost rows to files in a directory, which must be new or empty.
 func (l *LostRows) Write(ctx context.Context, dir string, f LostRowsFormat) (*export.Summary, error) {
+	if l.rewind == nil {
+		return nil, Classify(fmt.Errorf("%w: there is nothing to write: FindLostRows makes a LostRows", ErrOptions))
+	}
 	s, err := l.write(ctx, dir, f)
 	if err != nil {
 		return nil, l.rewind.failed(err)
@@ -311,14 +320,17 @@ func (l *LostRows) Close() error {
 	if l.finder != nil {
 		err = l.finder.Close()
 	}
-	return errors.Join(err, l.rewind.Close())
+	if l.rewind != nil {
+		err = errors.Join(err, l.rewind.Close())
+	}
+	return err
 }
 
 // saveRows writes the lost rows. If they cannot be read, the rewind goes on: the WAL
 // and files that contain them are saved.
 func (l *lostDir) saveRows(ctx context.Context) error {
 	a, p := l.r.analyzer, l.r.plan
-	if p.Evidence == ByComparison || p.Scan.Records == 0 {
+	if p.Evidence == report.ByComparison || p.Scan.Records == 0 {
 		a.warn(p, "lost rows cannot be listed: some of the WAL that contains them is missing, or the divergence is not known")
 		l.r.log.WarnContext(ctx, p.Warnings[len(p.Warnings)-1], "path", l.r.opts.SaveLost)
 		return nil

@@ -10,11 +10,15 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// Options says what to rewind, and how. TargetDir must be set, and so must Source
-// unless an unfinished rewind is completed.
+// Options says what to rewind, and how. TargetDir must be set, and so must Source or
+// OpenSource unless an unfinished rewind is completed.
 type Options struct {
 	TargetDir string        // the data directory to rewind; its server must be stopped
 	Source    source.Source // what to rewind it to; the caller closes it
+	// OpenSource, if not nil, opens the source in place of Source. Prepare calls it once,
+	// and not at all if it completes an unfinished rewind, which needs no source. Close
+	// closes what it opened. Its error is Prepare's, with what it means for the target.
+	OpenSource func(context.Context) (source.Source, error)
 
 	// Keep has patterns of files of the target that stay as they are: configuration,
 	// certificates, logs. The syntax is that of path.Match. A pattern with a slash is
@@ -77,10 +81,15 @@ type Options struct {
 	// and then add to. Apply refuses the plan if crash recovery must come first, see
 	// Plan.RecoversFirst.
 	ForeseeRecovery bool
-	// BinDir is the directory of the server program for crash recovery. If it is empty,
-	// the program is looked for next to this program, in PATH, and where distributions
-	// install it.
-	BinDir     string
+	// BinDir is the directory of the server program for crash recovery, "postgres" of the
+	// target's major version. If it is empty, the program is looked for next to this
+	// program, in PATH, and where distributions install it.
+	BinDir string
+	// ServerProgram is the path of the server program itself, for one that has another
+	// name, or for a wrapper. The path is relative to the directory of this process, not
+	// to ChildDir. Set either this or BinDir.
+	ServerProgram string
+
 	ConfigFile string // the target's, if it is not postgresql.conf in its data directory
 	// PrimaryConnInfo, if not empty, makes the target a standby that connects to its
 	// primary by this connection string.

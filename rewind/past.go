@@ -9,6 +9,7 @@ import (
 
 	"github.com/gorewind/gorewind/lost"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/walreader"
 )
 
@@ -101,7 +102,7 @@ func (a *analyzer) readBefore(ctx context.Context, s sides, p *past) error {
 // describe copies the past to the plan.
 func (p *past) describe(plan *Plan) {
 	plan.Checkpoint, plan.Start, plan.carried.Changed = p.checkpoint, p.start, p.changed
-	if plan.Evidence == ByWAL { // otherwise the plan already has what was found
+	if plan.Evidence == report.ByWAL { // otherwise the plan already has what was found
 		plan.Scan, plan.Lost = p.scan, p.lost
 	}
 	plan.Prepared = p.events.prepared

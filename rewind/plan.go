@@ -5,6 +5,7 @@ import (
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/lost"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/source"
 	"github.com/gorewind/gorewind/timeline"
 	"github.com/gorewind/gorewind/walreader"
@@ -28,9 +29,9 @@ type Plan struct {
 	Unproven string
 
 	// Evidence is what shows what differs. PassedOver lists cheaper kinds of evidence that
-	// could not be used. If Evidence is not ByWAL, nothing depends on WAL of the target:
+	// could not be used. If Evidence is not report.ByWAL, nothing depends on WAL of the target:
 	// Proven is true, and Divergence may be zero and Lost empty.
-	Evidence   Evidence
+	Evidence   report.Evidence
 	PassedOver []PassedOver
 
 	// Kept lists the files and directories that stay because of Options.KeepFunc. It

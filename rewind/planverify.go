@@ -26,7 +26,7 @@ func (p *Plan) verify() error {
 		return errors.New("it has no control files")
 	case p.Version == nil || p.Version != t.Version || s.Version != t.Version || s.Geometry != t.Geometry || s.SystemIdentifier != t.SystemIdentifier:
 		return errors.New("its control files are of two clusters")
-	case p.Evidence != ByWAL && p.Evidence != ByChanges && p.Evidence != ByComparison:
+	case p.Evidence != report.ByWAL && p.Evidence != report.ByChanges && p.Evidence != report.ByComparison:
 		return errors.New("it has no evidence")
 	case p.Resumes || p.Again:
 		return errors.New("it is what is left of another rewind")
@@ -68,7 +68,7 @@ func (p *Plan) verifyHistories() error {
 		what string
 		Side
 	}{{"target", p.Target}, {"source", p.Source}} {
-		if side.what == "target" && p.Evidence != ByWAL && len(side.History) == 0 {
+		if side.what == "target" && p.Evidence != report.ByWAL && len(side.History) == 0 {
 			continue // it may have no readable one
 		}
 		if err := verifyHistory(side.History, side.Timeline); err != nil {
@@ -95,7 +95,7 @@ func (p *Plan) verifyPositions() error {
 			return fmt.Errorf("no WAL reaches %s", at)
 		}
 	}
-	if p.Required && (p.Start.Redo == 0 || p.Start.TLI == 0 || p.Evidence == ByWAL && (p.Divergence == 0 || p.DivergenceTimeline == 0)) {
+	if p.Required && (p.Start.Redo == 0 || p.Start.TLI == 0 || p.Evidence == report.ByWAL && (p.Divergence == 0 || p.DivergenceTimeline == 0)) {
 		return errors.New("it does not say where recovery starts")
 	}
 	return nil

@@ -56,9 +56,9 @@ func (e *SpaceError) Error() string { return (*apply.SpaceError)(e).Error() }
 // SourceFileError says that a file of a stopped source changed while it was copied.
 type SourceFileError struct {
 	Path     string // in the source's data directory
-	Gone     bool
-	Expected int64 // bytes to copy
-	Copied   int64 // bytes that there were
+	Gone     bool   // it no longer exists
+	Expected int64  // bytes to copy
+	Copied   int64  // bytes that there were
 }
 
 func (e *SourceFileError) Error() string { return (*apply.SourceFileError)(e).Error() }
@@ -87,7 +87,8 @@ func (e *RecoveryError) Error() string { return textOf(e.err, "crash recovery fa
 // not found. Crash recovery needs it.
 type ServerProgramError struct {
 	Version *pgdata.Version
-	BinDir  string   // the only directory that was searched; empty: all usual places
+	Program string   // the only program that was tried: Options.ServerProgram
+	BinDir  string   // the only directory that was searched; if both are empty, all usual places were
 	Unfit   []string // programs that were found, and what is wrong with each
 	err     error
 }
@@ -162,7 +163,7 @@ func publicOf(err error) error {
 	case errors.As(err, &program):
 		return &RecoveryError{Command: program.Command, Output: program.Output, State: program.State, err: program}
 	case errors.As(err, &nowhere):
-		return &ServerProgramError{Version: nowhere.Version, BinDir: nowhere.BinDir, Unfit: nowhere.Unfit, err: nowhere}
+		return &ServerProgramError{Version: nowhere.Version, Program: nowhere.Program, BinDir: nowhere.BinDir, Unfit: nowhere.Unfit, err: nowhere}
 	case errors.As(err, &syntax):
 		return &ConfigError{File: syntax.File, Line: syntax.Line, err: syntax}
 	case errors.As(err, &several):

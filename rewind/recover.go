@@ -22,7 +22,9 @@ func (r *Rewind) recoverTarget(ctx context.Context, a *analyzer, s sides) (Side,
 	case !r.opts.EnsureShutdown && !r.opts.ForeseeRecovery:
 		return s.target, r.notClean(s.target)
 	}
-	program, err := recovery.FindPostgres(ctx, recovery.Search{Version: a.version, BinDir: r.opts.BinDir, Env: r.opts.ChildEnv})
+	program, err := recovery.FindPostgres(ctx, recovery.Search{
+		Version: a.version, Program: r.opts.ServerProgram, BinDir: r.opts.BinDir, Env: r.opts.ChildEnv,
+	})
 	if err != nil {
 		return s.target, err
 	}

@@ -107,7 +107,14 @@ func TestKilledPrimaryWithItsWALInTheArchive(t *testing.T) {
 
 		program, ok := in.Program("postgres")
 		require.True(t, ok)
-		opts.EnsureShutdown, opts.BinDir = true, filepath.Dir(program)
+		opts.EnsureShutdown, opts.ServerProgram = true, filepath.Join(t.TempDir(), "our-server")
+		_, err = rewind.Prepare(t.Context(), opts)
+		var nowhere *rewind.ServerProgramError
+		require.ErrorAs(t, err, &nowhere)
+		assert.Equal(t, opts.ServerProgram, nowhere.Program)
+		assert.Empty(t, before.Diff(treeOf(t, old.Dir)))
+
+		require.NoError(t, os.Symlink(program, opts.ServerProgram))
 		_, err = rewind.Prepare(t.Context(), opts)
 		var missing *rewind.MissingWALError
 		require.ErrorAs(t, err, &missing)

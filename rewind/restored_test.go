@@ -2,6 +2,7 @@ package rewind_test
 
 import (
 	"bytes"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,9 +13,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/endtoend"
+	"github.com/gorewind/gorewind/internal/ownfiles"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
 )
@@ -91,7 +92,7 @@ func TestWALIsRestoredAgain(t *testing.T) {
 	r, err := rewind.Prepare(t.Context(), rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), NoSync: true, RestoreTargetWAL: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, r.Close()) }()
-	require.NoError(t, os.RemoveAll(filepath.Join(p.target, filemap.OwnPrefix)))
+	require.NoError(t, os.RemoveAll(filepath.Join(p.target, ownfiles.Prefix)))
 	for range 2 {
 		at, err := r.BringBack(t.Context(), middleSegment)
 		require.NoError(t, err)
@@ -164,6 +165,34 @@ func TestLostWALIsSavedFromTheArchive(t *testing.T) {
 	}
 }
 
+// TestManyLostSegmentsAreOneWarning applies a saved plan when WAL that it would save is
+// gone.
+func TestManyLostSegmentsAreOneWarning(t *testing.T) {
+	p := restorePair(t, "18", "basic")
+	p.archived(p.target, middleSegment, lastSegment)
+	var plan bytes.Buffer
+	opts := rewind.Options{TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), NoSync: true, RestoreTargetWAL: true}
+	r, err := rewind.Prepare(t.Context(), opts)
+	require.NoError(t, err)
+	require.NoError(t, r.Save(&plan))
+	require.NoError(t, r.Close())
+
+	var log records
+	opts.RestoreTargetWAL, opts.Plan, opts.SaveLost, opts.Logger = false, &plan, filepath.Join(t.TempDir(), "lost"), slog.New(&log)
+	r, err = rewind.Prepare(t.Context(), opts)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, r.Close()) }()
+	require.NoError(t, r.Apply(t.Context()))
+	told := 0
+	for _, rec := range log.all {
+		if strings.Contains(rec.Message, "could not be saved") {
+			told++
+			assert.Contains(t, rec.Message, "2 WAL segments are lost and could not be saved, the first of them "+middleSegment)
+		}
+	}
+	assert.Equal(t, 1, told)
+}
+
 // TestTheCallersCommandRestoresWAL has a target whose own command, if it has one,
 // does not work.
 func TestTheCallersCommandRestoresWAL(t *testing.T) {
@@ -181,6 +210,29 @@ func TestTheCallersCommandRestoresWAL(t *testing.T) {
 			defer func() { require.NoError(t, r.Close()) }()
 			assert.True(t, r.Plan().Required)
 			require.NoError(t, r.Apply(t.Context()))
+		})
+	}
+}
+
+// TestAnErrorOfACommandNamesWhatGaveIt: the target's configuration, or the caller.
+func TestAnErrorOfACommandNamesWhatGaveIt(t *testing.T) {
+	const configured, given = "correct it in the target's configuration", "correct it in Options.RestoreCommand"
+	for _, c := range []struct {
+		name, command, says, doesNot string
+	}{
+		{"the configuration", "", configured, given},
+		{"the caller", "/nowhere/fetch", given, configured},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := restorePair(t, "18", "basic")
+			p.archived(p.target, middleSegment)
+			p.configure("restore_command = '/nowhere/else'\n")
+			_, err := rewind.Prepare(t.Context(), rewind.Options{
+				TargetDir: p.target, Source: endtoend.OpenDir(t, p.source), RestoreTargetWAL: true, RestoreCommand: c.command,
+			})
+			require.ErrorContains(t, err, c.says)
+			assert.NotContains(t, err.Error(), c.doesNot)
+			assert.Equal(t, 1, strings.Count(strings.ToLower(err.Error()), "correct it"), "there is one hint: %v", err)
 		})
 	}
 }

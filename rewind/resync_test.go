@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
 )
@@ -27,7 +28,7 @@ func TestChangesOfBothSidesAreFoundInWAL(t *testing.T) {
 	require.NoError(t, err)
 	defer r.Close()
 	plan := r.Plan()
-	assert.Equal(t, rewind.ByChanges, plan.Evidence, "%v", plan.PassedOver)
+	assert.Equal(t, report.ByChanges, plan.Evidence, "%v", plan.PassedOver)
 	assert.Equal(t, plan.Source.FilesLow, plan.Start)
 	assert.NotZero(t, plan.Lost.Committed)
 	assert.Zero(t, plan.Compared)

@@ -9,6 +9,7 @@ import (
 	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/decide"
 	"github.com/gorewind/gorewind/internal/seam"
+	"github.com/gorewind/gorewind/source"
 )
 
 // Rewind is a rewind that was prepared.
@@ -33,6 +34,7 @@ type Rewind struct {
 	releaseWAL func() // lets the source remove WAL that it has retained since the analysis; may be nil
 	lostSaved  bool   // Options.SaveLost has what the rewind discards
 	closed     bool
+	opened     source.Source // by Options.OpenSource; nil if it was not called
 
 	ownRecovery map[string][]byte // the target's own recovery.conf or recovery.done, for a standby up to 11
 
@@ -77,8 +79,8 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	if err := r.opts.checkFollowingOptions(); err != nil {
 		return err
 	}
-	if r.opts.RestoreCommand != "" && r.opts.FetchWAL != nil {
-		return fmt.Errorf("%w: WAL is restored either by a restore_command or by FetchWAL: give only one of them", ErrOptions)
+	if err := r.opts.checkExclusive(); err != nil {
+		return err
 	}
 	if err := r.opts.TablespaceMapping.check(r.opts.TargetDir); err != nil {
 		return err
@@ -111,6 +113,17 @@ func (r *Rewind) prepare(ctx context.Context) error {
 	return r.warnOfUnusedSlot(ctx)
 }
 
+// checkExclusive refuses options of which only one can have an effect.
+func (o *Options) checkExclusive() error {
+	switch {
+	case o.RestoreCommand != "" && o.FetchWAL != nil:
+		return fmt.Errorf("%w: WAL is restored either by a restore_command or by FetchWAL: give only one of them", ErrOptions)
+	case o.BinDir != "" && o.ServerProgram != "":
+		return fmt.Errorf("%w: the server program is named either by BinDir or by ServerProgram: give only one of them", ErrOptions)
+	}
+	return nil
+}
+
 func newRewind(opts Options) *Rewind {
 	r := &Rewind{opts: opts, log: opts.Logger, observe: &observers{Observer: opts.Observer}}
 	if r.log == nil {
@@ -123,7 +136,8 @@ func newRewind(opts Options) *Rewind {
 // Plan returns what Apply will do. It must not be changed.
 func (r *Rewind) Plan() *Plan { return r.plan }
 
-// Close releases what the rewind holds. The source stays open.
+// Close releases what the rewind holds, and closes the source if Options.OpenSource
+// opened it.
 func (r *Rewind) Close() error {
 	r.closed = true
 	if r.analyzer != nil {
@@ -133,10 +147,15 @@ func (r *Rewind) Close() error {
 	if r.releaseWAL != nil {
 		r.releaseWAL()
 	}
-	if r.target == nil {
-		return nil
+	var errs []error
+	if r.opened != nil {
+		errs = append(errs, r.opened.Close())
+		r.opened = nil
 	}
-	return r.target.Close()
+	if r.target != nil {
+		errs = append(errs, r.target.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // Apply carries out the plan. It can be interrupted at any time, but see

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/ownfiles"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 )
@@ -93,8 +94,8 @@ var forgeries = []forgery{
 	{"a path with a zero byte", change(filemap.Copy, func(e *filemap.Entry) { e.Path = "a\x00b" })},
 	{"a path of 5000 bytes", change(filemap.Copy, func(e *filemap.Entry) { e.Path = strings.Repeat("a", 5000) })},
 	{"the control file", add(filemap.Entry{Path: pgdata.ControlFilePath, Type: pgdata.Regular, Action: filemap.Remove, Reason: filemap.OnlyOnTarget})},
-	{"the staging area", add(filemap.Entry{Path: filemap.OwnPrefix, Type: pgdata.Directory, Action: filemap.Remove, Reason: filemap.OnlyOnTarget})},
-	{"a file in the staging area", add(filemap.Entry{Path: filemap.OwnPrefix + "/journal", Type: pgdata.Regular, Action: filemap.Copy, Reason: filemap.OnlyOnSource})},
+	{"the staging area", add(filemap.Entry{Path: ownfiles.Prefix, Type: pgdata.Directory, Action: filemap.Remove, Reason: filemap.OnlyOnTarget})},
+	{"a file in the staging area", add(filemap.Entry{Path: ownfiles.Prefix + "/journal", Type: pgdata.Regular, Action: filemap.Copy, Reason: filemap.OnlyOnSource})},
 	{"postmaster.pid", add(filemap.Entry{Path: pgdata.PostmasterPid, Type: pgdata.Regular, Action: filemap.Copy, Reason: filemap.OnlyOnSource})},
 	{"a path twice", func(p *rewind.Plan) { p.Files.Entries = append(p.Files.Entries, p.Files.Entries[0]) }},
 	{"a path twice, in two ways", func(p *rewind.Plan) {

@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/apply/faultdisk"
+	"github.com/gorewind/gorewind/internal/ownfiles"
 	"github.com/gorewind/gorewind/internal/page"
 	"github.com/gorewind/gorewind/internal/pgtest/scratch"
 	"github.com/gorewind/gorewind/internal/savedcluster"
@@ -74,7 +74,7 @@ func (p *specimen) expect(t testing.TB) *rewind.Plan {
 	require.NoError(t, r.Apply(context.Background()))
 	require.NoError(t, r.Close())
 	p.rewound = p.load(t)
-	require.Empty(t, p.rewound.Find("target/"+filemap.OwnPrefix))
+	require.Empty(t, p.rewound.Find("target/"+ownfiles.Prefix))
 	return r.Plan()
 }
 
@@ -262,7 +262,7 @@ func (p *specimen) mustBeRewound(t testing.TB, what string) {
 	for _, dir := range links {
 		for name := range tree.Find(dir).Entries {
 			if stagingOnly(name) {
-				assert.NotNil(t, tree.Find("target/"+filemap.OwnPrefix+"/areas"), "%s: %s", dir, what)
+				assert.NotNil(t, tree.Find("target/"+ownfiles.Prefix+"/areas"), "%s: %s", dir, what)
 			}
 		}
 	}

@@ -95,11 +95,11 @@ func (w *walTableBuilder) recoveryReads(ctx context.Context) (err error) {
 	}
 	if missing != nil && !begun {
 		e := &CannotStartError{Missing: missing, From: w.a.lsn(from), To: w.a.lsn(to), MayBeArchived: w.a.mayBeArchived(true)}
-		if p.Evidence != ByWAL { // the source had that WAL a moment ago
+		if p.Evidence != report.ByWAL { // the source had that WAL a moment ago
 			return &Explained{Err: e, Hint: p.otherwise()}
 		}
-		return &Explained{Err: e, Hint: "If an archive has them, set restore_command in the target's configuration or copy them to the source's " +
-			p.Version.WALDir + ", else take a base backup."}
+		return &Explained{Err: e, Hint: fmt.Sprintf("If an archive has them, %s or copy them to the source's %s, else take a base backup.",
+			w.a.opts.askArchive(), p.Version.WALDir)}
 	}
 	return nil
 }

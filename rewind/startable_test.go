@@ -1,6 +1,7 @@
 package rewind_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,6 +71,16 @@ func TestWhetherTheTargetWillStartIsKnownInAdvance(t *testing.T) {
 		var missing *rewind.CannotStartError
 		require.ErrorAs(t, err, &missing)
 		assert.Subset(t, gone, missing.Missing)
+		assert.ErrorContains(t, err, "If an archive has them, set restore_command in the target's configuration or copy them")
+		for says, opts := range map[string]rewind.Options{
+			"correct Options.RestoreCommand or copy them":           {RestoreCommand: "false"},
+			"let Options.FetchWAL get them from there or copy them": {FetchWAL: func(context.Context, string, string) error { return rewind.ErrNotInArchive }},
+		} {
+			opts.TargetDir, opts.Source, opts.ArchivePause = target.Dir, live, time.Millisecond
+			_, err := rewind.Prepare(t.Context(), opts)
+			require.ErrorContains(t, err, says)
+			assert.NotContains(t, err.Error(), "target's configuration")
+		}
 		assert.Empty(t, before.Diff(treeOf(t, target.Dir)))
 
 		// The prediction is right: this is what would have happened.

@@ -92,7 +92,8 @@ var verdicts = []verdict{
 	{OtherTimeline, ActionFix, false, anyOf(ErrOtherTimeline), "Remove the history of that timeline from the archive, or take the source that is on it."},
 	{NoCommonAncestor, ActionResync, true, anyOf(timeline.ErrNoCommonAncestor), takeBase},
 	{ArchiveFailed, ActionRetry, false, either(isPassingFailure, as[*archive.FetchError], as[*FetchWALError]), ""},
-	{ArchiveFailed, ActionFix, false, either(anyOf(ErrNoRestoreCommand), as[*archive.CommandError]), "Correct it in the target's configuration."},
+	{ArchiveFailed, ActionFix, false, anyOf(ErrNoRestoreCommand), "Set it in the target's configuration, or give Options.RestoreCommand."},
+	{ArchiveFailed, ActionFix, false, as[*archive.CommandError], ""}, // which says where to correct it
 	{MissingWAL, ActionResync, true, isLostWAL, takeBase},
 	{MissingWAL, ActionResync, true, anyOf(ErrChangesUnknown), takeBase},
 	{DamagedWAL, ActionResync, true, isDamagedWAL, takeBase},

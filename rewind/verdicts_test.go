@@ -18,9 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/apply/faultdisk"
+	"github.com/gorewind/gorewind/internal/ownfiles"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/rewind"
 	"github.com/gorewind/gorewind/source"
@@ -78,7 +78,7 @@ type verdict struct {
 // (TestBadInputIsRefusedBeforeAnythingIsWritten has those).
 func TestVerdicts(t *testing.T) {
 	p := newSpecimen(t)
-	own := func(name string) string { return filepath.Join(p.target(), filemap.OwnPrefix, name) }
+	own := func(name string) string { return filepath.Join(p.target(), ownfiles.Prefix, name) }
 	overwrite := func(name, text string) error { return os.WriteFile(name, []byte(text), 0o600) }
 	sleeper := exec.Command("sleep", "600")
 	require.NoError(t, sleeper.Start())
@@ -235,7 +235,7 @@ func TestVerdicts(t *testing.T) {
 				assert.NotErrorIs(t, err, errFault)
 			}
 			if failed.TargetUntouched { // but for what the test itself did
-				assert.NoDirExists(t, filepath.Join(p.target(), filemap.OwnPrefix))
+				assert.NoDirExists(t, filepath.Join(p.target(), ownfiles.Prefix))
 			}
 		})
 	}

@@ -40,7 +40,7 @@ func (a *analyzer) wal(ctx context.Context, p *Plan, b *decide.Builder) (*walTab
 	if err := w.recoveryReads(ctx); err != nil {
 		return nil, err
 	}
-	if p.Evidence == ByWAL {
+	if p.Evidence == report.ByWAL {
 		w.keepSuperseded()
 	}
 	return w.table, nil
@@ -141,7 +141,7 @@ func (w *walTableBuilder) sourceSegments() {
 		}
 		own, both := w.lists.Target(f.Path)
 		segment := decide.Segment{
-			Needless: w.plan.Evidence != ByWAL && s < w.a.geo.SegNo(w.plan.Start.Redo),
+			Needless: w.plan.Evidence != report.ByWAL && s < w.a.geo.SegNo(w.plan.Start.Redo),
 			Written:  writtenTo(w.plan.Source, name, f.Size, w.end),
 			Common:   both && own.Size == f.Size && w.good[s] && tli == w.plan.Target.History.TimelineOf(w.a.geo, s),
 		}

@@ -5,7 +5,7 @@ import "errors"
 // ConnectError says that no connection to a server could be opened. If the reason
 // goes away by itself, the error wraps ErrUnavailable, too.
 type ConnectError struct {
-	// Reason is one of the errors below, and what errors.Is finds. It is nil for any
+	// Reason is one of the errors ErrConnString to ErrWrongKind, and what errors.Is finds. It is nil for any
 	// other reason; the message then describes it. If several servers were tried,
 	// it is the reason of the last one.
 	Reason error

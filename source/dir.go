@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"runtime"
@@ -34,15 +35,30 @@ type DirError struct {
 	Err error
 }
 
-func (e *DirError) Error() string { return e.Err.Error() }
+func (e *DirError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("data directory %q could not be opened", e.Dir)
+	}
+	return e.Err.Error()
+}
 
 // Unwrap returns the reason.
 func (e *DirError) Unwrap() error { return e.Err }
 
 // Close closes the directory handles.
-func (s *Dir) Close() error { return s.dir.Close() }
+func (s *Dir) Close() error {
+	if s == nil || s.dir == nil {
+		return nil
+	}
+	return s.dir.Close()
+}
 
-func (s *Dir) String() string { return s.dir.Name() }
+func (s *Dir) String() string {
+	if s == nil || s.dir == nil {
+		return ""
+	}
+	return s.dir.Name()
+}
 
 // State is the zero State of a stopped server.
 func (s *Dir) State(context.Context) (State, error) { return State{}, nil }

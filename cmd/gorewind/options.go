@@ -149,7 +149,7 @@ var optionTable = []*option{
 	},
 
 	{
-		name: "bindir", arg: "DIRECTORY", help: "where to look first for the target's \"postgres\" program",
+		name: "bindir", arg: "DIRECTORY", help: "where to look for the target's \"postgres\" program",
 		more: "The program is needed for crash recovery only. By default gorewind looks next to itself, in PATH, and where distributions " +
 			"install the target's major version.",
 		complete: directories,

@@ -218,7 +218,7 @@ func (d *Decoder) begin(rec *walreader.Record) {
 // Image returns the page image that a record has of one of its blocks, by the index in
 // Blocks. It is nil if there is none, or it cannot be read. The image remains valid.
 func (d *Decoder) Image(rec *walreader.Record, block int) heap.Page {
-	if !rec.Blocks[block].HasImage {
+	if block < 0 || block >= len(rec.Blocks) || !rec.Blocks[block].HasImage {
 		return nil
 	}
 	d.begin(rec)

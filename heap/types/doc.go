@@ -115,7 +115,10 @@ func (p *Printer) append(dst []byte, typ uint32, raw []byte, depth int) ([]byte,
 	if depth > maxDepth {
 		return nil, corrupt("types are nested more than %d deep", maxDepth)
 	}
-	t := p.Types.Type(typ)
+	var t *Type
+	if p.Types != nil {
+		t = p.Types.Type(typ)
+	}
 	if t == nil {
 		return nil, fmt.Errorf("type %d is not in the catalog: %w", typ, ErrUnknown)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/apply/faultdisk"
+	"github.com/gorewind/gorewind/internal/ownfiles"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -120,11 +121,11 @@ func obstacles() []obstacle {
 		page(obstacle{name: "a relation to write to that is gone", later: remove("base/5/1"), entries: []filemap.Entry{relation}, says: []string{"base/5/1", "is gone"}}),
 		obstacle{name: "a relation to truncate that is gone", later: remove("base/5/1"), entries: []filemap.Entry{cut}, says: []string{"base/5/1", "is gone"}},
 		obstacle{name: "a directory that is gone", later: remove("base/6"), entries: []filemap.Entry{copyOf("base/6/2", 1)}, send: map[string]string{"base/6/2": "x"}, says: []string{"base/6", "is gone"}},
-		obstacle{name: "a staged file that is gone", later: remove(filemap.OwnPrefix + "/0"), entries: []filemap.Entry{copyOf("new", 1)}, send: map[string]string{"new": "x"}, says: []string{filemap.OwnPrefix + "/0", "no such file"}},
+		obstacle{name: "a staged file that is gone", later: remove(ownfiles.Prefix + "/0"), entries: []filemap.Entry{copyOf("new", 1)}, send: map[string]string{"new": "x"}, says: []string{ownfiles.Prefix + "/0", "no such file"}},
 		obstacle{
-			name: "a staged file that was truncated", entries: []filemap.Entry{copyOf("new", 1)}, send: map[string]string{"new": "x"}, says: []string{filemap.OwnPrefix + "/0", "changed"},
+			name: "a staged file that was truncated", entries: []filemap.Entry{copyOf("new", 1)}, send: map[string]string{"new": "x"}, says: []string{ownfiles.Prefix + "/0", "changed"},
 			later: func(t *testing.T, tgt *apply.Target) {
-				require.NoError(t, os.Truncate(tgt.Join(filemap.OwnPrefix+"/0"), 0))
+				require.NoError(t, os.Truncate(tgt.Join(ownfiles.Prefix+"/0"), 0))
 			},
 		},
 	)
@@ -173,7 +174,7 @@ func TestWhatCouldNotBeCarriedOutIsNotCommitted(t *testing.T) {
 				assert.ErrorContains(t, err, says)
 			}
 			assert.True(t, string(control) == read(t, tgt, pgdata.ControlFilePath), "the control file is as it was")
-			assert.NoDirExists(t, tgt.Join(filemap.OwnPrefix))
+			assert.NoDirExists(t, tgt.Join(ownfiles.Prefix))
 			assert.NoFileExists(t, tgt.Join(pgdata.PostmasterPid))
 		})
 	}
@@ -199,7 +200,7 @@ func TestInPlaceWhatCouldNotBeCarriedOutIsNotBegun(t *testing.T) {
 		require.Error(t, err, name)
 		assert.False(t, begun, name)
 		assert.True(t, string(control) == read(t, tgt, pgdata.ControlFilePath), name)
-		assert.NoDirExists(t, tgt.Join(filemap.OwnPrefix), name)
+		assert.NoDirExists(t, tgt.Join(ownfiles.Prefix), name)
 	}
 }
 
@@ -229,7 +230,7 @@ func TestApparentObstaclesAreCarriedOut(t *testing.T) {
 		}
 	}
 	assert.Equal(t, "label", read(t, tgt, pgdata.BackupLabelPath))
-	assert.NoDirExists(t, tgt.Join(filemap.OwnPrefix))
+	assert.NoDirExists(t, tgt.Join(ownfiles.Prefix))
 }
 
 // TestALostStagedFileIsNotTakenForAReplacedOne removes a staged file. The file that
@@ -242,7 +243,7 @@ func TestALostStagedFileIsNotTakenForAReplacedOne(t *testing.T) {
 			s := stage(t, tgt, control, copyOf(p, 3))
 			require.NoError(t, s.WriteAt(p, []byte("new"), 0))
 			commit(t, s, control)
-			require.NoError(t, os.Rename(tgt.Join(filemap.OwnPrefix+"/0"), tgt.Join("aside")))
+			require.NoError(t, os.Rename(tgt.Join(ownfiles.Prefix+"/0"), tgt.Join("aside")))
 			j, err := tgt.Journal()
 			require.NoError(t, err)
 			err = tgt.Finish(t.Context(), j, resumed)
@@ -277,7 +278,7 @@ func TestADiskThatFailsIsNotTakenForALostFile(t *testing.T) {
 		s := stage(t, tgt, control, copyOf("base/5/1", 3))
 		require.NoError(t, s.WriteAt("base/5/1", []byte("new"), 0))
 		commit(t, s, control)
-		require.NoError(t, os.Rename(tgt.Join(filemap.OwnPrefix+"/0"), tgt.Join("base/5/1")))
+		require.NoError(t, os.Rename(tgt.Join(ownfiles.Prefix+"/0"), tgt.Join("base/5/1")))
 		j, err := tgt.Journal()
 		require.NoError(t, err)
 		fails = true
@@ -298,7 +299,7 @@ func TestADirectoryThatWasCopiedInBetweenIsFinished(t *testing.T) {
 	s := stage(t, tgt, control, copyOf("base/5/1", 3))
 	require.NoError(t, s.WriteAt("base/5/1", []byte("new"), 0))
 	commit(t, s, control)
-	staged := tgt.Join(filemap.OwnPrefix + "/0")
+	staged := tgt.Join(ownfiles.Prefix + "/0")
 	info, err := os.Stat(staged)
 	require.NoError(t, err)
 	require.NoError(t, os.Remove(tgt.Join("base/5/1")))

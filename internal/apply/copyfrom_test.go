@@ -14,6 +14,7 @@ import (
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/apply/faultdisk"
+	"github.com/gorewind/gorewind/internal/ownfiles"
 	"github.com/gorewind/gorewind/pgdata"
 	"github.com/gorewind/gorewind/source"
 )
@@ -152,7 +153,7 @@ func TestDamagedStagedFilesAreFound(t *testing.T) {
 			require.EqualValues(t, 2*8192, n)
 			commit(t, s, control)
 
-			f, err := os.OpenFile(tgt.Join(filemap.OwnPrefix+"/0"), os.O_WRONLY, 0)
+			f, err := os.OpenFile(tgt.Join(ownfiles.Prefix+"/0"), os.O_WRONLY, 0)
 			require.NoError(t, err)
 			require.NoError(t, damage(f))
 			require.NoError(t, f.Close())
@@ -205,7 +206,7 @@ func TestOnlyWhatWasWrittenIsSynced(t *testing.T) {
 					mu.Lock()
 					defer mu.Unlock()
 					switch {
-					case op.Name == "syncfs" && strings.HasPrefix(op.Path, filemap.OwnPrefix):
+					case op.Name == "syncfs" && strings.HasPrefix(op.Path, ownfiles.Prefix):
 						synced = append(synced, "syncfs staging")
 					case op.Name == "syncfs":
 						synced = append(synced, "syncfs base")

@@ -16,7 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gorewind/gorewind/controlfile"
-	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/ownfiles"
 	"github.com/gorewind/gorewind/internal/poison"
 	"github.com/gorewind/gorewind/pgdata"
 )
@@ -190,7 +190,7 @@ func decodeJournal(r io.Reader) (*Journal, error) {
 }
 
 const (
-	namePrefix  = filemap.OwnPrefix
+	namePrefix  = ownfiles.Prefix
 	stagingDir  = namePrefix
 	journalPath = stagingDir + "/journal"
 )

@@ -20,6 +20,7 @@ import (
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/apply/faultdisk"
+	"github.com/gorewind/gorewind/internal/ownfiles"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -110,7 +111,7 @@ func TestRewindsDoWithoutWhatTheSystemRefuses(t *testing.T) {
 		assert.True(t, strings.Repeat("o", page)+strings.Repeat("\x00", page)+strings.Repeat("o", 3*page)+strings.Repeat("\x00", page) == read(t, tgt, "base/5/1"), name)
 		assert.Len(t, read(t, tgt, "base/5/2"), page, name)
 		assert.NoFileExists(t, tgt.Join("gone"), name)
-		assert.NoDirExists(t, tgt.Join(filemap.OwnPrefix), name)
+		assert.NoDirExists(t, tgt.Join(ownfiles.Prefix), name)
 		assert.NoFileExists(t, tgt.Join(pgdata.PostmasterPid), name)
 		assert.Equal(t, mode.FileSystem, strings.Contains(log.String(), "fsynced one by one"), log.String())
 		require.NoError(t, tgt.Close())

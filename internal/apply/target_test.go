@@ -15,6 +15,7 @@ import (
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/apply"
 	"github.com/gorewind/gorewind/internal/apply/faultdisk"
+	"github.com/gorewind/gorewind/internal/ownfiles"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -137,7 +138,7 @@ func TestEveryKindOfActionIsCarriedOut(t *testing.T) {
 	assert.Equal(t, strings.Repeat("o", 8192), read(t, tgt, "base/5/1"))
 	assert.Equal(t, string(newControl(t, control)), read(t, tgt, pgdata.ControlFilePath))
 	assert.Equal(t, "label", read(t, tgt, pgdata.BackupLabelPath))
-	for _, gone := range []string{"base/9", "base/5/3", "pg_wal/000000010000000000000001", filemap.OwnPrefix} {
+	for _, gone := range []string{"base/9", "base/5/3", "pg_wal/000000010000000000000001", ownfiles.Prefix} {
 		assert.NoFileExists(t, tgt.Join(gone))
 		assert.NoDirExists(t, tgt.Join(gone))
 	}
@@ -275,7 +276,7 @@ func TestStoppedSourceMustSendAllThatItListed(t *testing.T) {
 		require.ErrorAs(t, err, &changed, name)
 		assert.Equal(t, c.want, *changed, name)
 		s.Discard()
-		assert.NoDirExists(t, tgt.Join(filemap.OwnPrefix))
+		assert.NoDirExists(t, tgt.Join(ownfiles.Prefix))
 	}
 }
 
@@ -357,7 +358,7 @@ func TestTablespaceDirectoriesInUseAreRefused(t *testing.T) {
 		assert.ErrorContains(t, err, want)
 		assert.ErrorContains(t, err, dir)
 	}
-	assert.NoDirExists(t, tgt.Join(filemap.OwnPrefix))
+	assert.NoDirExists(t, tgt.Join(ownfiles.Prefix))
 }
 
 func TestEveryObstacleIsFoundBeforeAnythingIsWritten(t *testing.T) {

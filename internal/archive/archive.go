@@ -23,6 +23,7 @@ import (
 // runs two at once.
 type Archive struct {
 	Command string          // restore_command as configured; it can contain passwords
+	Option  string          // the caller's option that gave Command, for messages; empty: the server's configuration
 	DataDir string          // the server's data directory
 	WorkDir string          // the command's working directory; DataDir if empty, as for a server's commands
 	Env     []string        // the command's environment; nil: that of this process
@@ -76,6 +77,7 @@ func (e *NotFoundError) Unwrap() error { return e.Err }
 // CommandError says that a command cannot work, or that it was killed.
 type CommandError struct {
 	Setting string // restore_command or archive_command
+	Option  string // the caller's option that gave it; empty: the server's configuration
 	Command string // as it was run; it can contain passwords
 	Reason  string
 	// ExitStatus is the shell's; zero if nothing was run, -1 if a signal ended it.
@@ -90,7 +92,7 @@ func (e *CommandError) MayPass() bool {
 }
 
 func (e *CommandError) Error() string {
-	return fmt.Sprintf("%s failed: %s; run it by hand to see why, and correct it in the target's configuration", e.Setting, e.Reason)
+	return fmt.Sprintf("%s failed: %s; run it by hand to see why, and correct it in %s", e.Setting, e.Reason, cmp.Or(e.Option, "the target's configuration"))
 }
 
 // Restore gets a file into dst, which must be in a directory of the caller's own,

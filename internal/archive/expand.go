@@ -23,7 +23,7 @@ func (a *Archive) expand(name, dst string) (command, error) {
 	if err != nil {
 		return command{}, err
 	}
-	c := command{setting: restoreCommand, text: a.Command, dir: cmp.Or(a.WorkDir, a.DataDir), env: a.Env, log: orDiscard(a.Logger)}
+	c := command{setting: restoreCommand, option: a.Option, text: a.Command, dir: cmp.Or(a.WorkDir, a.DataDir), env: a.Env, log: orDiscard(a.Logger)}
 	return c.expand(a.Version.StrictCommands, map[byte]string{'p': path, 'f': name, 'r': noRestartPoint})
 }
 

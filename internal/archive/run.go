@@ -19,6 +19,7 @@ const drainTime = 100 * time.Millisecond
 // command is a command from a server's configuration.
 type command struct {
 	setting string   // restore_command or archive_command
+	option  string   // the caller's option that gave it, or empty
 	text    string   // as it is run; it can contain passwords
 	dir     string   // where it runs
 	env     []string // as in exec.Cmd
@@ -92,7 +93,7 @@ const (
 func (c command) broken(reason string) error { return c.failed(reason, 0) }
 
 func (c command) failed(reason string, status int) error {
-	return &CommandError{Setting: c.setting, Command: c.text, Reason: reason, ExitStatus: status}
+	return &CommandError{Setting: c.setting, Option: c.option, Command: c.text, Reason: reason, ExitStatus: status}
 }
 
 // close kills what commands left running in the background.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/decide"
+	"github.com/gorewind/gorewind/internal/ownfiles"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -132,7 +133,7 @@ func TestDecisions(t *testing.T) {
 		{name: "a relation cache is not copied", source: file("base/5/pg_internal.init.77", 9)},
 		{name: "temporary files are not copied", source: file("base/pgsql_tmp/pgsql_tmp5.0", 9)},
 		{name: "files of macOS are left alone", target: file("base/.DS_Store", 9)},
-		{name: "gorewind's own files are left alone", target: file(filemap.OwnPrefix+"/pg_control", page)},
+		{name: "gorewind's own files are left alone", target: file(ownfiles.Prefix+"/pg_control", page)},
 		{name: "other files in a tablespace are left alone", target: dir("pg_tblspc/9/lost+found")},
 		{name: "another version's directory in a tablespace is left alone", target: dir("pg_tblspc/9/PG_13_202007201/5")},
 		{name: "files in this version's directory are not left alone", target: dir("pg_tblspc/9/PG_17_202406281/5"), want: filemap.Remove, reason: filemap.OnlyOnTarget},

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gorewind/gorewind/filemap"
+	"github.com/gorewind/gorewind/internal/ownfiles"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -52,7 +52,7 @@ func invisible(v *pgdata.Version, p string) bool {
 	if slices.Contains(strings.Split(p, "/"), "lost+found") {
 		return true
 	}
-	if strings.Contains(p, ".DS_Store") || strings.HasPrefix(p, filemap.OwnPrefix) || strings.Contains(p, "/"+filemap.OwnPrefix) {
+	if strings.Contains(p, ".DS_Store") || strings.HasPrefix(p, ownfiles.Prefix) || strings.Contains(p, "/"+ownfiles.Prefix) {
 		return true
 	}
 	rest, below := strings.CutPrefix(p, pgdata.TablespaceRoot+"/")

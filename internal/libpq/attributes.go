@@ -2,10 +2,13 @@ package libpq
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/gorewind/gorewind/source"
 )
 
 // sessionAttrs are the kinds of servers that target_session_attrs can ask for: a
@@ -15,6 +18,33 @@ var sessionAttrs = map[string]struct{ query, want, otherwise string }{
 	"read-only":  {"SHOW transaction_read_only", "on", "session is not read-only"},
 	"primary":    {"SELECT pg_catalog.pg_is_in_recovery()", "f", "server is in hot standby mode"},
 	"standby":    {"SELECT pg_catalog.pg_is_in_recovery()", "t", "server is not in hot standby mode"},
+}
+
+// passesFor returns what to ask of the servers, in the order in which all of them are
+// tried.
+func passesFor(attrs string) []string {
+	if attrs == "prefer-standby" {
+		return []string{"standby", "any"}
+	}
+	return []string{attrs}
+}
+
+// attrsOf returns the target_session_attrs for which pgx set a function, or an empty
+// string for a caller's own function. pgx's functions panic if a server answers without
+// a row, so the check here takes their place.
+func attrsOf(validate pgconn.ValidateConnectFunc) string {
+	for attrs, its := range map[string]pgconn.ValidateConnectFunc{
+		"read-write":     pgconn.ValidateConnectTargetSessionAttrsReadWrite,
+		"read-only":      pgconn.ValidateConnectTargetSessionAttrsReadOnly,
+		"primary":        pgconn.ValidateConnectTargetSessionAttrsPrimary,
+		"standby":        pgconn.ValidateConnectTargetSessionAttrsStandby,
+		"prefer-standby": pgconn.ValidateConnectTargetSessionAttrsPreferStandby,
+	} {
+		if reflect.ValueOf(validate).Pointer() == reflect.ValueOf(its).Pointer() {
+			return attrs
+		}
+	}
+	return ""
 }
 
 // preferred is the first pass over the hosts of a caller's configuration: its own check
@@ -44,7 +74,7 @@ func checkSessionAttrs(ctx context.Context, conn *pgconn.PgConn, g Guard, attrs 
 		return err
 	}
 	if len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) != 1 {
-		return errors.New("the server did not say whether it is a standby")
+		return fmt.Errorf("the server did not say whether it is a standby: %w", source.ErrUntrusted)
 	}
 	if string(results[0].Rows[0][0]) != check.want {
 		return &sessionAttrsError{check.otherwise}

@@ -45,7 +45,11 @@ func FromConfig(config *pgconn.Config, opts Options) (*Connector, error) {
 	}), opts)
 	c.dbname, c.timeout, c.passes = config.Database, config.ConnectTimeout, []string{"any"}
 	if config.ValidateConnect != nil {
-		c.passes = []string{preferred, "any"}
+		if attrs := attrsOf(config.ValidateConnect); attrs != "" {
+			config.ValidateConnect, c.passes = nil, passesFor(attrs)
+		} else {
+			c.passes = []string{preferred, "any"}
+		}
 	}
 	dial := opts.Dial
 	if dial == nil {

@@ -64,7 +64,7 @@ func (c *Connector) Connect(ctx context.Context, limit time.Duration, newGuard f
 					return conn, serverName(h), nil
 				}
 				failures = append(failures, failure{h, err, try.passfile})
-				if ctx.Err() != nil || isFinal(err) {
+				if ctx.Err() != nil || isFinal(failures[len(failures)-1].decisive()) {
 					return nil, "", c.connectError(failures)
 				}
 				if more := all.among + own.among; more > 0 && isAny(err, isSilence) && !c.settings.Suspect() {
@@ -158,10 +158,11 @@ func isAboutEncryption(err error) bool {
 }
 
 // isFinal reports whether libpq tries no other host after this error: the server
-// refused, and not because it is starting or stopping.
+// refused, and not because it is starting or stopping. If several kinds of encryption
+// were tried, what counts is the decisive error.
 func isFinal(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code != "57P03" || isAny(err, isPassword)
+	pg := sentBy(err)
+	return pg != nil && pg.Code != "57P03" || isAny(err, isPassword)
 }
 
 // once makes one attempt, with a password that may be empty.

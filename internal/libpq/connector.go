@@ -109,10 +109,7 @@ func FromSettings(settings *conninfo.Settings, env conninfo.Environment, opts Op
 		}
 		c.addHosts(hosts, t.attempts)
 	}
-	c.passes = []string{settings.Value("target_session_attrs")}
-	if c.passes[0] == "prefer-standby" {
-		c.passes = []string{"standby", "any"}
-	}
+	c.passes = passesFor(settings.Value("target_session_attrs"))
 	c.base, err = baseConfig(settings)
 	return c, err
 }

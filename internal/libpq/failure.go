@@ -95,7 +95,7 @@ func areTemporary(failures []failure) bool {
 // advice is what to do about the last failure.
 func (c *Connector) advice(last failure) string {
 	err := last.decisive()
-	var pg *pgconn.PgError
+	pg := sentBy(err)
 	switch {
 	case errors.Is(err, source.ErrUntrusted):
 		return "check the host and the port"
@@ -107,9 +107,9 @@ func (c *Connector) advice(last failure) string {
 		return "set ssl = on on the server, or connect with another sslmode"
 	case isAny(err, ofTLS):
 		return "check sslmode, sslrootcert and the certificates of both sides"
-	case !errors.As(err, &pg) && last.host.IsUnix():
+	case pg == nil && last.host.IsUnix():
 		return "check the directory of the socket and the port and that the server runs"
-	case !errors.As(err, &pg) || connectAdvice[pg.Code] == "":
+	case pg == nil || connectAdvice[pg.Code] == "":
 		return "check the host and the port and that the server runs"
 	case pg.Code == wrongPassword && last.passfile:
 		return fmt.Sprintf(`password retrieved from file "%s": check the user and the password`, c.settings.Value("passfile"))

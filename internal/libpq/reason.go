@@ -6,8 +6,6 @@ import (
 	"net"
 	"slices"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -26,7 +24,7 @@ var reasonByCode = map[string]error{
 
 // reasonFor returns the reason of a source.ConnectError for a failure.
 func reasonFor(err error) error {
-	var pg *pgconn.PgError
+	pg := sentBy(err)
 	var dns *net.DNSError
 	var op *net.OpError
 	switch {
@@ -36,9 +34,9 @@ func reasonFor(err error) error {
 		return source.ErrNoPassword
 	case isAny(err, isOtherKind):
 		return source.ErrWrongKind
-	case errors.As(err, &pg) && pg.Code == "28000" && pg.File == "miscinit.c":
+	case pg != nil && pg.Code == "28000" && pg.File == "miscinit.c":
 		return source.ErrNoRole // the file that looks up a session's role; other refusals come from auth.c
-	case errors.As(err, &pg):
+	case pg != nil:
 		return reasonByCode[pg.Code]
 	case isAny(err, refusedTLS):
 		return source.ErrNoTLS

@@ -87,6 +87,9 @@ func TestTheFailureThatCounts(t *testing.T) {
 		{"all names are unknown", []failure{{err: unknown}, {err: unknown}}, source.ErrUnknownHost, false},
 		{"at one nobody listens, the other is a standby", []failure{host(refused), host(&sessionAttrsError{"x"})}, source.ErrWrongKind, true},
 		{"at one nobody listens, the other refuses", []failure{host(refused), host(code("28P01"))}, source.ErrWrongPassword, false},
+		{"it starts where TLS is not allowed", []failure{host(code("28000"), code("57P03"))}, source.ErrNotReady, true},
+		{"it starts, and nobody may connect", []failure{host(code("57P03"), code("28000"))}, source.ErrNotAllowed, false},
+		{"a caller's check fails twice, once for good", []failure{host(errors.Join(code("57P03"), code("42501")))}, source.ErrNotAllowed, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &Connector{settings: conninfo.Of(nil)}
@@ -96,5 +99,31 @@ func TestTheFailureThatCounts(t *testing.T) {
 			assert.Equal(t, tt.want, said.Reason)
 			assert.Equal(t, tt.temporary, IsTemporary(fmt.Errorf("source: %w", err)))
 		})
+	}
+}
+
+// Joined errors are those of one server, with and without TLS, or those of a caller's
+// check.
+func TestAfterWhichFailureNoOtherServerIsTried(t *testing.T) {
+	code := func(code string) error { return fmt.Errorf("connecting: %w", &pgconn.PgError{Code: code}) }
+	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	for _, tt := range []struct {
+		name  string
+		err   error
+		final bool
+	}{
+		{"it starts", code("57P03"), false},
+		{"it refuses", code("28P01"), true},
+		{"nobody listens", refused, false},
+		{"no password", errNoPassword, true},
+		{"it starts where TLS is not allowed", errors.Join(code("28000"), code("57P03")), false},
+		{"it hung up with TLS, and starts without", errors.Join(io.ErrUnexpectedEOF, code("57P03")), false},
+		{"nobody listens any more where TLS is not allowed", errors.Join(code("28000"), refused), false},
+		{"neither with TLS nor without", errors.Join(code("28000"), code("28000")), true},
+		{"a wrong password where TLS is not allowed", errors.Join(code("28000"), code("28P01")), true},
+		{"a caller's check fails for a moment, and for good", errors.Join(errors.Join(code("57P03"), code("42501"))), true},
+		{"a caller's check fails for good, and for a moment", errors.Join(errors.Join(code("42501"), code("57P03"))), true},
+	} {
+		assert.Equal(t, tt.final, isFinal(failure{err: tt.err}.decisive()), tt.name)
 	}
 }

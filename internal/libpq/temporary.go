@@ -1,6 +1,7 @@
 package libpq
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -20,14 +21,14 @@ var temporaryCodes = []string{
 	"57P05", // idle for too long
 }
 
-// IsTemporary reports whether another connection may help later.
+// IsTemporary reports whether another connection may help later. If the error joins
+// several that a server sent, all of them must be temporary.
 func IsTemporary(err error) bool {
 	var all *notConnected
 	if errors.As(err, &all) {
 		return all.temporary
 	}
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg := sentBy(err); pg != nil {
 		return slices.Contains(temporaryCodes, pg.Code)
 	}
 	var dns *net.DNSError
@@ -40,4 +41,20 @@ func IsTemporary(err error) bool {
 	}
 	return isAny(err, isDial) || slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, pgconn.ErrConnClosed, context.DeadlineExceeded, ErrSilent, errTimeout},
 		func(lost error) bool { return errors.Is(err, lost) })
+}
+
+// sentBy returns the error that counts of those that a server sent: the first one that
+// will not go away by itself, or else the first one. It returns nil if there is none.
+func sentBy(err error) *pgconn.PgError {
+	var first, lasting *pgconn.PgError
+	isAny(err, func(err error) bool {
+		if pg, is := err.(*pgconn.PgError); is { //nolint:errorlint // isAny unwraps
+			first = cmp.Or(first, pg)
+			if !slices.Contains(temporaryCodes, pg.Code) {
+				lasting = pg
+			}
+		}
+		return lasting != nil
+	})
+	return cmp.Or(lasting, first)
 }

@@ -72,6 +72,7 @@ func (e *ProgramError) Unwrap() []error { return []error{ErrStillUnclean, e.Err}
 // NotFoundError says that there is no server program of the cluster's major.
 type NotFoundError struct {
 	Version *pgdata.Version
+	Program string   // the requested program; if set, nothing was searched
 	BinDir  string   // the requested directory; if set, no other was searched
 	Beside  string   // the directory of gorewind
 	Unfit   []string // programs that were found, and what is wrong with each
@@ -80,17 +81,23 @@ type NotFoundError struct {
 func (e *NotFoundError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `program "postgres" of PostgreSQL %s is needed but was not found `, e.Version)
-	if e.BinDir != "" {
+	switch {
+	case e.Program != "":
+		fmt.Fprintf(&b, "at %q", e.Program)
+	case e.BinDir != "":
 		fmt.Fprintf(&b, "in the directory %q", e.BinDir)
-	} else {
+	default:
 		fmt.Fprintf(&b, "in the same directory as gorewind (%q), in PATH and in the usual places", e.Beside)
 	}
 	if len(e.Unfit) > 0 {
 		fmt.Fprintf(&b, " (%s)", strings.Join(e.Unfit, "; "))
 	}
-	if e.BinDir != "" {
+	switch {
+	case e.Program != "":
+		b.WriteString("; specify another one with Options.ServerProgram")
+	case e.BinDir != "":
 		b.WriteString("; specify another one with Options.BinDir")
-	} else {
+	default:
 		b.WriteString("; specify its directory with Options.BinDir")
 	}
 	return b.String()

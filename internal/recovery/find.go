@@ -24,6 +24,9 @@ type Search struct {
 	// BinDir is the directory that the user named. If it is not empty, the
 	// program must be there, or the search fails.
 	BinDir string
+	// Program is the program that the user named, by a path. If it is not empty, nothing
+	// is searched, and BinDir does not count.
+	Program string
 	// Called is how gorewind was called; empty means os.Args[0]. It may be a
 	// link in a PostgreSQL bin directory.
 	Called string
@@ -36,22 +39,29 @@ type Search struct {
 // was called and where it really is, then in PATH, then where distributions install
 // it. Servers of other majors are skipped. The error is a *NotFoundError.
 func FindPostgres(ctx context.Context, s Search) (string, error) {
-	var beside []string
-	dirs := []string{s.BinDir}
-	if s.BinDir == "" {
-		beside = besideGorewind(s.Called)
-		dirs = slices.Concat(beside, filepath.SplitList(lookup(s.Env, "PATH")), usualPlaces(s.Version))
-	}
-	missing := &NotFoundError{Version: s.Version, BinDir: s.BinDir}
-	if len(beside) > 0 {
-		missing.Beside = beside[0]
+	missing := &NotFoundError{Version: s.Version}
+	var programs []string
+	switch {
+	case s.Program != "":
+		missing.Program = s.Program
+		programs = []string{s.Program}
+	case s.BinDir != "":
+		missing.BinDir = s.BinDir
+		programs = []string{filepath.Join(s.BinDir, programName("postgres"))}
+	default:
+		beside := besideGorewind(s.Called)
+		if len(beside) > 0 {
+			missing.Beside = beside[0]
+		}
+		for _, dir := range slices.Concat(beside, filepath.SplitList(lookup(s.Env, "PATH")), usualPlaces(s.Version)) {
+			if filepath.IsAbs(dir) { // a relative entry of PATH cannot be trusted
+				programs = append(programs, filepath.Join(dir, programName("postgres")))
+			}
+		}
 	}
 	tried := map[string]bool{}
-	for _, dir := range dirs {
-		if s.BinDir == "" && !filepath.IsAbs(dir) { // a relative entry of PATH cannot be trusted
-			continue
-		}
-		program, err := filepath.Abs(filepath.Join(dir, programName("postgres")))
+	for _, program := range programs {
+		program, err := filepath.Abs(program)
 		if err != nil || tried[program] {
 			continue
 		}

@@ -116,6 +116,30 @@ func TestServerProgramOfTheNamedDirectoryOrNone(t *testing.T) {
 	assert.ErrorContains(t, search("directory"), "is not a program")
 }
 
+func TestServerProgramThatWasNamedOrNone(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("PATH", filepath.Join(home, "path"))
+	server(t, filepath.Join(home, "path"), "13.1")
+	script(t, filepath.Join(home, "postgres-13"), "echo 'postgres (PostgreSQL) 13.22'")
+	script(t, filepath.Join(home, "postgres-14"), "echo 'postgres (PostgreSQL) 14.1'")
+	t.Chdir(home)
+	for _, c := range []struct{ what, program, says string }{
+		{"by an absolute path", filepath.Join(home, "postgres-13"), ""},
+		{"by a relative path", "postgres-13", ""},
+		{"of another major", "postgres-14", `was not found at "postgres-14" ("` + home + `/postgres-14" is of PostgreSQL 14); specify another one with Options.ServerProgram`},
+		{"that does not exist", "postgres-15", `was not found at "postgres-15"; specify another one with Options.ServerProgram`},
+		{"but is a directory", "path", `"` + home + `/path" is not a program`},
+	} {
+		program, err := recovery.FindPostgres(t.Context(), recovery.Search{Version: pgdata.VersionByName("13"), Program: c.program, BinDir: "/nowhere"})
+		if c.says == "" {
+			require.NoError(t, err, c.what)
+			assert.Equal(t, filepath.Join(home, "postgres-13"), program, c.what)
+			continue
+		}
+		assert.ErrorContains(t, err, c.says, c.what)
+	}
+}
+
 func TestServerProgramIsNowhere(t *testing.T) {
 	v := *pgdata.VersionByName("12")
 	v.Name = "1.5" // which no machine has

@@ -6,8 +6,8 @@ import (
 	"os"
 	"runtime"
 
-	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/internal/datadir"
+	"github.com/gorewind/gorewind/internal/ownfiles"
 	"github.com/gorewind/gorewind/pgdata"
 )
 
@@ -28,7 +28,7 @@ func signalsOf(v *pgdata.Version) []string {
 
 // asideName is the name of a file while it is set aside. The file map, base
 // backups, pg_rewind and the server itself ignore such names.
-func asideName(name string) string { return filemap.OwnPrefix + "." + name }
+func asideName(name string) string { return ownfiles.Prefix + "." + name }
 
 // saysStandby reports whether a server would start in recovery, now or after
 // the files that were set aside are put back.

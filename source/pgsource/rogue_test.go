@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/stretchr/testify/assert"
@@ -333,4 +334,57 @@ func TestAnAnswerThatEndsInItsMiddle(t *testing.T) {
 		pgsource.Options{Timeout: time.Minute})
 	require.ErrorIs(t, err, source.ErrUntrusted)
 	assert.ErrorContains(t, err, "a synchronization point in the middle of an answer")
+}
+
+// TestAServerThatDoesNotSayWhichKindItIs answers the question of target_session_attrs
+// with nothing, in all ways of asking.
+func TestAServerThatDoesNotSayWhichKindItIs(t *testing.T) {
+	in, err := servers.Major(t.Context(), "18")
+	if err != nil {
+		t.Skipf("PostgreSQL 18 is not to be had: %v", err)
+	}
+	c := in.InitCluster(t, pgtest.Options{TCP: true})
+	c.Start(t)
+	ready := &pgproto3.ReadyForQuery{TxStatus: 'I'}
+	one := &pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("x"), DataTypeOID: pgtype.TextOID}}}
+	none := &pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{}}
+	done := &pgproto3.CommandComplete{CommandTag: []byte("SHOW")}
+	for what, answer := range map[string][]pgproto3.BackendMessage{
+		"nothing":              {ready},
+		"an empty query":       {&pgproto3.EmptyQueryResponse{}, ready},
+		"no rows":              {one, done, ready},
+		"a row of no columns":  {none, &pgproto3.DataRow{}, done, ready},
+		"a row that is a NULL": {one, &pgproto3.DataRow{Values: [][]byte{nil}}, done, ready},
+	} {
+		for attrs, sql := range map[string]string{
+			"read-write": "transaction_read_only", "read-only": "transaction_read_only",
+			"primary": "pg_is_in_recovery", "standby": "pg_is_in_recovery", "prefer-standby": "pg_is_in_recovery",
+		} {
+			t.Run(what+" for "+attrs, func(t *testing.T) {
+				r, err := rogueserver.Start(fmt.Sprintf("127.0.0.1:%d", c.Port()), rogueserver.Attack{SQL: sql, Do: func(v *rogueserver.Victim) bool { return v.Send(answer...) && v.Wait() }})
+				require.NoError(t, err)
+				defer r.Close()
+				said := fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=postgres sslmode=disable target_session_attrs=%s", r.Port(), attrs)
+				config, err := pgconn.ParseConfig(said)
+				require.NoError(t, err)
+				for by, open := range map[string]func() (*pgsource.Server, error){
+					"Open": func() (*pgsource.Server, error) {
+						return pgsource.Open(t.Context(), said, pgsource.Options{Timeout: time.Minute})
+					},
+					"OpenConfig": func() (*pgsource.Server, error) {
+						return pgsource.OpenConfig(t.Context(), config, pgsource.Options{Timeout: time.Minute})
+					},
+				} {
+					s, err := open()
+					if err == nil {
+						require.NoError(t, s.Close())
+					}
+					assert.NotZero(t, r.Began(), by)
+					if what != "a row that is a NULL" || attrs != "prefer-standby" { // which is content with any server
+						assert.Error(t, err, by)
+					}
+				}
+			})
+		}
+	}
 }

@@ -57,7 +57,8 @@ func Open(ctx context.Context, connString string, opts Options) (*Server, error)
 // is set in Options overrides it.
 //
 // Its functions are used: DialFunc, LookupFunc, and ValidateConnect and AfterConnect,
-// which may run a few queries with short answers. Notifications are not passed on,
+// which may run a few queries with short answers. A function that pgx set for
+// target_session_attrs is replaced by the check that Open makes. Notifications are not passed on,
 // and the session has its own settings (search_path, client_encoding and the like).
 //
 // Server.ConnInfo then contains what text can express: certificates in memory it cannot.
@@ -84,7 +85,9 @@ func open(ctx context.Context, connector *libpq.Connector, opts Options) (*Serve
 
 // Close ends the connections. It must be the last call.
 func (s *Server) Close() error {
-	s.pool.close()
+	if s.pool != nil {
+		s.pool.close()
+	}
 	return nil
 }
 

@@ -21,25 +21,10 @@ func OpenServer(ctx context.Context, connInfo string, o pgsource.Options) (sourc
 	return s, nil
 }
 
-// attempt is what every program does: finish what an earlier run committed, for which no
-// source is needed, or else rewind. A dry run only says what would be done. The error is a
-// *rewind.Error.
-func attempt(ctx context.Context, o rewind.Options, dryRun bool, open func() (source.Source, error)) (*report.Document, error) {
-	// If the state cannot be read, Prepare says why, unless it is what a resync mends.
-	state, err := rewind.ReadStatus(o.TargetDir)
-	if err == nil && state.State == rewind.StateUnfinished {
-		doc := &report.Document{Required: true, Resumes: true}
-		if dryRun {
-			return doc, nil
-		}
-		return doc, rewind.Resume(ctx, o)
-	}
-	src, err := open()
-	if err != nil {
-		return nil, state.Classify(err)
-	}
-	defer src.Close()
-	o.Source = src
+// attempt is what every program does: it finishes what an earlier run committed, for which
+// no source is needed, or else rewinds. A dry run only says what would be done. The error
+// is a *rewind.Error.
+func attempt(ctx context.Context, o rewind.Options, dryRun bool) (*report.Document, error) {
 	r, err := rewind.Prepare(ctx, o)
 	if err != nil {
 		return nil, err

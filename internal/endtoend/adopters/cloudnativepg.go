@@ -43,13 +43,14 @@ func (i *Instance) Rewind(ctx context.Context) error {
 	opts := rewind.Options{
 		TargetDir: i.PgData, FetchWAL: i.RestoreWAL, ArchiveAttempts: 1, RestoreTargetWAL: true,
 		EnsureShutdown: true, BinDir: i.BinDir, Resync: i.resync, Observer: i.Observer, Logger: i.Logger,
+		OpenSource: func(ctx context.Context) (source.Source, error) {
+			return i.Open(ctx, i.PrimaryConnInfo, pgsource.Options{Logger: i.Logger})
+		},
 	}
 	i.Logger.Info("Starting up the rewind", "pgdata", i.PgData)
 	pause := i.Pause
 	for n := 1; ; n++ {
-		_, err := attempt(ctx, opts, false, func() (source.Source, error) {
-			return i.Open(ctx, i.PrimaryConnInfo, pgsource.Options{Logger: i.Logger})
-		})
+		_, err := attempt(ctx, opts, false)
 		if err == nil {
 			return nil
 		}

@@ -41,18 +41,18 @@ func TestCloudNativePGStartsAReplicaOrReconcilesAgain(t *testing.T) {
 		{"nobody answers at the source's address", rewind.SourceUnreachable, 4, adopters.ReconcileAgain},
 		{"the source is starting", rewind.SourceStarting, 4, adopters.ReconcileAgain},
 		{"the source goes away while a table is copied", rewind.SourceUnavailable, 4, adopters.ReconcileAgain},
-		{"another rewind works on it", rewind.TargetLocked, 4, adopters.ReconcileAgain},
+		{"another rewind works on it", rewind.TargetLocked, 0, adopters.ReconcileAgain},
 		{"it is cancelled before it begins", rewind.Interrupted, 1, adopters.ReconcileAgain},
 		{"it is cancelled while files are copied", rewind.Interrupted, 1, adopters.ReconcileAgain},
 		{"it is cancelled while files are replaced", rewind.Interrupted, 1, adopters.ReconcileAgain},
 		{"the disk fails while files are replaced", rewind.UnexpectedCondition, 1, adopters.ReconcileAgain},
 
 		{"the password is wrong", rewind.WrongPassword, 1, adopters.ReportTheCause},
-		{"its server still runs", rewind.TargetRunning, 1, adopters.ReportTheCause},
+		{"its server still runs", rewind.TargetRunning, 0, adopters.ReportTheCause},
 		{"the source is of another cluster", rewind.DifferentSystems, 1, adopters.ReportTheCause},
 
 		{"it has lost WAL, which is nowhere", rewind.MissingWAL, 1, adopters.ResyncTheData},
-		{"its pg_control is empty", rewind.DamagedControlFile, 1, adopters.ResyncTheData},
+		{"its pg_control is empty", rewind.DamagedControlFile, 0, adopters.ResyncTheData},
 		{"what a committed rewind is to be finished with is lost", rewind.TargetLost, 0, adopters.AskForNewPVC},
 	})
 }

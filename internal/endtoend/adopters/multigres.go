@@ -38,10 +38,11 @@ func (p *Pgctld) PgRewindWithResult(ctx context.Context, sourceServer string, dr
 	if slices.Contains(extraArgs, "-R") {
 		opts.PrimaryConnInfo = sourceServer
 	}
-	doc, err := attempt(ctx, opts, dryRun, func() (source.Source, error) {
+	opts.OpenSource = func(ctx context.Context) (source.Source, error) {
 		password := func(context.Context) (string, error) { return p.Password, nil }
 		return p.Open(ctx, sourceServer, pgsource.Options{Password: password, Logger: p.Logger})
-	})
+	}
+	doc, err := attempt(ctx, opts, dryRun)
 	result := &PgRewindResult{Message: "Rewind completed successfully"}
 	if doc != nil {
 		var text strings.Builder

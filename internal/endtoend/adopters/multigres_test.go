@@ -48,7 +48,7 @@ func TestMultigresRestartsAStandbyOrTriesAgain(t *testing.T) {
 		{"nobody answers at the source's address", rewind.SourceUnreachable, 1, adopters.NextTick},
 		{"the source is starting", rewind.SourceStarting, 1, adopters.NextTick},
 		{"the source goes away while a table is copied", rewind.SourceUnavailable, 2, adopters.NextTick},
-		{"another rewind works on it", rewind.TargetLocked, 1, adopters.NextTick},
+		{"another rewind works on it", rewind.TargetLocked, 0, adopters.NextTick},
 		{"it is cancelled before it begins", rewind.Interrupted, 1, adopters.NextTick},
 		{"it is cancelled while files are copied", rewind.Interrupted, 2, adopters.NextTick},
 
@@ -56,12 +56,12 @@ func TestMultigresRestartsAStandbyOrTriesAgain(t *testing.T) {
 		{"the disk fails while files are replaced", rewind.UnexpectedCondition, 2, adopters.RewindFirst},
 
 		{"the password is wrong", rewind.WrongPassword, 1, adopters.WaitForOperator},
-		{"its server still runs", rewind.TargetRunning, 1, adopters.WaitForOperator},
+		{"its server still runs", rewind.TargetRunning, 0, adopters.WaitForOperator},
 		{"the source is of another cluster", rewind.DifferentSystems, 1, adopters.WaitForOperator},
 
 		{"it has lost WAL, and the archive fails once", rewind.MissingWAL, 1, adopters.ResyncNextTick},
 		{"it has lost WAL, which is nowhere", rewind.MissingWAL, 1, adopters.ResyncNextTick},
-		{"its pg_control is empty", rewind.DamagedControlFile, 1, adopters.ResyncNextTick},
+		{"its pg_control is empty", rewind.DamagedControlFile, 0, adopters.ResyncNextTick},
 		{"what a committed rewind is to be finished with is lost", rewind.TargetLost, 0, adopters.Quarantine},
 	})
 }

@@ -45,13 +45,13 @@ type Keeper struct {
 func (k *Keeper) SyncFromFollowedPGRewind(ctx context.Context, primary ConnParams, password string) error {
 	k.Logger.Info("running the rewind")
 	opts := rewind.Options{TargetDir: k.DataDir, EnsureShutdown: true, BinDir: k.BinDir, Resync: k.resync, Logger: k.Logger}
-	_, err := attempt(ctx, opts, false, func() (source.Source, error) {
+	opts.OpenSource = func(ctx context.Context) (source.Source, error) {
 		return k.Open(ctx, primary.ConnString(), pgsource.Options{
 			Password: func(context.Context) (string, error) { return password, nil },
 			Logger:   k.Logger,
 		})
-	})
-	if err != nil {
+	}
+	if _, err := attempt(ctx, opts, false); err != nil {
 		return fmt.Errorf("error: %w", err)
 	}
 	return nil

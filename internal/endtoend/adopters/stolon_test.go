@@ -80,19 +80,19 @@ func TestStolonFollowsOrResyncsAgainButKeepsTheDirectory(t *testing.T) {
 		{"nobody answers at the source's address", rewind.SourceUnreachable, 1, adopters.ResyncAgain},
 		{"the source is starting", rewind.SourceStarting, 1, adopters.ResyncAgain},
 		{"the source goes away while a table is copied", rewind.SourceUnavailable, 1, adopters.ResyncAgain},
-		{"another rewind works on it", rewind.TargetLocked, 1, adopters.ResyncAgain},
+		{"another rewind works on it", rewind.TargetLocked, 0, adopters.ResyncAgain},
 		{"it is cancelled before it begins", rewind.Interrupted, 1, adopters.ResyncAgain},
 		{"it is cancelled while files are copied", rewind.Interrupted, 1, adopters.ResyncAgain},
 		{"it is cancelled while files are replaced", rewind.Interrupted, 1, adopters.ResyncAgain},
 		{"the disk fails while files are replaced", rewind.UnexpectedCondition, 1, adopters.ResyncAgain},
 
 		{"the password is wrong", rewind.WrongPassword, 1, adopters.TellOperator},
-		{"its server still runs", rewind.TargetRunning, 1, adopters.TellOperator},
+		{"its server still runs", rewind.TargetRunning, 0, adopters.TellOperator},
 		{"the source is of another cluster", rewind.DifferentSystems, 1, adopters.TellOperator},
 
 		{"it has lost WAL, and the archive fails once", rewind.MissingWAL, 1, adopters.CompareNextTime},
 		{"it has lost WAL, which is nowhere", rewind.MissingWAL, 1, adopters.CompareNextTime},
-		{"its pg_control is empty", rewind.DamagedControlFile, 1, adopters.CompareNextTime},
+		{"its pg_control is empty", rewind.DamagedControlFile, 0, adopters.CompareNextTime},
 		{"what a committed rewind is to be finished with is lost", rewind.TargetLost, 0, adopters.FullResync},
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -93,7 +94,7 @@ func (w *world) try(r *rand.Rand) (verdict string, f *finding) {
 	if !o.Plan.Required {
 		verdict = "not required"
 	}
-	if o.Plan.Evidence != rewind.ByWAL {
+	if o.Plan.Evidence != report.ByWAL {
 		verdict += " by " + string(o.Plan.Evidence)
 	}
 	return verdict + " (" + how + ")", nil

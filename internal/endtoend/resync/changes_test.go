@@ -7,6 +7,7 @@ import (
 
 	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -45,7 +46,7 @@ func TestByTheChangesOfBothSides(t *testing.T) {
 				work(l, a, "new")
 				rebuild(l, a)
 				forget(l, a)
-				return endtoend.Ends{Target: b, Src: a, Opts: ifNeeded, Planned: by(rewind.ByChanges)}
+				return endtoend.Ends{Target: b, Src: a, Opts: ifNeeded, Planned: by(report.ByChanges)}
 			},
 		},
 		{
@@ -62,7 +63,7 @@ func TestByTheChangesOfBothSides(t *testing.T) {
 				b.Kill(l)
 				work(l, a, "new")
 				forget(l, a)
-				return endtoend.Ends{Target: b, Src: a, Opts: ifNeeded, Planned: by(rewind.ByChanges)}
+				return endtoend.Ends{Target: b, Src: a, Opts: ifNeeded, Planned: by(report.ByChanges)}
 			},
 		},
 		{
@@ -80,7 +81,7 @@ func TestByTheChangesOfBothSides(t *testing.T) {
 				rebuild(l, b)
 				forget(l, b)
 				a.Stop(l, pgtest.Fast)
-				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(rewind.ByChanges)}
+				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(report.ByChanges)}
 			},
 		},
 		{
@@ -99,7 +100,7 @@ func TestByTheChangesOfBothSides(t *testing.T) {
 				}
 				both[0].Stop(l, pgtest.Fast)
 				forget(l, both[1])
-				return endtoend.Ends{Target: both[0], Src: both[1], Opts: ifNeeded, Planned: by(rewind.ByComparison)}
+				return endtoend.Ends{Target: both[0], Src: both[1], Opts: ifNeeded, Planned: by(report.ByComparison)}
 			},
 		},
 		{
@@ -109,7 +110,7 @@ func TestByTheChangesOfBothSides(t *testing.T) {
 				a.Start(l)
 				work(l, a, "more")
 				a.Kill(l)
-				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(rewind.ByChanges)}
+				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(report.ByChanges)}
 			},
 		},
 		{
@@ -132,7 +133,7 @@ func TestByTheChangesOfBothSides(t *testing.T) {
 				work(l, b, "new")
 				a.Stop(l, pgtest.Fast)
 				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: func(l *endtoend.Lab, p *rewind.Plan) {
-					by(rewind.ByChanges)(l, p)
+					by(report.ByChanges)(l, p)
 					assert.NotZero(l, p.Lost.Committed)
 				}}
 			},

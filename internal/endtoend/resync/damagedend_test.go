@@ -9,6 +9,7 @@ import (
 	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/pgdata"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -48,7 +49,7 @@ func TestKilledWithDamagedWAL(t *testing.T) {
 			Name: "and there is no server program", Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, b := killedWithDamage(l)
-				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(rewind.ByComparison)}
+				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(report.ByComparison)}
 			},
 		},
 		{
@@ -57,7 +58,7 @@ func TestKilledWithDamagedWAL(t *testing.T) {
 				a, b := killedWithDamage(l)
 				o := l.Recovers()
 				o.Resync = rewind.ResyncIfNeeded
-				return endtoend.Ends{Target: a, Src: b, Opts: o, Planned: by(rewind.ByComparison)}
+				return endtoend.Ends{Target: a, Src: b, Opts: o, Planned: by(report.ByComparison)}
 			},
 		},
 	})

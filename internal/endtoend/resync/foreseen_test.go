@@ -25,7 +25,7 @@ func TestAPlanForeseesCrashRecovery(t *testing.T) {
 				a.Start(l)
 				work(l, a, "more")
 				a.Kill(l)
-				return foreseen(l, a, b, rewind.ByWAL)
+				return foreseen(l, a, b, report.ByWAL)
 			},
 		},
 		{
@@ -38,13 +38,13 @@ func TestAPlanForeseesCrashRecovery(t *testing.T) {
 				a.Exec(l, "INSERT INTO t SELECT generate_series(1, 100)")
 				a.Kill(l)
 				damageWAL(l, a)
-				return foreseen(l, a, b, rewind.ByComparison)
+				return foreseen(l, a, b, report.ByComparison)
 			},
 		},
 	})
 }
 
-func foreseen(l *endtoend.Lab, target, src *pgtest.Cluster, evidence rewind.Evidence) endtoend.Ends {
+func foreseen(l *endtoend.Lab, target, src *pgtest.Cluster, evidence report.Evidence) endtoend.Ends {
 	l.Helper()
 	opts := l.Recovers()
 	opts.TargetDir, opts.Source, opts.Resync = target.Dir, endtoend.OpenServer(l.T, src.ConnString("postgres")), rewind.ResyncIfNeeded
@@ -70,7 +70,7 @@ func foreseen(l *endtoend.Lab, target, src *pgtest.Cluster, evidence rewind.Evid
 		assert.False(l, p.RecoversFirst)
 		assert.Equal(l, p.Evidence, plan.Evidence)
 		assert.Equal(l, p.Divergence, plan.Divergence)
-		if evidence == rewind.ByWAL { // otherwise recovery starts at the source's latest checkpoint
+		if evidence == report.ByWAL { // otherwise recovery starts at the source's latest checkpoint
 			assert.Equal(l, p.Start, plan.Start)
 		}
 		assert.Equal(l, p.Lost.Committed, plan.Lost.Committed)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
-	"github.com/gorewind/gorewind/rewind"
+	"github.com/gorewind/gorewind/report"
 )
 
 // alikeAgain returns two servers that were promoted at the same LSN. Each ran its own
@@ -42,7 +42,7 @@ func alikeAgain(l *endtoend.Lab, onOld, onSuccessor string) endtoend.Ends {
 	require.False(l, parted)
 	both[0].Stop(l, pgtest.Fast)
 	forget(l, both[1])
-	return endtoend.Ends{Target: both[0], Src: both[1], Opts: ifNeeded, Planned: by(rewind.ByComparison)}
+	return endtoend.Ends{Target: both[0], Src: both[1], Opts: ifNeeded, Planned: by(report.ByComparison)}
 }
 
 // TestPagesThatAreTheSameAgainProveNothing has histories that diverged before the

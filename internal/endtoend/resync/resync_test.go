@@ -13,6 +13,7 @@ import (
 
 	"github.com/gorewind/gorewind/internal/endtoend"
 	"github.com/gorewind/gorewind/internal/pgtest"
+	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/rewind"
 )
 
@@ -43,7 +44,7 @@ func failedOver(l *endtoend.Lab, o pgtest.Options) (old, successor *pgtest.Clust
 }
 
 // by checks that a plan has this kind of evidence.
-func by(want rewind.Evidence) func(*endtoend.Lab, *rewind.Plan) {
+func by(want report.Evidence) func(*endtoend.Lab, *rewind.Plan) {
 	return func(l *endtoend.Lab, p *rewind.Plan) {
 		l.Helper()
 		assert.Equal(l, want, p.Evidence, "%v", p.PassedOver)
@@ -118,7 +119,7 @@ func TestWALThatIsGone(t *testing.T) {
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, b := failedOver(l, pgtest.Options{})
 				remove(l, segments(l, a)...)
-				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(rewind.ByComparison)}
+				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(report.ByComparison)}
 			},
 		},
 		{
@@ -143,7 +144,7 @@ func TestWALThatIsGone(t *testing.T) {
 						remove(l, f)
 					}
 				}
-				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(rewind.ByWAL)}
+				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(report.ByWAL)}
 			},
 		},
 		{
@@ -151,7 +152,7 @@ func TestWALThatIsGone(t *testing.T) {
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, b := failedOver(l, recycling(l))
 				forget(l, b)
-				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(rewind.ByComparison)}
+				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(report.ByComparison)}
 			},
 		},
 		{
@@ -163,7 +164,7 @@ func TestWALThatIsGone(t *testing.T) {
 				b.Stop(l, pgtest.Fast)
 				work(l, a, "new")
 				forget(l, a)
-				return endtoend.Ends{Target: b, Src: a, Opts: ifNeeded, Planned: by(rewind.ByComparison)}
+				return endtoend.Ends{Target: b, Src: a, Opts: ifNeeded, Planned: by(report.ByComparison)}
 			},
 		},
 		{
@@ -201,7 +202,7 @@ func TestWALThatIsGone(t *testing.T) {
 				for range 3 {
 					both[1].Checkpoint(l)
 				}
-				return endtoend.Ends{Target: both[0], Src: both[1], Primary: a, Opts: ifNeeded, Planned: by(rewind.ByComparison)}
+				return endtoend.Ends{Target: both[0], Src: both[1], Primary: a, Opts: ifNeeded, Planned: by(report.ByComparison)}
 			},
 		},
 	})
@@ -224,7 +225,7 @@ func TestTargetsThatAreDamaged(t *testing.T) {
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, b := failedOver(l, pgtest.Options{})
 				damageWAL(l, a)
-				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(rewind.ByComparison)}
+				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(report.ByComparison)}
 			},
 		},
 		{
@@ -232,7 +233,7 @@ func TestTargetsThatAreDamaged(t *testing.T) {
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, b := failedOver(l, pgtest.Options{})
 				overwrite(l, control(a), 40, []byte("damaged"))
-				return endtoend.Ends{Target: a, Src: b, Opts: compare, Planned: by(rewind.ByComparison)}
+				return endtoend.Ends{Target: a, Src: b, Opts: compare, Planned: by(report.ByComparison)}
 			},
 		},
 		{
@@ -240,7 +241,7 @@ func TestTargetsThatAreDamaged(t *testing.T) {
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, b := failedOver(l, pgtest.Options{})
 				remove(l, control(a))
-				return endtoend.Ends{Target: a, Src: b, Opts: compare, Planned: by(rewind.ByComparison)}
+				return endtoend.Ends{Target: a, Src: b, Opts: compare, Planned: by(report.ByComparison)}
 			},
 		},
 		{
@@ -254,7 +255,7 @@ func TestTargetsThatAreDamaged(t *testing.T) {
 					overwrite(l, file, i*8192+4000, []byte("flipped"))
 				}
 				return endtoend.Ends{Target: a, Src: b, Opts: compare, Planned: func(l *endtoend.Lab, p *rewind.Plan) {
-					by(rewind.ByComparison)(l, p)
+					by(report.ByComparison)(l, p)
 					if p.Target.Control.DataChecksumVersion != 0 {
 						require.Len(l, p.Damaged, 1)
 						for _, blocks := range p.Damaged {
@@ -273,7 +274,7 @@ func TestWhatIsNotAWholeCluster(t *testing.T) {
 			Name: "an empty directory", Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, b := failedOver(l, pgtest.Options{})
-				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(rewind.ByComparison), Spoil: func(l *endtoend.Lab, target *pgtest.Cluster) {
+				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(report.ByComparison), Spoil: func(l *endtoend.Lab, target *pgtest.Cluster) {
 					entries, err := os.ReadDir(target.Dir)
 					require.NoError(l, err)
 					for _, e := range entries {
@@ -294,7 +295,7 @@ func TestWhatIsNotAWholeCluster(t *testing.T) {
 				databases, err := filepath.Glob(filepath.Join(a.Dir, "base/*"))
 				require.NoError(l, err)
 				require.NoError(l, os.RemoveAll(databases[0]))
-				return endtoend.Ends{Target: a, Src: b, Opts: compare, Planned: by(rewind.ByComparison)}
+				return endtoend.Ends{Target: a, Src: b, Opts: compare, Planned: by(report.ByComparison)}
 			},
 		},
 		{
@@ -313,7 +314,7 @@ func TestWhatIsNotAWholeCluster(t *testing.T) {
 						require.NoError(l, os.WriteFile(filepath.Join(a.Dir, name), raw, 0o600))
 					}
 				}
-				return endtoend.Ends{Target: a, Src: b, Opts: compare, Planned: by(rewind.ByComparison)}
+				return endtoend.Ends{Target: a, Src: b, Opts: compare, Planned: by(report.ByComparison)}
 			},
 		},
 		{
@@ -327,14 +328,14 @@ func TestWhatIsNotAWholeCluster(t *testing.T) {
 				l.Promote(b)
 				work(l, b, "new")
 				a.Stop(l, pgtest.Fast)
-				return endtoend.Ends{Target: old, Src: b, Opts: compare, Planned: by(rewind.ByComparison)}
+				return endtoend.Ends{Target: old, Src: b, Opts: compare, Planned: by(report.ByComparison)}
 			},
 		},
 		{
 			Name: "an old primary that does not log hint bits", Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, b := failedOver(l, hintless)
-				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(rewind.ByComparison)}
+				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(report.ByComparison)}
 			},
 		},
 	})

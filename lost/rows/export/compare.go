@@ -19,7 +19,14 @@ type Lookup func(ctx context.Context, t *rows.Table, keys [][]string) ([][]*stri
 // be.
 type NotComparedError struct{ Err error }
 
-func (e *NotComparedError) Error() string { return e.Err.Error() }
+func (e *NotComparedError) Error() string {
+	if e.Err == nil {
+		return "the rows could not be looked up"
+	}
+	return e.Err.Error()
+}
+
+// Unwrap returns the reason.
 func (e *NotComparedError) Unwrap() error { return e.Err }
 
 func notCompared(err error) string {
