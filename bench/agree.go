@@ -47,7 +47,7 @@ func compare(want, got map[string]string) string {
 		}
 	}
 	if _, ok := want["postgres.sides"]; !ok {
-		return "there is no table sides"
+		return "table sides is missing"
 	}
 	return ""
 }

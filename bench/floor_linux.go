@@ -20,11 +20,11 @@ import (
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
-// The floor is what a rewind costs if nothing needs to be found out and nothing may go
-// wrong: it reads what differs, sends it, writes it once, removes what must go, and waits
-// for the disk. It knows the plan beforehand, and it checks and records nothing. The one
-// writes to the target's files, the other writes every large file anew, with what stays of
-// it, and frees the old one, as a rewind must that changes nothing before it has it all.
+// The floor is the least that a rewind can cost: it reads what differs, sends it, writes
+// it once, removes what must be removed, and waits for the disk. It knows the plan
+// beforehand, and checks and records nothing. One variant writes to the target's files.
+// The other writes a new file for every large one, with what stays of it, and frees the
+// old one, as a rewind must if it changes nothing before everything has arrived.
 var (
 	floorInPlace = contestant{name: "floor, in place", program: "floor", other: true}
 	floorAnew    = contestant{name: "floor, files anew", program: "floor", options: []string{"anew"}, other: true}
@@ -42,7 +42,7 @@ func (p *pair) open(ctx context.Context) (source.Source, error) {
 	return pgsource.Open(ctx, p.conninfo(), pgsource.Options{})
 }
 
-// leastWork measures a floor.
+// leastWork measures a variant of the floor.
 func (c *contest) leastWork(one contestant) sample {
 	ctx := context.Background()
 	if c.plan == nil {
@@ -77,11 +77,11 @@ type floorWork struct {
 type floorFile struct {
 	entry   *filemap.Entry
 	out     *os.File
-	old     *os.File       // nil if the file is changed where it is
-	windows []*floorWindow // of a file that is written anew
+	old     *os.File       // nil if the file is changed in place
+	windows []*floorWindow // of a new file
 }
 
-// floorWindow is a part of a file that is written at once.
+// floorWindow is a part of a new file that is written at once.
 type floorWindow struct {
 	mu      sync.Mutex
 	data    []byte
@@ -121,7 +121,7 @@ func (w *floorWork) do(ctx context.Context, src source.Source) error {
 	return errors.Join(unix.Syncfs(int(dir.Fd())), dir.Close())
 }
 
-// ranges yields what the plan fetches, and makes what it is written to.
+// ranges yields what the plan fetches, and creates the files for it.
 func (w *floorWork) ranges() iter.Seq[source.Range] {
 	g := w.plan.Geometry
 	return func(yield func(source.Range) bool) {
@@ -163,7 +163,7 @@ func (w *floorWork) begin(e *filemap.Entry) {
 	w.files[e.Path] = f
 }
 
-// WriteAt writes what came.
+// WriteAt writes what arrives.
 func (w *floorWork) WriteAt(path string, data []byte, offset int64) error {
 	w.mu.Lock()
 	f := w.files[path]
@@ -185,7 +185,7 @@ func (w *floorWork) WriteAt(path string, data []byte, offset int64) error {
 	return err
 }
 
-// Vanished cannot happen: nobody changes the source.
+// Vanished is an error: nobody changes the source.
 func (w *floorWork) Vanished(string) error { return fs.ErrNotExist }
 
 func (w *floorWork) open(f *floorFile) (err error) {
@@ -206,7 +206,7 @@ func (w *floorWork) open(f *floorFile) (err error) {
 	return errors.Join(f.out.Truncate(f.entry.SourceSize), unix.Fallocate(int(f.out.Fd()), 0, 0, f.entry.SourceSize))
 }
 
-// fill puts bytes into a window, and writes it with the last of them.
+// fill fills a part of a window, and writes the window with the last part.
 func (w *floorWork) fill(f *floorFile, i int64, part []byte, offset int64) error {
 	win, at := f.windows[i], i*windowSize
 	win.mu.Lock()

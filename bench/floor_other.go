@@ -2,7 +2,7 @@
 
 package main
 
-// The floor writes past the cache as Linux does it.
+// The floor uses direct I/O as on Linux.
 func whoRewindsAndFloor(p *pair) []contestant { return whoRewinds(p) }
 
 func (c *contest) leastWork(one contestant) sample {

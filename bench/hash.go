@@ -44,7 +44,7 @@ func (c *contest) loop(one contestant) sample {
 	return s
 }
 
-// ask computes them as a comparison does.
+// ask computes the hashes as a comparison does.
 func (c *contest) ask() sample {
 	ctx := context.Background()
 	path := c.source.QueryString(c.t, "SELECT pg_relation_filepath('blocks')")

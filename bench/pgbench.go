@@ -6,12 +6,12 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
-// rowsPerAccountsBlock is how many rows of pgbench_accounts lie in a block, as pgbench
-// -i fills it.
+// rowsPerAccountsBlock is how many rows pgbench -i puts into a block of
+// pgbench_accounts.
 const rowsPerAccountsBlock = 61
 
-// accounts makes pgbench's large table as pgbench -i does, of so many bytes, and gives
-// how many rows it has.
+// accounts creates pgbench_accounts as pgbench -i does, of size bytes, and returns its
+// number of rows.
 func accounts(t *scope, c *cluster.Cluster, size int64) (rows int64) {
 	rows = size / blockSize * rowsPerAccountsBlock
 	c.Exec(t, "CREATE TABLE pgbench_accounts (aid int NOT NULL, bid int, abalance int, filler char(84))")
@@ -23,8 +23,7 @@ func accounts(t *scope, c *cluster.Cluster, size int64) (rows int64) {
 	return rows
 }
 
-// updateAtRandom updates rows of pgbench_accounts as often as pgbench would, each
-// anywhere in the table.
+// updateAtRandom updates random rows of pgbench_accounts, as pgbench does.
 func updateAtRandom(t *scope, c *cluster.Cluster, rows, updates int64) {
 	const transactions = 20
 	c.Exec(t, "SELECT setseed(0.5)")
@@ -34,8 +33,8 @@ func updateAtRandom(t *scope, c *cluster.Cluster, rows, updates int64) {
 	}
 }
 
-// scattered is a table of size MB after random updates, 200,000 to the 1.28 GB of
-// pgbench's scale 100: seven blocks in ten are changed, in runs of three or four.
+// scattered is a table of size MB after random updates: 200,000 for the 1.28 GB of
+// pgbench's scale 100. Seven blocks in ten are changed, in runs of three or four.
 func scattered(finish func(t *scope, p *pair)) func(t *scope, in *cluster.Installation, size int64) *pair {
 	return func(t *scope, in *cluster.Installation, size int64) *pair {
 		old := primary(t, in, nil)
@@ -48,7 +47,7 @@ func scattered(finish func(t *scope, p *pair)) func(t *scope, in *cluster.Instal
 	}
 }
 
-// scatteredLive, scatteredFar and scatteredStopped are what pgbench leaves.
+// scatteredLive, scatteredFar and scatteredStopped are tables after pgbench.
 var (
 	scatteredLive = &scenario{
 		name: "P", about: "of pgbench's table after random updates, from a live source", unit: "MB", small: 320, full: 1280,
@@ -76,10 +75,10 @@ var (
 	}
 )
 
-// appending is a table to which rows are added, of which the latest are updated again
-// and again, with a B-tree, a GIN and a hash index.
+// appending is a table that grows and whose newest rows are updated repeatedly, with
+// a B-tree, a GIN and a hash index.
 func appending(t *scope, in *cluster.Installation, size int64) *pair {
-	const rowSize = 400 // with what the indexes have of it
+	const rowSize = 400 // including index entries
 	old := primary(t, in, nil)
 	old.Exec(t, "CREATE TABLE events (id int, kind int, tags int[], payload text)")
 	rows := size * mb / rowSize

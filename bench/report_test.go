@@ -15,7 +15,7 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/dirtree"
 )
 
-// times are samples that took so many milliseconds.
+// times returns samples of these durations in milliseconds.
 func times(ms ...int64) (all []sample) {
 	for _, n := range ms {
 		all = append(all, sample{wall: time.Duration(n) * time.Millisecond, cpu: time.Second, peak: n * mb})
@@ -23,7 +23,7 @@ func times(ms ...int64) (all []sample) {
 	return all
 }
 
-// carried are those samples with bytes on the disk and on the wire.
+// carried adds bytes written and bytes on the wire to samples.
 func carried(all []sample) []sample {
 	for i := range all {
 		all[i].written, all[i].wire = 7*mb, 8*mb
@@ -99,13 +99,13 @@ func TestAReplicaIsRestored(t *testing.T) {
 		write(origin, name, name)
 	}
 	r := &replica{Cluster: &cluster.Cluster{Dir: dir}, origin: origin, clean: map[string]fs.FileInfo{}}
-	require.NoError(t, r.restore(), "from nothing")
+	require.NoError(t, r.restore(), "into an empty directory")
 	kept, err := os.Stat(filepath.Join(dir, "base/kept"))
 	require.NoError(t, err)
 
 	changed := filepath.Join(dir, "base/changed")
 	write(dir, "base/changed", "BASE/CHANGED")
-	require.NoError(t, os.Chtimes(changed, time.Time{}, time.Now().Add(time.Second))) // clocks of files are coarse
+	require.NoError(t, os.Chtimes(changed, time.Time{}, time.Now().Add(time.Second))) // file times are coarse
 	write(dir, "new", "base/replaced")
 	require.NoError(t, os.Rename(filepath.Join(dir, "new"), filepath.Join(dir, "base/replaced")))
 	require.NoError(t, os.Remove(filepath.Join(dir, "base/removed")))
@@ -121,5 +121,5 @@ func TestAReplicaIsRestored(t *testing.T) {
 	assert.Empty(t, want.Diff(got))
 	now, err := os.Stat(filepath.Join(dir, "base/kept"))
 	require.NoError(t, err)
-	assert.True(t, os.SameFile(kept, now), "what is unchanged is not copied again")
+	assert.True(t, os.SameFile(kept, now), "unchanged files are not copied again")
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/proxy"
 )
 
-// The contestants if WAL does not show what differs.
+// The contestants for targets whose WAL does not show what differs.
 var (
 	resync     = contestant{name: "gorewind --resync", program: "gorewind", options: []string{"--resync"}}
 	compareAll = contestant{name: "gorewind --resync=compare", program: "gorewind", options: []string{"--resync=compare"}, other: true}
@@ -29,7 +29,7 @@ func withoutOldWAL(t *scope, p *pair) {
 	}
 }
 
-// comparedSource is a target without WAL of which one block in a hundred differs.
+// comparedSource is a target without WAL in which one block in a hundred differs.
 var comparedSource = &scenario{
 	name: "R", about: "of changed blocks, one in a hundred, and no WAL, from a live source", unit: "MB", small: 10, full: 40,
 	build: changed(100, withoutOldWAL), contestants: func(*pair) []contestant { return []contestant{backup, resync} },

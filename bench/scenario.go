@@ -36,7 +36,7 @@ type pair struct {
 	common         pgdata.LSN   // the redo point of the last common checkpoint
 }
 
-// conninfo is how contestants reach a source that runs.
+// conninfo is the connection string of a running source.
 func (p *pair) conninfo() string { return strings.TrimPrefix(p.sourceArgs[0], "--source-server=") }
 
 // contestant is a program with options that is measured.

@@ -28,5 +28,5 @@ func TestReasonsHasEveryReason(t *testing.T) {
 	all := filemap.Reasons()
 	assert.Len(t, all, constants)
 	slices.Sort(all)
-	assert.Len(t, slices.Compact(all), constants, "each is there once")
+	assert.Len(t, slices.Compact(all), constants, "each exists once")
 }

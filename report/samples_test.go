@@ -22,7 +22,7 @@ func samples() map[string]*report.Document {
 	failed.Kind, failed.Lost.SavedIn = report.Failed, ""
 	failed.Error = &report.Error{
 		Message: "the source did not answer", Condition: "source_unavailable", Phase: "stage", Action: report.StepRetryWithSource, TargetUntouched: true, Retryable: true,
-		ExitStatus: 1, Details: []string{"It was silent for two minutes."}, Hints: []string{"Look whether it runs."},
+		ExitStatus: 1, Details: []string{"It sent nothing for two minutes."}, Hints: []string{"Check whether it is running."},
 	}
 	return map[string]*report.Document{
 		"plan": plan, "result": result, "failed": failed, "huge": hugeSample(), "shop": shopSample(), "compared": comparedSample(),
@@ -102,15 +102,15 @@ func planSample() *report.Document {
 	}
 }
 
-// comparedSample is of all files compared. Of orders a part of one file differs, and none
-// of another; of its index all blocks are new; customers are the same; what only one side
-// has was not compared, nor what no relation has.
+// comparedSample compares all files. One file of orders differs partly, another not at
+// all. All blocks of its index are new. customers are the same. Files that only one side
+// has, or that belong to no relation, were not compared.
 func comparedSample() *report.Document {
 	d := planSample()
 	d.Evidence, d.Compared, d.Read = report.ByComparison, 2<<30, 2<<30+8192
 	d.Because = []report.PassedOver{
 		{Evidence: report.ByWAL, Condition: "missing_wal", Reason: "the target's WAL segment 000000010000000000000002 is gone"},
-		{Evidence: report.ByChanges, Condition: "unproven", Reason: "there is no page that both changed last by the same record"},
+		{Evidence: report.ByChanges, Condition: "unproven", Reason: "no page was changed last by the same record on both sides"},
 	}
 	d.Divergence, d.Checkpoint, d.WALRead, d.Lost, d.Saved = nil, nil, nil, nil, nil
 	d.Startability = &report.Start{From: "0/4000028", To: "0/4000110", Segments: []report.Segment{{Name: "000000020000000000000004", Where: report.OnSource}}}
@@ -143,7 +143,7 @@ func comparedSample() *report.Document {
 	return d
 }
 
-// hugeSample has more of everything than anybody wants to read.
+// hugeSample has more of everything than a text should show.
 func hugeSample() *report.Document {
 	d := planSample()
 	for i := range 10_000 {

@@ -22,7 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the schema and the golden files")
 
-// object is a JSON object whose members have an order.
+// object is a JSON object with ordered members.
 type object []member
 
 type member struct {
@@ -52,8 +52,7 @@ func (o object) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// schemaOf makes the schema of the documents from the Go types, and what the
-// comments in their source say.
+// schemaOf makes the schema of the documents from the Go types and their comments.
 func schemaOf(t *testing.T) []byte {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "document.go", nil, parser.ParseComments)
@@ -151,12 +150,12 @@ func typeSchema(t *testing.T, e ast.Expr) object {
 		}
 		return object{{"$ref", "#/$defs/" + e.Name}}
 	}
-	require.Fail(t, "a type that the schema does not know", "%T", e)
+	require.Fail(t, "a type without a schema", "%T", e)
 	return nil
 }
 
-// TestTheSchemaIsThatOfTheTypes keeps schema.json what the types and their
-// comments say.
+// TestTheSchemaIsThatOfTheTypes keeps schema.json in step with the types and their
+// comments.
 func TestTheSchemaIsThatOfTheTypes(t *testing.T) {
 	want := schemaOf(t)
 	if *update {
@@ -176,7 +175,7 @@ func validator(t *testing.T) *schemacheck.Schema {
 	return s
 }
 
-func TestDocumentsAreAsTheSchemaSays(t *testing.T) {
+func TestDocumentsFollowTheSchema(t *testing.T) {
 	s := validator(t)
 	for name, d := range samples() {
 		t.Run(name, func(t *testing.T) {
@@ -194,19 +193,19 @@ func TestDocumentsAreAsTheSchemaSays(t *testing.T) {
 	}
 	const good = `{"format_version": 1, "kind": "plan", "program": "x", "created": "2026-03-01T12:00:00Z", "required": true}`
 	for name, change := range map[string][2]string{
-		"good":                     {"", ""},
-		"a kind that is not known": {"plan", "dream"},
-		"a version to come":        {": 1", ": 2"},
-		"a field that is not ours": {`"program"`, `"colour": 1, "program"`},
-		"no word on the need":      {`, "required": true`, ""},
+		"good":             {"", ""},
+		"an unknown kind":  {"plan", "dream"},
+		"a future version": {": 1", ": 2"},
+		"an unknown field": {`"program"`, `"colour": 1, "program"`},
+		"a missing field":  {`, "required": true`, ""},
 	} {
 		err := s.Validate([]byte(strings.Replace(good, change[0], change[1], 1)))
 		assert.Equal(t, name == "good", err == nil, "%s: %v", name, err)
 	}
 }
 
-// TestListsThatAreNilAreThere has documents that are made by hand.
-func TestListsThatAreNilAreThere(t *testing.T) {
+// TestNilListsAreWritten has documents that are made by hand.
+func TestNilListsAreWritten(t *testing.T) {
 	d := &report.Document{
 		FormatVersion: report.FormatVersion, Kind: report.Plan, Target: new(report.Side), Source: new(report.Side), WALRead: new(report.WALRead),
 		Lost: new(report.Lost), Startability: new(report.Start), Totals: new(report.Totals),

@@ -10,8 +10,8 @@ import (
 	"github.com/gorewind/gorewind/report"
 )
 
-// shopSample is the result of a rewind such as people have: two databases, a
-// tablespace, some thirty files.
+// shopSample is the result of a typical rewind: two databases, a tablespace, some
+// thirty files.
 func shopSample() *report.Document {
 	const mb = 1 << 20
 	first, last := noon.Add(-9*time.Minute-12*time.Second), noon.Add(-4*time.Minute)
@@ -80,7 +80,7 @@ func shopSample() *report.Document {
 	return d
 }
 
-// shopFiles has the files of the shop, and their totals.
+// shopFiles adds the files of the shop and their totals.
 func shopFiles(d *report.Document) {
 	blocks := func(path string, size int64, runs string) {
 		n := int64(0)

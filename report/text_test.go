@@ -23,7 +23,7 @@ func textOf(t *testing.T, d *report.Document, o report.Options) string {
 	return b.String()
 }
 
-// golden compares a text with the one that is kept.
+// golden compares a text with a golden file.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	name = filepath.Join("testdata", name)
@@ -35,7 +35,7 @@ func golden(t *testing.T, name, got string) {
 	assert.Equal(t, string(want), got)
 }
 
-func TestTextIsAsItWasLookedAt(t *testing.T) {
+func TestTextIsAsReviewed(t *testing.T) {
 	for name, d := range samples() {
 		t.Run(name, func(t *testing.T) {
 			golden(t, name+".txt", textOf(t, d, report.Options{Width: 80}))
@@ -43,7 +43,7 @@ func TestTextIsAsItWasLookedAt(t *testing.T) {
 	}
 }
 
-func TestTextFitsAndIsPlainWhereItMustBe(t *testing.T) {
+func TestTextFitsAndIsASCIIIfAsked(t *testing.T) {
 	for name, d := range samples() {
 		for _, width := range []int{1, 40, 57, 80, 200} {
 			text := textOf(t, d, report.Options{Width: width})
@@ -59,7 +59,7 @@ func TestTextFitsAndIsPlainWhereItMustBe(t *testing.T) {
 			}
 			assert.NotContains(t, text, "\x1b")
 		}
-		assert.Less(t, len(textOf(t, d, report.Options{Width: 80})), 8000, "%s is to be read", name)
+		assert.Less(t, len(textOf(t, d, report.Options{Width: 80})), 8000, "%s can be read by people", name)
 	}
 	drawn := textOf(t, planSample(), report.Options{Width: 80, Unicode: true, Color: true})
 	assert.Contains(t, drawn, `
@@ -88,7 +88,7 @@ func TestDurationsAreWrittenForPeople(t *testing.T) {
 	}
 }
 
-func TestNamesCannotHideOrSteer(t *testing.T) {
+func TestNamesCannotHideOrControlAnything(t *testing.T) {
 	d := planSample()
 	d.Lost.Relations[0].Name = "table a\x1b[2J\u202e\u200bb"
 	assert.Contains(t, textOf(t, d, report.Options{Width: 80}), "table a\\x1b[2J\\u202e\\u200bb in shop")
@@ -109,7 +109,7 @@ func TestWideNamesFit(t *testing.T) {
 	}
 }
 
-func TestWhatFailedEarlyDoesNotSayThatNothingIsRequired(t *testing.T) {
+func TestAnEarlyFailureDoesNotSayThatNoRewindIsRequired(t *testing.T) {
 	d := planSample()
 	d = &report.Document{Kind: report.Failed, Target: d.Target, Source: d.Source, Error: &report.Error{Message: "x", Action: report.StepRetry, TargetUntouched: true, Retryable: true}}
 	text := textOf(t, d, report.Options{Width: 80})
@@ -117,7 +117,7 @@ func TestWhatFailedEarlyDoesNotSayThatNothingIsRequired(t *testing.T) {
 	assert.Contains(t, text, "It may succeed later: run the same again.")
 }
 
-func TestSummariesAreAsTheyWereLookedAt(t *testing.T) {
+func TestSummariesAreAsReviewed(t *testing.T) {
 	for _, name := range []string{"result", "failed", "not_required", "resumed"} {
 		var b bytes.Buffer
 		require.NoError(t, report.Summary(&b, samples()[name], report.Options{Width: 80}))
@@ -137,7 +137,7 @@ func TestFilesAddUpToTheirRelations(t *testing.T) {
 	require.Len(t, list, 3)
 	assert.Equal(t, "table public.orders in shop", list[0].String())
 	assert.Equal(t, []int64{3, 5<<20 + 30, 642}, []int64{int64(list[0].Files), list[0].FetchBytes, list[0].Blocks})
-	assert.Equal(t, report.Relation{Tablespace: 9, Database: 5, FileNode: 16384, DBName: "shop"}, list[2].Relation, "the database is known by another relation, the name is not")
+	assert.Equal(t, report.Relation{Tablespace: 9, Database: 5, FileNode: 16384, DBName: "shop"}, list[2].Relation, "the database is known from another relation, the name is not")
 	assert.Equal(t, int64(30), list[2].FetchBytes)
 }
 
@@ -149,8 +149,8 @@ func TestRunsOfBlocks(t *testing.T) {
 	assert.Equal(t, [][2]int64{{0, 3}, {7, 7}, {4294967294, 4294967294}}, got)
 }
 
-// TestThePageHasDocumentsToShow writes the documents that the page's tests read.
-func TestThePageHasDocumentsToShow(t *testing.T) {
+// TestSampleDocuments writes the documents that the tests of report/html read.
+func TestSampleDocuments(t *testing.T) {
 	for _, name := range []string{"result", "shop", "failed", "not_required", "compared"} {
 		want, err := json.MarshalIndent(samples()[name], "", "  ")
 		require.NoError(t, err)

@@ -10,7 +10,7 @@ import (
 	"github.com/gorewind/gorewind/report"
 )
 
-func TestThePlanSpeaksToADBA(t *testing.T) {
+func TestThePlanIsInWordsForADBA(t *testing.T) {
 	relation := func(file uint32, blocks int64, schema, name string) report.Relation {
 		return report.Relation{Tablespace: 1663, Database: 5, FileNode: file, Blocks: blocks, DBName: "shop", Schema: schema, Relation: name, Name: "table " + schema + "." + name, RelKind: "table"}
 	}
@@ -36,11 +36,11 @@ func TestThePlanSpeaksToADBA(t *testing.T) {
 	require.NoError(t, report.Text(&b, d, report.Options{Width: 100}))
 	text := b.String()
 	for name, part := range map[string]string{
-		"user tables come first, and the system's are one row":      "  40 blocks  table public.orders in shop\n  99 blocks  system catalogs (3 relations)\n",
-		"copied relations have names, and the system's are one row": "table public.invoices in shop\n  977 kB  1 file  system catalogs (1 relation)\n",
-		"kinds of files are words":                                  "transaction status\n",
-		"actions are words":                                         "copied beyond the target's end\n",
-		"what is not copied says so":                                "  Not copied:\n  4.0 kB  3 files  same content on both sides\n",
+		"user tables come first, system catalogs are one row":      "  40 blocks  table public.orders in shop\n  99 blocks  system catalogs (3 relations)\n",
+		"copied relations have names, system catalogs are one row": "table public.invoices in shop\n  977 kB  1 file  system catalogs (1 relation)\n",
+		"kinds of files are words":                                 "transaction status\n",
+		"actions are words":                                        "copied beyond the target's end\n",
+		"what is not copied is listed":                             "  Not copied:\n  4.0 kB  3 files  same content on both sides\n",
 	} {
 		assert.Contains(t, text, part, name)
 	}

@@ -97,7 +97,7 @@ func (a *analyzer) describeFiles(ctx context.Context, files *filemap.Plan) {
 	for i := range files.Entries {
 		e := &files.Entries[i]
 		if e.Reason == filemap.NotARelation && e.Action != filemap.Truncate {
-			a.log.Debug(fmt.Sprintf("%s (%s)", e.Path, filemap.Copy), "path", e.Path, "action", filemap.Copy.String()) // even if only the parts that differ
+			a.log.Debug(fmt.Sprintf("%s (%s)", e.Path, filemap.Copy), "path", e.Path, "action", filemap.Copy.String()) // even if only parts of it are copied
 			continue
 		}
 		a.log.Debug(fmt.Sprintf("%s (%s)", e.Path, e.Action), "path", e.Path, "action", e.Action.String())

@@ -235,7 +235,7 @@ func (d *differ) comparePages(f *FileDiff, offset int64, ours, theirs []byte) {
 	for at := 0; at < len(ours); at += size {
 		end := min(at+size, len(ours))
 		how := Difference(page.Compare(ours[at:end], theirs[at:end]))
-		if isMap && how == FreeSpaceDiffers { // the bytes that are a hole in other pages are the map here
+		if isMap && how == FreeSpaceDiffers { // in a map, the data is where other pages have free space
 			how = DifferentContent
 		}
 		if how == NoDifference {

@@ -75,7 +75,7 @@ const (
 // differs.
 func (a *analyzer) endedAlike(ctx context.Context, e *endedTransactions) (differs string, err error) {
 	if e.unknown != 0 {
-		return fmt.Sprintf("the target's WAL has a record at %s that is not understood", a.lsn(e.unknown)), nil
+		return fmt.Sprintf("the target's WAL has a record of unknown format at %s", a.lsn(e.unknown)), nil
 	}
 	perFile := a.geo.BlockSize * xactsPerByte * xactPagesPerFile
 	files := map[uint32][]byte{}
@@ -101,7 +101,7 @@ func (a *analyzer) endedAlike(ctx context.Context, e *endedTransactions) (differ
 				got = file[at/xactsPerByte] >> (2 * (at % xactsPerByte)) & 3
 			}
 			if got != sort.want {
-				return fmt.Sprintf("the source does not say of transaction %d what the target's WAL says", xid), nil
+				return fmt.Sprintf("the source does not agree with the target's WAL on how transaction %d ended", xid), nil
 			}
 		}
 	}

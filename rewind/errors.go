@@ -86,7 +86,7 @@ var (
 	ErrSourceRunning     = errors.New("source data directory must be shut down cleanly") // its server is running
 	ErrSourceNotClean    = errors.New("source data directory must be shut down cleanly")
 	ErrSameDirectory     = errors.New("source and target are the same data directory")
-	ErrNested            = errors.New("source and target data directories lie one inside the other")
+	ErrNested            = errors.New("the source and target data directories are one inside the other")
 	ErrDifferentSystems  = errors.New("source and target clusters are from different systems")
 	ErrIncompatible      = errors.New("clusters are not compatible with this version of pg_rewind") // that is, with each other
 	ErrNoPageHints       = errors.New(`target server needs to use either data checksums or "wal_log_hints = on"`)
@@ -94,7 +94,7 @@ var (
 	ErrFullPageWrites    = errors.New("full_page_writes must be enabled in the source server")
 	ErrWALLevel          = errors.New("wal_level of the source server must not be minimal")
 	ErrNoHistory         = errors.New("timeline history is missing")
-	ErrUnproven          = errors.New("that both sides have the same WAL before they parted could not be proven")
+	ErrUnproven          = errors.New("that both sides have the same WAL before they diverged could not be proven")
 	ErrCannotFollow      = errors.New("the target will not be able to follow the source")
 	ErrSourceChanged     = source.ErrChanged
 	ErrSourceUnavailable = source.ErrUnavailable

@@ -21,7 +21,7 @@ import (
 // checks are pg_rewind's, in its order, and some of our own.
 func (r *Rewind) inspect(ctx context.Context, control []byte, earlier *Plan) (a *analyzer, s sides, err error) {
 	if earlier != nil {
-		r.log.InfoContext(ctx, "an earlier rewind of this target in place did not end, this one begins it again", "target", r.target.Name())
+		r.log.InfoContext(ctx, "an earlier rewind in place of this target was interrupted, and is started again", "target", r.target.Name())
 	}
 	if err := r.openSource(ctx); err != nil {
 		return nil, s, err
@@ -254,7 +254,7 @@ func (a *analyzer) checkControlFiles(s sides) error {
 // checkPageHints refuses clusters whose WAL does not show everything that was changed.
 func (a *analyzer) checkPageHints(s sides) error {
 	if t := s.target.Control; t.DataChecksumVersion == 0 && !t.WALLogHints {
-		return &Explained{Err: ErrNoPageHints, Detail: fmt.Sprintf("Without them WAL does not tell all that the target %q changed.", a.target.Name()), Hint: takeBase}
+		return &Explained{Err: ErrNoPageHints, Detail: fmt.Sprintf("Without them WAL does not show everything that the target %q changed.", a.target.Name()), Hint: takeBase}
 	}
 	return nil
 }

@@ -14,39 +14,39 @@ import (
 	"github.com/gorewind/gorewind/walreader"
 )
 
-// What bounds the proof by pages: how many pages of a stretch of WAL are looked at, how
-// many are asked for at a time, and how many segments of the target's WAL are read.
+// Limits of the proof by pages: how many of the pages that a stretch of WAL changed are
+// compared, how many are requested at a time, and how many segments of the target's WAL
+// are read.
 const (
 	maxWitnessPages    = 4096
 	witnessPagesAtOnce = 256
 	maxWitnessSegments = 16
 )
 
-// proveByPages proves by pages what WAL would that the source has no more: up to where
-// the two have one history. A page says by its LSN which record changed it last. The
-// pages are looked at that the target's WAL says were changed, as far back as it has any.
-// One that is the same on both sides, with its LSN, was changed last by a record that
-// both histories have. One that is older on the source, or another at the same LSN, was
-// changed by a record that only the target has. One that is newer on the source was
-// changed by a record that may be of either. The newest page of the first sort is the
-// fork, as far as is known, if all others differ because of what came after it.
+// proveByPages finds the fork by comparing pages if the source no longer has the WAL that
+// would show it. A page's LSN says which record changed it last. The pages that the
+// target's WAL changed are compared, as far back as there is WAL. A page that is the same
+// on both sides, with its LSN, was changed last by a record that both histories have. A
+// page that is older on the source, or differs at the same LSN, was changed last by a
+// record that only the target has. A page that is newer on the source was changed by a
+// record of either history. The fork is taken to be at the newest page that is the same,
+// if changes after it explain all differences.
 //
-// A page that is the same proves little by itself. Two servers that were promoted at one
-// place come to write the same records at the same places whenever the same is done on
-// both behind a switch of WAL segments: it is the pages of before, which they changed
-// differently, that tell. So no page ends the search but one that contradicts.
+// One page that is the same proves little. Two servers that were promoted at the same
+// LSN write the same records at the same LSNs if both do the same after a WAL switch.
+// Only older pages, which they changed differently, show that. So only a contradiction
+// ends the search early.
 //
-// What the target changed after the fork counts as different. What is not seen is that
-// two servers parted before all WAL that is read, or in so many pages of it that only
-// some were looked at, and have come to write the same records at the same places since
-// then.
+// What the target changed after the fork counts as different. It goes unnoticed if two
+// servers diverged before all WAL that is read, or in one of so many pages that only
+// some are compared, and have written the same records at the same LSNs since then.
 func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChanges, err error) {
 	unproven := func(reason string, args ...any) error {
 		return &Explained{Err: ErrUnproven, Detail: sentence(f.unproven + "; " + fmt.Sprintf(reason, args...))}
 	}
 	end := s.target.EndOfWAL
 	if s.source.FilesLow.Redo < end {
-		return o, unproven("the source has made no checkpoint since, so its files do not tell")
+		return o, unproven("the source has made no checkpoint since, so its files do not show it")
 	}
 	w, own := newPageWitness(a, s, f), a.backward(ctx, s.target)
 	for w.contradiction() == "" {
@@ -66,11 +66,11 @@ func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChan
 	}
 	switch differs := w.contradiction(); {
 	case differs != "":
-		return o, unproven("pages do not tell, either: %s", differs)
+		return o, unproven("pages do not show it either: %s", differs)
 	case w.same == 0:
-		return o, unproven("there is no page that both changed last by the same record")
+		return o, unproven("no page was changed last by the same record on both sides")
 	}
-	a.log.Info(fmt.Sprintf("source and target have %d pages that the same records changed last, the newest at %s", w.pages, a.lsn(w.same)),
+	a.log.Info(fmt.Sprintf("source and target have %d pages that were changed last by the same records, the newest at %s", w.pages, a.lsn(w.same)),
 		"pages", w.pages, "lsn", a.lsn(w.same))
 	f.at, f.unproven = w.same, ""
 	f.timeline = timelineAt(s.target.History, f.at)
@@ -89,13 +89,14 @@ func (a *analyzer) proveByPages(ctx context.Context, s sides, f fork) (o ownChan
 	return o, err
 }
 
-// hintsAlike is empty if no hint is in the target's pages, without being in its WAL of
-// after the fork, that the source's history is against. A server logs a hint unless the
-// page was changed since its last checkpoint's redo point. If that lies before the fork,
-// the source's changes are read from there on, and the page is among them. If it lies
-// after it, hints of after it are logged or in pages that changed after the fork; those
-// between the two can be missing. All that they can have said anew is how transactions
-// ended which the target's WAL ends there; a promotion ends some in silence.
+// hintsAlike returns an empty string if the target's pages have no hint bit that
+// contradicts the source's history and that is not in the target's WAL after the fork. A
+// server logs a hint bit unless the page was changed since the redo point of its last
+// checkpoint. If that redo point is before the fork, the source's changes are read from
+// there on and include the page. If it is after the fork, hint bits set after it are
+// logged, or are in pages that changed after the fork. Those set between the two can be
+// missing. They can only be about transactions that end in the target's WAL in between;
+// a promotion ends some without a record.
 func (a *analyzer) hintsAlike(ctx context.Context, s sides, f fork, e *events) (differs string, err error) {
 	if err := a.checkPageHints(s); err != nil {
 		return "", err
@@ -121,8 +122,8 @@ func (a *analyzer) hintsAlike(ctx context.Context, s sides, f fork, e *events) (
 	return a.endedAlike(ctx, read.Visitor.(*endedTransactions))
 }
 
-// backwardWAL reads the target's WAL backwards from its end, in ranges that grow, as
-// far back as there is no gap.
+// backwardWAL reads the target's WAL backwards from its end, in growing ranges, up
+// to the first gap.
 type backwardWAL struct {
 	a      *analyzer
 	wal    targetWAL
@@ -145,7 +146,8 @@ func (a *analyzer) backward(ctx context.Context, s Side) *backwardWAL {
 	return b
 }
 
-// read returns what the next range changed, unless there is none.
+// read returns what the next range changed. more is false if there is no further
+// range.
 func (b *backwardWAL) read(ctx context.Context) (changed pgdata.Changes, more bool, err error) {
 	for b.first > b.oldest {
 		end, floor := b.first, b.oldest
@@ -175,7 +177,7 @@ func (b *backwardWAL) read(ctx context.Context) (changed pgdata.Changes, more bo
 	return changed, false, nil
 }
 
-// hasOwn reports whether the target has a segment, and it is what its name says.
+// hasOwn reports whether the target has a segment that is what its name says.
 func (a *analyzer) hasOwn(ctx context.Context, wal targetWAL, s pgdata.SegNo) bool {
 	_, err := walreader.PageTimeline(ctx, wal, a.format, a.geo.SegStart(s))
 	return err == nil
@@ -191,19 +193,19 @@ func (a *analyzer) firstRecord(ctx context.Context, wal targetWAL, s pgdata.SegN
 // pageWitness compares pages of both sides.
 type pageWitness struct {
 	a          *analyzer
-	begin, end pgdata.LSN // of the target's WAL, as far as it was read
-	redo       pgdata.LSN // what was changed before is in the target's files
-	ancestor   pgdata.LSN // by the histories nothing after it is of both
+	begin, end pgdata.LSN // the target's WAL that was read
+	redo       pgdata.LSN // earlier changes are in the target's files
+	ancestor   pgdata.LSN // according to the histories, nothing after it is common
 
-	same  pgdata.LSN // the newest page that both have; zero: none
-	own   pgdata.LSN // the oldest page that only the target has; zero: none
-	newer pgdata.LSN // the oldest that the source has newer, as it has it; zero: none
-	pages int        // that both have
-	told  map[source.Range]bool
+	same   pgdata.LSN // LSN of the newest page that both have; zero: none
+	own    pgdata.LSN // LSN of the oldest page that only the target has; zero: none
+	newer  pgdata.LSN // lowest LSN, on the source, of a page that is newer there; zero: none
+	pages  int        // number of pages that both have
+	judged map[source.Range]bool
 }
 
 func newPageWitness(a *analyzer, s sides, f fork) *pageWitness {
-	w := &pageWitness{a: a, end: s.target.EndOfWAL, redo: s.target.FilesLow.Redo, ancestor: f.ancestor, told: map[source.Range]bool{}}
+	w := &pageWitness{a: a, end: s.target.EndOfWAL, redo: s.target.FilesLow.Redo, ancestor: f.ancestor, judged: map[source.Range]bool{}}
 	w.begin = w.end
 	if w.ancestor == 0 {
 		w.ancestor = w.end
@@ -211,22 +213,23 @@ func newPageWitness(a *analyzer, s sides, f fork) *pageWitness {
 	return w
 }
 
-// contradiction is empty if what was seen can be of histories that part once, behind the
-// newest page that both have. Else it says what cannot. What is copied is what either
-// side's WAL changed since then, or since the target's checkpoint if that is older: so a
-// page that differs and is older on both sides than that would stay as it is.
+// contradiction returns an empty string if the pages compared so far fit two histories
+// that diverge once, after the newest page that both have. Otherwise it says which pages
+// do not fit. The rewind copies what either side's WAL changed since that page, or since
+// the target's checkpoint if that is older. So a page that differs but is older on both
+// sides would not be copied.
 func (w *pageWitness) contradiction() string {
 	switch {
 	case w.own != 0 && w.own <= w.same:
-		return fmt.Sprintf("one that the target changed at %s is another on the source, one that it changed at %s is the same", w.a.lsn(w.own), w.a.lsn(w.same))
+		return fmt.Sprintf("a page that the target changed at %s differs on the source, but one that it changed at %s is the same", w.a.lsn(w.own), w.a.lsn(w.same))
 	case w.newer != 0 && w.newer <= min(w.same, w.redo):
-		return fmt.Sprintf("one that the source changed at %s is older on the target, one that the target changed at %s is the same", w.a.lsn(w.newer), w.a.lsn(w.same))
+		return fmt.Sprintf("a page that the source changed at %s is older on the target, but one that the target changed at %s is the same", w.a.lsn(w.newer), w.a.lsn(w.same))
 	}
 	return ""
 }
 
-// sample are the blocks to be compared, as pages: all that have not told anything, or
-// some from everywhere.
+// sample returns the blocks to compare: all that are still unjudged or, if there are
+// too many, evenly distributed ones.
 func (w *pageWitness) sample(blocks pgdata.ChangedBlocks) (ranges []source.Range) {
 	total, unjudged := 0, w.unjudged(blocks)
 	for range unjudged {
@@ -252,7 +255,7 @@ func (w *pageWitness) unjudged(blocks pgdata.ChangedBlocks) iter.Seq[source.Rang
 		for _, path := range paths {
 			r := source.Range{Path: path, Length: size}
 			for b := range files[path].All() {
-				if r.Offset = int64(b) * size; !w.told[r] && !yield(r) {
+				if r.Offset = int64(b) * size; !w.judged[r] && !yield(r) {
 					return
 				}
 			}
@@ -260,8 +263,8 @@ func (w *pageWitness) unjudged(blocks pgdata.ChangedBlocks) iter.Seq[source.Rang
 	}
 }
 
-// compare looks at some pages. One that only the target has is read again: a server may
-// just have been writing it.
+// compare compares some pages. A page that seems to be only the target's is read again:
+// the source may be writing it.
 func (w *pageWitness) compare(ctx context.Context, ranges []source.Range) error {
 	for again := 2; len(ranges) > 0; again-- {
 		theirs := pages{size: int64(w.a.geo.BlockSize), of: map[source.Range][]byte{}}
@@ -282,7 +285,7 @@ func (w *pageWitness) compare(ctx context.Context, ranges []source.Range) error 
 				continue
 			}
 			w.note(at, is)
-			w.told[r] = is != notYet
+			w.judged[r] = is != notYet
 		}
 		reader.close()
 		ranges = read
@@ -290,19 +293,19 @@ func (w *pageWitness) compare(ctx context.Context, ranges []source.Range) error 
 	return nil
 }
 
-// whose says which of the two histories has what changed a page last.
-type whose int
+// owner says which history has the record that changed a page last.
+type owner int
 
 const (
-	notYet   whose = iota // WAL of before what was read did, as far as the files tell
-	unknown               // one of them has cut or removed it
-	onBoth                // what changed it last on the target
-	onTarget              // what changed it last on the target
-	onSource              // what changed it last on the source, at least
+	notYet   owner = iota // by a record before the WAL that was read, as far as the files show
+	unknown               // truncated or removed on one side, or newer than the target's WAL
+	onBoth                // both have the record that changed it last on the target
+	onTarget              // only the target has the record that changed it last there
+	onSource              // the source has the record that changed it last there
 )
 
-// judge compares one page, and says when what it tells of was changed.
-func (w *pageWitness) judge(mine, theirs []byte) (at pgdata.LSN, is whose) {
+// judge compares one page. at is the LSN of the change that decides.
+func (w *pageWitness) judge(mine, theirs []byte) (at pgdata.LSN, is owner) {
 	size := int(w.a.geo.BlockSize)
 	if len(mine) < size || len(theirs) < size {
 		return 0, unknown
@@ -321,8 +324,8 @@ func (w *pageWitness) judge(mine, theirs []byte) (at pgdata.LSN, is whose) {
 	return own, onBoth
 }
 
-// note takes into account what one page tells.
-func (w *pageWitness) note(at pgdata.LSN, is whose) {
+// note adds the result for one page.
+func (w *pageWitness) note(at pgdata.LSN, is owner) {
 	switch is {
 	case onBoth:
 		w.pages++
@@ -334,7 +337,7 @@ func (w *pageWitness) note(at pgdata.LSN, is whose) {
 	}
 }
 
-// earliest is the lower one of two LSNs, of which zero stands for none.
+// earliest returns the lower of two LSNs; zero means none.
 func earliest(x, y pgdata.LSN) pgdata.LSN {
 	if x == 0 {
 		return y
@@ -342,7 +345,7 @@ func earliest(x, y pgdata.LSN) pgdata.LSN {
 	return min(x, y)
 }
 
-// pages collects what a source sends of pages, by range.
+// pages collects the pages that a source sends, by range.
 type pages struct {
 	size int64
 	mu   sync.Mutex
@@ -359,7 +362,7 @@ func (p *pages) WriteAt(path string, data []byte, offset int64) error {
 			p.of[r] = make([]byte, 0, p.size)
 		}
 		n := min(p.size-within, int64(len(data)))
-		if int64(len(p.of[r])) == within { // otherwise a part is missing, and the page stays too short
+		if int64(len(p.of[r])) == within { // otherwise a part is missing, and the page remains too short
 			p.of[r] = append(p.of[r], data[:n]...)
 		}
 		data, offset = data[n:], offset+n

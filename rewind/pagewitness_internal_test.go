@@ -11,7 +11,7 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// pageAt is a page that a record changed last which ends at an LSN.
+// pageAt is a page with an LSN.
 func pageAt(lsn pgdata.LSN, text string) []byte {
 	p := make([]byte, 8192)
 	binary.LittleEndian.PutUint32(p[4:], uint32(lsn))
@@ -20,14 +20,13 @@ func pageAt(lsn pgdata.LSN, text string) []byte {
 	return p
 }
 
-// TestPagesOfOneForkContradictOnlyWhatStaysDifferent has pages by which record each
-// side changed them last, of a target whose WAL is read from 100 to 900 and whose files
-// have all that is older than 800.
-func TestPagesOfOneForkContradictOnlyWhatStaysDifferent(t *testing.T) {
+// TestContradictionsBetweenPages has the LSNs of pages on both sides. The target's WAL
+// is read from 100 to 900, and its files have all changes before 800.
+func TestContradictionsBetweenPages(t *testing.T) {
 	type pair struct {
 		own, other  pgdata.LSN
-		another     bool // another content
-		contradicts bool // together with those before
+		another     bool // the contents differ
+		contradicts bool // together with the pages before
 	}
 	for _, c := range []struct {
 		name     string
@@ -35,19 +34,19 @@ func TestPagesOfOneForkContradictOnlyWhatStaysDifferent(t *testing.T) {
 		same     pgdata.LSN
 		pages    []pair
 	}{
-		{"what both have, and later each its own", 0, 300, []pair{{200, 200, false, false}, {300, 300, false, false}, {400, 150, false, false}, {500, 950, false, false}, {600, 600, true, false}}},
-		{"the target's own before what both have", 0, 300, []pair{{250, 150, false, false}, {300, 300, false, true}}},
-		{"what both have before the target's own", 0, 300, []pair{{300, 300, false, false}, {250, 150, false, true}}},
-		{"another page at one place before what both have", 0, 300, []pair{{300, 300, false, false}, {250, 250, true, true}}},
-		{"of two pages that one record changed one is the same", 0, 300, []pair{{300, 300, false, false}, {300, 300, true, true}}},
-		{"of two pages that one record changed the source has one", 0, 300, []pair{{300, 300, false, false}, {300, 150, false, true}}},
-		{"the source's own before what both have", 0, 300, []pair{{200, 250, true, false}, {300, 300, false, true}}},
-		{"the source changed one page with the record after which both have another", 0, 300, []pair{{200, 300, true, false}, {300, 300, false, true}}},
-		{"the source changed later what the target had not", 0, 300, []pair{{300, 300, false, false}, {50, 310, true, false}}},
-		{"what the target's files need not have yet", 0, 850, []pair{{850, 850, false, false}, {200, 820, true, false}}},
-		{"what both wrote after their histories part is nobody's proof", 250, 200, []pair{{200, 200, false, false}, {300, 300, false, false}, {260, 260, true, false}, {270, 280, true, false}}},
-		{"what is not written yet", 0, 0, []pair{{50, 50, false, false}, {100, 100, true, false}}},
-		{"what is newer than the target's WAL", 0, 0, []pair{{950, 950, false, false}}},
+		{"common pages, and later ones of each side", 0, 300, []pair{{200, 200, false, false}, {300, 300, false, false}, {400, 150, false, false}, {500, 950, false, false}, {600, 600, true, false}}},
+		{"a page of the target's before a common one", 0, 300, []pair{{250, 150, false, false}, {300, 300, false, true}}},
+		{"the same in the other order", 0, 300, []pair{{300, 300, false, false}, {250, 150, false, true}}},
+		{"different contents at the same LSN before a common page", 0, 300, []pair{{300, 300, false, false}, {250, 250, true, true}}},
+		{"of two pages that the same record changed, one is the same", 0, 300, []pair{{300, 300, false, false}, {300, 300, true, true}}},
+		{"of two pages that the same record changed, one is older on the source", 0, 300, []pair{{300, 300, false, false}, {300, 150, false, true}}},
+		{"a page of the source's before a common one", 0, 300, []pair{{200, 250, true, false}, {300, 300, false, true}}},
+		{"of two pages that the same record changed on the source, one is common", 0, 300, []pair{{200, 300, true, false}, {300, 300, false, true}}},
+		{"the source later changed a page that the target did not change", 0, 300, []pair{{300, 300, false, false}, {50, 310, true, false}}},
+		{"the target's files need not have the page yet", 0, 850, []pair{{850, 850, false, false}, {200, 820, true, false}}},
+		{"pages from after the ancestor prove nothing", 250, 200, []pair{{200, 200, false, false}, {300, 300, false, false}, {260, 260, true, false}, {270, 280, true, false}}},
+		{"pages that WAL before the range changed", 0, 0, []pair{{50, 50, false, false}, {100, 100, true, false}}},
+		{"a page that is newer than the target's WAL", 0, 0, []pair{{950, 950, false, false}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := &analyzer{version: pgdata.VersionByName("18"), geo: pgdata.Geometry{BlockSize: 8192}}
@@ -68,8 +67,8 @@ func TestPagesOfOneForkContradictOnlyWhatStaysDifferent(t *testing.T) {
 	}
 }
 
-// TestAPageIsAskedForAgainOnlyWhereItHasNotTold has more pages than are looked at.
-func TestAPageIsAskedForAgainOnlyWhereItHasNotTold(t *testing.T) {
+// TestOnlyUnjudgedPagesAreRequestedAgain has more pages than are compared at once.
+func TestOnlyUnjudgedPagesAreRequestedAgain(t *testing.T) {
 	a := &analyzer{version: pgdata.VersionByName("18"), geo: pgdata.Geometry{BlockSize: 8192}}
 	w := newPageWitness(a, sides{}, fork{})
 	blocks := pgdata.ChangedBlocks{}
@@ -86,8 +85,8 @@ func TestAPageIsAskedForAgainOnlyWhereItHasNotTold(t *testing.T) {
 		assert.Len(t, ranges, want)
 		for _, r := range ranges {
 			assert.False(t, seen[r], fmt.Sprint(r))
-			seen[r], w.told[r], files[r.Path] = true, true, true
+			seen[r], w.judged[r], files[r.Path] = true, true, true
 		}
-		assert.Len(t, files, min(3, want), "some from everywhere")
+		assert.Len(t, files, min(3, want), "some from each relation")
 	}
 }

@@ -78,7 +78,7 @@ type Plan struct {
 	Following *Following
 	Slot      string   // primary_slot_name in the rewound server's configuration
 	ResetSlot bool     // the source does not have the slot that its configuration names for standbys
-	Warnings  []string // about what the operator has to take care of
+	Warnings  []string // about things that the operator must take care of
 	Foreign   []string // the warnings that are about settings from the source's files
 
 	// Again is true if an interrupted rewind in place is started again; this one continues

@@ -78,7 +78,7 @@ func TestWALIsNotRestoredWithoutRoom(t *testing.T) {
 			require.ErrorAs(t, err, &failed)
 			assert.Equal(t, rewind.NoSpace, failed.Condition)
 			assert.Equal(t, 1, failed.ExitStatus())
-			assert.ErrorContains(t, err, "for WAL that the archive has to bring back")
+			assert.ErrorContains(t, err, "for WAL that must be restored from the archive")
 			assert.Empty(t, before.Diff(treeOf(t, p.target)))
 		})
 	}

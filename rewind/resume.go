@@ -15,7 +15,7 @@ import (
 // ErrNothingToResume says that there is no committed rewind to complete.
 var ErrNothingToResume = errors.New("there is no unfinished rewind to resume")
 
-// errNoTargetDir: an empty name would mean the working directory.
+// errNoTargetDir refuses an empty name, which would mean the working directory.
 var errNoTargetDir = fmt.Errorf("%w: a target data directory must be given", ErrOptions)
 
 // Resume completes a rewind that was committed and is not finished, from what is on the
@@ -146,8 +146,8 @@ type Status struct {
 
 // advice says what to do in each state.
 var advice = map[State]string{
-	StateClean:      "Nothing is to be done.",
-	StateStaged:     "The target is as it was. The next rewind clears away what the interrupted one left in pgsql_tmp_gorewind.",
+	StateClean:      "Nothing needs to be done.",
+	StateStaged:     "The target is as it was. The next rewind removes what the interrupted one left in pgsql_tmp_gorewind.",
 	StateUnfinished: "Finish the rewind with rewind.Resume, or by running it again with any source; no server starts until then.",
 	StateInPlace:    "Run the rewind again with a source, and it goes on in place; no server starts until then.",
 	StateRewound:    "Make it a standby of the source, if it is not one yet, and start it.",
@@ -156,8 +156,8 @@ var advice = map[State]string{
 // runningAdvice says what to do if a server is running. In the other states none can.
 var runningAdvice = map[State]string{
 	StateClean:   "A server is running here. Stop it before you rewind.",
-	StateStaged:  "A server is running here. Stop it before you rewind; the next rewind clears away what the interrupted one left in pgsql_tmp_gorewind.",
-	StateRewound: "A server is running here: nothing is to be done.",
+	StateStaged:  "A server is running here. Stop it before you rewind; the next rewind removes what the interrupted one left in pgsql_tmp_gorewind.",
+	StateRewound: "A server is running here: nothing needs to be done.",
 }
 
 // ReadStatus finds the state of a data directory, and changes nothing. The error is an

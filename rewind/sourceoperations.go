@@ -20,7 +20,7 @@ import (
 
 // ErrUnsafeReplay says that recovery would repeat an operation on files of the rewound
 // server that is only right for older versions of those files.
-var ErrUnsafeReplay = errors.New("recovery would spoil files that are newer than the WAL which it replays")
+var ErrUnsafeReplay = errors.New("recovery would damage files that are newer than the WAL that it replays")
 
 // ahead holds the operations on whole files in the source's WAL from the fork to its
 // end.

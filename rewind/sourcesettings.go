@@ -8,7 +8,7 @@ import (
 )
 
 // settingsOfSource returns warnings about settings that come with the source's files,
-// concern only the source's own place, and are not set anew. Their values can contain
+// are only right for the source, and are not replaced. Their values can contain
 // passwords, so only where they are set is reported.
 func (a *analyzer) settingsOfSource(conf *pgconf.Config) (says []string) {
 	tell := func(name, what string) {

@@ -52,7 +52,7 @@ func (r *Rewind) standbyFiles(ctx context.Context, after pgconf.ReadFile) ([]app
 	case r.plan.ResetSlot:
 		o.Slot = new(string)
 	}
-	// If a file cannot be read, it was not known before either what recovery will choose.
+	// If a file cannot be read, the recovery settings were not known before either.
 	if conf, err := pgconf.Load(pgconf.Options{DataDir: r.target.Name(), ConfigFile: r.opts.ConfigFile, Version: r.plan.Version, ReadFile: after}); err == nil {
 		o.Effective = conf
 	}

@@ -106,7 +106,7 @@ var verdicts = []verdict{
 	{TargetNotWritable, ActionFix, false, either(as[apply.Obstacles], as[Obstacles], as[*apply.AccessError]), "Let the user that runs gorewind read and write there."},
 	{NothingToResume, ActionFix, false, anyOf(ErrNothingToResume), "Run a rewind."},
 	{InvalidOptions, ActionFix, false, anyOf(ErrOptions), ""},
-	{UnexpectedCondition, ActionFix, false, as[*source.ConnectError], ""}, // whose message has advice
+	{UnexpectedCondition, ActionFix, false, as[*source.ConnectError], ""}, // its message has advice
 	{UnexpectedCondition, ActionFix, false, func(error) bool { return true }, "Correct that, and run gorewind again."},
 }
 

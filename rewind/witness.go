@@ -108,7 +108,7 @@ func (a *analyzer) compareRecords(ctx context.Context, f fork, s sides, limit pg
 	w, err := a.findWitness(ctx, near, limit)
 	switch {
 	case err != nil && isMissing(err) && (limit == f.ancestor || limit == s.target.EndOfWAL):
-		f.at, f.unproven = limit, fmt.Sprintf("the target's is not readable there: %v", err)
+		f.at, f.unproven = limit, fmt.Sprintf("the target's WAL is not readable there: %v", err)
 		return f, nil // any later step that needs this WAL reports the error
 	case err != nil:
 		return f, a.unreadable(err)
@@ -131,7 +131,7 @@ func (a *analyzer) compareRecords(ctx context.Context, f fork, s sides, limit pg
 	case err == nil && same:
 		return f, nil
 	case err != nil && errors.Is(err, fs.ErrNotExist):
-		f.unproven = fmt.Sprintf("the source has no more of it there, and no archive gives it: %v", err)
+		f.unproven = fmt.Sprintf("the source no longer has that WAL, and no archive has it: %v", err)
 		return f, nil
 	case err != nil:
 		return f, err

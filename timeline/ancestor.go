@@ -28,7 +28,7 @@ func CommonAncestor(a, b History) (fork pgdata.LSN, index int, err error) {
 		return 0, 0, ErrNoCommonAncestor
 	}
 	index = n - 1
-	// The lower of the two ends, unless a history later turned back to before it.
+	// The lower of the two ends, unless one history later went back to before it.
 	for _, h := range []History{a[index:], b[index:]} {
 		for _, e := range h {
 			if e.End != 0 && (fork == 0 || e.End < fork) {

@@ -16,7 +16,7 @@ import (
 	"github.com/gorewind/gorewind/timeline"
 )
 
-// restored makes a data directory of one side of a fixture in dir.
+// restored makes a data directory in dir from one side of a fixture.
 func restored(dir, cluster, side string) (string, error) {
 	to := filepath.Join(dir, side)
 	return to, savedcluster.RestoreStored(filepath.Join("..", "testdata", "clusters", cluster, side), to)
@@ -72,7 +72,7 @@ func TestAHistoryThatCannotBeReadIsAnError(t *testing.T) {
 	assert.ErrorIs(t, err, fs.ErrNotExist, "no data directory")
 }
 
-// Where two data directories part.
+// Where the histories of two data directories diverge.
 func ExampleRead() {
 	temp, err := os.MkdirTemp("", "clusters")
 	if err != nil {
@@ -105,9 +105,9 @@ func ExampleRead() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("They part at %s on timeline %d.\n", fork, histories[0][index].TLI)
+	fmt.Printf("They diverge at %s on timeline %d.\n", fork, histories[0][index].TLI)
 	// Output:
 	// The source is on timeline 2, shut down.
 	// The target is on timeline 1, shut down.
-	// They part at 0/A07850 on timeline 1.
+	// They diverge at 0/A07850 on timeline 1.
 }

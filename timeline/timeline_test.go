@@ -33,12 +33,12 @@ func TestParse(t *testing.T) {
 		{"spaces for tabs", 2, "  1   0/3012710   x\n", two},
 		{"comments and white space", 2, "# a comment\n \t\n  # another\n1\t0/3012710\tx\n", two},
 		{"carriage returns", 3, "1\t0/3012710\tx\r\n\r\n2\t1/405AB98\r\n", three},
-		{"anything in the remark", 2, "1\t0/3012710\tat restore point \"a # b\x00\xff\"\n", two},
-		{"numbers may be left out", 9, "4\t0/3012710\tx\n", timeline.History{{4, 0, 0x3012710}, {9, 0x3012710, 0}}},
+		{"any bytes in the remark", 2, "1\t0/3012710\tat restore point \"a # b\x00\xff\"\n", two},
+		{"numbers may be skipped", 9, "4\t0/3012710\tx\n", timeline.History{{4, 0, 0x3012710}, {9, 0x3012710, 0}}},
 		{"highest numbers", 0xFFFFFFFF, "4294967294\tFFFFFFFF/FFFFFFFF\tx", timeline.History{
 			{4294967294, 0, 0xFFFFFFFFFFFFFFFF}, {4294967295, 0xFFFFFFFFFFFFFFFF, 0},
 		}},
-		{"two switches at one LSN", 3, "1\t0/500\n2\t0/500\n", timeline.History{{1, 0, 0x500}, {2, 0x500, 0x500}, {3, 0x500, 0}}},
+		{"two switches at the same LSN", 3, "1\t0/500\n2\t0/500\n", timeline.History{{1, 0, 0x500}, {2, 0x500, 0x500}, {3, 0x500, 0}}},
 		{
 			"recovery ended before its timeline began, as 18 wrote it", 3,
 			"1\t0/60000A0\tno recovery target specified\n\n2\t0/4000000\tafter LSN 0/3001EC0\n",
@@ -81,13 +81,13 @@ func TestParseRefuses(t *testing.T) {
 		{"an LSN cut after its slash", 2, "1\t0/\n", 1, syntax, noLSN},
 		{"an LSN without its high half", 2, "1\t/500\n", 1, syntax, noLSN},
 		{"an LSN of too many digits", 2, "1\t0/123456789\n", 1, syntax, noLSN},
-		{"an LSN that does not end", 2, "1\t0/500x\n", 1, syntax, noLSN},
+		{"an LSN with trailing letters", 2, "1\t0/500x\n", 1, syntax, noLSN},
 		{"an LSN of zero", 2, "1\t0/0\n", 1, syntax, noLSN},
 		{"the same timeline twice", 3, "1\t0/500\n\n1\t0/600\n", 3, invalid, order},
-		{"timelines going down", 5, "3\t0/500\n2\t0/600\n", 2, invalid, order},
+		{"timelines in decreasing order", 5, "3\t0/500\n2\t0/600\n", 2, invalid, order},
 		{"timeline zero", 2, "0\t0/500\n", 1, invalid, order},
 		{"its own parent", 2, "2\t0/500\n", 0, invalid, ownTLI},
-		{"a parent that is younger", 2, "1\t0/500\n7\t0/600\n", 0, invalid, ownTLI},
+		{"a parent that is newer", 2, "1\t0/500\n7\t0/600\n", 0, invalid, ownTLI},
 		{"a parent of the first timeline", 1, "1\t0/500\n", 0, invalid, ownTLI},
 		{"no such timeline", 0, "", 0, invalid, ownTLI},
 		{"an empty file", 2, "", 0, "no entries in history file", "It was cut short: restore it from another server or the WAL archive."},
@@ -131,8 +131,8 @@ func TestHistoriesAreDescribedAsPgRewindDoes(t *testing.T) {
 		h.Lines(pgdata.VersionByName("19").FormatLSN))
 }
 
-// ladder builds a history from "1 500 2 600 3": timelines with the hexadecimal
-// LSNs of the switches between them.
+// ladder builds a history from text such as "1 500 2 600 3": timelines, and between
+// them the switches' LSNs in hexadecimal.
 func ladder(t *testing.T, text string) timeline.History {
 	t.Helper()
 	f := strings.Fields(text)
@@ -163,13 +163,13 @@ func TestCommonAncestor(t *testing.T) {
 		{"failover of a second generation", "1 500 2 600 3", "1 500 2", 0x600, 2},
 		{"both promoted, source first", "1 500 2 600 3", "1 500 2 700 4", 0x600, 2},
 		{"both promoted, target first", "1 500 2 800 4", "1 500 2 700 3", 0x700, 2},
-		{"both promoted at one LSN", "1 500 2", "1 500 3", 0x500, 1},
-		{"one number for two timelines", "1 500 2", "1 600 2", 0x500, 1},
-		{"one number in the middle of both", "1 500 2 700 3", "1 400 2 700 3", 0x400, 1},
-		{"several promotions on either side", "1 500 2 600 3 700 4 800 5", "1 500 2 600 6 700 7 900 8", 0x600, 2},
+		{"both promoted at the same LSN", "1 500 2", "1 500 3", 0x500, 1},
+		{"the same number for two timelines", "1 500 2", "1 600 2", 0x500, 1},
+		{"the same number in the middle of both", "1 500 2 700 3", "1 400 2 700 3", 0x400, 1},
+		{"several promotions on both sides", "1 500 2 600 3 700 4 800 5", "1 500 2 600 6 700 7 900 8", 0x600, 2},
 		{"the same", "1 500 2", "1 500 2", 0, 2},
 		{"the first timeline on both sides", "1", "1", 0, 1},
-		{"a switch at once after the common one", "1 500 2 500 3", "1 500 2", 0x500, 2},
+		{"a second switch at the LSN of the common one", "1 500 2 500 3", "1 500 2", 0x500, 2},
 
 		{"source recovered to before the common timeline began", "1 500 2 400 3", "1 500 2", 0x400, 1},
 		{"source recovered to before the target's switch", "1 500 2 400 3", "1 500 4", 0x400, 1},
@@ -198,7 +198,7 @@ func TestUnrelatedHistoriesHaveNoCommonAncestor(t *testing.T) {
 	}
 }
 
-func TestASegmentWithASwitchIsReadFromTheYoungerTimeline(t *testing.T) {
+func TestASegmentWithASwitchIsReadFromTheNewerTimeline(t *testing.T) {
 	g := pgdata.Geometry{WALSegSize: 1 << 20}
 	h := ladder(t, "1 1FFFFF 2 300000 3 300001 4 580000 5 588000 6")
 	for s, want := range []pgdata.TimelineID{1, 2, 2, 4, 4, 6, 6} {
@@ -210,7 +210,7 @@ func TestASegmentWithASwitchIsReadFromTheYoungerTimeline(t *testing.T) {
 	assert.Equal(t, pgdata.TimelineID(1), timeline.First().TimelineOf(g, 3))
 }
 
-func TestASegmentIsNeverReadFromATimelineThatRecoveryTurnedAwayFrom(t *testing.T) {
+func TestASegmentIsNeverReadFromAnAbandonedTimeline(t *testing.T) {
 	g := pgdata.Geometry{WALSegSize: 1 << 20}
 	h := ladder(t, "1 500000 2 280000 3")
 	for s, want := range []pgdata.TimelineID{1, 1, 3, 3, 3, 3, 3} {
@@ -218,7 +218,7 @@ func TestASegmentIsNeverReadFromATimelineThatRecoveryTurnedAwayFrom(t *testing.T
 	}
 }
 
-// walk is how pg_rewind finds the timeline of a segment: it moves from the entry
+// walk finds the timeline of a segment as pg_rewind does: it starts at the entry
 // that it used last.
 func walk(h timeline.History, i int, g pgdata.Geometry, s pgdata.SegNo) pgdata.TimelineID {
 	end := g.SegStart(s + 1)
@@ -231,13 +231,13 @@ func walk(h timeline.History, i int, g pgdata.Geometry, s pgdata.SegNo) pgdata.T
 	return h[i].TLI
 }
 
-func TestTimelineOfEqualsPgRewindsWalkFromWhereverItStarts(t *testing.T) {
+func TestTimelineOfEqualsPgRewindsWalkFromAnyEntry(t *testing.T) {
 	g := pgdata.Geometry{WALSegSize: 1 << 20}
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
 		h := timeline.First()
 		for at := pgdata.LSN(0x28); len(h) < 1+random.IntN(7); {
-			// Steps within a page, to a segment's edges, and over segments; also none.
+			// Steps of zero, within a page, to a segment's edges, and across segments.
 			at += []pgdata.LSN{0, 8, pgdata.LSN(random.IntN(1 << 22)), g.SegStart(g.SegNo(at)+1) - at, g.SegStart(g.SegNo(at)+1) - at - 1}[random.IntN(5)]
 			h[len(h)-1].End = at
 			h = append(h, timeline.Entry{TLI: h.Newest() + 1 + pgdata.TimelineID(random.IntN(3)), Begin: at})
@@ -280,7 +280,7 @@ func FuzzParse(f *testing.F) {
 
 		fork, index, err := timeline.CommonAncestor(h, again)
 		require.NoError(t, err)
-		assert.Zero(t, fork, "equal histories never part")
+		assert.Zero(t, fork, "equal histories never diverge")
 		assert.Equal(t, len(h)-1, index)
 	})
 }
@@ -293,14 +293,14 @@ func TestStretchesOfAHistory(t *testing.T) {
 		want          []stretch
 	}{
 		{"all on one timeline", "1", 0x100, 0x200, []stretch{{1, 0x100, 0x200}}},
-		{"over two switches", "1 500 2 600 3", 0x100, 0x900, []stretch{{1, 0x100, 0x500}, {2, 0x500, 0x600}, {3, 0x600, 0x900}}},
+		{"across two switches", "1 500 2 600 3", 0x100, 0x900, []stretch{{1, 0x100, 0x500}, {2, 0x500, 0x600}, {3, 0x600, 0x900}}},
 		{"from switch to switch", "1 500 2 600 3", 0x500, 0x600, []stretch{{2, 0x500, 0x600}}},
 		{"within an ancestor", "1 500 2 600 3", 0x510, 0x520, []stretch{{2, 0x510, 0x520}}},
 		{"before all switches", "1 500 2 600 3", 0x10, 0x20, []stretch{{1, 0x10, 0x20}}},
 		{"nothing", "1 500 2 600 3", 0x510, 0x510, nil},
 		{"backwards", "1 500 2 600 3", 0x520, 0x510, nil},
 		{"a timeline that nothing was written on", "1 500 2 500 3", 0x100, 0x900, []stretch{{1, 0x100, 0x500}, {3, 0x500, 0x900}}},
-		{"a switch to before an earlier one", "1 500 2 300 3", 0x100, 0x900, []stretch{{1, 0x100, 0x300}, {3, 0x300, 0x900}}},
+		{"a switch before an earlier one", "1 500 2 300 3", 0x100, 0x900, []stretch{{1, 0x100, 0x300}, {3, 0x300, 0x900}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []stretch

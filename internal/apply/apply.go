@@ -19,16 +19,15 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Finish carries out the journal of a committed rewind. Every step of it can be
-// done again, so it does all of them, whatever an earlier process did. In
-// between the control file is unusable for a server, and the last thing is to
-// put the new one in place.
+// Finish carries out the journal of a committed rewind. Every step can be repeated,
+// so it does all of them, whatever an earlier process did. Until the end, the
+// control file is unusable for a server. The new one is put in place last.
 func (t *Target) Finish(ctx context.Context, j *Journal, resumed bool) error {
 	if j.Done {
 		return t.syncDone(j)
 	}
 	if j.InPlace {
-		return errors.New("the rewind that did not end was one in place, which needs the source again: run it again")
+		return errors.New("the interrupted rewind was in place and needs the source again: run it again")
 	}
 	for _, a := range j.Areas {
 		if err := t.mapTablespace(a); err != nil {
@@ -47,14 +46,14 @@ func (t *Target) Finish(ctx context.Context, j *Journal, resumed bool) error {
 	return a.run(ctx)
 }
 
-// syncDone makes the end of a rewind last.
+// syncDone makes the last changes of a rewind durable.
 func (t *Target) syncDone(j *Journal) error {
 	if dir := path.Dir(pgdata.ControlFilePath); !j.Sync.Off {
 		if err := t.sync(dir); err != nil {
 			return t.failed("fsync", dir, err)
 		}
 	}
-	_ = t.remove(slotPath) // the standby has it now
+	_ = t.remove(slotPath) // the slot is the standby's now
 	return t.dropStaging(j.Areas...)
 }
 
@@ -62,14 +61,14 @@ func (t *Target) syncDone(j *Journal) error {
 type applier struct {
 	t       *Target
 	j       *Journal
-	resumed bool // an earlier process began
+	resumed bool // an earlier process began to carry it out
 	mu      sync.Mutex
 	dirs    map[string]bool // directories in which entries were made or removed
 }
 
 func (a *applier) run(ctx context.Context) error {
-	// No file is moved into a directory that may not last. What is to be removed
-	// goes last, and the control file after it.
+	// No file is moved into a directory that is not durable yet. Files are removed
+	// last, and only then the control file is written.
 	for _, pass := range []func(context.Context) error{
 		a.freeReserve, a.each(a.makePlaces), a.syncDirs, a.parallel(a.replace), a.writePieces, a.parallel(a.cut), a.sync,
 		a.remove, a.syncDirs, a.finish,
@@ -78,7 +77,8 @@ func (a *applier) run(ctx context.Context) error {
 			return err
 		}
 	}
-	// The rewind is done. What may be left here does no harm, and goes with the next.
+	// The rewind is done. Anything left here does no harm, and the next run removes
+	// it.
 	_ = a.t.remove(slotPath)
 	_ = a.t.dropStaging(a.j.Areas...)
 	return nil
@@ -141,15 +141,15 @@ func (a *applier) makePlaces(ctx context.Context, s *Step) error {
 		if err := a.t.symlink(string(s.Link), string(s.Path)); err != nil {
 			return err
 		}
-		// It must last, and the directories that it lies in, or the next run finds a
-		// tablespace in use that no link of this target leads to.
+		// The link and its directories must be durable first. Otherwise the next run
+		// could find a tablespace in use to which no link of this target leads.
 		a.changed(s)
 		return a.syncDirs(ctx)
 	}
 	return nil
 }
 
-// replace renames a staged file into place. One that is not there any more was
+// replace renames a staged file into place. If the staged file is gone, it was
 // renamed before.
 func (a *applier) replace(_ context.Context, s *Step) error {
 	if s.Do != Replace {
@@ -169,21 +169,21 @@ func (a *applier) replace(_ context.Context, s *Step) error {
 	if err != nil {
 		return a.t.failed("replace", p, err)
 	}
-	if a.resumed { // the other process may have had to copy
+	if a.resumed { // the earlier process may have copied the file
 		return a.t.remove(tempBeside(p))
 	}
 	return nil
 }
 
-// isData tells the files that nothing but gorewind changes while no server
-// starts. Configuration and logs may not be what they were when it put them there.
+// isData reports whether only gorewind changes a file while no server can start.
+// Configuration files and logs may have changed since gorewind put them there.
 func isData(p string) bool {
 	first, _, below := strings.Cut(p, "/")
 	return p == pgdata.VersionPath || below && (first == "base" || first == "global" || strings.HasPrefix(first, "pg_") && first != "pg_log")
 }
 
-// copyStaged is a rename for where the system cannot rename, as between two
-// mounts of one file system.
+// copyStaged copies a file that the system cannot rename, as between two mounts of
+// one file system.
 func (a *applier) copyStaged(staged, p string, size int64) error {
 	info, err := a.t.disk.Lstat(staged)
 	if err != nil {
@@ -215,7 +215,7 @@ func (a *applier) copyStaged(staged, p string, size int64) error {
 	return err
 }
 
-// freeReserve gives the room back that was reserved for what comes now.
+// freeReserve frees the space that was reserved for the steps that follow.
 func (a *applier) freeReserve(context.Context) error {
 	for _, area := range a.j.Areas {
 		if err := a.t.remove(area.reserve()); err != nil {
@@ -225,7 +225,7 @@ func (a *applier) freeReserve(context.Context) error {
 	return nil
 }
 
-// cut truncates.
+// cut truncates a file.
 func (a *applier) cut(_ context.Context, s *Step) error {
 	if s.Do != Truncate {
 		return nil
@@ -240,7 +240,7 @@ func (a *applier) cut(_ context.Context, s *Step) error {
 	return nil
 }
 
-// sync makes all of that durable.
+// sync makes all these changes durable.
 func (a *applier) sync(ctx context.Context) error {
 	mode := a.j.Sync
 	if mode.Off {
@@ -278,8 +278,8 @@ func (a *applier) syncDirs(ctx context.Context) error {
 	return a.t.syncAll(ctx, dirs)
 }
 
-// syncFileSystems syncs those in which something was changed, or all that the
-// data directory lies on.
+// syncFileSystems syncs the file systems on which something was changed, or all
+// file systems of the data directory.
 func (a *applier) syncFileSystems() error {
 	dirs := map[string]bool{".": true}
 	for i := range a.j.Steps {
@@ -319,9 +319,8 @@ func (a *applier) syncEverything(ctx context.Context) error {
 	return g.Wait()
 }
 
-// remove removes what the source does not have: first everything in which nothing
-// else is that is removed, then directories and the links that lead to them, from
-// the inside out.
+// remove removes what the source does not have: first everything that contains
+// nothing else to remove, then directories and links to them, innermost first.
 func (a *applier) remove(ctx context.Context) error {
 	holds := map[name]bool{}
 	for i := range a.j.Steps {
@@ -343,12 +342,12 @@ func (a *applier) remove(ctx context.Context) error {
 	return a.each(pass(true))(ctx)
 }
 
-// removeOne removes one of them. A directory into which somebody put something
-// meanwhile stays.
+// removeOne removes one of them. A directory that is not empty by now stays.
 func (a *applier) removeOne(ctx context.Context, s *Step) error {
 	a.changed(s)
 	if !a.j.Sync.Off && a.t.LinkPoint(string(s.Path)) {
-		// With a tablespace's link goes the way to make that last what was removed in there.
+		// Without the link to a tablespace, what was removed in it could no longer be made
+		// durable.
 		if err := a.t.syncOne(ctx, string(s.Path)); err != nil {
 			return err
 		}
@@ -360,8 +359,8 @@ func (a *applier) removeOne(ctx context.Context, s *Step) error {
 	return err
 }
 
-// finish writes backup_label and whatever else comes with it, and the new
-// control file.
+// finish writes backup_label and the other small files, and then the new control
+// file.
 func (a *applier) finish(context.Context) error {
 	for _, f := range a.j.Files {
 		if err := a.t.replaceFile(f.Path, f.Data, !a.j.Sync.Off); err != nil {
@@ -371,7 +370,7 @@ func (a *applier) finish(context.Context) error {
 	return a.t.replaceFile(pgdata.ControlFilePath, a.j.NewControl, !a.j.Sync.Off)
 }
 
-// symlink makes a link, or finds it made by an earlier run.
+// symlink makes a link, unless an earlier run already made it.
 func (t *Target) symlink(to, p string) error {
 	if have, err := t.disk.Readlink(p); err == nil && have == to {
 		return nil

@@ -15,13 +15,14 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// areasPath is the list of all staging directories. It is there before they are, so
-// that they are found and removed whatever happens.
+// areasPath is the list of all staging directories. It is written before they are
+// made, so that they are found and removed whatever happens.
 const areasPath = stagingDir + "/areas"
 
-// areaList is that file: a document, and behind it a line with the CRC of it.
+// areaList is the content of that file: a JSON document, followed by a line with
+// its CRC.
 type areaList struct {
-	Name  string `json:"name"` // of all but the first: areaName
+	Name  string `json:"name"` // areaName, the name of all areas but the first
 	Areas []Area `json:"areas"`
 }
 
@@ -52,9 +53,9 @@ func decodeAreas(b []byte) (*areaList, error) {
 	return list, nil
 }
 
-// areasLeft lists the areas that an earlier run made, but the one in the data
-// directory, which must be there. Those of a list that cannot be trusted are looked
-// for where they can be.
+// areasLeft lists the areas that an earlier run made, except the one in the data
+// directory, which must exist. If the list cannot be trusted, it looks for areas
+// wherever they can be.
 func (t *Target) areasLeft() ([]Area, error) {
 	_, control, err := t.readControl()
 	if err != nil {
@@ -80,8 +81,8 @@ func (t *Target) areasLeft() ([]Area, error) {
 	return areas, nil
 }
 
-// mayStage reports whether there can be a staging directory in another one: where a
-// link leads that servers make, or that link is to be, or where something is mounted.
+// mayStage reports whether a directory can contain a staging directory: it is behind
+// a link that servers make, existing or planned, or it is a mount point.
 func (t *Target) mayStage(dir, link string) bool {
 	if !isInside(dir) {
 		return false
@@ -93,7 +94,7 @@ func (t *Target) mayStage(dir, link string) bool {
 	return link == "" && (&areaMap{t: t, mount: map[string]uint64{}}).isBoundary(dir)
 }
 
-// findAreas looks for staging directories where links of the target lead.
+// findAreas looks for staging directories behind the target's links.
 func (t *Target) findAreas(own string) ([]Area, error) {
 	places := []string{"pg_wal", "pg_xlog"}
 	entries, err := t.disk.ReadDir(pgdata.TablespaceRoot)
@@ -116,9 +117,9 @@ func (t *Target) findAreas(own string) ([]Area, error) {
 	return areas, nil
 }
 
-// dropStaging removes all staging directories, the main one last: those that its
-// list has, and those that are known. It refuses while they hold what only finishes
-// a rewind. The note of a slot stays, and the main one around it.
+// dropStaging removes all staging directories, the listed and the known ones, and
+// the main one last. It refuses while a committed rewind still needs them. The note
+// of a slot stays, and so does the main directory that contains it.
 func (t *Target) dropStaging(known ...Area) error {
 	if _, control, err := t.readControl(); err != nil {
 		return err
@@ -142,7 +143,7 @@ func (t *Target) dropStaging(known ...Area) error {
 	}
 	for _, a := range areas {
 		dir := string(a.Dir)
-		if a.Link != "" { // the plan at hand may have another place for that tablespace
+		if a.Link != "" { // the current plan may map that tablespace elsewhere
 			t.Forget(path.Dir(dir))
 			t.Forget(dir)
 		}
@@ -150,7 +151,7 @@ func (t *Target) dropStaging(known ...Area) error {
 			if err := t.dropArea(dir); err != nil {
 				return err
 			}
-			// The list of them must not go before they do.
+			// The list must not be removed before the areas are.
 			if err := t.sync(path.Dir(dir)); err != nil {
 				return t.failed("fsync", path.Dir(dir), err)
 			}
@@ -168,8 +169,8 @@ func (t *Target) dropStaging(known ...Area) error {
 	return t.dropArea(stagingDir)
 }
 
-// dropArea removes a directory that is enclosed, or lies in one that is, so that
-// nothing leads out of it.
+// dropArea removes a directory. It must be enclosed or inside one that is, so that
+// no path leads out of it.
 func (t *Target) dropArea(dir string) error {
 	entries, err := t.disk.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -177,7 +178,7 @@ func (t *Target) dropArea(dir string) error {
 	} else if err != nil {
 		return t.failed("read directory", dir, err)
 	}
-	last := path.Base(areasPath) // which is needed for as long as there is another area
+	last := path.Base(areasPath) // the list is needed while there is another area
 	noted := false
 	for _, e := range entries {
 		p := path.Join(dir, e.Name())

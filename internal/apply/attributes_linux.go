@@ -11,7 +11,7 @@ import (
 
 const accessList = "system.posix_acl_access"
 
-// copyXattrs copies extended attributes, but for those that vouch for a file's content.
+// copyXattrs copies extended attributes, except those that sign a file's content.
 func copyXattrs(to, from *os.File, mode uint32) []Loss {
 	names, err := xattrs(from)
 	if err != nil {
@@ -28,12 +28,12 @@ func copyXattrs(to, from *os.File, mode uint32) []Loss {
 		if err := copyXattr(to, from, name); err != nil {
 			lost = append(lost, Loss{"extended attribute " + name, err})
 			if name == accessList {
-				_ = unix.Fchmod(int(to.Fd()), mode&0o707) // the group's are the most that the list gave to anybody
+				_ = unix.Fchmod(int(to.Fd()), mode&0o707) // with a list, these bits are the list's mask, not the group's permissions
 			}
 		}
 	}
 	if !listed {
-		_ = unix.Fremovexattr(int(to.Fd()), accessList) // which the directory gives to new files
+		_ = unix.Fremovexattr(int(to.Fd()), accessList) // the one that the directory gives to new files
 	}
 	return lost
 }
@@ -51,8 +51,8 @@ func copyXattr(to, from *os.File, name string) error {
 	return unix.Fsetxattr(int(to.Fd()), name, want, 0)
 }
 
-// xattrs lists the names of a file's extended attributes. A file system without them
-// has none.
+// xattrs lists the names of a file's extended attributes, none if the file system
+// does not support them.
 func xattrs(f *os.File) ([]string, error) {
 	b, err := grown(func(b []byte) (int, error) { return unix.Flistxattr(int(f.Fd()), b) })
 	if isRefused(err) {

@@ -23,7 +23,7 @@ const (
 	defaultList = "system.posix_acl_default"
 )
 
-// readableFor is an access control list with which another user may read a file
+// readableFor is an access control list that lets another user read a file
 // (linux/posix_acl_xattr.h).
 func readableFor(uid uint32) []byte {
 	b := binary.LittleEndian.AppendUint32(nil, 2)
@@ -42,16 +42,16 @@ func attribute(t *testing.T, p, name string) []byte {
 	t.Helper()
 	b := make([]byte, 1<<16)
 	n, err := unix.Getxattr(p, name, b)
-	if err == unix.ENODATA { //nolint:errorlint // a system call's
+	if err == unix.ENODATA { //nolint:errorlint // a bare errno
 		return nil
 	}
 	require.NoError(t, err)
 	return b[:n]
 }
 
-// TestReplacedFilesKeepWhatTheSystemKnowsOfThem gives files extended attributes and
-// lists, and what there is of groups.
-func TestReplacedFilesKeepWhatTheSystemKnowsOfThem(t *testing.T) {
+// TestReplacedFilesKeepTheirAttributes gives files extended attributes, access
+// control lists and, if possible, another group.
+func TestReplacedFilesKeepTheirAttributes(t *testing.T) {
 	files := map[string]string{"pg_hba.conf": "old", "plain": "old", "base/5/1": strings.Repeat("o", 50*8192), "postgresql.auto.conf": "old"}
 	tgt, control := newTarget(t, files)
 	note := bytes.Repeat([]byte("x"), 3000)
@@ -65,7 +65,7 @@ func TestReplacedFilesKeepWhatTheSystemKnowsOfThem(t *testing.T) {
 		}
 	}
 	if gid == os.Getegid() {
-		t.Log("groups are not tried: this process is in one only")
+		t.Log("groups are not tested: this process has only one")
 	}
 	for _, p := range special {
 		if err := unix.Setxattr(tgt.Join(p), "user.note", note, 0); err != nil {
@@ -76,7 +76,7 @@ func TestReplacedFilesKeepWhatTheSystemKnowsOfThem(t *testing.T) {
 			t.Skipf("the file system of %q has no access control lists, set TMPDIR to one that has them: %v", tgt.Name(), err)
 		}
 	}
-	require.NoError(t, unix.Setxattr(tgt.Name(), defaultList, readableFor(54321), 0), "which new files get")
+	require.NoError(t, unix.Setxattr(tgt.Name(), defaultList, readableFor(54321), 0), "new files inherit it")
 
 	s := stage(t, tgt, control, copyOf("pg_hba.conf", 3), copyOf("plain", 3), copyOf("new", 3),
 		filemap.Entry{Path: "base/5/1", Type: pgdata.Regular, Action: filemap.CopyTail, SourceSize: 200 * 8192, TargetSize: 50 * 8192})
@@ -102,17 +102,17 @@ func TestReplacedFilesKeepWhatTheSystemKnowsOfThem(t *testing.T) {
 	}
 	assert.Equal(t, "new", read(t, tgt, "pg_hba.conf"))
 	assert.Equal(t, "new", read(t, tgt, "postgresql.auto.conf"))
-	assert.Empty(t, attribute(t, tgt.Join("plain"), accessList), "one that had none gets none")
+	assert.Empty(t, attribute(t, tgt.Join("plain"), accessList), "a file without a list gets none")
 }
 
-// forgetful is a disk on which nothing but names and bytes can be kept.
+// forgetful is a disk that keeps no attributes.
 type forgetful struct{ apply.Disk }
 
 func (forgetful) CopyAttributes(string, string) ([]apply.Loss, error) {
 	return []apply.Loss{{What: "group", Err: unix.EPERM}, {What: "extended attribute user.x", Err: unix.ENOTSUP}}, nil
 }
 
-func TestWhatCannotBeKeptIsSaidOnce(t *testing.T) {
+func TestLostAttributesAreLoggedOnce(t *testing.T) {
 	dir, control := newDirectory(t, map[string]string{"a.conf": "old", "b.conf": "old"})
 	tgt, err := apply.Open(dir, func(d apply.Disk) apply.Disk { return forgetful{d} })
 	require.NoError(t, err)
@@ -125,6 +125,6 @@ func TestWhatCannotBeKeptIsSaidOnce(t *testing.T) {
 	}
 	finish(t, tgt, s, control)
 	assert.Equal(t, 2, strings.Count(log.String(), "level=WARN"), log.String())
-	assert.Contains(t, log.String(), "loses its group, as others may: operation not permitted")
+	assert.Contains(t, log.String(), "loses its group; other files may lose theirs, too: operation not permitted")
 	assert.Contains(t, log.String(), "loses its extended attribute user.x")
 }

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// copyAttributes gives a file owner, group and extended attributes, access control
-// lists and security labels among them, of another one, and says what it could not
-// give. The permissions are not touched, except that those of a group are taken away
-// where a list was to narrow them.
+// copyAttributes copies owner, group and extended attributes (including access
+// control lists and security labels) from one file to another, and returns those
+// that it could not copy. It does not change permissions, except that the group
+// loses those that a lost access control list would have masked.
 func copyAttributes(to, from *os.File) []Loss {
 	var lost []Loss
 	var want, have unix.Stat_t

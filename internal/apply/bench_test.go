@@ -15,7 +15,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// load is what a benchmark rewinds: some files, of which some blocks change.
+// load is what a benchmark rewinds: files in which some blocks change.
 type load struct {
 	name          string
 	action        filemap.Step
@@ -53,7 +53,7 @@ func (l load) entries() []filemap.Entry {
 	return entries
 }
 
-// runs yields the changed parts of a file in pieces as a server sends them.
+// runs yields the changed parts of a file in the pieces that a server sends.
 func (l load) runs(yield func(offset, length int64) bool) {
 	const most = 12 // blocks
 	for from := 0; from < l.blocks; {
@@ -75,8 +75,8 @@ func (l load) bytes() (n int64) {
 	return n * int64(l.files)
 }
 
-// send gives everything to a sink, as two connections do or as a local source's
-// workers.
+// send sends everything to a sink, as two connections or a local source's workers
+// do.
 func (l load) send(b *testing.B, s *apply.Staging, from *os.File) {
 	data := bytes.Repeat([]byte{'n'}, 12*benchPage)
 	var g errgroup.Group
@@ -117,7 +117,8 @@ func newLoad(b *testing.B, l load) (dir string, control []byte, local *os.File) 
 	return dir, control, local
 }
 
-// rewindOnce stages, commits and applies, and times either the first two or the last.
+// rewindOnce stages, commits and applies. It times either staging and commit or
+// applying.
 func (l load) rewindOnce(b *testing.B, dir string, control []byte, local *os.File, staging bool) {
 	b.StopTimer()
 	require.NoError(b, os.WriteFile(filepath.Join(dir, pgdata.ControlFilePath), control, 0o600))
@@ -146,8 +147,8 @@ func (l load) rewindOnce(b *testing.B, dir string, control []byte, local *os.Fil
 	b.StartTimer()
 }
 
-// BenchmarkStaging stages and commits, fsync included, what comes from a server
-// and what is copied within the machine.
+// BenchmarkStaging stages and commits, including fsync, data from a server and from
+// a local directory.
 func BenchmarkStaging(b *testing.B) {
 	for _, l := range loads() {
 		for _, from := range []string{"server", "local"} {
@@ -165,7 +166,7 @@ func BenchmarkStaging(b *testing.B) {
 	}
 }
 
-// BenchmarkApplying carries out what was committed, fsync included.
+// BenchmarkApplying applies a committed rewind, including fsync.
 func BenchmarkApplying(b *testing.B) {
 	for _, l := range loads() {
 		b.Run(l.name, func(b *testing.B) {

@@ -27,25 +27,25 @@ func symlink(p, to string) filemap.Entry {
 	return filemap.Entry{Path: p, Type: pgdata.Symlink, Action: filemap.Create, Reason: filemap.OnlyOnSource, Link: to}
 }
 
-// socket makes a unix socket, which stays when its server ends.
+// socket makes a Unix socket, which stays in the file system.
 func socket(t *testing.T, name string) {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	require.NoError(t, err)
 	defer func() { _ = syscall.Close(fd) }()
-	t.Chdir(filepath.Dir(name)) // the address has no room for long names
+	t.Chdir(filepath.Dir(name)) // socket addresses are too short for long paths
 	require.NoError(t, syscall.Bind(fd, &syscall.SockaddrUnix{Name: filepath.Base(name)}))
 }
 
-// obstacle is something that would keep every run from carrying a rewind out.
+// obstacle is something because of which no run could carry out the rewind.
 type obstacle struct {
 	name    string
 	entries []filemap.Entry
 	send    map[string]string // what the source sends
-	// before is done to the target before the plan is checked, and later when
-	// everything is staged.
+	// before changes the target before the plan is checked, later after everything is
+	// staged.
 	before, later func(t *testing.T, tgt *apply.Target)
-	last          string // a file that is written last; backup_label if it is not given
+	last          string // a file that is written last; default backup_label
 	control       []byte // the new control file, if not nil
 	says          []string
 }
@@ -90,40 +90,40 @@ func obstacles() []obstacle {
 		{name: "a link to nothing", entries: []filemap.Entry{symlink("base/link", "")}, says: []string{"base/link", "has no destination"}},
 		{name: "a directory with a long name", entries: []filemap.Entry{directory(long)}, says: []string{long, "name too long"}},
 		{name: "a link with a long name", entries: []filemap.Entry{symlink(long, "x")}, says: []string{long, "name too long"}},
-		{name: "a directory in a file", entries: []filemap.Entry{directory("base/5/1/x")}, says: []string{"base/5/1", "a directory belongs there"}},
+		{name: "a directory inside a file", entries: []filemap.Entry{directory("base/5/1/x")}, says: []string{"base/5/1", "a directory belongs there"}},
 		{name: "a directory before the one that it is in", entries: []filemap.Entry{directory("a/b"), directory("a")}, says: []string{`"a/b"`, "in its way"}},
 		{name: "one path twice", entries: []filemap.Entry{directory("a"), symlink("a", "b")}, says: []string{`"a"`, "two for the same path"}},
 		{
-			name: "a file in a directory that goes", says: []string{"base/6/1", "in its way"}, send: map[string]string{"base/6/1": "x"},
+			name: "a file in a directory that is removed", says: []string{"base/6/1", "in its way"}, send: map[string]string{"base/6/1": "x"},
 			entries: []filemap.Entry{copyOf("base/6/1", 1), {Path: "base/6", Type: pgdata.Directory, Action: filemap.Remove}},
 		},
 		{name: "a step for the control file", entries: []filemap.Entry{{Path: pgdata.ControlFilePath, Type: pgdata.Regular, Action: filemap.Remove}}, says: []string{"global/pg_control"}},
-		{name: "WAL that nobody restored", entries: []filemap.Entry{{Path: "pg_wal/000000010000000000000007", Type: pgdata.Regular, Action: filemap.Restore, SourceSize: 1 << 20}}, says: []string{"000000010000000000000007", "no such file"}},
-		{name: "a new control file that is none", control: []byte("x"), says: []string{"the new control file"}},
+		{name: "WAL that was not restored", entries: []filemap.Entry{{Path: "pg_wal/000000010000000000000007", Type: pgdata.Regular, Action: filemap.Restore, SourceSize: 1 << 20}}, says: []string{"000000010000000000000007", "no such file"}},
+		{name: "an invalid new control file", control: []byte("x"), says: []string{"the new control file"}},
 
-		{name: "a directory that is standby.signal, of the source", entries: []filemap.Entry{directory("standby.signal")}, last: "standby.signal", says: []string{"standby.signal", "in its way"}},
+		{name: "a directory named standby.signal on the source", entries: []filemap.Entry{directory("standby.signal")}, last: "standby.signal", says: []string{"standby.signal", "in its way"}},
 	}
 	for _, place := range []string{"backup_label", "standby.signal", "recovery.signal", "recovery.conf", "postgresql.auto.conf", "tablespace_map"} {
 		list = append(list,
-			obstacle{name: "a directory that is " + place, before: mkdir(place), last: place, says: []string{place, "is a directory, and a file belongs there"}},
-			obstacle{name: "a directory that becomes " + place, later: mkdir(place), last: place, says: []string{place, "is a directory, and a file belongs there"}})
+			obstacle{name: "a directory named " + place, before: mkdir(place), last: place, says: []string{place, "is a directory, and a file belongs there"}},
+			obstacle{name: "a directory that appears as " + place, later: mkdir(place), last: place, says: []string{place, "is a directory, and a file belongs there"}})
 	}
 	for what, put := range map[string]func(p string) func(*testing.T, *apply.Target){"fifo": fifo, "socket": sock} {
 		list = append(list,
-			obstacle{name: "a " + what + " where a directory is to be", before: put("new"), entries: []filemap.Entry{directory("new")}, says: []string{"new", "is a " + what}},
-			obstacle{name: "a " + what + " that comes where a directory is to be", later: put("new"), entries: []filemap.Entry{directory("new")}, says: []string{"new", "is a " + what}},
-			obstacle{name: "a " + what + " where a link is to be", later: put("new"), entries: []filemap.Entry{symlink("new", "x")}, says: []string{"new", "is a " + what}})
+			obstacle{name: "a " + what + " where a directory belongs", before: put("new"), entries: []filemap.Entry{directory("new")}, says: []string{"new", "is a " + what}},
+			obstacle{name: "a " + what + " that appears where a directory belongs", later: put("new"), entries: []filemap.Entry{directory("new")}, says: []string{"new", "is a " + what}},
+			obstacle{name: "a " + what + " where a link belongs", later: put("new"), entries: []filemap.Entry{symlink("new", "x")}, says: []string{"new", "is a " + what}})
 	}
 	return append(list,
-		obstacle{name: "a directory where a file is to be", later: mkdir("new"), entries: []filemap.Entry{copyOf("new", 1)}, send: map[string]string{"new": "x"}, says: []string{"new", "is a directory"}},
-		obstacle{name: "another link where one is to be", later: func(t *testing.T, tgt *apply.Target) { require.NoError(t, os.Symlink("y", tgt.Join("new"))) }, entries: []filemap.Entry{symlink("new", "x")}, says: []string{"new", "is a symbolic link"}},
-		page(obstacle{name: "a fifo that was a relation to write to", later: fifo("base/5/1"), entries: []filemap.Entry{relation}, says: []string{"base/5/1", "is a fifo"}}),
+		obstacle{name: "a directory where a file belongs", later: mkdir("new"), entries: []filemap.Entry{copyOf("new", 1)}, send: map[string]string{"new": "x"}, says: []string{"new", "is a directory"}},
+		obstacle{name: "another link where one belongs", later: func(t *testing.T, tgt *apply.Target) { require.NoError(t, os.Symlink("y", tgt.Join("new"))) }, entries: []filemap.Entry{symlink("new", "x")}, says: []string{"new", "is a symbolic link"}},
+		page(obstacle{name: "a fifo in place of a relation to write to", later: fifo("base/5/1"), entries: []filemap.Entry{relation}, says: []string{"base/5/1", "is a fifo"}}),
 		page(obstacle{name: "a relation to write to that is gone", later: remove("base/5/1"), entries: []filemap.Entry{relation}, says: []string{"base/5/1", "is gone"}}),
-		obstacle{name: "a relation to cut that is gone", later: remove("base/5/1"), entries: []filemap.Entry{cut}, says: []string{"base/5/1", "is gone"}},
+		obstacle{name: "a relation to truncate that is gone", later: remove("base/5/1"), entries: []filemap.Entry{cut}, says: []string{"base/5/1", "is gone"}},
 		obstacle{name: "a directory that is gone", later: remove("base/6"), entries: []filemap.Entry{copyOf("base/6/2", 1)}, send: map[string]string{"base/6/2": "x"}, says: []string{"base/6", "is gone"}},
 		obstacle{name: "a staged file that is gone", later: remove(ownfiles.Prefix + "/0"), entries: []filemap.Entry{copyOf("new", 1)}, send: map[string]string{"new": "x"}, says: []string{ownfiles.Prefix + "/0", "no such file"}},
 		obstacle{
-			name: "a staged file that was cut", entries: []filemap.Entry{copyOf("new", 1)}, send: map[string]string{"new": "x"}, says: []string{ownfiles.Prefix + "/0", "changed"},
+			name: "a staged file that was truncated", entries: []filemap.Entry{copyOf("new", 1)}, send: map[string]string{"new": "x"}, says: []string{ownfiles.Prefix + "/0", "changed"},
 			later: func(t *testing.T, tgt *apply.Target) {
 				require.NoError(t, os.Truncate(tgt.Join(ownfiles.Prefix+"/0"), 0))
 			},
@@ -131,8 +131,8 @@ func obstacles() []obstacle {
 	)
 }
 
-// TestWhatCouldNotBeCarriedOutIsNotCommitted puts in the way of a rewind what no run
-// of it would ever get past (invariant I2).
+// TestWhatCouldNotBeCarriedOutIsNotCommitted creates obstacles that no run could
+// overcome (invariant I2).
 func TestWhatCouldNotBeCarriedOutIsNotCommitted(t *testing.T) {
 	for _, o := range obstacles() {
 		t.Run(o.name, func(t *testing.T) {
@@ -204,8 +204,8 @@ func TestInPlaceWhatCouldNotBeCarriedOutIsNotBegun(t *testing.T) {
 	}
 }
 
-// TestWhatOnlySeemsToBeInTheWayIsNot is what can be carried out.
-func TestWhatOnlySeemsToBeInTheWayIsNot(t *testing.T) {
+// TestApparentObstaclesAreCarriedOut has files that only seem to be in the way.
+func TestApparentObstaclesAreCarriedOut(t *testing.T) {
 	tgt, control := newTarget(t, map[string]string{"standby.signal": "", "new/x": "", "\xff old": "x"})
 	socket(t, tgt.Join("socket"))
 	require.NoError(t, os.Symlink("x", tgt.Join("link")))
@@ -233,9 +233,9 @@ func TestWhatOnlySeemsToBeInTheWayIsNot(t *testing.T) {
 	assert.NoDirExists(t, tgt.Join(ownfiles.Prefix))
 }
 
-// TestAStagedFileThatIsLostIsNotTakenForOneThatIsInPlace removes one whose target has
-// the same size (invariant I2).
-func TestAStagedFileThatIsLostIsNotTakenForOneThatIsInPlace(t *testing.T) {
+// TestALostStagedFileIsNotTakenForAReplacedOne removes a staged file. The file that
+// it would replace has the same size (invariant I2).
+func TestALostStagedFileIsNotTakenForAReplacedOne(t *testing.T) {
 	for _, p := range []string{"base/5/1", "global/1", "pg_xact/0000", "pg_wal/000000010000000000000001", "PG_VERSION"} {
 		for _, resumed := range []bool{false, true} {
 			tgt, control := newTarget(t, map[string]string{p: "old"})
@@ -260,8 +260,8 @@ func TestAStagedFileThatIsLostIsNotTakenForOneThatIsInPlace(t *testing.T) {
 	}
 }
 
-// TestADiskThatFailsIsNotTakenForALostFile fails while it is found out whether a file is
-// in place already.
+// TestADiskThatFailsIsNotTakenForALostFile has the disk fail during the check whether a
+// file is already in place.
 func TestADiskThatFailsIsNotTakenForALostFile(t *testing.T) {
 	for _, resumed := range []bool{false, true} {
 		dir, control := newDirectory(t, map[string]string{"base/5/1": "old"})
@@ -292,7 +292,8 @@ func TestADiskThatFailsIsNotTakenForALostFile(t *testing.T) {
 	}
 }
 
-// TestADirectoryThatWasCopiedInBetweenIsFinished gives every file another inode.
+// TestADirectoryThatWasCopiedInBetweenIsFinished copies the directory, so every
+// file has another inode.
 func TestADirectoryThatWasCopiedInBetweenIsFinished(t *testing.T) {
 	tgt, control := newTarget(t, map[string]string{"base/5/1": "old"})
 	s := stage(t, tgt, control, copyOf("base/5/1", 3))
@@ -310,7 +311,7 @@ func TestADirectoryThatWasCopiedInBetweenIsFinished(t *testing.T) {
 	require.NoError(t, tgt.Finish(t.Context(), j, true))
 }
 
-// TestTwoNewTablespacesInOneDirectory can be what a mapping asks for, or a source that lies.
+// TestTwoNewTablespacesInOneDirectory has what a wrong mapping or a lying source asks for.
 func TestTwoNewTablespacesInOneDirectory(t *testing.T) {
 	dir := t.TempDir()
 	link := filepath.Join(t.TempDir(), "link")
@@ -322,5 +323,5 @@ func TestTwoNewTablespacesInOneDirectory(t *testing.T) {
 	v := pgdata.VersionByName("17")
 	require.NoError(t, tgt.Check(&filemap.Plan{Entries: []filemap.Entry{space("1", dir), space("2", t.TempDir())}}, v))
 	err := tgt.Check(&filemap.Plan{Entries: []filemap.Entry{space("1", dir), space("2", link)}}, v)
-	require.ErrorContains(t, err, `the new tablespace "pg_tblspc/1" would lie there, too`)
+	require.ErrorContains(t, err, `the new tablespace "pg_tblspc/1" would be there, too`)
 }

@@ -35,21 +35,20 @@ func (o Obstacles) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// Unwrap gives all of them.
+// Unwrap returns all of them.
 func (o Obstacles) Unwrap() []error { return o }
 
 // errImmutable is what chattr +i and +a do to a file.
 var errImmutable = errors.New("it is immutable or append-only: chattr -ia it")
 
 // Check finds out, without changing anything, whether a plan can be carried out:
-// whether every file and directory that it writes, replaces or removes can be
-// written, is not immutable and no mount point, whether what lies at its place now
-// lets it, and whether the directories of new tablespaces are free. The error is of
-// type Obstacles.
+// whether everything that it writes, replaces or removes is writable, not immutable
+// and not a mount point, whether existing files are in the way, and whether the
+// directories of new tablespaces are free. The error is of type Obstacles.
 func (t *Target) Check(plan *filemap.Plan, v *pgdata.Version) error {
 	c := &checker{t: t, dirs: map[string]uint64{}, spaces: map[string]string{}, readOnly: t.isReadOnly()}
 	if c.readOnly {
-		t.warnOnce("read-only", fmt.Sprintf("the target %q lies on a file system that can only be read: nothing can be done there but to look", t.Name()))
+		t.warnOnce("read-only", fmt.Sprintf("the target %q is on a read-only file system: it can be inspected but not rewound", t.Name()))
 	}
 	c.control()
 	for i := range plan.Entries {
@@ -66,7 +65,7 @@ func (t *Target) Check(plan *filemap.Plan, v *pgdata.Version) error {
 			c.place(Remove, e.Path, "")
 		case e.Action == filemap.Restore, e.Action == filemap.Copy && e.Reason == filemap.OnlyOnSource:
 			c.place(Replace, e.Path, "")
-		case staysWhole(e, plan.Geometry, true): // in place, or without room, it is written to
+		case staysWhole(e, plan.Geometry, true): // a rewind in place, or one without space to rebuild it, writes to it
 			c.place(Replace, e.Path, "")
 			if info, err := t.Lstat(e.Path); err == nil && info.Mode().IsRegular() {
 				c.file(e.Path)
@@ -83,8 +82,8 @@ func (t *Target) Check(plan *filemap.Plan, v *pgdata.Version) error {
 	return c.result()
 }
 
-// checkSteps is Check for a journal that is about to be committed, and now everything
-// must be there that it needs.
+// checkSteps is Check for a journal that is about to be committed. Now everything
+// that it needs must exist.
 func (t *Target) checkSteps(ctx context.Context, j *Journal) error {
 	c := &checker{t: t, dirs: map[string]uint64{}, strict: true, made: map[string]bool{}}
 	for i := range j.Steps {
@@ -106,20 +105,19 @@ func (t *Target) checkSteps(ctx context.Context, j *Journal) error {
 	return c.result()
 }
 
-// isReadOnly reports whether the data directory lies on a file system that can only
-// be read.
+// isReadOnly reports whether the data directory is on a read-only file system.
 func (t *Target) isReadOnly() bool { return errors.Is(writable(t.Name()), syscall.EROFS) }
 
 type checker struct {
 	t     *Target
-	dirs  map[string]uint64 // those that were checked, and the mounts that they lie on
+	dirs  map[string]uint64 // those that were checked, and the mounts that they are on
 	found Obstacles
-	// readOnly says that the data directory can only be read: whoever only looks is not
-	// to be kept from it, and who writes does not get far.
+	// readOnly says that the data directory is on a read-only file system. That is no
+	// obstacle to a dry run, and any write fails anyway.
 	readOnly bool
 	spaces   map[string]string // new tablespaces by their directories
-	strict   bool              // what is written to, and every directory, must be there
-	made     map[string]bool   // or be among these, which the same rewind makes
+	strict   bool              // files to write to, and all directories, must exist
+	made     map[string]bool   // unless they are among these, which the rewind makes
 }
 
 func (c *checker) note(err error) {
@@ -142,7 +140,7 @@ func (c *checker) result() error {
 	return nil
 }
 
-// place checks where a step is to be done.
+// place checks the place of a step.
 func (c *checker) place(do Do, p, link string) {
 	c.directory(path.Dir(p))
 	info, err := c.t.Lstat(p)
@@ -184,13 +182,13 @@ func (c *checker) place(do Do, p, link string) {
 	}
 }
 
-// taken says that something else lies where the rewind makes something.
+// taken notes that something else is where the rewind makes something.
 func (c *checker) taken(p string, info fs.FileInfo, what string) {
 	c.note(fmt.Errorf("%q is a %s, and a %s belongs there: remove it", c.t.Join(p), regular.TypeName(info.Mode()), what))
 }
 
-// file checks that an existing file can be written. One that is gone meanwhile
-// will be made.
+// file checks that an existing file can be written. A file that is gone will be
+// made.
 func (c *checker) file(p string) {
 	f, err := c.t.OpenFile(p, os.O_WRONLY)
 	if err == nil {
@@ -209,8 +207,8 @@ func (c *checker) file(p string) {
 	}
 }
 
-// replaced checks that an existing file, link or directory can be renamed over
-// or removed.
+// replaced checks that an existing file, link or directory can be replaced or
+// removed.
 func (c *checker) replaced(p string) {
 	root, rest, err := c.t.Resolve(p)
 	if err != nil {
@@ -228,7 +226,7 @@ func (c *checker) replaced(p string) {
 }
 
 // directory checks that entries can be made in and removed from a directory. One
-// that is not there yet is in the plan, too.
+// that does not exist yet is in the plan, too.
 func (c *checker) directory(p string) {
 	if _, done := c.dirs[p]; done {
 		return
@@ -257,8 +255,8 @@ func (c *checker) directory(p string) {
 	}
 }
 
-// tablespace refuses a new tablespace whose directory is missing or serves somebody, if
-// only another new one: on the source's own host it would be the source's.
+// tablespace refuses a new tablespace whose directory is missing or in use, even by
+// another new tablespace. On the source's own host it is in use by the source.
 func (c *checker) tablespace(e *filemap.Entry, v *pgdata.Version) error {
 	to := e.Link
 	if !filepath.IsAbs(to) {
@@ -272,7 +270,7 @@ func (c *checker) tablespace(e *filemap.Entry, v *pgdata.Version) error {
 	}
 	if at, rerr := filepath.EvalSymlinks(to); err == nil && rerr == nil {
 		if other, taken := c.spaces[at]; taken {
-			err = fmt.Errorf("the new tablespace %q would lie there, too: map one of them to another directory", other)
+			err = fmt.Errorf("the new tablespace %q would be there, too: map one of them to another directory", other)
 		}
 		c.spaces[at] = e.Path
 	}
@@ -282,8 +280,8 @@ func (c *checker) tablespace(e *filemap.Entry, v *pgdata.Version) error {
 	return nil
 }
 
-// checkFree refuses a directory that another cluster of the same version uses,
-// or that holds what no tablespace does.
+// checkFree refuses a directory that another cluster of the same version uses, or
+// that contains anything that is not a tablespace's.
 func checkFree(dir string, v *pgdata.Version) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -9,9 +9,8 @@ import (
 	"os"
 )
 
-// checkStaged makes sure that what an earlier process staged is as it was
-// written, before anything more is done with it, and that what is gone was put in
-// place.
+// checkStaged makes sure that what an earlier process staged is unchanged before it
+// is used, and that staged files that are gone were put in place.
 func (a *applier) checkStaged(ctx context.Context) error {
 	if err := a.parallel(a.checkStagedFile)(ctx); err != nil {
 		return err
@@ -20,7 +19,7 @@ func (a *applier) checkStaged(ctx context.Context) error {
 	return a.eachPiece(ctx, isStaged, func() pieceWorker { return &pieceChecker{a: a} })
 }
 
-// checkStagedFile looks at a file that is staged whole, if only from outside.
+// checkStagedFile checks a file that is staged whole, but does not read it.
 func (a *applier) checkStagedFile(_ context.Context, s *Step) error {
 	if s.Do != Replace {
 		return nil
@@ -66,7 +65,8 @@ func (c *pieceChecker) take(b batch) error {
 	return nil
 }
 
-// check makes sure that a staged piece is as it was written, or at least there.
+// check compares a staged piece with its CRC. A piece without one must at least
+// exist.
 func (c *pieceChecker) check(f io.ReaderAt, p *piece) error {
 	at, length := p.at, int64(p.length)
 	if p.unread && length > 0 {

@@ -13,18 +13,17 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Final is what a rewind ends with.
+// Final has the files that a rewind writes last.
 type Final struct {
 	Control []byte      // the new control file
 	Files   []SmallFile // backup_label and the like
 	Notes   []byte
 }
 
-// Commit makes sure that the target is still as it was when control was read,
-// makes what was staged durable and makes the target unusable for a server: from
-// here on the rewind is finished by whoever calls Finish, now or in another
-// process, with nothing but what is on the target's disks (invariant I2). Where
-// committed is false nothing was changed.
+// Commit makes sure that the target has not changed since control was read, makes
+// what was staged durable, and makes the target unusable for a server. From then on
+// Finish completes the rewind, now or in another process, with only what is on the
+// target's disks (invariant I2). If committed is false, nothing was changed.
 func (s *Staging) Commit(ctx context.Context, control []byte, final Final) (committed bool, err error) {
 	if err := s.checkComplete(); err != nil {
 		return false, err
@@ -93,8 +92,8 @@ func (s *Staging) syncStaged(ctx context.Context, j *Journal) error {
 	return s.t.syncAll(ctx, paths)
 }
 
-// ErrChanged says that the target is not as it was analyzed.
-var ErrChanged = errors.New("the target changed while gorewind was running: another program works on it; stop that and run gorewind again")
+// ErrChanged says that the target has changed since it was analyzed.
+var ErrChanged = errors.New("the target changed while gorewind was running: another program is changing it; stop that and run gorewind again")
 
 // checkUnchanged makes sure that the control file is the one that was analyzed,
 // and no server runs.
@@ -138,8 +137,8 @@ func (t *Target) WriteFiles(ctx context.Context, control []byte, files []SmallFi
 	return t.dropStaging()
 }
 
-// poison replaces the control file by one that no server accepts. That is the
-// commit: done reports whether it happened, also where what came after it failed.
+// poison replaces the control file with one that no server accepts. That is the
+// commit. done reports whether it happened, even if a later operation failed.
 func (t *Target) poison(control []byte, mode SyncMode) (done bool, err error) {
 	data, err := controlfile.Parse(control)
 	if err != nil {
@@ -164,8 +163,8 @@ func (t *Target) poison(control []byte, mode SyncMode) (done bool, err error) {
 	return done, err
 }
 
-// placeWithDir is replace where the file's directory is not there either: both come
-// with one rename, so that there is nothing in between.
+// placeWithDir is replace for a file whose directory does not exist either. One
+// rename puts both in place, so there is no state in between.
 func (t *Target) placeWithDir(p string, data []byte, sync bool) (done bool, err error) {
 	dir := path.Dir(p)
 	temp := path.Join(stagingDir, dir)
@@ -189,17 +188,16 @@ func (t *Target) placeWithDir(p string, data []byte, sync bool) (done bool, err 
 	return done, nil
 }
 
-// replaceFile puts a small file in place so that at every moment either the old
-// or the new one is there.
+// replaceFile replaces a small file atomically.
 func (t *Target) replaceFile(p string, data []byte, sync bool) error {
 	_, err := t.replace(p, data, sync)
 	return err
 }
 
-// replace is replaceFile; done reports whether the new file is in place, though
-// perhaps not there to stay.
+// replace is replaceFile. done reports whether the new file is in place, though
+// perhaps not yet durable.
 func (t *Target) replace(p string, data []byte, sync bool) (done bool, err error) {
-	temp := stagingDir + "/" + path.Base(p) + ".new" // so that what a death leaves goes with the staging area
+	temp := stagingDir + "/" + path.Base(p) + ".new" // so that a leftover is removed with the staging area
 	mode, err := t.modeOf(p)
 	if err == nil {
 		err = t.writeFile(temp, data, mode, false)

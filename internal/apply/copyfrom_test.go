@@ -60,7 +60,7 @@ func open(t *testing.T, content string) *os.File {
 	return f
 }
 
-func TestBytesOfALocalFileArriveAsIfTheyWereSent(t *testing.T) {
+func TestLocalFilesAreCopiedAsIfTheyWereSent(t *testing.T) {
 	const page = 8192
 	large := strings.Repeat("0123456789abcdef", 20<<20/16+100) // in several pieces
 	pages := strings.Repeat("n", 4*page)
@@ -105,7 +105,7 @@ func TestBytesOfALocalFileArriveAsIfTheyWereSent(t *testing.T) {
 	})
 }
 
-func TestWALIsZeroBehindWhatTheSourceHasWritten(t *testing.T) {
+func TestWALIsZeroAfterWhatTheSourceHasWritten(t *testing.T) {
 	const size, written = 1 << 20, 3 * 8192
 	half, recycled, skipped := "pg_wal/000000020000000000000001", "pg_wal/000000020000000000000002", "pg_wal/000000020000000000000003"
 	content := strings.Repeat("w", written)
@@ -135,13 +135,13 @@ func TestWALIsZeroBehindWhatTheSourceHasWritten(t *testing.T) {
 	}
 }
 
-// TestStagedFilesThatAreDamagedAreFound damages what a committed rewind staged.
-func TestStagedFilesThatAreDamagedAreFound(t *testing.T) {
+// TestDamagedStagedFilesAreFound damages what a committed rewind staged.
+func TestDamagedStagedFilesAreFound(t *testing.T) {
 	for name, damage := range map[string]func(f *os.File) error{
 		"a byte that was sent":        func(f *os.File) error { _, err := f.WriteAt([]byte{1}, 5000); return err },
 		"the end of what was copied":  func(f *os.File) error { return f.Truncate(8192 + 100) },
 		"all of it":                   func(f *os.File) error { return f.Truncate(0) },
-		"something behind its end":    func(f *os.File) error { return f.Truncate(1 << 20) },
+		"something after its end":     func(f *os.File) error { return f.Truncate(1 << 20) },
 		"nothing, which is no damage": func(*os.File) error { return nil },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -190,7 +190,7 @@ func TestOnlyWhatWasWrittenIsSynced(t *testing.T) {
 		name    string
 		mode    apply.SyncMode
 		inPlace bool
-		want    []string // beside the staging area, the control file and backup_label
+		want    []string // besides the staging area, the control file and backup_label
 	}{
 		{"staged", apply.SyncMode{}, false, []string{"base/5/1", "base/6/2"}},
 		{"in place", apply.SyncMode{}, true, []string{"base/5/1", "base/6/2"}},

@@ -12,9 +12,9 @@ import (
 	"github.com/gorewind/gorewind/internal/regular"
 )
 
-// Disk is every operation on the files of a target. Paths are relative to the
-// data directory. It is an interface so that a test can let the k-th operation
-// fail, end the process at it, or forget what was not fsynced before it.
+// Disk is every operation on the files of a target. Paths are relative to the data
+// directory. It is an interface so that a test can make the k-th operation fail,
+// end the process at it, or lose what was not fsynced before it.
 type Disk interface {
 	Open(p string, flag int, mode fs.FileMode) (File, error)
 	Lstat(p string) (fs.FileInfo, error)
@@ -22,41 +22,41 @@ type Disk interface {
 	ReadDir(p string) ([]fs.DirEntry, error)
 	Mkdir(p string, mode fs.FileMode) error
 	Symlink(to, p string) error
-	// Link gives a file another name, which must be free.
+	// Link gives a file another name, which must not exist.
 	Link(from, to string) error
 	Chmod(p string, mode fs.FileMode) error
-	// CopyAttributes gives a file the owner, the group and the extended attributes of
-	// another one, as far as the system lets it.
+	// CopyAttributes gives a file another file's owner, group and extended attributes,
+	// as far as the system allows.
 	CopyAttributes(from, to string) (lost []Loss, err error)
 	// Rename moves a file over another one. Between two file systems it fails
 	// with EXDEV.
 	Rename(from, to string) error
 	Remove(p string) error
-	// Sync fsyncs a file or a directory; where a link to a directory is
-	// followed, the directory.
+	// Sync fsyncs a file or a directory. It follows links to tablespaces and to the
+	// WAL directory.
 	Sync(p string) error
 	// SyncFS makes everything on the file system of a directory durable.
 	SyncFS(p string) error
-	// CopyRange copies a part of an open file, at at, to another one, at to: within
-	// the kernel or by sharing blocks where that is possible. It gives how many
-	// bytes there were; none where src ends before. src is a File, or one of others.
+	// CopyRange copies a part of src, from offset at, to dst, at offset to: within the
+	// kernel or by sharing blocks if possible. It returns the number of bytes, 0 if
+	// src ends before. src is a File or any other file.
 	CopyRange(dst File, to int64, src io.ReaderAt, at, length int64) (int64, error)
-	// Allocate lets the system find a place on the disk for an open, empty file that
-	// will have this size, where it can.
+	// Allocate lets the system allocate disk space for an open, empty file that will
+	// have this size, if it can.
 	Allocate(f File, size int64)
-	// Flush lets the system begin to write what it holds of a file to the disk,
-	// without waiting for it and without a promise: that is what Sync is for.
+	// Flush lets the system begin to write a file's cached data to disk. It does not
+	// wait and promises nothing: that is what Sync is for.
 	Flush(f File)
-	// Reserve allocates room on the disk for an open, empty file.
+	// Reserve allocates disk space for an open, empty file.
 	Reserve(f File, size int64) error
 	// MakeOutside makes a directory, RemoveOutside removes one if it is empty, and
-	// SyncOutside fsyncs it: by its whole path, as they are for those of new tablespaces,
-	// which no path of the target leads to.
+	// SyncOutside fsyncs it. They take absolute paths: they are for directories of new
+	// tablespaces, to which no path of the target leads yet.
 	MakeOutside(dir string, mode fs.FileMode) error
 	RemoveOutside(dir string) error
 	SyncOutside(dir string) error
-	// Free is how many bytes can be written on the file system of a directory,
-	// and which file system that is. ok is false where that cannot be found out.
+	// Free returns how many bytes can be written on the file system of a directory,
+	// and which file system that is. ok is false if that cannot be found out.
 	Free(p string) (bytes int64, device uint64, ok bool)
 }
 
@@ -69,7 +69,7 @@ type File interface {
 	Sync() error
 }
 
-// osDisk is the real one.
+// osDisk is the real disk.
 type osDisk struct{ dir *datadir.Dir }
 
 func (d osDisk) Open(p string, flag int, mode fs.FileMode) (File, error) {
@@ -137,7 +137,7 @@ func (d osDisk) Link(from, to string) error {
 	return d.between(from, to, (*os.Root).Link, linkBetween)
 }
 
-// between does within one root or between two what takes two paths.
+// between does an operation on two paths, which may be below different roots.
 func (d osDisk) between(from, to string, within func(*os.Root, string, string) error, across func(*os.Root, string, *os.Root, string) error) error {
 	root, a, err := d.dir.Resolve(from)
 	if err != nil {
@@ -200,7 +200,7 @@ func (d osDisk) Remove(p string) error {
 }
 
 func (d osDisk) Sync(p string) error {
-	root, rest, err := d.dir.ResolveDir(p) // of files it is the same
+	root, rest, err := d.dir.ResolveDir(p) // for files it is the same
 	if err != nil {
 		return err
 	}
@@ -233,7 +233,7 @@ func (d osDisk) Reserve(f File, size int64) error { return reserve(f, size) }
 func (osDisk) MakeOutside(dir string, mode fs.FileMode) error {
 	err := os.Mkdir(dir, mode)
 	if err == nil {
-		_ = os.Chmod(dir, mode) // gives back what the umask took away, where that can be done
+		_ = os.Chmod(dir, mode) // restores what the umask took away, if possible
 	}
 	return err
 }
@@ -262,16 +262,16 @@ func (d osDisk) Free(p string) (int64, uint64, bool) {
 	return free(filepath.Join(root.Name(), filepath.FromSlash(rest)))
 }
 
-// copyBuffer is how much copyThrough reads at once.
+// copyBuffer is how much copyThrough reads at once, in bytes.
 const copyBuffer = 256 << 10
 
-// copyThrough is how a range is copied where the system has no call for it.
+// copyThrough copies a range if the system has no call for it.
 func copyThrough(dst File, to int64, src io.ReaderAt, at, length int64) (int64, error) {
 	buf := make([]byte, min(length, copyBuffer))
 	return io.CopyBuffer(io.NewOffsetWriter(dst, to), io.NewSectionReader(src, at, length), buf)
 }
 
-// writeZeros is how room is reserved where the system has no call for it.
+// writeZeros reserves space if the system has no call for it.
 func writeZeros(f File, size int64) error {
 	zeros := make([]byte, 1<<20)
 	for at := int64(0); at < size; at += int64(len(zeros)) {
@@ -282,5 +282,5 @@ func writeZeros(f File, size int64) error {
 	return nil
 }
 
-// tempBeside is a name in the same directory, which only gorewind uses.
+// tempBeside returns a name in the same directory that only gorewind uses.
 func tempBeside(p string) string { return path.Join(path.Dir(p), namePrefix+"."+path.Base(p)) }

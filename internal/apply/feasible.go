@@ -21,17 +21,17 @@ func isInside(p string) bool {
 	return p != "." && p == path.Clean(p) && filepath.IsLocal(filepath.FromSlash(p)) && !strings.ContainsRune(p, 0)
 }
 
-// check refuses a journal that no gorewind could carry out to its end: paths that
-// lead out of the target, steps that are in each other's way, places for staging that
-// no step makes, control files that are none. It is asked before the commit, when it
-// can still be left, and whenever a journal is read.
+// check refuses a journal that cannot be carried out: paths that lead out of the
+// target, steps that are in each other's way, staging areas under links that no step
+// makes, invalid control files. It is called before the commit, when the rewind can
+// still be given up, and whenever a journal is read.
 func (j *Journal) check() error {
 	if len(j.Areas) == 0 || j.Records < 0 || j.Records > maxRecords {
 		return fmt.Errorf("it has %d staging areas and %d pieces", len(j.Areas), j.Records)
 	}
 	control, err := controlfile.Parse(j.Control)
 	if err != nil {
-		return fmt.Errorf("the control file to begin with: %w", err)
+		return fmt.Errorf("the original control file: %w", err)
 	}
 	if err := j.checkNewControl(control); err != nil {
 		return err
@@ -62,10 +62,11 @@ func (j *Journal) check() error {
 
 func stepError(s *Step, err error) error { return fmt.Errorf("step %s of %q: %w", s.Do, s.Path, err) }
 
-// checkNewControl makes sure that the rewind ends with a control file.
+// checkNewControl makes sure that the rewind ends with a valid control file of this
+// cluster.
 func (j *Journal) checkNewControl(old *controlfile.Data) error {
 	if j.InPlace {
-		return nil // the next run finds it out again
+		return nil // the next run makes a new one
 	}
 	data, err := controlfile.Parse(j.NewControl)
 	switch {
@@ -77,14 +78,14 @@ func (j *Journal) checkNewControl(old *controlfile.Data) error {
 	return nil
 }
 
-// feasibility is what is known of the steps of a journal.
+// feasibility is what is known about the steps of a journal.
 type feasibility struct {
 	j      *Journal
 	steps  map[name]int // by their paths
 	staged map[name]bool
 }
 
-// add checks what a step says of itself.
+// add checks a step by itself.
 func (c *feasibility) add(i int) error {
 	s := &c.j.Steps[i]
 	if s.Area < 0 || s.Area >= len(c.j.Areas) || s.Size < 0 || !isInside(string(s.Path)) {
@@ -94,7 +95,7 @@ func (c *feasibility) add(i int) error {
 		return errors.New("no rewind does that to this file")
 	}
 	if c.inStaging(string(s.Path)) {
-		return errors.New("it lies in a staging area")
+		return errors.New("it is in a staging area")
 	}
 	if _, twice := c.steps[s.Path]; twice {
 		return errors.New("there are two for the same path")
@@ -106,7 +107,7 @@ func (c *feasibility) add(i int) error {
 		}
 	case Replace:
 		if !c.inStaging(string(s.Staged)) || !isInside(string(s.Staged)) || c.staged[s.Staged] {
-			return fmt.Errorf("%q is no staged file for it", s.Staged)
+			return fmt.Errorf("%q is not a staged file", s.Staged)
 		}
 		c.staged[s.Staged] = true
 	case Mkdir, Write, Truncate, Remove:
@@ -127,8 +128,8 @@ func (c *feasibility) inStaging(p string) bool {
 	return false
 }
 
-// checkWay makes sure that all directories on the way to a path will be there when
-// the step is done, and stay if it makes something.
+// checkWay makes sure that all parent directories of a path exist when the step is
+// done, and are kept if the step makes something.
 func (c *feasibility) checkWay(i int) error {
 	s := &c.j.Steps[i]
 	for dir := path.Dir(string(s.Path)); dir != "."; dir = path.Dir(dir) {
@@ -163,17 +164,17 @@ func (c *feasibility) checkArea(i int, own string) error {
 		link = c.j.Steps[at].Link
 	}
 	if link != a.Link {
-		return fmt.Errorf("it is behind a link to %q that no step makes", a.Link)
+		return fmt.Errorf("it is under a link to %q that no step makes", a.Link)
 	}
 	return nil
 }
 
-// checkLast makes sure that no step makes a directory where a file is to be.
+// checkLast makes sure that no step makes a directory where a file belongs.
 func (c *feasibility) checkLast(p string) error {
 	if !isInside(p) || p == pgdata.ControlFilePath || c.inStaging(p) {
 		return errors.New("it is impossible")
 	}
-	for dir := p; dir != "."; dir = path.Dir(dir) { // a link is replaced
+	for dir := p; dir != "."; dir = path.Dir(dir) { // a link would be replaced
 		if at, known := c.steps[name(dir)]; known {
 			if do := c.j.Steps[at].Do; dir == p && do == Mkdir || dir != p && do != Mkdir {
 				return fmt.Errorf("step %s of %q is in its way", do, dir)

@@ -2,16 +2,16 @@ package apply
 
 import "sync"
 
-// maxIdle is how many files stay open between two writes to them.
+// maxIdle is how many unused files stay open.
 const maxIdle = 32
 
-// fileCache keeps the files open that were written to last: pieces of a file come
-// one after the other, small and many. No lock is held while a file is opened,
-// written to or closed.
+// fileCache keeps the files open that were used last: a file arrives in many small
+// pieces, one after the other. No lock is held while a file is opened, written to
+// or closed.
 type fileCache struct {
 	mu   sync.Mutex
 	open map[string]*cachedFile
-	err  error // the first error of a close, which may be that of a delayed write
+	err  error // the first error of a close: it may be a delayed write error
 }
 
 type cachedFile struct {
@@ -21,7 +21,7 @@ type cachedFile struct {
 	users int
 }
 
-// use calls write with the open file; open is called where it is not open yet.
+// use calls write with the open file. It calls open if the file is not open yet.
 func (c *fileCache) use(path string, open func() (File, error), write func(File) error) error {
 	c.mu.Lock()
 	if c.open == nil {
@@ -44,7 +44,7 @@ func (c *fileCache) use(path string, open func() (File, error), write func(File)
 	return err
 }
 
-// leave ends a use, and gives a file that is to be closed where too many are open.
+// leave ends a use. If too many files are open, it returns one that must be closed.
 func (c *fileCache) leave(path string, f *cachedFile) (idle *cachedFile) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,8 +77,8 @@ func (c *fileCache) closeFile(f *cachedFile) {
 	}
 }
 
-// close closes all files, which nobody may use any more, and returns the first
-// error that any close brought.
+// close closes all files and returns the first error of any close. No file may be
+// in use.
 func (c *fileCache) close() error {
 	c.mu.Lock()
 	left := c.open

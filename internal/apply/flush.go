@@ -2,12 +2,11 @@ package apply
 
 import "runtime"
 
-// flushEvery is how many bytes are written to a file before their way to the disk
-// begins, so that the disk works while the source is waited for, and the fsync at
-// the end has little left to do.
+// flushEvery is after how many bytes a file is flushed, so that the disk is busy
+// while gorewind waits for the source, and the fsync at the end has little to do.
 const flushEvery = 8 << 20
 
-// flusher is what starts that, unless it is left to the operating system.
+// flusher returns the function that flushes; with syncing off, it does nothing.
 func flusher(d Disk, mode SyncMode) func(File) {
 	if mode.Off {
 		return func(File) {}
@@ -15,9 +14,9 @@ func flusher(d Disk, mode SyncMode) func(File) {
 	return d.Flush
 }
 
-// minAllocate is the size from which on files get their place on the disk before
-// they are written.
+// minAllocate is the size, in bytes, from which disk space is allocated before a
+// file is written.
 const minAllocate = 1 << 20
 
-// workers is how many goroutines do what takes the processor more than the disk.
+// workers is how many goroutines do work that is limited by the CPU.
 func workers() int { return min(runtime.GOMAXPROCS(0), 16) }

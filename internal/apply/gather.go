@@ -16,26 +16,27 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Pieces of a few blocks cost the kernel more than what is in them: a system call
-// each, and pages of the cache that are allocated, filled and written on their own. So
-// what comes of a large file, and what stays of it between, is put together in memory
-// and written in chunks, past the cache where the file system can do that.
+// Writing single blocks is expensive: each takes a system call, and page cache pages
+// that are allocated, filled and written one by one. So a large file is assembled in
+// memory from what is sent and what stays, and written in chunks, with direct I/O if
+// the file system can do that.
 
-// chunkSize is how much of a file is written at once, in bytes. Disks are as fast with
-// it as with more.
+// chunkSize is how much of a file is written at once, in bytes. Larger writes are no
+// faster.
 const chunkSize = 512 << 10
 
-// directAlignment is what direct writes ask of offsets and lengths, on every file system
-// that is known. They ask it of addresses, too: Go allocates what is as large as a chunk
-// in pages of its own. Should it ever not, the writes are refused, and go through the
-// cache.
+// directAlignment is the alignment, in bytes, that direct I/O requires of offsets and
+// lengths on all known file systems. It requires it of addresses, too: Go aligns
+// allocations as large as a chunk to pages. If it ever does not, direct writes are
+// refused and made through the cache.
 const directAlignment = 4096
 
-// maxWrites is how many chunks are being written at once: what keeps a disk busy.
+// maxWrites is how many chunks are written at once, enough to keep a disk busy.
 const maxWrites = 4
 
-// maxOpen is how many chunks wait for what is missing: more than connections ever fill
-// at once. What comes later for one that had to go is written on its own.
+// maxOpen is how many incomplete chunks are kept: more than all connections fill at
+// once. If there are more, the oldest is written incomplete, and its later pieces are
+// written one by one.
 const maxOpen = 128
 
 // chunk is a part of a staged file that is not complete yet.
@@ -43,13 +44,13 @@ type chunk struct {
 	file *file
 	buf  *[chunkSize]byte
 	at   int64  // in the file
-	data []byte // what of buf is used
+	data []byte // the used part of buf
 
-	filling sync.Mutex // of data
+	filling sync.Mutex // guards data
 
-	// The file's lock guards what follows.
-	have  []filemap.Span // what came, in order, neighbours together
-	users int            // who are about to put something into data
+	// The file's lock guards these.
+	have  []filemap.Span // the parts that are filled, in order, adjacent ones combined
+	users int            // how many goroutines are about to fill a part
 }
 
 var chunkBuffers = sync.Pool{New: func() any { return new([chunkSize]byte) }}
@@ -59,7 +60,7 @@ func newChunk(f *file, at int64) *chunk {
 	return &chunk{file: f, buf: buf, at: at, data: buf[:min(chunkSize, f.entry.SourceSize-at)]}
 }
 
-// add says that a part came, maybe once more.
+// add notes that a part is filled. It may have been filled before.
 func (c *chunk) add(part filemap.Span) {
 	if part.Length == 0 {
 		return
@@ -73,31 +74,32 @@ func (c *chunk) add(part filemap.Span) {
 	c.have = slices.Replace(c.have, from, to, filemap.Span{Offset: start, Length: end - start})
 }
 
-// complete reports whether everything came and nobody is about to change it.
+// complete reports whether everything is filled and nobody is about to change it.
 func (c *chunk) complete() bool {
 	return c.users == 0 && len(c.have) == 1 && c.have[0].Length == int64(len(c.data))
 }
 
-// done takes a chunk from its file, which it is written to now.
+// done removes a chunk from its file's open chunks: it is about to be written.
 func (c *chunk) done() {
 	delete(c.file.chunks, c.at)
 	c.file.written.Add(numberOf(c.at))
 }
 
-// numberOf counts the chunks of a file.
+// numberOf returns the number of the chunk that contains an offset.
 func numberOf(at int64) pgdata.BlockNumber { return pgdata.BlockNumber(at / chunkSize) }
 
 func (c *chunk) free() { chunkBuffers.Put(c.buf) }
 
-// gathers reports whether a file is put together in chunks: one of which parts stay.
+// gathers reports whether a file is assembled in chunks: a large one that is not
+// copied completely.
 func gathers(e *filemap.Entry) bool {
 	return e.Action != filemap.Copy && e.SourceSize >= minRebuild
 }
 
-// gather puts a piece of a file into the chunks that it belongs to. read gives bytes of
-// it, by their offset in the file; it is short where there are no more. write writes
-// some of them, where a chunk was written before: there were too many, or the source sends
-// things twice. n is how many bytes there were.
+// gather puts a piece of a file into its chunks. read reads bytes of the piece, by their
+// offset in the file; fewer if it ends. write writes bytes whose chunk was already
+// written, because there were too many chunks or the source sent something twice. n is how
+// many bytes there were.
 func (s *Staging) gather(f *file, offset, length int64, read func(into []byte, at int64) (int, error), write func(to File, at, length int64) (int64, error)) (n int64, err error) {
 	for n < length {
 		c, begun, err := s.chunkOf(f, offset+n)
@@ -119,7 +121,7 @@ func (s *Staging) gather(f *file, offset, length int64, read func(into []byte, a
 		var got int
 		if err == nil {
 			into := c.data[offset+n-c.at:]
-			c.filling.Lock() // what is sent twice may come twice at once
+			c.filling.Lock() // the source may send the same part twice at the same time
 			got, err = read(into[:min(int64(len(into)), length-n)], offset+n)
 			c.filling.Unlock()
 		}
@@ -139,8 +141,8 @@ func (s *Staging) gather(f *file, offset, length int64, read func(into []byte, a
 	return n, nil
 }
 
-// chunkOf finds the chunk of an offset, or begins it. There is none if it was written
-// before.
+// chunkOf returns the chunk of an offset, and begins it if necessary. c is nil if the
+// chunk was already written.
 func (s *Staging) chunkOf(f *file, offset int64) (c *chunk, begun bool, err error) {
 	if err := s.writes.failed(); err != nil {
 		return nil, false, err
@@ -169,7 +171,7 @@ func (f *file) chunkAt(at int64) (c *chunk, begun bool) {
 	return c, begun
 }
 
-// makeRoom puts a chunk to those that wait, and has the oldest written if there are many.
+// makeRoom adds an incomplete chunk. If there are too many, it writes the oldest.
 func (s *Staging) makeRoom(c *chunk) error {
 	oldest := s.waiting.add(c)
 	if oldest == nil {
@@ -178,13 +180,14 @@ func (s *Staging) makeRoom(c *chunk) error {
 	return s.writes.start(func() error { return s.writeChunk(oldest.file, oldest) })
 }
 
-// openChunks are those that wait for what is missing, the oldest first.
+// openChunks are the incomplete chunks, oldest first.
 type openChunks struct {
 	mu  sync.Mutex
 	all []*chunk
 }
 
-// add gives a chunk that has to go, which is nobody's any more.
+// add adds a chunk. If there are too many, it returns the oldest that is not in
+// use, which must be written.
 func (o *openChunks) add(c *chunk) (oldest *chunk) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -209,8 +212,7 @@ func (o *openChunks) remove(c *chunk) {
 	}
 }
 
-// leaveUnused takes a chunk from its file unless somebody is about to change it, or did
-// that.
+// leaveUnused removes a chunk from its file, unless it is in use or already removed.
 func (c *chunk) leaveUnused() bool {
 	c.file.mu.Lock()
 	defer c.file.mu.Unlock()
@@ -221,7 +223,8 @@ func (c *chunk) leaveUnused() bool {
 	return true
 }
 
-// leave says that a part of a chunk came, and has the chunk written with the last one.
+// leave notes that a part of a chunk is filled. With the last part, it writes the
+// chunk.
 func (s *Staging) leave(f *file, c *chunk, part filemap.Span) error {
 	f.mu.Lock()
 	c.users--
@@ -238,7 +241,7 @@ func (s *Staging) leave(f *file, c *chunk, part filemap.Span) error {
 	return s.writes.start(func() error { return s.writeChunk(f, c) })
 }
 
-// fillGaps reads what stays of the target's file within a chunk.
+// fillGaps fills the parts of a chunk that stay from the target's file.
 func (s *Staging) fillGaps(f *file, c *chunk) error {
 	old := f.entry.Path
 	err := s.old.use(old, func() (File, error) { return s.t.disk.Open(old, os.O_RDONLY, 0) }, func(src File) error {
@@ -263,7 +266,8 @@ func (s *Staging) fillGaps(f *file, c *chunk) error {
 	return nil
 }
 
-// writeChunk writes what came of a chunk, which nobody uses any more, and frees it.
+// writeChunk writes the filled parts of a chunk, which nobody uses any more, and
+// frees it.
 func (s *Staging) writeChunk(f *file, c *chunk) error {
 	defer c.free()
 	for _, part := range c.have {
@@ -274,7 +278,7 @@ func (s *Staging) writeChunk(f *file, c *chunk) error {
 	return nil
 }
 
-// writePart writes to a staged file, past the cache where that can be done.
+// writePart writes to a staged file, with direct I/O if possible.
 func (s *Staging) writePart(f *file, data []byte, at int64) error {
 	write := func(to File) error { _, err := to.WriteAt(data, at); return err }
 	return s.useStaged(f, func(to File) error {
@@ -287,17 +291,17 @@ func (s *Staging) writePart(f *file, data []byte, at int64) error {
 		}
 		err = s.direct.use(staged, func() (File, error) { return s.t.disk.Open(staged, os.O_WRONLY|openDirect, 0) }, write)
 		if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-			s.buffered.Store(true) // this file system cannot, or not so
+			s.buffered.Store(true) // this file system has no direct I/O, or needs another alignment
 			return write(to)
 		}
 		return err
 	})
 }
 
-// writeRest writes the chunks that did not become complete, because the source's file
-// was shorter than it had been, and gives files the length that they have. That is known
-// when nothing is copied any more; and whoever opens a file first, if only to write a
-// chunk, lets copying begin.
+// writeRest writes the chunks that remained incomplete because the source's file had
+// become shorter, and truncates files to their final length. That length is only known
+// when all copying has ended; and opening a file for the first time, even to write a
+// chunk, starts its copying.
 func (s *Staging) writeRest() error {
 	if err := s.writes.wait(); err != nil {
 		return err
@@ -334,8 +338,7 @@ func (s *Staging) writeRest() error {
 	return nil
 }
 
-// copyUntouched copies what stays of the target's file in the chunks of which nothing
-// comes.
+// copyUntouched copies the chunks of the target's file that do not change.
 func (s *Staging) copyUntouched(f *file, out File) error {
 	src, err := s.t.disk.Open(f.entry.Path, os.O_RDONLY, 0)
 	if err != nil {
@@ -364,7 +367,8 @@ func (s *Staging) copyUntouched(f *file, out File) error {
 	return nil
 }
 
-// untouched reports whether all of the chunk at an offset stays as the target has it.
+// untouched reports whether the whole chunk at an offset is the same in the target's
+// file.
 func (s *Staging) untouched(e *filemap.Entry, at int64) bool {
 	length := min(chunkSize, e.SourceSize-at)
 	for r := range e.Unchanged(s.plan.Geometry, at, at+length) {
@@ -373,14 +377,14 @@ func (s *Staging) untouched(e *filemap.Entry, at int64) bool {
 	return false
 }
 
-// writers are those who write chunks while others come.
+// writers write chunks while others are filled.
 type writers struct {
 	group errgroup.Group
 	once  sync.Once
 	first atomic.Pointer[error]
 }
 
-// start waits until there is somebody to do it.
+// start starts a write, as soon as fewer than maxWrites are running.
 func (w *writers) start(write func() error) error {
 	w.once.Do(func() { w.group.SetLimit(maxWrites) })
 	w.group.Go(func() error {
@@ -393,7 +397,7 @@ func (w *writers) start(write func() error) error {
 	return w.failed()
 }
 
-// failed is the first error so far.
+// failed returns the first error so far.
 func (w *writers) failed() error {
 	if err := w.first.Load(); err != nil {
 		return *err

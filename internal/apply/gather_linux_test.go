@@ -21,8 +21,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// undirected is a disk that knows no writes past the cache, or notices them only when
-// they are made.
+// undirected is a disk without direct I/O. It refuses at open or, if late, at the
+// first write.
 type undirected struct {
 	apply.Disk
 	late    bool
@@ -52,9 +52,9 @@ func (f *undirectedFile) WriteAt([]byte, int64) (int, error) {
 	return 0, &fs.PathError{Op: "write", Path: "x", Err: syscall.EINVAL}
 }
 
-// TestRebuiltFilesAreAsTheirPiecesWhateverTheOrder lets several connections send what
-// changed in a file in any order, some of it twice and some in parts.
-func TestRebuiltFilesAreAsTheirPiecesWhateverTheOrder(t *testing.T) {
+// TestFilesAreRebuiltFromPiecesInAnyOrder has several connections send the changes of
+// a file in any order, some twice and some in parts.
+func TestFilesAreRebuiltFromPiecesInAnyOrder(t *testing.T) {
 	const page = 8192
 	seed := randomtest.Seed()
 	t.Logf("GOREWIND_TEST_SEED=%d", seed)
@@ -65,12 +65,12 @@ func TestRebuiltFilesAreAsTheirPiecesWhateverTheOrder(t *testing.T) {
 		twice      bool
 		oldBlocks  int
 		newBlocks  int
-		tail, less int64 // bytes beyond the last block; bytes that the source no longer has
+		tail, less int64 // bytes after the last whole block; bytes that the source no longer has
 	}{
 		{name: "from a server", oldBlocks: 300, newBlocks: 300},
-		{name: "from a file of this machine", local: true, oldBlocks: 300, newBlocks: 300},
-		{name: "with pieces that come twice", twice: true, oldBlocks: 300, newBlocks: 300},
-		{name: "of a file that grew, to no whole block", oldBlocks: 100, newBlocks: 250, tail: 100},
+		{name: "from a local file", local: true, oldBlocks: 300, newBlocks: 300},
+		{name: "with pieces that are sent twice", twice: true, oldBlocks: 300, newBlocks: 300},
+		{name: "of a file that grew and ends in a partial block", oldBlocks: 100, newBlocks: 250, tail: 100},
 		{name: "of a file that becomes shorter", oldBlocks: 300, newBlocks: 200},
 		{name: "of a source file that was truncated meanwhile", oldBlocks: 100, newBlocks: 250, less: 90 * page},
 		{name: "where files cannot be opened for direct writes", disk: &undirected{}, oldBlocks: 300, newBlocks: 300},
@@ -82,7 +82,7 @@ func TestRebuiltFilesAreAsTheirPiecesWhateverTheOrder(t *testing.T) {
 			e := filemap.Entry{Path: "base/5/1", Type: pgdata.Regular, SourceSize: size, TargetSize: int64(c.oldBlocks) * page, Blocks: new(pgdata.BlockSet)}
 			shared := min(c.oldBlocks, c.newBlocks)
 			for b := range shared {
-				if b < 70 || b >= 140 && rnd.IntN(10) < 8 { // a chunk of its own stays as it is
+				if b < 70 || b >= 140 && rnd.IntN(10) < 8 { // one whole chunk does not change
 					e.Blocks.Add(pgdata.BlockNumber(b))
 				}
 			}
@@ -153,7 +153,7 @@ func TestRebuiltFilesAreAsTheirPiecesWhateverTheOrder(t *testing.T) {
 			got, err := os.ReadFile(tgt.Join("base/5/1"))
 			require.NoError(t, err)
 			require.Len(t, got, len(want))
-			assert.True(t, bytes.Equal(want, got), "it is put together as it came; first difference at %d", firstDifference(want, got))
+			assert.True(t, bytes.Equal(want, got), "the file has every piece; first difference at %d", firstDifference(want, got))
 			if c.disk != nil {
 				assert.Positive(t, c.disk.refused.Load(), "a direct write was tried")
 			}
@@ -170,7 +170,8 @@ func firstDifference(a, b []byte) int {
 	return -1
 }
 
-// TestChunksThatCannotBeWrittenEndTheRewind before its commit, with what is wrong.
+// TestChunksThatCannotBeWrittenEndTheRewind has a full disk: the rewind must fail
+// before its commit, with the cause.
 func TestChunksThatCannotBeWrittenEndTheRewind(t *testing.T) {
 	const blocks, page = 200, 8192
 	full := &fullDisk{}
@@ -192,7 +193,7 @@ func TestChunksThatCannotBeWrittenEndTheRewind(t *testing.T) {
 	assert.True(t, strings.Repeat("o", blocks*page) == read(t, tgt, "base/5/1"), "the target is as it was")
 }
 
-// fullDisk is one that becomes full.
+// fullDisk is a disk that becomes full.
 type fullDisk struct {
 	apply.Disk
 	now atomic.Bool

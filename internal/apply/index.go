@@ -13,16 +13,16 @@ import (
 	"sync/atomic"
 )
 
-// piece is a part of a file that the source sent: where it belongs, and where
-// it lies in its area's blocks file. Of a file that is staged whole it lies where
-// it belongs, in the staged file.
+// piece is a part of a file that the source sent: where it belongs, and where it is
+// in its area's blocks file. If the file is staged whole, it is in the staged file,
+// at the same offset.
 type piece struct {
-	id     uint32 // of the step
+	id     uint32 // the step's ID
 	length uint32
 	offset int64 // in the target's file
 	at     int64 // in the blocks file
 	crc    uint32
-	// unread says that the bytes never came into memory, so that there is no crc.
+	// unread says that the bytes were never in memory, so there is no crc.
 	unread bool
 }
 
@@ -53,7 +53,7 @@ func (p *piece) decode(b []byte) {
 	p.unread = binary.LittleEndian.Uint32(b[28:]) == unreadFlag
 }
 
-// writeBuffer is how much is collected before it is written.
+// writeBuffer is how much is buffered before it is written, in bytes.
 const writeBuffer = 1 << 20
 
 // appender writes to the end of a file.
@@ -68,20 +68,20 @@ func (a *appender) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// blocksFile collects pieces, which several goroutines give it at once. Small ones
-// go to the disk together.
+// blocksFile stores pieces from several goroutines. Small ones are written
+// together.
 type blocksFile struct {
 	f     File
 	dirty atomic.Int64 // bytes since it was flushed
 
 	mu    sync.Mutex
-	end   int64 // of all places that were given
-	at    int64 // the place of buf
+	end   int64 // of all places that were assigned
+	at    int64 // the offset of buf
 	buf   []byte
 	spare []byte // or nil
 }
 
-// blocksBuffer is how much is collected of small pieces, in bytes.
+// blocksBuffer is how much is buffered of small pieces, in bytes.
 const blocksBuffer = 256 << 10
 
 func newBlocksFile(d Disk, p string) (*blocksFile, error) {
@@ -89,7 +89,7 @@ func newBlocksFile(d Disk, p string) (*blocksFile, error) {
 	return &blocksFile{f: f}, err
 }
 
-// take gives a place for so many bytes.
+// take assigns a place to length bytes.
 func (b *blocksFile) take(length int64) (at int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -97,7 +97,7 @@ func (b *blocksFile) take(length int64) (at int64) {
 	return b.end - length
 }
 
-// append gives bytes a place, and writes them there now or later.
+// append assigns a place to data and writes it there, now or later.
 func (b *blocksFile) append(data []byte) (at int64, err error) {
 	if len(data) > blocksBuffer/4 {
 		at = b.take(int64(len(data)))
@@ -114,7 +114,8 @@ func (b *blocksFile) append(data []byte) (at int64, err error) {
 	return at, err
 }
 
-// collect gives the buffer to be written if it was full.
+// collect adds data to the buffer. If the buffer was full, it returns the old one,
+// which must be written.
 func (b *blocksFile) collect(data []byte) (at int64, full []byte, fullAt int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -130,14 +131,14 @@ func (b *blocksFile) collect(data []byte) (at int64, full []byte, fullAt int64) 
 	return b.at + int64(len(b.buf)-len(data)), full, fullAt
 }
 
-// close writes what is left.
+// close writes what is buffered.
 func (b *blocksFile) close() error {
 	_, err := b.f.WriteAt(b.buf, b.at)
 	b.buf = nil
 	return errors.Join(err, b.f.Close())
 }
 
-// wrote accounts for bytes, and says whether the file is to be flushed.
+// wrote counts written bytes, and reports whether the file should be flushed.
 func (b *blocksFile) wrote(length int64) (flush bool) {
 	if b.dirty.Add(length) < flushEvery {
 		return false
@@ -146,7 +147,7 @@ func (b *blocksFile) wrote(length int64) (flush bool) {
 	return true
 }
 
-// index lists the pieces in the order in which they came.
+// index lists the pieces in the order of their arrival.
 type index struct {
 	mu      sync.Mutex
 	f       File
@@ -177,8 +178,8 @@ func (x *index) flush() error {
 	return x.buf.Flush()
 }
 
-// readIndex calls use for every piece, after all of them were found to be as
-// they were written.
+// readIndex calls use for every piece, after the CRC of the whole index was
+// checked.
 func readIndex(d Disk, p string, records int64, crc uint32, use func(piece) error) error {
 	f, err := d.Open(p, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -14,11 +14,11 @@ import (
 	"github.com/gorewind/gorewind/internal/poison"
 )
 
-// InPlace writes what the source sends straight to the target's files, for disks
-// that have no room for a staging area. From the first change on no server
-// starts on the target, and a next run can finish, but it needs a source for
-// that: invariant I2 holds but for "using only what is on the target's disks".
-// It is a source.Sink.
+// InPlace writes what the source sends directly to the target's files, for disks
+// without space for a staging area. From the first change on, no server starts on
+// the target, and the next run can finish the rewind, but needs a source: invariant
+// I2 holds except for "with what is on the target's own disks". It is a
+// source.Sink.
 type InPlace struct {
 	transfer
 	t     *Target
@@ -29,8 +29,8 @@ type InPlace struct {
 	flush func(File)
 }
 
-// ChangeInPlace gets ready to carry out a plan, and changes nothing yet. notes is
-// what the next run must know if this one does not end.
+// ChangeInPlace prepares to carry out a plan, and changes nothing yet. notes is
+// what the next run must know if this one is interrupted.
 func (t *Target) ChangeInPlace(plan *filemap.Plan, opts Options, notes []byte) (*InPlace, error) {
 	areas, err := newAreaMap(t, plan)
 	if err != nil {
@@ -52,9 +52,9 @@ func (t *Target) ChangeInPlace(plan *filemap.Plan, opts Options, notes []byte) (
 	return c, nil
 }
 
-// Begin writes the journal, makes the target unusable for a server, and then
-// makes new directories and links. control is the control file that the first
-// run began with. Where begun is false nothing was changed by this run.
+// Begin writes the journal, makes the target unusable for a server, and then makes
+// new directories and links. control is the control file with which the first run
+// began. If begun is false, this run changed nothing.
 func (c *InPlace) Begin(ctx context.Context, control []byte) (begun bool, err error) {
 	data, err := controlfile.Parse(control)
 	if err != nil {
@@ -112,8 +112,8 @@ func (c *InPlace) WriteAt(p string, data []byte, offset int64) error {
 	return err
 }
 
-// CopyFrom takes bytes of a file of the source's that is on this machine, and
-// gives how many it had: none where it ends before.
+// CopyFrom copies bytes from a local file of the source, and returns how many it
+// had: 0 if the file ends before.
 func (c *InPlace) CopyFrom(p string, from *os.File, offset, length int64) (int64, error) {
 	return c.write(p, offset, length, func(to File) (sum int64, err error) {
 		for sum < length {
@@ -147,7 +147,7 @@ func (c *InPlace) write(p string, offset, length int64, write func(File) (int64,
 	return n, nil
 }
 
-// openFile opens a file for writing; one that is copied whole is emptied the
+// openFile opens a file for writing. A file that is copied whole is truncated the
 // first time.
 func (c *InPlace) openFile(f *file) (File, error) {
 	f.mu.Lock()
@@ -157,7 +157,7 @@ func (c *InPlace) openFile(f *file) (File, error) {
 		flags |= os.O_TRUNC
 	}
 	if info, err := c.t.disk.Lstat(f.entry.Path); err == nil && f.entry.Action == filemap.Copy && !f.made && !info.Mode().IsRegular() {
-		if err := c.t.disk.Remove(f.entry.Path); err != nil { // a socket or the like, which cannot be written to
+		if err := c.t.disk.Remove(f.entry.Path); err != nil { // a socket or the like cannot be written to
 			return nil, err
 		}
 	}
@@ -165,11 +165,11 @@ func (c *InPlace) openFile(f *file) (File, error) {
 	if errors.Is(err, fs.ErrNotExist) && f.entry.Action == filemap.Copy {
 		mode, _ := c.t.modes()
 		if out, err = c.t.disk.Open(f.entry.Path, flags|os.O_CREATE|os.O_EXCL, mode); err == nil {
-			err = c.t.chmod(f.entry.Path, mode) // gives back what the umask took away
+			err = c.t.chmod(f.entry.Path, mode) // restores what the umask took away
 		}
 	}
 	if err == nil && c.plan.IsSegment(f.entry) && !f.made {
-		if err = out.Truncate(f.entry.SourceSize); err != nil { // no server reads a short one
+		if err = out.Truncate(f.entry.SourceSize); err != nil { // no server reads a short segment
 			err = errors.Join(err, out.Close())
 		}
 	}
@@ -184,8 +184,8 @@ func (c *InPlace) openFile(f *file) (File, error) {
 // makes do without.
 func (c *InPlace) Vanished(p string) error { return c.markGone(p) }
 
-// ReadFile reads a small file as it will be after the rewind, when everything
-// was sent.
+// ReadFile reads a small file as it will be after the rewind. It may be called once
+// everything was sent.
 func (c *InPlace) ReadFile(p string) ([]byte, error) {
 	if err := c.checkRemains(p); err != nil {
 		return nil, err
@@ -193,7 +193,8 @@ func (c *InPlace) ReadFile(p string) ([]byte, error) {
 	return c.t.ReadFile(p)
 }
 
-// Open opens a file as it will be after the rewind, when everything was sent.
+// Open opens a file as it will be after the rewind. It may be called once
+// everything was sent.
 func (c *InPlace) Open(p string) (*os.File, error) {
 	if err := c.checkRemains(p); err != nil {
 		return nil, err
@@ -201,7 +202,7 @@ func (c *InPlace) Open(p string) (*os.File, error) {
 	return c.t.Open(p)
 }
 
-// checkRemains is the error of a file that will not be there.
+// checkRemains returns an error for a file that the rewind removes.
 func (c *InPlace) checkRemains(p string) error {
 	f, e := c.files[p], c.entries[p]
 	if f != nil && f.gone || e != nil && e.Action == filemap.Remove {
@@ -210,8 +211,8 @@ func (c *InPlace) checkRemains(p string) error {
 	return nil
 }
 
-// Finish truncates and removes, makes all changes durable, and puts the final
-// files in place: the rewind is done.
+// Finish truncates and removes files, makes all changes durable, and puts the final
+// files in place. Then the rewind is done.
 func (c *InPlace) Finish(ctx context.Context, final Final) error {
 	if err := c.open.close(); err != nil {
 		return fmt.Errorf("could not close a file of %q: %w", c.t.Name(), err)
@@ -224,7 +225,7 @@ func (c *InPlace) Finish(ctx context.Context, final Final) error {
 		j: &Journal{Steps: c.steps(c.areas), Areas: []Area{{Dir: stagingDir}}, Sync: c.opts.Sync, Files: final.Files, NewControl: final.Control},
 	}
 	for _, f := range c.files {
-		if f.entry.Action == filemap.Copy { // which may be new
+		if f.entry.Action == filemap.Copy { // the file may be new
 			a.dirs[path.Dir(f.entry.Path)] = true
 		}
 	}

@@ -12,44 +12,44 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// ErrLocked says that another gorewind works on the target.
+// ErrLocked says that another gorewind is working on the target.
 var ErrLocked = errors.New("another gorewind is working on the target")
 
-// ErrRunning says that a server runs on the target.
+// ErrRunning says that a server is running on the target.
 var ErrRunning = errors.New("the target server is running")
 
-// RunningError is an ErrRunning with the process that it is about.
+// RunningError is ErrRunning with the server's process.
 type RunningError struct {
 	PID int
 	Dir string // the data directory
 }
 
-// Fact is what is the matter, without what to do.
+// Fact says what is wrong, but not what to do.
 func (e *RunningError) Fact() string {
 	return fmt.Sprintf("%v: process %d has %q in use", ErrRunning, e.PID, e.Dir)
 }
 
 func (e *RunningError) Error() string { return e.Fact() + ": stop it" }
 
-// Unwrap gives ErrRunning.
+// Unwrap returns ErrRunning.
 func (e *RunningError) Unwrap() error { return ErrRunning }
 
-// lockTries and lockPause: others have the lock for a moment, too, such as
-// `gorewind status`, and a process that is being forked has all that its parent
-// has until it becomes another program.
+// lockTries and lockPause are for locks that are held only for a moment: by
+// `gorewind status`, or by a forked process, which has its parent's files open
+// until it executes another program.
 const (
 	lockTries = 10
 	lockPause = 20 * time.Millisecond
 )
 
-// errNoLock says that the system has no locks for a file.
+// errNoLock says that a file cannot be locked on this system.
 var errNoLock = errors.New("the file system has no locks")
 
-// takeLock makes sure that one gorewind at a time works on a target. The lock is on
-// PG_VERSION, which every cluster has and nobody replaces, and goes with the process.
-// What is not yet a cluster has none; so the directory is locked, too, where the file
-// system can do that. Where it can lock neither, what keeps servers out keeps gorewinds
-// from committing at one time.
+// takeLock makes sure that only one gorewind at a time works on a target. The lock is
+// on PG_VERSION, which every cluster has and nobody replaces, and ends with the
+// process. An incomplete cluster may lack that file, so the directory is locked, too,
+// if the file system can do that. If neither can be locked, the file that keeps servers
+// out still keeps two gorewinds from committing at the same time.
 func (t *Target) takeLock() (locks []*os.File, taken bool, err error) {
 	f, err := t.OpenFile(pgdata.VersionPath, os.O_RDWR)
 	if errors.Is(err, syscall.EROFS) {
@@ -90,7 +90,8 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// lockFile locks a file, or else closes it, unless it cannot be locked at all.
+// lockFile locks a file. If it fails, it closes the file, unless the file cannot be
+// locked at all.
 func (t *Target) lockFile(f *os.File) (taken bool, err error) {
 	for range lockTries {
 		if taken, err = lock(f); taken || err != nil {
@@ -110,14 +111,14 @@ func (t *Target) lockFile(f *os.File) (taken bool, err error) {
 	return taken, err
 }
 
-// interlockMark is what a postmaster.pid of gorewind's has where a server writes
-// its port.
+// interlockMark is in a postmaster.pid of gorewind's where a server writes its
+// port.
 const interlockMark = "gorewind"
 
-// lockOutServers keeps servers from starting, by the file that keeps two servers
-// from running in one directory (CreateLockFile, miscinit.c). It is there from
-// before the last look at the target until no server can start on it any more;
-// if this process dies meanwhile, the next server finds that and goes on.
+// lockOutServers keeps servers from starting, with the file that keeps two servers
+// from running in one directory (CreateLockFile, miscinit.c). The file exists from
+// before the last check of the target until no server can start on it any more. If
+// this process dies meanwhile, the next server sees that and ignores the file.
 func (t *Target) lockOutServers() (unlock func() error, err error) {
 	for {
 		err := t.createInterlock()
@@ -130,14 +131,14 @@ func (t *Target) lockOutServers() (unlock func() error, err error) {
 		if err := t.CheckNotRunning(); err != nil {
 			return nil, err
 		}
-		if err := t.remove(pgdata.PostmasterPid); err != nil { // of a server that crashed
+		if err := t.remove(pgdata.PostmasterPid); err != nil { // a crashed server's
 			return nil, err
 		}
 	}
 }
 
-// createInterlock makes postmaster.pid appear with its content: a server does
-// not start beside an empty one, even if whoever made it is dead.
+// createInterlock makes postmaster.pid appear complete: a server does not start if
+// the file is empty, even if the process that made it is dead.
 func (t *Target) createInterlock() error {
 	text := fmt.Appendf(nil, "%d\n%s\n%d\n%s\n", os.Getpid(), t.Name(), time.Now().Unix(), interlockMark)
 	temp := stagingDir + "/" + pgdata.PostmasterPid
@@ -160,8 +161,8 @@ func (t *Target) createInterlock() error {
 	return err
 }
 
-// dropStaleInterlock removes a postmaster.pid of a gorewind that died. Only who
-// has the lock may call it.
+// dropStaleInterlock removes a postmaster.pid of a gorewind that died. The caller
+// must hold the lock.
 func (t *Target) dropStaleInterlock() error {
 	b, err := t.ReadFile(pgdata.PostmasterPid)
 	if errors.Is(err, fs.ErrNotExist) {

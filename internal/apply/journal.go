@@ -21,38 +21,37 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// journalFormat is raised when an older gorewind could not finish what a newer
+// journalFormat is incremented when an older gorewind could not finish what a newer
 // one began.
 const journalFormat = 2
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Journal says all that is needed to make the target what it should be. It is
-// written, fsynced, and only then the control file is poisoned: that rename is
-// the commit record. A journal beside a control file that is not its own,
-// poisoned, means nothing.
+// Journal has everything that is needed to finish a rewind. It is written and
+// fsynced before the control file is poisoned: that rename is the commit record. A
+// journal next to a control file that is not its own poisoned one means nothing.
 type Journal struct {
 	Format  int       `json:"format_version"`
 	InPlace bool      `json:"in_place"` // data goes straight to the target, and is fetched again by the next run
 	Started time.Time `json:"started"`
 	Source  string    `json:"source"`
-	// Control is the control file as the target's server left it.
+	// Control is the target's control file as its server left it.
 	Control []byte `json:"control"`
-	// The rest of a staged rewind, beside its steps.
+	// The rest of a staged rewind, besides its steps.
 	NewControl []byte      `json:"new_control,omitempty"`
 	Files      []SmallFile `json:"files,omitempty"` // written last, before the control file
 	Areas      []Area      `json:"areas"`
 	Records    int64       `json:"index_records"`
 	IndexCRC   uint32      `json:"index_crc32c"`
-	// Sync is how what was written becomes durable.
+	// Sync says how changes are made durable.
 	Sync SyncMode `json:"sync"`
-	// Notes are the caller's, of any kind.
+	// Notes is data of the caller.
 	Notes []byte `json:"notes,omitempty"`
 
-	Steps []Step `json:"-"` // one document each, behind the journal's own
+	Steps []Step `json:"-"` // one document each, after the journal's own
 
-	// Done says that the new control file is in place: what is left is to make
-	// that last, and to clear away.
+	// Done says that the new control file is in place. It remains to make that durable
+	// and to clean up.
 	Done bool `json:"-"`
 }
 
@@ -66,7 +65,7 @@ type SmallFile struct {
 type SyncMode struct {
 	Off        bool `json:"off,omitempty"`        // leave it to the operating system
 	FileSystem bool `json:"filesystem,omitempty"` // syncfs instead of fsync for every file
-	Everything bool `json:"everything,omitempty"` // also what was not written: it may be on no disk yet
+	Everything bool `json:"everything,omitempty"` // also files that were not written: they may not be durable yet
 }
 
 // Do is what a step does.
@@ -82,21 +81,21 @@ const (
 	Remove   Do = "remove"
 )
 
-// Step is what happens to one file. Doing it twice is the same as doing it once.
+// Step is what happens to one file. Repeating it changes nothing.
 type Step struct {
 	Do   Do    `json:"do"`
 	Path name  `json:"path"`
-	ID   int   `json:"id"`             // what the index calls it
+	ID   int   `json:"id"`             // identifies it in the index
 	Area int   `json:"area,omitempty"` // whose blocks file has its pieces
 	Size int64 `json:"size,omitempty"`
 	Link name  `json:"link,omitempty"`
-	// Staged is the file that is renamed over it, and Mark what tells that one from
-	// all others when it has its new name.
+	// Staged is the file that is renamed over Path. Mark identifies that file after
+	// the rename.
 	Staged name `json:"staged,omitempty"`
 	Mark   mark `json:"mark,omitzero"`
 }
 
-// name is a file name, which may be any bytes but zero; JSON takes UTF-8 only.
+// name is a file name of any bytes except zero; JSON takes UTF-8 only.
 type name string
 
 func (n name) MarshalText() ([]byte, error) {
@@ -116,7 +115,7 @@ func (n *name) UnmarshalText(b []byte) error {
 	return err
 }
 
-// trailer ends a journal; one without it was not written to its end.
+// trailer ends a journal. A journal without it is incomplete.
 type trailer struct {
 	Steps int    `json:"steps"`
 	CRC   uint32 `json:"crc32c"` // of everything before it
@@ -137,21 +136,22 @@ func (j *Journal) encode(w io.Writer) error {
 	return json.NewEncoder(w).Encode(trailer{len(j.Steps), crc.Sum32()})
 }
 
-// ErrLost says that what a committed rewind needs to be finished is lost.
+// ErrLost says that a committed rewind cannot be finished, because something that
+// it needs is lost.
 var ErrLost = errors.New("a rewind was interrupted and cannot be finished")
 
-// errDamaged is the error of a file that is not as it was written.
+// errDamaged is the error of a file that is not as gorewind wrote it.
 var errDamaged = errors.New("it is damaged")
 
-// lost says what is missing.
+// lost returns ErrLost with the file that is missing or damaged.
 func (t *Target) lost(p string, why error) error {
 	return fmt.Errorf("%w: file %q: %w: take a base backup", ErrLost, t.Join(p), why)
 }
 
-// maxJournal bounds what is read into memory.
+// maxJournal limits what is read into memory, in bytes.
 const maxJournal = 4 << 30
 
-// decodeJournal checks all of a journal before it believes any of it.
+// decodeJournal checks all of a journal before it uses any of it.
 func decodeJournal(r io.Reader) (*Journal, error) {
 	raw, err := io.ReadAll(io.LimitReader(bufio.NewReader(r), maxJournal+1))
 	if err != nil {
@@ -195,7 +195,7 @@ const (
 	journalPath = stagingDir + "/journal"
 )
 
-// rewound reports whether a rewind ended, and no server ran since.
+// rewound reports whether a rewind was completed and no server has run since.
 func (t *Target) rewound(control *controlfile.Data) (bool, error) {
 	if control.State != controlfile.InArchiveRecovery {
 		return false, nil
@@ -207,12 +207,12 @@ func (t *Target) rewound(control *controlfile.Data) (bool, error) {
 	return bytes.Contains(label, []byte("\nBACKUP METHOD: pg_rewind\n")), err
 }
 
-// Journal reads the journal of a rewind that was committed and did not end; nil
-// where there is none, or none that means anything.
+// Journal reads the journal of a rewind that was committed but not completed. It is
+// nil if there is no such rewind.
 func (t *Target) Journal() (*Journal, error) {
 	raw, data, err := t.readControl()
 	if err != nil && t.found != nil {
-		return nil, nil // what cannot be read, no rewind made so
+		return nil, nil // no rewind leaves an unreadable control file
 	}
 	if err != nil {
 		return nil, err
@@ -253,9 +253,8 @@ func (t *Target) Journal() (*Journal, error) {
 	return j, nil
 }
 
-// saveJournal puts a journal in place, so that it is there to stay before
-// anything is done that it speaks of. What is in place was read as the next run
-// would read it.
+// saveJournal makes a journal durable before any of its steps is done. It reads the
+// journal first, as the next run would.
 func (t *Target) saveJournal(j *Journal) error {
 	temp := journalPath + ".new"
 	f, err := t.disk.Open(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)

@@ -60,46 +60,46 @@ func TestJournalsAreReadAsTheyWereWritten(t *testing.T) {
 	assert.Equal(t, someJournal(t), j)
 }
 
-func TestJournalsThatNoGorewindWroteAreRefused(t *testing.T) {
+func TestInvalidJournalsAreRefused(t *testing.T) {
 	for name, spoil := range map[string]func(*Journal){
-		"a step outside":                     func(j *Journal) { j.Steps[1].Path = "../x" },
-		"an absolute step":                   func(j *Journal) { j.Steps[1].Path = "/etc/x" },
-		"a step to the directory itself":     func(j *Journal) { j.Steps[1].Path = "." },
-		"a path that hides where it leads":   func(j *Journal) { j.Steps[1].Path = "base/../../x" },
-		"a step from outside":                func(j *Journal) { j.Steps[1].Staged = "base/5/1" },
-		"a step from far outside":            func(j *Journal) { j.Steps[1].Staged = stagingDir + "/../../x" },
-		"an unknown step":                    func(j *Journal) { j.Steps[1].Do = "chmod" },
-		"a step staged nowhere":              func(j *Journal) { j.Steps[1].Area = 2 },
-		"a negative size":                    func(j *Journal) { j.Steps[3].Size = -1 },
-		"a file outside":                     func(j *Journal) { j.Files[0].Path = "../x" },
-		"another control file":               func(j *Journal) { j.Files[0].Path = pgdata.ControlFilePath },
-		"an area outside":                    func(j *Journal) { j.Areas[1].Dir = "../" + namePrefix },
-		"an area that is not one":            func(j *Journal) { j.Areas[1].Dir = "pg_tblspc/99/base" },
-		"an area behind a link of its own":   func(j *Journal) { j.Areas[1].Link = "/etc" },
-		"an area behind a link without step": func(j *Journal) { j.Steps = j.Steps[1:] },
-		"no area":                            func(j *Journal) { j.Areas, j.Steps = nil, nil },
-		"another first area":                 func(j *Journal) { j.Areas[0], j.Areas[1] = j.Areas[1], j.Areas[0] },
-		"endless records":                    func(j *Journal) { j.Records = 1 << 60 },
+		"a step outside":                    func(j *Journal) { j.Steps[1].Path = "../x" },
+		"an absolute step":                  func(j *Journal) { j.Steps[1].Path = "/etc/x" },
+		"a step to the directory itself":    func(j *Journal) { j.Steps[1].Path = "." },
+		"a path that leads out by two dots": func(j *Journal) { j.Steps[1].Path = "base/../../x" },
+		"staged outside its area":           func(j *Journal) { j.Steps[1].Staged = "base/5/1" },
+		"staged outside the target":         func(j *Journal) { j.Steps[1].Staged = stagingDir + "/../../x" },
+		"an unknown step":                   func(j *Journal) { j.Steps[1].Do = "chmod" },
+		"a step staged nowhere":             func(j *Journal) { j.Steps[1].Area = 2 },
+		"a negative size":                   func(j *Journal) { j.Steps[3].Size = -1 },
+		"a file outside":                    func(j *Journal) { j.Files[0].Path = "../x" },
+		"another control file":              func(j *Journal) { j.Files[0].Path = pgdata.ControlFilePath },
+		"an area outside":                   func(j *Journal) { j.Areas[1].Dir = "../" + namePrefix },
+		"a directory that is not an area":   func(j *Journal) { j.Areas[1].Dir = "pg_tblspc/99/base" },
+		"an area under a link of its own":   func(j *Journal) { j.Areas[1].Link = "/etc" },
+		"an area under a link without step": func(j *Journal) { j.Steps = j.Steps[1:] },
+		"no area":                           func(j *Journal) { j.Areas, j.Steps = nil, nil },
+		"another first area":                func(j *Journal) { j.Areas[0], j.Areas[1] = j.Areas[1], j.Areas[0] },
+		"endless records":                   func(j *Journal) { j.Records = 1 << 60 },
 
 		"a name that two clusters could have":    func(j *Journal) { j.Areas[1].Dir = "pg_tblspc/99/" + namePrefix },
 		"two steps for one path":                 func(j *Journal) { j.Steps[3].Path = j.Steps[2].Path },
 		"a file in a directory that is removed":  func(j *Journal) { j.Steps[3].Path = "r/t" },
 		"a file in a file":                       func(j *Journal) { j.Steps[3].Path = j.Steps[2].Path + "/t" },
 		"a directory before the one it is in":    func(j *Journal) { j.Steps[3] = Step{Do: Mkdir, Path: "m/n"} },
-		"a file behind a link that is none":      func(j *Journal) { j.Steps[0].Path, j.Areas = "base/99", j.Areas[:1]; j.Steps[3].Path = "base/99/t" },
+		"a file under a link that is no area's":  func(j *Journal) { j.Steps[0].Path, j.Areas = "base/99", j.Areas[:1]; j.Steps[3].Path = "base/99/t" },
 		"a link to a zero byte":                  func(j *Journal) { j.Steps[5] = Step{Do: Symlink, Path: "m", Link: "a\x00b"} },
 		"a link to 5000 bytes":                   func(j *Journal) { j.Steps[5] = Step{Do: Symlink, Path: "m", Link: name(strings.Repeat("a", 5000))} },
 		"a link to nothing":                      func(j *Journal) { j.Steps[5] = Step{Do: Symlink, Path: "m"} },
 		"a step for the control file":            func(j *Journal) { j.Steps[3].Path = pgdata.ControlFilePath },
-		"a step for what the lock is on":         func(j *Journal) { j.Steps[4].Path = pgdata.VersionPath },
+		"a step for PG_VERSION":                  func(j *Journal) { j.Steps[4].Path = pgdata.VersionPath },
 		"a step for the staging area":            func(j *Journal) { j.Steps[4].Path = stagingDir },
 		"a step in the staging area":             func(j *Journal) { j.Steps[4].Path = stagingDir + "/index" },
 		"one staged file for two":                func(j *Journal) { j.Steps[3] = Step{Do: Replace, Path: "t", Staged: j.Steps[1].Staged} },
-		"a directory where a last file is to be": func(j *Journal) { j.Steps[5].Path = pgdata.BackupLabelPath },
-		"a last file in a staging area":          func(j *Journal) { j.Files[0].Path = stagingDir + "/journal" },
-		"no control file to begin with":          func(j *Journal) { j.Control = nil },
+		"a directory where a final file belongs": func(j *Journal) { j.Steps[5].Path = pgdata.BackupLabelPath },
+		"a final file in a staging area":         func(j *Journal) { j.Files[0].Path = stagingDir + "/journal" },
+		"no original control file":               func(j *Journal) { j.Control = nil },
 		"no new control file":                    func(j *Journal) { j.NewControl = j.NewControl[:100] },
-		"a new control file that starts nothing": func(j *Journal) { j.NewControl = poison.Of(parsed(t, j.NewControl)) },
+		"a poisoned new control file":            func(j *Journal) { j.NewControl = poison.Of(parsed(t, j.NewControl)) },
 		"a new control file of another cluster": func(j *Journal) {
 			other, err := os.ReadFile("../../controlfile/testdata/16.pg_control")
 			require.NoError(t, err)
@@ -124,7 +124,7 @@ func TestJournalsThatNoGorewindWroteAreRefused(t *testing.T) {
 	later.Format++
 	_, err := decodeJournal(bytes.NewReader(encoded(t, later)))
 	assert.ErrorContains(t, err, "finish with the gorewind that began")
-	assert.NotErrorIs(t, err, errDamaged, "it is not lost")
+	assert.NotErrorIs(t, err, errDamaged, "this is not a lost journal")
 }
 
 func parsed(t testing.TB, control []byte) *controlfile.Data {
@@ -134,7 +134,8 @@ func parsed(t testing.TB, control []byte) *controlfile.Data {
 	return data
 }
 
-// FuzzDecodeJournal also mends the checksum, so that what is behind it is read.
+// FuzzDecodeJournal also repairs the checksum, so that the steps after it are
+// decoded.
 func FuzzDecodeJournal(f *testing.F) {
 	f.Add(encoded(f, someJournal(f)), false)
 	f.Add(encoded(f, &Journal{Format: journalFormat, InPlace: true, Control: readControlFile(f), Areas: []Area{{Dir: stagingDir}}}), true)
@@ -193,7 +194,7 @@ func FuzzReadIndex(f *testing.F) {
 			assert.EqualValues(t, records, seen)
 		} else if records > int64(len(b)/pieceSize) {
 			assert.ErrorIs(t, err, errDamaged)
-			assert.Zero(t, seen, "nothing is believed before all of it was checked")
+			assert.Zero(t, seen, "nothing is used before all of it was checked")
 		}
 	})
 }

@@ -6,5 +6,6 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest"
 )
 
-// As root, these tests run as an unprivileged user, whom permissions stop.
+// If started by root, these tests run as an unprivileged user, for whom permissions
+// count.
 func TestMain(m *testing.M) { pgtest.Main(m) }

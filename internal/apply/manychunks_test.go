@@ -13,9 +13,9 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// TestChunksThatWaitTakeLimitedMemory has a source that sends a part of every file, as one
-// does whose pages are read again last, and the rest much later.
-func TestChunksThatWaitTakeLimitedMemory(t *testing.T) {
+// TestIncompleteChunksTakeLimitedMemory has a source that sends a part of every file, and
+// the rest much later: torn pages are read again at the end.
+func TestIncompleteChunksTakeLimitedMemory(t *testing.T) {
 	const page, blocks, files, limit = 8192, 40, 400, 100 << 20
 	contents := map[string]string{}
 	var entries []filemap.Entry
@@ -51,7 +51,7 @@ func TestChunksThatWaitTakeLimitedMemory(t *testing.T) {
 
 func heap() int64 {
 	runtime.GC()
-	runtime.GC() // what was in a pool
+	runtime.GC() // frees what was in a pool
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)

@@ -6,9 +6,9 @@ import (
 	"io/fs"
 )
 
-// mark tells a staged file, wherever it was renamed to, from the one that it
-// replaces: by its inode, or where the data directory was copied meanwhile by when
-// it was last written to, which is never when a server wrote the other one.
+// mark identifies a staged file after it was renamed: by its inode or, if the data
+// directory was copied meanwhile, by its modification time. A server never wrote
+// the replaced file at that very time.
 type mark struct {
 	Inode   uint64 `json:"inode,omitempty"`
 	ModTime int64  `json:"mtime_ns,omitempty"`
@@ -22,8 +22,8 @@ func (m mark) is(info fs.FileInfo) bool {
 	return m.Inode != 0 && m.Inode == now.Inode || m.ModTime == now.ModTime
 }
 
-// markStaged notes how the files of a journal that are renamed into place are
-// told from all others, and makes sure that they are there.
+// markStaged stores the marks of staged files in a journal, and makes sure that the
+// files exist.
 func (s *Staging) markStaged(j *Journal) error {
 	for i := range j.Steps {
 		step := &j.Steps[i]
@@ -43,8 +43,9 @@ func (s *Staging) markStaged(j *Journal) error {
 	return nil
 }
 
-// checkPlaced makes sure that a step's staged file, which is gone, has the name that it
-// was to get. Of a configuration or a log nobody knows: people write to them, too.
+// checkPlaced makes sure that a step's staged file, which is gone, was renamed into
+// place. It does not check configuration files and logs, because they may have been
+// changed since.
 func (t *Target) checkPlaced(s *Step) error {
 	p := string(s.Path)
 	if !isData(p) {

@@ -11,13 +11,12 @@ import (
 	"github.com/gorewind/gorewind/internal/datadir"
 )
 
-// The directory of a new tablespace can be made, where whoever mapped it names one that
-// is missing, as pg_basebackup does (verify_dir_is_empty_or_create, pg_basebackup.c). It
-// is made together with the staging area that lies in it, after the list of areas says so,
-// and goes with that if the rewind does not commit.
+// If a tablespace is mapped to a directory that does not exist, gorewind makes it, as
+// pg_basebackup does (verify_dir_is_empty_or_create, pg_basebackup.c). It is made together
+// with the staging area in it, after it was added to the list of areas, and is removed
+// with that area if the rewind does not commit.
 
-// topMissing is the first directory on the way to one that is not there; empty where it
-// is. The one above it is there.
+// topMissing returns the topmost missing directory of a path, "" if none is missing.
 func topMissing(dir string) (top string, err error) {
 	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
 		_, err := os.Stat(at)
@@ -34,7 +33,7 @@ func topMissing(dir string) (top string, err error) {
 	}
 }
 
-// upTo lists a directory and those above it, up to one of them.
+// upTo lists a directory and its parents, up to top.
 func upTo(dir, top string) []string {
 	var dirs []string
 	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
@@ -43,7 +42,7 @@ func upTo(dir, top string) []string {
 			return dirs
 		}
 		if at == filepath.Dir(at) {
-			return nil // it does not lie below
+			return nil // dir is not below top
 		}
 	}
 }
@@ -64,8 +63,8 @@ func checkMakeable(dir string) error {
 	return nil
 }
 
-// makeTablespace makes the directory of a new tablespace, with the permissions of the data
-// directory, and those above it.
+// makeTablespace makes the directory of a new tablespace and its missing parents, with the
+// permissions of the data directory.
 func (t *Target) makeTablespace(a Area) error {
 	if a.Top == "" {
 		return nil
@@ -75,7 +74,7 @@ func (t *Target) makeTablespace(a Area) error {
 	for i := len(dirs) - 1; i >= 0; i-- {
 		err := t.disk.MakeOutside(dirs[i], mode)
 		if errors.Is(err, fs.ErrExist) {
-			continue // somebody was faster; what is in the last one is looked at
+			continue // another process made it; whether the last one is empty is checked
 		}
 		if err == nil {
 			err = t.syncOutside(filepath.Dir(dirs[i]))
@@ -87,8 +86,8 @@ func (t *Target) makeTablespace(a Area) error {
 	return nil
 }
 
-// removeTablespace undoes makeTablespace, as far as nothing is in those directories. Where the
-// tablespace has come to stay nothing is done.
+// removeTablespace undoes makeTablespace, as far as the directories are empty. It does nothing
+// if the tablespace is in use.
 func (t *Target) removeTablespace(a Area) error {
 	if a.Top == "" || !filepath.IsAbs(string(a.Link)) {
 		return nil
@@ -100,7 +99,7 @@ func (t *Target) removeTablespace(a Area) error {
 	for _, dir := range upTo(string(a.Link), string(a.Top)) {
 		err := t.disk.RemoveOutside(dir)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // it was not made any more
+			continue // it was never made
 		} else if err != nil {
 			return nil // something is in it
 		}

@@ -20,7 +20,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// watch opens a target whose operations before sees, and may refuse.
+// watch opens a target. before is called before each of its operations, and may
+// refuse it.
 func watch(t *testing.T, files map[string]string, before func(dir string, op faultdisk.Op) error) (*apply.Target, []byte) {
 	t.Helper()
 	dir, control := newDirectory(t, files)
@@ -32,7 +33,7 @@ func watch(t *testing.T, files map[string]string, before func(dir string, op fau
 	return tgt, control
 }
 
-func TestWhatFinishesARewindIsNotCleanedUp(t *testing.T) {
+func TestCleanUpKeepsWhatACommittedRewindNeeds(t *testing.T) {
 	dir, control := newDirectory(t, map[string]string{"conf": "old"})
 	tgt, err := apply.Open(dir, nil)
 	require.NoError(t, err)
@@ -64,9 +65,9 @@ func TestPostmasterPidAppearsWithItsContent(t *testing.T) {
 		return nil
 	})
 	commit(t, stage(t, tgt, control), control)
-	assert.Equal(t, []string{"link", "remove"}, seen, "a server does not start beside an empty one")
+	assert.Equal(t, []string{"link", "remove"}, seen, "a server does not start if the file is empty")
 
-	// Where the file system cannot link it is made all the same.
+	// It is also made if the file system has no hard links.
 	var content string
 	tgt, control = watch(t, map[string]string{}, func(dir string, op faultdisk.Op) error {
 		if op.Path == pgdata.ControlFilePath && op.Name == "rename" {
@@ -89,8 +90,8 @@ func readFrom(t *testing.T, dir, p string) string {
 	return string(b)
 }
 
-// TestOnlyAPostmasterPidOfGorewindIsStale leaves one that a gorewind left when it
-// died, whose number another process has by now, and one of a server.
+// TestOnlyAPostmasterPidOfGorewindIsStale has one of a gorewind that died and whose
+// process ID is in use again, and one of a server.
 func TestOnlyAPostmasterPidOfGorewindIsStale(t *testing.T) {
 	sleeper := exec.Command("sleep", "600")
 	require.NoError(t, sleeper.Start())
@@ -114,8 +115,8 @@ func TestOnlyAPostmasterPidOfGorewindIsStale(t *testing.T) {
 	}
 }
 
-// TestTheRoomThatIsNeededIsEnough has just as much room as that, and a byte less.
-func TestTheRoomThatIsNeededIsEnough(t *testing.T) {
+// TestTheSpaceThatIsNeededIsEnough has exactly that much space, and one byte less.
+func TestTheSpaceThatIsNeededIsEnough(t *testing.T) {
 	entries := []filemap.Entry{copyOf("conf", 100_000), {Path: "base/5/1", Type: pgdata.Regular, Action: filemap.CopyTail, SourceSize: 3 * 8192, TargetSize: 8192}}
 	for _, inPlace := range []bool{false, true} {
 		disk := &limited{bytes: 1 << 40}
@@ -154,9 +155,9 @@ type limited struct {
 
 func (r *limited) Free(string) (int64, uint64, bool) { return r.bytes, 1, true }
 
-// TestNothingIsRemovedBeforeEverythingElseLasts watches the order of what a rewind does
-// to the disk behind the commit.
-func TestNothingIsRemovedBeforeEverythingElseLasts(t *testing.T) {
+// TestNothingIsRemovedBeforeEverythingElseIsDurable checks the order of a rewind's disk
+// operations after the commit.
+func TestNothingIsRemovedBeforeEverythingElseIsDurable(t *testing.T) {
 	for name, mode := range map[string]apply.SyncMode{"one by one": {}, "the file system": {FileSystem: true}, "everything": {Everything: true}} {
 		var mu sync.Mutex
 		var ops []string
@@ -197,7 +198,7 @@ func TestNothingIsRemovedBeforeEverythingElseLasts(t *testing.T) {
 		}
 		assert.Less(t, removed, at("rename "+pgdata.ControlFilePath), name)
 		last := slices.Index(ops[removed:], "sync .") + removed
-		assert.Greater(t, last, removed, "%s: what was removed lasts before the control file says that all is done", name)
+		assert.Greater(t, last, removed, "%s: removals are durable before the new control file is in place", name)
 		assert.Less(t, last, at("rename "+pgdata.ControlFilePath), name)
 	}
 }

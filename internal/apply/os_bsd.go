@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openDirect is zero where no flag has writes go past the cache.
+// openDirect is zero: this system has no flag for direct I/O.
 const openDirect = 0
 
 func copyRange(dst File, to int64, src io.ReaderAt, at, length int64) (int64, error) {
@@ -29,5 +29,5 @@ func syncFS(*os.File) error {
 
 func statMount(name string) (mount uint64, err error) { return deviceOf(name) }
 
-// lockOfFile is the command for a lock that is not flock(2)'s.
+// lockOfFile is the fcntl(2) command for a lock.
 const lockOfFile = unix.F_SETLK

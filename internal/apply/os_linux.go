@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openDirect opens a file for writes that go past the cache.
+// openDirect opens a file for direct I/O.
 const openDirect = unix.O_DIRECT
 
-// reserve allocates blocks; file systems that cannot get zeros instead.
+// reserve allocates blocks. If the file system cannot, it writes zeros.
 func reserve(f File, size int64) error {
 	file, ok := f.(*os.File)
 	if !ok || size == 0 {
@@ -44,8 +44,8 @@ func copyRange(dst File, to int64, src io.ReaderAt, at, length int64) (int64, er
 		case errors.Is(err, unix.EINTR):
 			continue
 		case errors.Is(err, unix.EXDEV), errors.Is(err, unix.EIO), isRefused(err), err == nil && n == 0:
-			// What is wrong with the disk shows again. Where the file seems to end, some
-			// file systems only cannot say what is there.
+			// A disk error will show again. If the file seems to end here, it may be that
+			// the file system does not support the call.
 			n, err := copyThrough(dst, to+sum, src, at+sum, length-sum)
 			return sum + n, err
 		case err != nil:
@@ -56,7 +56,7 @@ func copyRange(dst File, to int64, src io.ReaderAt, at, length int64) (int64, er
 	return sum, nil
 }
 
-// allocate is fallocate(2). A file that becomes shorter keeps its size.
+// allocate is fallocate(2). It does not change the file's size.
 func allocate(f File, size int64) {
 	if file, ok := f.(*os.File); ok {
 		_ = unix.Fallocate(int(file.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, size) // a file system may not know it
@@ -73,9 +73,9 @@ func flush(f File) {
 // syncFS is syncfs(2).
 func syncFS(f *os.File) error { return unix.Syncfs(int(f.Fd())) }
 
-// statMount finds out what permissions do not tell: whether a file or directory is
-// immutable, and which mount it lies on. Where the kernel cannot say (mount ids:
-// before 5.8, and where statx(2) is refused) the device stands for the mount.
+// statMount finds out what permissions do not show: whether a file or directory is
+// immutable, and on which mount it is. If the kernel cannot say (mount IDs: before
+// 5.8, or if statx(2) is refused), the device is used for the mount.
 func statMount(name string) (mount uint64, err error) {
 	var st unix.Statx_t
 	err = unix.Statx(unix.AT_FDCWD, name, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, unix.STATX_BASIC_STATS|unix.STATX_MNT_ID, &st)
@@ -94,5 +94,5 @@ func statMount(name string) (mount uint64, err error) {
 	return unix.Mkdev(st.Dev_major, st.Dev_minor), err
 }
 
-// lockOfFile is the command for a lock that is not flock(2)'s.
+// lockOfFile is the fcntl(2) command for a lock.
 const lockOfFile = unix.F_OFD_SETLK

@@ -15,10 +15,10 @@ import (
 	"github.com/gorewind/gorewind/internal/datadir"
 )
 
-// writable reports why entries cannot be made in a directory (access(2)).
+// writable returns why entries cannot be made in a directory, or nil (access(2)).
 func writable(dir string) error { return unix.Access(dir, unix.W_OK|unix.X_OK) }
 
-// deviceOf takes the device for the mount.
+// deviceOf returns the device for want of a mount ID.
 func deviceOf(name string) (mount uint64, err error) {
 	var st unix.Stat_t
 	if err := unix.Lstat(name, &st); err != nil {
@@ -27,7 +27,7 @@ func deviceOf(name string) (mount uint64, err error) {
 	return uint64(st.Dev), nil //nolint:unconvert // its type depends on the system
 }
 
-// free is statfs(2): what an ordinary user may still write.
+// free is statfs(2): how much an ordinary user may still write.
 func free(dir string) (bytes int64, device uint64, ok bool) {
 	device, err := deviceOf(dir)
 	if err != nil {
@@ -37,9 +37,9 @@ func free(dir string) (bytes int64, device uint64, ok bool) {
 	return bytes, device, err == nil
 }
 
-// lock takes a lock that ends with the process, or says that another one has it. Where
-// the one that belongs to the open file is refused, as on network file systems, there
-// may be another one, which fcntl(2) takes; it is errNoLock where there is none.
+// lock takes a lock that ends with the process, or reports that another process has
+// it. If flock(2) is refused, as on some network file systems, it tries fcntl(2). The
+// error is errNoLock if neither works.
 func lock(f *os.File) (taken bool, err error) {
 	for {
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
@@ -53,7 +53,7 @@ func lock(f *os.File) (taken bool, err error) {
 	switch {
 	case errors.Is(err, unix.EWOULDBLOCK), errors.Is(err, unix.EACCES):
 		return false, nil
-	case isNoLock(err), errors.Is(err, unix.EBADF): // the latter of a file that can only be read
+	case isNoLock(err), errors.Is(err, unix.EBADF): // EBADF: the file is open only for reading
 		return true, fmt.Errorf("%w: %w", errNoLock, err)
 	}
 	return err == nil, err
@@ -63,7 +63,7 @@ func isNoLock(err error) bool {
 	return isRefused(err) || errors.Is(err, unix.ENOLCK) || errors.Is(err, unix.EIO)
 }
 
-// renameBetween is a rename from one root to another.
+// renameBetween renames a file from one root to another.
 func renameBetween(from *os.Root, a string, to *os.Root, b string) error {
 	return between("rename", from, a, to, b, unix.Renameat)
 }
@@ -75,8 +75,8 @@ func linkBetween(from *os.Root, a string, to *os.Root, b string) error {
 	})
 }
 
-// between opens the directories of both paths, so that nothing on the way is
-// followed that leads out of a root, and then needs only names in them.
+// between opens the directories of both paths below their roots, so that no link
+// leads out of them, and then uses only names in these directories.
 func between(op string, from *os.Root, a string, to *os.Root, b string, do func(int, string, int, string) error) error {
 	dir, err := datadir.OpenDirectory(from, path.Dir(a))
 	if err != nil {
@@ -100,7 +100,7 @@ func between(op string, from *os.Root, a string, to *os.Root, b string, do func(
 	return nil
 }
 
-// inode is the number that a file keeps when it is renamed; zero: not known.
+// inode is the number that a file keeps when it is renamed, 0 if it is not known.
 func inode(info fs.FileInfo) uint64 {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return uint64(st.Ino) //nolint:unconvert // its type depends on the system

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// openDirect is zero where no flag has writes go past the cache.
+// openDirect is zero: this system has no flag for direct I/O.
 const openDirect = 0
 
-// writable cannot be told without writing here.
+// writable returns nil: here this cannot be found out without writing.
 func writable(string) error { return nil }
 
 func copyRange(dst File, to int64, src io.ReaderAt, at, length int64) (int64, error) {
@@ -61,8 +61,8 @@ func linkBetween(from *os.Root, a string, to *os.Root, b string) error {
 	return os.Link(filepath.Join(from.Name(), filepath.FromSlash(a)), filepath.Join(to.Name(), filepath.FromSlash(b)))
 }
 
-// inode is not in what the system says of a file at once.
+// inode returns 0: fs.FileInfo has no file number here.
 func inode(fs.FileInfo) uint64 { return 0 }
 
-// copyAttributes does nothing: new files have what their directory says.
+// copyAttributes does nothing: new files inherit from their directory.
 func copyAttributes(_, _ *os.File) []Loss { return nil }

@@ -8,26 +8,26 @@ import (
 )
 
 const (
-	// maxPieceLength is more than is staged as one piece.
+	// maxPieceLength limits the length of a piece, in bytes.
 	maxPieceLength = 64 << 20
-	// maxBatch is how many pieces of a file are handed over together.
+	// maxBatch is how many pieces of a file are passed on together.
 	maxBatch = 256
 )
 
-// batch are pieces of one step, in the order in which they came.
+// batch has pieces of one step, in the order of their arrival.
 type batch struct {
 	step   *Step
 	pieces []piece
 }
 
-// pieceWorker does something with staged pieces, all of which it takes alone.
+// pieceWorker processes staged pieces. It is used by one goroutine.
 type pieceWorker interface {
 	take(batch) error
 	close() error
 }
 
-// eachPiece hands the staged pieces of the steps that want them to several workers,
-// all of one step to the same.
+// eachPiece passes the staged pieces of the wanted steps to several workers, all
+// pieces of a step to the same worker.
 func (a *applier) eachPiece(ctx context.Context, wants func(*Step) bool, newWorker func() pieceWorker) error {
 	if a.j.Records == 0 {
 		return nil
@@ -51,7 +51,7 @@ func (a *applier) eachPiece(ctx context.Context, wants func(*Step) bool, newWork
 	return g.Wait()
 }
 
-// takeAll lets a worker take what comes, up to its first error.
+// takeAll passes everything in a queue to a worker, up to its first error.
 func takeAll(queue <-chan batch, w pieceWorker) error {
 	for b := range queue {
 		if err := w.take(b); err != nil {
@@ -61,14 +61,14 @@ func takeAll(queue <-chan batch, w pieceWorker) error {
 	return w.close()
 }
 
-// pieceQueues sorts the pieces on the index by worker.
+// pieceQueues distributes the pieces in the index to the workers.
 type pieceQueues struct {
-	steps  map[uint32]*Step // that want their pieces, by their IDs
-	queues []chan batch     // one of each worker
-	open   []batch          // what is not sent yet to each
+	steps  map[uint32]*Step // the wanted steps by their IDs
+	queues []chan batch     // one for each worker
+	open   []batch          // for each worker, what is not sent yet
 }
 
-// fill reads the index and sends everything on it.
+// fill reads the index and sends everything in it.
 func (d *pieceQueues) fill(ctx context.Context, a *applier) error {
 	defer d.end()
 	err := readIndex(a.t.disk, indexPath, a.j.Records, a.j.IndexCRC, func(p piece) error { return d.add(ctx, p) })
@@ -83,7 +83,7 @@ func (d *pieceQueues) fill(ctx context.Context, a *applier) error {
 	return err
 }
 
-// add puts a piece to the others of its step, and sends what is complete.
+// add adds a piece to the others of its step, and sends complete batches.
 func (d *pieceQueues) add(ctx context.Context, p piece) error {
 	s := d.steps[p.id]
 	if err := ctx.Err(); err != nil || s == nil {
@@ -103,7 +103,7 @@ func (d *pieceQueues) add(ctx context.Context, p piece) error {
 	return nil
 }
 
-// send gives a worker what is open for it.
+// send sends a worker its open batch.
 func (d *pieceQueues) send(ctx context.Context, i int) error {
 	b := d.open[i]
 	d.open[i] = batch{}
@@ -115,14 +115,14 @@ func (d *pieceQueues) send(ctx context.Context, i int) error {
 	}
 }
 
-// end says that nothing more comes.
+// end closes the queues.
 func (d *pieceQueues) end() {
 	for _, q := range d.queues {
 		close(q)
 	}
 }
 
-// stagedFile is where a step's pieces lie.
+// stagedFile returns the file that contains a step's pieces.
 func (a *applier) stagedFile(s *Step) string {
 	if s.Do == Replace {
 		return string(s.Staged)

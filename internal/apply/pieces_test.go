@@ -12,8 +12,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// TestPiecesOfAnySizeAreApplied has a source that sends what it has in one call, which
-// source.Source lets it.
+// TestPiecesOfAnySizeAreApplied has a source that sends everything in one call, which
+// source.Source allows.
 func TestPiecesOfAnySizeAreApplied(t *testing.T) {
 	const p, tail = "base/5/1", 65<<20 + 8192
 	tgt, control := newTarget(t, map[string]string{p: ""})

@@ -8,7 +8,7 @@ func (t *Target) Readable() bool {
 	return err == nil && t.sourceControl == nil
 }
 
-// IsEmpty reports whether there is nothing in the directory but what file systems and
+// IsEmpty reports whether the directory contains nothing except what file systems and
 // earlier runs of gorewind put there.
 func (t *Target) IsEmpty() (bool, error) {
 	for f, err := range t.Files() {

@@ -9,9 +9,9 @@ import (
 	"github.com/gorewind/gorewind/internal/datadir"
 )
 
-// isRefused tells the errors of a system call that is not to be had, on this file
-// system or in this process at all: what it does better is then done in another way.
-// Go's own library and the server take them for the same.
+// isRefused reports whether a system call is not available, on this file system or
+// in this process: gorewind then uses another way or does without. Go's library and
+// the server treat the same errors alike.
 func isRefused(err error) bool {
 	for _, errno := range []error{syscall.ENOSYS, syscall.EPERM, syscall.EINVAL, syscall.ENOTSUP, syscall.EOPNOTSUPP} {
 		if errors.Is(err, errno) {
@@ -21,8 +21,8 @@ func isRefused(err error) bool {
 	return false
 }
 
-// sync makes a file or directory durable. Some systems do not let directories be
-// fsynced at all; the server does without there, too (fsync_fname_ext, file_utils.c).
+// sync makes a file or directory durable. Some systems cannot fsync directories at
+// all; there the server does without, too (fsync_fname_ext, file_utils.c).
 func (t *Target) sync(p string) error {
 	err := t.disk.Sync(p)
 	if !noSyncOfDirs(err) {
@@ -35,7 +35,7 @@ func (t *Target) sync(p string) error {
 	return nil
 }
 
-// syncOutside is sync for a directory outside of the target, by its whole path.
+// syncOutside is sync for a directory outside of the target, by its absolute path.
 func (t *Target) syncOutside(dir string) error {
 	err := t.disk.SyncOutside(dir)
 	if noSyncOfDirs(err) {
@@ -50,15 +50,15 @@ func noSyncOfDirs(err error) bool {
 }
 
 func (t *Target) warnNotSynced(dir string, err error) {
-	t.warnOnce("sync", fmt.Sprintf("directory %q cannot be fsynced, so that after a power cut files may be missing in it and in others: %v", dir, datadir.Reason(err)))
+	t.warnOnce("sync", fmt.Sprintf("directory %q cannot be fsynced: after a power cut, files may be missing in it and in other directories: %v", dir, datadir.Reason(err)))
 }
 
-// chmod changes permissions, where the file system has any.
+// chmod changes permissions, if the file system has any.
 func (t *Target) chmod(p string, mode fs.FileMode) error {
 	err := t.disk.Chmod(p, mode)
 	if !isRefused(err) {
 		return err
 	}
-	t.warnOnce("chmod", fmt.Sprintf("file %q does not get the permissions %#o, as others may not: %v", t.Join(p), mode, datadir.Reason(err)))
+	t.warnOnce("chmod", fmt.Sprintf("file %q does not get the permissions %#o; other files may not get theirs either: %v", t.Join(p), mode, datadir.Reason(err)))
 	return nil
 }

@@ -24,7 +24,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// refusedEnv and readOnlyEnv tell this program, run again, what to do without.
+// refusedEnv and readOnlyEnv tell this program, when it runs itself again, what is
+// refused.
 const (
 	refusedEnv  = "GOREWIND_TEST_REFUSED"
 	readOnlyEnv = "GOREWIND_TEST_READONLY"
@@ -39,11 +40,11 @@ func runAgain(t *testing.T, env string, attr *syscall.SysProcAttr) (output strin
 	return string(b), err
 }
 
-// refuse lets system calls fail in all threads of this process, as the profile of a
-// container does (seccomp(2)).
+// refuse makes system calls fail in all threads of this process, as a container's
+// seccomp(2) profile does.
 func refuse(t *testing.T, errno syscall.Errno, numbers ...uint32) {
 	t.Helper()
-	program := []unix.SockFilter{{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}} // the number
+	program := []unix.SockFilter{{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}} // load the system call's number
 	for i, n := range numbers {
 		program = append(program, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: uint8(len(numbers) - i), K: n})
 	}
@@ -62,8 +63,8 @@ func refuse(t *testing.T, errno syscall.Errno, numbers ...uint32) {
 	}
 }
 
-// TestRewindsDoWithoutWhatTheSystemRefuses refuses all system calls that only make
-// something better, in a process of its own for each error.
+// TestRewindsDoWithoutWhatTheSystemRefuses refuses all system calls that gorewind
+// can do without, in a process of its own for each error.
 func TestRewindsDoWithoutWhatTheSystemRefuses(t *testing.T) {
 	errno, err := strconv.Atoi(os.Getenv(refusedEnv))
 	if err != nil {
@@ -120,9 +121,9 @@ func TestRewindsDoWithoutWhatTheSystemRefuses(t *testing.T) {
 	}
 }
 
-// TestDirectoriesThatCannotBeFsyncedAreSaidOnce refuses that of directories, and then
-// that of files, without which nothing lasts.
-func TestDirectoriesThatCannotBeFsyncedAreSaidOnce(t *testing.T) {
+// TestDirectoriesThatCannotBeFsyncedAreLoggedOnce refuses fsync of directories, and
+// then fsync of files, which must be an error.
+func TestDirectoriesThatCannotBeFsyncedAreLoggedOnce(t *testing.T) {
 	for _, errno := range []syscall.Errno{unix.EINVAL, unix.EPERM, unix.ENOSYS, unix.EBADF, unix.EISDIR, unix.EIO} {
 		for _, ofFiles := range []bool{false, true} {
 			var log bytes.Buffer
@@ -158,9 +159,9 @@ func TestDirectoriesThatCannotBeFsyncedAreSaidOnce(t *testing.T) {
 	}
 }
 
-// TestAReadOnlyTargetCanBeLookedAt mounts one so that nothing can be written there, in
-// a process that has mounts of its own.
-func TestAReadOnlyTargetCanBeLookedAt(t *testing.T) {
+// TestAReadOnlyTargetCanBeInspected mounts a target read-only, in a process with its
+// own mounts.
+func TestAReadOnlyTargetCanBeInspected(t *testing.T) {
 	dir := os.Getenv(readOnlyEnv)
 	if dir == "" {
 		dir, _ := newDirectory(t, map[string]string{"conf": "old", "gone": "x", pgdata.PostmasterPid: "1\n/\n1\ngorewind\n"})
@@ -179,7 +180,7 @@ func TestAReadOnlyTargetCanBeLookedAt(t *testing.T) {
 	require.NoError(t, unix.Mount(dir, dir, "", unix.MS_BIND, ""))
 	require.NoError(t, unix.Mount("", dir, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 	require.ErrorIs(t, os.WriteFile(filepath.Join(dir, "x"), nil, 0o600), unix.EROFS)
-	require.NoError(t, os.Chdir(dir)) // the mount, and not what is below it
+	require.NoError(t, os.Chdir(dir)) // enters the mount, not the directory below it
 
 	status, err := apply.Inspect(dir)
 	require.NoError(t, err)
@@ -188,11 +189,11 @@ func TestAReadOnlyTargetCanBeLookedAt(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, tgt.Close()) }()
 	p := plan(copyOf("conf", 3), copyOf("new", 3), filemap.Entry{Path: "gone", Type: pgdata.Regular, Action: filemap.Remove})
-	require.NoError(t, tgt.Check(p, pgdata.VersionByName("17")), "what would be done can be said")
+	require.NoError(t, tgt.Check(p, pgdata.VersionByName("17")), "a dry run works")
 	control, err := tgt.ControlFile()
 	require.NoError(t, err)
 	_, err = tgt.Stage(t.Context(), p, control, apply.Options{})
-	require.ErrorIs(t, err, unix.EROFS, "but it cannot be done")
+	require.ErrorIs(t, err, unix.EROFS, "but nothing can be written")
 	var refused *apply.AccessError
 	require.ErrorAs(t, err, &refused)
 }

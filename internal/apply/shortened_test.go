@@ -14,7 +14,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// slowCopies is a disk that takes its time to copy from file to file.
+// slowCopies is a disk that copies slowly from file to file.
 type slowCopies struct{ apply.Disk }
 
 func (d slowCopies) CopyRange(dst apply.File, to int64, src io.ReaderAt, at, length int64) (int64, error) {
@@ -22,9 +22,10 @@ func (d slowCopies) CopyRange(dst apply.File, to int64, src io.ReaderAt, at, len
 	return d.Disk.CopyRange(dst, to, src, at, length)
 }
 
-// TestAFileThatTheSourceCutMeanwhileIsFinishedByTheNextRun has a source that sends nothing
-// or little of a file of which a part stays: the journal has the size with that part.
-func TestAFileThatTheSourceCutMeanwhileIsFinishedByTheNextRun(t *testing.T) {
+// TestAFileThatTheSourceTruncatedMeanwhileIsFinishedByTheNextRun has a source that sends
+// little or nothing of a file. The target's own part of it stays, and the size in the
+// journal must include that part.
+func TestAFileThatTheSourceTruncatedMeanwhileIsFinishedByTheNextRun(t *testing.T) {
 	const page, chunk = 8192, 64
 	for name, sent := range map[string]int{"to nothing": 0, "to a part of a chunk": 5 * page, "to a chunk": chunk * page} {
 		t.Run(name, func(t *testing.T) {
@@ -48,7 +49,7 @@ func TestAFileThatTheSourceCutMeanwhileIsFinishedByTheNextRun(t *testing.T) {
 			want := make([]byte, 3*chunk*page)
 			copy(want, bytes.Repeat([]byte{'n'}, sent))
 			copy(want[2*chunk*page:], old[:chunk*page])
-			assert.True(t, string(want) == read(t, tgt, "base/5/1"), "what came, and what stays")
+			assert.True(t, string(want) == read(t, tgt, "base/5/1"), "what was sent, and what stays")
 		})
 	}
 }

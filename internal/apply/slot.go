@@ -9,17 +9,17 @@ import (
 )
 
 // Slot is the replication slot that a rewind makes on its source. It is noted in the
-// staging area before it is asked for, so that a run which is killed does not leave one
-// that nobody knows. The note outlives the area's other files: it goes when the slot is
-// dropped, or the target has become its standby.
+// staging area before it is made, so that a run that is killed leaves no unknown slot.
+// The note outlives the area's other files: it is removed when the slot is dropped, or
+// when the target is a standby that uses it.
 type Slot struct {
 	Name string     `json:"name"`
-	From pgdata.LSN `json:"from"` // from where it keeps WAL; zero while it is not known whether it was made
+	From pgdata.LSN `json:"from"` // from where it keeps WAL; 0 while it is not known whether it was made
 }
 
 const slotPath = stagingDir + "/slot"
 
-// RememberSlot notes a slot, durably.
+// RememberSlot notes a slot durably.
 func (t *Target) RememberSlot(s Slot) error {
 	note, err := json.Marshal(s)
 	if err != nil {
@@ -38,8 +38,8 @@ func (t *Target) RememberSlot(s Slot) error {
 	return nil
 }
 
-// RememberedSlot is the slot that an earlier run noted. There is none where the note
-// cannot be read.
+// RememberedSlot returns the slot that an earlier run noted. ok is false if there is
+// no readable note.
 func (t *Target) RememberedSlot() (s Slot, ok bool) {
 	if there, err := t.findStagingDir(stagingDir); err != nil || !there {
 		return s, false
@@ -63,7 +63,7 @@ func (t *Target) ForgetSlot() error {
 		return t.failed("fsync", stagingDir, err)
 	}
 	if entries, err := t.disk.ReadDir(stagingDir); err != nil || len(entries) > 0 {
-		return nil // which goes with the area
+		return nil // the note is removed with the area
 	}
 	if err := t.disk.Remove(stagingDir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return t.failed("remove", stagingDir, err)

@@ -9,26 +9,27 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// SpaceError says that a file system has too little room. Nothing was written.
+// SpaceError says that a file system has too little space. Nothing was written.
 type SpaceError struct {
 	Dir    string // a directory on that file system
 	Needed int64  // bytes
 	Free   int64  // bytes
-	// InPlace says that the rewind was to write in place, which needs the least.
+	// InPlace says that the rewind would have written in place, which needs the least
+	// space.
 	InPlace bool
-	// Restored says that it is needed for WAL that an archive brings back. There
-	// may be more of that than Needed.
+	// Restored says that the space is for WAL from an archive, which may need more
+	// than Needed.
 	Restored bool
 }
 
 func (e *SpaceError) Error() string {
 	what := ""
 	if e.Restored {
-		what = " for WAL that the archive has to bring back"
+		what = " for WAL that must be restored from the archive"
 	}
 	text := fmt.Sprintf("not enough space on the file system of %q: %s are needed%s and %s are free: free some", e.Dir, kilobytes(e.Needed), what, kilobytes(e.Free))
 	if !e.InPlace && !e.Restored {
-		text += ", or rewind with Options.InPlace, which needs less and promises less"
+		text += ", or rewind with Options.InPlace, which needs less space, but needs the source again if it is interrupted"
 	}
 	return text
 }
@@ -39,25 +40,24 @@ func kilobytes(n int64) string { return fmt.Sprintf("%d kB", n>>10) }
 type areaSpace struct {
 	whole  int64 // files that are staged whole
 	blocks int64 // pieces of files
-	later  int64 // what applying takes in addition: tails, directories, the last files
+	later  int64 // what applying needs in addition: tails, directories, the final files
 	extra  int64 // the journal, the index
 }
 
-// What a file costs beside its data, and what is left for the rest of the world.
+// What a file takes besides its data, and what is left free.
 const (
 	clusterSize = 4096
 	stepSize    = 300
 	spare       = 1 << 20
-	lastFiles   = 64 << 10 // backup_label, the control file, and what they lie in
+	lastFiles   = 64 << 10 // backup_label, the control file, and their directories
 
-	// smallPiece is no more than what a source sends at once of a file that is longer.
+	// smallPiece is at most as much as a source sends at once of a longer file.
 	smallPiece = 64 << 10
 )
 
 func clusters(n int64) int64 { return (n + clusterSize - 1) / clusterSize * clusterSize }
 
-// indexed is the room that the index takes for what the source sends of a file, or
-// for the file of which that is most.
+// indexed is an upper limit for the index entries of a file's pieces, in bytes.
 func indexed(e *filemap.Entry, g pgdata.Geometry) int64 {
 	rest, pieces := e.FetchBytes(g)+e.LocalBytes, int64(1)
 	if e.Blocks != nil {
@@ -67,10 +67,10 @@ func indexed(e *filemap.Entry, g pgdata.Geometry) int64 {
 	return (pieces + rest/smallPiece) * pieceSize
 }
 
-// unwritten is the room for WAL that a source that runs writes meanwhile into
-// segments that it recycled: for one of them. One that writes much more fills the
-// disk while it is read, before the target is changed; room for all that it keeps
-// ready would be asked for in vain nearly always.
+// unwritten is space for WAL that a running source writes meanwhile into recycled
+// segments: one segment. If it writes much more, the disk becomes full while WAL is
+// copied, before the target is changed. Space for all recycled segments would
+// nearly always be too much.
 func unwritten(plan *filemap.Plan, exact bool) int64 {
 	if exact {
 		return 0
@@ -82,8 +82,8 @@ func unwritten(plan *filemap.Plan, exact bool) int64 {
 	return min(n, int64(plan.Geometry.WALSegSize))
 }
 
-// space computes what staging and applying a plan takes, by area. exact says that
-// the source does not change, rebuild that files are rebuilt of which much comes.
+// space computes the space for staging and applying a plan, by area. exact says that
+// the source does not change, rebuild that files are rebuilt if much of them is copied.
 func (m *areaMap) space(plan *filemap.Plan, exact, rebuild bool) []areaSpace {
 	spaces := make([]areaSpace, len(m.areas))
 	spaces[0].extra, spaces[0].later = spare, lastFiles
@@ -113,7 +113,7 @@ func (m *areaMap) space(plan *filemap.Plan, exact, rebuild bool) []areaSpace {
 	return spaces
 }
 
-// growth computes by how much a rewind in place lets the target grow, by area.
+// growth computes by how much the target grows in a rewind in place, by area.
 func (m *areaMap) growth(plan *filemap.Plan, exact bool) []areaSpace {
 	spaces := make([]areaSpace, len(m.areas))
 	spaces[0].extra = spare
@@ -130,15 +130,15 @@ func (m *areaMap) growth(plan *filemap.Plan, exact bool) []areaSpace {
 	return spaces
 }
 
-// Space is the room that a rewind takes on a file system.
+// Space is the space that a rewind needs on a file system.
 type Space struct {
 	Dir    string // a directory on it
 	Needed int64  // bytes
 	Free   int64  // bytes
 }
 
-// Space computes the room that a plan takes, for every file system of which the
-// room can be found out. exact is as in Options.
+// Space computes the space that a plan needs, for every file system whose free
+// space can be found out. exact is as in Options.
 func (t *Target) Space(plan *filemap.Plan, exact, inPlace bool) ([]Space, error) {
 	m, err := newAreaMap(t, plan)
 	if err != nil {
@@ -151,8 +151,9 @@ func (t *Target) Space(plan *filemap.Plan, exact, inPlace bool) ([]Space, error)
 	return list, err
 }
 
-// stagingSpace is the room that staging takes, by area and by file system, and whether
-// files are rebuilt: not where that needs more than there is. Pieces alone take less.
+// stagingSpace returns the space that staging needs, by area and by file system, and
+// whether files are rebuilt: not if there is too little space for that. Pieces alone
+// need less.
 func (t *Target) stagingSpace(m *areaMap, plan *filemap.Plan, exact bool) (spaces []areaSpace, list []Space, rebuild bool, err error) {
 	for _, rebuild = range []bool{true, false} {
 		spaces = m.space(plan, exact, rebuild)
@@ -165,14 +166,14 @@ func (t *Target) stagingSpace(m *areaMap, plan *filemap.Plan, exact bool) (space
 
 func (t *Target) spaceOf(areas []Area, spaces []areaSpace) ([]Space, error) {
 	var list []Space
-	byDevice := map[uint64]int{} // places in the list
+	byDevice := map[uint64]int{} // indexes in the list
 	for i, r := range spaces {
 		a := areas[i]
 		dir := path.Dir(string(a.Dir))
 		var bytes int64
 		var device uint64
 		var ok bool
-		if a.Top != "" { // it will lie on the file system of what there is on the way to it
+		if a.Top != "" { // it will be on the file system of its closest existing parent
 			bytes, device, ok = free(filepath.Dir(string(a.Top)))
 		} else if err := t.mapTablespace(a); err != nil {
 			return nil, err
@@ -193,14 +194,14 @@ func (t *Target) spaceOf(areas []Area, spaces []areaSpace) ([]Space, error) {
 	return list, nil
 }
 
-// Free is how many bytes can be written on the file system of a directory. ok is
-// false where that cannot be found out.
+// Free returns how many bytes can be written on the file system of a directory. ok
+// is false if that cannot be found out.
 func (t *Target) Free(dir string) (bytes int64, ok bool) {
 	bytes, _, ok = t.disk.Free(dir)
 	return bytes, ok
 }
 
-// tooLittle says which file systems do not have the room that is needed.
+// tooLittle returns an error for the file systems without enough free space, or nil.
 func tooLittle(list []Space, inPlace bool) error {
 	var short Obstacles
 	for _, s := range list {

@@ -14,7 +14,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// twoDisks says that tablespaces lie on a file system of their own.
+// twoDisks has tablespaces on a file system of their own.
 type twoDisks struct{ apply.Disk }
 
 func (twoDisks) Free(p string) (int64, uint64, bool) {
@@ -24,9 +24,9 @@ func (twoDisks) Free(p string) (int64, uint64, bool) {
 	return 1 << 50, 1, true
 }
 
-func TestSpaceIsForWhatIsWritten(t *testing.T) {
+func TestSpaceThatIsNeeded(t *testing.T) {
 	const (
-		segment = 1 << 20 // as the plan's geometry has it
+		segment = 1 << 20 // as in the plan's geometry
 		large   = 1 << 40
 		little  = 256 << 10
 		spare   = 1 << 20
@@ -49,17 +49,17 @@ func TestSpaceIsForWhatIsWritten(t *testing.T) {
 		name           string
 		entries        []filemap.Entry
 		exact, inPlace bool
-		atLeast        int64 // in the data directory's file system, beside the spare megabyte
+		atLeast        int64 // on the data directory's file system, besides the spare megabyte
 		atMost         int64
 	}{
 		{"recycled WAL of a stopped source", many, true, false, 0, little},
 		{"recycled WAL of a stopped source, in place", many, true, true, 0, little},
-		{"recycled WAL of a source that writes on", many, false, false, segment, segment + little},
-		{"recycled WAL of a source that writes on, in place", many, false, true, segment, segment + little},
-		{"WAL that a stopped source has half written", half, true, false, segment / 2, segment/2 + little},
-		{"WAL that a stopped source has half written, in place", half, true, true, segment / 2, segment/2 + little},
-		{"the list of what came, where the data lie elsewhere", []filemap.Entry{link, table}, true, false, large / (96 << 10) * 32, large/(64<<10)*32 + little},
-		{"no list, in place", []filemap.Entry{link, table}, true, true, 0, little},
+		{"recycled WAL of a running source", many, false, false, segment, segment + little},
+		{"recycled WAL of a running source, in place", many, false, true, segment, segment + little},
+		{"half-written WAL of a stopped source", half, true, false, segment / 2, segment/2 + little},
+		{"half-written WAL of a stopped source, in place", half, true, true, segment / 2, segment/2 + little},
+		{"the index, if the data is on another file system", []filemap.Entry{link, table}, true, false, large / (96 << 10) * 32, large/(64<<10)*32 + little},
+		{"no index, in place", []filemap.Entry{link, table}, true, true, 0, little},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir, _ := newDirectory(t, map[string]string{"pg_wal/x": "", "pg_tblspc/x": ""})
@@ -76,7 +76,7 @@ func TestSpaceIsForWhatIsWritten(t *testing.T) {
 	}
 }
 
-// smallDisk has so many bytes left.
+// smallDisk has only free bytes left.
 type smallDisk struct {
 	apply.Disk
 	free int64
@@ -84,7 +84,7 @@ type smallDisk struct {
 
 func (d smallDisk) Free(string) (int64, uint64, bool) { return d.free, 1, true }
 
-func TestAFileIsRebuiltOnlyWhereThereIsRoom(t *testing.T) {
+func TestAFileIsRebuiltOnlyIfThereIsSpace(t *testing.T) {
 	const size = 64 << 20
 	dir, control := newDirectory(t, map[string]string{"base/5/16401": strings.Repeat("o", size), "pg_wal/x": ""})
 	var half pgdata.BlockSet
@@ -94,13 +94,13 @@ func TestAFileIsRebuiltOnlyWhereThereIsRoom(t *testing.T) {
 	p := plan(filemap.Entry{Path: "base/5/16401", Type: pgdata.Regular, Blocks: &half, SourceSize: size, TargetSize: size})
 	for _, c := range []struct {
 		name         string
-		free, needed int64 // needed at least
+		free, needed int64 // needed is a lower limit
 		rebuilt      bool
 		refused      bool
 	}{
-		{"there is", 100 << 20, size, true, false},
-		{"there is not, but for the pieces", 50 << 20, size / 2, false, false},
-		{"there is for neither", 20 << 20, size / 2, false, true},
+		{"enough to rebuild it", 100 << 20, size, true, false},
+		{"enough only for the pieces", 50 << 20, size / 2, false, false},
+		{"too little for either", 20 << 20, size / 2, false, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tgt, err := apply.Open(dir, func(d apply.Disk) apply.Disk { return smallDisk{d, c.free} })
@@ -121,7 +121,7 @@ func TestAFileIsRebuiltOnlyWhereThereIsRoom(t *testing.T) {
 			require.NoError(t, err)
 			defer s.Discard()
 			require.NoError(t, s.WriteAt("base/5/16401", []byte(strings.Repeat("n", 8192)), 0))
-			f, err := s.Open("base/5/16401") // which is the target's own unless it is staged whole
+			f, err := s.Open("base/5/16401") // the target's own file, unless it is staged whole
 			if err == nil {
 				require.NoError(t, f.Close())
 			}

@@ -15,8 +15,8 @@ import (
 	"github.com/gorewind/gorewind/filemap"
 )
 
-// Staging collects what the source sends, beside the target's files. It is a
-// source.Sink. Until Commit nothing else of the target changes (invariant I1).
+// Staging stores what the source sends next to the target's files. It is a
+// source.Sink. Until Commit, nothing else in the target changes (invariant I1).
 type Staging struct {
 	transfer
 	t     *Target
@@ -24,29 +24,29 @@ type Staging struct {
 	opts  Options
 	index *index
 
-	blocks  []*blocksFile // of each area, where needed
-	open    fileCache     // of staged files
-	direct  fileCache     // of those that are written past the cache
-	old     fileCache     // of the target's files that are rebuilt
+	blocks  []*blocksFile // one for each area that needs it
+	open    fileCache     // staged files
+	direct  fileCache     // staged files, opened for direct I/O
+	old     fileCache     // the target's files that are rebuilt
 	flush   func(File)
-	copies  errgroup.Group // of what stays in files that are rebuilt
-	writes  writers        // of what was gathered
+	copies  errgroup.Group // copying what stays in rebuilt files
+	writes  writers        // writing chunks
 	waiting openChunks
 	done    bool // committed or discarded
 
-	buffered atomic.Bool // nothing is written past the cache: it is refused, or not wanted
+	buffered atomic.Bool // no direct I/O: it is refused or useless
 }
 
 // Options say how changes are made.
 type Options struct {
 	Sync   SyncMode
 	Exact  bool   // the source does not change: every byte that it listed must come
-	Source string // its name, for whoever finds the journal
+	Source string // its name, for the journal
 }
 
-// Stage makes the staging area for a plan, in which there is then room for all
-// that the source will send and for all that applying it needs. control is the
-// control file that the plan was made from.
+// Stage makes the staging area for a plan, with enough space for everything that
+// the source will send and that applying needs. control is the control file from
+// which the plan was made.
 func (t *Target) Stage(ctx context.Context, plan *filemap.Plan, control []byte, opts Options) (*Staging, error) {
 	if err := t.checkUnchanged(control); err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (t *Target) Stage(ctx context.Context, plan *filemap.Plan, control []byte, 
 	}
 	s := &Staging{transfer: newTransfer(plan, opts.Exact, rebuild), t: t, areas: areas, opts: opts}
 	s.flush = flusher(t.disk, opts.Sync)
-	s.buffered.Store(opts.Sync.Off) // then nobody waits for the disk
+	s.buffered.Store(opts.Sync.Off) // then the cache is faster
 	s.copies.SetLimit(workers())
 	if err := s.prepare(ctx, spaces); err != nil {
 		s.Discard()
@@ -106,7 +106,7 @@ func (s *Staging) prepare(ctx context.Context, spaces []areaSpace) error {
 	return nil
 }
 
-// reserve holds room for what applying adds to files.
+// reserve reserves space for what applying adds to files.
 func (t *Target) reserve(p string, size int64) error {
 	f, err := t.disk.Open(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err == nil {
@@ -118,8 +118,8 @@ func (t *Target) reserve(p string, size int64) error {
 	return nil
 }
 
-// WriteAt stages what the source sent of a file, in pieces of a size that whoever takes
-// them from the index expects.
+// WriteAt stages what the source sent of a file, in pieces that are not longer than the
+// index allows.
 func (s *Staging) WriteAt(p string, data []byte, offset int64) error {
 	for len(data) > flushEvery {
 		if err := s.writeAt(p, data[:flushEvery], offset); err != nil {
@@ -158,9 +158,9 @@ func (s *Staging) writeAt(p string, data []byte, offset int64) error {
 	return s.note(one)
 }
 
-// CopyFrom stages bytes of a file of the source's that is on this machine, and
-// gives how many it had: none where it ends before. There is no CRC of them: what
-// vouches for them is the fsync before the commit, and the staged file's size.
+// CopyFrom stages bytes of a local file of the source, and returns how many it had:
+// 0 if the file ends before. They have no CRC: the fsync before the commit and the
+// staged file's size vouch for them.
 func (s *Staging) CopyFrom(p string, from *os.File, offset, length int64) (int64, error) {
 	var sum int64
 	for sum < length {
@@ -200,8 +200,8 @@ func (s *Staging) copyFrom(p string, from *os.File, offset, length int64) (n int
 	return n, s.note(one)
 }
 
-// wanted finds the file of a piece that comes, and the area where it is staged. It
-// gives nil where the file is gone meanwhile.
+// wanted returns the file of a piece and the area in which it is staged. f is nil
+// if the source has dropped the file meanwhile.
 func (s *Staging) wanted(p string, offset, length int64) (f *file, area int, err error) {
 	if f, err = s.ask(p, offset, length); err != nil || f == nil {
 		return nil, 0, err
@@ -210,8 +210,8 @@ func (s *Staging) wanted(p string, offset, length int64) (f *file, area int, err
 	return f, area, err
 }
 
-// writeWhole lets a piece be written to its place in a file that is staged whole, and
-// gives how many bytes it had.
+// writeWhole writes a piece to its place in a file that is staged whole, and returns
+// how many bytes it had.
 func (s *Staging) writeWhole(f *file, offset int64, write func(File) (int64, error)) (n int64, err error) {
 	err = s.useStaged(f, func(to File) (err error) {
 		n, err = write(to)
@@ -223,7 +223,7 @@ func (s *Staging) writeWhole(f *file, offset int64, write func(File) (int64, err
 	return n, err
 }
 
-// useStaged lets a staged file be written to.
+// useStaged calls write with a staged file.
 func (s *Staging) useStaged(f *file, write func(File) error) error {
 	staged, err := s.stagedPath(f)
 	if err != nil {
@@ -243,7 +243,7 @@ func (s *Staging) blockReceived(f *file, b *blocksFile, offset, n int64) {
 	}
 }
 
-// note puts a piece on the index.
+// note adds a piece to the index.
 func (s *Staging) note(one piece) error {
 	if one.length == 0 {
 		return nil
@@ -254,9 +254,8 @@ func (s *Staging) note(one piece) error {
 	return nil
 }
 
-// openStaged opens a staged file. The first time it is made, with the mode of the
-// file that it will replace, and what stays of that one is copied to it beside
-// what the source sends.
+// openStaged opens a staged file. The first time, it creates it with the mode of
+// the file that it will replace, and starts to copy what stays from that file.
 func (s *Staging) openStaged(f *file, staged string) (File, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -268,7 +267,7 @@ func (s *Staging) openStaged(f *file, staged string) (File, error) {
 		return nil, err
 	}
 	out, err := s.t.disk.Open(staged, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if errors.Is(err, fs.ErrExist) { // of a run whose list of areas was lost
+	if errors.Is(err, fs.ErrExist) { // left by a run whose list of areas was lost
 		if err = s.t.disk.Remove(staged); err == nil {
 			out, err = s.t.disk.Open(staged, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 		}
@@ -277,15 +276,15 @@ func (s *Staging) openStaged(f *file, staged string) (File, error) {
 		return nil, err
 	}
 	f.made = true
-	if err = s.t.chmod(staged, mode); err == nil { // gives back what the umask took away
+	if err = s.t.chmod(staged, mode); err == nil { // restores what the umask took away
 		err = s.t.keepAttributes(f.entry.Path, staged)
 	}
 	if size := f.entry.SourceSize - f.entry.Unwritten; err == nil && size >= minAllocate {
 		s.t.disk.Allocate(out, size)
 	}
 	if err == nil && (f.gathered || s.plan.IsSegment(f.entry)) {
-		// No server reads a segment of WAL that is short: what the source has not written is
-		// a hole. Chunks come in any order, and direct writes that make a file longer wait
+		// No server reads a short WAL segment: what the source has not written becomes a
+		// hole. Chunks are written in any order, and direct writes that extend a file wait
 		// for each other.
 		err = out.Truncate(f.entry.SourceSize)
 	}
@@ -311,8 +310,8 @@ func (s *Staging) ReadFile(p string) ([]byte, error) {
 	return s.t.ReadFile(at)
 }
 
-// Open opens a file that is staged whole, or that stays as it is, as it will be
-// after the rewind.
+// Open opens a file that is staged whole or does not change, as it will be after
+// the rewind.
 func (s *Staging) Open(p string) (*os.File, error) {
 	at, err := s.place(p)
 	if err != nil {
@@ -321,7 +320,7 @@ func (s *Staging) Open(p string) (*os.File, error) {
 	return s.t.Open(at)
 }
 
-// place is where a file lies now.
+// place returns where a file is now.
 func (s *Staging) place(p string) (string, error) {
 	f := s.files[p]
 	if f == nil || !f.whole {
@@ -336,7 +335,7 @@ func (s *Staging) place(p string) (string, error) {
 	return s.stagedPath(f)
 }
 
-// stagedPath is where a file is staged.
+// stagedPath returns where a file is staged.
 func (s *Staging) stagedPath(f *file) (string, error) {
 	area, err := s.areas.find(path.Dir(f.entry.Path))
 	if err != nil {
@@ -352,7 +351,7 @@ func (s *Staging) Discard() {
 	}
 	s.done = true
 	_ = s.close()
-	_ = s.t.dropStaging() // else the next run does it
+	_ = s.t.dropStaging() // otherwise the next run does it
 }
 
 func (s *Staging) close() error {
@@ -368,7 +367,8 @@ func (s *Staging) close() error {
 	return errors.Join(errs...)
 }
 
-// steps says what is to be done with what was staged, and where it lies.
+// steps returns the steps that remain to be done, with the places of what was
+// staged.
 func (s *Staging) steps() ([]Step, error) {
 	steps := s.transfer.steps(s.areas)
 	for i := range steps {

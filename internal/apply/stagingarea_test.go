@@ -18,8 +18,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// ownTarget makes a data directory of PostgreSQL 17, whose control file is control's
-// if that is not nil, beside which there may be more.
+// ownTarget makes a data directory of PostgreSQL 17 below root. control, if not nil,
+// is its control file.
 func ownTarget(t *testing.T, root string, control []byte) string {
 	t.Helper()
 	if control == nil {
@@ -49,7 +49,7 @@ var ownControlName = func(t *testing.T, control []byte) string {
 }
 
 // TestAStagingDirectoryThatIsALinkIsNotFollowed puts a link, or something else, where
-// gorewind has a directory of its own.
+// gorewind's own directory belongs.
 func TestAStagingDirectoryThatIsALinkIsNotFollowed(t *testing.T) {
 	for what, put := range map[string]func(t *testing.T, name string){
 		"symbolic link": func(t *testing.T, name string) { require.NoError(t, os.Symlink("base", name)) },
@@ -91,8 +91,8 @@ func TestAStagingDirectoryThatIsALinkIsNotFollowed(t *testing.T) {
 	}
 }
 
-// TestNothingLeadsOutOfAStagingDirectory has links in there, and exchanges the
-// directory for one while it is used.
+// TestNothingLeadsOutOfAStagingDirectory puts links into the directory, and
+// replaces the directory with a link while it is in use.
 func TestNothingLeadsOutOfAStagingDirectory(t *testing.T) {
 	dir := ownTarget(t, t.TempDir(), nil)
 	require.NoError(t, os.Mkdir(filepath.Join(dir, stagingDir), 0o700))
@@ -112,13 +112,13 @@ func TestNothingLeadsOutOfAStagingDirectory(t *testing.T) {
 	require.NoError(t, os.Symlink("base", filepath.Join(dir, stagingDir)))
 	require.NoError(t, tgt.writeFile(stagingDir+"/x", []byte("x"), 0o600, false))
 	assert.NoFileExists(t, filepath.Join(dir, "base/x"))
-	assert.FileExists(t, filepath.Join(dir, "aside/x"), "it is the directory that was looked at")
+	assert.FileExists(t, filepath.Join(dir, "aside/x"), "it is the directory that was checked")
 	require.NoError(t, tgt.disk.Rename(stagingDir+"/x", "base/x"), "and what was staged there can be put in place")
 	assert.FileExists(t, filepath.Join(dir, "base/x"))
 }
 
-// TestHostileStagingAreas lets the list of staging areas, which is read before
-// anything vouches for it, lead elsewhere.
+// TestHostileStagingAreas has lists of staging areas that lead elsewhere: the list
+// is read before it can be trusted.
 func TestHostileStagingAreas(t *testing.T) {
 	control := readControlFile(t)
 	own := ownControlName(t, control)
@@ -132,22 +132,22 @@ func TestHostileStagingAreas(t *testing.T) {
 		return signed(map[string]any{"name": own, "areas": []map[string]string{{"dir": dir, "link": link}}})
 	}
 	for name, list := range map[string][]byte{
-		"a path outside":                  one("../outside/"+own, ""),
-		"an absolute path":                one("OUTSIDE/"+own, ""),
-		"a path that hides where it goes": one("base/../../outside/"+own, ""),
-		"a directory of the target":       one("base/5/"+own, ""),
-		"the directory of another name":   one("base/5", ""),
-		"another cluster's":               one("pg_tblspc/1/"+own+"1", ""),
-		"through a link":                  one("base/link/"+own, ""),
-		"through a link to come":          one("base/link/"+own, "OUTSIDE"),
-		"a tablespace that leads there":   one("pg_tblspc/1/"+own, "/elsewhere"),
-		"the staging area itself":         one(stagingDir, ""),
-		"not a list at all":               signed(7),
-		"nothing":                         nil,
-		"no checksum":                     []byte(`{"name":"` + own + `","areas":[{"dir":"base/5/` + own + `"}]}`),
-		"another checksum":                []byte(`{"name":"` + own + `","areas":[{"dir":"base/5/` + own + `"}]}` + "\n" + `{"crc32c":1}` + "\n"),
-		"an older gorewind's":             []byte(`[{"dir":"base/5/` + own + `"}]`),
-		"not finished":                    []byte(`[{"dir":"base/pgsql`),
+		"a path outside":                    one("../outside/"+own, ""),
+		"an absolute path":                  one("OUTSIDE/"+own, ""),
+		"a path that leads out by two dots": one("base/../../outside/"+own, ""),
+		"a directory of the target":         one("base/5/"+own, ""),
+		"a directory with another name":     one("base/5", ""),
+		"another cluster's":                 one("pg_tblspc/1/"+own+"1", ""),
+		"through a link":                    one("base/link/"+own, ""),
+		"through a planned link":            one("base/link/"+own, "OUTSIDE"),
+		"a tablespace that leads elsewhere": one("pg_tblspc/1/"+own, "/elsewhere"),
+		"the staging area itself":           one(stagingDir, ""),
+		"not a list at all":                 signed(7),
+		"nothing":                           nil,
+		"no checksum":                       []byte(`{"name":"` + own + `","areas":[{"dir":"base/5/` + own + `"}]}`),
+		"another checksum":                  []byte(`{"name":"` + own + `","areas":[{"dir":"base/5/` + own + `"}]}` + "\n" + `{"crc32c":1}` + "\n"),
+		"an older gorewind's":               []byte(`[{"dir":"base/5/` + own + `"}]`),
+		"not finished":                      []byte(`[{"dir":"base/pgsql`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
@@ -175,8 +175,8 @@ func TestHostileStagingAreas(t *testing.T) {
 	}
 }
 
-// TestStagingDirectoriesAreFoundWithoutTheirList damages it, before a commit and
-// after one.
+// TestStagingDirectoriesAreFoundWithoutTheirList damages the list, before a commit
+// and after one.
 func TestStagingDirectoriesAreFoundWithoutTheirList(t *testing.T) {
 	for name, damage := range map[string]func(p string) error{
 		"damaged": func(p string) error { return os.WriteFile(p, []byte("x"), 0o600) },
@@ -189,7 +189,7 @@ func TestStagingDirectoriesAreFoundWithoutTheirList(t *testing.T) {
 	} {
 		for _, committed := range []bool{false, true} {
 			if !committed && name == "gone" {
-				continue // the directory is made after its list, and removed before
+				continue // the directory is made after the list, and removed before it
 			}
 			root := t.TempDir()
 			dir := ownTarget(t, root, nil)
@@ -223,8 +223,8 @@ func TestStagingDirectoriesAreFoundWithoutTheirList(t *testing.T) {
 	}
 }
 
-// TestTwoClustersThatShareATablespaceDoNotMeet is as after pg_upgrade.
-func TestTwoClustersThatShareATablespaceDoNotMeet(t *testing.T) {
+// TestTwoClustersThatShareATablespace is the case after pg_upgrade.
+func TestTwoClustersThatShareATablespace(t *testing.T) {
 	space := t.TempDir()
 	other, err := os.ReadFile("../../controlfile/testdata/16.pg_control")
 	require.NoError(t, err)

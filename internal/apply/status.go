@@ -9,19 +9,19 @@ import (
 	"github.com/gorewind/gorewind/internal/poison"
 )
 
-// Status is what state a directory is in, found out without changing it.
+// Status is the state of a directory.
 type Status struct {
 	Name      string
 	Control   *controlfile.Data
-	Journal   *Journal // of a rewind that was committed and did not end
+	Journal   *Journal // of a rewind that was committed but not completed
 	Staged    bool     // there is a staging area
 	Bytes     int64    // in the staging area
-	Rewound   bool     // a rewind is done, and no server ran since
-	Locked    bool     // a gorewind works on it
+	Rewound   bool     // a rewind was completed, and no server has run since
+	Locked    bool     // a gorewind is working on it
 	ServerPID int
 }
 
-// Inspect finds out the status of a directory.
+// Inspect finds out the status of a directory without changing it.
 func Inspect(name string) (*Status, error) {
 	d, err := datadir.Open(name)
 	if err != nil {
@@ -60,7 +60,7 @@ func Inspect(name string) (*Status, error) {
 	return s, err
 }
 
-// stagedBytes is what the staging areas take.
+// stagedBytes is the size of the staging areas.
 func (t *Target) stagedBytes() (int64, error) {
 	areas, err := t.areasLeft()
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// steps are what a plan does to the target's files, less those that the source no longer
-// had. In place, what is to be written is there already, and only has to last.
+// steps returns what a plan does to the target's files, without those that the source no
+// longer had. In place, everything is already written and must only be made durable.
 func (r *transfer) steps(areas *areaMap) []Step {
 	var steps []Step
 	for i := range r.plan.Entries {

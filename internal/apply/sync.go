@@ -14,7 +14,7 @@ import (
 	"github.com/gorewind/gorewind/internal/regular"
 )
 
-// syncWorkers is how many fsyncs are under way at once: the disk merges them.
+// syncWorkers is how many fsyncs run at once: the disk merges them.
 const syncWorkers = 8
 
 // syncAll makes files and directories durable.
@@ -28,7 +28,7 @@ func (t *Target) syncAll(ctx context.Context, paths []string) error {
 	return g.Wait()
 }
 
-// syncOne makes one durable. What is gone needs nothing.
+// syncOne makes a file or directory durable. It may be gone.
 func (t *Target) syncOne(ctx context.Context, p string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -40,11 +40,12 @@ func (t *Target) syncOne(ctx context.Context, p string) error {
 	return nil
 }
 
-// errNoSyncFS says that whole file systems cannot be synced here.
+// errNoSyncFS says that file systems cannot be synced as a whole here.
 var errNoSyncFS = errors.New("file systems cannot be synced as a whole")
 
-// syncFileSystems makes everything durable on the file systems of directories, each
-// of which may be gone. It is errNoSyncFS where that has to be done one by one.
+// syncFileSystems makes everything on the file systems of some directories durable.
+// A directory may be gone. The error is errNoSyncFS if files must be synced one by
+// one.
 func (t *Target) syncFileSystems(dirs []string) error {
 	t.work.begin(true, 0) // the system does not say how far it is
 	synced := map[uint64]bool{}
@@ -77,7 +78,7 @@ func syncPath(root *os.Root, p string) error {
 	if runtime.GOOS == "windows" {
 		info, err := f.Stat()
 		if err != nil || info.IsDir() {
-			return err // there is no fsync for directories there
+			return err // directories cannot be fsynced there
 		}
 		w, err := root.OpenFile(p, os.O_WRONLY|regular.NoWaiting, 0)
 		if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// Target is the data directory that is rewound. Until Close no other gorewind
+// Target is the data directory that is rewound. Until Close, no other gorewind
 // works on it.
 type Target struct {
 	*datadir.Dir
@@ -33,7 +33,7 @@ type Target struct {
 }
 
 // Open opens the target and locks it against other gorewinds. wrap, if not nil,
-// gives the disk that is used instead of the real one.
+// returns the disk that is used instead of the real one.
 func Open(name string, wrap func(Disk) Disk) (*Target, error) {
 	return open(name, wrap, datadir.Open)
 }
@@ -83,15 +83,15 @@ func newTarget(d *datadir.Dir) *Target {
 	return &Target{Dir: d, disk: osDisk{d}, opened: time.Now(), log: slog.New(slog.DiscardHandler)}
 }
 
-// LogTo lets what is to be known of the system be said there.
+// LogTo sets the logger for warnings about the system.
 func (t *Target) LogTo(log *slog.Logger) {
 	t.log = log
 	if t.unlocked != nil {
-		t.warnOnce("lock", fmt.Sprintf("the target %q cannot be locked, so see to it yourself that no other gorewind works on it: %v", t.Name(), t.unlocked), "target", t.Name(), "error", t.unlocked)
+		t.warnOnce("lock", fmt.Sprintf("the target %q cannot be locked: make sure that no other gorewind works on it: %v", t.Name(), t.unlocked), "target", t.Name(), "error", t.unlocked)
 	}
 }
 
-// Close gives back the target for others.
+// Close unlocks the target.
 func (t *Target) Close() error {
 	var err error
 	if t.staged && !t.Poisoned() {
@@ -112,7 +112,7 @@ func (t *Target) ControlFile() ([]byte, error) {
 // can be read.
 func (t *Target) UseSourceControl(control *controlfile.Data) { t.sourceControl = control }
 
-// rawControl reads what there is of a control file, if there is any.
+// rawControl reads the control file, readable or not, if it exists.
 func (t *Target) rawControl() ([]byte, error) {
 	raw, err := t.ReadFile(pgdata.ControlFilePath)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -144,8 +144,8 @@ func (t *Target) Poisoned() bool {
 
 var errUnfinished = errors.New("an earlier rewind of the target was committed and did not end: finish that first")
 
-// CleanUp removes what an earlier run staged and did not commit, or did not remove
-// when it was done.
+// CleanUp removes what an earlier run staged and did not commit, or left after it
+// was completed.
 func (t *Target) CleanUp() error { return t.cleanUp() }
 
 // cleanUp removes what an earlier run staged and did not commit.
@@ -160,8 +160,8 @@ func (t *Target) cleanUp() error {
 	return nil
 }
 
-// modes are those of new files and directories: initdb's, or those of initdb
-// --allow-group-access where the data directory has them.
+// modes returns the modes of new files and directories: initdb's, or those of
+// initdb --allow-group-access if the data directory has them.
 func (t *Target) modes() (file, dir fs.FileMode) {
 	if t.GroupAccess() {
 		return 0o640, 0o750
@@ -169,7 +169,7 @@ func (t *Target) modes() (file, dir fs.FileMode) {
 	return 0o600, 0o700
 }
 
-// modeOf is the mode that a file has which replaces p: that of p, if it is there.
+// modeOf returns the mode for a file that replaces p: that of p, if it exists.
 func (t *Target) modeOf(p string) (fs.FileMode, error) {
 	info, err := t.disk.Lstat(p)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -181,7 +181,7 @@ func (t *Target) modeOf(p string) (fs.FileMode, error) {
 	return info.Mode().Perm(), nil
 }
 
-// mkdir makes a directory as initdb would, or finds it made by an earlier run.
+// mkdir makes a directory as initdb would, unless an earlier run already made it.
 func (t *Target) mkdir(p string) error {
 	_, mode := t.modes()
 	return t.mkdirExact(p, mode)
@@ -190,7 +190,7 @@ func (t *Target) mkdir(p string) error {
 func (t *Target) mkdirExact(p string, mode fs.FileMode) error {
 	err := t.disk.Mkdir(p, mode)
 	if err == nil {
-		err = t.chmod(p, mode) // gives back what the umask took away
+		err = t.chmod(p, mode) // restores what the umask took away
 	} else if info, serr := t.disk.Lstat(p); serr == nil && info.IsDir() {
 		err = nil
 	}
@@ -224,7 +224,7 @@ func (t *Target) writeFile(p string, data []byte, mode fs.FileMode, sync bool) e
 	return errors.Join(err, f.Close())
 }
 
-// failed says what could not be done with which file.
+// failed returns an error that says what could not be done with which file.
 func (t *Target) failed(what, p string, err error) error {
 	return accessError(fmt.Errorf("could not %s %q: %w", what, t.Join(p), datadir.Reason(err)))
 }

@@ -21,8 +21,8 @@ import (
 
 var geometry = pgdata.Geometry{BlockSize: 8192, RelSegBlocks: 131072, WALBlockSize: 8192, WALSegSize: 1 << 20}
 
-// newTarget makes a data directory of PostgreSQL 17 out of a real control file
-// and some files.
+// newTarget makes a data directory of PostgreSQL 17 from a real control file and
+// some files.
 func newTarget(t testing.TB, files map[string]string) (*apply.Target, []byte) {
 	t.Helper()
 	dir, control := newDirectory(t, files)
@@ -150,9 +150,9 @@ func TestEveryKindOfActionIsCarriedOut(t *testing.T) {
 	assert.Equal(t, os.FileMode(0o640), info.Mode().Perm(), "files that are there keep their mode")
 }
 
-// TestAFileOfWhichMostChangesIsRebuilt compares with the bytes that the plan
-// means, for all that can become of a relation segment.
-func TestAFileOfWhichMostChangesIsRebuilt(t *testing.T) {
+// TestAFileThatChangesMostlyIsRebuilt compares the result with what the plan says,
+// for everything that can happen to a relation segment.
+func TestAFileThatChangesMostlyIsRebuilt(t *testing.T) {
 	const page, pages = 8192, 400
 	side := func(c string, n int) string { return strings.Repeat(c, n*page) }
 	for _, c := range []struct {
@@ -167,9 +167,9 @@ func TestAFileOfWhichMostChangesIsRebuilt(t *testing.T) {
 		{"some blocks and a long tail", filemap.CopyTail, pages, pages / 3, func(b int) bool { return b%5 == 0 }},
 		{"no blocks and a long tail", filemap.CopyTail, pages, 1, func(int) bool { return false }},
 		{"no blocks and a short tail", filemap.CopyTail, pages, pages - 1, func(int) bool { return false }},
-		{"most blocks of what is left", filemap.Truncate, pages, 2 * pages, func(b int) bool { return b%5 != 0 }},
-		{"few blocks of what is left", filemap.Truncate, pages, 2 * pages, func(b int) bool { return b%50 == 0 }},
-		{"a tail of more than there was, and it was empty", filemap.CopyTail, pages, 0, func(int) bool { return false }},
+		{"most blocks of a shorter file", filemap.Truncate, pages, 2 * pages, func(b int) bool { return b%5 != 0 }},
+		{"few blocks of a shorter file", filemap.Truncate, pages, 2 * pages, func(b int) bool { return b%50 == 0 }},
+		{"a tail of an empty file", filemap.CopyTail, pages, 0, func(int) bool { return false }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tgt, control := newTarget(t, map[string]string{"base/5/1": side("o", c.target)})
@@ -247,8 +247,8 @@ func TestWhatWasNotAskedForIsRefused(t *testing.T) {
 		"far beyond it":      c.WriteAt("conf", []byte("x"), 1<<62),
 		"another is gone":    c.Vanished("base/5/1"),
 		"an overflow":        c.WriteAt("conf", []byte("xx"), 1<<63-1),
-		"a block in between": c.WriteAt("base/5/2", make([]byte, 8192), 8192),
-		"an answer missing":  second(c.Commit(t.Context(), control, apply.Final{})),
+		"an unchanged block": c.WriteAt("base/5/2", make([]byte, 8192), 8192),
+		"a file is missing":  second(c.Commit(t.Context(), control, apply.Final{})),
 	} {
 		assert.Error(t, err, name)
 	}
@@ -289,8 +289,8 @@ func TestTwoRewindsOfOneTargetAreNotPossible(t *testing.T) {
 	assert.True(t, status.Locked)
 }
 
-// TestATargetWithoutAControlFile gets one with the commit. Until then there is nothing of
-// it, and afterwards no other one is believed.
+// TestATargetWithoutAControlFile gets one with the commit: nothing of it exists before,
+// and no other one counts afterwards.
 func TestATargetWithoutAControlFile(t *testing.T) {
 	control, err := os.ReadFile("../../controlfile/testdata/17.pg_control")
 	require.NoError(t, err)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// narrowUmask lets the system take all permissions but the owner's from new files, for
-// as long as a test takes.
+// narrowUmask makes the system take all permissions except the owner's from new files,
+// until the test ends.
 func narrowUmask(t *testing.T) {
 	old := syscall.Umask(0o077)
 	t.Cleanup(func() { syscall.Umask(old) })

@@ -2,5 +2,5 @@ package apply_test
 
 import "testing"
 
-// narrowUmask does nothing: there is none.
+// narrowUmask does nothing: there is no umask.
 func narrowUmask(*testing.T) {}

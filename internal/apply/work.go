@@ -2,10 +2,10 @@ package apply
 
 import "sync"
 
-// Work is how far the target is with what takes long: syncing or applying.
+// Work is the progress of syncing or applying.
 type Work struct {
-	Syncing     bool  // else changes are applied
-	Done, Total int64 // files; Total is zero where it is not known
+	Syncing     bool  // otherwise changes are applied
+	Done, Total int64 // files; Total is 0 if it is not known
 }
 
 // meter counts work. It may be used from several goroutines.
@@ -26,7 +26,7 @@ func (m *meter) done() {
 	m.now.Done++
 }
 
-// Work is how far what goes on is.
+// Work returns the progress of what the target is doing.
 func (t *Target) Work() Work {
 	t.work.mu.Lock()
 	defer t.work.mu.Unlock()

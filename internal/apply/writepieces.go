@@ -6,8 +6,8 @@ import (
 	"os"
 )
 
-// writePieces writes changed blocks and tails. They are what this process staged,
-// or what checkStaged found to be as it was staged.
+// writePieces writes changed blocks and tails, which this process staged or
+// checkStaged checked.
 func (a *applier) writePieces(ctx context.Context) error {
 	isWritten := func(s *Step) bool { return s.Do == Write || s.Do == Truncate }
 	flush := flusher(a.t.disk, a.j.Sync)
@@ -39,7 +39,7 @@ func (w *pieceWriter) take(b batch) error {
 	return err
 }
 
-// write copies pieces, neighbours together.
+// write copies pieces, adjacent ones together.
 func (w *pieceWriter) write(dst, src File, pieces []piece) error {
 	for len(pieces) > 0 {
 		first, length, n := pieces[0], int64(0), 0

@@ -11,8 +11,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// manyFiles is a listing of n relation files in directories of up to 100,000, in
-// no order, as a file system gives them.
+// manyFiles is a listing of n relation files in directories of up to 100,000,
+// unsorted, as from a file system.
 func manyFiles(n int) []pgdata.FileInfo {
 	files := []pgdata.FileInfo{dir("base"), dir("global"), dir("pg_wal"), file("PG_VERSION", 3)}
 	for i := range n {

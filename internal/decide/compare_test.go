@@ -12,7 +12,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-func TestWhatComparingSpares(t *testing.T) {
+func TestWhatComparingSaves(t *testing.T) {
 	const page = 8192
 	for _, c := range []struct {
 		name           string
@@ -25,17 +25,17 @@ func TestWhatComparingSpares(t *testing.T) {
 		saved          int64
 	}{
 		{name: "all", source: 4 * page, target: 4 * page, want: filemap.None, reason: filemap.SameContent, saved: 4 * page},
-		{name: "all, of a file that is no whole blocks", source: 77, target: 77, different: blocks(), want: filemap.None, reason: filemap.SameContent, saved: 77},
-		{name: "all of nothing", want: filemap.None, reason: filemap.SameContent},
+		{name: "all, of a file with a partial block", source: 77, target: 77, different: blocks(), want: filemap.None, reason: filemap.SameContent, saved: 77},
+		{name: "all of an empty file", want: filemap.None, reason: filemap.SameContent},
 		{name: "all but a block", source: 4 * page, target: 4 * page, different: blocks(2), want: filemap.None, reason: filemap.NotARelation, blocks: []pgdata.BlockNumber{2}, fetch: page, saved: 3 * page},
 		{name: "nothing, all blocks differ", source: 2 * page, target: 2 * page, different: blocks(0, 1, 2, 3), want: filemap.Copy, reason: filemap.NotARelation, fetch: 2 * page},
-		{name: "nothing, it differs beyond its end", source: 2 * page, target: 2 * page, different: blocks(7), want: filemap.Copy, reason: filemap.NotARelation, fetch: 2 * page},
-		{name: "nothing of a file that is no whole blocks", source: 77, target: 77, different: blocks(0), want: filemap.Copy, reason: filemap.NotARelation, fetch: 77},
-		{name: "nothing where one side is no whole blocks", source: 2 * page, target: page + 1, want: filemap.Copy, reason: filemap.NotARelation, fetch: 2 * page},
-		{name: "what is before a tail", source: 4 * page, target: 3 * page, different: blocks(1, 3), want: filemap.CopyTail, reason: filemap.NotARelation, blocks: []pgdata.BlockNumber{1}, fetch: 2 * page, saved: 2 * page},
-		{name: "what is left after a cut", source: 3 * page, target: 4 * page, different: blocks(1, 3), want: filemap.Truncate, reason: filemap.NotARelation, blocks: []pgdata.BlockNumber{1}, fetch: page, saved: 2 * page},
-		{name: "all that is left after a cut", source: 3 * page, target: 4 * page, want: filemap.Truncate, reason: filemap.NotARelation, saved: 3 * page},
-		{name: "nothing that was empty", source: 3 * page, want: filemap.Copy, reason: filemap.NotARelation, fetch: 3 * page},
+		{name: "nothing, a block after its end differs", source: 2 * page, target: 2 * page, different: blocks(7), want: filemap.Copy, reason: filemap.NotARelation, fetch: 2 * page},
+		{name: "nothing of a file with a partial block", source: 77, target: 77, different: blocks(0), want: filemap.Copy, reason: filemap.NotARelation, fetch: 77},
+		{name: "nothing if one side has a partial block", source: 2 * page, target: page + 1, want: filemap.Copy, reason: filemap.NotARelation, fetch: 2 * page},
+		{name: "the blocks before a tail", source: 4 * page, target: 3 * page, different: blocks(1, 3), want: filemap.CopyTail, reason: filemap.NotARelation, blocks: []pgdata.BlockNumber{1}, fetch: 2 * page, saved: 2 * page},
+		{name: "some blocks of a truncated file", source: 3 * page, target: 4 * page, different: blocks(1, 3), want: filemap.Truncate, reason: filemap.NotARelation, blocks: []pgdata.BlockNumber{1}, fetch: page, saved: 2 * page},
+		{name: "all blocks of a truncated file", source: 3 * page, target: 4 * page, want: filemap.Truncate, reason: filemap.NotARelation, saved: 3 * page},
+		{name: "nothing, the target's file is empty", source: 3 * page, want: filemap.Copy, reason: filemap.NotARelation, fetch: 3 * page},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := decide.NewBuilder(decide.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
@@ -57,13 +57,13 @@ func TestWhatComparingSpares(t *testing.T) {
 				assert.Equal(t, c.want == filemap.Copy, decide.Asks(&e, geometry, span.Offset, span.Length) && span.Length > 0)
 			}
 			if c.want != filemap.Copy {
-				assert.Equal(t, c.source, c.fetch+unchanged, "all of the source's file is either fetched or there")
+				assert.Equal(t, c.source, c.fetch+unchanged, "all of the source's file is either fetched or unchanged")
 			}
 		})
 	}
 }
 
-func TestOnlyFilesThatBothSidesHaveAndWALDoesNotDescribeAreCompared(t *testing.T) {
+func TestOnlyCommonFilesThatWALDoesNotDescribeAreCompared(t *testing.T) {
 	b := decide.NewBuilder(decide.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})
 	for _, f := range []pgdata.FileInfo{
 		file("base/5/1", 8192), file("base/5/1_fsm", 8192), file("base/5/2_fsm", 8192), file("postgresql.conf", 7), file("pg_wal/00000002.history", 41),
@@ -85,7 +85,7 @@ func TestOnlyFilesThatBothSidesHaveAndWALDoesNotDescribeAreCompared(t *testing.T
 	assert.Equal(t, []string{"base/5/1_fsm", "pg_wal/00000002.history", "postgresql.conf"}, got)
 }
 
-func TestNeighbouringBlocksAreOneRun(t *testing.T) {
+func TestAdjacentBlocksAreOneRun(t *testing.T) {
 	const page = 8192
 	for _, c := range []struct {
 		name   string
@@ -108,7 +108,7 @@ func TestNeighbouringBlocksAreOneRun(t *testing.T) {
 			assert.Equal(t, c.want, slices.Collect(e.Runs(geometry)))
 			assert.Equal(t, c.stays, slices.Collect(e.Unchanged(geometry, 0, e.SourceSize)))
 			for range e.Runs(geometry) {
-				break // which must not go on
+				break // the iterator must stop, too
 			}
 			for range e.Unchanged(geometry, 0, e.SourceSize) {
 				break

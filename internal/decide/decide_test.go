@@ -27,7 +27,7 @@ func link(path, to string) pgdata.FileInfo {
 	return pgdata.FileInfo{Path: path, Type: pgdata.Symlink, Link: to}
 }
 
-// blocks makes a set.
+// blocks makes a set of blocks.
 func blocks(numbers ...pgdata.BlockNumber) *pgdata.BlockSet {
 	s := new(pgdata.BlockSet)
 	for _, n := range numbers {
@@ -79,29 +79,29 @@ func TestDecisions(t *testing.T) {
 		reason         filemap.Reason
 		blocks         []pgdata.BlockNumber
 	}{
-		{name: "a directory only the source has is made", source: dir("base/7"), want: filemap.Create, reason: filemap.OnlyOnSource},
-		{name: "a tablespace only the source has is linked", source: link("pg_tblspc/9", "/ts"), want: filemap.Create, reason: filemap.OnlyOnSource},
-		{name: "a relation only the source has is copied", source: file(rel, page), want: filemap.Copy, reason: filemap.OnlyOnSource},
+		{name: "a directory that only the source has is created", source: dir("base/7"), want: filemap.Create, reason: filemap.OnlyOnSource},
+		{name: "a tablespace that only the source has is linked", source: link("pg_tblspc/9", "/ts"), want: filemap.Create, reason: filemap.OnlyOnSource},
+		{name: "a relation that only the source has is copied", source: file(rel, page), want: filemap.Copy, reason: filemap.OnlyOnSource},
 		{name: "PG_VERSION of a new database is copied", source: file("base/7/PG_VERSION", 3), want: filemap.Copy, reason: filemap.OnlyOnSource},
-		{name: "a relation only the target has is removed", target: file(rel, page), want: filemap.Remove, reason: filemap.OnlyOnTarget},
-		{name: "a directory only the target has is removed", target: dir("base/7"), want: filemap.Remove, reason: filemap.OnlyOnTarget},
+		{name: "a relation that only the target has is removed", target: file(rel, page), want: filemap.Remove, reason: filemap.OnlyOnTarget},
+		{name: "a directory that only the target has is removed", target: dir("base/7"), want: filemap.Remove, reason: filemap.OnlyOnTarget},
 		{name: "the target's divergent WAL is removed", target: file("pg_wal/000000010000000000000009", 1<<20), want: filemap.Remove, reason: filemap.OnlyOnTarget},
 		{name: "WAL that recovery needs stays", target: file("pg_wal/000000010000000000000003", 1<<20), want: filemap.None, reason: filemap.NeededRecovery},
-		{name: "the target's own segment of the divergence stays where a younger timeline has it", target: file("pg_wal/000000010000000000000008", 1<<20), want: filemap.None, reason: filemap.Superseded},
-		{name: "that of the source is copied", source: file("pg_wal/000000010000000000000008", 1<<20), target: file("pg_wal/000000010000000000000008", 1<<20), want: filemap.Copy, reason: filemap.NotARelation},
+		{name: "the target's own segment of the divergence stays if a newer timeline has it", target: file("pg_wal/000000010000000000000008", 1<<20), want: filemap.None, reason: filemap.Superseded},
+		{name: "the source's segment of that name is copied", source: file("pg_wal/000000010000000000000008", 1<<20), target: file("pg_wal/000000010000000000000008", 1<<20), want: filemap.Copy, reason: filemap.NotARelation},
 		{name: "an equal relation stays", source: file(rel, page), target: file(rel, page)},
 		{name: "a grown relation gets its tail", source: file(rel, 3*page), target: file(rel, page), want: filemap.CopyTail, reason: filemap.Grown},
 		{name: "the tail of a file that ends within a block begins with that block", source: file(rel, 3*page), target: file(rel, page+page/2), want: filemap.CopyTail, reason: filemap.Grown},
-		{name: "a shrunk relation is cut, and its first block comes, which can name what goes", source: file(rel, page), target: file(rel, 3*page), want: filemap.Truncate, reason: filemap.Shrunk, blocks: []pgdata.BlockNumber{0}},
-		{name: "what an empty relation is cut to has no first block", source: file(rel, 0), target: file(rel, page), want: filemap.Truncate, reason: filemap.Shrunk},
-		{name: "from where the target cut a relation all blocks come", source: file(rel, 4*page), target: file(rel, 5*page), limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{seg.Locator: 2}, want: filemap.Truncate, reason: filemap.Shrunk, blocks: []pgdata.BlockNumber{0, 2, 3}},
-		{name: "what the target made anew comes whole", source: file(rel, 2*page), target: file(rel, 2*page), limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{seg.Locator: 0}, want: filemap.None, reason: filemap.ChangedBlocks, blocks: []pgdata.BlockNumber{0, 1}},
-		{name: "what lies in a database that the target made anew comes whole", source: file(rel, 2*page), target: file(rel, 2*page), limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{{Tablespace: seg.Locator.Tablespace, Database: seg.Locator.Database}: 0}, want: filemap.None, reason: filemap.ChangedBlocks, blocks: []pgdata.BlockNumber{0, 1}},
-		{name: "a limit is one of the whole relation", source: file(rel+".1", 2*page), target: file(rel+".1", 2*page), limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{seg.Locator: pgdata.BlockNumber(geometry.RelSegBlocks) + 1}, want: filemap.None, reason: filemap.ChangedBlocks, blocks: []pgdata.BlockNumber{1}},
-		{name: "a limit in a later file spares the first one", source: file(rel, 2*page), target: file(rel, 2*page), limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{seg.Locator: pgdata.BlockNumber(geometry.RelSegBlocks) + 1}},
+		{name: "a shrunk relation is truncated, and its first block is copied: it can refer to removed pages", source: file(rel, page), target: file(rel, 3*page), want: filemap.Truncate, reason: filemap.Shrunk, blocks: []pgdata.BlockNumber{0}},
+		{name: "a relation truncated to nothing has no first block", source: file(rel, 0), target: file(rel, page), want: filemap.Truncate, reason: filemap.Shrunk},
+		{name: "all blocks from where the target truncated a relation are copied", source: file(rel, 4*page), target: file(rel, 5*page), limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{seg.Locator: 2}, want: filemap.Truncate, reason: filemap.Shrunk, blocks: []pgdata.BlockNumber{0, 2, 3}},
+		{name: "a relation that the target recreated is copied completely", source: file(rel, 2*page), target: file(rel, 2*page), limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{seg.Locator: 0}, want: filemap.None, reason: filemap.ChangedBlocks, blocks: []pgdata.BlockNumber{0, 1}},
+		{name: "a relation in a database that the target recreated is copied completely", source: file(rel, 2*page), target: file(rel, 2*page), limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{{Tablespace: seg.Locator.Tablespace, Database: seg.Locator.Database}: 0}, want: filemap.None, reason: filemap.ChangedBlocks, blocks: []pgdata.BlockNumber{0, 1}},
+		{name: "a limit counts from the relation's first segment", source: file(rel+".1", 2*page), target: file(rel+".1", 2*page), limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{seg.Locator: pgdata.BlockNumber(geometry.RelSegBlocks) + 1}, want: filemap.None, reason: filemap.ChangedBlocks, blocks: []pgdata.BlockNumber{1}},
+		{name: "a limit in a later segment does not affect the first one", source: file(rel, 2*page), target: file(rel, 2*page), limits: map[pgdata.RelFileLocator]pgdata.BlockNumber{seg.Locator: pgdata.BlockNumber(geometry.RelSegBlocks) + 1}},
 		{name: "the state of a transaction that recovery prepares is not copied", source: file("pg_twophase/000002F1", 99), want: filemap.None, reason: filemap.MadeByRecovery},
-		{name: "nor may the target have it", source: file("pg_twophase/000002F1", 99), target: file("pg_twophase/000002F1", 99), want: filemap.Remove, reason: filemap.MadeByRecovery},
-		{name: "that of another transaction is copied", source: file("pg_twophase/000002F2", 99), want: filemap.Copy, reason: filemap.OnlyOnSource},
+		{name: "the target's state of such a transaction is removed", source: file("pg_twophase/000002F1", 99), target: file("pg_twophase/000002F1", 99), want: filemap.Remove, reason: filemap.MadeByRecovery},
+		{name: "the state of another transaction is copied", source: file("pg_twophase/000002F2", 99), want: filemap.Copy, reason: filemap.OnlyOnSource},
 		{name: "a visibility map is copied", source: file(rel+"_vm", page), target: file(rel+"_vm", page), want: filemap.Copy, reason: filemap.NotARelation},
 		{name: "a free space map is copied", source: file(rel+"_fsm", page), target: file(rel+"_fsm", page), want: filemap.Copy, reason: filemap.NotARelation},
 		{name: "an init fork is copied", source: file(rel+"_init", page), target: file(rel+"_init", page), want: filemap.Copy, reason: filemap.NotARelation},
@@ -114,29 +114,29 @@ func TestDecisions(t *testing.T) {
 		{name: "WAL from before the divergence of another size is copied", source: file("pg_wal/000000010000000000000006", 1<<20), target: file("pg_wal/000000010000000000000006", 7), want: filemap.Copy, reason: filemap.NotARelation},
 		{name: "the segment of the divergence is copied", source: file("pg_wal/000000010000000000000005", 1<<20), target: file("pg_wal/000000010000000000000005", 1<<20), want: filemap.Copy, reason: filemap.NotARelation},
 		{name: "a timeline history is copied", source: file("pg_wal/00000002.history", 41), target: file("pg_wal/00000002.history", 41), want: filemap.Copy, reason: filemap.NotARelation},
-		{name: "the control file is nobody's business here", source: file("global/pg_control", page), target: file("global/pg_control", page)},
+		{name: "the control file is not in the plan", source: file("global/pg_control", page), target: file("global/pg_control", page)},
 
 		{name: "changed blocks are overwritten", source: file(rel, 4*page), target: file(rel, 4*page), changed: pgdata.ChangedBlocks{seg: blocks(0, 3)}, want: filemap.None, reason: filemap.ChangedBlocks, blocks: []pgdata.BlockNumber{0, 3}},
 		{name: "changed blocks are numbered from the start of their file", source: file(rel+".1", 4*page), target: file(rel+".1", 4*page), changed: pgdata.ChangedBlocks{seg: blocks(0), seg1: blocks(2)}, want: filemap.None, reason: filemap.ChangedBlocks, blocks: []pgdata.BlockNumber{2}},
-		{name: "blocks that the tail brings are not overwritten", source: file(rel, 4*page), target: file(rel, 2*page), changed: pgdata.ChangedBlocks{seg: blocks(1, 2, 3)}, want: filemap.CopyTail, reason: filemap.Grown, blocks: []pgdata.BlockNumber{1}},
-		{name: "blocks that are cut off are not overwritten", source: file(rel, 2*page), target: file(rel, 4*page), changed: pgdata.ChangedBlocks{seg: blocks(1, 2, 3)}, want: filemap.Truncate, reason: filemap.Shrunk, blocks: []pgdata.BlockNumber{0, 1}},
-		{name: "a block that only part of is there is not overwritten", source: file(rel, 2*page-1), target: file(rel, 2*page-1), changed: pgdata.ChangedBlocks{seg: blocks(1)}},
-		{name: "changed blocks of a copied file come with it", source: file(rel, page), changed: pgdata.ChangedBlocks{seg: blocks(0)}, want: filemap.Copy, reason: filemap.OnlyOnSource},
-		{name: "changed blocks of a removed file go with it", target: file(rel, page), changed: pgdata.ChangedBlocks{seg: blocks(0)}, want: filemap.Remove, reason: filemap.OnlyOnTarget},
+		{name: "blocks in the tail are not overwritten", source: file(rel, 4*page), target: file(rel, 2*page), changed: pgdata.ChangedBlocks{seg: blocks(1, 2, 3)}, want: filemap.CopyTail, reason: filemap.Grown, blocks: []pgdata.BlockNumber{1}},
+		{name: "truncated blocks are not overwritten", source: file(rel, 2*page), target: file(rel, 4*page), changed: pgdata.ChangedBlocks{seg: blocks(1, 2, 3)}, want: filemap.Truncate, reason: filemap.Shrunk, blocks: []pgdata.BlockNumber{0, 1}},
+		{name: "a partial block is not overwritten", source: file(rel, 2*page-1), target: file(rel, 2*page-1), changed: pgdata.ChangedBlocks{seg: blocks(1)}},
+		{name: "changed blocks of a copied file are copied with it", source: file(rel, page), changed: pgdata.ChangedBlocks{seg: blocks(0)}, want: filemap.Copy, reason: filemap.OnlyOnSource},
+		{name: "changed blocks of a removed file are removed with it", target: file(rel, page), changed: pgdata.ChangedBlocks{seg: blocks(0)}, want: filemap.Remove, reason: filemap.OnlyOnTarget},
 
 		{name: "the source's postmaster.pid is not copied", source: file("postmaster.pid", 9)},
 		{name: "the source's backup label is not copied", source: file("backup_label", 9)},
 		{name: "the target's old backup label is removed", source: file("backup_label", 9), target: file("backup_label", 9), want: filemap.Remove, reason: filemap.OnlyOnTarget},
 		{name: "the source's replication slots are not copied", source: file("pg_replslot/a/state", 200)},
-		{name: "the directory of replication slots is", source: dir("pg_replslot"), want: filemap.Create, reason: filemap.OnlyOnSource},
+		{name: "the directory of replication slots is created", source: dir("pg_replslot"), want: filemap.Create, reason: filemap.OnlyOnSource},
 		{name: "the target's replication slots are removed", target: dir("pg_replslot/a"), want: filemap.Remove, reason: filemap.OnlyOnTarget},
 		{name: "a relation cache is not copied", source: file("base/5/pg_internal.init.77", 9)},
 		{name: "temporary files are not copied", source: file("base/pgsql_tmp/pgsql_tmp5.0", 9)},
-		{name: "what macOS drops is left alone", target: file("base/.DS_Store", 9)},
-		{name: "what gorewind put there is left alone", target: file(ownfiles.Prefix+"/pg_control", page)},
-		{name: "what else a tablespace holds is left alone", target: dir("pg_tblspc/9/lost+found")},
-		{name: "another version's part of a tablespace is left alone", target: dir("pg_tblspc/9/PG_13_202007201/5")},
-		{name: "this version's part of a tablespace is not", target: dir("pg_tblspc/9/PG_17_202406281/5"), want: filemap.Remove, reason: filemap.OnlyOnTarget},
+		{name: "files of macOS are left alone", target: file("base/.DS_Store", 9)},
+		{name: "gorewind's own files are left alone", target: file(ownfiles.Prefix+"/pg_control", page)},
+		{name: "other files in a tablespace are left alone", target: dir("pg_tblspc/9/lost+found")},
+		{name: "another version's directory in a tablespace is left alone", target: dir("pg_tblspc/9/PG_13_202007201/5")},
+		{name: "files in this version's directory are not left alone", target: dir("pg_tblspc/9/PG_17_202406281/5"), want: filemap.Remove, reason: filemap.OnlyOnTarget},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := decide.NewBuilder(decide.Rules{
@@ -194,7 +194,7 @@ func TestFilesThatCannotBeReconciledAreRefused(t *testing.T) {
 	t.Run("a file of negative size", func(t *testing.T) {
 		assert.ErrorContains(t, newBuilder().AddSource(file("x", -1)), "-1 bytes, which is impossible")
 	})
-	t.Run("sizes beyond all measure", func(t *testing.T) {
+	t.Run("sizes that are too large", func(t *testing.T) {
 		b := newBuilder()
 		require.NoError(t, b.AddSource(file("x", 1<<60)))
 		assert.ErrorContains(t, b.AddSource(file("y", 1<<60)), "which is impossible")
@@ -208,7 +208,7 @@ func TestFilesThatCannotBeReconciledAreRefused(t *testing.T) {
 		return b
 	}
 	for _, p := range []string{"x/y", "link/y", "pg_tblspc/y/PG_17_202406281", "base/1/2", "base/link/y"} {
-		t.Run("a file in what is no directory: "+p, func(t *testing.T) {
+		t.Run("a file in something that is not a directory: "+p, func(t *testing.T) {
 			b := whole(newBuilder())
 			for _, f := range []pgdata.FileInfo{file(p, 1), file("x", 1), link("link", "/"), link("base/link", "/"), file("pg_tblspc/y", 1)} {
 				require.NoError(t, b.AddSource(f))
@@ -218,14 +218,14 @@ func TestFilesThatCannotBeReconciledAreRefused(t *testing.T) {
 			assert.ErrorIs(t, err, decide.ErrUntrusted)
 		})
 	}
-	t.Run("a listing that has what directories contain before them is none of these", func(t *testing.T) {
+	t.Run("a listing may have files before their directories", func(t *testing.T) {
 		b := newBuilder()
 		for _, f := range []pgdata.FileInfo{file("base/5/1", 8192), dir("base/5"), dir("pg_tblspc/9/PG_17_202406281"), link("pg_tblspc/9", "/ts")} {
 			require.NoError(t, b.AddSource(f))
 		}
 		assert.NoError(t, whole(b).EndSource())
 	})
-	t.Run("a listing that is not of a whole data directory", func(t *testing.T) {
+	t.Run("a listing of an incomplete data directory", func(t *testing.T) {
 		b := newBuilder()
 		for _, p := range []string{"base", "global", "pg_wal"} {
 			assert.ErrorContains(t, b.EndSource(), fmt.Sprintf("lacks %q", p))
@@ -235,7 +235,7 @@ func TestFilesThatCannotBeReconciledAreRefused(t *testing.T) {
 		require.NoError(t, b.AddSource(file("PG_VERSION", 3)))
 		assert.NoError(t, b.EndSource())
 	})
-	t.Run("a file of no type", func(t *testing.T) {
+	t.Run("a file without a type", func(t *testing.T) {
 		assert.ErrorContains(t, newBuilder().AddSource(pgdata.FileInfo{Path: "x"}), "unknown file type")
 	})
 	t.Run("a file that is a directory on the other side", func(t *testing.T) {

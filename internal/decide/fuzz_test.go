@@ -16,7 +16,7 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// parseListing makes a listing of text: a line for each entry, of a letter for its
+// parseListing makes a listing from text. Each line is an entry: a digit for its
 // type, one for its size in blocks, and its path.
 func parseListing(text string) []pgdata.FileInfo {
 	var all []pgdata.FileInfo
@@ -50,7 +50,7 @@ func FuzzListing(f *testing.F) {
 		want := map[string]pgdata.FileInfo{}
 		for i, f := range parseListing(text) {
 			if i == int(early) {
-				require.Equal(t, len(want), l.Len(), "looking into it early changes nothing")
+				require.Equal(t, len(want), l.Len(), "an early lookup changes nothing")
 			}
 			if l.Add(f) != nil {
 				continue
@@ -93,8 +93,8 @@ func FuzzListing(f *testing.F) {
 	})
 }
 
-// Whatever a source and a target list, the plan touches nothing outside, makes no
-// file twice, and needs every directory that it puts something into.
+// Whatever a source and a target list, the plan changes nothing outside the target,
+// makes no file twice, and makes every directory into which it puts something.
 func FuzzHostileListings(f *testing.F) {
 	for _, source := range listings {
 		for _, target := range listings {
@@ -112,7 +112,7 @@ func FuzzHostileListings(f *testing.F) {
 			}
 		}
 		for _, f := range parseListing(target) {
-			if path.Clean(f.Path) == f.Path && fs.ValidPath(f.Path) && b.AddTarget(f) == nil { // the target is our own
+			if path.Clean(f.Path) == f.Path && fs.ValidPath(f.Path) && b.AddTarget(f) == nil { // the target's listing is trusted
 				isDir[f.Path] = isDir[f.Path] || f.Type != pgdata.Regular
 			}
 		}

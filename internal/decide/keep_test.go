@@ -32,13 +32,13 @@ func TestKeptFilesStayAsTheyAre(t *testing.T) {
 		{"nothing", nil, nil},
 		{"a file", decide.Patterns{"postgresql.conf"}, map[string]string{"postgresql.conf": "KEPT"}},
 		{
-			"all files of a kind, wherever they are, and those that are not there stay away",
+			"all matching files in any directory; missing ones are not created",
 			decide.Patterns{"*.conf"},
 			map[string]string{"postgresql.conf": "KEPT", "pg_hba.conf": "KEPT", "extra.conf": "", "conf.d/a.conf": "KEPT"},
 		},
 		{"a whole directory", decide.Patterns{"log"}, map[string]string{"log": "KEPT", "log/ours": "KEPT", "log/theirs": ""}},
 		{
-			"a file, and with it the directories that only the target has",
+			"a file, and with it its directories that only the target has",
 			decide.Patterns{"*.key"},
 			map[string]string{"certs/deep/ours.key": "KEPT", "certs": "", "certs/deep": "", "server.key": "KEPT"},
 		},
@@ -102,7 +102,7 @@ func TestDataCannotBeKept(t *testing.T) {
 	}
 }
 
-func TestWhatAnInterruptedRewindWasWritingIsNotTrusted(t *testing.T) {
+func TestFilesThatAnInterruptedRewindWroteAreNotTrusted(t *testing.T) {
 	const wal, needed, version = "pg_wal/000000010000000000000004", "pg_wal/000000010000000000000003", "base/7/PG_VERSION"
 	suspects := map[string]bool{wal: true, needed: true, version: true}
 	b := decide.NewBuilder(decide.Rules{
@@ -124,8 +124,9 @@ func TestWhatAnInterruptedRewindWasWritingIsNotTrusted(t *testing.T) {
 	assert.Equal(t, map[string]filemap.Step{wal: filemap.Copy, version: filemap.Copy, needed: filemap.Remove}, got)
 }
 
-// TestAFunctionTellsWhatIsKept has one that is asked about everything but data.
-func TestAFunctionTellsWhatIsKept(t *testing.T) {
+// TestAFunctionSelectsWhatIsKept has a function that is called for everything
+// except data.
+func TestAFunctionSelectsWhatIsKept(t *testing.T) {
 	var asked []string
 	keep := decide.Keep{Patterns: decide.Patterns{"*.key"}, Func: func(p string) bool {
 		asked = append(asked, p)
@@ -154,6 +155,6 @@ func TestAFunctionTellsWhatIsKept(t *testing.T) {
 	assert.Contains(t, got["base/5/16384"], "COPY")
 	for _, p := range asked {
 		assert.NotContains(t, p, "base")
-		assert.NotContains(t, p, "own.key", "a pattern says it already")
+		assert.NotContains(t, p, "own.key", "a pattern already selects it")
 	}
 }

@@ -30,7 +30,7 @@ func TestListingsAreMergedByPath(t *testing.T) {
 		{"one empty", list(file("a", 1)), list(), []sides{{file("a", 1), absent("a")}}},
 		{"the other empty", list(), list(file("a", 1)), []sides{{absent("a"), file("a", 1)}}},
 		{
-			"in any order", list(file("base/2", 1), dir("base"), link, file("x", 5), file("base/1", 7)),
+			"listings in any order", list(file("base/2", 1), dir("base"), link, file("x", 5), file("base/1", 7)),
 			list(file("y", 6), file("base/1", 8), link, dir("base"), file("global/1", 0)),
 			[]sides{
 				{dir("base"), dir("base")},
@@ -50,7 +50,7 @@ func TestListingsAreMergedByPath(t *testing.T) {
 			}
 			assert.Equal(t, c.want, got)
 			for range decide.Merge(c.a, c.b) {
-				break // which must not go on
+				break // the iterator must stop, too
 			}
 		})
 	}

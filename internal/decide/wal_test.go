@@ -17,7 +17,7 @@ const segmentSize = 1 << 20
 
 func TestWALThatNeedNotComeFromTheSource(t *testing.T) {
 	const (
-		before = "000000010000000000000004" // the divergence lies in segment 5
+		before = "000000010000000000000004" // the divergence is in segment 5
 		at     = "000000020000000000000005"
 		after  = "000000020000000000000007"
 		own    = "000000010000000000000005"
@@ -37,16 +37,16 @@ func TestWALThatNeedNotComeFromTheSource(t *testing.T) {
 		segment string
 		both    bool
 		decided decide.Segment
-		want    filemap.Entry // of which sizes are not compared; zero: not in the plan
+		want    filemap.Entry // its sizes are not compared; zero: not in the plan
 		fetch   int64
 		saved   []filemap.Saving
 	}{
 		{
-			name: "by proof", segment: before, both: true, decided: with(func(s *decide.Segment) { s.Common = true }),
+			name: "proven to be common", segment: before, both: true, decided: with(func(s *decide.Segment) { s.Common = true }),
 			want: filemap.Entry{Action: filemap.None, Reason: filemap.CommonWAL}, saved: []filemap.Saving{{Reason: filemap.CommonWAL, Files: 1, Bytes: segmentSize}},
 		},
 		{
-			name: "without proof it is copied", segment: before, both: true, decided: whole,
+			name: "not proven to be common, so it is copied", segment: before, both: true, decided: whole,
 			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.NotARelation}, fetch: segmentSize,
 		},
 		{
@@ -54,11 +54,11 @@ func TestWALThatNeedNotComeFromTheSource(t *testing.T) {
 			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.NotWritten, Unwritten: segmentSize}, saved: []filemap.Saving{{Reason: filemap.NotWritten, Files: 1, Bytes: segmentSize}},
 		},
 		{
-			name: "recycled, and the target has something else there", segment: after, both: true, decided: written(0),
+			name: "recycled, and the target has another file there", segment: after, both: true, decided: written(0),
 			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.NotWritten, Unwritten: segmentSize}, saved: []filemap.Saving{{Reason: filemap.NotWritten, Files: 1, Bytes: segmentSize}},
 		},
 		{
-			name: "recycled, but recovery reads what the target has there", segment: after, both: true,
+			name: "recycled, but recovery reads the target's file", segment: after, both: true,
 			decided: decide.Segment{Keep: true},
 			want:    filemap.Entry{Action: filemap.None, Reason: filemap.NeededRecovery},
 		},
@@ -73,7 +73,7 @@ func TestWALThatNeedNotComeFromTheSource(t *testing.T) {
 			saved: []filemap.Saving{{Reason: filemap.NotWritten, Files: 1, Bytes: segmentSize - 8192}},
 		},
 		{
-			name: "more written than there is", segment: after, decided: written(2 * segmentSize), fetch: segmentSize,
+			name: "more written than the file's size", segment: after, decided: written(2 * segmentSize), fetch: segmentSize,
 			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource},
 		},
 		{
@@ -88,17 +88,17 @@ func TestWALThatNeedNotComeFromTheSource(t *testing.T) {
 			saved:   []filemap.Saving{{Reason: filemap.NotWritten, Files: 1, Bytes: segmentSize - 24576}, {Reason: filemap.CommonWAL, Files: 1, Bytes: 16384}},
 		},
 		{
-			name: "more alike than is written", segment: at,
+			name: "more equal bytes than are written", segment: at,
 			decided: decide.Segment{Written: 8192, Local: "pg_wal/" + own, LocalBytes: 16384},
 			want:    filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource, Local: "pg_wal/" + own, LocalBytes: 8192, Unwritten: segmentSize - 8192},
 			saved:   []filemap.Saving{{Reason: filemap.NotWritten, Files: 1, Bytes: segmentSize - 8192}, {Reason: filemap.CommonWAL, Files: 1, Bytes: 8192}},
 		},
 		{
-			name: "like a file that the target does not have", segment: at, decided: local("pg_wal/gone", 16384),
+			name: "equal to a file that the target does not have", segment: at, decided: local("pg_wal/gone", 16384),
 			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource}, fetch: segmentSize,
 		},
 		{
-			name: "like more than the target's file holds", segment: at, decided: local("pg_wal/"+own, segmentSize+1),
+			name: "equal to more than the size of the target's file", segment: at, decided: local("pg_wal/"+own, segmentSize+1),
 			want: filemap.Entry{Action: filemap.Copy, Reason: filemap.OnlyOnSource}, fetch: segmentSize,
 		},
 	} {
@@ -131,15 +131,15 @@ func TestWALThatNeedNotComeFromTheSource(t *testing.T) {
 			}
 			assert.Equal(t, total, plan.SavedBytes())
 			if got.Action == filemap.Copy {
-				assert.True(t, decide.Asks(&got, geometry, 0, segmentSize), "a running source goes on writing")
+				assert.True(t, decide.Asks(&got, geometry, 0, segmentSize), "a running source keeps writing")
 			}
 		})
 	}
 }
 
-// TestWhatAnArchiveBroughtBackIsAllThatIsDoneWithASegment gives the sides something else
-// of that name: what is put in place is not removed or copied as well.
-func TestWhatAnArchiveBroughtBackIsAllThatIsDoneWithASegment(t *testing.T) {
+// TestARestoredSegmentIsOnlyPutInPlace has files of that name on both sides: the segment
+// from the archive must not be removed or copied as well.
+func TestARestoredSegmentIsOnlyPutInPlace(t *testing.T) {
 	const name = "000000020000000000000005"
 	for _, sides := range []string{"", "target", "source", "target source"} {
 		b := decide.NewBuilder(decide.Rules{Version: pgdata.VersionByName("17"), Geometry: geometry})

@@ -11,8 +11,8 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest"
 )
 
-// ArchiveOf returns settings for servers that share an archive, and a function that gives
-// a target its restore_command on majors that have recovery.conf.
+// ArchiveOf returns the settings of servers that share an archive, and a function that
+// sets a target's restore_command on majors that have recovery.conf.
 func (l *Lab) ArchiveOf(restore string) (conf map[string]string, dir string, give func(c *pgtest.Cluster)) {
 	l.Helper()
 	dir = l.TempDir()

@@ -19,12 +19,13 @@ import (
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
-// Telling are the majors between which most of what matters to a rewind changed: the
-// poison that 9.6 and 10 need, standbys without recovery.conf, checksums that are switched on
-// and off. TestEverythingThatCanDiffer runs on all majors.
+// Telling are the majors on both sides of the changes that matter most to a rewind: the
+// poisoned control file of 9.6 and 10, standbys without recovery.conf, checksums that can be
+// switched on and off. TestEverythingThatCanDiffer runs on all majors.
 var Telling = []string{"9.6", "10", "13", "18", "19"}
 
-// OldestAndNewest runs a test on two majors, if others would add nothing.
+// OldestAndNewest runs a test on two majors, for tests to which others would add
+// nothing.
 func OldestAndNewest(t *testing.T, test func(t *testing.T, in *pgtest.Installation)) {
 	t.Helper()
 	pgtest.EachOf(t, []string{"9.6", "18"}, test)
@@ -48,7 +49,7 @@ func OpenDir(t *testing.T, dir string) source.Source {
 	return src
 }
 
-// Prepare plans a rewind, and does not apply it.
+// Prepare plans a rewind but does not apply it.
 func Prepare(t *testing.T, target *pgtest.Cluster, src source.Source) (*rewind.Rewind, error) {
 	t.Helper()
 	r, err := rewind.Prepare(context.WithoutCancel(t.Context()), rewind.Options{TargetDir: target.Dir, Source: src})
@@ -119,15 +120,15 @@ func Content(t *testing.T, c *pgtest.Cluster) map[string]string {
 				WHERE relkind IN ('r', 'm') AND relpersistence = 'p' AND nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')`) {
 			sums = append(sums, fmt.Sprintf(`SELECT %s, count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM %s t`, table[1], table[0]))
 		}
-		for _, sum := range c.QueryRowsIn(t, db[0], strings.Join(sums, " UNION ALL ")) { // connections take longer than sums
+		for _, sum := range c.QueryRowsIn(t, db[0], strings.Join(sums, " UNION ALL ")) { // one query: connecting takes longer than the sums
 			all[db[0]+"."+sum[0]] = strings.Join(sum[1:], " ")
 		}
 	}
 	return all
 }
 
-// Load writes to a cluster until the returned function is called, so that its
-// files appear, grow, shrink and vanish.
+// Load writes to a cluster until the returned function is called, so that its files
+// appear, grow, shrink and disappear.
 func Load(t *testing.T, c *pgtest.Cluster) (stop func()) {
 	t.Helper()
 	c.Exec(t, "CREATE TABLE IF NOT EXISTS load (id int PRIMARY KEY, filler text)")
@@ -162,8 +163,8 @@ func Load(t *testing.T, c *pgtest.Cluster) (stop func()) {
 	}
 }
 
-// Write gives a cluster rows, and dirty pages that its next checkpoint takes long
-// to write.
+// Write gives a cluster rows, and so many dirty pages that its next checkpoint
+// takes long.
 func Write(t *testing.T, c *pgtest.Cluster, what string) {
 	t.Helper()
 	c.Exec(t, "INSERT INTO journal SELECT '"+what+"', repeat('f', 300) FROM generate_series(1, 3000)",

@@ -12,7 +12,7 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// ConditionOf is the word for an error of a rewind.
+// ConditionOf is the condition of a rewind's error, "none" if it has none.
 func ConditionOf(err error) rewind.Condition {
 	var e *rewind.Error
 	if errors.As(err, &e) {

@@ -15,7 +15,7 @@ import (
 
 // Follow starts the target as a standby of the source, and the source if it is
 // stopped. The target must reach consistency, stream, receive what is written from
-// then on, and have the rows that the primary has.
+// then on, and have the primary's rows.
 func (y *Try) Follow(t pgtest.T) error {
 	t.Helper()
 	if !y.Src.Running() {
@@ -55,7 +55,7 @@ func (y *Try) Follow(t pgtest.T) error {
 	err := SameRows(t, primary, y.Target)
 	if err != nil && y.Src != primary {
 		if own := SameRows(t, primary, y.Src); own != nil {
-			t.Fatalf("the source itself has not what its primary has: %v", own)
+			t.Fatalf("the source itself does not have its primary's rows: %v", own)
 		}
 	}
 	return err
@@ -75,10 +75,10 @@ func (y *Try) promoteSource(t pgtest.T, logged int) error {
 	return nil
 }
 
-// sameAsStandbys compares the rows of two standbys, one of which follows the other.
-// That is meaningful only while both have replayed the same WAL: a standby passes on WAL
-// that it has not replayed itself, and may stay behind for as long as its settings say.
-// If it stays behind, the comparison after its promotion, which replays everything, must suffice.
+// sameAsStandbys compares the rows of two standbys, one of which follows the other. They are
+// comparable only while both have replayed the same WAL: a standby passes on WAL that it has not
+// replayed itself, and its settings may delay its replay. If it does not catch up, the comparison
+// after its promotion, which replays everything, must be enough.
 func (y *Try) sameAsStandbys(t pgtest.T, logged int) error {
 	t.Helper()
 	var still stillness
@@ -133,14 +133,15 @@ func (y *Try) answers(sql string) (bool, error) {
 	return a == "t", err
 }
 
-// patience is how long a standby may make no progress, with nothing in its log and no
-// WAL, before it counts as stuck. No correct standby waits that long. On a machine
-// so busy that checks take long, it is that many checks.
+// patience is how long a standby may make no progress, with nothing new in its log
+// and no new WAL, before it counts as stuck. No correct standby waits that long. On a
+// busy machine, where checks take long, the number of checks in that time counts
+// instead.
 const patience = 30 * time.Second
 
 const looks = int(patience / (2 * Tick))
 
-// stillness is the time since which nothing has changed.
+// stillness measures how long nothing has changed.
 type stillness struct {
 	state string
 	since time.Time
@@ -158,8 +159,8 @@ func (s *stillness) lasts(part int) bool {
 	return time.Since(s.since) > patience/time.Duration(part) && s.looks > looks/part
 }
 
-// wait waits for one condition after the other. It gives up when the target's log repeats
-// the same message endlessly, or when nothing happens any more.
+// wait waits for one condition after the other. It gives up when the target's log keeps
+// repeating the same message, or when nothing changes any more.
 func (y *Try) wait(logged int, what string, things ...func() (bool, error)) error {
 	var still stillness
 	for i, done := range things {
@@ -178,7 +179,7 @@ func (y *Try) wait(logged int, what string, things ...func() (bool, error)) erro
 			case !y.Target.Running():
 				return fmt.Errorf("its server ended: %s", complaint(log))
 			case Hopeless(log) || still.lasts(1):
-				return fmt.Errorf("it never gets %s (%d, %s; it is at %s): %s", what, i, fmt.Sprint(err), y.position(), complaint(log))
+				return fmt.Errorf("it never receives %s (%d, %s; it is at %s): %s", what, i, fmt.Sprint(err), y.position(), complaint(log))
 			}
 			time.Sleep(Tick)
 		}
@@ -186,7 +187,8 @@ func (y *Try) wait(logged int, what string, things ...func() (bool, error)) erro
 	return nil
 }
 
-// position is how far the target has come; empty if it does not tell.
+// position is how far the target has received and replayed; empty if it does not
+// answer.
 func (y *Try) position() string {
 	sql := y.Target.In.Version.SQL
 	at, _ := y.ask(fmt.Sprintf("SELECT concat(%s(), ' ', %s())", sql.ReplayLSN, sql.ReceiveLSN))
@@ -194,12 +196,12 @@ func (y *Try) position() string {
 }
 
 // repeats is how often a standby logs the same message before it counts as hopeless.
-// Nothing else will happen after that.
+// After that nothing else will happen.
 const repeats = 30
 
-// Hopeless reports whether a standby's log repeats the same message endlessly. What it
-// answers to those who ask whether it is ready, which they do some fifty times a second,
-// counts only while nothing else happens for seconds.
+// Hopeless reports whether a standby's log keeps repeating the same message. Its answers
+// to clients that check whether it is ready, some fifty times a second, count only if
+// nothing else is logged for seconds.
 func Hopeless(log string) bool {
 	said, asked := map[string]int{}, 0
 	for line := range strings.Lines(log) {

@@ -19,9 +19,9 @@ func TestAStandbyIsHopelessWhenItsLogRepeatsItself(t *testing.T) {
 		want      bool
 	}{
 		{"the same message again and again", strings.Repeat("2026-01-01 [2] LOG:  invalid record\n"+asked, repeats), true},
-		{"a recovery that proceeds while it is asked whether it is ready", recovers.String(), false},
-		{"nothing but answers for seconds", strings.Repeat(asked, 10*repeats), true},
-		{"a few answers", strings.Repeat(asked, repeats), false},
+		{"a recovery that makes progress while clients check whether it is ready", recovers.String(), false},
+		{"only answers to clients, for seconds", strings.Repeat(asked, 10*repeats), true},
+		{"a few answers to clients", strings.Repeat(asked, repeats), false},
 	} {
 		t.Run(c.name, func(t *testing.T) { assert.Equal(t, c.want, Hopeless(c.log)) })
 	}

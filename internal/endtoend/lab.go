@@ -21,7 +21,8 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// How long to wait for what will certainly happen, and between two checks.
+// How long to wait for something that will certainly happen, and between two
+// checks.
 const (
 	WaitLong = 2 * time.Minute
 	Tick     = 20 * time.Millisecond
@@ -36,7 +37,7 @@ type Lab struct {
 // NewLab returns a Lab for tests that are not a Situation.
 func NewLab(t *testing.T, in *pgtest.Installation) *Lab { return &Lab{t, in} }
 
-// Quiet are settings with which as little as possible happens by itself.
+// Quiet are settings with which a server does as little as possible by itself.
 var Quiet = map[string]string{"bgwriter_lru_maxpages": "0", "max_standby_streaming_delay": "-1", "max_standby_archive_delay": "-1", "archive_timeout": "0"}
 
 // Primary creates a running server.
@@ -103,10 +104,10 @@ func (l *Lab) CatchUp(p *pgtest.Cluster, standbys ...*pgtest.Cluster) {
 	}
 }
 
-// Until waits for something to be true on a server.
+// Until waits until a query returns true on a server.
 func (l *Lab) Until(c *pgtest.Cluster, sql string) {
 	l.Helper()
-	var s Session // a connection for each check would be most of the work
+	var s Session // a new connection for each check would cost more than the check
 	defer s.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), WaitLong)
 	defer cancel()
@@ -129,15 +130,15 @@ func (l *Lab) Level(a, b *pgtest.Cluster) {
 	}, WaitLong, Tick, "both have the same WAL")
 }
 
-// Promote promotes a standby, and waits until its control file says so.
+// Promote promotes a standby and waits until its control file says so.
 func (l *Lab) Promote(c *pgtest.Cluster) {
 	l.Helper()
 	c.Promote(l)
 	c.Checkpoint(l)
 }
 
-// FailedOver creates a primary with a table, and a standby that took over from it after
-// shared, if not nil, was called. Then the old primary ran SQL of its own and was stopped.
+// FailedOver creates a primary with a table and a standby, calls shared, if not nil, and
+// promotes the standby. Then the old primary runs SQL of its own and is stopped.
 func (l *Lab) FailedOver(shared func(old *pgtest.Cluster), own ...string) (old, successor *pgtest.Cluster) {
 	l.Helper()
 	old = l.Primary(pgtest.Options{}, Thousand...)
@@ -162,7 +163,7 @@ func (l *Lab) Settings(c *pgtest.Cluster, conf map[string]string) {
 	}
 }
 
-// Recycling is settings with which little WAL is kept.
+// Recycling returns settings with which a server keeps little WAL.
 func (l *Lab) Recycling(segment int) map[string]string {
 	return map[string]string{
 		l.In.Version.KeepWAL: "0",
@@ -171,7 +172,7 @@ func (l *Lab) Recycling(segment int) map[string]string {
 	}
 }
 
-// PgSize is a size in the format of settings.
+// PgSize is a size as settings have it.
 func PgSize(mb int) string { return fmt.Sprintf("%dMB", mb) }
 
 // Recovers lets Prepare complete the crash recovery of a target.
@@ -192,7 +193,7 @@ func (l *Lab) StartByHand(c *pgtest.Cluster) {
 }
 
 // Checksums switches the checksums of a stopped cluster on or off, as pg_checksums
-// does, which not all majors have.
+// does. Not all majors have that program.
 func (l *Lab) Checksums(c *pgtest.Cluster, on bool) {
 	l.Helper()
 	if _, ok := l.In.Program("pg_checksums"); ok {
@@ -218,8 +219,8 @@ func (l *Lab) Checksums(c *pgtest.Cluster, on bool) {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// SetControl writes a number into a stopped cluster's control file, at the position at
-// which says then returns true.
+// SetControl writes a number into a stopped cluster's control file. It tries every
+// position until says returns true.
 func (l *Lab) SetControl(c *pgtest.Cluster, number uint64, size int, says func() bool) {
 	l.Helper()
 	name := filepath.Join(c.Dir, pgdata.ControlFilePath)
@@ -238,5 +239,5 @@ func (l *Lab) SetControl(c *pgtest.Cluster, number uint64, size int, says func()
 			return
 		}
 	}
-	require.FailNow(l, "the control file does not have that")
+	require.FailNow(l, "no position in the control file has that field")
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest"
 )
 
-// SameRows compares the content of two servers in all databases. The one that follows
-// is read first: reading a primary sets hint bits, and their WAL would repair the
-// other's pages.
+// SameRows compares the rows of two servers in all databases. The standby is read
+// first: reading the primary sets hint bits, and the WAL of those would repair the
+// standby's pages.
 func SameRows(t pgtest.T, want, got *pgtest.Cluster) error {
 	t.Helper()
 	g, gerr := rowsOf(got)
@@ -49,12 +49,12 @@ const (
 )
 
 // rowsOf is a digest of every table of every database that a standby can read.
-// They are read one block after the other.
+// Tables are read by sequential scans.
 func rowsOf(c *pgtest.Cluster) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	all := map[string]string{}
-	// A connection is expensive: the one that lists the databases also reads one of them.
+	// Connections are expensive: the one that lists the databases also reads one of them.
 	conn, err := pgconn.Connect(ctx, c.ConnString("postgres"))
 	if err != nil {
 		return nil, err

@@ -10,8 +10,8 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/cluster"
 )
 
-// A Session is a connection to database postgres that is opened when it is needed,
-// and again after its server ended.
+// A Session is a connection to database postgres. It is opened when it is needed,
+// and opened again after its server stopped.
 type Session struct{ conn *pgconn.PgConn }
 
 // Query runs SQL and returns the rows of its last statement.
@@ -40,7 +40,7 @@ func (s *Session) Close() {
 	}
 }
 
-// ask runs SQL, and returns the rows of its last statement. No transaction is left
+// ask runs SQL and returns the rows of its last statement. It leaves no transaction
 // open.
 func ask(ctx context.Context, conn *pgconn.PgConn, sql string) ([][]string, error) {
 	rows, err := cluster.QueryText(ctx, conn, sql)

@@ -12,9 +12,9 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// A Situation is one in which a rewind once went wrong.
+// A Situation is a pair of servers for which a rewind was wrong once.
 type Situation struct {
-	Name    string // describes it
+	Name    string // what is special about it
 	Majors  []string
 	Want    Wish
 	Stopped Wish // for a stopped source, if different
@@ -30,26 +30,26 @@ const (
 	Either  Wish = iota + 1 // rewound or refused; the default
 	Rewound                 // it must not be refused
 	Refused                 // it must be refused
-	Left                    // no rewind is required: it follows, even if the rewind is refused
+	Left                    // no rewind is required: the target can follow, even if the rewind is refused
 	Never                   // it must not be tried
 )
 
 // Ends are both sides of a situation. The source runs.
 type Ends struct {
 	Target, Src *pgtest.Cluster
-	Primary     *pgtest.Cluster // of a source that stays a standby
+	Primary     *pgtest.Cluster // the primary of a source that stays a standby
 	Opts        rewind.Options
 	Asked       bool // the rewind itself makes the target a standby
 	// Spoil damages the target so that it can no longer be copied.
 	Spoil func(l *Lab, target *pgtest.Cluster)
 	// Planned checks the plan that was carried out.
 	Planned func(l *Lab, p *rewind.Plan)
-	// After checks a target that follows.
+	// After checks the target once it follows.
 	After func(l *Lab, y *Try)
 }
 
-// OldestMiddleNewest are the majors on which situations are tried; make torture adds the
-// next release, which not every machine can get.
+// OldestMiddleNewest are the majors on which situations are tried. make torture adds the
+// next release, which is not available everywhere.
 var OldestMiddleNewest = func() []string {
 	majors := []string{"9.6", "13", "18"}
 	if randomtest.Torture() > 0 {
@@ -58,7 +58,7 @@ var OldestMiddleNewest = func() []string {
 	return majors
 }()
 
-// resync is how all situations resync; it comes from the environment.
+// resync, from the environment, is the Resync option of all situations.
 var resync = rewind.Resync(os.Getenv("GOREWIND_TEST_RESYNC"))
 
 // TryEach creates each situation on its majors, and rewinds from the running source
@@ -91,7 +91,7 @@ func (s Situation) tryBoth(l *Lab, e Ends) {
 	first := &Try{Target: e.Target, Src: e.Src, Primary: e.Primary, Opts: e.Opts, Asked: e.Asked}
 	o := first.Rewind(l)
 	stopped := s.Stopped != Never
-	if stopped { // testing the target changes the source
+	if stopped { // following changes the source
 		e.Src.Stop(l, pgtest.Fast)
 		second.Src = e.Src.CloneStopped(l)
 		e.Src.Start(l)

@@ -15,25 +15,25 @@ import (
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
-// A Try is a rewind that is judged only by its result: the rows.
-// Problems with the situation fail the T, problems with the rewind
-// are errors.
+// A Try is a rewind that is judged only by its result: the rows. A problem with the
+// situation fails the T; a problem with the rewind is an error.
 type Try struct {
-	Target, Src *pgtest.Cluster // the source may run or not
-	// Primary writes what the target should receive. Without it the source does, and is
-	// promoted for that if it is a standby.
+	Target, Src *pgtest.Cluster // the source may be running or stopped
+	// Primary writes what the target should receive. If it is nil, the source does, and
+	// is promoted first if it is a standby.
 	Primary *pgtest.Cluster
-	Opts    rewind.Options // except for the two sides
+	Opts    rewind.Options // without TargetDir and Source
 	Asked   bool           // the rewind itself makes the target a standby
 
-	own Session // with the target
-	// nudge writes more WAL. If a standby has the beginning of a record with which its
-	// new timeline does not continue, it waits, whatever else arrives, until there are
-	// as many bytes as that record would have had.
+	own Session // to the target
+	// nudge writes more WAL. If a standby has received the beginning of a record that
+	// its new timeline does not continue, it waits until as many bytes have arrived as
+	// that record would have had.
 	nudge func()
 }
 
-// An Outcome is what a rewind reported, and what it did to a target that it refused.
+// An Outcome is what a rewind reported, and what it changed in a target that it
+// refused to rewind.
 type Outcome struct {
 	Plan    *rewind.Plan
 	Err     error
@@ -56,7 +56,7 @@ func (y *Try) Rewind(t pgtest.T) (o Outcome) {
 	opts := y.Opts
 	opts.TargetDir, opts.Source, opts.NoSync = y.Target.Dir, src, true
 	opts.Resync = cmp.Or(opts.Resync, resync)
-	opts.ArchivePause = time.Millisecond // a missing file is also missing the next time
+	opts.ArchivePause = time.Millisecond // a missing file stays missing
 	if y.Asked {
 		opts.PrimaryConnInfo = y.Src.ConnString("postgres") + " application_name=" + y.Target.Name
 	}

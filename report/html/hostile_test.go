@@ -40,7 +40,7 @@ func TestHostileNamesStayText(t *testing.T) {
 	}
 }
 
-// FuzzNames writes documents that have a name wherever they have text.
+// FuzzNames writes documents that have the name in all of their texts.
 func FuzzNames(f *testing.F) {
 	for i, name := range hostileNames {
 		f.Add(uint64(i), name)
@@ -62,7 +62,7 @@ type filler struct {
 	name string
 }
 
-// meaningful are texts that the page does something with.
+// meaningful are texts on which the page depends.
 var meaningful = []string{
 	"", "base/5/16384", "base/5/16385.1", "global/1260", "main", "copy", "copy_tail", "blocks", "none", "0-3 7", "0-4294967295",
 	"target", "source", "archive", "missing", "plan", "result", "error", "comparison", "changes", "table", "pg_catalog",
@@ -114,8 +114,8 @@ var (
 	barWidth   = regexp.MustCompile(`^width:\d+\.\d%$`)
 )
 
-// mustBeHarmless checks that a page is strict XML, but for its first elements, and has only
-// elements and attributes that pages have, whatever its texts say.
+// mustBeHarmless checks that a page is strict XML, except for its first elements, and that
+// it has only allowed elements and attributes, whatever its texts contain.
 func mustBeHarmless(t *testing.T, page string) {
 	t.Helper()
 	require.True(t, utf8.ValidString(page))

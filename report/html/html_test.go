@@ -38,7 +38,7 @@ func sample(t testing.TB, name string) *report.Document {
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func TestPagesAreAsTheyWereLookedAt(t *testing.T) {
+func TestPagesAreAsReviewed(t *testing.T) {
 	for _, name := range []string{"shop", "failed", "not_required", "compared"} {
 		t.Run(name, func(t *testing.T) {
 			got, golden := pageOf(t, sample(t, name)), filepath.Join("testdata", name+".html")
@@ -47,13 +47,12 @@ func TestPagesAreAsTheyWereLookedAt(t *testing.T) {
 			}
 			want, err := os.ReadFile(golden)
 			require.NoError(t, err)
-			assert.True(t, string(want) == got, "%s is another: run go test ./report/html -update, and look at it", golden)
+			assert.True(t, string(want) == got, "%s differs: run go test ./report/html -update, and look at it", golden)
 		})
 	}
 }
 
-// TestPagesAreWellFormed reads pages as XML, which HTML of this kind is but for
-// its empty elements.
+// TestPagesAreWellFormed reads pages as XML: except for empty elements, they are.
 func TestPagesAreWellFormed(t *testing.T) {
 	for _, name := range []string{"shop", "result", "failed", "not_required", "compared"} {
 		decoder := xml.NewDecoder(strings.NewReader(pageOf(t, sample(t, name))))
@@ -72,7 +71,7 @@ func TestPagesAreWellFormed(t *testing.T) {
 				depth++
 				for _, a := range token.Attr {
 					if a.Name.Local == "id" {
-						assert.False(t, ids[a.Value], "%s: id %s is there twice", name, a.Value)
+						assert.False(t, ids[a.Value], "%s: id %s exists twice", name, a.Value)
 						ids[a.Value] = true
 					}
 				}
@@ -86,7 +85,7 @@ func TestThePageSaysWhatIsInTheDocument(t *testing.T) {
 	d := sample(t, "result")
 	page := pageOf(t, d)
 	for _, want := range []string{
-		"The target is rewound and can follow the source.", d.Divergence.LSN, d.Target.Name, d.Source.Name, "1234", "table public.orders", "shop", "Databases created, which go: <bdi>16600</bdi>.", "Relations created, which go: <bdi>file 16500 in database 5</bdi>",
+		"The target is rewound and can follow the source.", d.Divergence.LSN, d.Target.Name, d.Source.Name, "1234", "table public.orders", "shop", "Databases created, which disappear: <bdi>16600</bdi>.", "Relations created, which disappear: <bdi>file 16500 in database 5</bdi>",
 		"base/5/16384: 640 of 8192 blocks written", "1 segment in the archive",
 		"000000010000000000000002", "apply", "WAL that the target has", "recovery will need file", `class="x4"`,
 	} {
@@ -97,7 +96,7 @@ func TestThePageSaysWhatIsInTheDocument(t *testing.T) {
 	}
 }
 
-func TestWhatIsHostileStaysText(t *testing.T) {
+func TestHostileTextStaysText(t *testing.T) {
 	d := sample(t, "result")
 	evil := `</td><script>alert("x")</script>`
 	d.Lost.Relations[0].Name, d.Target.Name, d.Warnings, d.Files[0].Path = evil, evil, []string{evil}, evil
@@ -107,7 +106,7 @@ func TestWhatIsHostileStaysText(t *testing.T) {
 	assert.Contains(t, page, "&lt;script&gt;")
 }
 
-func TestAPageHasBounds(t *testing.T) {
+func TestTheSizeOfAPageIsLimited(t *testing.T) {
 	d := sample(t, "result")
 	for i := range 10_000 {
 		d.Files = append(d.Files, report.File{Path: fmt.Sprintf("base/%d/%d", i%7, i), Kind: "main", Action: "copy", SourceSize: 1 << 30, FetchBytes: 1 << 30})
@@ -123,8 +122,8 @@ func TestAPageHasBounds(t *testing.T) {
 	assert.Less(t, strings.Count(page, "<rect"), 3000)
 }
 
-// TestWhatMakesNoSenseIsAPage has documents that decode, and no rewind writes.
-func TestWhatMakesNoSenseIsAPage(t *testing.T) {
+// TestDocumentsThatMakeNoSense has documents that decode but that no rewind writes.
+func TestDocumentsThatMakeNoSense(t *testing.T) {
 	for _, text := range nonsense {
 		d := new(report.Document)
 		require.NoError(t, json.Unmarshal([]byte(text), d))
@@ -175,7 +174,7 @@ func FuzzWrite(f *testing.F) {
 		}
 		page := pageOf(t, &d)
 		assert.True(t, strings.HasSuffix(page, "</html>\n"))
-		assert.Less(t, len(page), 300_000+30*len(text), "names can be long, and stand in more than one place")
+		assert.Less(t, len(page), 300_000+30*len(text), "names can be long, and can appear more than once")
 		mustBeHarmless(t, page)
 	})
 }

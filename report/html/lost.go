@@ -52,12 +52,12 @@ func (v *view) writeLostNames(p *page) {
 			p.put("<bdi>{}</bdi>: {}", cmp.Or(d.DBName, fmt.Sprint(d.Database)), number(d.Committed))
 		})
 		if commits.More != 0 {
-			p.put(" and {} databases more", commits.More)
+			p.put(" and {} more databases", commits.More)
 		}
 		p.put(".</p>\n")
 	}
 	if l.Messages != 0 {
-		p.put("<p>{}, of which no table tells.</p>\n", report.Count(int64(l.Messages), "logical message"))
+		p.put("<p>{} (pg_logical_emit_message), which are in no table.</p>\n", report.Count(int64(l.Messages), "logical message"))
 	}
 	if l.SavedIn != "" {
 		is := "is"
@@ -67,7 +67,7 @@ func (v *view) writeLostNames(p *page) {
 		p.put("<p>All of it {} kept in <code>{}</code>.</p>\n", is, l.SavedIn)
 	}
 	for _, listing := range l.Listings() {
-		goes := "go"
+		goes := "disappear"
 		if listing.Back {
 			goes = "come back"
 		}
@@ -76,7 +76,7 @@ func (v *view) writeLostNames(p *page) {
 		p.put(".</p>\n")
 	}
 	if l.Unparsed != 0 {
-		p.put("<p>{} could not be understood and may add to this.</p>", report.Count(int64(l.Unparsed), "record"))
+		p.put("<p>{} could not be read, so more may be lost.</p>", report.Count(int64(l.Unparsed), "record"))
 	}
 	p.put("\n")
 }

@@ -38,7 +38,7 @@ func TestValuesAreOnlyWhereTheyAreEscaped(t *testing.T) {
 			case *ast.SelectorExpr:
 				if strings.HasPrefix(f.Sel.Name, "Write") && name != "page.go" && f.Sel.Name != "Write" {
 					argument, ok := call.Args[0].(*ast.Ident)
-					assert.True(t, ok && argument.Name == "style", "%s: writes past put", at)
+					assert.True(t, ok && argument.Name == "style", "%s: does not use put", at)
 				}
 				if f.Sel.Name == "put" {
 					puts++

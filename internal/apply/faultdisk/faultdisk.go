@@ -1,5 +1,5 @@
-// Package faultdisk lets tests decide what becomes of every single operation on
-// a target's disk.
+// Package faultdisk lets tests decide what happens at every single operation on a
+// target's disk.
 package faultdisk
 
 import (
@@ -13,15 +13,15 @@ import (
 // Op is an operation that is about to be done.
 type Op struct {
 	Name string // as in apply.Disk and apply.File, in lower case: "open", "writeat", "rename"
-	Path string // relative to the data directory; of a rename, where it leads
-	Read bool   // it changes nothing
+	Path string // relative to the data directory; of a rename, the new path
+	Read bool   // the operation changes nothing
 }
 
 // Syncs reports whether the operation only makes durable what others did.
 func (op Op) Syncs() bool { return op.Name == "sync" || op.Name == "fsync" || op.Name == "syncfs" }
 
-// Wrap calls before ahead of every operation; an error keeps the operation from
-// being done, and becomes its own.
+// Wrap calls before before every operation. If that returns an error, the operation
+// is not done and returns the same error.
 func Wrap(d apply.Disk, before func(Op) error) apply.Disk {
 	return Intercept(d, func(op Op, do func() error) error {
 		if err := before(op); err != nil {
@@ -154,7 +154,7 @@ func (f *file) Truncate(size int64) error {
 
 func (f *file) Sync() error { return f.d.around(Op{"fsync", f.path, false}, f.File.Sync) }
 
-// Close closes the file in any case.
+// Close always closes the file.
 func (f *file) Close() error {
 	closed := false
 	err := f.d.around(Op{"close", f.path, true}, func() error { closed = true; return f.File.Close() })

@@ -15,16 +15,16 @@ import (
 	"github.com/gorewind/gorewind/internal/apply"
 )
 
-// PowerCut is a disk that forgets. It notes every change, and what of them was
-// made durable, and knows what a strict file system may show after the power was
-// cut: of what was not fsynced, each change may be there or not,
+// PowerCut is a disk that loses data. It records every change and which changes
+// were made durable, and computes what a strict file system may contain after a
+// power cut. Of what was not fsynced, each change may be there or not:
 //   - writes to a file, also those before other ones that survived,
 //   - the entries of a directory, each name on its own; the changes of one name
 //     survive in their order.
 //
-// What it takes for granted is that a file moved from one directory to another is
-// afterwards in exactly one of them, and that a changed entry does not bring
-// what its file lost. Modes are kept as they are.
+// It assumes that a file that was moved to another directory is in exactly one of
+// the two, and that a surviving entry does not bring back lost file contents. Modes
+// are always kept.
 type PowerCut struct {
 	mu      sync.Mutex
 	dir     string // the data directory, in root
@@ -35,19 +35,19 @@ type PowerCut struct {
 }
 
 type inode struct {
-	node    *Node             // as it was at the beginning, or was made
-	first   map[string]*inode // its entries then
-	entries map[string]*inode // those that a running system sees
+	node    *Node             // as it was at the beginning, or when it was made
+	first   map[string]*inode // its entries at that time
+	entries map[string]*inode // its entries now
 
 	data     []byte            // what survives
-	survives map[string]*inode // the same of a directory
+	survives map[string]*inode // the same for a directory
 }
 
-// change is one to the content of a file, or to directory entries.
+// change is a change of a file's content or of directory entries.
 type change struct {
 	file *inode
 	at   int64
-	data []byte // written there; nil: the file is cut there
+	data []byte // written there; nil: the file is truncated there
 
 	entries []entry
 	durable bool
@@ -56,7 +56,7 @@ type change struct {
 type entry struct {
 	dir  *inode
 	name string
-	to   *inode // nil: it is removed
+	to   *inode // nil: the entry is removed
 }
 
 type slot struct {
@@ -64,8 +64,9 @@ type slot struct {
 	name string
 }
 
-// NewPowerCut begins with a tree, all of which is on the disk. dir is where in it
-// the data directory lies, and links where paths of that lead to in the tree.
+// NewPowerCut begins with a tree that is entirely on disk. dir is the data
+// directory's path in the tree, and links maps links in the data directory to paths
+// in the tree.
 func NewPowerCut(root *Node, dir string, links map[string]string) *PowerCut {
 	c := &PowerCut{dir: dir, links: links}
 	c.root = c.load(root)
@@ -83,7 +84,7 @@ func (c *PowerCut) load(n *Node) *inode {
 
 func (c *PowerCut) newInode(n *Node) *inode {
 	made := n.ModTime
-	if made.IsZero() { // of its own for each, and the same under every name
+	if made.IsZero() { // unique, and kept when the file is renamed
 		made = time.Unix(1_000_000_000, int64(len(c.inodes))*1000)
 	}
 	i := &inode{node: &Node{Mode: n.Mode, Data: n.Data, Link: n.Link, ModTime: made}, entries: map[string]*inode{}, first: map[string]*inode{}}
@@ -91,11 +92,11 @@ func (c *PowerCut) newInode(n *Node) *inode {
 	return i
 }
 
-// Disk notes what is done to a disk.
+// Disk records what is done to a disk.
 func (c *PowerCut) Disk(d apply.Disk) apply.Disk { return &noting{d, c} }
 
 // locate finds a path of the data directory: the directory, and the name in it.
-// follow leads to where a link goes, and not to the link.
+// With follow, it finds what a link leads to instead of the link.
 func (c *PowerCut) locate(p string, follow bool) (dir *inode, name string) {
 	for link, to := range c.links {
 		if p == link && follow {
@@ -137,7 +138,7 @@ func (c *PowerCut) change(changes ...entry) {
 	c.changes = append(c.changes, &change{entries: changes})
 }
 
-// make notes a new file, directory or link.
+// make records a new file, directory or link.
 func (c *PowerCut) make(p string, n *Node) *inode {
 	dir, name := c.locate(p, false)
 	i := c.newInode(n)
@@ -145,7 +146,7 @@ func (c *PowerCut) make(p string, n *Node) *inode {
 	return i
 }
 
-// sync makes durable what was done to a file or a directory.
+// sync makes the changes to a file or a directory durable.
 func (c *PowerCut) sync(i *inode) {
 	for _, ch := range c.changes {
 		ch.durable = ch.durable || ch.file == i || slices.ContainsFunc(ch.entries, func(e entry) bool { return e.dir == i })
@@ -155,7 +156,7 @@ func (c *PowerCut) sync(i *inode) {
 // Worst is what is left where everything is lost that may be.
 func (c *PowerCut) Worst() *Node { return c.afterCut(func() bool { return false }) }
 
-// Random is what is left where chance decides.
+// Random is what is left if each change survives at random.
 func (c *PowerCut) Random(r *rand.Rand) *Node {
 	kept := r.Float64()
 	return c.afterCut(func() bool { return r.Float64() < kept })
@@ -205,7 +206,7 @@ func (ch *change) apply() {
 	}
 }
 
-// resize copies.
+// resize returns a copy of b with another size.
 func resize(b []byte, size int) []byte {
 	n := make([]byte, size)
 	copy(n, b)
@@ -223,7 +224,7 @@ func (i *inode) snapshot() *Node {
 	return n
 }
 
-// noting notes what was done after it was done.
+// noting records operations after they were done.
 type noting struct {
 	apply.Disk
 	c *PowerCut
@@ -252,7 +253,7 @@ func (d *noting) Open(p string, flag int, mode fs.FileMode) (apply.File, error) 
 	return &notingFile{f, i, d.c}, nil
 }
 
-// Lstat tells of files what a tree that is stored tells of them.
+// Lstat reports of files what it would report of them in a stored tree.
 func (d *noting) Lstat(p string) (fs.FileInfo, error) {
 	d.c.mu.Lock()
 	defer d.c.mu.Unlock()
@@ -335,7 +336,7 @@ func (d *noting) Sync(p string) error {
 	return nil
 }
 
-// SyncFS takes everything for one file system.
+// SyncFS treats the whole tree as one file system.
 func (d *noting) SyncFS(string) error {
 	d.c.mu.Lock()
 	defer d.c.mu.Unlock()

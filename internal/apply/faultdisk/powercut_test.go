@@ -14,8 +14,8 @@ import (
 	"github.com/gorewind/gorewind/pgdata"
 )
 
-// TestWhatAPowerCutTakes does a few things on a disk and looks at what is left.
-func TestWhatAPowerCutTakes(t *testing.T) {
+// TestPowerCut does a few operations on a disk and checks what is left.
+func TestPowerCut(t *testing.T) {
 	write := func(d apply.Disk, p string, flag int, sync bool) {
 		f, err := d.Open(p, os.O_WRONLY|flag, 0o600)
 		require.NoError(t, err)
@@ -30,19 +30,19 @@ func TestWhatAPowerCutTakes(t *testing.T) {
 		name string
 		do   func(d apply.Disk) error
 		path string
-		left string // what is there at worst: "" for nothing, else its content
-		luck string // and at best
+		left string // the content in the worst case; "" if the file is missing
+		luck string // the content in the best case
 	}{
 		{"a write", func(d apply.Disk) error { write(d, "a", 0, false); return nil }, "a", "old", "new"},
 		{"a write that was synced", func(d apply.Disk) error { write(d, "a", 0, true); return nil }, "a", "new", "new"},
-		{"a new file of which only the content was synced", func(d apply.Disk) error { write(d, "n", os.O_CREATE, true); return nil }, "n", "", "new"},
+		{"a new file whose content was synced, but not its directory", func(d apply.Disk) error { write(d, "n", os.O_CREATE, true); return nil }, "n", "", "new"},
 		{"a new file", func(d apply.Disk) error { write(d, "n", os.O_CREATE, true); return d.Sync(".") }, "n", "new", "new"},
 		{"a removed file", func(d apply.Disk) error { return d.Remove("a") }, "a", "old", ""},
-		{"a removed file of a directory that was synced", func(d apply.Disk) error {
+		{"a removed file in a directory that was synced", func(d apply.Disk) error {
 			require.NoError(t, d.Remove("a"))
 			return d.Sync(".")
 		}, "a", "", ""},
-		{"a file that was moved, when the directory was synced that it came from", func(d apply.Disk) error {
+		{"a file that was moved from a directory that was synced", func(d apply.Disk) error {
 			require.NoError(t, d.Rename("a", "dir/a"))
 			return d.Sync(".")
 		}, "dir/a", "old", "old"},

@@ -21,14 +21,15 @@ type Node struct {
 	Data    []byte // of a file
 	Link    string
 	Entries map[string]*Node // of a directory
-	ModTime time.Time        // of a file; no difference between trees
+	ModTime time.Time        // of a file; Diff ignores it
 }
 
-// buffers are for reading files that are the same as before, as most are.
+// buffers are for reading files: most are the same as before, so their data is not
+// kept.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// Load reads a tree from disk. It follows no links. Data that is the same as in
-// one of the trees that are known is shared with it.
+// Load reads a tree from disk. It follows no links. Data that is also in one of the
+// known trees is shared with it.
 func Load(name string, known ...*Node) (*Node, error) {
 	info, err := os.Lstat(name)
 	if err != nil {
@@ -91,7 +92,7 @@ func load(name string, known []*Node) ([]byte, error) {
 	return bytes.Clone(buf.Bytes()), nil
 }
 
-// Store makes a directory on disk what a tree says.
+// Store makes a directory on disk equal to the tree.
 func (n *Node) Store(name string) error {
 	now, err := Load(name, n)
 	if err != nil {
@@ -100,7 +101,7 @@ func (n *Node) Store(name string) error {
 	return n.update(name, now)
 }
 
-// update writes what is not there yet.
+// update writes what differs from now.
 func (n *Node) update(name string, now *Node) error {
 	if !n.like(now) || !bytes.Equal(n.Data, now.Data) {
 		return errors.Join(os.RemoveAll(name), n.write(name))
@@ -149,7 +150,7 @@ func (n *Node) write(name string) error {
 	return errors.Join(err, f.Chmod(n.Mode.Perm()), f.Close(), os.Chtimes(name, n.ModTime, n.ModTime))
 }
 
-// Find gives the node at a path below this one, or nil.
+// Find returns the node at a path below this one, or nil.
 func (n *Node) Find(p string) *Node {
 	for p != "" && p != "." && n != nil {
 		var first string
@@ -168,8 +169,8 @@ func cut(p string) (first, rest string) {
 	return p, ""
 }
 
-// Diff lists the paths at which two trees differ, with what each has there. What
-// skip says is left out, with all that is in it.
+// Diff lists the paths at which two trees differ, with what each has there. It
+// leaves out the paths for which skip returns true, and everything below them.
 func Diff(a, b *Node, skip func(p string) bool) []string {
 	var diff []string
 	compare(".", a, b, func(p string, a, b *Node) bool {
@@ -203,7 +204,7 @@ func compare(p string, a, b *Node, visit func(p string, a, b *Node) bool) {
 	}
 }
 
-// like tells whether two nodes would be described by the same words.
+// like reports whether two nodes have the same description.
 func (n *Node) like(other *Node) bool {
 	if n == nil || other == nil {
 		return n == other

@@ -17,7 +17,7 @@ import (
 	"github.com/gorewind/gorewind/source"
 )
 
-// tornSource gives a page of a table half written, the first times that it is read.
+// tornSource returns a torn page of a table the first few times that it is read.
 type tornSource struct {
 	source.Source
 	path  string
@@ -48,8 +48,8 @@ func (t *tornSink) WriteAt(path string, data []byte, offset int64) error {
 	return t.Sink.WriteAt(path, data, offset)
 }
 
-// TestDamagedPagesOfTheSourceAreNotCopied has a page of the source damaged that the
-// target's own is good of.
+// TestDamagedPagesOfTheSourceAreNotCopied damages a page of the source. The
+// target's own version of it is good.
 func TestDamagedPagesOfTheSourceAreNotCopied(t *testing.T) {
 	for _, inPlace := range []bool{false, true} {
 		t.Run(map[bool]string{false: "staged", true: "in place"}[inPlace], func(t *testing.T) {
@@ -96,7 +96,7 @@ func TestDamagedPagesOfTheSourceAreNotCopied(t *testing.T) {
 				assert.EqualValues(t, 3, page.Block)
 				assert.NotZero(t, page.LSN)
 
-				// A stopped one is as damaged.
+				// A stopped source is damaged just the same.
 				b.Stop(l, pgtest.Fast)
 				if !inPlace {
 					assert.ErrorIs(t, y.Rewind(t).Err, rewind.ErrSourceDamaged)
@@ -104,7 +104,7 @@ func TestDamagedPagesOfTheSourceAreNotCopied(t *testing.T) {
 				flip()
 				b.Start(l)
 
-				// One that is half written is read again.
+				// A torn page is read again.
 				ctx := context.Background()
 				src, err := y.Open(ctx)
 				require.NoError(t, err)
@@ -125,8 +125,8 @@ func TestDamagedPagesOfTheSourceAreNotCopied(t *testing.T) {
 	}
 }
 
-// TestDamagedPagesAreCopiedWhereThatIsAskedFor has the same, and nobody looks.
-func TestDamagedPagesAreCopiedWhereThatIsAskedFor(t *testing.T) {
+// TestDamagedPagesAreCopiedOnRequest has the same damage, without the check.
+func TestDamagedPagesAreCopiedOnRequest(t *testing.T) {
 	pgtest.EachOf(t, []string{"18"}, func(t *testing.T, in *pgtest.Installation) {
 		l := endtoend.NewLab(t, in)
 		a, b := l.FailedOver(nil, "UPDATE t SET i = i + 1")

@@ -1,2 +1,2 @@
-// Package files only has tests, about what recovery does to whole files that were copied.
+// Package files has only tests, about what recovery does to whole files that were copied.
 package files

@@ -24,11 +24,11 @@ func blocksOf(l *endtoend.Lab, c *pgtest.Cluster, table string) (file string, bl
 	return file, info.Size() / 8192
 }
 
-// TestRelationsThatEndInHalfABlock is about what a full disk leaves behind: a
-// relation that grew by some blocks of zeros and a half one.
+// TestRelationsThatEndInHalfABlock is about what a full disk leaves: a relation
+// that grew by some blocks of zeros and half a block.
 func TestRelationsThatEndInHalfABlock(t *testing.T) {
 	endtoend.TryEach(t, []endtoend.Situation{{
-		Name: "the source has a whole block there, which is old", Want: endtoend.Rewound,
+		Name: "the source has a whole block there, an old one", Want: endtoend.Rewound,
 		Make: func(l *endtoend.Lab) endtoend.Ends {
 			// The last blocks are empty, and too few for VACUUM to cut them off.
 			a := l.Primary(pgtest.Options{},
@@ -51,11 +51,12 @@ func TestRelationsThatEndInHalfABlock(t *testing.T) {
 	}})
 }
 
-// TestPreparedTransactionsThatRecoveryReplays is about state files that WAL brings, too,
-// of transactions that recovery does not know when it begins.
+// TestPreparedTransactionsThatRecoveryReplays is about state files of prepared
+// transactions that replay also creates: recovery does not know these transactions when
+// it begins.
 func TestPreparedTransactionsThatRecoveryReplays(t *testing.T) {
 	prepare := func(c *pgtest.Cluster, l *endtoend.Lab) {
-		for i := range 5 { // the transaction is newer than the next one of the checkpoint
+		for i := range 5 { // the prepared transaction must be newer than the checkpoint's next XID
 			c.Exec(l, fmt.Sprintf("INSERT INTO t VALUES (%d)", i))
 		}
 		c.Exec(l, "BEGIN", "INSERT INTO t SELECT 100000 FROM generate_series(1, 7)", "PREPARE TRANSACTION 'kept'")
@@ -69,7 +70,7 @@ func TestPreparedTransactionsThatRecoveryReplays(t *testing.T) {
 	}
 	endtoend.TryEach(t, []endtoend.Situation{
 		{
-			Name: "one was prepared after the fork, and its file is of a checkpoint", Want: endtoend.Rewound,
+			Name: "one was prepared after the fork, and a checkpoint wrote its file", Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, b := l.FailedOver(nil, "INSERT INTO t VALUES (1)")
 				prepare(b, l)
@@ -95,8 +96,8 @@ func TestPreparedTransactionsThatRecoveryReplays(t *testing.T) {
 	})
 }
 
-// TestDatabasesCopiedFileByFile is about WAL that says "copy this directory": what
-// is copied again may by then be gone, or another.
+// TestDatabasesCopiedFileByFile is about WAL that says "copy this directory". When
+// it is replayed, that directory may be gone or may have changed.
 func TestDatabasesCopiedFileByFile(t *testing.T) {
 	made := func(l *endtoend.Lab, onTarget []string, onSource func(b *pgtest.Cluster)) endtoend.Ends {
 		a := l.Primary(pgtest.Options{}, endtoend.Thousand...)
@@ -114,7 +115,7 @@ func TestDatabasesCopiedFileByFile(t *testing.T) {
 	}
 	copied := func(in *pgtest.Installation) string {
 		sql := "CREATE DATABASE x TEMPLATE d"
-		if in.Version.WAL.DatabaseCreateWAL != 0 { // there is a choice
+		if in.Version.WAL.DatabaseCreateWAL != 0 { // the server lets us choose
 			sql += " STRATEGY file_copy"
 		}
 		return sql
@@ -159,7 +160,8 @@ func TestDatabasesCopiedFileByFile(t *testing.T) {
 			},
 		},
 		{
-			// What it changed there is in no record of the place where it ends up.
+			// No WAL record for the final tablespace tells what the target changed in the
+			// other one.
 			Name: "the target moved a database to another tablespace and back", Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				e := made(l, nil, func(b *pgtest.Cluster) { b.ExecIn(l, "d", "INSERT INTO s VALUES (0)") })
@@ -189,9 +191,9 @@ func TestDatabasesCopiedFileByFile(t *testing.T) {
 	})
 }
 
-// TestWhatIndexesRememberIsOfTheirOwn is about pages that steer an index and that
-// WAL does not describe.
-func TestWhatIndexesRememberIsOfTheirOwn(t *testing.T) {
+// TestIndexPagesThatNoWALDescribes is about pages that say where an index
+// continues, and whose changes are not in WAL.
+func TestIndexPagesThatNoWALDescribes(t *testing.T) {
 	endtoend.TryEach(t, []endtoend.Situation{{
 		Name: "an SP-GiST index has pages only on the target", Want: endtoend.Rewound,
 		Make: func(l *endtoend.Lab) endtoend.Ends {
@@ -208,7 +210,7 @@ func TestWhatIndexesRememberIsOfTheirOwn(t *testing.T) {
 			return endtoend.Ends{Target: a, Src: b, After: func(l *endtoend.Lab, y *endtoend.Try) {
 				y.Src.Stop(l, pgtest.Fast)
 				y.Target.Promote(l)
-				// Each begins a branch of its own, and asks for a page with room for that.
+				// Each row begins a branch of its own, which needs a page with free space.
 				y.Target.Exec(l, "INSERT INTO w SELECT chr(g) || 'x' FROM generate_series(ascii('g'), ascii('z')) g")
 				for _, how := range []string{"enable_indexscan = off; SET enable_bitmapscan = off; SET enable_indexonlyscan = off", "enable_seqscan = off"} {
 					assert.Equal(l, "521", y.Target.QueryString(l, "SET "+how+"; SELECT count(*) FROM w WHERE s >= ''"), how)
@@ -218,9 +220,8 @@ func TestWhatIndexesRememberIsOfTheirOwn(t *testing.T) {
 	}})
 }
 
-// TestRelationsTruncatedAfterTheFork is about relations that the target cut off and
-// let grow again by pages that WAL does not describe: those that COPY adds in
-// advance.
+// TestRelationsTruncatedAfterTheFork is about relations that the target truncated
+// and extended again by pages that no WAL describes: COPY adds these in advance.
 func TestRelationsTruncatedAfterTheFork(t *testing.T) {
 	endtoend.TryEach(t, []endtoend.Situation{{
 		Name: "one grew again with pages that no WAL describes", Want: endtoend.Rewound,

@@ -13,9 +13,10 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// TestNewTablespacesLieWhereTheyAreMapped has both servers on one machine, where the
-// target cannot use the source's directory. A tablespace that both have keeps its place.
-func TestNewTablespacesLieWhereTheyAreMapped(t *testing.T) {
+// TestNewTablespacesAreWhereTheyAreMapped has both servers on one machine, where the
+// target cannot use the source's directory. A tablespace that both have stays in its
+// directory.
+func TestNewTablespacesAreWhereTheyAreMapped(t *testing.T) {
 	pgtest.EachOf(t, endtoend.OldestMiddleNewest, func(t *testing.T, in *pgtest.Installation) {
 		l := endtoend.NewLab(t, in)
 		a := l.Primary(pgtest.Options{}, endtoend.Thousand...)
@@ -33,7 +34,7 @@ func TestNewTablespacesLieWhereTheyAreMapped(t *testing.T) {
 		mapping := rewind.TablespaceMapping{old: to, "/not/there": "/nor/here"}
 
 		y := &endtoend.Try{Target: a, Src: b, Asked: true, Opts: rewind.Options{TablespaceMapping: mapping}}
-		if o := y.Rewind(t); assert.Error(t, o.Err, "recovery would make the tablespace in the source's place") {
+		if o := y.Rewind(t); assert.Error(t, o.Err, "recovery would create the tablespace in the source's directory") {
 			assert.ErrorIs(t, o.Err, rewind.ErrUnsafeReplay)
 			assert.Empty(t, o.Changed)
 		}

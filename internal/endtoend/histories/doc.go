@@ -1,2 +1,2 @@
-// Package histories only has tests, about random events on a primary and its standbys.
+// Package histories has only tests, about random events on a primary and its standbys.
 package histories

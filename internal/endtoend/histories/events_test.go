@@ -14,8 +14,8 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest"
 )
 
-// An event is something that may happen at any time. All that it chooses comes from
-// its r, so that what one event meets does not change what the next one does.
+// An event may happen at any time. All its choices come from its r, so what one
+// event finds does not change what the next one does.
 type event struct {
 	weight int
 	do     func(w *world, r *rand.Rand)
@@ -50,7 +50,7 @@ var events = []event{
 			w.recycle(r, n)
 		}
 	}},
-	{8, func(w *world, r *rand.Rand) { // two of them, so that all see the same
+	{8, func(w *world, r *rand.Rand) { // standbys catch up
 		for _, n := range w.nodes {
 			w.settle(n)
 		}
@@ -88,7 +88,7 @@ var events = []event{
 			w.start(n)
 		}
 	}},
-	{2, func(w *world, r *rand.Rand) { // with the processes' memory, and no word
+	{2, func(w *world, r *rand.Rand) { // SIGKILL
 		if n := w.pick(r, func(n *node) bool { return n.up && n.c.Running() }); n != nil {
 			w.forget(n)
 			n.c.Kill(w)
@@ -109,16 +109,16 @@ var events = []event{
 	}},
 	{3, promoteTwo},
 	{2, byHand},
-	{3, moment},
+	{3, startBriefly},
 	{6, open},
 	{6, finish},
 	{3, prepared},
 	{4, databases},
 	{3, settings},
-	{2, hole},
+	{2, loseArchived},
 }
 
-// happen lets one event happen.
+// happen makes one random event happen.
 func (w *world) happen() {
 	total := 0
 	for _, e := range events {
@@ -126,7 +126,7 @@ func (w *world) happen() {
 	}
 	at := w.rnd.IntN(total)
 	r := rand.New(rand.NewPCG(w.rnd.Uint64(), 0))
-	w.look()
+	w.findCrashed()
 	for _, e := range events {
 		if at -= e.weight; at < 0 {
 			e.do(w, r)
@@ -135,7 +135,7 @@ func (w *world) happen() {
 	}
 }
 
-// recycle takes a primary through some segments, so that old ones get new names.
+// recycle makes a primary write some segments, so that it recycles old ones.
 func (w *world) recycle(r *rand.Rand, n *node) {
 	for range 2 + r.IntN(3) {
 		if _, err := n.query("postgres", "INSERT INTO t1 VALUES (1, '{1}'); CHECKPOINT"); err != nil {
@@ -148,7 +148,7 @@ func (w *world) recycle(r *rand.Rand, n *node) {
 			}
 		}
 	}
-	w.note(n, "went through some segments, with checkpoints")
+	w.note(n, "wrote some segments, with checkpoints")
 	if s := w.pick(r, func(s *node) bool { return s.up && s.upstream == n }); s != nil {
 		w.do(s, "postgres", "CHECKPOINT")
 	}
@@ -156,7 +156,7 @@ func (w *world) recycle(r *rand.Rand, n *node) {
 
 func delay(w *world, r *rand.Rand) {
 	n := w.pick(r, isStandby)
-	if n == nil || w.in.Version.RecoveryConf { // it would take a restart
+	if n == nil || w.in.Version.RecoveryConf { // there, the setting needs a restart
 		return
 	}
 	n.delayed = !n.delayed
@@ -169,7 +169,7 @@ func delay(w *world, r *rand.Rand) {
 	w.note(n, "recovery_min_apply_delay is %s", value)
 }
 
-// cutOrMend takes a standby's primary away, or gives it back.
+// cutOrMend disconnects a standby from its primary, or connects it again.
 func cutOrMend(w *world, r *rand.Rand) {
 	n := w.pick(r, isStandby)
 	if n == nil {
@@ -190,7 +190,7 @@ func cutOrMend(w *world, r *rand.Rand) {
 // cut leaves a running standby without a primary.
 func (w *world) cut(n *node) {
 	w.forget(n)
-	if n.paused || n.delayed { // then it does not let go
+	if n.paused || n.delayed { // then its WAL receiver would go on
 		n.upstream = nil
 		w.stopAs(n, pgtest.Immediate)
 		w.start(n)
@@ -200,7 +200,7 @@ func (w *world) cut(n *node) {
 	w.note(n, "cut off")
 }
 
-// snapshot copies a node as it is when it is stopped in some way.
+// snapshot stops a node, copies it, and starts it again.
 func snapshot(w *world, r *rand.Rand) {
 	n := w.pick(r, func(n *node) bool { return n.up && (w.archive == "" || !n.primary) })
 	if n == nil || len(w.nodes) >= maxNodes {
@@ -212,10 +212,10 @@ func snapshot(w *world, r *rand.Rand) {
 	w.start(n)
 }
 
-// promoteTwo promotes two standbys of a primary that was shut down cleanly, at one
-// LSN where both have all its WAL.
+// promoteTwo promotes two standbys of a cleanly stopped primary at the same LSN:
+// both have all its WAL.
 func promoteTwo(w *world, r *rand.Rand) {
-	if w.archive != "" { // which cannot hold two timelines of one number
+	if w.archive != "" { // an archive cannot hold two timelines with the same number
 		return
 	}
 	p := w.pick(r, isPrimary)
@@ -256,8 +256,8 @@ func byHand(w *world, r *rand.Rand) {
 	w.start(n)
 }
 
-// moment starts a stopped primary and stops it at once.
-func moment(w *world, r *rand.Rand) {
+// startBriefly starts a stopped primary and stops it at once.
+func startBriefly(w *world, r *rand.Rand) {
 	n := w.pick(r, func(n *node) bool { return !n.up && n.primary })
 	if n == nil {
 		return
@@ -267,7 +267,7 @@ func moment(w *world, r *rand.Rand) {
 	}
 }
 
-// open leaves a transaction open that changed something.
+// open makes changes in a transaction and leaves it open.
 func open(w *world, r *rand.Rand) {
 	n := w.pick(r, func(n *node) bool { return isPrimary(n) && len(n.open) < 3 })
 	if n == nil {
@@ -277,7 +277,7 @@ func open(w *world, r *rand.Rand) {
 	defer cancel()
 	conn, err := pgx.Connect(ctx, n.c.ConnString("postgres"))
 	if err != nil {
-		w.note(n, "takes no connection: %v", err)
+		w.note(n, "accepts no connection: %v", err)
 		return
 	}
 	t := tables[r.IntN(5)]
@@ -290,7 +290,8 @@ func open(w *world, r *rand.Rand) {
 	n.open = append(n.open, conn)
 }
 
-// finish ends an open transaction, and lets its rows be read, which leaves hints.
+// finish ends an open transaction. Sometimes the rows are read afterwards, which
+// sets hint bits.
 func finish(w *world, r *rand.Rand) {
 	n := w.pick(r, func(n *node) bool { return len(n.open) > 0 })
 	if n == nil {
@@ -323,25 +324,25 @@ func prepared(w *world, r *rand.Rand) {
 	}
 }
 
-// databases makes, drops and moves databases. Where files are copied, servers
-// themselves lose rows if they replay that twice; so standbys get it, and make a
-// restartpoint behind it.
+// databases creates, drops and moves databases. A server that replays a copy of
+// files twice can lose rows even without a rewind. So all standbys must replay it
+// and make a restartpoint after it.
 func databases(w *world, r *rand.Rand) {
 	n := w.pick(r, isPrimary)
 	if n == nil {
 		return
 	}
-	var behind []*node
+	var standbys []*node
 	for _, s := range w.nodes {
 		if s != n && s.below(n) {
 			if !s.up || s.paused || s.delayed {
 				return
 			}
-			behind = append(behind, s)
+			standbys = append(standbys, s)
 		}
 	}
 	defer func() {
-		for _, s := range append([]*node{n}, behind...) {
+		for _, s := range append([]*node{n}, standbys...) {
 			w.settle(s)
 			w.do(s, "postgres", "CHECKPOINT")
 		}
@@ -363,7 +364,7 @@ func databases(w *world, r *rand.Rand) {
 	}
 }
 
-// settings changes what a rewind rests on, in some histories.
+// settings changes, in some histories, settings that a rewind depends on.
 func settings(w *world, r *rand.Rand) {
 	n := w.pick(r, isUp)
 	if n == nil || !w.unsettled {
@@ -396,8 +397,8 @@ func settings(w *world, r *rand.Rand) {
 	}
 }
 
-// hole loses a file of the archive.
-func hole(w *world, r *rand.Rand) {
+// loseArchived removes a segment from the archive.
+func loseArchived(w *world, r *rand.Rand) {
 	if w.archive == "" {
 		return
 	}

@@ -21,7 +21,7 @@ const histories = 8
 
 func howMany() int { return histories * max(1, 2*randomtest.Torture()) }
 
-// tally counts what rewinds came to.
+// tally counts the outcomes of rewinds.
 type tally struct {
 	sync.Mutex
 	verdicts map[string]int
@@ -41,17 +41,17 @@ func (t *tally) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// sampleSeed is the first of those that go test tries.
+// sampleSeed is the first seed that go test tries.
 const sampleSeed uint64 = 1
 
-// TestHistories lets random things happen to a primary and its standbys, and then
-// rewinds any of them to any other. Whatever is the case, the rewind is refused and
-// the target untouched, or the target follows with the rows of the source. A seed
-// repeats all that is chosen here, but not how fast the servers are:
+// TestHistories lets random events happen to a primary and its standbys, and then
+// rewinds one of them to another. Either the rewind is refused and the target is
+// untouched, or the target follows and has the source's rows. A seed repeats all
+// choices that are made here, but not how fast the servers are:
 //
 //	GOREWIND_TEST_SEED=17 go test ./internal/endtoend/histories -run TestHistories/17$
 //
-// Without make torture it is a sample that is the same every time.
+// Without make torture the seeds are the same every time.
 func TestHistories(t *testing.T) {
 	seed := sampleSeed
 	if _, given := randomtest.GivenSeed(); given || randomtest.Torture() > 0 {
@@ -69,10 +69,10 @@ func TestHistories(t *testing.T) {
 			})
 		}
 	})
-	pgtest.Note(fmt.Sprintf("lived %d histories (seed %d): %s", howMany(), seed, &count))
+	pgtest.Note(fmt.Sprintf("tried %d histories (seed %d): %s", howMany(), seed, &count))
 }
 
-// history is one of them.
+// history runs the history of one seed.
 func history(t *testing.T, seed uint64, count *tally) {
 	w := &world{T: t, rnd: rand.New(rand.NewPCG(seed, 14))}
 	majors := servers.Majors()
@@ -91,7 +91,7 @@ func history(t *testing.T, seed uint64, count *tally) {
 	})
 	defer func() {
 		if p := recover(); p != nil {
-			u, ok := p.(unmade)
+			u, ok := p.(endedEarly)
 			if !ok {
 				panic(p)
 			}

@@ -11,13 +11,14 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest"
 )
 
-// A table of a history, with what makes it and what must go on to work.
+// A table of a history: how to create and change it, and the queries that must keep
+// working.
 type table struct {
 	name   string
 	make   []string
-	insert string   // one row, or some; %d is a number
+	insert string   // inserts one or more rows; %d is a number
 	change []string // %d is a number
-	// counts are queries that find all rows by an index.
+	// counts are queries that find all rows by an index scan.
 	counts []string
 }
 
@@ -92,10 +93,10 @@ var tables = []table{
 	},
 }
 
-// hashed finds all rows of t0 by its hash index.
+// hashed counts all rows of t0 by its hash index.
 const hashed = "SELECT coalesce(sum((SELECT count(*) FROM t0 x WHERE x.v = d.v)), 0) FROM (SELECT DISTINCT v FROM t0 ORDER BY v LIMIT 30) d"
 
-// schema is what makes all tables.
+// schema returns the statements that create all tables.
 func schema(in *pgtest.Installation) []string {
 	var all []string
 	for _, t := range tables {
@@ -107,7 +108,7 @@ func schema(in *pgtest.Installation) []string {
 	return all
 }
 
-// whole are statements about no table in particular; %d is a number.
+// whole are statements that are not about one of the tables; %d is a number.
 var whole = []string{
 	"VACUUM", "VACUUM FREEZE t0", "VACUUM t1", "VACUUM t2", "ANALYZE",
 	"CREATE TABLE x%[1]d AS SELECT g, repeat('c', 50) AS c FROM generate_series(1, 500) g",
@@ -134,7 +135,7 @@ func (w *world) write(r *rand.Rand, n *node, db string, statements int) {
 	}
 }
 
-// fill puts a number into a statement, which may have no place for it.
+// fill puts a number into a statement, if it has a place for one.
 func (w *world) fill(sql string, number int) string {
 	if !strings.Contains(strings.ReplaceAll(sql, "%%", ""), "%") {
 		return strings.ReplaceAll(sql, "%%", "%")
@@ -142,8 +143,8 @@ func (w *world) fill(sql string, number int) string {
 	return fmt.Sprintf(sql, number)
 }
 
-// complete is nil if indexes of all databases find what is in the tables, and
-// every table takes new rows.
+// complete returns nil if, in all databases, indexes find what is in the tables,
+// and rows can be inserted into every table.
 func complete(n *node) error {
 	databases, err := n.query("postgres", endtoend.DatabasesQuery)
 	if err != nil {
@@ -159,7 +160,7 @@ func complete(n *node) error {
 }
 
 func completeDatabase(n *node, db string) error {
-	for round := range 2 { // the second finds the rows of the first
+	for round := range 2 { // the second must find the rows of the first
 		for _, t := range tables {
 			if rows, err := n.query(db, "SELECT count(*) FROM pg_class WHERE relname = '"+t.name+"'"); err != nil || rows[0][0] == "0" {
 				if err != nil {
@@ -188,7 +189,8 @@ func completeDatabase(n *node, db string) error {
 	return amcheck(n, db)
 }
 
-// samePaths is nil if a query finds as much by reading a table as by its index.
+// samePaths returns nil if a query has the same result by sequential scan and by
+// index scan.
 func samePaths(n *node, db, sql string) error {
 	var found [2]string
 	for i, how := range []string{
@@ -209,14 +211,14 @@ func samePaths(n *node, db, sql string) error {
 	return nil
 }
 
-// amcheck looks at all B-trees, and all tables, where the server has what that takes.
+// amcheck checks all B-trees and all tables, as far as the server can.
 func amcheck(n *node, db string) error {
 	rows, err := n.query(db, "SELECT count(*) FROM pg_available_extensions WHERE name = 'amcheck'")
 	if err != nil || rows[0][0] == "0" {
 		return err
 	}
 	if _, err := n.query(db, "CREATE EXTENSION IF NOT EXISTS amcheck"); err != nil {
-		return nil // its library is not there
+		return nil // amcheck is not installed
 	}
 	has, err := n.query(db, "SELECT proname, max(pronargs) FROM pg_proc WHERE proname IN ('bt_index_check', 'verify_heapam') GROUP BY 1")
 	if err != nil {

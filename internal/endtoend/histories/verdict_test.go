@@ -17,15 +17,15 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// A finding is an outcome that is wrong.
+// A finding is a wrong outcome.
 type finding struct {
 	what    error
 	context string
 }
 
-// try lets one node be rewound to another, and judges.
+// try rewinds one node to another and judges the outcome.
 func (w *world) try(r *rand.Rand) (verdict string, f *finding) {
-	w.look()
+	w.findCrashed()
 	target := w.pick(r, func(n *node) bool { return !n.up })
 	if target == nil || r.IntN(2) == 0 {
 		target = w.pick(r, func(*node) bool { return true })
@@ -40,13 +40,14 @@ func (w *world) try(r *rand.Rand) (verdict string, f *finding) {
 	} else if src.up && r.IntN(5) == 0 {
 		w.stopAs(src, pgtest.Fast)
 	}
-	if src.upstream == target { // whom it would follow in a circle
+	if src.upstream == target { // they would follow each other
 		src.upstream = nil
 		if src.up {
 			w.cut(src)
 		}
 	}
-	// What the source removes once it was rewound to is not the rewind's fault.
+	// Keep WAL: if the source removes WAL after the rewind, that is not the rewind's
+	// fault.
 	src.c.SetConf(w, map[string]string{w.in.Version.KeepWAL: "1024"})
 	if src.up {
 		w.do(src, "postgres", "SELECT pg_reload_conf()")
@@ -57,8 +58,8 @@ func (w *world) try(r *rand.Rand) (verdict string, f *finding) {
 		EnsureShutdown: r.IntN(10) > 0, BinDir: filepath.Dir(program),
 		InPlace: r.IntN(6) == 0, RestoreTargetWAL: w.archive != "" && r.IntN(2) == 0,
 	}
-	// In an archive there may be histories that a standby must not follow, which is
-	// the rewind's to see to.
+	// An archive may contain timelines that a standby must not follow. The rewind must
+	// see to that.
 	y.Asked = w.archive != "" || r.IntN(3) == 0
 	how := "live"
 	if !src.up {
@@ -80,12 +81,12 @@ func (w *world) try(r *rand.Rand) (verdict string, f *finding) {
 		return "refused: " + string(endtoend.ConditionOf(o.Err)), nil
 	}
 	context += describe(o.Plan)
-	w.note(target, "rewind required %v %s %s; they parted at %s", o.Plan.Required, o.Plan.Reason, o.Plan.Unproven, o.Plan.Divergence)
+	w.note(target, "rewind required %v %s %s; they diverged at %s", o.Plan.Required, o.Plan.Reason, o.Plan.Unproven, o.Plan.Divergence)
 	w.renew(r, target)
 	if err := w.follow(r, y, target, src); err != nil {
 		if !o.Plan.Required && (!o.Plan.Proven || warnsOfFollowing(o.Plan)) {
 			w.note(target, "does not follow, which was not promised: %v", err)
-			w.Fatalf("a rewind was not required, which is unproven or was warned of, and the target does not follow")
+			w.Fatalf("a rewind was not required, with a warning or unproven, and the target does not follow")
 		}
 		return "", &finding{err, context + "then:\n" + w.controls(target, src)}
 	}
@@ -104,7 +105,7 @@ func warnsOfFollowing(p *rewind.Plan) bool {
 	return slices.ContainsFunc(p.Warnings, func(warning string) bool { return strings.Contains(warning, rewind.ErrCannotFollow.Error()) })
 }
 
-// writer is the primary whose rows a standby gets, nil if it gets none.
+// writer returns the primary whose WAL a standby receives, nil if there is none.
 func (w *world) writer(r *rand.Rand, n *node) *pgtest.Cluster {
 	if n.primary {
 		return nil
@@ -116,7 +117,7 @@ func (w *world) writer(r *rand.Rand, n *node) *pgtest.Cluster {
 		}
 		root = root.upstream
 	}
-	if !n.up { // it is started for that, and stopped again
+	if !n.up { // start it for that, and stop it again
 		return nil
 	}
 	mark := fmt.Sprintf("w%d", len(w.log))
@@ -128,8 +129,8 @@ func (w *world) writer(r *rand.Rand, n *node) *pgtest.Cluster {
 	if n.value("SELECT count(*) FROM marker WHERE x = '"+mark+"'") != "1" {
 		return nil
 	}
-	w.note(n, "gets what %s writes", root.name)
-	if r.IntN(3) == 0 { // but not just now
+	w.note(n, "receives what %s writes", root.name)
+	if r.IntN(3) == 0 { // but does not replay it yet
 		n.c.PauseReplay(w)
 		n.paused = true
 		w.note(n, "replay is paused")
@@ -139,7 +140,7 @@ func (w *world) writer(r *rand.Rand, n *node) *pgtest.Cluster {
 	return root.c
 }
 
-// calm lets a standby replay what it has.
+// calm lets a standby replay all its WAL.
 func (w *world) calm(n *node) {
 	if n.primary || !n.up {
 		return
@@ -148,7 +149,8 @@ func (w *world) calm(n *node) {
 		n.c.SetConf(w, map[string]string{"recovery_min_apply_delay": "0"})
 		w.do(n, "postgres", "SELECT pg_reload_conf()")
 		n.delayed = false
-		// Up to 14 a server waits to the end of a delay that has begun.
+		// Up to 14, a server finishes a delay that has begun, even if the setting
+		// changes.
 		w.stopAs(n, pgtest.Fast)
 		if !w.start(n) {
 			w.Fatalf("the source does not start again")
@@ -158,7 +160,7 @@ func (w *world) calm(n *node) {
 	n.paused = false
 }
 
-// follow is what must be possible after a rewind.
+// follow checks what must be possible after a rewind.
 func (w *world) follow(r *rand.Rand, y *endtoend.Try, target, src *node) error {
 	if !src.up && !w.start(src) {
 		w.Fatalf("the source does not start")
@@ -175,7 +177,7 @@ func (w *world) follow(r *rand.Rand, y *endtoend.Try, target, src *node) error {
 	}
 	if y.Primary == nil && !src.primary {
 		src.primary, src.upstream = true, nil
-		w.note(src, "promoted, for nobody wrote")
+		w.note(src, "promoted, because no primary writes")
 	}
 	w.note(target, "follows %s, with its rows", src.name)
 	if r.IntN(3) > 0 {
@@ -189,7 +191,7 @@ func (w *world) follow(r *rand.Rand, y *endtoend.Try, target, src *node) error {
 	return nil
 }
 
-// takeOver lets the rewound server take its source's place.
+// takeOver promotes the rewound server in its source's place.
 func (w *world) takeOver(r *rand.Rand, y *endtoend.Try, target, src *node) error {
 	primary := src.c
 	if y.Primary != nil {
@@ -198,7 +200,7 @@ func (w *world) takeOver(r *rand.Rand, y *endtoend.Try, target, src *node) error
 	ask := func(c *pgtest.Cluster, sql string) string { return strings.Join(c.QueryRows(w, sql)[0], " ") }
 	const transactions = "SELECT coalesce(string_agg(gid, ' ' ORDER BY gid), 'none') FROM pg_prepared_xacts"
 	gids, last := ask(primary, transactions), ask(primary, "SELECT nextval('t0_id_seq')")
-	primary.Exec(w, "INSERT INTO marker VALUES ('flushes all of before')")
+	primary.Exec(w, "INSERT INTO marker VALUES ('flushes everything before it')")
 	y.Target.WaitCaughtUp(w, primary)
 	w.stop(r, src)
 	if !w.promote(target) {
@@ -208,12 +210,12 @@ func (w *world) takeOver(r *rand.Rand, y *endtoend.Try, target, src *node) error
 		return fmt.Errorf("prepared transactions: %s, but the target has %s", gids, got)
 	}
 	if next := ask(target.c, "SELECT nextval('t0_id_seq') > "+last); next != "t" {
-		return errors.New("the sequence t0_id_seq is behind")
+		return errors.New("the sequence t0_id_seq was set back")
 	}
 	if gids != "none" {
 		for gid := range strings.FieldsSeq(gids) {
 			if _, err := target.query("postgres", "COMMIT PREPARED '"+gid+"'"); err != nil {
-				return fmt.Errorf("commit of what was prepared: %w", err)
+				return fmt.Errorf("commit of the prepared transaction: %w", err)
 			}
 		}
 	}
@@ -229,7 +231,7 @@ func (w *world) takeOver(r *rand.Rand, y *endtoend.Try, target, src *node) error
 	return nil
 }
 
-// walOf lists what a node has of WAL.
+// walOf lists a node's WAL files.
 func (n *node) walOf() string {
 	entries, err := os.ReadDir(filepath.Join(n.c.Dir, n.c.In.Version.WALDir))
 	if err != nil {
@@ -263,7 +265,7 @@ func (w *world) controls(target, src *node) string {
 
 func describe(p *rewind.Plan) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "plan: required %v (%s), proven %v, resumes %v, parted at %s on timeline %d, checkpoint %+v, scan %+v\n",
+	fmt.Fprintf(&b, "plan: required %v (%s), proven %v, resumes %v, diverged at %s on timeline %d, checkpoint %+v, scan %+v\n",
 		p.Required, p.Reason, p.Proven, p.Resumes, p.Divergence, p.DivergenceTimeline, p.Checkpoint, p.Scan)
 	for _, s := range []rewind.Side{p.Target, p.Source} {
 		fmt.Fprintf(&b, "  side: timeline %d, history %+v, end of WAL %s\n", s.Timeline, s.History, s.EndOfWAL)

@@ -18,8 +18,8 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest/scratch"
 )
 
-// A world is the servers of one history, and what happened to them. It is the T of
-// the harness: what cannot be made ends the history, not the test.
+// A world is the servers of one history and the log of what happened to them. It is
+// the harness's T: a failure to set something up ends the history, not the test.
 type world struct {
 	*testing.T
 	in  *pgtest.Installation
@@ -27,25 +27,25 @@ type world struct {
 
 	segmentMB  int
 	checksums  bool
-	archive    string // empty where nothing is archived
-	unsettled  bool   // settings change on the way
+	archive    string // empty if nothing is archived
+	unsettled  bool   // settings change during the history
 	summarizes bool   // servers keep WAL summaries
 	nodes      []*node
 	names      int
 	log        []string
 }
 
-// A node is a server as the history knows it. What it really does may be something
-// else: a standby may be stuck, or have ended by itself.
+// A node is a server as the history knows it. Its real state may differ: a standby
+// may be stuck, or may have stopped by itself.
 type node struct {
 	c        *pgtest.Cluster
 	name     string
 	up       bool
 	primary  bool
 	clean    bool  // it was stopped cleanly
-	upstream *node // of a standby; nil when it is cut off
-	from     int   // what upstream.life was when it was made this one's
-	life     int   // goes up when its files are not any more a continuation of what they were
+	upstream *node // of a standby; nil if it has none
+	from     int   // upstream.life when this node became its standby
+	life     int   // is incremented when its files no longer continue their earlier state
 	delayed  bool
 	paused   bool
 	minimal  bool
@@ -53,13 +53,13 @@ type node struct {
 	own      endtoend.Session
 }
 
-// unmade is why a history ended early.
-type unmade struct{ why string }
+// endedEarly is why a history ended early.
+type endedEarly struct{ why string }
 
-func (w *world) Fatalf(format string, args ...any) { panic(unmade{fmt.Sprintf(format, args...)}) }
+func (w *world) Fatalf(format string, args ...any) { panic(endedEarly{fmt.Sprintf(format, args...)}) }
 func (w *world) Logf(format string, args ...any)   { w.note(nil, format, args...) }
 
-// note writes down what happened, and where a server is then.
+// note logs what happened, and the server's position afterwards.
 func (w *world) note(n *node, format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
 	if n != nil {
@@ -68,7 +68,7 @@ func (w *world) note(n *node, format string, args ...any) {
 	w.log = append(w.log, line)
 }
 
-// at is the position of a server in words.
+// at returns the position of a server in words.
 func (n *node) at() string {
 	if !n.c.Running() {
 		d, err := controlfile.Read(n.c.Dir)
@@ -86,9 +86,9 @@ func (n *node) at() string {
 	return " [" + rows[0][0] + "]"
 }
 
-// query asks on a connection that stays, for servers are slow to make one. Other
-// databases than postgres get one each time, for nobody may be connected to what is
-// dropped, moved or copied.
+// query uses a connection that is kept, because connecting is slow. Other databases
+// than postgres get a new one each time: a database to be dropped, moved or copied
+// must have no connections.
 func (n *node) query(db, sql string) ([][]string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -98,7 +98,7 @@ func (n *node) query(db, sql string) ([][]string, error) {
 	return n.own.Query(ctx, n.c, sql)
 }
 
-// value is the one value that a query gives, empty if it fails.
+// value returns the single value of a query, empty if it fails.
 func (n *node) value(sql string) string {
 	rows, err := n.query("postgres", sql)
 	if err != nil || len(rows) != 1 || len(rows[0]) != 1 {
@@ -107,10 +107,10 @@ func (n *node) value(sql string) string {
 	return rows[0][0]
 }
 
-// do runs SQL on a node; that it fails is a part of the history.
+// do runs SQL on a node. A failure is part of the history.
 func (w *world) do(n *node, db, sql string) bool {
 	statements := []string{sql}
-	if !strings.HasPrefix(sql, "BEGIN") && !strings.HasPrefix(sql, "DO") { // else each is a transaction
+	if !strings.HasPrefix(sql, "BEGIN") && !strings.HasPrefix(sql, "DO") { // otherwise each statement is a transaction
 		statements = strings.Split(sql, "; ")
 	}
 	for _, s := range statements {
@@ -123,7 +123,7 @@ func (w *world) do(n *node, db, sql string) bool {
 	return true
 }
 
-// pick chooses one of the nodes of which a condition holds, nil if there is none.
+// pick chooses one of the nodes for which a condition holds, nil if there is none.
 func (w *world) pick(r *rand.Rand, holds func(n *node) bool) *node {
 	var all []*node
 	for _, n := range w.nodes {
@@ -143,7 +143,8 @@ func isPrimary(n *node) bool   { return n.up && n.primary }
 func isStandby(n *node) bool   { return n.up && !n.primary }
 func (n *node) attached() bool { return n.upstream != nil && n.upstream.life == n.from }
 
-// below tells whether a node is another, or gets its WAL from it in some steps.
+// below reports whether n is p or gets its WAL from p, directly or through other
+// standbys.
 func (n *node) below(p *node) bool {
 	for n != p && !n.primary && n.attached() {
 		n = n.upstream
@@ -151,7 +152,7 @@ func (n *node) below(p *node) bool {
 	return n == p
 }
 
-// add gives a cluster a name.
+// add makes a cluster a node, with a name.
 func (w *world) add(c *pgtest.Cluster) *node {
 	n := &node{c: c, name: string(rune('a' + w.names)), clean: true}
 	w.names++
@@ -161,9 +162,9 @@ func (w *world) add(c *pgtest.Cluster) *node {
 	return n
 }
 
-// start starts a node as what it is. A standby whose primary is not any more what
-// it was is started without one: what a server makes of WAL that is not a
-// continuation of its own is not our subject.
+// start starts a node as a primary or a standby. A standby whose primary's files
+// were replaced is started without a primary: how a server handles WAL that does
+// not continue its own is not tested here.
 func (w *world) start(n *node) bool {
 	if n.up {
 		return true
@@ -189,7 +190,7 @@ func lastLines(text string, n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], " / ")
 }
 
-// stop stops a node in one of three ways.
+// stop stops a node, cleanly or not.
 func (w *world) stop(r *rand.Rand, n *node) {
 	switch r.IntN(3) {
 	case 0:
@@ -205,7 +206,7 @@ func (w *world) stopAs(n *node, mode pgtest.StopMode) {
 	}
 	w.forget(n)
 	if !n.c.Running() {
-		w.lost(n)
+		w.crashed(n)
 		return
 	}
 	n.c.Stop(w, mode)
@@ -222,24 +223,24 @@ func (w *world) forget(n *node) {
 	n.own.Close()
 }
 
-// lost is for a server that ended by itself.
-func (w *world) lost(n *node) {
+// crashed records that a server stopped by itself.
+func (w *world) crashed(n *node) {
 	n.up, n.clean = false, false
-	w.note(n, "ended by itself: %s", lastLines(n.c.LogTail(4), 4))
+	w.note(n, "stopped by itself: %s", lastLines(n.c.LogTail(4), 4))
 	n.c.Stop(w, pgtest.Immediate)
 }
 
-// look finds out who ended by itself.
-func (w *world) look() {
+// findCrashed finds the servers that stopped by themselves.
+func (w *world) findCrashed() {
 	for _, n := range w.nodes {
 		if n.up && !n.c.Running() {
-			w.lost(n)
+			w.crashed(n)
 		}
 	}
 }
 
-// renew is for a node whose files are about to be others: nobody may go on
-// following it.
+// renew is called before a node's files are replaced. It stops all standbys that
+// follow the node.
 func (w *world) renew(r *rand.Rand, n *node) {
 	n.life++
 	for _, d := range w.nodes {
@@ -256,7 +257,8 @@ func (w *world) clone(n *node) *node {
 	return m
 }
 
-// settle waits until a standby has got all that its primary has, or stands still.
+// settle waits until a standby has replayed all that its primary has, or makes no
+// progress.
 func (w *world) settle(n *node) {
 	if !n.up || n.primary || n.paused || n.delayed || !n.attached() || !n.upstream.up {
 		return
@@ -277,13 +279,13 @@ func (w *world) settle(n *node) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	w.note(n, "does not get what %s has, %s,", n.upstream.name, end)
+	w.note(n, "does not replay up to the end of %s, %s,", n.upstream.name, end)
 }
 
 // promote makes a standby a primary.
 func (w *world) promote(n *node) bool {
 	if _, err := n.query("postgres", "SELECT 1"); err != nil {
-		w.note(n, "is not to be promoted, it does not answer: %v", err)
+		w.note(n, "is not promoted, because it does not answer: %v", err)
 		return false
 	}
 	n.c.ResumeReplay(w)
@@ -291,7 +293,7 @@ func (w *world) promote(n *node) bool {
 	n.c.Promote(w)
 	n.primary, n.upstream = true, nil
 	w.note(n, "promoted")
-	if w.archive != "" { // the next promotion has to know of this timeline
+	if w.archive != "" { // the next promotion must know this timeline
 		w.await(func() bool {
 			name := n.value("SELECT " + n.c.In.Version.SQL.WALFileName + "('0/1000001')")
 			return len(name) < 8 || endtoend.Exists(filepath.Join(w.archive, name[:8]+".history"))
@@ -300,7 +302,7 @@ func (w *world) promote(n *node) bool {
 	return true
 }
 
-// await waits for something, but not for ever.
+// await waits for a condition, for a limited time.
 func (w *world) await(done func() bool) bool {
 	for since := time.Now(); time.Since(since) < 5*time.Second; time.Sleep(10 * time.Millisecond) {
 		if done() {
@@ -310,7 +312,7 @@ func (w *world) await(done func() bool) bool {
 	return false
 }
 
-// begin makes the first primary and its standbys.
+// begin creates the first primary and its standbys.
 func (w *world) begin() {
 	w.segmentMB = 16
 	if w.in.CanChooseWALSegSize() && w.rnd.IntN(3) > 0 {
@@ -321,9 +323,9 @@ func (w *world) begin() {
 	for name, value := range endtoend.Quiet {
 		o.Conf[name] = value
 	}
-	// Open transactions hold locks, and nobody waits for them.
+	// Open transactions hold locks; no statement waits for those.
 	o.Conf["lock_timeout"], o.Conf["statement_timeout"] = "300ms", "15s"
-	keep := "256 MB of WAL are kept"
+	keep := "256 MB of WAL is kept"
 	if w.rnd.IntN(2) == 0 {
 		keep = "no WAL is kept"
 		o.Conf[w.in.Version.KeepWAL] = "0"
@@ -350,7 +352,7 @@ func (w *world) begin() {
 		a.c.Exec(w, sql)
 	}
 	a.c.ExecIn(w, "two", schema(w.in)...)
-	a.c.Checkpoint(w) // links of tablespaces lead elsewhere in copies: nobody is to make them again
+	a.c.Checkpoint(w) // copies have other tablespace links, which replay must not recreate
 	w.write(w.rnd, a, "postgres", 3)
 	w.write(w.rnd, a, "two", 2)
 	a.c.Checkpoint(w)
@@ -373,6 +375,6 @@ func (w *world) begin() {
 		w.settle(n)
 	}
 	if !slices.ContainsFunc(w.nodes, isPrimary) {
-		w.Fatalf("nothing is left")
+		w.Fatalf("no server is left")
 	}
 }

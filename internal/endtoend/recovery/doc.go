@@ -1,2 +1,3 @@
-// Package recovery only has tests, about archives, and settings that control recovery.
+// Package recovery has only tests, about archives and the settings that control
+// recovery.
 package recovery

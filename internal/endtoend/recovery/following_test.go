@@ -13,9 +13,9 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// TestWhetherTheStandbyWillStreamIsKnownBefore has what is said of it come true: a
-// target that will not be able to stream is warned of or refused, and one with a slot
-// that the rewind makes streams by that.
+// TestWhetherTheStandbyWillStreamIsKnownBefore checks what the plan says: a target
+// that will not be able to stream gets a warning or is refused, and one with a slot
+// that the rewind makes streams from that slot.
 func TestWhetherTheStandbyWillStreamIsKnownBefore(t *testing.T) {
 	pgtest.EachOf(t, endtoend.OldestMiddleNewest, func(t *testing.T, in *pgtest.Installation) {
 		l := endtoend.NewLab(t, in)
@@ -43,10 +43,10 @@ func TestWhetherTheStandbyWillStreamIsKnownBefore(t *testing.T) {
 			follows bool
 			why     string
 		}{
-			{"a role that may not", rewind.Options{PrimaryConnInfo: b.ConnStringAs("plain", "postgres")}, false, "REPLICATION"},
-			{"a slot that is not there", rewind.Options{PrimaryConnInfo: b.ConnString("postgres"), Slot: "none"}, false, "does not exist"},
-			{"a slot that is to be made", rewind.Options{PrimaryConnInfo: b.ConnString("postgres"), Slot: "made", MakeSlot: true}, true, ""},
-			{"nobody asked for a standby, but whether there could be one", rewind.Options{CheckReplication: true}, true, ""},
+			{"a role without the privilege", rewind.Options{PrimaryConnInfo: b.ConnStringAs("plain", "postgres")}, false, "REPLICATION"},
+			{"a slot that does not exist", rewind.Options{PrimaryConnInfo: b.ConnString("postgres"), Slot: "none"}, false, "does not exist"},
+			{"a slot that the rewind will make", rewind.Options{PrimaryConnInfo: b.ConnString("postgres"), Slot: "made", MakeSlot: true}, true, ""},
+			{"no standby configured, only the check", rewind.Options{CheckReplication: true}, true, ""},
 		} {
 			r, err := prepare(try.opts)
 			require.NoError(t, err, try.name)
@@ -84,7 +84,7 @@ func TestWhetherTheStandbyWillStreamIsKnownBefore(t *testing.T) {
 			require.ErrorIs(t, err, rewind.ErrOptions)
 		}
 
-		// Where the rewind ends before the commit, the slot goes.
+		// If the rewind stops before the commit, the slot is dropped.
 		standby := rewind.Options{PrimaryConnInfo: b.ConnString("postgres") + " application_name=" + a.Name, Slot: "made", MakeSlot: true}
 		stopped, stop := context.WithCancel(ctx)
 		defer stop()
@@ -106,7 +106,8 @@ func TestWhetherTheStandbyWillStreamIsKnownBefore(t *testing.T) {
 		assert.Contains(t, had, "made")
 		assert.Empty(t, slots())
 
-		// In place it is interrupted, and begun again with a slot that nobody has made yet.
+		// A rewind in place is interrupted, and run again with a slot that does not exist
+		// yet.
 		stopped, stop = context.WithCancel(ctx)
 		defer stop()
 		r, err = prepare(rewind.Options{InPlace: true, Observer: rewind.Observer{Progress: func(p rewind.Progress) {
@@ -125,7 +126,7 @@ func TestWhetherTheStandbyWillStreamIsKnownBefore(t *testing.T) {
 		require.NoError(t, y.Follow(l))
 		assert.Equal(t, "true", b.QueryString(t, "SELECT active::text FROM pg_replication_slots WHERE slot_name = 'made'"))
 
-		// One that needs no rewind gets its slot, too.
+		// A target that needs no rewind gets its slot, too.
 		a.Stop(l, pgtest.Fast)
 		l.Until(b, "NOT active FROM pg_replication_slots WHERE slot_name = 'made'")
 		b.Exec(l, "SELECT pg_drop_replication_slot('made')")

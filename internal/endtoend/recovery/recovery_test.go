@@ -21,16 +21,11 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// archiveOf makes settings for servers that share an archive, and what lets a
-// target have its restore_command that has a recovery.conf.
-
-// archived waits until a file is in an archive.
-
-// TestArchivesWithTimelinesThatWereGivenUp is about recovery that follows the newest
-// timeline of which the archive has a history.
-func TestArchivesWithTimelinesThatWereGivenUp(t *testing.T) {
-	// promoted is a primary that went on, a standby that was promoted for a while, and
-	// one that went on with the primary.
+// TestArchivesWithAbandonedTimelines is about recovery that follows the newest
+// timeline whose history is in the archive.
+func TestArchivesWithAbandonedTimelines(t *testing.T) {
+	// promoted returns a primary that went on, a standby that was promoted for a
+	// while, and a standby that kept following the primary.
 	promoted := func(l *endtoend.Lab) (a, b, c *pgtest.Cluster, give func(*pgtest.Cluster)) {
 		conf, dir, give := l.ArchiveOf("")
 		a = l.Primary(pgtest.Options{Conf: conf}, endtoend.Thousand...)
@@ -48,7 +43,7 @@ func TestArchivesWithTimelinesThatWereGivenUp(t *testing.T) {
 	}
 	endtoend.TryEach(t, []endtoend.Situation{
 		{
-			Name: "what was promoted is to follow the primary again", Resync: endtoend.Either,
+			Name: "the promoted standby must follow the primary again", Resync: endtoend.Either,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, b, _, give := promoted(l)
 				give(b)
@@ -56,7 +51,7 @@ func TestArchivesWithTimelinesThatWereGivenUp(t *testing.T) {
 			},
 		},
 		{
-			Name: "what was promoted is to follow a standby of the primary", Stopped: endtoend.Never, Resync: endtoend.Either, // it would itself choose that timeline
+			Name: "the promoted standby must follow a standby of the primary", Stopped: endtoend.Never, Resync: endtoend.Either, // the source itself would choose that timeline
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, b, c, give := promoted(l)
 				give(b)
@@ -64,7 +59,7 @@ func TestArchivesWithTimelinesThatWereGivenUp(t *testing.T) {
 			},
 		},
 		{
-			Name: "a standby that needs no rewind is to follow the primary", Resync: endtoend.Either,
+			Name: "a standby that needs no rewind must follow the primary", Resync: endtoend.Either,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, _, c, give := promoted(l)
 				c.Stop(l, pgtest.Fast)
@@ -74,7 +69,7 @@ func TestArchivesWithTimelinesThatWereGivenUp(t *testing.T) {
 			},
 		},
 		{
-			Name: "a killed standby that needs no rewind is to follow the primary", Resync: endtoend.Either,
+			Name: "a killed standby that needs no rewind must follow the primary", Resync: endtoend.Either,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, _, c, give := promoted(l)
 				c.Checkpoint(l)
@@ -87,8 +82,9 @@ func TestArchivesWithTimelinesThatWereGivenUp(t *testing.T) {
 	})
 }
 
-// TestSettingsThatSteerRecovery is about what the source's configuration brings.
-func TestSettingsThatSteerRecovery(t *testing.T) {
+// TestSettingsThatControlRecovery is about settings that come with the source's
+// configuration.
+func TestSettingsThatControlRecovery(t *testing.T) {
 	made := func(conf map[string]string) func(l *endtoend.Lab) endtoend.Ends {
 		return func(l *endtoend.Lab) endtoend.Ends {
 			a := l.Primary(pgtest.Options{}, endtoend.Thousand...)
@@ -108,11 +104,11 @@ func TestSettingsThatSteerRecovery(t *testing.T) {
 	})
 	endtoend.TryEach(t, []endtoend.Situation{
 		{
-			Name: "a recovery target is left over", Majors: settings,
+			Name: "an old recovery target is still set", Majors: settings,
 			Make: made(map[string]string{"recovery_target": "immediate", "recovery_target_action": "promote"}),
 		},
 		{
-			Name: "a recovery target that is long past is left over", Majors: settings,
+			Name: "a recovery target time long ago is still set", Majors: settings,
 			Make: made(map[string]string{"recovery_target_time": "2001-02-03 04:05:06", "recovery_target_action": "shutdown"}),
 		},
 		{
@@ -120,19 +116,19 @@ func TestSettingsThatSteerRecovery(t *testing.T) {
 			Make: made(map[string]string{"recovery_target_timeline": "1"}),
 		},
 		{
-			Name: "recovery stays on the timeline of the start", Majors: settings,
+			Name: "recovery stays on the current timeline", Majors: settings,
 			Make: made(map[string]string{"recovery_target_timeline": "current"}),
 		},
 		{
-			Name: "a slot is named that the source does not have", Majors: settings, Stopped: endtoend.Never, // whose slots nobody tells
-			Make: made(map[string]string{"primary_slot_name": "nobodys"}),
+			Name: "a slot is named that the source does not have", Majors: settings, Stopped: endtoend.Never, // a stopped source cannot list its slots
+			Make: made(map[string]string{"primary_slot_name": "missing"}),
 		},
 	})
 }
 
-// TestBackupsThatDidNotEndAreNoSource is about a standby that was made from a base
-// backup, and stopped before it had all WAL that belongs to that.
-func TestBackupsThatDidNotEndAreNoSource(t *testing.T) {
+// TestUnfinishedBackupsAreNoSource is about a standby that was made from a base
+// backup and stopped before it had all the WAL of that backup.
+func TestUnfinishedBackupsAreNoSource(t *testing.T) {
 	pgtest.EachOf(t, endtoend.OldestMiddleNewest, func(t *testing.T, in *pgtest.Installation) {
 		l := endtoend.NewLab(t, in)
 		a := l.Primary(pgtest.Options{}, endtoend.Thousand...)
@@ -158,11 +154,11 @@ func TestBackupsThatDidNotEndAreNoSource(t *testing.T) {
 	})
 }
 
-// TestArchivedWALIsReadWhole damages, in the middle, a segment that only the archive
-// has and that the rewound server's recovery reads.
-func TestArchivedWALIsReadWhole(t *testing.T) {
+// TestArchivedWALIsReadToItsEnd damages a segment in the middle. Only the archive
+// has it, and the rewound server's recovery needs it.
+func TestArchivedWALIsReadToItsEnd(t *testing.T) {
 	endtoend.TryEach(t, []endtoend.Situation{{
-		Name: "recovery reads a segment of which only the archive has a copy, a damaged one", Want: endtoend.Refused,
+		Name: "recovery needs a segment that only the archive has, and that is damaged", Want: endtoend.Refused,
 		Make: func(l *endtoend.Lab) endtoend.Ends {
 			conf, dir, give := l.ArchiveOf("")
 			size := l.In.SegSizeOr16(1)
@@ -184,7 +180,7 @@ func TestArchivedWALIsReadWhole(t *testing.T) {
 			require.NoError(l, err)
 			copy(raw[100_000:], "damage")
 			require.NoError(l, os.WriteFile(file, raw, 0o600))
-			// The source has recycled it.
+			// As if the source had recycled it.
 			require.NoError(l, os.Remove(filepath.Join(b.Dir, l.In.Version.WALDir, names[1])))
 			give(a)
 			return endtoend.Ends{Target: a, Src: b, Asked: true, Opts: rewind.Options{RestoreTargetWAL: true}}
@@ -192,7 +188,7 @@ func TestArchivedWALIsReadWhole(t *testing.T) {
 	}})
 }
 
-// TestOnlyWALThatIsNeededIsRestored counts for which segments restore_command is
+// TestOnlyWALThatIsNeededIsRestored checks for which segments restore_command is
 // run.
 func TestOnlyWALThatIsNeededIsRestored(t *testing.T) {
 	pgtest.EachOf(t, endtoend.OldestMiddleNewest, func(t *testing.T, in *pgtest.Installation) {
@@ -234,9 +230,9 @@ func TestOnlyWALThatIsNeededIsRestored(t *testing.T) {
 	})
 }
 
-// TestWALThatWaitsForTheArchiveIsSaved is about segments of before the fork that only
-// the target has, for archiving failed.
-func TestWALThatWaitsForTheArchiveIsSaved(t *testing.T) {
+// TestUnarchivedWALIsSaved is about segments from before the fork that only the
+// target has, because archiving failed.
+func TestUnarchivedWALIsSaved(t *testing.T) {
 	pgtest.EachOf(t, endtoend.OldestMiddleNewest, func(t *testing.T, in *pgtest.Installation) {
 		l := endtoend.NewLab(t, in)
 		size := in.SegSizeOr16(1)
@@ -280,8 +276,8 @@ func TestWALThatWaitsForTheArchiveIsSaved(t *testing.T) {
 	})
 }
 
-// TestWALThatTheSourceRemovedMeanwhileComesFromTheArchive lets a source recycle WAL
-// between the plan and the end of copying.
+// TestWALThatTheSourceRemovedMeanwhileComesFromTheArchive has the source recycle
+// WAL between the plan and the end of copying.
 func TestWALThatTheSourceRemovedMeanwhileComesFromTheArchive(t *testing.T) {
 	for _, inPlace := range []bool{false, true} {
 		t.Run(map[bool]string{false: "staged", true: "in place"}[inPlace], func(t *testing.T) {
@@ -298,7 +294,7 @@ func TestWALThatTheSourceRemovedMeanwhileComesFromTheArchive(t *testing.T) {
 				b := l.Standby(a)
 				l.CatchUp(a, b)
 				l.Promote(b)
-				// Only the source is to remove WAL.
+				// Only the source may remove WAL.
 				a.Exec(l, fmt.Sprintf("ALTER SYSTEM SET %s = 64", in.Version.KeepWAL), "SELECT pg_reload_conf()")
 				a.Exec(l, "INSERT INTO t VALUES (99999)")
 				a.Stop(l, pgtest.Fast)

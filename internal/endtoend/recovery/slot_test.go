@@ -19,8 +19,8 @@ import (
 
 var errKilled = errors.New("killed")
 
-// killed is a source of a run that is killed before it drops its slot, or even before it
-// hears that it has it.
+// killed is the source of a run that is killed before it drops its slot or, if early,
+// before it learns that the slot was made.
 type killed struct {
 	*pgsource.Server
 	early bool
@@ -36,8 +36,8 @@ func (k killed) MakeSlot(ctx context.Context, name string) (pgdata.LSN, error) {
 	return from, err
 }
 
-// TestTheSlotOfARunThatWasKilledIsUsedByTheNext has a slot on the source that only the
-// target knows to be its own.
+// TestTheSlotOfARunThatWasKilledIsUsedByTheNext leaves a slot on the source. Only the
+// target knows that it is its own.
 func TestTheSlotOfARunThatWasKilledIsUsedByTheNext(t *testing.T) {
 	pgtest.EachOf(t, endtoend.OldestMiddleNewest, func(t *testing.T, in *pgtest.Installation) {
 		l := endtoend.NewLab(t, in)
@@ -76,8 +76,8 @@ func TestTheSlotOfARunThatWasKilledIsUsedByTheNext(t *testing.T) {
 			return r
 		}
 
-		// A run that has another slot says so; one that has this name, but a slot that is
-		// not the same any more, is refused.
+		// A run for another slot reports the old one. A run for this name is refused if
+		// the slot was dropped and made again by somebody else.
 		kill(false, false)
 		other := standby
 		other.Slot = "other"
@@ -93,8 +93,9 @@ func TestTheSlotOfARunThatWasKilledIsUsedByTheNext(t *testing.T) {
 		require.NoError(t, r.Close())
 		assert.FileExists(t, note, "a plan changes nothing")
 
-		// One that is killed before it knows that it has the slot takes it, and does not
-		// drop it when it fails again, as nobody knows whose it is.
+		// After a run that was killed before it knew that it had made the slot, the next
+		// one uses the slot. It does not drop the slot when it fails: it cannot know
+		// whose it is.
 		kill(true, false)
 		kill(false, false)
 		r = prepare(standby)
@@ -106,7 +107,7 @@ func TestTheSlotOfARunThatWasKilledIsUsedByTheNext(t *testing.T) {
 		assert.Equal(t, "made", slots())
 		b.Exec(l, "SELECT pg_drop_replication_slot('made')")
 
-		// What is known to be its own it drops.
+		// A slot that it knows to be its own is dropped.
 		kill(false, false)
 		r = prepare(standby)
 		require.Error(t, r.Apply(stopped))
@@ -114,7 +115,7 @@ func TestTheSlotOfARunThatWasKilledIsUsedByTheNext(t *testing.T) {
 		assert.Empty(t, slots())
 		assert.NoDirExists(t, filepath.Dir(note))
 
-		// And at last it is used; in place it was begun.
+		// A run that finishes uses the slot; the one before was killed in place.
 		kill(false, true)
 		r = prepare(standby)
 		require.NoError(t, r.Apply(ctx))
@@ -124,11 +125,11 @@ func TestTheSlotOfARunThatWasKilledIsUsedByTheNext(t *testing.T) {
 		require.NoError(t, y.Follow(l))
 		assert.Equal(t, "true", b.QueryString(t, "SELECT active::text FROM pg_replication_slots WHERE slot_name = 'made'"))
 
-		// So it is where no rewind is required.
+		// The same if no rewind is required.
 		a.Stop(l, pgtest.Fast)
 		l.Until(b, "NOT active FROM pg_replication_slots WHERE slot_name = 'made'")
 		_, err = rewind.Prepare(ctx, standby)
-		require.ErrorIs(t, err, rewind.ErrCannotFollow, "it is the standby's own now, and needs not be made")
+		require.ErrorIs(t, err, rewind.ErrCannotFollow, "the slot is the standby's now, and need not be made")
 		b.Exec(l, "SELECT pg_drop_replication_slot('made')")
 		r = prepare(standby)
 		require.NoError(t, r.Apply(ctx))

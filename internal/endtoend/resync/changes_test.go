@@ -11,17 +11,19 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// summarizing are options of a cluster that keeps little WAL, and summaries of it.
+// summarizing returns options of a cluster that keeps little WAL, but summaries of
+// it.
 func summarizing(l *endtoend.Lab) pgtest.Options {
 	o := recycling(l)
 	o.Conf["summarize_wal"] = "on"
 	return o
 }
 
-// withSummaries are the majors that can keep summaries.
+// withSummaries are the majors that have WAL summaries.
 var withSummaries = []string{"17", "18"}
 
-// rebuild does what limits tell of, and what is written file by file.
+// rebuild makes changes for which summaries have limit blocks, and changes that are
+// written file by file.
 func rebuild(l *endtoend.Lab, c *pgtest.Cluster) {
 	l.Helper()
 	c.Exec(l, "DELETE FROM big WHERE i > 2000", "VACUUM big", "INSERT INTO big SELECT g, 'again' FROM generate_series(9001, 9500) g",
@@ -40,7 +42,7 @@ func TestByTheChangesOfBothSides(t *testing.T) {
 				a.Checkpoint(l)
 				a.Exec(l, "INSERT INTO t VALUES (0)")
 				l.CatchUp(a, b)
-				b.Stop(l, pgtest.Fast) // which writes what was changed before the checkpoint
+				b.Stop(l, pgtest.Fast) // flushes what was changed before the checkpoint
 				work(l, a, "new")
 				rebuild(l, a)
 				forget(l, a)
@@ -65,7 +67,7 @@ func TestByTheChangesOfBothSides(t *testing.T) {
 			},
 		},
 		{
-			Name: "an old primary, and the source has summaries and no WAL of when they parted", Majors: withSummaries, Want: endtoend.Rewound,
+			Name: "an old primary, and the source has summaries but no WAL from where they diverged", Majors: withSummaries, Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a := l.Primary(summarizing(l), someRows...)
 				a.Exec(l, "CREATE TABLE only_old AS SELECT 1 AS i", "CREATE TABLE few AS SELECT 1 AS i", "CREATE TABLE untouched AS SELECT generate_series(1, 1000) AS i")
@@ -73,7 +75,7 @@ func TestByTheChangesOfBothSides(t *testing.T) {
 				work(l, a, "both")
 				l.CatchUp(a, b)
 				l.Promote(b)
-				a.Exec(l, "UPDATE untouched SET i = -i WHERE i % 300 = 1") // by the source
+				a.Exec(l, "UPDATE untouched SET i = -i WHERE i % 300 = 1") // untouched by the source
 				work(l, a, "lost")
 				work(l, b, "new")
 				rebuild(l, b)
@@ -83,18 +85,18 @@ func TestByTheChangesOfBothSides(t *testing.T) {
 			},
 		},
 		{
-			Name: "two that were promoted at one place, and the source has summaries and no WAL of then", Majors: withSummaries, Want: endtoend.Rewound,
+			Name: "two that were promoted at the same LSN, and the source has summaries but no WAL from there", Majors: withSummaries, Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				p := l.Primary(summarizing(l), someRows...)
-				p.Exec(l, "CREATE TABLE told (what text)")
+				p.Exec(l, "CREATE TABLE differing (what text)")
 				both := l.Standbys(p, 2)
 				work(l, p, "both")
 				l.CatchUp(p, both...)
 				p.Stop(l, pgtest.Fast)
 				l.Promote(both[0])
 				l.Promote(both[1])
-				for i, what := range []string{"one", "two"} { // of one length
-					both[i].Exec(l, "INSERT INTO told VALUES ('"+what+"')", "INSERT INTO t SELECT generate_series(1, 100)")
+				for i, what := range []string{"one", "two"} { // of the same length
+					both[i].Exec(l, "INSERT INTO differing VALUES ('"+what+"')", "INSERT INTO t SELECT generate_series(1, 100)")
 				}
 				both[0].Stop(l, pgtest.Fast)
 				forget(l, both[1])
@@ -122,7 +124,7 @@ func TestByTheChangesOfBothSides(t *testing.T) {
 				l.Promote(b)
 				work(l, a, "old")
 				sql := "CREATE DATABASE copied TEMPLATE original"
-				if l.In.Version.WAL.DatabaseCreateWAL != 0 { // there is a choice
+				if l.In.Version.WAL.DatabaseCreateWAL != 0 { // the server lets us choose
 					sql += " STRATEGY file_copy"
 				}
 				b.Exec(l, sql)

@@ -13,13 +13,14 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// killedWithDamage is an old primary that was killed when pages of all its WAL were
-// on disk, and a record in the middle of that is damaged; and its successor.
+// killedWithDamage returns an old primary and its successor. The old primary was
+// killed after pages from all its WAL had been written, and a record in the middle
+// of that WAL is damaged.
 func killedWithDamage(l *endtoend.Lab) (old, successor *pgtest.Cluster) {
 	l.Helper()
 	old = l.Primary(pgtest.Options{Conf: map[string]string{"shared_buffers": "1MB", "autovacuum": "off"}}, someRows...)
 	successor = l.Standby(old)
-	old.Exec(l, "VACUUM big", "VACUUM t") // so that nobody has hints to write
+	old.Exec(l, "VACUUM big", "VACUUM t") // so that no hint bits are left to set
 	old.Checkpoint(l)
 	l.CatchUp(old, successor)
 	l.Promote(successor)

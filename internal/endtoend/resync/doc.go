@@ -1,2 +1,3 @@
-// Package resync only has tests, about targets whose WAL does not show what differs.
+// Package resync has only tests, about targets whose WAL does not show what differs
+// from the source.
 package resync

@@ -15,7 +15,7 @@ import (
 )
 
 // TestAPlanForeseesCrashRecovery compares the plan for a killed target, which says that
-// its crash recovery comes first, with the one that comes after that.
+// crash recovery comes first, with the plan after that crash recovery.
 func TestAPlanForeseesCrashRecovery(t *testing.T) {
 	endtoend.TryEach(t, []endtoend.Situation{
 		{

@@ -10,27 +10,27 @@ import (
 	"github.com/gorewind/gorewind/report"
 )
 
-// alikeAgain are two that were promoted at one place, of which each was told something
-// else, and which do the same after a switch of WAL segments: there they have pages that
-// are the same, with their LSNs. The target has all its WAL since then, the source none.
-func alikeAgain(l *endtoend.Lab, old, successor string) endtoend.Ends {
+// alikeAgain returns two servers that were promoted at the same LSN. Each ran its own
+// statement. After a WAL switch both did the same, so these pages are equal, with equal
+// LSNs. The target has all its WAL since the promotion, the source none.
+func alikeAgain(l *endtoend.Lab, onOld, onSuccessor string) endtoend.Ends {
 	l.Helper()
 	o := summarizing(l)
-	o.Conf["autovacuum"], o.Conf["max_wal_size"] = "off", "1GB" // nothing begins by itself, checkpoints neither
+	o.Conf["autovacuum"], o.Conf["max_wal_size"] = "off", "1GB" // nothing runs by itself, not even checkpoints
 	p := l.Primary(o, someRows...)
-	p.Exec(l, "CREATE TABLE told (what text)", "CREATE TABLE alike (i int)")
+	p.Exec(l, "CREATE TABLE differing (what text)", "CREATE TABLE alike (i int)")
 	both := l.Standbys(p, 2)
 	work(l, p, "both")
 	l.CatchUp(p, both...)
 	p.Stop(l, pgtest.Fast)
-	for i, told := range []string{old, successor} {
+	for i, sql := range []string{onOld, onSuccessor} {
 		l.Promote(both[i])
 		both[i].SwitchWAL(l)
-		both[i].Exec(l, told)
+		both[i].Exec(l, sql)
 	}
 	l.Settings(both[0], map[string]string{l.In.Version.KeepWAL: "64MB"})
 	parted := true
-	for range 5 { // a server may just have noted running transactions
+	for range 5 { // a server may have logged its running transactions in between
 		for _, c := range both {
 			c.SwitchWAL(l)
 			c.Exec(l, "INSERT INTO alike SELECT generate_series(1, 1000)")
@@ -45,20 +45,20 @@ func alikeAgain(l *endtoend.Lab, old, successor string) endtoend.Ends {
 	return endtoend.Ends{Target: both[0], Src: both[1], Opts: ifNeeded, Planned: by(report.ByComparison)}
 }
 
-// TestPagesThatAreTheSameAgainProveNothing has histories that parted before the newest
-// pages that both have.
+// TestPagesThatAreTheSameAgainProveNothing has histories that diverged before the
+// newest pages that both have.
 func TestPagesThatAreTheSameAgainProveNothing(t *testing.T) {
 	endtoend.TryEach(t, []endtoend.Situation{
 		{
-			Name: "an older page tells, which each changed to something else", Majors: withSummaries, Want: endtoend.Rewound,
+			Name: "an older page shows it, which each changed in its own way", Majors: withSummaries, Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
-				return alikeAgain(l, "INSERT INTO told VALUES ('one')", "INSERT INTO told VALUES ('two')")
+				return alikeAgain(l, "INSERT INTO differing VALUES ('one')", "INSERT INTO differing VALUES ('two')")
 			},
 		},
 		{
-			Name: "an older page tells, which the source changed once more", Majors: withSummaries, Want: endtoend.Rewound,
+			Name: "an older page shows it, which the source changed again", Majors: withSummaries, Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
-				return alikeAgain(l, "INSERT INTO told VALUES ('one')", "INSERT INTO told VALUES ('two'), ('three')")
+				return alikeAgain(l, "INSERT INTO differing VALUES ('one')", "INSERT INTO differing VALUES ('two'), ('three')")
 			},
 		},
 	})

@@ -17,20 +17,20 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// someRows are a table with an index, both of many blocks, and one of few.
+// someRows creates a table with an index, both of many blocks, and a table of few.
 var someRows = append([]string{
 	"CREATE TABLE big (i int PRIMARY KEY, filler text)", "INSERT INTO big SELECT g, repeat('x', 200) FROM generate_series(1, 5000) g",
 }, endtoend.Thousand...)
 
-// work changes a few blocks of many, and files as a whole.
+// work changes a few of many blocks, and creates a relation.
 func work(l *endtoend.Lab, c *pgtest.Cluster, what string) {
 	l.Helper()
 	c.Exec(l, "UPDATE big SET filler = '"+what+"' WHERE i % 500 = 1", "INSERT INTO t SELECT generate_series(1, 100)",
 		"CREATE TABLE only_"+what+" (i int)", "INSERT INTO only_"+what+" SELECT generate_series(1, 500)", "DELETE FROM t WHERE i < 10")
 }
 
-// failedOver is an old primary, which wrote on and was stopped, and the server that
-// took over and wrote, too.
+// failedOver returns an old primary, which kept writing and was stopped, and its
+// successor, which wrote, too.
 func failedOver(l *endtoend.Lab, o pgtest.Options) (old, successor *pgtest.Cluster) {
 	l.Helper()
 	old = l.Primary(o, someRows...)
@@ -43,7 +43,7 @@ func failedOver(l *endtoend.Lab, o pgtest.Options) (old, successor *pgtest.Clust
 	return old, successor
 }
 
-// by expects a kind of evidence.
+// by checks that a plan has this kind of evidence.
 func by(want report.Evidence) func(*endtoend.Lab, *rewind.Plan) {
 	return func(l *endtoend.Lab, p *rewind.Plan) {
 		l.Helper()
@@ -53,7 +53,8 @@ func by(want report.Evidence) func(*endtoend.Lab, *rewind.Plan) {
 }
 
 var (
-	// hintless is a cluster that logs no hints, as they were by default before 18.
+	// hintless are options of a cluster that does not log hint bits, the default
+	// before 18.
 	hintless = pgtest.Options{NoChecksums: true, Conf: map[string]string{"wal_log_hints": "off"}}
 
 	ifNeeded = rewind.Options{Resync: rewind.ResyncIfNeeded}
@@ -86,7 +87,7 @@ func overwrite(l *endtoend.Lab, name string, at int64, b []byte) {
 	require.NoError(l, f.Close())
 }
 
-// forget makes a server recycle all WAL that it does not need to start.
+// forget makes a server recycle all WAL that it does not need for starting.
 func forget(l *endtoend.Lab, c *pgtest.Cluster, standbys ...*pgtest.Cluster) {
 	l.Helper()
 	g := endtoend.ControlOf(l.T, c).Geometry
@@ -97,14 +98,15 @@ func forget(l *endtoend.Lab, c *pgtest.Cluster, standbys ...*pgtest.Cluster) {
 		l.CatchUp(c, standbys...)
 		c.Checkpoint(l)
 	}
-	// What is not summarized yet is kept, and nobody knows how long that takes.
+	// WAL that is not summarized yet is kept, and the summarizer works in the
+	// background.
 	require.Eventually(l, func() bool {
 		c.Checkpoint(l)
 		return !slices.ContainsFunc(segments(l, c), func(f string) bool { return filepath.Base(f)[8:] <= begin })
 	}, endtoend.WaitLong, endtoend.Tick, "the WAL up to %s is gone", begin)
 }
 
-// recycling are options of a cluster that keeps little WAL.
+// recycling returns options of a cluster that keeps little WAL.
 func recycling(l *endtoend.Lab) pgtest.Options {
 	segment := l.In.SegSizeOr16(1)
 	return pgtest.Options{WALSegSizeMB: segment, Conf: l.Recycling(segment)}
@@ -113,7 +115,7 @@ func recycling(l *endtoend.Lab) pgtest.Options {
 func TestWALThatIsGone(t *testing.T) {
 	endtoend.TryEach(t, []endtoend.Situation{
 		{
-			Name: "all of the target", Want: endtoend.Rewound,
+			Name: "all WAL of the target", Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, b := failedOver(l, pgtest.Options{})
 				remove(l, segments(l, a)...)
@@ -121,7 +123,7 @@ func TestWALThatIsGone(t *testing.T) {
 			},
 		},
 		{
-			Name: "what both had, of the target: the source has it", Want: endtoend.Rewound,
+			Name: "the common WAL of the target, which the source still has", Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				segment := l.In.SegSizeOr16(1)
 				a := l.Primary(pgtest.Options{WALSegSizeMB: segment}, someRows...)
@@ -146,7 +148,7 @@ func TestWALThatIsGone(t *testing.T) {
 			},
 		},
 		{
-			Name: "of the source, since the two parted", Want: endtoend.Rewound, Stopped: endtoend.Rewound,
+			Name: "all WAL of the source since the fork", Want: endtoend.Rewound, Stopped: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, b := failedOver(l, recycling(l))
 				forget(l, b)
@@ -154,7 +156,7 @@ func TestWALThatIsGone(t *testing.T) {
 			},
 		},
 		{
-			Name: "of both, and the target is a standby that fell behind", Want: endtoend.Rewound,
+			Name: "the WAL of both, and the target is a standby that fell behind", Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a := l.Primary(recycling(l), someRows...)
 				b := l.Standby(a)
@@ -166,7 +168,7 @@ func TestWALThatIsGone(t *testing.T) {
 			},
 		},
 		{
-			Name: "of the source, and the archive lacks a segment that is not the next", Majors: []string{"13", "18"}, Want: endtoend.Rewound,
+			Name: "the WAL of the source, and the archive lacks a segment after the next one", Majors: []string{"13", "18"}, Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				o := recycling(l)
 				conf, dir, _ := l.ArchiveOf("")
@@ -189,7 +191,7 @@ func TestWALThatIsGone(t *testing.T) {
 			},
 		},
 		{
-			Name: "of both, and a killed standby is to follow another standby", Want: endtoend.Rewound, Stopped: endtoend.Never,
+			Name: "the WAL of both, and a killed standby must follow another standby", Want: endtoend.Rewound, Stopped: endtoend.Never,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a := l.Primary(recycling(l), someRows...)
 				both := l.Standbys(a, 2)
@@ -300,7 +302,7 @@ func TestWhatIsNotAWholeCluster(t *testing.T) {
 			Name: "a rewind by another tool that ended halfway", Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, b := failedOver(l, pgtest.Options{})
-				// Such a tool copies files one after the other, and the control file last.
+				// Such a tool copies one file after the other, and the control file last.
 				b.Checkpoint(l)
 				files, err := filepath.Glob(filepath.Join(b.Dir, "base/*/*"))
 				require.NoError(l, err)
@@ -316,7 +318,7 @@ func TestWhatIsNotAWholeCluster(t *testing.T) {
 			},
 		},
 		{
-			Name: "a backup from before, of a cluster without page hints", Want: endtoend.Rewound,
+			Name: "an old backup of a cluster that does not log hint bits", Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a := l.Primary(hintless, someRows...)
 				old := l.Copies(a, 1)[0]
@@ -330,7 +332,7 @@ func TestWhatIsNotAWholeCluster(t *testing.T) {
 			},
 		},
 		{
-			Name: "an old primary without page hints", Want: endtoend.Rewound,
+			Name: "an old primary that does not log hint bits", Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, b := failedOver(l, hintless)
 				return endtoend.Ends{Target: a, Src: b, Opts: ifNeeded, Planned: by(report.ByComparison)}

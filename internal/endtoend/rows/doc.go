@@ -1,2 +1,2 @@
-// Package rows only has tests, about rows that are lost with a rewind.
+// Package rows has only tests, about rows that a rewind loses.
 package rows

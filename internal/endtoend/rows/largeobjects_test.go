@@ -14,9 +14,9 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// The statements make, change and remove large objects as the old server did, and leave
-// out what cannot be done again: rows of a table that is on neither server.
-func TestStatementsBringLargeObjectsAndNothingOfPassingTables(t *testing.T) {
+// The statements create, change and remove large objects as the old server did. They
+// leave out the rows of a table that neither server has.
+func TestStatementsHaveLargeObjectsAndNothingOfDroppedTables(t *testing.T) {
 	pgtest.EachOf(t, []string{"9.6", "11", "18"}, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{})
 		target.Start(t)
@@ -25,7 +25,7 @@ func TestStatementsBringLargeObjectsAndNothingOfPassingTables(t *testing.T) {
 		src.Promote(t)
 		target.Exec(t,
 			"SELECT lo_from_bytea(70003, convert_to(repeat('new', 1500), 'UTF8'))", "SELECT lo_put(70001, 3000, 'changed')", "SELECT lo_unlink(70002)", "SELECT lo_create(70004)",
-			"CREATE TABLE passing (a int)", "INSERT INTO passing VALUES (1)", "DROP TABLE passing")
+			"CREATE TABLE brief (a int)", "INSERT INTO brief VALUES (1)", "DROP TABLE brief")
 		contents := func(c *pgtest.Cluster) [][]string {
 			return c.QueryRows(t, "SELECT oid::text, md5(lo_get(oid)) FROM pg_largeobject_metadata ORDER BY 1")
 		}

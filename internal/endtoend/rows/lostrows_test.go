@@ -22,15 +22,15 @@ import (
 	"github.com/gorewind/gorewind/source/pgsource"
 )
 
-// hostile is a name that would do harm in a path, a terminal, or SQL.
+// hostile is a name that would do harm in a path, on a terminal, or in SQL.
 const hostile = `../../x"'; DROP TABLE orders; -- ` + "\x1b[2J\n\\"
 
 func quoteIdent(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
-// The rows that a rewind loses are told in every format, before it, from a target that
-// was stopped or has crashed, and nothing of it is changed; as SQL they bring the new
-// server to where the old one was.
-func TestLostRowsAreWrittenDown(t *testing.T) {
+// Before a rewind, the rows that it loses are written in every format, from a target
+// that was stopped or crashed. The target is not changed. The SQL gives the new server
+// the old one's rows.
+func TestLostRowsAreExported(t *testing.T) {
 	pgtest.EachOf(t, []string{"9.6", "13", "18"}, func(t *testing.T, in *pgtest.Installation) {
 		for _, mode := range []pgtest.StopMode{pgtest.Fast, pgtest.Immediate} {
 			writtenDown(t, in, mode)
@@ -86,7 +86,7 @@ func writtenDown(t *testing.T, in *pgtest.Installation, mode pgtest.StopMode) {
 	mustHaveCSV(t, filepath.Join(base, "csv"))
 	mustHaveJSON(t, filepath.Join(base, "jsonl", "postgres", "public.orders.jsonl"))
 
-	// Without a source, the place will do.
+	// Without a source, the LSN of the divergence is enough.
 	l := find()
 	lsn, err := pgdata.ParseLSN(l.About.Divergence)
 	require.NoError(t, err)
@@ -175,7 +175,7 @@ func mustHaveCSV(t *testing.T, dir string) {
 		{"update", "new", "", "200", "old 2"},
 		{"delete", "old", "", "3", "old 3"},
 	}, got)
-	assert.Contains(t, string(text), `101,"",,,,\x`+"\n", "an empty text is none that is null")
+	assert.Contains(t, string(text), `101,"",,,,\x`+"\n", "an empty text is not NULL")
 }
 
 func mustHaveJSON(t *testing.T, file string) {
@@ -194,7 +194,7 @@ func mustHaveJSON(t *testing.T, file string) {
 	assert.Equal(t, "1.50", *line.New["n"])
 }
 
-// What a rewind saves of what is lost has the rows, too.
+// The lost rows are among what a rewind saves.
 func TestARewindSavesLostRows(t *testing.T) {
 	pgtest.EachOf(t, []string{"17"}, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{})
@@ -232,7 +232,7 @@ func compareLost(t *testing.T, target, src *pgtest.Cluster) (dir string, s *expo
 	return dir, s
 }
 
-// What the new server has of a lost row's key by now is said.
+// For the key of each lost row, it is reported what the new server has now.
 func TestLostRowsAreComparedWithTheSource(t *testing.T) {
 	pgtest.EachOf(t, []string{"9.6", "18"}, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{})
@@ -281,8 +281,8 @@ func TestLostRowsAreComparedWithTheSource(t *testing.T) {
 	})
 }
 
-// What a value looks like on the source is what its type writes, and nothing that users
-// made there is called to find out: neither operators, nor casts, nor checks of domains.
+// A value on the source is compared in its type's text form. Nothing that users made
+// there is called for that: no operators, casts or domain checks.
 func TestLostRowsAreComparedWithoutWhatUsersMade(t *testing.T) {
 	pgtest.EachOf(t, []string{"9.6", "18"}, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{})

@@ -1,2 +1,3 @@
-// Package sides only has tests, about what is left of two servers: which WAL each has, which changes are in its files, what it knows of timelines, checksums and hints.
+// Package sides has only tests, about what the two servers still have: which WAL, which changes in
+// their files, and what they know about timelines, checksums and hints.
 package sides

@@ -22,7 +22,7 @@ var (
 )
 
 // TestFilesThatLackWhatWasReceived is about standbys that have received more than
-// they replayed: the last common checkpoint is beyond what their files hold.
+// they replayed: the last common checkpoint is after what their files contain.
 func TestFilesThatLackWhatWasReceived(t *testing.T) {
 	unreplayed := func(l *endtoend.Lab, hold func(c *pgtest.Cluster), stop pgtest.StopMode) endtoend.Ends {
 		a := l.Primary(pgtest.Options{}, thinly...)
@@ -72,7 +72,7 @@ func TestFilesThatLackWhatWasReceived(t *testing.T) {
 }
 
 // TestKilledPrimariesThatLostWAL is about killed primaries whose WAL ends before
-// the fork, or at it: the others have what they sent, and went on from there.
+// the fork, or at it: the others received more, and went on from there.
 func TestKilledPrimariesThatLostWAL(t *testing.T) {
 	snapshot := func(l *endtoend.Lab, lost string, after func(x *pgtest.Cluster)) endtoend.Ends {
 		a := l.Primary(pgtest.Options{}, endtoend.Thousand...)
@@ -128,10 +128,10 @@ func TestKilledPrimariesThatLostWAL(t *testing.T) {
 	})
 }
 
-// TestSourcesThatAreBehind is about standbys as sources that have less WAL than
-// what decides on the rewind.
+// TestSourcesThatAreBehind is about standbys as sources that lack WAL on which the
+// rewind depends.
 func TestSourcesThatAreBehind(t *testing.T) {
-	// three is a primary with a standby that is about to be a source, and another.
+	// three returns a primary, a standby that will be the source, and another standby.
 	three := func(l *endtoend.Lab) (a, s, c *pgtest.Cluster) {
 		a = l.Primary(pgtest.Options{}, thinly...)
 		both := l.Standbys(a, 2)
@@ -142,7 +142,7 @@ func TestSourcesThatAreBehind(t *testing.T) {
 	}
 	endtoend.TryEach(t, []endtoend.Situation{
 		{
-			Name: "it ends before the target's last checkpoint of before the fork",
+			Name: "it ends before the target's last checkpoint before the fork",
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, s, c := three(l)
 				s.CutOff(l)
@@ -206,8 +206,8 @@ func TestSourcesThatAreBehind(t *testing.T) {
 	})
 }
 
-// TestChecksumsOnOneSideOnly is about the middle of switching the checksums of all
-// servers on or off, one after the other.
+// TestChecksumsOnOneSideOnly is about switching the checksums of all servers on or
+// off, one server after the other.
 func TestChecksumsOnOneSideOnly(t *testing.T) {
 	one := func(l *endtoend.Lab, o pgtest.Options, on bool) endtoend.Ends {
 		a := l.Primary(o, append(endtoend.Thousand, "CREATE TABLE u AS SELECT g, repeat('x', 500) AS p FROM generate_series(1, 3000) g")...)
@@ -225,11 +225,11 @@ func TestChecksumsOnOneSideOnly(t *testing.T) {
 	}
 	endtoend.TryEach(t, []endtoend.Situation{
 		{
-			Name: "the source has them and the target has not", Want: endtoend.Refused,
+			Name: "the source has them and the target does not", Want: endtoend.Refused,
 			Make: func(l *endtoend.Lab) endtoend.Ends { return one(l, pgtest.Options{NoChecksums: true}, true) },
 		},
 		{
-			Name: "the target has them and the source has not",
+			Name: "the target has them and the source does not",
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				return one(l, pgtest.Options{Conf: map[string]string{"wal_log_hints": "on"}}, false)
 			},
@@ -237,9 +237,9 @@ func TestChecksumsOnOneSideOnly(t *testing.T) {
 	})
 }
 
-// TestHintBitsThatNoWALTells is about targets that did not log hint bits all the
-// time: those of rows whose transaction the source does not have stay.
-func TestHintBitsThatNoWALTells(t *testing.T) {
+// TestHintBitsThatAreNotInWAL is about targets that did not log hint bits all the
+// time. Hint bits of transactions that the source does not have could stay.
+func TestHintBitsThatAreNotInWAL(t *testing.T) {
 	hinted := func(l *endtoend.Lab, o pgtest.Options, before, after func(a *pgtest.Cluster)) endtoend.Ends {
 		a := l.Primary(o, "CREATE TABLE t (i int)", "VACUUM")
 		b := l.Standby(a)
@@ -259,7 +259,7 @@ func TestHintBitsThatNoWALTells(t *testing.T) {
 		after(a)
 		return endtoend.Ends{Target: a, Src: b}
 	}
-	// held is a prepared transaction whose row lies in a block that nothing touches later.
+	// held has a prepared transaction whose row is in a block that nothing touches later.
 	held := func(l *endtoend.Lab) (a, b *pgtest.Cluster) {
 		a = l.Primary(pgtest.Options{NoChecksums: true, WALSegSizeMB: l.In.SegSizeOr16(1)}, "CREATE TABLE t (i int)", "CREATE TABLE other (i int)")
 		a.Exec(l, "VACUUM FREEZE", "BEGIN", "INSERT INTO t SELECT generate_series(1, 5)", "PREPARE TRANSACTION 'p'", "CHECKPOINT")
@@ -318,13 +318,13 @@ func TestHintBitsThatNoWALTells(t *testing.T) {
 			},
 		},
 		{
-			Name: "wal_log_hints was off at the fork, and on in earlier WAL that a standby as source has to replay", Stopped: endtoend.Never,
+			Name: "wal_log_hints was off at the fork, and on in earlier WAL that a standby as source must replay", Stopped: endtoend.Never,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, b := held(l)
 				a.Checkpoint(l)
 				l.CatchUp(a, b)
 				b.Checkpoint(l)
-				for range 3 { // of these checkpoints the standby makes none
+				for range 3 { // the standby makes no restartpoints for these checkpoints
 					a.Exec(l, "INSERT INTO other SELECT generate_series(1, 1000)", "CHECKPOINT", "SELECT count(*) FROM other")
 					a.SwitchWAL(l)
 				}
@@ -346,9 +346,9 @@ func TestHintBitsThatNoWALTells(t *testing.T) {
 	})
 }
 
-// TestSourcesWhoseControlFileIsOfAnOldTimeline is about standbys that followed a
+// TestSourcesWhoseControlFileHasAnOldTimeline is about standbys that followed a
 // promotion and have made no restartpoint since.
-func TestSourcesWhoseControlFileIsOfAnOldTimeline(t *testing.T) {
+func TestSourcesWhoseControlFileHasAnOldTimeline(t *testing.T) {
 	followed := func(l *endtoend.Lab) (a, b, c *pgtest.Cluster) {
 		a = l.Primary(pgtest.Options{}, endtoend.Thousand...)
 		two := l.Copies(a, 2)
@@ -389,13 +389,13 @@ func TestSourcesWhoseControlFileIsOfAnOldTimeline(t *testing.T) {
 	})
 }
 
-// TestHintsOfAServerThatWasPromotedInALateRestartpoint is about hints that a server puts
-// into pages, and not into WAL, between its promotion and its first checkpoint: those in
-// pages that are newer than the redo point of its last restartpoint.
-func TestHintsOfAServerThatWasPromotedInALateRestartpoint(t *testing.T) {
+// TestHintsOfAServerThatWasPromotedDuringARestartpoint is about hint bits that a server
+// sets without WAL between its promotion and its first checkpoint: those in pages that
+// are newer than the redo point of its last restartpoint.
+func TestHintsOfAServerThatWasPromotedDuringARestartpoint(t *testing.T) {
 	endtoend.TryEach(t, []endtoend.Situation{{
 		Name: "a transaction that the promotion ended is committed by the source", Want: endtoend.Rewound,
-		Majors: []string{"9.6", "13", "18"}, // from 19 on a promotion waits for a process that stands still
+		Majors: []string{"9.6", "13", "18"}, // from 19 on, a promotion waits for the process that this test stops
 		Make: func(l *endtoend.Lab) endtoend.Ends {
 			a := l.Primary(pgtest.Options{}, "CREATE TABLE t (i int)", "CREATE TABLE x (i int)")
 			s := l.Standby(a)
@@ -418,14 +418,14 @@ func TestHintsOfAServerThatWasPromotedInALateRestartpoint(t *testing.T) {
 			require.NoError(l, err)
 			a.Exec(l, "INSERT INTO t VALUES (3)")
 			s.Stop(l, pgtest.Fast)
-			return endtoend.Ends{Target: s, Src: a} // which has not read x, and so has no image of it in its WAL
+			return endtoend.Ends{Target: s, Src: a} // a has not read x, so its WAL has no image of it
 		},
 	}})
 }
 
-// TestWALFromBeforeTheLastCommonCheckpointIsMissingWAL is about a target that was
-// promoted, whose hints are of transactions that began long ago: what tells of them was
-// recycled on both sides, which is to be said as what it is.
+// TestWALFromBeforeTheLastCommonCheckpointIsMissingWAL is about a promoted target with
+// hint bits of transactions that began long ago. Both sides have recycled the WAL of
+// these transactions, and the error must say so.
 func TestWALFromBeforeTheLastCommonCheckpointIsMissingWAL(t *testing.T) {
 	pgtest.EachOf(t, endtoend.OldestMiddleNewest, func(t *testing.T, in *pgtest.Installation) {
 		l := endtoend.NewLab(t, in)

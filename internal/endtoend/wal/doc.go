@@ -1,2 +1,2 @@
-// Package wal only has tests, about what WAL contains and what it does not.
+// Package wal has only tests, about what WAL contains and what it does not.
 package wal

@@ -14,7 +14,7 @@ import (
 	"github.com/gorewind/gorewind/rewind"
 )
 
-// readWAL returns what the segment that holds lsn has from there on.
+// readWAL returns the contents of the segment that contains lsn, from lsn on.
 func readWAL(l *endtoend.Lab, c *pgtest.Cluster, tli pgdata.TimelineID, lsn pgdata.LSN) []byte {
 	l.Helper()
 	g := endtoend.ControlOf(l.T, c).Geometry
@@ -24,11 +24,10 @@ func readWAL(l *endtoend.Lab, c *pgtest.Cluster, tli pgdata.TimelineID, lsn pgda
 	return raw[lsn-g.SegStart(segment):]
 }
 
-// TestStaleRecordsAreNoWAL is about segments that were recycled, and still have
-// records of their earlier life.
+// TestStaleRecordsAreNoWAL is about recycled segments that still have old records.
 func TestStaleRecordsAreNoWAL(t *testing.T) {
 	endtoend.TryEach(t, []endtoend.Situation{{
-		Name: "one begins right behind a standby's last checkpoint", Want: endtoend.Rewound,
+		Name: "one begins right after a standby's last checkpoint", Want: endtoend.Rewound,
 		Make: func(l *endtoend.Lab) endtoend.Ends {
 			segment := l.In.SegSizeOr16(1)
 			a := l.Primary(pgtest.Options{WALSegSizeMB: segment, Conf: l.Recycling(segment)}, endtoend.Thousand...)
@@ -48,15 +47,15 @@ func TestStaleRecordsAreNoWAL(t *testing.T) {
 			c.Stop(l, pgtest.Fast)
 			control := endtoend.ControlOf(l.T, c)
 			stale := readWAL(l, c, 1, control.MinRecoveryPoint)[:8]
-			require.NotEqual(l, make([]byte, 8), stale, "the beginning of a record behind the end")
+			require.NotEqual(l, make([]byte, 8), stale, "the beginning of a record after the end")
 			l.Promote(b)
 			return endtoend.Ends{Target: c, Src: b}
 		},
 	}})
 }
 
-// TestFilesAmongWALThatAreNone is about what a promotion leaves in pg_wal.
-func TestFilesAmongWALThatAreNone(t *testing.T) {
+// TestFilesInPgWALThatAreNoWAL is about what a promotion leaves in pg_wal.
+func TestFilesInPgWALThatAreNoWAL(t *testing.T) {
 	partial := func(l *endtoend.Lab) endtoend.Ends {
 		a := l.Primary(pgtest.Options{Conf: map[string]string{"archive_mode": "on", "archive_command": "false"}}, endtoend.Thousand...)
 		both := l.Standbys(a, 2)
@@ -81,13 +80,13 @@ func TestFilesAmongWALThatAreNone(t *testing.T) {
 			content[i], err = os.ReadFile(found[0])
 			require.NoError(l, err)
 		}
-		require.False(l, bytes.Equal(content[0], content[1]), "they have the same name, and differ")
+		require.False(l, bytes.Equal(content[0], content[1]), "they have the same name, but differ")
 		return endtoend.Ends{Target: c, Src: b}
 	}
 	endtoend.TryEach(t, []endtoend.Situation{
-		{Name: "both have a partial segment of one name", Want: endtoend.Rewound, Make: partial},
+		{Name: "both have a partial segment of the same name", Want: endtoend.Rewound, Make: partial},
 		{
-			Name: "both have a partial segment of one name, in place", Want: endtoend.Rewound,
+			Name: "both have a partial segment of the same name, in place", Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				e := partial(l)
 				e.Opts.InPlace = true
@@ -97,9 +96,9 @@ func TestFilesAmongWALThatAreNone(t *testing.T) {
 	})
 }
 
-// TestFullPageWritesOfTheWholeStretch is about settings that hold now, on the
-// server that is asked, and did not when and where it matters.
-func TestFullPageWritesOfTheWholeStretch(t *testing.T) {
+// TestFullPageWritesAllTheTime is about a setting that is on now, on the server
+// that is asked, but was off when and where it matters.
+func TestFullPageWritesAllTheTime(t *testing.T) {
 	pair := func(l *endtoend.Lab, value string) (a, b *pgtest.Cluster) {
 		a = l.Primary(pgtest.Options{Conf: map[string]string{"full_page_writes": value}}, endtoend.Thousand...)
 		b = l.Standby(a)
@@ -110,7 +109,7 @@ func TestFullPageWritesOfTheWholeStretch(t *testing.T) {
 		b.Exec(l, "INSERT INTO t SELECT generate_series(1, 10)")
 		return a, b
 	}
-	// change waits for its record in WAL.
+	// change changes the setting and waits for its record in WAL.
 	change := func(l *endtoend.Lab, b *pgtest.Cluster, value string) {
 		before := b.InsertLSN(l)
 		l.Settings(b, map[string]string{"full_page_writes": value})
@@ -118,7 +117,7 @@ func TestFullPageWritesOfTheWholeStretch(t *testing.T) {
 	}
 	endtoend.TryEach(t, []endtoend.Situation{
 		{
-			Name: "they are on since a moment ago, without a checkpoint", Want: endtoend.Refused, Resync: endtoend.Either, Stopped: endtoend.Either,
+			Name: "they were switched on a moment ago, without a checkpoint since", Want: endtoend.Refused, Resync: endtoend.Either, Stopped: endtoend.Either,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, b := pair(l, "off")
 				change(l, b, "on")
@@ -138,7 +137,7 @@ func TestFullPageWritesOfTheWholeStretch(t *testing.T) {
 			},
 		},
 		{
-			Name: "they are off on a source that is stopped: nothing changes while it is copied", Want: endtoend.Refused, Resync: endtoend.Either, Stopped: endtoend.Rewound,
+			Name: "they are off on a stopped source, which does not change while it is copied", Want: endtoend.Refused, Resync: endtoend.Either, Stopped: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a, b := pair(l, "on")
 				change(l, b, "off")
@@ -147,7 +146,7 @@ func TestFullPageWritesOfTheWholeStretch(t *testing.T) {
 			},
 		},
 		{
-			Name: "they were off twice on the target, before the last common checkpoint and behind it", Want: endtoend.Refused,
+			Name: "they were off twice on the target, before the last common checkpoint and after it", Want: endtoend.Refused,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a := l.Primary(pgtest.Options{}, endtoend.Thousand...)
 				b := l.Standby(a)
@@ -165,7 +164,7 @@ func TestFullPageWritesOfTheWholeStretch(t *testing.T) {
 			},
 		},
 		{
-			Name: "they are off on a standby as source, and on on its primary", Want: endtoend.Rewound,
+			Name: "they are off on a standby as source, but on on its primary", Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a := l.Primary(pgtest.Options{}, endtoend.Thousand...)
 				two := l.Copies(a, 2)
@@ -187,7 +186,7 @@ func TestFullPageWritesOfTheWholeStretch(t *testing.T) {
 	})
 }
 
-// TestMinimalWALIsNotFollowed is about sources whose WAL lacks what they created.
+// TestMinimalWALIsNotFollowed is about servers whose WAL lacks what they created.
 func TestMinimalWALIsNotFollowed(t *testing.T) {
 	minimal := map[string]string{"wal_level": "minimal", "max_wal_senders": "0"}
 	made := func(l *endtoend.Lab) (a, b *pgtest.Cluster) {
@@ -222,15 +221,15 @@ func TestMinimalWALIsNotFollowed(t *testing.T) {
 			},
 		},
 		{
-			// The first record that it wrote of its own is the one that says so.
-			Name: "the source ran with wal_level minimal from where the two parted on, in place", Want: endtoend.Refused,
+			// The first record after the fork is the one that says so.
+			Name: "the source ran with wal_level minimal from the fork on, in place", Want: endtoend.Refused,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a := l.Primary(pgtest.Options{}, endtoend.Thousand...)
 				b := l.Standby(a)
 				l.CatchUp(a, b)
 				a.Stop(l, pgtest.Fast)
 				last := endtoend.ControlOf(l.T, a).CheckPoint
-				require.Eventually(l, func() bool { return b.ReplayLSN(l) > last }, endtoend.WaitLong, endtoend.Tick, "the shutdown has come")
+				require.Eventually(l, func() bool { return b.ReplayLSN(l) > last }, endtoend.WaitLong, endtoend.Tick, "the shutdown record has arrived")
 				l.Promote(b)
 				b.Exec(l, "INSERT INTO t SELECT generate_series(1, 10)")
 				b.Stop(l, pgtest.Fast)
@@ -240,7 +239,7 @@ func TestMinimalWALIsNotFollowed(t *testing.T) {
 				a.Stop(l, pgtest.Fast)
 				a.SetConf(l, map[string]string{"wal_level": "replica", "max_wal_senders": "8"})
 				a.Start(l)
-				return endtoend.Ends{Target: b, Src: a, Opts: rewind.Options{InPlace: true}} // which must know before it begins
+				return endtoend.Ends{Target: b, Src: a, Opts: rewind.Options{InPlace: true}} // it must know this before it begins
 			},
 		},
 		{
@@ -262,8 +261,8 @@ func TestMinimalWALIsNotFollowed(t *testing.T) {
 	})
 }
 
-// startedByHand is a primary, and its standby that was started as if it were a primary:
-// both wrote on one timeline.
+// startedByHand returns a primary, and its standby that was started as if it were a
+// primary: both wrote on the same timeline.
 func startedByHand(l *endtoend.Lab) (a, b *pgtest.Cluster) {
 	l.Helper()
 	a = l.Primary(pgtest.Options{}, endtoend.Thousand...)
@@ -276,10 +275,11 @@ func startedByHand(l *endtoend.Lab) (a, b *pgtest.Cluster) {
 	return a, b
 }
 
-// TestWALThatNoHistoryTellsApart is about two servers that wrote on one timeline.
-func TestWALThatNoHistoryTellsApart(t *testing.T) {
-	// level has two standbys of a primary that was shut down cleanly, with all its
-	// WAL, and a stopped copy that is as old.
+// TestWALOfTwoServersOnOneTimeline is about WAL that no timeline history tells
+// apart.
+func TestWALOfTwoServersOnOneTimeline(t *testing.T) {
+	// level returns two standbys that have all the WAL of a cleanly stopped primary,
+	// and a stopped copy that is older.
 	level := func(l *endtoend.Lab) (b, c, older *pgtest.Cluster) {
 		a := l.Primary(pgtest.Options{}, append(endtoend.Thousand, "CREATE TABLE u (i int)")...)
 		three := l.Copies(a, 3)
@@ -299,7 +299,7 @@ func TestWALThatNoHistoryTellsApart(t *testing.T) {
 	}
 	endtoend.TryEach(t, []endtoend.Situation{
 		{
-			Name: "both were promoted at one LSN",
+			Name: "both were promoted at the same LSN",
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				b, c, _ := level(l)
 				both(l, b, c)
@@ -308,7 +308,7 @@ func TestWALThatNoHistoryTellsApart(t *testing.T) {
 			},
 		},
 		{
-			Name: "both were promoted at one LSN, and the target is ahead",
+			Name: "both were promoted at the same LSN, and the target is ahead",
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				b, c, _ := level(l)
 				both(l, b, c)
@@ -318,7 +318,7 @@ func TestWALThatNoHistoryTellsApart(t *testing.T) {
 			},
 		},
 		{
-			Name: "both were promoted at one LSN, and the source was promoted once more",
+			Name: "both were promoted at the same LSN, and the source was promoted again",
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				b, c, d := level(l)
 				b.Promote(l)
@@ -334,8 +334,8 @@ func TestWALThatNoHistoryTellsApart(t *testing.T) {
 			},
 		},
 		{
-			// The target has no record at the fork of which the histories tell.
-			Name: "both were promoted at one LSN, the source was promoted once more, and the target is ahead of that", Want: endtoend.Rewound,
+			// The target has no record where the histories say that they diverge.
+			Name: "both were promoted at the same LSN, the source was promoted again, and the target is ahead of that", Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				b, c, d := level(l)
 				both(l, b, c)
@@ -351,8 +351,9 @@ func TestWALThatNoHistoryTellsApart(t *testing.T) {
 			},
 		},
 		{
-			// Where the histories say that they part, the target is in the middle of a record.
-			Name: "both were promoted at one LSN, the source was promoted once more, and the target has a long record there", Want: endtoend.Rewound,
+			// Where the histories say that they diverge, the target is in the middle of a
+			// record.
+			Name: "both were promoted at the same LSN, the source was promoted again, and the target has a long record there", Want: endtoend.Rewound,
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				b, c, d := level(l)
 				l.Promote(b)
@@ -367,7 +368,7 @@ func TestWALThatNoHistoryTellsApart(t *testing.T) {
 			},
 		},
 		{
-			Name: "both were promoted at one LSN, and the target is a standby of one",
+			Name: "both were promoted at the same LSN, and the target is a standby of one of them",
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				b, c, d := level(l)
 				both(l, b, c)
@@ -386,7 +387,7 @@ func TestWALThatNoHistoryTellsApart(t *testing.T) {
 			},
 		},
 		{
-			// Where the target has the fork that its history tells of, the source has zeros.
+			// At the fork in the target's history, the source has zeros.
 			Name: "a standby was started by hand as if it were a primary, its standby was promoted, and the source switched to a new segment before that",
 			Make: func(l *endtoend.Lab) endtoend.Ends {
 				a := l.Primary(pgtest.Options{}, append(endtoend.Thousand, "CREATE TABLE u (i int)")...)
@@ -421,10 +422,10 @@ func TestWALThatNoHistoryTellsApart(t *testing.T) {
 	})
 }
 
-// TestRecordsOfWhichTheSourceHasTheBeginning is about a promotion when the last
-// record has not come whole: the source goes on in the middle of what is a record on
-// the target.
-func TestRecordsOfWhichTheSourceHasTheBeginning(t *testing.T) {
+// TestRecordsWhoseBeginningTheSourceHas is about a promotion before the last record
+// had arrived completely: the source goes on in the middle of a record of the
+// target.
+func TestRecordsWhoseBeginningTheSourceHas(t *testing.T) {
 	endtoend.TryEach(t, []endtoend.Situation{{
 		Name: "a record of several pages ends with the first one on the source", Want: endtoend.Rewound,
 		Make: func(l *endtoend.Lab) endtoend.Ends {

@@ -34,8 +34,8 @@ func TestResultEqualsThatOfPgRewind(t *testing.T) {
 			in.Output(t, "pg_rewind", append(args, "--target-pgdata="+theirs.Dir)...)
 			mustBeEqual(t, plan, ours, theirs)
 		}
-		// An idle server: nothing may change between the two rewinds. Whoever reads a
-		// row first sets its hint bits, which is in WAL.
+		// Nothing may change between the two rewinds. Without this, the first read of a
+		// row would set hint bits and write WAL.
 		src.Exec(t, "VACUUM")
 		goOn := src.HoldBackgroundWriter(t)
 		src.Checkpoint(t)
@@ -54,18 +54,18 @@ var allowedDifferences = []struct {
 	path  *regexp.Regexp
 	why   string
 }{
-	{1300, regexp.MustCompile(`^base/\d+/PG_VERSION$`), "it does not copy this file of a database that only the source has, and leaves it to WAL replay"},
+	{1300, regexp.MustCompile(`^base/\d+/PG_VERSION$`), "of a database that only the source has, it leaves this file to WAL replay"},
 	{1300, regexp.MustCompile(`^pg_wal/[0-9A-F]{24}$`), "it makes a temporary table on the source, which writes WAL"},
 }
 
-// startTime is the line of backup_label that tells when it was written.
+// startTime is the line of backup_label with the time when it was written.
 var startTime = regexp.MustCompile(`(?m)^START TIME: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+$`)
 
 // mustBeEqual compares two rewound targets. ARCHITECTURE.md lists and explains
 // the differences that are allowed here.
 func mustBeEqual(t *testing.T, plan *rewind.Plan, ours, theirs *pgtest.Cluster) {
 	t.Helper()
-	made := map[string]bool{} // by recovery, and so not copied
+	made := map[string]bool{} // by recovery, so not copied
 	for i := range plan.Files.Entries {
 		e := &plan.Files.Entries[i]
 		made[e.Path] = e.Reason == filemap.MadeByRecovery
@@ -95,16 +95,16 @@ func mustBeEqual(t *testing.T, plan *rewind.Plan, ours, theirs *pgtest.Cluster) 
 
 	g, w := endtoend.ControlOf(t, ours), endtoend.ControlOf(t, theirs)
 	assert.WithinDuration(t, w.Time, g.Time, time.Minute)
-	assert.LessOrEqual(t, g.MinRecoveryPoint, w.MinRecoveryPoint, "ours is the end of what was flushed")
+	assert.LessOrEqual(t, g.MinRecoveryPoint, w.MinRecoveryPoint, "ours is the source's flush position")
 	assert.NotZero(t, g.MinRecoveryPoint)
 	f := w.Fields
 	f.Time, f.MinRecoveryPoint = g.Time, g.MinRecoveryPoint
-	assert.Equal(t, encode(t, w, f), encode(t, g, g.Fields), "control file but for time and minimum recovery point")
+	assert.Equal(t, encode(t, w, f), encode(t, g, g.Fields), "control file except time and minimum recovery point")
 }
 
-// differsAsMeant reports whether a relation's file is another one only in blocks that
-// no WAL tells of: the first one of a relation that is cut, and those from where the
-// target created or cut it.
+// differsAsMeant reports whether a relation's file differs only in blocks that no WAL
+// describes: the first one of a truncated relation, and those from where the target
+// created or truncated it.
 func differsAsMeant(t *testing.T, plan *rewind.Plan, ours, theirs *pgtest.Cluster, path string) bool {
 	t.Helper()
 	segment, isRelation := pgdata.ParseRelPath(plan.Version, path)

@@ -12,10 +12,10 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest"
 )
 
-// divergedEverywhere makes an old primary, stopped, and the standby that was
-// promoted in its place, running, which differ in every way that the file map
-// knows. Extremes are what some pg_rewinds cannot do: in-place tablespaces (up to
-// 16) and newlines in file names (up to 13).
+// divergedEverywhere returns a stopped old primary and the running standby that was
+// promoted in its place. They differ in every way that the file map knows. With
+// extremes they have what some pg_rewinds cannot handle: in-place tablespaces (up
+// to 16) and newlines in file names (up to 13).
 func divergedEverywhere(t *testing.T, in *pgtest.Installation, o pgtest.Options, extremes bool) (old, promoted *pgtest.Cluster) {
 	t.Helper()
 	o.Template0 = true
@@ -54,7 +54,7 @@ func divergedEverywhere(t *testing.T, in *pgtest.Installation, o pgtest.Options,
 	promoted.WaitCaughtUp(t, old)
 	promoted.Promote(t)
 
-	// What the target does on its own is to be forgotten.
+	// What the target does on its own must disappear.
 	old.Exec(t,
 		"UPDATE kept SET side = 'lost' WHERE id % 3 = 0",
 		"INSERT INTO grows SELECT g FROM generate_series(1, 100) g",
@@ -112,8 +112,8 @@ func divergedEverywhere(t *testing.T, in *pgtest.Installation, o pgtest.Options,
 	return old, promoted
 }
 
-// leave puts files of nobody's into a data directory: one in a directory of its
-// own, one that both sides have.
+// leave puts foreign files into a data directory: one in a directory of its own,
+// one that both sides have.
 func leave(t *testing.T, c *pgtest.Cluster, name, dir string) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Join(c.Dir, dir, "deeper"), 0o700))
@@ -137,7 +137,7 @@ func TestEverythingThatCanDiffer(t *testing.T) {
 		stop := endtoend.Load(t, src)
 		plan := endtoend.MustRewind(t, target, endtoend.OpenServer(t, src.ConnString("postgres")))
 		stop()
-		assert.Equal(t, "1", src.QueryString(t, "SELECT 1"), "the source goes on")
+		assert.Equal(t, "1", src.QueryString(t, "SELECT 1"), "the source keeps running")
 		endtoend.MustFollow(t, target, src)
 		mustHaveFiles(t, target, src)
 		assert.NotZero(t, plan.Scan.Records)
@@ -155,7 +155,7 @@ func TestEverythingThatCanDiffer(t *testing.T) {
 	})
 }
 
-// mustHaveFiles checks what leave left.
+// mustHaveFiles checks the files that leave made.
 func mustHaveFiles(t *testing.T, target, src *pgtest.Cluster) {
 	t.Helper()
 	assert.NoDirExists(t, filepath.Join(target.Dir, "lost dir"))

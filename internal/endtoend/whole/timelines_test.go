@@ -13,11 +13,8 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest"
 )
 
-// write gives a cluster rows, and dirty pages that its next checkpoint is slow
-// to write.
-
-// TestTimelines takes four copies of a cluster through a family of timelines. A
-// step's comment says what is new in it.
+// TestTimelines takes four copies of a cluster through many timelines. Each step's
+// comment says what is new in it.
 func TestTimelines(t *testing.T) {
 	pgtest.EachOf(t, endtoend.Telling, func(t *testing.T, in *pgtest.Installation) {
 		o := pgtest.Options{NoChecksums: true}
@@ -42,8 +39,7 @@ func TestTimelines(t *testing.T) {
 		assert.False(t, r.Plan().Required)
 		assert.Equal(t, "source and target cluster are on the same timeline", r.Plan().Reason)
 
-		// A target that wrote nothing after the fork is an ancestor: it can
-		// follow as it is.
+		// A target that wrote nothing after the fork can follow as it is.
 		c.Start(t)
 		c.WaitStreaming(t, a)
 		endtoend.Write(t, a, "before the fork")
@@ -56,7 +52,7 @@ func TestTimelines(t *testing.T) {
 		}()
 		b.WaitStreaming(t, a)
 		c.WaitStreaming(t, a)
-		endtoend.Write(t, a, "common still")
+		endtoend.Write(t, a, "still common")
 		b.WaitCaughtUp(t, a)
 		b.Promote(t) // b: 1→2
 		r, err = endtoend.Prepare(t, twinOfA, endtoend.OpenServer(t, server(b)))
@@ -64,8 +60,8 @@ func TestTimelines(t *testing.T) {
 		assert.False(t, r.Plan().Required)
 		assert.NotZero(t, r.Plan().Divergence)
 
-		// The source was promoted a moment ago, its control file still has a
-		// checkpoint of the old timeline; every major must see the new one.
+		// The source was promoted a moment ago, and its control file still has a
+		// checkpoint of the old timeline. The new timeline must be seen on every major.
 		endtoend.Write(t, a, "lost by a")
 		c.WaitCaughtUp(t, a)
 		a.Stop(t, pgtest.Fast)
@@ -75,8 +71,8 @@ func TestTimelines(t *testing.T) {
 		require.EqualValues(t, 1, endtoend.ControlOf(t, b).CheckPointCopy.ThisTimeLineID, "b made a checkpoint meanwhile, so this tested nothing")
 		endtoend.MustFollow(t, a, b) // a: standby of b, timeline 2
 
-		// The target is a standby that replayed what its old primary lost; the
-		// source is a standby, running and stopped.
+		// The target is a standby that replayed what its old primary lost. The source is
+		// a standby, once running and once stopped.
 		c.Stop(t, pgtest.Fast)
 		require.Equal(t, controlfile.ShutDownInRecovery, endtoend.ControlOf(t, c).State)
 		twinOfC := c.CloneStopped(t)
@@ -92,7 +88,7 @@ func TestTimelines(t *testing.T) {
 		endtoend.MustFollow(t, twinOfC, b)
 		twinOfC.Stop(t, pgtest.Fast)
 
-		// A ladder: a is on 1→2→3, c on 1→2→4.
+		// Two branches of timeline 2: a is on 1→2→3, c on 1→2→4.
 		a.Start(t)
 		a.WaitStreaming(t, b)
 		a.Promote(t)
@@ -111,8 +107,8 @@ func TestTimelines(t *testing.T) {
 		assert.EqualValues(t, 2, plan.DivergenceTimeline)
 		endtoend.MustFollow(t, a, c)
 
-		// Several promotions lie between: b stayed on 2, c is on 4. b's last
-		// words end in a WAL switch.
+		// There are several promotions in between: b stayed on 2, c is on 4. b's last WAL
+		// ends with a WAL switch.
 		endtoend.Write(t, b, "lost by b")
 		b.SwitchWAL(t)
 		endtoend.Write(t, b, "lost by b, too")
@@ -122,8 +118,8 @@ func TestTimelines(t *testing.T) {
 		assert.EqualValues(t, 2, plan.DivergenceTimeline)
 		endtoend.MustFollow(t, b, c)
 
-		// Two servers took the same timeline number, each on its own: that they
-		// are "on the same timeline" only seems so.
+		// Two servers independently chose the same timeline number: they only seem to be
+		// "on the same timeline".
 		a.WaitCaughtUp(t, c)
 		a.Promote(t)
 		endtoend.Write(t, c, "on c only")
