@@ -13,7 +13,7 @@ import (
 )
 
 // endedTransactions holds the transactions and subtransactions that end in a range of WAL. Hint
-// bits set there may be about any of them, but not before.
+// bits about them cannot have been set before that range.
 type endedTransactions struct {
 	format             walreader.Format
 	committed, aborted xidset.Set

@@ -147,7 +147,7 @@ func (t *Target) dropStaging(known ...Area) error {
 			t.Forget(path.Dir(dir))
 			t.Forget(dir)
 		}
-		if t.mapTablespace(a) == nil && t.Enclose(dir) == nil { // else it is gone, or is none of gorewind's
+		if t.mapTablespace(a) == nil && t.Enclose(dir) == nil { // otherwise it is gone, or not gorewind's
 			if err := t.dropArea(dir); err != nil {
 				return err
 			}

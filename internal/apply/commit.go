@@ -157,8 +157,8 @@ func (t *Target) poison(control []byte, mode SyncMode) (done bool, err error) {
 	} else {
 		done, err = t.replace(pgdata.ControlFilePath, poison.Of(data), !mode.Off)
 	}
-	if done = done || t.Poisoned(); done { // whatever the system says
-		t.sourceControl, t.found = nil, nil // from now on there is one, and nothing else is believed
+	if done = done || t.Poisoned(); done { // whatever the error says
+		t.sourceControl, t.found = nil, nil // from now on there is a control file, and only that one counts
 	}
 	return done, err
 }

@@ -180,8 +180,8 @@ func (c *InPlace) openFile(f *file) (File, error) {
 	return out, nil
 }
 
-// Vanished notes that the source dropped a file: what the source's WAL says of it
-// makes do without.
+// Vanished notes that the source dropped a file. Replay does not need it: the
+// source's WAL has the drop.
 func (c *InPlace) Vanished(p string) error { return c.markGone(p) }
 
 // ReadFile reads a small file as it will be after the rewind. It may be called once

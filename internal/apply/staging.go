@@ -297,8 +297,8 @@ func (s *Staging) openStaged(f *file, staged string) (File, error) {
 	return out, nil
 }
 
-// Vanished forgets a file that the source dropped while it was being read: what
-// the source's WAL says of it makes do without.
+// Vanished forgets a file that the source dropped while it was being read. Replay
+// does not need it: the source's WAL has the drop.
 func (s *Staging) Vanished(p string) error { return s.markGone(p) }
 
 // ReadFile reads a small file as it will be after the rewind.

@@ -22,13 +22,13 @@ type Target struct {
 	disk          Disk
 	locks         []*os.File
 	opened        time.Time
-	cleaned       bool              // what an earlier run left is gone
+	cleaned       bool              // leftovers of an earlier run were removed
 	staged        bool              // there is a staging area for what was restored
-	sourceControl *controlfile.Data // of the source, where the target's own cannot be read; else nil
-	found         *[]byte           // what there is instead of a readable control file: nothing, or something else; else nil
+	sourceControl *controlfile.Data // the source's, if the target's own cannot be read; otherwise nil
+	found         *[]byte           // set if the control file is not readable: its content, or nil if there is no file
 	unlocked      error             // why it could not be locked
 	log           *slog.Logger
-	warned        sync.Map // kinds of what was said
+	warned        sync.Map // kinds of warnings that were logged
 	work          meter
 }
 

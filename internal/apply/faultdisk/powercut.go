@@ -153,7 +153,7 @@ func (c *PowerCut) sync(i *inode) {
 	}
 }
 
-// Worst is what is left where everything is lost that may be.
+// Worst is what is left if everything is lost that may be lost.
 func (c *PowerCut) Worst() *Node { return c.afterCut(func() bool { return false }) }
 
 // Random is what is left if each change survives at random.
