@@ -70,14 +70,7 @@ func main() {
 // run tries until it succeeds, or until waiting does not help.
 func (j *job) run(ctx context.Context) int {
 	for attempt := 1; ; attempt++ {
-		// An earlier run may have died after it committed. What is left to do needs no
-		// source. What is wrong with a directory that has no status is said below.
-		state, err := rewind.ReadStatus(j.target)
-		if err == nil && state.State == rewind.StateUnfinished {
-			err = rewind.Resume(ctx, rewind.Options{TargetDir: j.target, FinishCommitted: true})
-		} else {
-			err = j.rewind(ctx)
-		}
+		err := j.rewind(ctx)
 		switch {
 		case err == nil:
 			j.succeeded()
@@ -87,7 +80,7 @@ func (j *job) run(ctx context.Context) int {
 			return refused
 		}
 
-		failed := state.Classify(err)
+		failed := rewind.Classify(err)
 		fmt.Fprintf(os.Stderr, "attempt %d failed (%s): %v\n", attempt, failed.Condition, err)
 		advise(failed)
 		switch {
@@ -118,18 +111,13 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// rewind makes one attempt.
+// rewind makes one attempt. If an earlier run died after it committed, this one finishes
+// that, and opens no source.
 func (j *job) rewind(ctx context.Context) error {
-	src, err := j.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer src.Close()
-	options := rewind.Options{TargetDir: j.target, Source: src, FinishCommitted: true}
-	if server, isServer := src.(*pgsource.Server); isServer {
-		options.PrimaryConnInfo = server.ConnInfo() // makes the target its standby
-	}
-	r, err := rewind.Prepare(ctx, options)
+	r, err := rewind.Prepare(ctx, rewind.Options{
+		TargetDir: j.target, OpenSource: j.open, FinishCommitted: true,
+		PrimaryConnInfo: j.sourceServer, // makes the target its standby, if it is a server
+	})
 	if err != nil {
 		return err
 	}
