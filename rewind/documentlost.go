@@ -46,10 +46,6 @@ func (r *Rewind) askNames(ctx context.Context) names {
 	if r.ownUnnamed != nil {
 		r.log.Debug(r.ownUnnamed.Error(), "error", r.ownUnnamed)
 	}
-	namer, can := r.opts.Source.(source.Namer)
-	if !can {
-		return n
-	}
 	wanted := slices.AppendSeq(slices.Clone(lost.Dropped.List), maps.Keys(lost.Blocks))
 	for file := range r.plan.Damaged {
 		if seg, ok := pgdata.ParseRelPath(r.plan.Version, file); ok {
@@ -63,8 +59,12 @@ func (r *Rewind) askNames(ctx context.Context) names {
 		return cmp.Or(cmp.Compare(lost.Blocks[b], lost.Blocks[a]), cmp.Compare(copied[b], copied[a]), compareLocators(a, b))
 	})
 	wanted = slices.Compact(wanted)
+	wanted = wanted[:min(len(wanted), maxNamed)]
+	namer, can := r.opts.Source.(source.Namer)
 	var err error
-	if n.relations, err = namer.RelationNames(ctx, wanted[:min(len(wanted), maxNamed)]); err == nil {
+	if !can {
+		err = r.readNames(ctx, &n, wanted)
+	} else if n.relations, err = namer.RelationNames(ctx, wanted); err == nil {
 		if n.databases, err = namer.DatabaseNames(ctx); err == nil {
 			n.tablespaces, err = namer.TablespaceNames(ctx)
 		}
@@ -73,6 +73,15 @@ func (r *Rewind) askNames(ctx context.Context) names {
 		r.log.Debug(fmt.Sprintf("could not find out names of relations: %v", err), "error", err)
 	}
 	return n
+}
+
+// readNames reads names from the files of a source that is stopped.
+func (r *Rewind) readNames(ctx context.Context, n *names, wanted []pgdata.RelFileLocator) (err error) {
+	files, can := r.opts.Source.(source.Local)
+	if c := r.plan.Source.Control; can && len(wanted) > 0 && c != nil && c.ShutDownCleanly() {
+		n.relations, n.databases, err = r.namesIn(ctx, files, c, wanted)
+	}
+	return err
 }
 
 // copiedRelations returns the relations that are copied in whole or in part, with the

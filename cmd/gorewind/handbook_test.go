@@ -115,7 +115,7 @@ func TestHandbookOf2019(t *testing.T) {
 		b.Start(t)
 		b.WaitStreaming(t, a)
 		h.pay(a, "streamed and shipped")
-		a.SwitchWAL(t)
+		h.archived(a.SwitchWAL(t)) // the old primary is killed soon, and nobody else archives it
 		b.WaitCaughtUp(t, a)
 
 		// The primary is cut off, accepts some more writes, and crashes.

@@ -27,12 +27,11 @@ const maxNaming = 2 * time.Second
 func (r *Rewind) nameOwn(ctx context.Context) {
 	p := r.plan
 	wanted := r.onlyOwn()
-	if c := p.Target.Control; len(wanted) == 0 || p.Again || c == nil || c.State != controlfile.ShutDown && c.State != controlfile.ShutDownInRecovery {
+	if c := p.Target.Control; len(wanted) == 0 || p.Again || c == nil || !c.ShutDownCleanly() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, maxNaming)
-	defer cancel()
-	if err := r.readOwnNames(ctx, wanted); err != nil {
+	var err error
+	if r.ownNames, _, err = r.namesIn(ctx, r.target.Dir, p.Target.Control, wanted); err != nil {
 		r.ownUnnamed = fmt.Errorf("could not read names of relations from the target's catalogs: %w", err)
 	}
 }
@@ -62,35 +61,43 @@ func (r *Rewind) onlyOwn() []pgdata.RelFileLocator {
 	return slices.Compact(wanted)
 }
 
-func (r *Rewind) readOwnNames(ctx context.Context, wanted []pgdata.RelFileLocator) (err error) {
-	c, err := catalog.Open(ctx, catalog.Options{
-		Files: r.target.Dir, Version: r.plan.Version, Geometry: r.plan.Target.Control.Geometry, Relations: wanted,
-	})
+// namesIn reads from the catalogs of a server that was shut down cleanly what relations
+// and databases are called. What was read until an error counts.
+func (r *Rewind) namesIn(ctx context.Context, files catalog.Files, control *controlfile.Data, wanted []pgdata.RelFileLocator) (
+	relations map[pgdata.RelFileLocator]source.RelationName, databases map[uint32]string, err error,
+) {
+	ctx, cancel := context.WithTimeout(ctx, maxNaming)
+	defer cancel()
+	c, err := catalog.Open(ctx, catalog.Options{Files: files, Version: r.plan.Version, Geometry: control.Geometry, Relations: wanted})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	defer func() { _ = c.Close() }()
 	in := map[uint32][]pgdata.RelFileLocator{}
 	for _, l := range wanted {
 		in[l.Database] = append(in[l.Database], l)
 	}
-	r.ownNames = map[pgdata.RelFileLocator]source.RelationName{}
+	relations, databases = map[pgdata.RelFileLocator]source.RelationName{}, map[uint32]string{}
 	for _, db := range c.Databases {
+		databases[db.OID] = valid(db.Name)
 		if len(in[db.OID]) == 0 {
 			continue
 		}
 		found, err := c.RelationNames(ctx, db, in[db.OID])
 		if err != nil {
-			return err
+			return relations, databases, err
 		}
 		for l, n := range found {
 			if name, ok := ownName(n); ok {
-				r.ownNames[l] = name
+				relations[l] = name
 			}
 		}
 	}
-	return nil
+	return relations, databases, nil
 }
+
+// valid makes UTF-8 of a name in any encoding. What cannot be shown is lost.
+func valid(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
 
 // relationKinds are the kinds of relations that have files, by relkind.
 var relationKinds = map[byte]source.RelationKind{
@@ -104,6 +111,5 @@ func ownName(n catalog.RelationName) (name source.RelationName, ok bool) {
 	if kind == source.Index && n.TOAST {
 		kind = source.ToastIndex
 	}
-	valid := func(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
 	return source.RelationName{Database: valid(n.Database), Schema: valid(n.Schema), Name: valid(n.Name), Kind: kind, Table: valid(n.Table)}, ok
 }

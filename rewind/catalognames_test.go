@@ -2,6 +2,7 @@ package rewind_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,6 +12,7 @@ import (
 	"github.com/gorewind/gorewind/internal/pgtest"
 	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/rewind"
+	"github.com/gorewind/gorewind/source"
 )
 
 func TestRelationsThatOnlyTheTargetHasAreNamed(t *testing.T) {
@@ -56,6 +58,45 @@ func TestRelationsThatOnlyTheTargetHasAreNamed(t *testing.T) {
 		mustNameThem(r.Document(ctx, nil))
 		require.NoError(t, r.Apply(ctx))
 		mustNameThem(r.Document(ctx, nil))
+	})
+}
+
+func TestAStoppedSourceNamesRelationsAsARunningOneDoes(t *testing.T) {
+	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
+		target := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"autovacuum": "off"}})
+		target.Start(t)
+		target.Exec(t, "CREATE TABLE \"Some\" (id int PRIMARY KEY, note text)", "INSERT INTO \"Some\" SELECT g, 'x' FROM generate_series(1, 1000) g")
+		src := target.Standby(t)
+		src.Promote(t)
+		src.Exec(t, "CREATE TABLE new AS SELECT 1 AS x", "CHECKPOINT")
+		target.Exec(t, "UPDATE \"Some\" SET note = 'y'")
+		target.Stop(t, pgtest.Fast)
+
+		ctx := context.WithoutCancel(t.Context())
+		namesOf := func(from source.Source) (named []string, lost string) {
+			t.Helper()
+			r, err := rewind.Prepare(ctx, rewind.Options{TargetDir: target.Dir, Source: from})
+			require.NoError(t, err)
+			defer func() { assert.NoError(t, r.Close()) }()
+			d := r.Document(ctx, nil)
+			mustBeADocument(t, d)
+			for _, rel := range d.Named {
+				if !strings.Contains(rel.Name, " pg_") { // the server's shutdown may write to catalogs
+					named = append(named, rel.DBName+": "+rel.Name)
+				}
+			}
+			require.NotEmpty(t, d.Lost.Relations)
+			return named, d.Lost.Relations[0].Name
+		}
+		named, lost := namesOf(endtoend.OpenServer(t, src.ConnString("postgres")))
+		assert.Subset(t, named, []string{`postgres: table public."Some"`, `postgres: index public."Some_pkey" on public."Some"`, "postgres: table public.new"})
+		src.Stop(t, pgtest.Fast)
+		dir, err := source.OpenDir(src.Dir)
+		require.NoError(t, err)
+		defer func() { assert.NoError(t, dir.Close()) }()
+		again, lostAgain := namesOf(dir)
+		assert.ElementsMatch(t, named, again)
+		assert.Equal(t, lost, lostAgain)
 	})
 }
 
