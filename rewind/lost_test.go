@@ -138,7 +138,7 @@ func mustSayWhatIsLost(t *testing.T, d *report.Document, literal, newDatabase, s
 	open := lost.StillPrepared[0]
 	assert.Equal(t, []string{`it's open \ für`, literal}, []string{open.GID, open.Literal})
 	assert.WithinRange(t, open.Time, *lost.FirstCommit, *lost.LastCommit)
-	assert.Contains(t, textOf(t, d), "1 transaction prepared and never ended: "+literal+" in database ")
+	assert.Contains(t, textOf(t, d), "1 transaction prepared and never ended: "+literal+" in postgres")
 	require.Len(t, lost.CreatedTablespaces, 1)
 	assert.Equal(t, space, lost.CreatedTablespaces[0].Location)
 	assert.Equal(t, 1, lost.Messages)
