@@ -91,8 +91,10 @@ func (d *Data) Timeline() pgdata.TimelineID {
 	return max(d.MinRecoveryPointTLI, d.CheckPointCopy.ThisTimeLineID)
 }
 
-// ShutDownCleanly reports whether the cluster was shut down cleanly, as a
-// primary or as a standby, so that its files contain everything in its WAL.
+// ShutDownCleanly reports whether the cluster was shut down cleanly, as a primary or as a
+// standby. A primary's files then contain everything in its WAL. A standby's may lack
+// what it replayed after its last restartpoint (CreateRestartPoint in
+// access/transam/xlog.c makes none without a new checkpoint record).
 func (d *Data) ShutDownCleanly() bool {
 	return d.State == ShutDown || d.State == ShutDownInRecovery
 }

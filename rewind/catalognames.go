@@ -11,7 +11,6 @@ import (
 	"github.com/gorewind/gorewind/controlfile"
 	"github.com/gorewind/gorewind/filemap"
 	"github.com/gorewind/gorewind/pgdata"
-	"github.com/gorewind/gorewind/report"
 	"github.com/gorewind/gorewind/source"
 )
 
@@ -22,12 +21,13 @@ const maxNaming = 2 * time.Second
 // nameOwn reads from the target's catalogs what relations are called that only the
 // target has. The source cannot name them, and after the rewind nothing can.
 //
-// A target that was not shut down cleanly may not have written its catalogs to its
-// files, so those relations keep their file numbers.
+// Only a primary that was shut down has written its catalogs to its files. A standby's
+// may be as of its last restartpoint, whose names can be old, so then relations keep
+// their file numbers.
 func (r *Rewind) nameOwn(ctx context.Context) {
 	p := r.plan
 	wanted := r.onlyOwn()
-	if c := p.Target.Control; len(wanted) == 0 || p.Again || c == nil || !c.ShutDownCleanly() {
+	if len(wanted) == 0 || p.Again || p.Target.Unknown || !wroteAll(p.Target.Control) {
 		return
 	}
 	var err error
@@ -35,6 +35,9 @@ func (r *Rewind) nameOwn(ctx context.Context) {
 		r.ownUnnamed = fmt.Errorf("could not read names of relations from the target's catalogs: %w", err)
 	}
 }
+
+// wroteAll reports whether a server has written everything to its files.
+func wroteAll(c *controlfile.Data) bool { return c != nil && c.State == controlfile.ShutDown }
 
 // onlyOwn returns the relations to name: those that the target created, and those that
 // it changed and the source does not have any more. What a new database has is one row.
@@ -49,11 +52,9 @@ func (r *Rewind) onlyOwn() []pgdata.RelFileLocator {
 		if e.Action != filemap.Remove {
 			continue
 		}
-		if at, ok := report.RelationOf(e.Path); ok {
-			l := pgdata.RelFileLocator{Tablespace: at.Tablespace, Database: at.Database, Relation: at.FileNode}
-			if _, changed := p.Lost.Blocks[l]; changed {
-				wanted = append(wanted, l)
-			}
+		first, ok := pgdata.ParseRelPath(p.Version, e.Path) // of the main fork: others come and go while the relation stays
+		if _, changed := p.Lost.Blocks[first.Locator]; ok && first.Segment == 0 && changed {
+			wanted = append(wanted, first.Locator)
 		}
 	}
 	wanted = slices.DeleteFunc(wanted, func(l pgdata.RelFileLocator) bool { return slices.Contains(p.Lost.CreatedDatabases, l.Database) })
@@ -61,8 +62,8 @@ func (r *Rewind) onlyOwn() []pgdata.RelFileLocator {
 	return slices.Compact(wanted)
 }
 
-// namesIn reads from the catalogs of a server that was shut down cleanly what relations
-// and databases are called. What was read until an error counts.
+// namesIn reads from the catalogs of a server that has written them to its files what
+// relations and databases are called. What was read until an error counts.
 func (r *Rewind) namesIn(ctx context.Context, files catalog.Files, control *controlfile.Data, wanted []pgdata.RelFileLocator) (
 	relations map[pgdata.RelFileLocator]source.RelationName, databases map[uint32]string, err error,
 ) {

@@ -100,6 +100,36 @@ func TestAStoppedSourceNamesRelationsAsARunningOneDoes(t *testing.T) {
 	})
 }
 
+// TestAStoppedStandbysCatalogsAreNotReadForNames: a standby that stops writes nothing that
+// it replayed since its last restartpoint, unless there is a checkpoint to make one of.
+func TestAStoppedStandbysCatalogsAreNotReadForNames(t *testing.T) {
+	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
+		target := in.InitCluster(t, pgtest.Options{Conf: map[string]string{"autovacuum": "off"}})
+		target.Start(t)
+		target.Exec(t, "CREATE TABLE old_name AS SELECT generate_series(1, 1000) AS x")
+		primary := target.Standby(t)
+		primary.Promote(t)
+		primary.Checkpoint(t)
+		src := primary.Standby(t)
+		src.WaitCaughtUp(t, primary)
+		src.Checkpoint(t)
+		primary.Exec(t, "ALTER TABLE old_name RENAME TO new_name")
+		src.WaitCaughtUp(t, primary)
+		src.Stop(t, pgtest.Fast)
+		target.Exec(t, "UPDATE old_name SET x = 0")
+		target.Stop(t, pgtest.Fast)
+
+		ctx := context.WithoutCancel(t.Context())
+		dir, err := source.OpenDir(src.Dir)
+		require.NoError(t, err)
+		defer func() { assert.NoError(t, dir.Close()) }()
+		r, err := rewind.Prepare(ctx, rewind.Options{TargetDir: target.Dir, Source: dir})
+		require.NoError(t, err)
+		defer func() { assert.NoError(t, r.Close()) }()
+		assert.NotContains(t, textOf(t, r.Document(ctx, nil)), "old_name")
+	})
+}
+
 func TestACrashedTargetsCatalogsAreNotReadForNames(t *testing.T) {
 	endtoend.OldestAndNewest(t, func(t *testing.T, in *pgtest.Installation) {
 		target := in.InitCluster(t, pgtest.Options{})

@@ -23,7 +23,7 @@ func (r *Rewind) lsn(l pgdata.LSN) string { return r.plan.Version.FormatLSN(l) }
 
 // Document describes the rewind: the plan or, after Apply, what was done. err is what
 // Apply returned. It asks a live source for the names of relations, or reads them from
-// the catalogs of a stopped one. They are missing if that fails.
+// the catalogs of a stopped primary. They are missing if that fails.
 func (r *Rewind) Document(ctx context.Context, err error) *report.Document {
 	return r.document(err, func() names { return r.askNames(ctx) })
 }

@@ -78,7 +78,7 @@ func (r *Rewind) askNames(ctx context.Context) names {
 // readNames reads names from the files of a source that is stopped.
 func (r *Rewind) readNames(ctx context.Context, n *names, wanted []pgdata.RelFileLocator) (err error) {
 	files, can := r.opts.Source.(source.Local)
-	if c := r.plan.Source.Control; can && len(wanted) > 0 && c != nil && c.ShutDownCleanly() {
+	if c := r.plan.Source.Control; can && len(wanted) > 0 && wroteAll(c) {
 		n.relations, n.databases, err = r.namesIn(ctx, files, c, wanted)
 	}
 	return err
