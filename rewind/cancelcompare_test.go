@@ -100,7 +100,7 @@ func (s hashedSource) Hash(ctx context.Context, ranges iter.Seq[source.Range], r
 func TestAComparisonOverSQLEndsWhenItIsCancelled(t *testing.T) {
 	in, err := servers.Major(t.Context(), "18")
 	if err != nil {
-		t.Skipf("PostgreSQL 18 is not available: %v", err)
+		t.Skip(err)
 	}
 	old, promoted := diverged(t, in)
 	for _, c := range []*pgtest.Cluster{old, promoted} {

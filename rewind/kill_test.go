@@ -115,7 +115,7 @@ func TestKilledPrograms(t *testing.T) {
 		t.Run(major, func(t *testing.T) {
 			in, err := servers.Major(t.Context(), major)
 			if err != nil {
-				t.Skipf("PostgreSQL %s is not available: %v", major, err)
+				t.Skip(err)
 			}
 			program := built.Gorewind(t)
 			old, promoted := diverged(t, in)

@@ -25,7 +25,7 @@ func diverged(t *testing.T, major string) (target, source *pgtest.Cluster) {
 	t.Helper()
 	in, err := servers.Major(t.Context(), major)
 	if err != nil {
-		t.Skipf("PostgreSQL %s is not to be had: %v", major, err)
+		t.Skip(err)
 	}
 	target = in.InitCluster(t, pgtest.Options{TCP: true})
 	target.Start(t)

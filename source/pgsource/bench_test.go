@@ -28,7 +28,7 @@ func benchmarkServer(b *testing.B, size int) *pgtest.Cluster {
 	b.Helper()
 	in, err := servers.Major(b.Context(), "15")
 	if err != nil {
-		b.Skipf("PostgreSQL 15 is not to be had: %v", err)
+		b.Skip(err)
 	}
 	c := in.InitCluster(b, pgtest.Options{})
 	require.NoError(b, os.WriteFile(filepath.Join(c.Dir, "big"), make([]byte, size), 0o600))

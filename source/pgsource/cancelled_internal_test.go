@@ -18,7 +18,7 @@ import (
 func TestWhatAnOperationLeavesBehindIsNoLoss(t *testing.T) {
 	in, err := servers.Major(t.Context(), "18")
 	if err != nil {
-		t.Skipf("PostgreSQL 18 is not to be had: %v", err)
+		t.Skip(err)
 	}
 	c := in.InitCluster(t, pgtest.Options{})
 	c.Start(t)

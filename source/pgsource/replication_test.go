@@ -169,7 +169,7 @@ func TestTheConnectionOfAStandbyIsTriedAndLeavesNothingBehind(t *testing.T) {
 func TestASourceThatAttacksAStandby(t *testing.T) {
 	in, err := servers.Major(t.Context(), "18")
 	if err != nil {
-		t.Skipf("PostgreSQL 18 is not to be had: %v", err)
+		t.Skip(err)
 	}
 	c := in.InitCluster(t, pgtest.Options{TCP: true})
 	c.Start(t)

@@ -34,7 +34,7 @@ var embedded = []struct{ major, version string }{
 }
 
 // embeddedAdvice is what to do if one is not available.
-const embeddedAdvice = "its first use downloads it from repo1.maven.org and keeps it: run the tests once with a network that reaches that"
+const embeddedAdvice = "its first use downloads it from the public Maven repository and keeps it: run the tests once with a network that reaches that"
 
 // HasEmbedded reports whether there is a build of a major.
 func HasEmbedded(major string) bool { return versionOf(major) != "" }
